@@ -1,0 +1,101 @@
+/**
+ * A point in time after which work is not worth its while. Deadlines nest, and the smallest of those around holds.
+ *
+ * A child thread sees the deadline of the code that spawned it, so `remaining` crosses adapters.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
+import * as CancelReason from "./CancelReason.ts"
+import { finiteMillis } from "./internal/duration.ts"
+import * as Region from "./internal/region.ts"
+import * as ThreadError from "./ThreadError.ts"
+
+/**
+ * The effective deadline, in milliseconds since the epoch by the `Clock`; `Infinity` where there is none.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Current: Context.Reference<number> = Context.Reference<number>("@quiesce/core/Deadline/Current", {
+  defaultValue: () => Infinity
+})
+
+/**
+ * The time that is left, at least zero; infinite where there is no deadline.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fiber) => {
+  const deadline = fiber.getRef(Current)
+  return Effect.succeed(
+    deadline === Infinity
+      ? Duration.infinity
+      : Duration.millis(Math.max(0, deadline - fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
+  )
+})
+
+/**
+ * Gives an effect a deadline. When it passes, the effect is interrupted with a `DeadlineExceeded` reason, its
+ * finalizers run, and then it fails with a `ThreadError` of that name. A deadline that is no sooner than the one
+ * around changes nothing: that one holds.
+ *
+ * *Cancellation*: the effect is interrupted with the same reason and waited for.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const within: {
+  (
+    duration: Duration.Input
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ThreadError.ThreadError, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | ThreadError.ThreadError, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | ThreadError.ThreadError, R> =>
+    Effect.flatMap(Effect.fromResult(finiteMillis("Deadline.within's duration", duration)), (millis) =>
+      Effect.withFiber((fiber) => {
+        const clock = fiber.getRef(Clock.Clock)
+        const deadline = clock.currentTimeMillisUnsafe() + millis
+        return deadline < fiber.getRef(Current) ? limited(self, deadline, millis, clock, fiber.context) : self
+      })
+    )
+)
+
+const limited = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  deadline: number,
+  millis: number,
+  clock: Clock.Clock,
+  context: Context.Context<never>
+): Effect.Effect<A, E | ThreadError.ThreadError, R> => {
+  let passed = false
+  const timer = (interrupt: (reason: CancelReason.CancelReason) => void) =>
+    Effect.runForkWith(context)(
+      Effect.andThen(
+        clock.sleep(Duration.millis(millis)),
+        Effect.sync(() => {
+          passed = true
+          interrupt(CancelReason.deadlineExceeded(deadline))
+        })
+      )
+    )
+  return Region.run(
+    Effect.provideService(self, Current, deadline),
+    (interrupt) => {
+      const fiber = timer(interrupt)
+      return () => fiber.interruptUnsafe()
+    },
+    (exit): Effect.Effect<A, E | ThreadError.ThreadError> => {
+      if (!passed || !Exit.isFailure(exit) || !Exit.hasInterrupts(exit)) return exit
+      const failure = Effect.fail(ThreadError.make({ _tag: "DeadlineExceeded", millis }))
+      return Effect.ensuring(failure, Region.withoutInterrupts(exit))
+    }
+  )
+}

@@ -1,0 +1,122 @@
+/**
+ * How hard a thread is pressed to end: the rungs to climb and the grace that each is given.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
+import { describe } from "./internal/duration.ts"
+import * as ThreadError from "./ThreadError.ts"
+
+/**
+ * A way to end a thread, from asking to force.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Rung = "stop" | "interrupt" | "unwind" | "kill"
+
+/**
+ * The rungs in the order in which they are climbed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const rungs: ReadonlyArray<Rung> = ["stop", "interrupt", "unwind", "kill"]
+
+/**
+ * The grace for each rung. A rung without one is not climbed; the rungs are always climbed in the order `stop`,
+ * `interrupt`, `unwind`, `kill`, however they are written. Only the last may wait without limit (`"Infinity"`).
+ *
+ * A rung that the thread's adapter does not have is left out and named in the report. A thread that outlasts the last
+ * one is abandoned: whoever waits for it is freed and told so.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Escalation {
+  readonly stop?: Duration.Input | undefined
+  readonly interrupt?: Duration.Input | undefined
+  readonly unwind?: Duration.Input | undefined
+  readonly kill?: Duration.Input | undefined
+}
+
+/**
+ * Interrupt, and wait for as long as the finalizers take. The default for fibers, as in Effect.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const interrupt: Escalation = { interrupt: Duration.infinity }
+
+/**
+ * Ask first: five seconds to drain, then an interrupt with five seconds for the finalizers.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const graceful: Escalation = { stop: "5 seconds", interrupt: "5 seconds" }
+
+/**
+ * What a thread without an escalation of its own climbs when its scope closes or its parent ends. A thread keeps what
+ * this was when it was spawned.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Current: Context.Reference<Escalation> = Context.Reference<Escalation>(
+  "@quiesce/core/Escalation/Current",
+  { defaultValue: () => interrupt }
+)
+
+/**
+ * One rung with its grace in milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Step {
+  readonly rung: Rung
+  readonly grace: number
+}
+
+const parsed = new WeakMap<Escalation, Result.Result<ReadonlyArray<Step>, ThreadError.ThreadError>>()
+
+/**
+ * The steps of an escalation in climbing order, or what is wrong with it.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const steps = (self: Escalation): Result.Result<ReadonlyArray<Step>, ThreadError.ThreadError> => {
+  if (typeof self !== "object" || self === null) return invalid(`it is ${String(self)}`)
+  let result = parsed.get(self)
+  if (result === undefined) {
+    result = parse(self)
+    parsed.set(self, result)
+  }
+  return result
+}
+
+const parse = (self: Escalation): Result.Result<ReadonlyArray<Step>, ThreadError.ThreadError> => {
+  const unknown = Object.keys(self).find((key) => !(rungs as ReadonlyArray<string>).includes(key))
+  if (unknown !== undefined) return invalid(`"${unknown}" is not a rung; the rungs are ${rungs.join(", ")}`)
+  const out: Array<Step> = []
+  for (const rung of rungs) {
+    const input = self[rung]
+    if (input === undefined) continue
+    const duration = Duration.fromInput(input)
+    const grace = duration._tag === "Some" ? Duration.toMillis(duration.value) : NaN
+    if (!(grace >= 0)) return invalid(`the grace for ${rung} is ${describe(input)}`)
+    const last = out.at(-1)
+    if (last !== undefined && last.grace === Infinity) {
+      return invalid(`${rung} would never be reached, as ${last.rung} waits without limit`)
+    }
+    out.push({ rung, grace })
+  }
+  return out.length === 0 ? invalid("it has no rung") : Result.succeed(out)
+}
+
+const invalid = (problem: string): Result.Result<never, ThreadError.ThreadError> =>
+  Result.fail(ThreadError.make({ _tag: "InvalidEscalation", problem }))

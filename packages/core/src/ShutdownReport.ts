@@ -1,0 +1,182 @@
+/**
+ * What came of a shutdown: just what happened, by the `Clock`, and nothing that did not.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { CancelReason } from "./CancelReason.ts"
+import type { Rung } from "./Escalation.ts"
+
+/**
+ * What was tried on one rung.
+ *
+ * - `Ended`: the thread ended on it, `millis` after it was asked
+ * - `Outwaited`: the thread was still there after `millis`; `stack` is where it was, if that could be had, and
+ *   `finalizer` the name of the lease whose release it was in
+ * - `Unavailable`: what the thread runs on does not have the rung
+ *
+ * `at` is in milliseconds since the shutdown began.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Attempt =
+  | { readonly _tag: "Ended"; readonly rung: Rung; readonly at: number; readonly millis: number }
+  | {
+      readonly _tag: "Outwaited"
+      readonly rung: Rung
+      readonly at: number
+      readonly millis: number
+      readonly stack: string | null
+      readonly finalizer: string | null
+    }
+  | { readonly _tag: "Unavailable"; readonly rung: Rung; readonly at: number; readonly why: string }
+
+/**
+ * How the thread ended. `Lingers` stands for no end at all: it was abandoned and may still run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Ending =
+  | { readonly _tag: "Succeeded" }
+  | { readonly _tag: "Failed"; readonly error: string }
+  | { readonly _tag: "Interrupted"; readonly reason: CancelReason }
+  | { readonly _tag: "Killed"; readonly reason: CancelReason }
+  | { readonly _tag: "Crashed"; readonly error: string }
+  | { readonly _tag: "Lingers" }
+
+/**
+ * A lease in a report, and the milliseconds for which it was held until it was released or given up. `error` is what
+ * its release failed with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LeaseOutcome {
+  readonly lease: string
+  readonly thread: string
+  readonly heldMillis: number
+  readonly error: string | null
+}
+
+/**
+ * What came of a shutdown. The leases are those of the thread and its descendants that were settled while it lasted:
+ * `lost` are those that nobody released, because the thread was killed or abandoned.
+ *
+ * `rung` is the rung on which the thread ended, none when it had ended before; `startedAt` is in milliseconds since
+ * the epoch, `millis` the whole time that the shutdown took.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ShutdownReport {
+  readonly thread: string
+  readonly reason: CancelReason
+  readonly startedAt: number
+  readonly millis: number
+  readonly rung: Rung | null
+  readonly attempts: ReadonlyArray<Attempt>
+  readonly ending: Ending
+  readonly released: ReadonlyArray<LeaseOutcome>
+  readonly failed: ReadonlyArray<LeaseOutcome>
+  readonly timedOut: ReadonlyArray<LeaseOutcome>
+  readonly lost: ReadonlyArray<LeaseOutcome>
+}
+
+const RungSchema = Schema.Literals(["stop", "interrupt", "unwind", "kill"])
+
+const LeaseOutcomes = Schema.Array(
+  Schema.Struct({
+    lease: Schema.String,
+    thread: Schema.String,
+    heldMillis: Schema.Number,
+    error: Schema.NullOr(Schema.String)
+  })
+)
+
+/**
+ * The Schema of how a thread ended.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Ending: Schema.Codec<Ending, unknown> = Schema.Union([
+  Schema.TaggedStruct("Succeeded", {}),
+  Schema.TaggedStruct("Failed", { error: Schema.String }),
+  Schema.TaggedStruct("Interrupted", { reason: CancelReason }),
+  Schema.TaggedStruct("Killed", { reason: CancelReason }),
+  Schema.TaggedStruct("Crashed", { error: Schema.String }),
+  Schema.TaggedStruct("Lingers", {})
+])
+
+/**
+ * The Schema of a report.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ShutdownReport: Schema.Codec<ShutdownReport, unknown> = Schema.Struct({
+  thread: Schema.String,
+  reason: CancelReason,
+  startedAt: Schema.Number,
+  millis: Schema.Number,
+  rung: Schema.NullOr(RungSchema),
+  attempts: Schema.Array(
+    Schema.Union([
+      Schema.TaggedStruct("Ended", { rung: RungSchema, at: Schema.Number, millis: Schema.Number }),
+      Schema.TaggedStruct("Outwaited", {
+        rung: RungSchema,
+        at: Schema.Number,
+        millis: Schema.Number,
+        stack: Schema.NullOr(Schema.String),
+        finalizer: Schema.NullOr(Schema.String)
+      }),
+      Schema.TaggedStruct("Unavailable", { rung: RungSchema, at: Schema.Number, why: Schema.String })
+    ])
+  ),
+  ending: Ending,
+  released: LeaseOutcomes,
+  failed: LeaseOutcomes,
+  timedOut: LeaseOutcomes,
+  lost: LeaseOutcomes
+})
+
+/**
+ * Whether the thread was abandoned.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isAbandoned = (self: ShutdownReport): boolean => self.ending._tag === "Lingers"
+
+/**
+ * The report as a few lines of text.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const render = (self: ShutdownReport): string => {
+  const where = self.rung === null ? "had ended before" : `ended on ${self.rung}`
+  const lines = [
+    `${self.thread}: ${isAbandoned(self) ? "abandoned" : where} after ${self.millis} ms (${self.ending._tag}; ${self.reason.message})`
+  ]
+  for (const attempt of self.attempts) {
+    lines.push(`  ${attempt.rung} at ${attempt.at} ms: ${renderAttempt(attempt)}`)
+  }
+  for (const kind of ["released", "failed", "timedOut", "lost"] as const) {
+    if (self[kind].length > 0) lines.push(`  ${kind}: ${self[kind].map((_) => _.lease).join(", ")}`)
+  }
+  return lines.join("\n")
+}
+
+const renderAttempt = (attempt: Attempt): string => {
+  switch (attempt._tag) {
+    case "Ended":
+      return `ended after ${attempt.millis} ms`
+    case "Outwaited":
+      return `outwaited for ${attempt.millis} ms${attempt.finalizer === null ? "" : `, in the release of "${attempt.finalizer}"`}`
+    case "Unavailable":
+      return `not available: ${attempt.why}`
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * AbortSignal to Effect and back, with nothing lost: the reason goes along, what was started is waited for, and no
+ * listener stays behind on any path.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as CancelReason from "./CancelReason.ts"
+import { finiteMillis } from "./internal/duration.ts"
+import * as Region from "./internal/region.ts"
+import type * as ThreadError from "./ThreadError.ts"
+
+/**
+ * Runs an effect until it ends or `signal` aborts. Then it is interrupted, with the signal's reason, and the result is
+ * that interruption, once the finalizers have run. With a signal that has aborted already nothing runs.
+ *
+ * *Cancellation*: the effect is interrupted with the same reason and waited for.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const interruptOn: {
+  (signal: AbortSignal): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R> =>
+  Region.run(
+    self,
+    (interrupt) => onAbort(signal, () => interrupt(CancelReason.fromUnknown(signal.reason))),
+    (exit) => exit
+  )
+)
+
+/**
+ * Runs an effect to a Promise. When `signal` aborts, the effect is interrupted with its reason, and after the last
+ * finalizer the Promise rejects with `signal.reason` itself. With a signal that has aborted already nothing runs, not
+ * even a synchronous prefix. What fails in a finalizer then is logged, as the reason takes its place.
+ *
+ * An effect that succeeds all the same, because it was uninterruptible to its end, resolves: that is what happened.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const run = <A, E>(
+  effect: Effect.Effect<A, E>,
+  options?: { readonly signal?: AbortSignal | undefined }
+): Promise<A> => {
+  const signal = options?.signal
+  if (signal === undefined) return Effect.runPromise(effect)
+  if (signal.aborted) return Promise.reject(signal.reason)
+  return new Promise((resolve, reject) => {
+    const fiber = Effect.runFork(effect)
+    const disarm = onAbort(signal, () =>
+      fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(CancelReason.fromUnknown(signal.reason)))
+    )
+    fiber.addObserver((exit) => {
+      disarm()
+      if (Exit.isSuccess(exit)) return resolve(exit.value)
+      if (!signal.aborted || !Cause.hasInterrupts(exit.cause)) return reject(Cause.squash(exit.cause))
+      if (!Cause.hasInterruptsOnly(exit.cause)) {
+        Effect.runFork(Effect.logError("A finalizer failed after an abort", exit.cause))
+      }
+      reject(signal.reason)
+    })
+  })
+}
+
+/**
+ * Runs a function that takes an AbortSignal and returns a Promise. On interruption the signal aborts with the reason's
+ * error, and then the Promise is waited for, at most for `settle` (default: without limit), before any finalizer of
+ * what it used runs. What it settles with by then does not matter. A rejection is an `UnknownError` with its `cause`.
+ *
+ * Gotcha: a Promise that ignores its signal delays the cancel for as long as it takes; `settle` bounds that.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const promise = <A>(
+  f: (signal: AbortSignal) => PromiseLike<A>,
+  options?: { readonly settle?: Duration.Input | undefined }
+): Effect.Effect<A, Cause.UnknownError | ThreadError.ThreadError> => {
+  const settle = options?.settle
+  if (settle === undefined) return settled(f, undefined)
+  return Effect.flatMap(Effect.fromResult(finiteMillis("Signal.promise's settle", settle)), (millis) =>
+    settled(f, millis)
+  )
+}
+
+const settled = <A>(
+  f: (signal: AbortSignal) => PromiseLike<A>,
+  millis: number | undefined
+): Effect.Effect<A, Cause.UnknownError> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      const controller = new AbortController()
+      const pending = new Promise<Exit.Exit<A, Cause.UnknownError>>((resolve) => {
+        const failed = (cause: unknown) => resolve(Exit.fail(new Cause.UnknownError(cause, "The promise rejected")))
+        try {
+          f(controller.signal).then((value) => resolve(Exit.succeed(value)), failed)
+        } catch (cause) {
+          failed(cause)
+        }
+      })
+      const outcome = Effect.callback<A, Cause.UnknownError>((resume) => {
+        void pending.then(resume)
+      })
+      const settlement = Effect.callback<void>((resume) => {
+        void pending.then(() => resume(Effect.void))
+      })
+      return Effect.onExitPrimitive(restore(outcome), (exit) => {
+        if (Exit.isSuccess(exit) || !Cause.hasInterrupts(exit.cause)) return undefined
+        const reason = Option.getOrElse(CancelReason.fromExit(exit), () => CancelReason.interrupted())
+        controller.abort(CancelReason.toError(reason))
+        return millis === undefined ? settlement : Effect.asVoid(Effect.timeoutOption(settlement, millis))
+      })
+    })
+  )
+
+/**
+ * An AbortSignal that aborts when the current scope closes, with the reason of the scope's exit.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromScope: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => new AbortController()),
+    (controller, exit) =>
+      Effect.sync(() => {
+        const reason = Option.getOrElse(CancelReason.fromExit(exit), () => CancelReason.stopped("The scope has closed"))
+        controller.abort(CancelReason.toError(reason))
+      })
+  ),
+  (controller) => controller.signal
+)
+
+/**
+ * An AbortSignal that follows others until it is disposed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Linked extends Disposable {
+  readonly signal: AbortSignal
+  /** Aborts this signal only, never what it follows. Undefined gives the platform's own `AbortError`. */
+  readonly abort: (reason?: unknown) => void
+}
+
+/**
+ * A signal that aborts as soon as one of `signals` does, with that one's reason. Dispose it when it is of no more use
+ * (`using all = Signal.any([a, b])`): then nothing of it is left on its sources. `AbortSignal.any` does not have that,
+ * and Node 22 keeps what it made alive as long as the sources live.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const any = (signals: Iterable<AbortSignal>): Linked => new Follower([...signals])
+
+/**
+ * A child of `parent`: it aborts with it, and can be aborted by itself. Dispose it when it is of no more use.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const link = (parent: AbortSignal): Linked => new Follower([parent])
+
+class Follower implements Linked {
+  private readonly controller = new AbortController()
+  private sources: ReadonlyArray<AbortSignal>
+
+  constructor(signals: ReadonlyArray<AbortSignal>) {
+    this.sources = signals
+    for (const signal of signals) {
+      if (signal.aborted) {
+        this.sources = []
+        this.controller.abort(signal.reason)
+        return
+      }
+    }
+    for (const signal of signals) signal.addEventListener("abort", this)
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal
+  }
+
+  readonly abort = (reason?: unknown): void => {
+    this[Symbol.dispose]()
+    this.controller.abort(reason)
+  }
+
+  /** The object is its own listener, so that following costs no closure a source. */
+  handleEvent(event: Event): void {
+    this.abort((event.target as AbortSignal).reason)
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of this.sources) signal.removeEventListener("abort", this)
+    this.sources = []
+  }
+}
+
+/**
+ * A signal that aborts after `duration` by the `Clock`, with a `TimedOut`. Its timer ends with the scope.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const timeout = (duration: Duration.Input): Effect.Effect<AbortSignal, ThreadError.ThreadError, Scope.Scope> =>
+  Effect.flatMap(Effect.fromResult(finiteMillis("Signal.timeout's duration", duration)), (millis) =>
+    Effect.suspend(() => {
+      const controller = new AbortController()
+      const abort = Effect.sync(() => controller.abort(CancelReason.toError(CancelReason.timedOut(millis))))
+      return Effect.as(
+        Effect.forkScoped(Effect.andThen(Effect.sleep(millis), abort), { startImmediately: true }),
+        controller.signal
+      )
+    })
+  )
+
+/**
+ * Waits until a signal aborts and gives its `reason`.
+ *
+ * *Cancellation*: the listener is removed.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const awaitAbort = (signal: AbortSignal): Effect.Effect<unknown> =>
+  Effect.callback((resume) => {
+    const disarm = onAbort(signal, () => resume(Effect.succeed(signal.reason)))
+    return Effect.sync(disarm)
+  })
+
+/**
+ * Calls `f` once, when `signal` aborts or at once if it has. The result removes the listener.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const onAbort = (signal: AbortSignal, f: () => void): (() => void) => {
+  if (signal.aborted) {
+    f()
+    return () => {}
+  }
+  const listener = () => {
+    signal.removeEventListener("abort", listener)
+    f()
+  }
+  signal.addEventListener("abort", listener)
+  return () => signal.removeEventListener("abort", listener)
+}

@@ -1,0 +1,109 @@
+/**
+ * The synchronous face of a cancel, for loops: two flags and a check that throws.
+ *
+ * Here it is backed by a thread's state or by a signal; in a worker by shared memory, where it changes while the loop
+ * runs. The idea is the stop flag of many languages' threads (C++ `std::stop_token`, .NET `CancellationToken`).
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as CancelReason from "./CancelReason.ts"
+import * as Deadline from "./Deadline.ts"
+import { CurrentNode, root, type ThreadNode } from "./internal/threadNode.ts"
+import * as ThreadError from "./ThreadError.ts"
+
+/**
+ * What synchronous code polls. `interrupted` implies `stopRequested`; `check` throws the reason's `CancelError` when
+ * the work was interrupted or its deadline has passed, and costs little enough for a hot loop.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StopToken {
+  readonly stopRequested: boolean
+  readonly interrupted: boolean
+  readonly reason: CancelReason.CancelReason | undefined
+  readonly check: () => void
+}
+
+/**
+ * The token of the current thread.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect.withFiber((fiber) => {
+  const node = fiber.getRef(CurrentNode)
+  if (node === root) return Effect.fail(ThreadError.make({ _tag: "OutsideThread", operation: "StopToken.current" }))
+  return Effect.succeed(new NodeToken(node, fiber.getRef(Deadline.Current), fiber.getRef(Clock.Clock)))
+})
+
+/** How many checks share one look at the clock. */
+const stride = 64
+
+class NodeToken implements StopToken {
+  private readonly node: ThreadNode
+  private readonly deadline: number
+  private readonly clock: Clock.Clock
+  private checks = 0
+
+  constructor(node: ThreadNode, deadline: number, clock: Clock.Clock) {
+    this.node = node
+    this.deadline = deadline
+    this.clock = clock
+  }
+
+  get stopRequested(): boolean {
+    return this.node.reason !== undefined || this.late
+  }
+
+  get interrupted(): boolean {
+    return this.node.state._tag === "Cancelled" || this.late
+  }
+
+  get reason(): CancelReason.CancelReason | undefined {
+    return this.node.reason ?? (this.late ? CancelReason.deadlineExceeded(this.deadline) : undefined)
+  }
+
+  readonly check = (): void => {
+    const look = this.node.state._tag === "Cancelled" || (this.deadline !== Infinity && this.checks++ % stride === 0)
+    if (look && this.interrupted) throw CancelReason.toError(this.reason!)
+  }
+
+  private get late(): boolean {
+    return this.deadline !== Infinity && this.clock.currentTimeMillisUnsafe() >= this.deadline
+  }
+}
+
+/**
+ * A token backed by a signal: stop and interrupt are one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromSignal = (signal: AbortSignal): StopToken => new SignalToken(signal)
+
+class SignalToken implements StopToken {
+  private readonly signal: AbortSignal
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal
+  }
+
+  get stopRequested(): boolean {
+    return this.signal.aborted
+  }
+
+  get interrupted(): boolean {
+    return this.signal.aborted
+  }
+
+  get reason(): CancelReason.CancelReason | undefined {
+    return this.signal.aborted ? CancelReason.fromUnknown(this.signal.reason) : undefined
+  }
+
+  readonly check = (): void => {
+    if (this.signal.aborted) throw CancelReason.toError(CancelReason.fromUnknown(this.signal.reason))
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * The live tree of threads as data and as text: what runs, why it is ending, what it holds and in which finalizer it
+ * is.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { CancelReason } from "./CancelReason.ts"
+import type { Rung } from "./Escalation.ts"
+import * as Ledger from "./internal/ledger.ts"
+import { lingering, root, type ThreadNode } from "./internal/threadNode.ts"
+import type { Thread } from "./Thread.ts"
+
+/**
+ * A lease in a dump. `releasingMillis` is the time since its release began, null while it is just held.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DumpedLease {
+  readonly name: string
+  readonly ageMillis: number
+  readonly releasingMillis: number | null
+}
+
+/**
+ * A thread in a dump. `rung` is the highest on which it was asked to end, null while nobody has asked; an abandoned
+ * thread has ended for all who wait, but still runs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DumpedThread {
+  readonly id: number
+  readonly name: string
+  readonly status: "running" | "stopping" | "cancelled" | "abandoned"
+  readonly rung: Rung | null
+  readonly reason: CancelReason | null
+  readonly ageMillis: number
+  readonly leases: ReadonlyArray<DumpedLease>
+  readonly children: ReadonlyArray<DumpedThread>
+}
+
+/**
+ * The tree at one moment: `at` in milliseconds since the epoch, what is held outside any thread, and the threads.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ThreadDump {
+  readonly at: number
+  readonly leases: ReadonlyArray<DumpedLease>
+  readonly threads: ReadonlyArray<DumpedThread>
+}
+
+const DumpedLease = Schema.Struct({
+  name: Schema.String,
+  ageMillis: Schema.Number,
+  releasingMillis: Schema.NullOr(Schema.Number)
+})
+
+const DumpedThread: Schema.Codec<DumpedThread, unknown> = Schema.Struct({
+  id: Schema.Number,
+  name: Schema.String,
+  status: Schema.Literals(["running", "stopping", "cancelled", "abandoned"]),
+  rung: Schema.NullOr(Schema.Literals(["stop", "interrupt", "unwind", "kill"])),
+  reason: Schema.NullOr(CancelReason),
+  ageMillis: Schema.Number,
+  leases: Schema.Array(DumpedLease),
+  children: Schema.Array(Schema.suspend((): Schema.Codec<DumpedThread, unknown> => DumpedThread))
+})
+
+/**
+ * The Schema of a dump.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ThreadDump: Schema.Codec<ThreadDump, unknown> = Schema.Struct({
+  at: Schema.Number,
+  leases: Schema.Array(DumpedLease),
+  threads: Schema.Array(DumpedThread)
+})
+
+/**
+ * Dumps all threads of the program.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<ThreadDump> = Effect.map(Clock.currentTimeMillis, (at) => ({
+  at,
+  leases: leasesOf(root, at),
+  threads: [...root.children(), ...lingering].map((node) => dumpNode(node, at))
+}))
+
+/**
+ * Dumps one thread and its descendants.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const of = (thread: Thread<unknown, unknown>): Effect.Effect<DumpedThread> =>
+  // Every handle is a node of the tree.
+  Effect.map(Clock.currentTimeMillis, (at) => dumpNode(thread as unknown as ThreadNode, at))
+
+const dumpNode = (node: ThreadNode, at: number): DumpedThread => ({
+  id: node.id,
+  name: node.name,
+  ...statusOf(node),
+  reason: node.reason ?? null,
+  ageMillis: at - node.spawnedAt,
+  leases: leasesOf(node, at),
+  children: Array.from(node.children(), (child) => dumpNode(child, at))
+})
+
+const statusOf = (node: ThreadNode): Pick<DumpedThread, "status" | "rung"> => {
+  switch (node.state._tag) {
+    case "Running":
+      return { status: "running", rung: null }
+    case "Stopping":
+      return { status: "stopping", rung: "stop" }
+    case "Cancelled":
+      return { status: "cancelled", rung: node.state.rung }
+    case "Settled":
+      return { status: "abandoned", rung: null }
+  }
+}
+
+const leasesOf = (node: ThreadNode, at: number): ReadonlyArray<DumpedLease> =>
+  Array.from(Ledger.held(node), (entry) => ({
+    name: entry.name,
+    ageMillis: at - entry.acquiredAt,
+    releasingMillis: entry.state === "releasing" ? at - entry.since : null
+  }))
+
+/**
+ * A dump as indented text, one thread a line and one lease a line below it.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const render = (self: ThreadDump): string =>
+  [
+    ...self.leases.map((lease) => renderLease(lease, "")),
+    ...self.threads.flatMap((thread) => renderThread(thread, ""))
+  ].join("\n")
+
+const renderThread = (thread: DumpedThread, indent: string): ReadonlyArray<string> => {
+  const why = thread.reason === null ? "" : ` (${thread.rung ?? "ended"}: ${thread.reason.message})`
+  return [
+    `${indent}${thread.name} #${thread.id} ${thread.status}${why}, ${thread.ageMillis} ms`,
+    ...thread.leases.map((lease) => renderLease(lease, `${indent}  `)),
+    ...thread.children.flatMap((child) => renderThread(child, `${indent}  `))
+  ]
+}
+
+const renderLease = (lease: DumpedLease, indent: string): string =>
+  lease.releasingMillis === null
+    ? `${indent}- ${lease.name}, held for ${lease.ageMillis} ms`
+    : `${indent}- ${lease.name}, held for ${lease.ageMillis} ms, releasing for ${lease.releasingMillis} ms`

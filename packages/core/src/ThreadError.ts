@@ -1,0 +1,125 @@
+/**
+ * The one error of this package: what was asked of a thread, why it could not be done, and what to do instead.
+ *
+ * It stands for misuse and for limits that ran out. A cancellation is never one of these: cancellation is
+ * interruption, with a `CancelReason`.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Schema from "effect/Schema"
+
+/**
+ * Why an operation on a thread was refused or given up.
+ *
+ * - `InvalidReason`, `InvalidError`, `InvalidDuration`, `InvalidEscalation`: an argument that can't be used as given
+ * - `OutsideThread`: the operation asks for the current thread, and there is none
+ * - `SelfJoin`: a thread would wait for its own end
+ * - `ScopeClosed`: a thread was to be spawned into a scope that has closed; it did not start
+ * - `DeadlineExceeded`: `Deadline.within` ran out, after the work's finalizers have run
+ * - `ReleaseTimedOut`: a release outlasted its own limit and was given up
+ * - `Abandoned`: the thread outlasted the last rung of its escalation and may still run
+ * - `Killed`: the thread was ended by force, without its finalizers; `lost` names the leases that it held
+ * - `Crashed`: what the thread ran on broke down
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThreadErrorReason =
+  | { readonly _tag: "InvalidReason"; readonly given: string }
+  | { readonly _tag: "InvalidError"; readonly given: string }
+  | { readonly _tag: "InvalidDuration"; readonly option: string; readonly given: string; readonly problem: string }
+  | { readonly _tag: "InvalidEscalation"; readonly problem: string }
+  | { readonly _tag: "OutsideThread"; readonly operation: string }
+  | { readonly _tag: "SelfJoin"; readonly thread: string }
+  | { readonly _tag: "ScopeClosed"; readonly thread: string }
+  | { readonly _tag: "DeadlineExceeded"; readonly millis: number }
+  | { readonly _tag: "ReleaseTimedOut"; readonly lease: string; readonly millis: number }
+  | { readonly _tag: "Abandoned"; readonly thread: string; readonly finalizer: string | null }
+  | { readonly _tag: "Killed"; readonly thread: string; readonly lost: ReadonlyArray<string> }
+  | { readonly _tag: "Crashed"; readonly thread: string; readonly problem: string }
+
+const ThreadErrorReason: Schema.Codec<ThreadErrorReason> = Schema.Union([
+  Schema.TaggedStruct("InvalidReason", { given: Schema.String }),
+  Schema.TaggedStruct("InvalidError", { given: Schema.String }),
+  Schema.TaggedStruct("InvalidDuration", { option: Schema.String, given: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("InvalidEscalation", { problem: Schema.String }),
+  Schema.TaggedStruct("OutsideThread", { operation: Schema.String }),
+  Schema.TaggedStruct("SelfJoin", { thread: Schema.String }),
+  Schema.TaggedStruct("ScopeClosed", { thread: Schema.String }),
+  Schema.TaggedStruct("DeadlineExceeded", { millis: Schema.Number }),
+  Schema.TaggedStruct("ReleaseTimedOut", { lease: Schema.String, millis: Schema.Number }),
+  Schema.TaggedStruct("Abandoned", { thread: Schema.String, finalizer: Schema.NullOr(Schema.String) }),
+  Schema.TaggedStruct("Killed", { thread: Schema.String, lost: Schema.Array(Schema.String) }),
+  Schema.TaggedStruct("Crashed", { thread: Schema.String, problem: Schema.String })
+])
+
+type Fields = { readonly reason: typeof ThreadErrorReason }
+
+const Base: Schema.Class<
+  ThreadError,
+  Schema.TaggedStruct<"ThreadError", Fields>,
+  Cause.YieldableError
+> = Schema.TaggedError<ThreadError>("@quiesce/core/ThreadError")("ThreadError", { reason: ThreadErrorReason })
+
+/**
+ * The error of this package. `reason._tag` tells the cases apart; `message` says what happened, the likely cause and
+ * what to do. It is a Schema, so it crosses threads.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ThreadError extends Base {
+  override get message(): string {
+    return explain(this.reason)
+  }
+}
+
+/**
+ * Makes a `ThreadError` from its reason.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (reason: ThreadErrorReason): ThreadError => new ThreadError({ reason })
+
+/**
+ * Whether a value is a `ThreadError`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isThreadError = (u: unknown): u is ThreadError => u instanceof ThreadError
+
+const explain = (reason: ThreadErrorReason): string => {
+  switch (reason._tag) {
+    case "InvalidReason":
+      return `${reason.given} is not a CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted("why"), or turn a foreign value into one with CancelReason.fromUnknown(value).`
+    case "InvalidError":
+      return `${reason.given} can't be raised into a thread, so nothing was raised. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive region of the thread accepts.`
+    case "InvalidDuration":
+      return `${reason.option} is ${reason.given}: ${reason.problem}. Give a finite time such as "2 seconds".`
+    case "InvalidEscalation":
+      return `The escalation can't be climbed: ${reason.problem}. Give each rung a grace, as in { stop: "5 seconds", interrupt: "1 second" }; only the last may wait without limit.`
+    case "OutsideThread":
+      return `${reason.operation} was used outside a thread, probably in a program that was run directly. Run it with Thread.spawn, or pass in the Thread that is meant.`
+    case "SelfJoin":
+      return `Thread "${reason.thread}" was asked to wait for its own end, which would last for ever. Join it from its parent, or end it from within by returning.`
+    case "ScopeClosed":
+      return `Thread "${reason.thread}" was not started, because its scope has closed. The scope probably ended while the fork was under way: spawn into a scope that lives as long as the thread should.`
+    case "DeadlineExceeded":
+      return `The work did not end within its deadline of ${reason.millis} ms. It was interrupted and its finalizers have run. Give it more time, or less to do.`
+    case "ReleaseTimedOut":
+      return `The release of lease "${reason.lease}" did not end within its limit of ${reason.millis} ms and was given up; what it should have released may still be held. Find out what it waits for, or raise releaseWithin.`
+    case "Abandoned":
+      return `Thread "${reason.thread}" outlasted the last rung of its escalation and was abandoned; it may still run${
+        reason.finalizer === null ? "" : `, in the release of lease "${reason.finalizer}"`
+      }. Give its releases a releaseWithin, or the escalation more time.`
+    case "Killed":
+      return `Thread "${reason.thread}" was ended by force, so its finalizers did not run. ${
+        reason.lost.length === 0 ? "It held no lease." : `It held, and lost: ${reason.lost.join(", ")}.`
+      } Keep in the host what must survive a kill, and let the thread reach a checkpoint more often.`
+    case "Crashed":
+      return `What thread "${reason.thread}" ran on broke down: ${reason.problem}. Only the threads on it have ended; see the cause, and start it again.`
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * Threads under one scope that are shut down together, with a policy for what a failure of one means for the others.
+ *
+ * Invariants:
+ * 1. `members` holds just the live threads of the group, in order of spawning.
+ * 2. Under `failFast` the first failure is kept and its siblings are interrupted, once; under `collect` all are kept.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Pipeable } from "effect/Pipeable"
+import { pipeArguments } from "effect/Pipeable"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as CancelReason from "./CancelReason.ts"
+import * as Escalation from "./Escalation.ts"
+import * as FiberThread from "./internal/fiberThread.ts"
+import * as Ladder from "./internal/ladder.ts"
+import * as Report from "./internal/report.ts"
+import { withReason } from "./internal/request.ts"
+import * as Spawn from "./internal/spawn.ts"
+import { CurrentNode, type ThreadNode } from "./internal/threadNode.ts"
+import type { ShutdownReport } from "./ShutdownReport.ts"
+import type { SpawnOptions, Thread } from "./Thread.ts"
+import * as ThreadError from "./ThreadError.ts"
+
+const TypeId = "~@quiesce/core/ThreadGroup"
+
+/**
+ * What the failure of a thread means for its group.
+ *
+ * - `failFast`: its siblings are interrupted with `SiblingFailed`; `joinAll` fails as it failed
+ * - `collect`: its siblings run on; `joinAll` fails with all failures in one Cause
+ * - `isolate`: it is nobody's business but of those who join that thread
+ *
+ * An interruption is not a failure.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Policy = "failFast" | "collect" | "isolate"
+
+/**
+ * A group of threads; `E` is how they may fail.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ThreadGroup<in out E = never> extends Pipeable {
+  readonly [TypeId]: (_: E) => E
+  readonly policy: Policy
+  /** The number of live threads. */
+  readonly size: number
+}
+
+class Group<E> implements ThreadGroup<E> {
+  readonly [TypeId] = (_: E): E => _
+  readonly policy: Policy
+  readonly owner: ThreadNode
+  /** The scope that the group was made in. */
+  readonly home: Scope.Scope
+  /** Closed when the group takes no more threads. */
+  readonly scope: Scope.Closeable = Scope.makeUnsafe()
+  readonly members: Set<ThreadNode<unknown, E>> = new Set()
+  failure: Cause.Cause<E> | undefined = undefined
+
+  constructor(policy: Policy, owner: ThreadNode, home: Scope.Scope) {
+    this.policy = policy
+    this.owner = owner
+    this.home = home
+  }
+
+  get size(): number {
+    return this.members.size
+  }
+
+  pipe(): unknown {
+    return pipeArguments(this, arguments)
+  }
+
+  /** Notes how a member ended. Its siblings are only asked here; whoever joins the group waits for them. */
+  ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): void {
+    // A node tells only the group that it was spawned into.
+    const member = node as ThreadNode<unknown, E>
+    this.members.delete(member)
+    if (this.policy === "isolate" || Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+    const cause = exit.cause as Cause.Cause<E>
+    if (this.policy === "collect") {
+      this.failure = this.failure === undefined ? cause : Cause.combine(this.failure, cause)
+    } else if (this.failure === undefined) {
+      this.failure = cause
+      const reason = CancelReason.siblingFailed(node.name)
+      Effect.runFork(
+        Effect.forEach([...this.members], (sibling) => Ladder.interrupt(sibling, reason), { discard: true })
+      )
+    }
+  }
+}
+
+/** Only this module makes groups. */
+const groupOf = <E>(self: ThreadGroup<E>): Group<E> => self as Group<E>
+
+/**
+ * Makes a group in the current scope. When that closes, the group's threads end, all at once, each by its own
+ * escalation. The policy is `failFast` unless another is named.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <E = never>(options?: {
+  readonly policy?: Policy | undefined
+}): Effect.Effect<ThreadGroup<E>, never, Scope.Scope> =>
+  Effect.flatMap(Scope.Scope, (home) =>
+    Effect.withFiber((fiber) => {
+      const group = new Group<E>(options?.policy ?? "failFast", Spawn.liveOwner(fiber), home)
+      return Effect.as(
+        Scope.addFinalizerExit(home, (exit) => {
+          Scope.closeUnsafe(group.scope, exit)
+          return Ladder.endAll([...group.members], Ladder.reasonOfEnd(exit, group.owner.name))
+        }),
+        group
+      )
+    })
+  )
+
+/**
+ * Starts a thread in a group. Fails with `ScopeClosed` when the group's scope has closed.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const spawn = <E, A, E1 extends E, R>(
+  self: ThreadGroup<E>,
+  effect: Effect.Effect<A, E1, R>,
+  options?: SpawnOptions
+): Effect.Effect<Thread<A, E1>, ThreadError.ThreadError, Exclude<R, Scope.Scope>> =>
+  Effect.uninterruptible(
+    Effect.withFiber((fiber) => {
+      const group = groupOf(self)
+      const place = { scope: group.scope, home: group.home, owner: group.owner, tied: false }
+      return Spawn.into<A, E1>(fiber, place, options, (node) => {
+        group.members.add(node)
+        node.group = group
+        return FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
+      })
+    })
+    // What the effect requires besides a scope is in the context that it is forked with.
+  ) as Effect.Effect<Thread<A, E1>, ThreadError.ThreadError, Exclude<R, Scope.Scope>>
+
+/**
+ * Waits until no thread of the group is left, and then fails as the policy says.
+ *
+ * Fails with `SelfJoin` when a thread of the group, or below one, would wait for its own group.
+ *
+ * *Cancellation*: only the waiting ends.
+ *
+ * @category joining
+ * @since 0.1.0
+ */
+export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | ThreadError.ThreadError> =>
+  Effect.withFiber((fiber): Effect.Effect<void, E | ThreadError.ThreadError> => {
+    const group = groupOf(self)
+    const current = fiber.getRef(CurrentNode)
+    for (const member of group.members) if (member.contains(current)) return selfJoin(member)
+    const emptied: Effect.Effect<void> = Effect.suspend(() =>
+      group.members.size === 0
+        ? Effect.void
+        : Effect.flatMap(
+            Effect.forEach([...group.members], (member) => member.controls.exit, { discard: true }),
+            () => emptied
+          )
+    )
+    return Effect.flatMap(emptied, () => (group.failure === undefined ? Effect.void : Effect.failCause(group.failure)))
+  })
+
+/**
+ * Ends all threads of the group by climbing `escalation` (default: `Escalation.Current`), all at once and with one
+ * budget, and reports on each. The group takes new threads all the same, until its scope closes.
+ *
+ * *Cancellation*: what was asked stays asked; nobody climbs on.
+ *
+ * @category stopping
+ * @since 0.1.0
+ */
+export const shutdown = <E>(
+  self: ThreadGroup<E>,
+  escalation?: Escalation.Escalation,
+  options?: { readonly reason?: CancelReason.CancelReason | undefined }
+): Effect.Effect<ReadonlyArray<ShutdownReport>, ThreadError.ThreadError> =>
+  withReason(options?.reason ?? defaultShutdown, (reason, current) =>
+    Effect.withFiber((fiber) => {
+      const members = [...groupOf(self).members]
+      for (const member of members) if (member.contains(current)) return selfJoin(member)
+      const steps = Escalation.steps(escalation ?? fiber.getRef(Escalation.Current))
+      return Result.isFailure(steps) ? Effect.fail(steps.failure) : Report.shutdown(members, steps.success, reason)
+    })
+  )
+
+const defaultShutdown = CancelReason.shutdown()
+
+const selfJoin = (member: ThreadNode): Effect.Effect<never, ThreadError.ThreadError> =>
+  Effect.fail(ThreadError.make({ _tag: "SelfJoin", thread: member.name }))

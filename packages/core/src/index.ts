@@ -1,0 +1,18 @@
+/**
+ * Threads on fibers: started with a scope, stopped with a reason, and however they end, what they held is released.
+ *
+ * @since 0.1.0
+ */
+export * as Blocking from "./Blocking.ts"
+export * as CancelReason from "./CancelReason.ts"
+export * as Deadline from "./Deadline.ts"
+export * as Escalation from "./Escalation.ts"
+export * as Lease from "./Lease.ts"
+export * as ShutdownReport from "./ShutdownReport.ts"
+export * as Signal from "./Signal.ts"
+export * as StopToken from "./StopToken.ts"
+export * as Thread from "./Thread.ts"
+export * as ThreadControls from "./ThreadControls.ts"
+export * as ThreadDump from "./ThreadDump.ts"
+export * as ThreadError from "./ThreadError.ts"
+export * as ThreadGroup from "./ThreadGroup.ts"

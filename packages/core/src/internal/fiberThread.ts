@@ -1,0 +1,129 @@
+/**
+ * The adapter onto fibers: a thread is one fiber, and its own thread of control can't be ended by force.
+ *
+ * Invariants:
+ * 1. The node is in the tree before its fiber exists, and the two are tied in one uninterruptible step.
+ * 2. Body, then children, then the leases of the body's scope: each begins to end when the one before has ended.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as CancelReason from "../CancelReason.ts"
+import type { ThreadControls } from "../ThreadControls.ts"
+import { Inbox } from "./inbox.ts"
+import * as Ladder from "./ladder.ts"
+import { Settlement } from "./settlement.ts"
+import { CurrentNode, lingering, type ThreadNode } from "./threadNode.ts"
+
+export class FiberControls<A, E> implements ThreadControls<A, E> {
+  readonly unwind: Option.Option<never> = Option.none()
+  readonly kill: Option.Option<never> = Option.none()
+  readonly locate: Effect.Effect<Option.Option<string>> = Effect.succeedNone
+  private fiber: Fiber.Fiber<A, E> | undefined = undefined
+  private readonly settlement: Settlement<A, E>
+  private readonly node: ThreadNode<A, E>
+
+  constructor(node: ThreadNode<A, E>) {
+    this.node = node
+    this.settlement = new Settlement(node)
+  }
+
+  get exit(): Effect.Effect<Exit.Exit<A, E>> {
+    return this.settlement.await
+  }
+
+  poll(): Exit.Exit<A, E> | undefined {
+    return this.settlement.exit
+  }
+
+  requestStop(): Effect.Effect<void> {
+    return Effect.void
+  }
+
+  requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
+    return Effect.withFiberSucceed((by) => this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(reason)))
+  }
+
+  raise(error: unknown): Effect.Effect<boolean> {
+    return Effect.callback((resume) => {
+      const inbox = (this.node.inbox ??= new Inbox())
+      if (!this.node.isAlive) inbox.close()
+      const withdraw = inbox.post({ error, answer: (delivered) => resume(Effect.succeed(delivered)) })
+      return Effect.sync(withdraw)
+    })
+  }
+
+  abandon(exit: Exit.Exit<never, never>): void {
+    lingering.add(this.node)
+    this.settlement.settle(exit, true)
+  }
+
+  /** Ends a thread that never ran. */
+  end(exit: Exit.Exit<A, E>): void {
+    this.settlement.settle(exit, false)
+  }
+
+  /** Ties the fiber to the node; the first call counts. */
+  attach(fiber: Fiber.Fiber<A, E>): void {
+    if (this.fiber !== undefined) return
+    this.fiber = fiber
+    fiber.addObserver((exit) => {
+      lingering.delete(this.node)
+      this.settlement.settle(exit, false)
+    })
+  }
+
+  /** What the fiber runs. */
+  body<R>(effect: Effect.Effect<A, E, R>, context: Context.Context<never>): Effect.Effect<A, E> {
+    return Effect.withFiber((fiber) => {
+      // The fiber that evaluates its own body is the one that was forked for it.
+      this.attach(fiber as Fiber.Fiber<A, E>)
+      const state = this.node.state
+      if (state._tag === "Cancelled") return Effect.failCause(CancelReason.toCause(state.reason))
+      fiber.setContext(Context.add(Context.add(context, CurrentNode, this.node), Scope.Scope, this.node.scope))
+      // `context` holds what the effect requires, as it is the spawning fiber's.
+      return Effect.onExitPrimitive(effect as Effect.Effect<A, E>, (exit) => this.finish(exit))
+    })
+  }
+
+  private finish(exit: Exit.Exit<A, E>): Effect.Effect<void> | undefined {
+    const node = this.node
+    if (node.firstChild === undefined) return Scope.closeUnsafe(node.scope, exit)
+    return Effect.flatMap(this.endChildren(exit), () =>
+      Effect.andThen(
+        Effect.ensuring(
+          Effect.suspend(() => Scope.closeUnsafe(node.scope, exit) ?? Effect.void),
+          this.endChildren(exit)
+        ),
+        Effect.void
+      )
+    )
+  }
+
+  private endChildren(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const node = this.node
+      if (node.firstChild === undefined) return Effect.void
+      return Ladder.endAll([...node.children()], Ladder.reasonOfEnd(exit, node.name))
+    })
+  }
+}
+
+/** Makes a node and forks its fiber. Must run uninterruptibly. */
+export const fork = <A, E, R>(
+  node: ThreadNode<A, E>,
+  effect: Effect.Effect<A, E, R>,
+  context: Context.Context<never>,
+  startImmediately: boolean
+): Effect.Effect<ThreadNode<A, E>> => {
+  const controls = new FiberControls<A, E>(node)
+  node.controls = controls
+  node.parentNode?.adopt(node)
+  return Effect.map(Effect.forkDetach(controls.body(effect, context), { startImmediately }), (fiber) => {
+    controls.attach(fiber)
+    return node
+  })
+}

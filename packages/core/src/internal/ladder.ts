@@ -1,0 +1,182 @@
+/**
+ * Ending threads: asks on each rung, waits for its grace, climbs, and tells what came of it.
+ *
+ * Invariants:
+ * 1. Rungs are asked in order, for all threads of a climb at once, each within one grace.
+ * 2. A rung that a thread has already been asked on, by whomever, is not asked again; its grace is waited for.
+ * 3. When a climb is over, each of its threads has settled: by itself or by being abandoned.
+ */
+import type * as Clock from "effect/Clock"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as CancelReason from "../CancelReason.ts"
+import * as Escalation from "../Escalation.ts"
+import * as ThreadError from "../ThreadError.ts"
+import * as Ledger from "./ledger.ts"
+import type { ThreadNode } from "./threadNode.ts"
+
+/** What a climb tells while it lasts, for whoever writes the report. */
+export interface Observer {
+  readonly asked: (step: Escalation.Step, at: number) => void
+  readonly unavailable: (node: ThreadNode, rung: Escalation.Rung, at: number, why: string) => void
+  readonly outwaited: (node: ThreadNode, stack: string | null, now: number) => void
+  readonly abandoned: (node: ThreadNode) => void
+}
+
+/** Asks a thread, and all its descendants, to stop. */
+export const stop = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> => {
+  if (!node.isAlive) return Effect.void
+  const asked = node.beginStop(reason) ? node.controls.requestStop(reason) : Effect.void
+  if (node.firstChild === undefined) return asked
+  return Effect.andThen(
+    asked,
+    Effect.forEach([...node.children()], (child) => stop(child, reason), { discard: true })
+  )
+}
+
+/** Asks a thread to be interrupted, or with a higher rung marks that it has come to that. */
+export const interrupt = (
+  node: ThreadNode,
+  reason: CancelReason.CancelReason,
+  rung: Exclude<Escalation.Rung, "stop"> = "interrupt"
+): Effect.Effect<void> => {
+  const reasons = node.beginCancel(rung, reason)
+  if (reasons.length === 0) return Effect.void
+  const first = node.controls.requestInterrupt(reasons[0]!)
+  return reasons.length === 1 ? first : Effect.andThen(first, node.controls.requestInterrupt(reasons[1]!))
+}
+
+/** The reason for which what lived in a scope ends with it: the scope's own, if that was cancelled. */
+export const reasonOfEnd = (exit: Exit.Exit<unknown, unknown>, parent: string): CancelReason.CancelReason =>
+  Option.getOrElse(CancelReason.fromExit(exit), () => CancelReason.parentEnded(parent))
+
+/** Ends threads, each by its own escalation, all at once. */
+export const endAll = (nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.CancelReason): Effect.Effect<void> => {
+  const byEscalation = new Map<Escalation.Escalation, Array<ThreadNode>>()
+  for (const node of nodes) {
+    const same = byEscalation.get(node.escalation)
+    if (same === undefined) byEscalation.set(node.escalation, [node])
+    else same.push(node)
+  }
+  const climbs = [...byEscalation].map(([escalation, group]) => climb(group, stepsOf(escalation), reason))
+  return climbs.length === 1 ? climbs[0]! : Effect.all(climbs, { concurrency: "unbounded", discard: true })
+}
+
+/** Asks on the first rung of the thread's own escalation. */
+export const askFirst = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> =>
+  Effect.asVoid(ask(node, stepsOf(node.escalation)[0]!, reason))
+
+/** The steps of an escalation that was checked when it was taken. */
+const stepsOf = (escalation: Escalation.Escalation): ReadonlyArray<Escalation.Step> =>
+  Result.getOrThrow(Escalation.steps(escalation))
+
+/**
+ * Climbs with a group of threads. Waits until each has settled, and abandons those that outlast the last rung.
+ *
+ * *Cancellation*: what was asked stays asked; nobody climbs on.
+ */
+export const climb: (
+  nodes: ReadonlyArray<ThreadNode>,
+  steps: ReadonlyArray<Escalation.Step>,
+  reason: CancelReason.CancelReason,
+  observer?: Observer
+) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer) {
+  let live = nodes
+  for (const step of steps) {
+    live = live.filter((node) => node.isAlive)
+    if (live.length === 0) return
+    const clock = live[0]!.clock
+    observer?.asked(step, clock.currentTimeMillisUnsafe())
+    let available = false
+    for (const node of live) {
+      const refusal = yield* ask(node, step, reason)
+      if (refusal === undefined) available = true
+      else observer?.unavailable(node, step.rung, clock.currentTimeMillisUnsafe(), refusal)
+    }
+    if (!available) continue
+    const all = awaitAll(live)
+    if (step.grace === Infinity) return yield* all
+    const ended = yield* Effect.timeoutOption(all, step.grace)
+    if (Option.isSome(ended)) return
+    if (observer !== undefined) yield* outwaited(live, clock, observer)
+  }
+  for (const node of live) {
+    if (node.isAlive) {
+      observer?.abandoned(node)
+      yield* abandon(node, reason)
+    }
+  }
+})
+
+const outwaited = Effect.fnUntraced(function* (
+  live: ReadonlyArray<ThreadNode>,
+  clock: Clock.Clock,
+  observer: Observer
+) {
+  const now = clock.currentTimeMillisUnsafe()
+  for (const node of live) {
+    if (!node.isAlive) continue
+    const stack = yield* node.controls.locate
+    observer.outwaited(node, Option.getOrNull(stack), now)
+  }
+})
+
+const awaitAll = (nodes: ReadonlyArray<ThreadNode>): Effect.Effect<void> =>
+  nodes.length === 1
+    ? Effect.asVoid(nodes[0]!.controls.exit)
+    : Effect.forEach(nodes, (node) => (node.isAlive ? node.controls.exit : Effect.void), { discard: true })
+
+/** Asks on one rung; gives why not, where the thread does not have it. */
+const ask = (
+  node: ThreadNode,
+  step: Escalation.Step,
+  reason: CancelReason.CancelReason
+): Effect.Effect<string | undefined> => {
+  switch (step.rung) {
+    case "stop":
+      return Effect.as(stop(node, reason), undefined)
+    case "interrupt":
+      return Effect.as(interrupt(node, reason), undefined)
+    case "unwind": {
+      const unwind = node.controls.unwind
+      if (Option.isNone(unwind)) {
+        return Effect.succeed("the synchronous code of this thread runs on the one that would have to end it")
+      }
+      return Effect.andThen(
+        interrupt(node, reason, "unwind"),
+        Effect.as(Effect.forkDetach(unwind.value, { startImmediately: true }), undefined)
+      )
+    }
+    case "kill": {
+      const kill = node.controls.kill
+      if (Option.isNone(kill)) return Effect.succeed("a fiber can't be ended by force")
+      return Effect.andThen(interrupt(node, reason, "kill"), Effect.as(kill.value(reason), undefined))
+    }
+  }
+}
+
+/** Gives a thread up: frees its waiters, counts what it holds as lost, and asks what runs below it to end. */
+const abandon = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const stuck = Ledger.releasing(node)
+    const children = [...node.children()]
+    const error = ThreadError.make({ _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null })
+    const asked = interrupt(node, reason)
+    return Effect.andThen(
+      asked,
+      Effect.andThen(
+        Effect.forEach(children, (child) => interrupt(child, reason), { discard: true }),
+        Effect.sync(() => {
+          if (!node.isAlive) return
+          for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", now(node))
+          const cause = Cause.combine(CancelReason.toCause(node.reason ?? reason), Cause.die(error))
+          node.controls.abandon(Exit.failCause(cause))
+        })
+      )
+    )
+  })
+
+const now = (node: ThreadNode) => (): number => node.clock.currentTimeMillisUnsafe()

@@ -1,0 +1,111 @@
+/**
+ * The ledger: what each thread holds, since when, and what became of it.
+ *
+ * Invariants:
+ * 1. An entry is in its node's list from the moment its acquire succeeded until its release has ended or was given up.
+ * 2. Each entry is settled once, and counted once in the tally of its node.
+ * 3. A settled entry is told to every watch on its node and on the node's ancestors.
+ */
+import type { LeaseOutcome } from "../ShutdownReport.ts"
+import type { Fate, LeaseEntry, Tally, ThreadNode, Watch } from "./threadNode.ts"
+
+/** How many watches there are anywhere: while there are none, nobody is told. */
+let watching = 0
+
+const emptyTally = (): Tally => ({ acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 })
+
+export const enter = (node: ThreadNode, name: string, now: number): LeaseEntry => {
+  const entry: LeaseEntry = {
+    name,
+    node,
+    acquiredAt: now,
+    state: "held",
+    since: 0,
+    previous: undefined,
+    next: node.leases
+  }
+  if (node.leases !== undefined) node.leases.previous = entry
+  node.leases = entry
+  const tally = (node.tally ??= emptyTally())
+  tally.acquired++
+  return entry
+}
+
+export const settle = (entry: LeaseEntry, fate: Fate, now: () => number, error: string | null = null): void => {
+  if (entry.state === "settled") return
+  entry.state = "settled"
+  const node = entry.node
+  if (entry.previous === undefined) node.leases = entry.next
+  else entry.previous.next = entry.next
+  if (entry.next !== undefined) entry.next.previous = entry.previous
+  node.tally![fate]++
+  if (watching === 0) return
+  const outcome = outcomeOf(entry, now(), error)
+  for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
+    if (at.watches !== undefined) for (const watch of at.watches) watch[fate].push(outcome)
+  }
+}
+
+export const outcomeOf = (entry: LeaseEntry, now: number, error: string | null): LeaseOutcome => ({
+  lease: entry.name,
+  thread: entry.node.name,
+  heldMillis: now - entry.acquiredAt,
+  error
+})
+
+/** What a node holds, the latest first. */
+export const held = function* (node: ThreadNode): Generator<LeaseEntry> {
+  for (let entry = node.leases; entry !== undefined; entry = entry.next) yield entry
+}
+
+/** The lease whose release runs in a thread or in one of its descendants. */
+export const releasing = (node: ThreadNode): LeaseEntry | undefined => {
+  for (const entry of held(node)) if (entry.state === "releasing") return entry
+  for (const child of node.children()) {
+    const found = releasing(child)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** All that a thread and its descendants hold. */
+export const heldBelow = function* (node: ThreadNode): Generator<LeaseEntry> {
+  yield* held(node)
+  for (const child of node.children()) yield* heldBelow(child)
+}
+
+/** The counts of a thread, its live descendants and those that have ended. */
+export const tallyBelow = (node: ThreadNode): Tally => {
+  const sum = { ...(node.tally ?? emptyTally()) }
+  for (const child of node.children()) addTally(sum, tallyBelow(child))
+  return sum
+}
+
+const addTally = (to: Tally, from: Tally): void => {
+  to.acquired += from.acquired
+  to.released += from.released
+  to.failed += from.failed
+  to.timedOut += from.timedOut
+  to.lost += from.lost
+}
+
+/** A node that ends leaves its counts to its parent. */
+export const bequeath = (node: ThreadNode): void => {
+  if (node.tally !== undefined && node.parentNode !== undefined) {
+    addTally((node.parentNode.tally ??= emptyTally()), node.tally)
+  }
+}
+
+export const watch = (node: ThreadNode): Watch => {
+  watching++
+  const made: Watch = { endedAt: undefined, released: [], failed: [], timedOut: [], lost: [] }
+  if (node.watches === undefined) node.watches = [made]
+  else node.watches.push(made)
+  return made
+}
+
+export const unwatch = (node: ThreadNode, made: Watch): void => {
+  watching--
+  node.watches = node.watches?.filter((other) => other !== made)
+  if (node.watches?.length === 0) node.watches = undefined
+}

@@ -1,0 +1,25 @@
+/** What every request to end has in common: its reason is checked, and says who asked and when. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as CancelReason from "../CancelReason.ts"
+import * as ThreadError from "../ThreadError.ts"
+import { CurrentNode, type ThreadNode } from "./threadNode.ts"
+
+export const withReason = <A>(
+  reason: CancelReason.CancelReason,
+  f: (stamped: CancelReason.CancelReason, current: ThreadNode) => Effect.Effect<A, ThreadError.ThreadError>
+): Effect.Effect<A, ThreadError.ThreadError> =>
+  CancelReason.isCancelReason(reason)
+    ? Effect.withFiber((fiber) => {
+        const by = fiber.getRef(CurrentNode)
+        return f(stamp(reason, by, fiber.getRef(Clock.Clock)), by)
+      })
+    : Effect.fail(ThreadError.make({ _tag: "InvalidReason", given: describe(reason) }))
+
+const stamp = (reason: CancelReason.CancelReason, by: ThreadNode, clock: Clock.Clock): CancelReason.CancelReason =>
+  reason.at !== undefined && reason.by !== undefined
+    ? reason
+    : { ...reason, by: reason.by ?? by.name, at: reason.at ?? clock.currentTimeMillisUnsafe() }
+
+/** A foreign value in an error message. */
+export const describe = (u: unknown): string => (typeof u === "string" ? JSON.stringify(u) : String(u))

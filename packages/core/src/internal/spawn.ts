@@ -1,0 +1,126 @@
+/** Puts a new thread into the tree and into its scope, or says why not. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as CancelReason from "../CancelReason.ts"
+import * as Escalation from "../Escalation.ts"
+import * as ThreadError from "../ThreadError.ts"
+import * as FiberThread from "./fiberThread.ts"
+import * as Ladder from "./ladder.ts"
+import { CurrentNode, ThreadNode } from "./threadNode.ts"
+
+export interface Options {
+  readonly name?: string | undefined
+  readonly escalation?: Escalation.Escalation | undefined
+  readonly startImmediately?: boolean | undefined
+}
+
+/** How an adapter starts what a node stands for. Runs uninterruptibly, with the node not in the tree yet. */
+export type Start<A, E> = (
+  node: ThreadNode<A, E>,
+  fiber: Fiber.Fiber<unknown, unknown>
+) => Effect.Effect<ThreadNode<A, E>>
+
+/** Spawns into the scope of the context. */
+export const spawn = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: Options
+): Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.withFiber((fiber) => {
+      // The requirement of a scope is in the type of this effect; a missing one is Effect's own clear defect.
+      const scope = Context.getUnsafe(fiber.context, Scope.Scope)
+      const owner = liveOwner(fiber)
+      return into(fiber, { scope, home: scope, owner, tied: scope !== owner.scope }, options, (node) =>
+        FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
+      )
+    })
+  ) as Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope>
+
+/** The thread of a fiber or, when that has ended and left the fiber behind, its nearest ancestor that lives. */
+export const liveOwner = (fiber: Fiber.Fiber<unknown, unknown>): ThreadNode => {
+  let node = fiber.getRef(CurrentNode)
+  while (!node.isAlive && node.parentNode !== undefined) node = node.parentNode
+  return node
+}
+
+/** Where a new thread goes. */
+export interface Place {
+  /** Must be open. */
+  readonly scope: Scope.Scope
+  /** When this is the scope of an owner that was cancelled, nothing starts. */
+  readonly home: Scope.Scope
+  readonly owner: ThreadNode
+  /** Whether the end of `scope` has to be watched for. */
+  readonly tied: boolean
+}
+
+/** Makes a node in its place and has it started. Must run uninterruptibly. */
+export const into = <A, E>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  { scope, home, owner, tied }: Place,
+  options: Options | undefined,
+  start: Start<A, E>
+): Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError> => {
+  const escalation = options?.escalation ?? fiber.getRef(Escalation.Current)
+  const steps = Escalation.steps(escalation)
+  if (Result.isFailure(steps)) return Effect.fail(steps.failure)
+  const node = new ThreadNode<A, E>(owner, fiber.getRef(Clock.Clock), escalation, options?.name)
+  if (scope.state._tag === "Closed") {
+    return Effect.fail(ThreadError.make({ _tag: "ScopeClosed", thread: node.name }))
+  }
+  if (home === owner.scope && owner.state._tag === "Cancelled") return stillborn(node, owner.state.reason)
+  if (owner.state._tag === "Stopping") node.beginStop(owner.state.reason)
+  if (tied) tie(node, scope)
+  return start(node, fiber)
+}
+
+/** A thread that was spawned after the end of its parent had begun: it has ended before it ran. */
+const stillborn = <A, E>(node: ThreadNode<A, E>, reason: CancelReason.CancelReason): Effect.Effect<ThreadNode<A, E>> =>
+  Effect.sync(() => {
+    const controls = new FiberThread.FiberControls<A, E>(node)
+    node.controls = controls
+    node.beginCancel("interrupt", reason)
+    controls.end(Exit.failCause(CancelReason.toCause(reason)))
+    return node
+  })
+
+/** Scopes whose threads have all been asked to end. */
+const closing = new WeakSet<Scope.Scope>()
+
+/** Makes the thread end with a scope that is not its parent's own. */
+const tie = (node: ThreadNode, scope: Scope.Scope): void => {
+  const link = Scope.forkUnsafe(scope)
+  node.link = link
+  link.state = {
+    _tag: "Open",
+    finalizerKey: node,
+    finalizer: (exit) => endWithScope(node, scope, exit),
+    finalizers: undefined
+  }
+}
+
+/**
+ * A scope closes its finalizers one after another. So that the threads in it end all at once, the first of them asks
+ * all the others; each is still waited for in its place.
+ */
+const endWithScope = (node: ThreadNode, scope: Scope.Scope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    if (!node.isAlive) return Effect.void
+    const reason = Ladder.reasonOfEnd(exit, node.parentNode?.name ?? "scope")
+    const isSelf = node.contains(fiber.getRef(CurrentNode))
+    const own = isSelf ? Ladder.interrupt(node, reason) : Ladder.endAll([node], reason)
+    if (closing.has(scope)) return own
+    closing.add(scope)
+    const siblings = [...(node.parentNode?.children() ?? [])].filter((child) => child.link?.parent === scope)
+    return Effect.andThen(
+      Effect.forEach(siblings, (sibling) => (sibling === node ? Effect.void : Ladder.askFirst(sibling, reason)), {
+        discard: true
+      }),
+      own
+    )
+  })

@@ -1,0 +1,273 @@
+/**
+ * What the model knows of one thread: its place in the tree, its one state, its signals and what it holds.
+ *
+ * Invariants:
+ * 1. A node is in its parent's list of children from before it can run until it has settled.
+ * 2. The first reason that reaches a node never changes; `stopSignal` and `signal` abort with that one only.
+ * 3. The rung only rises: Running, Stopping, then Cancelled on `interrupt`, `unwind`, `kill`, then Settled for good.
+ * 4. A node settles once. Only its adapter settles it; an abandoned one is settled while it may still run.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import type * as Exit from "effect/Exit"
+import { pipeArguments } from "effect/Pipeable"
+import * as Scope from "effect/Scope"
+import * as CancelReason from "../CancelReason.ts"
+import type { Escalation, Rung } from "../Escalation.ts"
+import * as Escalations from "../Escalation.ts"
+import type { ThreadControls } from "../ThreadControls.ts"
+import type { LeaseOutcome } from "../ShutdownReport.ts"
+import type { Inbox } from "./inbox.ts"
+
+export const TypeId: "~@quiesce/core/Thread" = "~@quiesce/core/Thread"
+
+export type State =
+  | { readonly _tag: "Running" }
+  | { readonly _tag: "Stopping"; readonly reason: CancelReason.CancelReason }
+  | {
+      readonly _tag: "Cancelled"
+      readonly reason: CancelReason.CancelReason
+      /** The later reasons, each once. */
+      readonly later: ReadonlyArray<CancelReason.CancelReason>
+      readonly rung: Exclude<Rung, "stop">
+    }
+  | {
+      readonly _tag: "Settled"
+      readonly reason: CancelReason.CancelReason | undefined
+      /** Whether it had been cancelled, not just asked to stop. */
+      readonly cancelled: boolean
+      readonly abandoned: boolean
+    }
+
+const running: State = { _tag: "Running" }
+const settled: State = { _tag: "Settled", reason: undefined, cancelled: false, abandoned: false }
+
+/** A resource that a thread holds. The ledger alone changes it. */
+export interface LeaseEntry {
+  readonly name: string
+  readonly node: ThreadNode
+  readonly acquiredAt: number
+  state: "held" | "releasing" | "settled"
+  /** When the release began. */
+  since: number
+  previous: LeaseEntry | undefined
+  next: LeaseEntry | undefined
+}
+
+export type Fate = "released" | "failed" | "timedOut" | "lost"
+
+/** Counts of what threads acquired and of what became of it. */
+export interface Tally extends Record<Fate, number> {
+  acquired: number
+}
+
+/** What a shutdown hears while it lasts. */
+export interface Watch extends Record<Fate, Array<LeaseOutcome>> {
+  /** When the thread settled, by its clock. */
+  endedAt: number | undefined
+}
+
+let lastId = 0
+
+export class ThreadNode<out A = unknown, out E = unknown> {
+  readonly "~@quiesce/core/Thread": typeof TypeId = TypeId
+  readonly id: number = lastId++
+  readonly label: string | undefined
+  readonly parentNode: ThreadNode | undefined
+  readonly escalation: Escalation
+  readonly spawnedAt: number
+  readonly clock: Clock.Clock
+  /** The scope of the thread's body. Closed by the adapter, after the body and the children have ended. */
+  readonly scope: Scope.Closeable = Scope.makeUnsafe()
+  state: State = running
+  /** Set by the adapter, in the same step that makes the node. */
+  controls!: ThreadControls<A, E>
+  /** Ties the thread to the scope that it was spawned into, when that is not its parent's own. */
+  link: Scope.Closeable | undefined = undefined
+
+  // The children, an intrusive list in order of spawning. Changed by `adopt` and `settle` only.
+  firstChild: ThreadNode | undefined = undefined
+  lastChild: ThreadNode | undefined = undefined
+  private previous: ThreadNode | undefined = undefined
+  private next: ThreadNode | undefined = undefined
+
+  // Changed by the ledger only.
+  leases: LeaseEntry | undefined = undefined
+  tally: Tally | undefined = undefined
+  watches: Array<Watch> | undefined = undefined
+
+  /** Told of the exit, when the thread is in a group. */
+  group: { readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void } | undefined = undefined
+
+  /** The regions that accept raised errors, and the errors that wait for one. */
+  inbox: Inbox | undefined = undefined
+
+  private stopController: AbortController | undefined = undefined
+  private controller: AbortController | undefined = undefined
+
+  constructor(parent: ThreadNode | undefined, clock: Clock.Clock, escalation: Escalation, label: string | undefined) {
+    this.parentNode = parent
+    this.clock = clock
+    this.spawnedAt = clock.currentTimeMillisUnsafe()
+    this.escalation = escalation
+    this.label = label
+  }
+
+  get name(): string {
+    return this.label ?? `thread-${this.id}`
+  }
+
+  get parent(): ThreadNode | undefined {
+    return this.parentNode === root ? undefined : this.parentNode
+  }
+
+  /** The first reason for which it was asked to end, if it was. */
+  get reason(): CancelReason.CancelReason | undefined {
+    return this.state._tag === "Running" ? undefined : this.state.reason
+  }
+
+  get isAlive(): boolean {
+    return this.state._tag !== "Settled"
+  }
+
+  get stopSignal(): AbortSignal {
+    if (this.stopController === undefined) {
+      this.stopController = new AbortController()
+      if (this.reason !== undefined) this.stopController.abort(CancelReason.toError(this.reason))
+    }
+    return this.stopController.signal
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController()
+      const state = this.state
+      if (state._tag === "Cancelled" || (state._tag === "Settled" && state.cancelled)) {
+        this.controller.abort(CancelReason.toError(state.reason!))
+      }
+    }
+    return this.controller.signal
+  }
+
+  /** Whether this node is the other one or one of its ancestors. */
+  contains(other: ThreadNode): boolean {
+    for (let node: ThreadNode | undefined = other; node !== undefined; node = node.parentNode) {
+      if (node === this) return true
+    }
+    return false
+  }
+
+  *children(): Generator<ThreadNode> {
+    for (let child = this.firstChild; child !== undefined; child = child.next) yield child
+  }
+
+  adopt(child: ThreadNode): void {
+    if (this.lastChild === undefined) {
+      this.firstChild = this.lastChild = child
+    } else {
+      child.previous = this.lastChild
+      this.lastChild = this.lastChild.next = child
+    }
+  }
+
+  private disown(child: ThreadNode): void {
+    if (child.previous === undefined) this.firstChild = child.next
+    else child.previous.next = child.next
+    if (child.next === undefined) this.lastChild = child.previous
+    else child.next.previous = child.previous
+    child.previous = child.next = undefined
+  }
+
+  /** Asks to stop. True when this is the first request of any kind. */
+  beginStop(reason: CancelReason.CancelReason): boolean {
+    if (this.state._tag !== "Running") return false
+    this.state = { _tag: "Stopping", reason }
+    this.stopController?.abort(CancelReason.toError(reason))
+    return true
+  }
+
+  /**
+   * Climbs to a rung that forces. Gives the reasons that the adapter has not been told yet: on the first call the first
+   * reason and the given one, later the given one if it is new.
+   */
+  beginCancel(
+    rung: Exclude<Rung, "stop">,
+    reason: CancelReason.CancelReason
+  ): ReadonlyArray<CancelReason.CancelReason> {
+    const state = this.state
+    if (state._tag === "Settled") return none
+    if (state._tag === "Cancelled") {
+      const higher = rank(rung) > rank(state.rung) ? rung : state.rung
+      const isNew = !same(state.reason, reason) && !state.later.some((other) => same(other, reason))
+      if (isNew || higher !== state.rung) {
+        this.state = { ...state, rung: higher, later: isNew ? [...state.later, reason] : state.later }
+      }
+      return isNew ? [reason] : none
+    }
+    const first = state._tag === "Stopping" ? state.reason : reason
+    const later = same(first, reason) ? none : [reason]
+    this.state = { _tag: "Cancelled", reason: first, later, rung }
+    if (this.controller !== undefined || this.stopController !== undefined) {
+      const error = CancelReason.toError(first)
+      this.stopController?.abort(error)
+      this.controller?.abort(error)
+    }
+    return later === none ? [first] : [first, reason]
+  }
+
+  /** The end. The adapter has, or gives up on, the exit. */
+  settle(exit: Exit.Exit<unknown, unknown>, abandoned: boolean): void {
+    const state = this.state
+    if (state._tag === "Settled") return
+    this.state =
+      state._tag === "Running" && !abandoned
+        ? settled
+        : { _tag: "Settled", reason: this.reason, cancelled: state._tag === "Cancelled", abandoned }
+    this.parentNode?.disown(this)
+    if (this.link !== undefined) {
+      // An emptied scope closes by leaving its parent; nothing of it is left to run.
+      this.link.state = { _tag: "Empty" }
+      Scope.closeUnsafe(this.link, exit)
+      this.link = undefined
+    }
+    if (this.scope.state._tag === "Empty") Scope.closeUnsafe(this.scope, exit)
+    if (this.watches !== undefined) {
+      const at = this.clock.currentTimeMillisUnsafe()
+      for (const watch of this.watches) watch.endedAt ??= at
+    }
+    this.inbox?.close()
+    this.group?.ended(this, exit)
+  }
+
+  pipe(): unknown {
+    return pipeArguments(this, arguments)
+  }
+}
+
+const none: ReadonlyArray<never> = []
+
+const rank = (rung: Rung): number => Escalations.rungs.indexOf(rung)
+
+const same = (a: CancelReason.CancelReason, b: CancelReason.CancelReason): boolean =>
+  a === b || (a._tag === b._tag && a.message === b.message && a.by === b.by)
+
+/**
+ * The root of the tree: whatever runs outside a thread. It is no thread itself, never ends and can't be asked to.
+ */
+export const root: ThreadNode = new ThreadNode(
+  undefined,
+  Context.get(Context.empty(), Clock.Clock),
+  Escalations.interrupt,
+  "main"
+)
+
+/** Threads that were abandoned and still run. */
+export const lingering: Set<ThreadNode> = new Set()
+
+/** The thread that a fiber is part of. */
+export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<ThreadNode>(
+  "@quiesce/core/Thread/Current",
+  {
+    defaultValue: () => root
+  }
+)

@@ -1,0 +1,105 @@
+/**
+ * Runs the named checks one after another, whatever becomes of each, and fails if any of them did:
+ *
+ *     node scripts/gate.ts types lint format tests
+ *
+ * If QUIESCE_GATE_SUMMARY names a file, the counts are written to it as JSON: each check counts as one, and the tests
+ * as many as there are.
+ */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+interface Outcome {
+  readonly passed: number
+  readonly failed: number
+}
+
+interface VitestReport {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly testResults: ReadonlyArray<{
+    readonly status: string
+    readonly assertionResults: ReadonlyArray<{ readonly status: string }>
+  }>
+}
+
+const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
+  const { error, status } = spawnSync(command, args, {
+    stdio: ["ignore", "inherit", "inherit"],
+    shell: process.platform === "win32"
+  })
+  if (error) console.error(`${command}: ${error.message}`)
+  return status === 0
+}
+
+const command = (name: string, ...args: ReadonlyArray<string>): Outcome =>
+  succeeds(name, ...args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+
+const tests = (): Outcome => {
+  const directory = mkdtempSync(join(tmpdir(), "quiesce-gate-"))
+  const file = join(directory, "vitest.json")
+  try {
+    const ok = succeeds("vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`)
+    return count(readReport(file), ok)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const readReport = (file: string): VitestReport | undefined => {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as VitestReport // written by vitest a moment ago
+  } catch {
+    return undefined
+  }
+}
+
+const count = (report: VitestReport | undefined, ok: boolean): Outcome => {
+  if (report === undefined) return { passed: 0, failed: 1 }
+  // A file that did not load has failed without a single failed test.
+  const unloaded = report.testResults.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed")
+  ).length
+  const failed = report.numFailedTests + unloaded
+  return { passed: report.numPassedTests, failed: ok ? failed : Math.max(failed, 1) }
+}
+
+const checks: Readonly<Record<string, () => Outcome>> = {
+  format: () => command("oxfmt", "--check"),
+  lint: () => command("oxlint"),
+  types: () => command("tsc", "-b"),
+  unused: () => command("knip", "--no-config-hints"),
+  packages: () => command("node", "scripts/check-packages.ts"),
+  tests
+}
+
+const names = process.argv.slice(2)
+const unknown = names.filter((name) => !Object.hasOwn(checks, name))
+if (unknown.length > 0 || names.length === 0) {
+  console.error(`Name one or more of: ${Object.keys(checks).join(", ")}. Unknown: ${unknown.join(", ") || "none"}.`)
+  process.exit(2)
+}
+
+const results = names.map((name) => {
+  console.log(`\n> ${name}`)
+  const start = performance.now()
+  const outcome = checks[name]?.() ?? { passed: 0, failed: 1 }
+  return { name, ...outcome, seconds: (performance.now() - start) / 1000 }
+})
+
+console.log("")
+for (const { name, passed, failed, seconds } of results) {
+  console.log(
+    `${failed > 0 ? "FAIL" : "ok  "}  ${name.padEnd(10)}${passed} of ${passed + failed}  ${seconds.toFixed(1)} s`
+  )
+}
+
+const total: Outcome = {
+  passed: results.reduce((sum, result) => sum + result.passed, 0),
+  failed: results.reduce((sum, result) => sum + result.failed, 0)
+}
+const summary = process.env["QUIESCE_GATE_SUMMARY"]
+if (summary) writeFileSync(summary, JSON.stringify(total))
+process.exitCode = total.failed > 0 ? 1 : 0

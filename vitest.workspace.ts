@@ -1,0 +1,17 @@
+import { existsSync, readdirSync } from "node:fs"
+import { basename } from "node:path"
+import { defineConfig } from "vitest/config"
+
+// Every workspace package with a test folder is a project named after its folder; a new one joins by existing.
+const roots = [...readdirSync("packages").map((name) => `packages/${name}`), "examples"].filter((root) =>
+  existsSync(`${root}/test`)
+)
+
+export default defineConfig({
+  test: {
+    projects: roots.map((root) => ({
+      root,
+      test: { name: basename(root), include: ["test/**/*.test.ts"] }
+    }))
+  }
+})
