@@ -202,7 +202,8 @@ const Annotation: Context.Service<"@quiesce/core/CancelReason", CancelReason> = 
   CancelReason
 >("@quiesce/core/CancelReason")
 
-const annotated = new WeakMap<CancelReason, Context.Context<never>>()
+/** One request often reaches many threads, so the annotations of the last reason are kept. */
+let last: { readonly reason: CancelReason; readonly annotations: Context.Context<never> } | undefined
 
 /**
  * The Cause annotations that carry a reason, for `Fiber.interruptAs` and `Cause.annotate`.
@@ -211,13 +212,11 @@ const annotated = new WeakMap<CancelReason, Context.Context<never>>()
  * @since 0.1.0
  */
 export const toAnnotations = (self: CancelReason): Context.Context<never> => {
-  let context = annotated.get(self)
-  if (context === undefined) {
+  if (last?.reason !== self) {
     // A Cause's annotations are typed as a context of no services; the key is looked up by name only.
-    context = Context.make(Annotation, self) as Context.Context<never>
-    annotated.set(self, context)
+    last = { reason: self, annotations: Context.make(Annotation, self) as Context.Context<never> }
   }
-  return context
+  return last.annotations
 }
 
 /**

@@ -63,18 +63,14 @@ const lease = <A, E, R, E2, R2>(
   Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) =>
       Effect.flatMap(options.interruptible === true ? restore(options.acquire) : options.acquire, (resource) => {
-        const context = fiber.context as Context.Context<R2 | Scope.Scope>
         const clock = fiber.getRef(Clock.Clock)
         const entry = Ledger.enter(liveOwner(fiber), options.name, clock.currentTimeMillisUnsafe())
-        const finalizer = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> => {
-          entry.state = "releasing"
-          entry.since = clock.currentTimeMillisUnsafe()
-          const release = Effect.provideContext(Effect.orDie(options.release(resource, exit)), context)
-          return within === undefined ? recorded(release, entry, clock) : bounded(release, entry, clock, within)
-        }
+        const release = new Release(entry, clock, within, fiber.context)
+        // What the release requires is in the context that it was acquired in; so is the scope.
+        const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
         return Effect.as(
-          Scope.addFinalizerExit(Context.get(context, Scope.Scope), (exit) =>
-            Effect.suspend(() => begin(finalizer, exit, entry, clock))
+          Scope.addFinalizerExit(scope, (exit) =>
+            release.run(() => options.release(resource, exit) as Effect.Effect<unknown, E2>)
           ),
           resource
         )
@@ -82,51 +78,70 @@ const lease = <A, E, R, E2, R2>(
     )
   )
 
-/** A `release` that throws instead of giving an effect has failed, too. */
-const begin = (
-  finalizer: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown>,
-  exit: Exit.Exit<unknown, unknown>,
-  entry: LeaseEntry,
-  clock: Clock.Clock
-): Effect.Effect<unknown> => {
-  try {
-    return finalizer(exit)
-  } catch (defect) {
-    return recorded(Effect.die(defect), entry, clock)
+/** The end of one lease. */
+class Release {
+  private readonly entry: LeaseEntry
+  private readonly clock: Clock.Clock
+  private readonly within: number | undefined
+  private readonly context: Context.Context<never>
+
+  constructor(entry: LeaseEntry, clock: Clock.Clock, within: number | undefined, context: Context.Context<never>) {
+    this.entry = entry
+    this.clock = clock
+    this.within = within
+    this.context = context
+  }
+
+  /** A `release` that throws instead of giving an effect has failed, too. */
+  run(release: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown> {
+    return Effect.withFiber((fiber) => {
+      this.entry.state = "releasing"
+      this.entry.since = this.clock.currentTimeMillisUnsafe()
+      if (this.within !== undefined) return this.bounded(Effect.suspend(release), this.within)
+      const outer = fiber.context
+      fiber.setContext(this.context)
+      return Effect.matchCauseEffect(Effect.suspend(release), {
+        onSuccess: () => {
+          fiber.setContext(outer)
+          return this.record(Exit.void)
+        },
+        onFailure: (cause) => {
+          fiber.setContext(outer)
+          return this.record(Exit.failCause(cause))
+        }
+      })
+    })
+  }
+
+  /** The release runs in a fiber of its own, so that its limit holds despite the shield around all releases. */
+  private bounded(release: Effect.Effect<unknown, unknown>, millis: number): Effect.Effect<unknown> {
+    const forked = Effect.forkDetach(Effect.provideContext(release, this.context), { startImmediately: true })
+    return Effect.flatMap(forked, (fiber) =>
+      Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), millis), (ended): Effect.Effect<unknown> => {
+        if (Option.isSome(ended)) return this.record(ended.value)
+        fiber.interruptUnsafe()
+        const error = ThreadError.make({ _tag: "ReleaseTimedOut", lease: this.entry.name, millis })
+        Ledger.settle(this.entry, "timedOut", () => this.clock.currentTimeMillisUnsafe(), error.message)
+        return Effect.die(error)
+      })
+    )
+  }
+
+  private record(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
+    const now = () => this.clock.currentTimeMillisUnsafe()
+    if (Exit.isSuccess(exit)) {
+      Ledger.settle(this.entry, "released", now)
+      return Effect.void
+    }
+    Ledger.settle(this.entry, "failed", now, Cause.pretty(exit.cause))
+    // The failure of a release is a defect: nobody is there to handle it.
+    return Effect.failCause(
+      Cause.fromReasons(
+        exit.cause.reasons.map((reason) => (Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason))
+      )
+    )
   }
 }
-
-const recorded = (release: Effect.Effect<unknown>, entry: LeaseEntry, clock: Clock.Clock): Effect.Effect<unknown> =>
-  Effect.onExitPrimitive(release, (exit) => {
-    record(exit, entry, clock)
-    return undefined
-  })
-
-const record = (exit: Exit.Exit<unknown, unknown>, entry: LeaseEntry, clock: Clock.Clock): void => {
-  const now = () => clock.currentTimeMillisUnsafe()
-  if (Exit.isSuccess(exit)) Ledger.settle(entry, "released", now)
-  else Ledger.settle(entry, "failed", now, Cause.pretty(exit.cause))
-}
-
-/** The release runs in a fiber of its own, so that its limit holds despite the shield around all releases. */
-const bounded = (
-  release: Effect.Effect<unknown>,
-  entry: LeaseEntry,
-  clock: Clock.Clock,
-  millis: number
-): Effect.Effect<unknown> =>
-  Effect.flatMap(Effect.forkDetach(release, { startImmediately: true }), (fiber) =>
-    Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), millis), (ended): Effect.Effect<unknown> => {
-      if (Option.isSome(ended)) {
-        record(ended.value, entry, clock)
-        return ended.value
-      }
-      fiber.interruptUnsafe()
-      const error = ThreadError.make({ _tag: "ReleaseTimedOut", lease: entry.name, millis })
-      Ledger.settle(entry, "timedOut", () => clock.currentTimeMillisUnsafe(), error.message)
-      return Effect.die(error)
-    })
-  )
 
 /**
  * A lease that is held now: its name, the milliseconds since it was acquired, and whether its release is under way.

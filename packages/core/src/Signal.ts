@@ -159,7 +159,8 @@ export interface Linked extends Disposable {
  * @category constructors
  * @since 0.1.0
  */
-export const any = (signals: Iterable<AbortSignal>): Linked => new Follower([...signals])
+export const any = (signals: Iterable<AbortSignal>): Linked =>
+  new Follower(Array.isArray(signals) ? signals.slice() : Array.from(signals))
 
 /**
  * A child of `parent`: it aborts with it, and can be aborted by itself. Dispose it when it is of no more use.
@@ -174,36 +175,37 @@ class Follower implements Linked {
   private sources: ReadonlyArray<AbortSignal>
 
   constructor(signals: ReadonlyArray<AbortSignal>) {
-    this.sources = signals
+    this.sources = none
     for (const signal of signals) {
-      if (signal.aborted) {
-        this.sources = []
-        this.controller.abort(signal.reason)
-        return
-      }
+      if (!signal.aborted) continue
+      this.controller.abort(signal.reason)
+      return
     }
-    for (const signal of signals) signal.addEventListener("abort", this)
+    this.sources = signals
+    for (const signal of signals) signal.addEventListener("abort", this.follow)
   }
 
   get signal(): AbortSignal {
     return this.controller.signal
   }
 
-  readonly abort = (reason?: unknown): void => {
+  private readonly follow = (event: Event): void => {
+    // Listens on AbortSignals only.
+    this.abort((event.target as AbortSignal).reason)
+  }
+
+  abort(reason?: unknown): void {
     this[Symbol.dispose]()
     this.controller.abort(reason)
   }
 
-  /** The object is its own listener, so that following costs no closure a source. */
-  handleEvent(event: Event): void {
-    this.abort((event.target as AbortSignal).reason)
-  }
-
   [Symbol.dispose](): void {
-    for (const signal of this.sources) signal.removeEventListener("abort", this)
-    this.sources = []
+    for (const signal of this.sources) signal.removeEventListener("abort", this.follow)
+    this.sources = none
   }
 }
+
+const none: ReadonlyArray<never> = []
 
 /**
  * A signal that aborts after `duration` by the `Clock`, with a `TimedOut`. Its timer ends with the scope.

@@ -18,25 +18,21 @@ import * as Ladder from "./ladder.ts"
 import { Settlement } from "./settlement.ts"
 import { CurrentNode, lingering, type ThreadNode } from "./threadNode.ts"
 
-export class FiberControls<A, E> implements ThreadControls<A, E> {
-  readonly unwind: Option.Option<never> = Option.none()
-  readonly kill: Option.Option<never> = Option.none()
-  readonly locate: Effect.Effect<Option.Option<string>> = Effect.succeedNone
+const none: Option.Option<never> = Option.none()
+
+export class FiberControls<A, E> extends Settlement<A, E> implements ThreadControls<A, E> {
   private fiber: Fiber.Fiber<A, E> | undefined = undefined
-  private readonly settlement: Settlement<A, E>
-  private readonly node: ThreadNode<A, E>
 
-  constructor(node: ThreadNode<A, E>) {
-    this.node = node
-    this.settlement = new Settlement(node)
+  get unwind(): Option.Option<never> {
+    return none
   }
 
-  get exit(): Effect.Effect<Exit.Exit<A, E>> {
-    return this.settlement.await
+  get kill(): Option.Option<never> {
+    return none
   }
 
-  poll(): Exit.Exit<A, E> | undefined {
-    return this.settlement.exit
+  get locate(): Effect.Effect<Option.Option<string>> {
+    return Effect.succeedNone
   }
 
   requestStop(): Effect.Effect<void> {
@@ -58,12 +54,7 @@ export class FiberControls<A, E> implements ThreadControls<A, E> {
 
   abandon(exit: Exit.Exit<never, never>): void {
     lingering.add(this.node)
-    this.settlement.settle(exit, true)
-  }
-
-  /** Ends a thread that never ran. */
-  end(exit: Exit.Exit<A, E>): void {
-    this.settlement.settle(exit, false)
+    this.settle(exit, true)
   }
 
   /** Ties the fiber to the node; the first call counts. */
@@ -72,7 +63,7 @@ export class FiberControls<A, E> implements ThreadControls<A, E> {
     this.fiber = fiber
     fiber.addObserver((exit) => {
       lingering.delete(this.node)
-      this.settlement.settle(exit, false)
+      this.settle(exit, false)
     })
   }
 

@@ -67,7 +67,7 @@ export const endAll = (nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.Ca
 
 /** Asks on the first rung of the thread's own escalation. */
 export const askFirst = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> =>
-  Effect.asVoid(ask(node, stepsOf(node.escalation)[0]!, reason))
+  ask(node, stepsOf(node.escalation)[0]!.rung, reason)
 
 /** The steps of an escalation that was checked when it was taken. */
 const stepsOf = (escalation: Escalation.Escalation): ReadonlyArray<Escalation.Step> =>
@@ -84,24 +84,27 @@ export const climb: (
   reason: CancelReason.CancelReason,
   observer?: Observer
 ) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer) {
-  let live = nodes
+  let live = nodes.filter((node) => node.isAlive)
   for (const step of steps) {
-    live = live.filter((node) => node.isAlive)
     if (live.length === 0) return
     const clock = live[0]!.clock
     observer?.asked(step, clock.currentTimeMillisUnsafe())
     let available = false
-    for (const node of live) {
-      const refusal = yield* ask(node, step, reason)
-      if (refusal === undefined) available = true
-      else observer?.unavailable(node, step.rung, clock.currentTimeMillisUnsafe(), refusal)
+    yield* Effect.forEach(
+      live,
+      (node) => {
+        const refusal = lacks(node, step.rung)
+        if (refusal !== undefined) observer?.unavailable(node, step.rung, clock.currentTimeMillisUnsafe(), refusal)
+        else available = true
+        return refusal === undefined ? ask(node, step.rung, reason) : Effect.void
+      },
+      { discard: true }
+    )
+    if (available) {
+      yield* step.grace === Infinity ? awaitAll(live) : Effect.timeoutOption(awaitAll(live), step.grace)
+      live = live.filter((node) => node.isAlive)
+      if (live.length > 0 && observer !== undefined) yield* outwaited(live, clock, observer)
     }
-    if (!available) continue
-    const all = awaitAll(live)
-    if (step.grace === Infinity) return yield* all
-    const ended = yield* Effect.timeoutOption(all, step.grace)
-    if (Option.isSome(ended)) return
-    if (observer !== undefined) yield* outwaited(live, clock, observer)
   }
   for (const node of live) {
     if (node.isAlive) {
@@ -125,35 +128,45 @@ const outwaited = Effect.fnUntraced(function* (
 })
 
 const awaitAll = (nodes: ReadonlyArray<ThreadNode>): Effect.Effect<void> =>
-  nodes.length === 1
-    ? Effect.asVoid(nodes[0]!.controls.exit)
-    : Effect.forEach(nodes, (node) => (node.isAlive ? node.controls.exit : Effect.void), { discard: true })
+  Effect.callback((resume) => {
+    const live = nodes.filter((node) => node.isAlive)
+    let left = live.length
+    if (left === 0) return resume(Effect.void)
+    const cancels = live.map((node) =>
+      node.onSettled(() => {
+        if (--left === 0) resume(Effect.void)
+      })
+    )
+    return Effect.sync(() => {
+      for (const cancel of cancels) cancel()
+    })
+  })
 
-/** Asks on one rung; gives why not, where the thread does not have it. */
-const ask = (
-  node: ThreadNode,
-  step: Escalation.Step,
-  reason: CancelReason.CancelReason
-): Effect.Effect<string | undefined> => {
-  switch (step.rung) {
+/** Why a thread does not have a rung; undefined where it does. */
+const lacks = (node: ThreadNode, rung: Escalation.Rung): string | undefined => {
+  if (rung === "unwind" && Option.isNone(node.controls.unwind)) {
+    return "the synchronous code of this thread runs on the one that would have to end it"
+  }
+  if (rung === "kill" && Option.isNone(node.controls.kill)) return "a fiber can't be ended by force"
+  return undefined
+}
+
+const ask = (node: ThreadNode, rung: Escalation.Rung, reason: CancelReason.CancelReason): Effect.Effect<void> => {
+  const { unwind, kill } = node.controls
+  switch (rung) {
     case "stop":
-      return Effect.as(stop(node, reason), undefined)
+      return stop(node, reason)
     case "interrupt":
-      return Effect.as(interrupt(node, reason), undefined)
+      return interrupt(node, reason)
     case "unwind": {
-      const unwind = node.controls.unwind
-      if (Option.isNone(unwind)) {
-        return Effect.succeed("the synchronous code of this thread runs on the one that would have to end it")
-      }
-      return Effect.andThen(
-        interrupt(node, reason, "unwind"),
-        Effect.as(Effect.forkDetach(unwind.value, { startImmediately: true }), undefined)
-      )
+      const asked = interrupt(node, reason, rung)
+      return Option.isNone(unwind)
+        ? asked
+        : Effect.andThen(asked, Effect.forkDetach(unwind.value, { startImmediately: true }))
     }
     case "kill": {
-      const kill = node.controls.kill
-      if (Option.isNone(kill)) return Effect.succeed("a fiber can't be ended by force")
-      return Effect.andThen(interrupt(node, reason, "kill"), Effect.as(kill.value(reason), undefined))
+      const asked = interrupt(node, reason, rung)
+      return Option.isNone(kill) ? asked : Effect.andThen(asked, kill.value(reason))
     }
   }
 }

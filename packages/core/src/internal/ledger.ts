@@ -42,7 +42,7 @@ export const settle = (entry: LeaseEntry, fate: Fate, now: () => number, error: 
   if (watching === 0) return
   const outcome = outcomeOf(entry, now(), error)
   for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
-    if (at.watches !== undefined) for (const watch of at.watches) watch[fate].push(outcome)
+    if (at.watches !== undefined) for (const watch of at.watches) watch.heard(fate, outcome)
   }
 }
 
@@ -96,16 +96,14 @@ export const bequeath = (node: ThreadNode): void => {
   }
 }
 
-export const watch = (node: ThreadNode): Watch => {
+export const watch = (node: ThreadNode, made: Watch): void => {
   watching++
-  const made: Watch = { endedAt: undefined, released: [], failed: [], timedOut: [], lost: [] }
   if (node.watches === undefined) node.watches = [made]
   else node.watches.push(made)
-  return made
 }
 
 export const unwatch = (node: ThreadNode, made: Watch): void => {
   watching--
-  node.watches = node.watches?.filter((other) => other !== made)
-  if (node.watches?.length === 0) node.watches = undefined
+  const others = node.watches?.length === 1 ? undefined : node.watches?.filter((other) => other !== made)
+  node.watches = others
 }

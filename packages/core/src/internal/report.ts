@@ -5,11 +5,11 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
 import type { Rung, Step } from "../Escalation.ts"
-import type { Attempt, Ending, ShutdownReport } from "../ShutdownReport.ts"
+import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Ladder from "./ladder.ts"
 import * as Ledger from "./ledger.ts"
-import type { ThreadNode, Watch } from "./threadNode.ts"
+import type { Fate, ThreadNode, Watch } from "./threadNode.ts"
 
 /**
  * Climbs with a group of threads and reports on each.
@@ -29,33 +29,70 @@ export const shutdown = (
     )
   })
 
-interface Entry {
+const nothing: ReadonlyArray<never> = []
+
+/** What is noted of one thread. */
+class Entry implements Watch {
   readonly node: ThreadNode
   readonly startedAt: number
-  readonly endedBefore: boolean
-  readonly watch: Watch
+  endedAt: number | undefined
   /** One for each rung that did not end the thread, in order. */
-  failed: ReadonlyArray<Attempt>
-  lingers: boolean
+  outwaited: ReadonlyArray<Attempt> = nothing
+  lingers = false
+  private leases: Partial<Record<Fate, Array<LeaseOutcome>>> | undefined = undefined
+
+  constructor(node: ThreadNode) {
+    this.node = node
+    this.startedAt = node.clock.currentTimeMillisUnsafe()
+    this.endedAt = node.isAlive ? undefined : this.startedAt
+    Ledger.watch(node, this)
+  }
+
+  heard(fate: Fate, outcome: LeaseOutcome): void {
+    const leases = (this.leases ??= {})
+    ;(leases[fate] ??= []).push(outcome)
+  }
+
+  report(asks: ReadonlyArray<Asked>, reason: CancelReason.CancelReason): ShutdownReport {
+    const { node, startedAt, leases, outwaited } = this
+    const endedAt = this.endedAt ?? node.clock.currentTimeMillisUnsafe()
+    // One that had ended before, was asked nothing.
+    const last = this.lingers ? undefined : asks[outwaited.length]
+    const rung = this.lingers ? outwaited.findLast((_) => _._tag === "Outwaited")?.rung : last?.rung
+    return {
+      thread: node.name,
+      reason: node.reason ?? reason,
+      startedAt,
+      millis: endedAt - startedAt,
+      rung: rung ?? null,
+      attempts:
+        last === undefined
+          ? outwaited
+          : [...outwaited, { _tag: "Ended", rung: last.rung, at: last.at - startedAt, millis: endedAt - last.at }],
+      ending: this.lingers ? { _tag: "Lingers" } : endingOf(node.controls.poll()!),
+      released: leases?.released ?? nothing,
+      failed: leases?.failed ?? nothing,
+      timedOut: leases?.timedOut ?? nothing,
+      lost: leases?.lost ?? nothing
+    }
+  }
 }
 
-const nothing: ReadonlyArray<never> = []
+interface Asked {
+  readonly rung: Rung
+  readonly at: number
+}
 
 class Recorder implements Ladder.Observer {
   private readonly entries: ReadonlyArray<Entry>
-  private readonly asks: Array<{ readonly rung: Rung; readonly at: number }> = []
+  private readonly asks: Array<Asked> = []
+  private readonly endedBefore: ReadonlySet<Entry>
   /** Made when the first rung has not been enough. */
   private byNode: Map<ThreadNode, Entry> | undefined = undefined
 
   constructor(nodes: ReadonlyArray<ThreadNode>) {
-    this.entries = nodes.map((node) => ({
-      node,
-      startedAt: node.clock.currentTimeMillisUnsafe(),
-      endedBefore: !node.isAlive,
-      watch: Ledger.watch(node),
-      failed: nothing,
-      lingers: false
-    }))
+    this.entries = nodes.map((node) => new Entry(node))
+    this.endedBefore = new Set(this.entries.filter((entry) => entry.endedAt !== undefined))
   }
 
   asked(step: Step, at: number): void {
@@ -64,15 +101,15 @@ class Recorder implements Ladder.Observer {
 
   unavailable(node: ThreadNode, rung: Rung, now: number, why: string): void {
     const entry = this.entryOf(node)
-    entry.failed = [...entry.failed, { _tag: "Unavailable", rung, at: now - entry.startedAt, why }]
+    entry.outwaited = [...entry.outwaited, { _tag: "Unavailable", rung, at: now - entry.startedAt, why }]
   }
 
   outwaited(node: ThreadNode, stack: string | null, now: number): void {
     const entry = this.entryOf(node)
     const { rung, at } = this.asks.at(-1)!
     const finalizer = Ledger.releasing(node)?.name ?? null
-    entry.failed = [
-      ...entry.failed,
+    entry.outwaited = [
+      ...entry.outwaited,
       { _tag: "Outwaited", rung, at: at - entry.startedAt, millis: now - at, stack, finalizer }
     ]
   }
@@ -82,34 +119,11 @@ class Recorder implements Ladder.Observer {
   }
 
   end(): void {
-    for (const { node, watch } of this.entries) Ledger.unwatch(node, watch)
+    for (const entry of this.entries) Ledger.unwatch(entry.node, entry)
   }
 
   reports(reason: CancelReason.CancelReason): Array<ShutdownReport> {
-    return this.entries.map((entry) => this.report(entry, reason))
-  }
-
-  private report(entry: Entry, reason: CancelReason.CancelReason): ShutdownReport {
-    const { node, startedAt, watch, lingers } = entry
-    const endedAt = entry.endedBefore ? startedAt : (watch.endedAt ?? node.clock.currentTimeMillisUnsafe())
-    const last = entry.endedBefore || lingers ? undefined : this.asks[entry.failed.length]
-    const rung = lingers ? entry.failed.findLast((_) => _._tag === "Outwaited")?.rung : last?.rung
-    return {
-      thread: node.name,
-      reason: node.reason ?? reason,
-      startedAt,
-      millis: endedAt - startedAt,
-      rung: rung ?? null,
-      attempts:
-        last === undefined
-          ? entry.failed
-          : [...entry.failed, { _tag: "Ended", rung: last.rung, at: last.at - startedAt, millis: endedAt - last.at }],
-      ending: lingers ? { _tag: "Lingers" } : endingOf(node.controls.poll()!),
-      released: watch.released,
-      failed: watch.failed,
-      timedOut: watch.timedOut,
-      lost: watch.lost
-    }
+    return this.entries.map((entry) => entry.report(this.endedBefore.has(entry) ? nothing : this.asks, reason))
   }
 
   private entryOf(node: ThreadNode): Entry {

@@ -2,7 +2,7 @@
  * The one exit of a thread and those who wait for it.
  *
  * Invariants:
- * 1. `exit` is set once.
+ * 1. The exit is set once.
  * 2. The node has settled, and is out of the tree, before any waiter hears of the exit.
  */
 import * as Effect from "effect/Effect"
@@ -11,18 +11,18 @@ import * as Ledger from "./ledger.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 export class Settlement<A, E> {
-  exit: Exit.Exit<A, E> | undefined = undefined
+  private settled: Exit.Exit<A, E> | undefined = undefined
   private waiters: Array<(exit: Exit.Exit<A, E>) => void> | undefined = undefined
-  private readonly node: ThreadNode<A, E>
+  protected readonly node: ThreadNode<A, E>
 
   constructor(node: ThreadNode<A, E>) {
     this.node = node
   }
 
-  get await(): Effect.Effect<Exit.Exit<A, E>> {
-    if (this.exit !== undefined) return Effect.succeed(this.exit)
+  get exit(): Effect.Effect<Exit.Exit<A, E>> {
+    if (this.settled !== undefined) return Effect.succeed(this.settled)
     return Effect.callback((resume) => {
-      if (this.exit !== undefined) return resume(Effect.succeed(this.exit))
+      if (this.settled !== undefined) return resume(Effect.succeed(this.settled))
       const waiter = (exit: Exit.Exit<A, E>) => resume(Effect.succeed(exit))
       if (this.waiters === undefined) this.waiters = [waiter]
       else this.waiters.push(waiter)
@@ -33,9 +33,13 @@ export class Settlement<A, E> {
     })
   }
 
+  poll(): Exit.Exit<A, E> | undefined {
+    return this.settled
+  }
+
   settle(exit: Exit.Exit<A, E>, abandoned: boolean): void {
-    if (this.exit !== undefined) return
-    this.exit = exit
+    if (this.settled !== undefined) return
+    this.settled = exit
     this.node.settle(exit, abandoned)
     Ledger.bequeath(this.node)
     const waiters = this.waiters

@@ -85,7 +85,7 @@ const stillborn = <A, E>(node: ThreadNode<A, E>, reason: CancelReason.CancelReas
     const controls = new FiberThread.FiberControls<A, E>(node)
     node.controls = controls
     node.beginCancel("interrupt", reason)
-    controls.end(Exit.failCause(CancelReason.toCause(reason)))
+    controls.settle(Exit.failCause(CancelReason.toCause(reason)), false)
     return node
   })
 

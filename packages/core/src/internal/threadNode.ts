@@ -62,9 +62,10 @@ export interface Tally extends Record<Fate, number> {
 }
 
 /** What a shutdown hears while it lasts. */
-export interface Watch extends Record<Fate, Array<LeaseOutcome>> {
+export interface Watch {
   /** When the thread settled, by its clock. */
   endedAt: number | undefined
+  readonly heard: (fate: Fate, outcome: LeaseOutcome) => void
 }
 
 let lastId = 0
@@ -90,6 +91,8 @@ export class ThreadNode<out A = unknown, out E = unknown> {
   lastChild: ThreadNode | undefined = undefined
   private previous: ThreadNode | undefined = undefined
   private next: ThreadNode | undefined = undefined
+
+  private settleObservers: Array<() => void> | undefined = undefined
 
   // Changed by the ledger only.
   leases: LeaseEntry | undefined = undefined
@@ -205,14 +208,14 @@ export class ThreadNode<out A = unknown, out E = unknown> {
       return isNew ? [reason] : none
     }
     const first = state._tag === "Stopping" ? state.reason : reason
-    const later = same(first, reason) ? none : [reason]
-    this.state = { _tag: "Cancelled", reason: first, later, rung }
+    const fresh = same(first, reason) ? [first] : [first, reason]
+    this.state = cancelled(first, fresh.length === 1 ? none : [reason], rung)
     if (this.controller !== undefined || this.stopController !== undefined) {
       const error = CancelReason.toError(first)
       this.stopController?.abort(error)
       this.controller?.abort(error)
     }
-    return later === none ? [first] : [first, reason]
+    return fresh
   }
 
   /** The end. The adapter has, or gives up on, the exit. */
@@ -220,9 +223,7 @@ export class ThreadNode<out A = unknown, out E = unknown> {
     const state = this.state
     if (state._tag === "Settled") return
     this.state =
-      state._tag === "Running" && !abandoned
-        ? settled
-        : { _tag: "Settled", reason: this.reason, cancelled: state._tag === "Cancelled", abandoned }
+      state._tag === "Running" && !abandoned ? settled : settledFor(this.reason, state._tag === "Cancelled", abandoned)
     this.parentNode?.disown(this)
     if (this.link !== undefined) {
       // An emptied scope closes by leaving its parent; nothing of it is left to run.
@@ -237,6 +238,19 @@ export class ThreadNode<out A = unknown, out E = unknown> {
     }
     this.inbox?.close()
     this.group?.ended(this, exit)
+    const observers = this.settleObservers
+    this.settleObservers = undefined
+    if (observers !== undefined) for (const observer of observers) observer()
+  }
+
+  /** Calls `f` when the node settles. The result takes it back. */
+  onSettled(f: () => void): () => void {
+    const observers = (this.settleObservers ??= [])
+    observers.push(f)
+    return () => {
+      const index = this.settleObservers?.indexOf(f) ?? -1
+      if (index >= 0) this.settleObservers!.splice(index, 1)
+    }
   }
 
   pipe(): unknown {
@@ -245,6 +259,26 @@ export class ThreadNode<out A = unknown, out E = unknown> {
 }
 
 const none: ReadonlyArray<never> = []
+
+// One request often reaches many threads, so equal states that follow each other are one object.
+
+let lastCancelled: Extract<State, { readonly _tag: "Cancelled" }> | undefined
+
+const cancelled = (
+  reason: CancelReason.CancelReason,
+  later: ReadonlyArray<CancelReason.CancelReason>,
+  rung: Exclude<Rung, "stop">
+): State =>
+  lastCancelled?.reason === reason && lastCancelled.rung === rung && later === none && lastCancelled.later === none
+    ? lastCancelled
+    : (lastCancelled = { _tag: "Cancelled", reason, later, rung })
+
+let lastSettled: Extract<State, { readonly _tag: "Settled" }> = settled
+
+const settledFor = (reason: CancelReason.CancelReason | undefined, wasCancelled: boolean, abandoned: boolean): State =>
+  lastSettled.reason === reason && lastSettled.cancelled === wasCancelled && lastSettled.abandoned === abandoned
+    ? lastSettled
+    : (lastSettled = { _tag: "Settled", reason, cancelled: wasCancelled, abandoned })
 
 const rank = (rung: Rung): number => Escalations.rungs.indexOf(rung)
 

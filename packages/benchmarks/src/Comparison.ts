@@ -1,0 +1,76 @@
+/**
+ * One claim about speed or size: ours against a peer, measured in turn in one process, held against a target.
+ */
+
+import { setImmediate } from "node:timers/promises"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+
+/** What a measurement gives; the smaller, the better. */
+export type Measure = () => Promise<number>
+
+export interface Comparison {
+  readonly id: string
+  /** What the two figures are, as in "ns a spawn". */
+  readonly unit: string
+  readonly ours: Measure
+  readonly peer: Measure
+  /** What the ratio is of: `ours / peer` must be at most the target, or `peer / ours` at least. */
+  readonly direction: "at most" | "at least"
+  readonly target: number
+  readonly rounds?: number
+}
+
+export interface Outcome {
+  readonly id: string
+  readonly ratio: number
+  readonly target: number
+  readonly holds: boolean
+}
+
+export interface Result extends Outcome {
+  readonly unit: string
+  readonly direction: Comparison["direction"]
+  readonly ours: number
+  readonly peer: number
+}
+
+/** Each measurement starts from a clean heap, so that none pays for what the one before has left. */
+export const collect = async (): Promise<void> => {
+  setFlagsFromString("--expose-gc")
+  const gc: () => void = runInNewContext("gc")
+  for (let i = 0; i < 2; i++) {
+    gc()
+    await setImmediate()
+  }
+}
+
+/** Measures both in turn, ours and the peer's first by turns, and compares the medians. */
+export const run = async (self: Comparison): Promise<Result> => {
+  const ours: Array<number> = []
+  const peers: Array<number> = []
+  const measure = async (of: Measure) => {
+    await collect()
+    return of()
+  }
+  await measure(self.ours)
+  await measure(self.peer)
+  for (let round = 0; round < (self.rounds ?? 9); round++) {
+    if (round % 2 === 0) {
+      ours.push(await measure(self.ours))
+      peers.push(await measure(self.peer))
+    } else {
+      peers.push(await measure(self.peer))
+      ours.push(await measure(self.ours))
+    }
+  }
+  const our = median(ours)
+  const peer = median(peers)
+  const ratio = self.direction === "at most" ? our / peer : peer / our
+  const holds = self.direction === "at most" ? ratio <= self.target : ratio >= self.target
+  const { id, unit, direction, target } = self
+  return { id, unit, direction, target, ours: our, peer, ratio, holds }
+}
+
+const median = (values: ReadonlyArray<number>): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!

@@ -1,0 +1,49 @@
+/** Threads on fibers against bare Effect. */
+import { Lease, Thread } from "@quiesce/core"
+import { Effect, Fiber, type Scope } from "effect"
+import type { Comparison, Measure } from "../Comparison.ts"
+
+const times = 20_000
+
+/** Nanoseconds for one of `times` runs of an effect, one after another in one fiber. */
+const each = <E, R>(effect: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+  Effect.suspend(() => {
+    let left = times
+    const start = performance.now()
+    return Effect.map(
+      Effect.whileLoop({ while: () => left-- > 0, body: () => effect, step: () => {} }),
+      () => ((performance.now() - start) * 1e6) / times
+    )
+  })
+
+/** In a scope that is no thread's own, as at the top of a program. */
+const inScope =
+  <E>(effect: Effect.Effect<unknown, E, Scope.Scope>): Measure =>
+  () =>
+    Effect.runPromise(Effect.scoped(each(effect)))
+
+/** In the body of a thread. */
+const inThread =
+  <E>(effect: Effect.Effect<unknown, E, Scope.Scope>): Measure =>
+  () =>
+    Effect.runPromise(Effect.scoped(Effect.flatMap(Thread.spawn(each(effect)), Thread.join)))
+
+const noop = Effect.void
+const bareJoin = Effect.flatMap(Effect.forkChild(noop), Fiber.join)
+const bareInterrupt = Effect.flatMap(Effect.forkChild(Effect.never), Fiber.interrupt)
+const bareResource = Effect.scoped(Effect.acquireRelease(noop, () => noop))
+
+const spawnJoin = Effect.flatMap(Thread.spawn(noop), Thread.join)
+const spawnInterrupt = Effect.flatMap(Thread.spawn(Effect.never), (thread) => Thread.interrupt(thread))
+const lease = Effect.scoped(Lease.make({ name: "lease", acquire: noop, release: () => noop }))
+
+const unit = "ns each"
+
+export const comparisons: ReadonlyArray<Comparison> = [
+  { id: "spawn-join", ours: inScope(spawnJoin), peer: inScope(bareJoin), target: 2 },
+  { id: "spawn-join-in-thread", ours: inThread(spawnJoin), peer: inThread(bareJoin), target: 2 },
+  { id: "spawn-interrupt", ours: inScope(spawnInterrupt), peer: inScope(bareInterrupt), target: 2.5 },
+  { id: "spawn-interrupt-in-thread", ours: inThread(spawnInterrupt), peer: inThread(bareInterrupt), target: 2.5 },
+  { id: "lease", ours: inScope(lease), peer: inScope(bareResource), target: 2 },
+  { id: "lease-in-thread", ours: inThread(lease), peer: inThread(bareResource), target: 2 }
+].map((comparison) => ({ ...comparison, unit, direction: "at most" }))
