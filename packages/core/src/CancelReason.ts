@@ -228,23 +228,43 @@ export const toAnnotations = (self: CancelReason): Context.Context<never> => {
 export const toCause = (self: CancelReason): Cause.Cause<never> =>
   Cause.annotate(Cause.interrupt(), toAnnotations(self))
 
+/** What one entry of a Cause stands for. One that carries no reason, as of Effect's own combinators, is told by fiber. */
+const ofInterrupt = (entry: Cause.Interrupt): CancelReason | undefined => {
+  const found = entry.annotations.get(Annotation.key)
+  return isCancelReason(found) ? found : undefined
+}
+
+const unnamed = (entry: Cause.Interrupt): CancelReason =>
+  interrupted(entry.fiberId === undefined ? "Interrupted" : `Interrupted by fiber #${entry.fiberId}`)
+
 /**
- * All the reasons in a Cause, the first to arrive first. An interruption that carries none, as those of Effect's own
- * combinators do, gives an `Interrupted` that names the fiber.
+ * All the reasons in a Cause, the first to arrive first. Interruptions that carry none, as those of Effect's own
+ * combinators do, count only where there is no other: then the first gives an `Interrupted` that names the fiber.
  *
  * @category conversions
  * @since 0.1.0
  */
 export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelReason> => {
-  const named: Array<CancelReason> = []
-  const unnamed: Array<CancelReason> = []
-  for (const reason of cause.reasons) {
-    if (!Cause.isInterruptReason(reason)) continue
-    const found = reason.annotations.get(Annotation.key)
-    if (isCancelReason(found)) named.push(found)
-    else unnamed.push(interrupted(`Interrupted by fiber ${reason.fiberId === undefined ? "" : "#" + reason.fiberId}`))
+  const interrupts = cause.reasons.filter(Cause.isInterruptReason)
+  const named = interrupts.map(ofInterrupt).filter((reason) => reason !== undefined)
+  return named.length > 0 ? named : interrupts.slice(0, 1).map(unnamed)
+}
+
+/**
+ * The first reason in a Cause; undefined when it holds no interruption.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const firstOfCause = (cause: Cause.Cause<unknown>): CancelReason | undefined => {
+  let fallback: Cause.Interrupt | undefined
+  for (const entry of cause.reasons) {
+    if (!Cause.isInterruptReason(entry)) continue
+    const named = ofInterrupt(entry)
+    if (named !== undefined) return named
+    fallback ??= entry
   }
-  return named.length > 0 ? named : unnamed.slice(0, 1)
+  return fallback === undefined ? undefined : unnamed(fallback)
 }
 
 /**
@@ -254,7 +274,7 @@ export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelR
  * @since 0.1.0
  */
 export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<CancelReason> =>
-  Option.fromUndefinedOr(allFromCause(cause)[0])
+  Option.fromUndefinedOr(firstOfCause(cause))
 
 /**
  * The first reason in an Exit, as a finalizer is handed one; none when it was not interrupted.

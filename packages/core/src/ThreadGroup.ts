@@ -2,8 +2,10 @@
  * Threads under one scope that are shut down together, with a policy for what a failure of one means for the others.
  *
  * Invariants:
- * 1. `members` holds just the live threads of the group, in order of spawning.
- * 2. Under `failFast` the first failure is kept and its siblings are interrupted, once; under `collect` all are kept.
+ * 1. The live threads of the group are children of its owner or, when that has ended, of the nearest ancestor that has
+ *    not: what was spawned below an owner ends with it.
+ * 2. `size` is their number; who joins the group waits for it to be zero.
+ * 3. Under `failFast` the first failure is kept and its siblings are interrupted, once; under `collect` all are kept.
  *
  * @since 0.1.0
  */
@@ -58,22 +60,38 @@ export interface ThreadGroup<in out E = never> extends Pipeable {
 class Group<E> implements ThreadGroup<E> {
   readonly [TypeId] = (_: E): E => _
   readonly policy: Policy
-  readonly owner: ThreadNode
   /** The scope that the group was made in. */
   readonly home: Scope.Scope
   /** Closed when the group takes no more threads. */
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
-  readonly members: Set<ThreadNode<unknown, E>> = new Set()
+  size = 0
   failure: Cause.Cause<E> | undefined = undefined
+  private readonly maker: ThreadNode
+  private emptied: Array<() => void> = []
 
-  constructor(policy: Policy, owner: ThreadNode, home: Scope.Scope) {
+  constructor(policy: Policy, maker: ThreadNode, home: Scope.Scope) {
     this.policy = policy
-    this.owner = owner
+    this.maker = maker
     this.home = home
   }
 
-  get size(): number {
-    return this.members.size
+  get owner(): ThreadNode {
+    return Spawn.nearestAlive(this.maker)
+  }
+
+  get members(): ReadonlyArray<ThreadNode> {
+    return Array.from(this.owner.children()).filter((child) => child.group === this)
+  }
+
+  get whenEmpty(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (this.size === 0) return resume(Effect.void)
+      const done = () => resume(Effect.void)
+      this.emptied.push(done)
+      return Effect.sync(() => {
+        this.emptied = this.emptied.filter((other) => other !== done)
+      })
+    })
   }
 
   pipe(): unknown {
@@ -82,19 +100,24 @@ class Group<E> implements ThreadGroup<E> {
 
   /** Notes how a member ended. Its siblings are only asked here; whoever joins the group waits for them. */
   ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): void {
-    // A node tells only the group that it was spawned into.
-    const member = node as ThreadNode<unknown, E>
-    this.members.delete(member)
-    if (this.policy === "isolate" || Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
-    const cause = exit.cause as Cause.Cause<E>
+    if (this.policy !== "isolate" && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+      // A node tells only the group that it was spawned into.
+      this.failed(node, exit.cause as Cause.Cause<E>)
+    }
+    if (--this.size > 0) return
+    const emptied = this.emptied
+    this.emptied = []
+    for (const done of emptied) done()
+  }
+
+  private failed(node: ThreadNode, cause: Cause.Cause<E>): void {
     if (this.policy === "collect") {
       this.failure = this.failure === undefined ? cause : Cause.combine(this.failure, cause)
     } else if (this.failure === undefined) {
       this.failure = cause
       const reason = CancelReason.siblingFailed(node.name)
-      Effect.runFork(
-        Effect.forEach([...this.members], (sibling) => Ladder.interrupt(sibling, reason), { discard: true })
-      )
+      const interrupts = Effect.forEach(this.members, (sibling) => Ladder.interrupt(sibling, reason), { discard: true })
+      Effect.runFork(interrupts)
     }
   }
 }
@@ -118,7 +141,7 @@ export const make = <E = never>(options?: {
       return Effect.as(
         Scope.addFinalizerExit(home, (exit) => {
           Scope.closeUnsafe(group.scope, exit)
-          return Ladder.endAll([...group.members], Ladder.reasonOfEnd(exit, group.owner.name))
+          return Ladder.endAll(group.members, Ladder.reasonOfEnd(exit, group.owner.name))
         }),
         group
       )
@@ -141,8 +164,8 @@ export const spawn = <E, A, E1 extends E, R>(
       const group = groupOf(self)
       const place = { scope: group.scope, home: group.home, owner: group.owner, tied: false }
       return Spawn.into<A, E1>(fiber, place, options, (node) => {
-        group.members.add(node)
         node.group = group
+        group.size++
         return FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
       })
     })
@@ -164,15 +187,9 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Thread
     const group = groupOf(self)
     const current = fiber.getRef(CurrentNode)
     for (const member of group.members) if (member.contains(current)) return selfJoin(member)
-    const emptied: Effect.Effect<void> = Effect.suspend(() =>
-      group.members.size === 0
-        ? Effect.void
-        : Effect.flatMap(
-            Effect.forEach([...group.members], (member) => member.controls.exit, { discard: true }),
-            () => emptied
-          )
+    return Effect.flatMap(group.whenEmpty, () =>
+      group.failure === undefined ? Effect.void : Effect.failCause(group.failure)
     )
-    return Effect.flatMap(emptied, () => (group.failure === undefined ? Effect.void : Effect.failCause(group.failure)))
   })
 
 /**
@@ -191,7 +208,7 @@ export const shutdown = <E>(
 ): Effect.Effect<ReadonlyArray<ShutdownReport>, ThreadError.ThreadError> =>
   withReason(options?.reason ?? defaultShutdown, (reason, current) =>
     Effect.withFiber((fiber) => {
-      const members = [...groupOf(self).members]
+      const { members } = groupOf(self)
       for (const member of members) if (member.contains(current)) return selfJoin(member)
       const steps = Escalation.steps(escalation ?? fiber.getRef(Escalation.Current))
       return Result.isFailure(steps) ? Effect.fail(steps.failure) : Report.shutdown(members, steps.success, reason)

@@ -15,6 +15,7 @@ const shutDown =
           const group = yield* ThreadGroup.make()
           for (let i = 0; i < count; i++) yield* ThreadGroup.spawn(group, Effect.never)
           yield* Effect.sleep(1)
+          yield* Effect.promise(collect)
           const start = performance.now()
           const reports = yield* ThreadGroup.shutdown(group, escalation)
           const millis = performance.now() - start
@@ -32,6 +33,7 @@ const interruptAll =
         const fibers: Array<Fiber.Fiber<never>> = []
         for (let i = 0; i < count; i++) fibers.push(yield* Effect.forkChild(Effect.never))
         yield* Effect.sleep(1)
+        yield* Effect.promise(collect)
         const start = performance.now()
         yield* Fiber.interruptAll(fibers)
         return performance.now() - start

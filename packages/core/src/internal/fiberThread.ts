@@ -62,7 +62,9 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     if (this.fiber !== undefined) return
     this.fiber = fiber
     fiber.addObserver((exit) => {
-      lingering.delete(this.node)
+      // What it ran is of no more use, however long the handle is kept.
+      this.fiber = undefined
+      if (!this.node.isAlive) lingering.delete(this.node)
       this.settle(exit, false)
     })
   }

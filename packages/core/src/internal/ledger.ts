@@ -42,7 +42,7 @@ export const settle = (entry: LeaseEntry, fate: Fate, now: () => number, error: 
   if (watching === 0) return
   const outcome = outcomeOf(entry, now(), error)
   for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
-    if (at.watches !== undefined) for (const watch of at.watches) watch.heard(fate, outcome)
+    if (at.watches !== undefined) for (const watch of at.watches) watch.heard(at, fate, outcome)
   }
 }
 
@@ -96,14 +96,16 @@ export const bequeath = (node: ThreadNode): void => {
   }
 }
 
-export const watch = (node: ThreadNode, made: Watch): void => {
+/** Puts one watch on many threads. */
+export const watch = (nodes: ReadonlyArray<ThreadNode>, made: Watch): void => {
   watching++
-  if (node.watches === undefined) node.watches = [made]
-  else node.watches.push(made)
+  const alone: ReadonlyArray<Watch> = [made]
+  for (const node of nodes) node.watches = node.watches === undefined ? alone : [...node.watches, made]
 }
 
-export const unwatch = (node: ThreadNode, made: Watch): void => {
+export const unwatch = (nodes: ReadonlyArray<ThreadNode>, made: Watch): void => {
   watching--
-  const others = node.watches?.length === 1 ? undefined : node.watches?.filter((other) => other !== made)
-  node.watches = others
+  for (const node of nodes) {
+    node.watches = node.watches?.length === 1 ? undefined : node.watches?.filter((other) => other !== made)
+  }
 }

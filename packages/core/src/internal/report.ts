@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
 import type { Rung, Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
@@ -24,58 +23,43 @@ export const shutdown = (
   Effect.suspend(() => {
     const recorder = new Recorder(nodes)
     return Effect.ensuring(
-      Effect.map(Ladder.climb(nodes, steps, reason, recorder), () => recorder.reports(reason)),
+      Effect.map(Ladder.climb(nodes, steps, reason, recorder), () =>
+        nodes.map((node) => recorder.report(node, reason))
+      ),
       Effect.sync(() => recorder.end())
     )
   })
 
 const nothing: ReadonlyArray<never> = []
 
-/** What is noted of one thread. */
-class Entry implements Watch {
-  readonly node: ThreadNode
-  readonly startedAt: number
-  endedAt: number | undefined
+// Of many threads that end together most have equal parts in their reports, which are then one object.
+
+let lastAttempts: readonly [Extract<Attempt, { readonly _tag: "Ended" }>] | undefined
+
+const attempts = (
+  outwaited: ReadonlyArray<Attempt>,
+  rung: Rung,
+  at: number,
+  millis: number
+): ReadonlyArray<Attempt> => {
+  const ended = lastAttempts?.[0]
+  const same = ended !== undefined && ended.rung === rung && ended.at === at && ended.millis === millis
+  const last = same ? ended : ({ _tag: "Ended", rung, at, millis } as const)
+  if (outwaited !== nothing) return [...outwaited, last]
+  return same ? lastAttempts! : (lastAttempts = [last])
+}
+
+let lastInterrupted: Extract<Ending, { readonly _tag: "Interrupted" }> | undefined
+
+const interrupted = (reason: CancelReason.CancelReason): Ending =>
+  lastInterrupted?.reason === reason ? lastInterrupted : (lastInterrupted = { _tag: "Interrupted", reason })
+
+/** What is noted of a thread besides its end. */
+interface Notes {
+  readonly leases: Partial<Record<Fate, Array<LeaseOutcome>>>
   /** One for each rung that did not end the thread, in order. */
-  outwaited: ReadonlyArray<Attempt> = nothing
-  lingers = false
-  private leases: Partial<Record<Fate, Array<LeaseOutcome>>> | undefined = undefined
-
-  constructor(node: ThreadNode) {
-    this.node = node
-    this.startedAt = node.clock.currentTimeMillisUnsafe()
-    this.endedAt = node.isAlive ? undefined : this.startedAt
-    Ledger.watch(node, this)
-  }
-
-  heard(fate: Fate, outcome: LeaseOutcome): void {
-    const leases = (this.leases ??= {})
-    ;(leases[fate] ??= []).push(outcome)
-  }
-
-  report(asks: ReadonlyArray<Asked>, reason: CancelReason.CancelReason): ShutdownReport {
-    const { node, startedAt, leases, outwaited } = this
-    const endedAt = this.endedAt ?? node.clock.currentTimeMillisUnsafe()
-    // One that had ended before, was asked nothing.
-    const last = this.lingers ? undefined : asks[outwaited.length]
-    const rung = this.lingers ? outwaited.findLast((_) => _._tag === "Outwaited")?.rung : last?.rung
-    return {
-      thread: node.name,
-      reason: node.reason ?? reason,
-      startedAt,
-      millis: endedAt - startedAt,
-      rung: rung ?? null,
-      attempts:
-        last === undefined
-          ? outwaited
-          : [...outwaited, { _tag: "Ended", rung: last.rung, at: last.at - startedAt, millis: endedAt - last.at }],
-      ending: this.lingers ? { _tag: "Lingers" } : endingOf(node.controls.poll()!),
-      released: leases?.released ?? nothing,
-      failed: leases?.failed ?? nothing,
-      timedOut: leases?.timedOut ?? nothing,
-      lost: leases?.lost ?? nothing
-    }
-  }
+  outwaited: ReadonlyArray<Attempt>
+  lingers: boolean
 }
 
 interface Asked {
@@ -83,69 +67,98 @@ interface Asked {
   readonly at: number
 }
 
-class Recorder implements Ladder.Observer {
-  private readonly entries: ReadonlyArray<Entry>
+class Recorder implements Ladder.Observer, Watch {
+  private readonly nodes: ReadonlyArray<ThreadNode>
+  private readonly startedAt: number
+  private readonly endedBefore: ReadonlySet<ThreadNode>
   private readonly asks: Array<Asked> = []
-  private readonly endedBefore: ReadonlySet<Entry>
-  /** Made when the first rung has not been enough. */
-  private byNode: Map<ThreadNode, Entry> | undefined = undefined
+  /** Of the threads of which there is something to note. */
+  private readonly notes: Map<ThreadNode, Notes> = new Map()
 
   constructor(nodes: ReadonlyArray<ThreadNode>) {
-    this.entries = nodes.map((node) => new Entry(node))
-    this.endedBefore = new Set(this.entries.filter((entry) => entry.endedAt !== undefined))
+    this.nodes = nodes
+    this.startedAt = nodes[0]?.clock.currentTimeMillisUnsafe() ?? 0
+    this.endedBefore = new Set(nodes.filter((node) => !node.isAlive))
+    Ledger.watch(nodes, this)
   }
 
-  asked(step: Step, at: number): void {
-    this.asks.push({ rung: step.rung, at })
+  heard(watched: ThreadNode, fate: Fate, outcome: LeaseOutcome): void {
+    const { leases } = this.notesOf(watched)
+    ;(leases[fate] ??= []).push(outcome)
+  }
+
+  asked(step: Step, now: number): void {
+    this.asks.push({ rung: step.rung, at: now - this.startedAt })
   }
 
   unavailable(node: ThreadNode, rung: Rung, now: number, why: string): void {
-    const entry = this.entryOf(node)
-    entry.outwaited = [...entry.outwaited, { _tag: "Unavailable", rung, at: now - entry.startedAt, why }]
+    this.missed(node, { _tag: "Unavailable", rung, at: now - this.startedAt, why })
   }
 
   outwaited(node: ThreadNode, stack: string | null, now: number): void {
-    const entry = this.entryOf(node)
     const { rung, at } = this.asks.at(-1)!
     const finalizer = Ledger.releasing(node)?.name ?? null
-    entry.outwaited = [
-      ...entry.outwaited,
-      { _tag: "Outwaited", rung, at: at - entry.startedAt, millis: now - at, stack, finalizer }
-    ]
+    this.missed(node, { _tag: "Outwaited", rung, at, millis: now - this.startedAt - at, stack, finalizer })
   }
 
   abandoned(node: ThreadNode): void {
-    this.entryOf(node).lingers = true
+    this.notesOf(node).lingers = true
   }
 
   end(): void {
-    for (const entry of this.entries) Ledger.unwatch(entry.node, entry)
+    Ledger.unwatch(this.nodes, this)
   }
 
-  reports(reason: CancelReason.CancelReason): Array<ShutdownReport> {
-    return this.entries.map((entry) => entry.report(this.endedBefore.has(entry) ? nothing : this.asks, reason))
+  report(node: ThreadNode, reason: CancelReason.CancelReason): ShutdownReport {
+    const { startedAt } = this
+    const { leases, outwaited, lingers } = this.notes.get(node) ?? clean
+    const endedBefore = this.endedBefore.has(node)
+    const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
+    const last = endedBefore || lingers ? undefined : this.asks[outwaited.length]
+    const rung = lingers ? outwaited.findLast((_) => _._tag === "Outwaited")?.rung : last?.rung
+    return {
+      thread: node.name,
+      reason: node.reason ?? reason,
+      startedAt,
+      millis: endedAt - startedAt,
+      rung: rung ?? null,
+      attempts: last === undefined ? outwaited : attempts(outwaited, last.rung, last.at, endedAt - startedAt - last.at),
+      ending: lingers ? { _tag: "Lingers" } : endingOf(node.controls.poll()!),
+      released: leases.released ?? nothing,
+      failed: leases.failed ?? nothing,
+      timedOut: leases.timedOut ?? nothing,
+      lost: leases.lost ?? nothing
+    }
   }
 
-  private entryOf(node: ThreadNode): Entry {
-    this.byNode ??= new Map(this.entries.map((entry) => [entry.node, entry]))
-    return this.byNode.get(node)!
+  private missed(node: ThreadNode, attempt: Attempt): void {
+    const notes = this.notesOf(node)
+    notes.outwaited = [...notes.outwaited, attempt]
+  }
+
+  private notesOf(node: ThreadNode): Notes {
+    let notes = this.notes.get(node)
+    if (notes === undefined) {
+      notes = { leases: {}, outwaited: nothing, lingers: false }
+      this.notes.set(node, notes)
+    }
+    return notes
   }
 }
+
+const clean: Notes = { leases: {}, outwaited: nothing, lingers: false }
 
 /** An exit as plain data. */
 const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {
   if (exit._tag === "Success") return { _tag: "Succeeded" }
+  if (Cause.hasInterruptsOnly(exit.cause)) return interrupted(CancelReason.firstOfCause(exit.cause)!)
   for (const { defect } of exit.cause.reasons.filter(Cause.isDieReason)) {
     if (!isThreadError(defect)) continue
     if (defect.reason._tag === "Abandoned") return { _tag: "Lingers" }
     if (defect.reason._tag === "Crashed") return { _tag: "Crashed", error: defect.message }
     if (defect.reason._tag === "Killed") {
-      const reason = Option.getOrElse(CancelReason.fromCause(exit.cause), () => CancelReason.interrupted("Killed"))
-      return { _tag: "Killed", reason }
+      return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause) ?? CancelReason.interrupted("Killed") }
     }
-  }
-  if (Cause.hasInterruptsOnly(exit.cause)) {
-    return { _tag: "Interrupted", reason: Option.getOrThrow(CancelReason.fromCause(exit.cause)) }
   }
   return { _tag: "Failed", error: Cause.pretty(exit.cause) }
 }

@@ -42,10 +42,12 @@ export const spawn = <A, E, R>(
   ) as Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope>
 
 /** The thread of a fiber or, when that has ended and left the fiber behind, its nearest ancestor that lives. */
-export const liveOwner = (fiber: Fiber.Fiber<unknown, unknown>): ThreadNode => {
-  let node = fiber.getRef(CurrentNode)
-  while (!node.isAlive && node.parentNode !== undefined) node = node.parentNode
-  return node
+export const liveOwner = (fiber: Fiber.Fiber<unknown, unknown>): ThreadNode => nearestAlive(fiber.getRef(CurrentNode))
+
+export const nearestAlive = (node: ThreadNode): ThreadNode => {
+  let alive = node
+  while (!alive.isAlive && alive.parentNode !== undefined) alive = alive.parentNode
+  return alive
 }
 
 /** Where a new thread goes. */

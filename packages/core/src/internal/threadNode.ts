@@ -63,9 +63,8 @@ export interface Tally extends Record<Fate, number> {
 
 /** What a shutdown hears while it lasts. */
 export interface Watch {
-  /** When the thread settled, by its clock. */
-  endedAt: number | undefined
-  readonly heard: (fate: Fate, outcome: LeaseOutcome) => void
+  /** Of a lease of the watched thread, or of one below it. */
+  readonly heard: (watched: ThreadNode, fate: Fate, outcome: LeaseOutcome) => void
 }
 
 let lastId = 0
@@ -97,7 +96,9 @@ export class ThreadNode<out A = unknown, out E = unknown> {
   // Changed by the ledger only.
   leases: LeaseEntry | undefined = undefined
   tally: Tally | undefined = undefined
-  watches: Array<Watch> | undefined = undefined
+  watches: ReadonlyArray<Watch> | undefined = undefined
+  /** When it settled, by its clock; kept only where it is watched. */
+  endedAt: number | undefined = undefined
 
   /** Told of the exit, when the thread is in a group. */
   group: { readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void } | undefined = undefined
@@ -208,7 +209,7 @@ export class ThreadNode<out A = unknown, out E = unknown> {
       return isNew ? [reason] : none
     }
     const first = state._tag === "Stopping" ? state.reason : reason
-    const fresh = same(first, reason) ? [first] : [first, reason]
+    const fresh = same(first, reason) ? only(first) : [first, reason]
     this.state = cancelled(first, fresh.length === 1 ? none : [reason], rung)
     if (this.controller !== undefined || this.stopController !== undefined) {
       const error = CancelReason.toError(first)
@@ -232,10 +233,7 @@ export class ThreadNode<out A = unknown, out E = unknown> {
       this.link = undefined
     }
     if (this.scope.state._tag === "Empty") Scope.closeUnsafe(this.scope, exit)
-    if (this.watches !== undefined) {
-      const at = this.clock.currentTimeMillisUnsafe()
-      for (const watch of this.watches) watch.endedAt ??= at
-    }
+    if (this.watches !== undefined) this.endedAt = this.clock.currentTimeMillisUnsafe()
     this.inbox?.close()
     this.group?.ended(this, exit)
     const observers = this.settleObservers
@@ -261,6 +259,11 @@ export class ThreadNode<out A = unknown, out E = unknown> {
 const none: ReadonlyArray<never> = []
 
 // One request often reaches many threads, so equal states that follow each other are one object.
+
+let lastOnly: readonly [CancelReason.CancelReason] | undefined
+
+const only = (reason: CancelReason.CancelReason): readonly [CancelReason.CancelReason] =>
+  lastOnly?.[0] === reason ? lastOnly : (lastOnly = [reason])
 
 let lastCancelled: Extract<State, { readonly _tag: "Cancelled" }> | undefined
 
