@@ -11,6 +11,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
@@ -159,7 +160,8 @@ export const aborted = (cause: unknown, message = `Aborted: ${describe(cause)}`)
   cause
 })
 
-const describe = (u: unknown): string => (u instanceof Error ? u.message || u.name : String(u))
+const describe = (u: unknown): string =>
+  u instanceof Error ? u.message || u.name : typeof u === "string" ? u : format(u)
 
 /** V8's switch for stacks, which cost more than all the rest; elsewhere it is just a property. */
 const V8Error: { stackTraceLimit?: number | undefined; readonly prototype: Error } = Error
@@ -185,8 +187,8 @@ export const toError = (self: CancelReason): CancelError => {
 }
 
 /**
- * The reason that a foreign value stands for: a reason or the error of one gives just that, the `TimeoutError` of
- * `AbortSignal.timeout` a `TimedOut`, and anything else an `Aborted` with the value as its `cause`.
+ * The reason that a foreign value stands for: a reason or the error of one gives just that, and anything else, such as
+ * the `TimeoutError` of `AbortSignal.timeout`, an `Aborted` with the value as its `cause`.
  *
  * @category conversions
  * @since 0.1.0

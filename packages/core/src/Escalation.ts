@@ -6,7 +6,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import { describe } from "./internal/duration.ts"
+import { describe, millisOf } from "./internal/duration.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
@@ -106,8 +106,7 @@ const parse = (self: Escalation): Result.Result<ReadonlyArray<Step>, ThreadError
   for (const rung of rungs) {
     const input = self[rung]
     if (input === undefined) continue
-    const duration = Duration.fromInput(input)
-    const grace = duration._tag === "Some" ? Duration.toMillis(duration.value) : NaN
+    const grace = millisOf(input)
     if (!(grace >= 0)) return invalid(`the grace for ${rung} is ${describe(input)}`)
     const last = out.at(-1)
     if (last !== undefined && last.grace === Infinity) {

@@ -39,8 +39,11 @@ export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect
   return Effect.succeed(new NodeToken(node, fiber.getRef(Deadline.Current), fiber.getRef(Clock.Clock)))
 })
 
-/** How many checks share one look at the clock. */
+/** How many checks share one look at the clock and at shared memory. */
 const stride = 64
+
+/** What is known of a reason while its message can't be delivered. */
+const onTheWay = CancelReason.interrupted("Cancelled from outside; the reason arrives when the thread yields")
 
 class NodeToken implements StopToken {
   private readonly node: ThreadNode
@@ -55,20 +58,25 @@ class NodeToken implements StopToken {
   }
 
   get stopRequested(): boolean {
-    return this.node.reason !== undefined || this.late
+    return this.node.reason !== undefined || this.node.flags?.stopRequested === true || this.late
   }
 
   get interrupted(): boolean {
-    return this.node.state._tag === "Cancelled" || this.late
+    return this.node.isCancelled || this.node.flags?.interrupted === true || this.late
   }
 
   get reason(): CancelReason.CancelReason | undefined {
-    return this.node.reason ?? (this.late ? CancelReason.deadlineExceeded(this.deadline) : undefined)
+    if (this.node.reason !== undefined) return this.node.reason
+    if (this.late) return CancelReason.deadlineExceeded(this.deadline)
+    return this.node.flags?.stopRequested === true ? onTheWay : undefined
   }
 
   readonly check = (): void => {
-    const look = this.node.state._tag === "Cancelled" || (this.deadline !== Infinity && this.checks++ % stride === 0)
-    if (look && this.interrupted) throw CancelReason.toError(this.reason!)
+    if (this.node.isCancelled || this.checks++ % stride === 0) this.look()
+  }
+
+  private look(): void {
+    if (this.interrupted) throw CancelReason.toError(this.reason!)
   }
 
   private get late(): boolean {

@@ -12,6 +12,7 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { format } from "effect/Formatter"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
@@ -22,11 +23,12 @@ import type * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import * as Escalation from "./Escalation.ts"
 import { finiteMillis } from "./internal/duration.ts"
+import { EncodedError } from "./internal/encodedError.ts"
 import { Inbox, type Region as InboxRegion } from "./internal/inbox.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as Regions from "./internal/region.ts"
 import * as Report from "./internal/report.ts"
-import { describe, withReason } from "./internal/request.ts"
+import { withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { CurrentNode, root, type ThreadNode, TypeId } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
@@ -204,8 +206,8 @@ export const shutdown = <A, E>(
  * @since 0.1.0
  */
 export const raise = <A, E>(self: Thread<A, E>, error: unknown): Effect.Effect<boolean, ThreadError.ThreadError> => {
-  if (!(error instanceof Error) && !hasProperty(error, "_tag")) {
-    return Effect.fail(ThreadError.make({ _tag: "InvalidError", given: describe(error) }))
+  if (!(error instanceof Error || error instanceof EncodedError || hasProperty(error, "_tag"))) {
+    return Effect.fail(ThreadError.make({ _tag: "InvalidError", given: format(error) }))
   }
   return Effect.suspend(() => self.controls.raise(error))
 }
@@ -286,7 +288,11 @@ export const joinAll: {
   options?: { readonly each: Duration.Input } | { readonly within: Duration.Input }
 ): Effect.Effect<Array<A> | Array<Option.Option<A>>, E | ThreadError.ThreadError> => {
   if (options === undefined) return Effect.forEach(threads, join)
-  if ("each" in options) return Effect.forEach(threads, (thread) => joinWithin(thread, options.each))
+  if ("each" in options) {
+    return Effect.flatMap(Effect.fromResult(finiteMillis("joinAll's each", options.each)), (millis) =>
+      Effect.forEach(threads, (thread) => timedJoin(thread, millis))
+    )
+  }
   return Effect.flatMap(Effect.fromResult(finiteMillis("joinAll's within", options.within)), (millis) =>
     Clock.clockWith((clock) => {
       const end = clock.currentTimeMillisUnsafe() + millis
@@ -339,7 +345,9 @@ export const current: Effect.Effect<Thread<unknown, unknown>, ThreadError.Thread
  * @since 0.1.0
  */
 export const stopRequested: Effect.Effect<boolean, ThreadError.ThreadError> = Effect.suspend(() =>
-  inside("Thread.stopRequested", (node) => Effect.succeed(node.reason !== undefined))
+  inside("Thread.stopRequested", (node) =>
+    Effect.succeed(node.reason !== undefined || node.flags?.stopRequested === true)
+  )
 )
 
 /**
@@ -368,7 +376,7 @@ export const untilStopped = <A, E, R>(
 ): Effect.Effect<Option.Option<A>, E | ThreadError.ThreadError, R> =>
   inside("Thread.untilStopped", (node) => {
     let stopped = false
-    return Regions.run(
+    const result = Regions.run(
       effect,
       (interrupt) =>
         Signal.onAbort(node.stopSignal, () => {
@@ -377,6 +385,8 @@ export const untilStopped = <A, E, R>(
         }),
       (exit) => (stopped && Exit.isFailure(exit) && Exit.hasInterrupts(exit) ? givenUp(exit) : Effect.asSome(exit))
     )
+    // An interrupt aborts `stopSignal` just before it reaches the fiber: here it does, unless it is masked.
+    return Effect.tap(result, () => (node.state._tag === "Cancelled" ? Effect.yieldNow : Effect.void))
   })
 
 /** None, unless a finalizer failed on the way. */
@@ -420,12 +430,16 @@ export const receive: {
     inside("Thread.receive", (node) =>
       Effect.suspend(() => {
         const inbox = (node.inbox ??= new Inbox())
-        const accepts = Schema.is(error)
+        const opened = openerOf(error)
         let region: InboxRegion
         return Regions.run(
           effect,
           (interrupt) => {
-            region = { accepts, interrupt: () => interrupt(raised), claimed: undefined }
+            region = {
+              accepts: (raw) => Option.isSome(opened(raw)),
+              interrupt: () => interrupt(raised),
+              claimed: undefined
+            }
             inbox.enter(region)
             return (whole) => inbox.leave(region, whole)
           },
@@ -433,14 +447,25 @@ export const receive: {
             const letter = region.claimed
             if (letter === undefined) return exit
             letter.answer(true)
-            // The region claims only what its guard accepted.
-            const failure = Effect.fail(letter.error as E2)
+            // The region claims only what it could open.
+            const failure = Effect.fail(Option.getOrThrow(opened(letter.error)))
             return Exit.isFailure(exit) ? Effect.ensuring(failure, Regions.withoutInterrupts(exit)) : failure
           }
         )
       })
     )
 )
+
+/** What a region makes of an error that was raised: itself, or decoded when it has crossed from elsewhere. */
+const openerOf = <E>(schema: Schema.Schema<E>): ((raw: unknown) => Option.Option<E>) => {
+  const is = Schema.is(schema)
+  // A schema that needs services to decode accepts only errors of this very thread.
+  const decode = Schema.decodeUnknownOption(schema as Schema.Codec<E, unknown>)
+  return (raw) => {
+    if (raw instanceof EncodedError) return decode(raw.encoded)
+    return is(raw) ? Option.some(raw) : Option.none()
+  }
+}
 
 const raised = CancelReason.interrupted("An error was raised into this region")
 

@@ -27,7 +27,7 @@ export interface DumpedLease {
 
 /**
  * A thread in a dump. `rung` is the highest on which it was asked to end, null while nobody has asked; an abandoned
- * thread has ended for all who wait, but still runs.
+ * thread has ended for all who wait, but still runs. One that is `done` is not in the tree any more.
  *
  * @category models
  * @since 0.1.0
@@ -35,7 +35,7 @@ export interface DumpedLease {
 export interface DumpedThread {
   readonly id: number
   readonly name: string
-  readonly status: "running" | "stopping" | "cancelled" | "abandoned"
+  readonly status: "running" | "stopping" | "cancelled" | "abandoned" | "done"
   readonly rung: Rung | null
   readonly reason: CancelReason | null
   readonly ageMillis: number
@@ -64,7 +64,7 @@ const DumpedLease = Schema.Struct({
 const DumpedThread: Schema.Codec<DumpedThread, unknown> = Schema.Struct({
   id: Schema.Number,
   name: Schema.String,
-  status: Schema.Literals(["running", "stopping", "cancelled", "abandoned"]),
+  status: Schema.Literals(["running", "stopping", "cancelled", "abandoned", "done"]),
   rung: Schema.NullOr(Schema.Literals(["stop", "interrupt", "unwind", "kill"])),
   reason: Schema.NullOr(CancelReason),
   ageMillis: Schema.Number,
@@ -125,7 +125,7 @@ const statusOf = (node: ThreadNode): Pick<DumpedThread, "status" | "rung"> => {
     case "Cancelled":
       return { status: "cancelled", rung: node.state.rung }
     case "Settled":
-      return { status: "abandoned", rung: null }
+      return { status: lingering.has(node) ? "abandoned" : "done", rung: null }
   }
 }
 

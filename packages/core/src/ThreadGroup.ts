@@ -33,7 +33,7 @@ const TypeId = "~@quiesce/core/ThreadGroup"
 /**
  * What the failure of a thread means for its group.
  *
- * - `failFast`: its siblings are interrupted with `SiblingFailed`; `joinAll` fails as it failed
+ * - `failFast`: its siblings, later ones too, are interrupted with `SiblingFailed`; `joinAll` fails as it failed
  * - `collect`: its siblings run on; `joinAll` fails with all failures in one Cause
  * - `isolate`: it is nobody's business but of those who join that thread
  *
@@ -66,6 +66,8 @@ class Group<E> implements ThreadGroup<E> {
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   size = 0
   failure: Cause.Cause<E> | undefined = undefined
+  /** Why a thread that comes too late does not start. */
+  ending: CancelReason.CancelReason | undefined = undefined
   private readonly maker: ThreadNode
   private emptied: Array<() => void> = []
 
@@ -115,7 +117,7 @@ class Group<E> implements ThreadGroup<E> {
       this.failure = this.failure === undefined ? cause : Cause.combine(this.failure, cause)
     } else if (this.failure === undefined) {
       this.failure = cause
-      const reason = CancelReason.siblingFailed(node.name)
+      const reason = (this.ending = CancelReason.siblingFailed(node.name))
       const interrupts = Effect.forEach(this.members, (sibling) => Ladder.interrupt(sibling, reason), { discard: true })
       Effect.runFork(interrupts)
     }
@@ -141,15 +143,25 @@ export const make = <E = never>(options?: {
       return Effect.as(
         Scope.addFinalizerExit(home, (exit) => {
           Scope.closeUnsafe(group.scope, exit)
-          return Ladder.endAll(group.members, Ladder.reasonOfEnd(exit, group.owner.name))
+          return endMembers(group, Ladder.reasonOfEnd(exit, group.owner.name))
         }),
         group
       )
     })
   )
 
+/** A member that closes the scope from inside is interrupted like the others, and can't wait for itself. */
+const endMembers = <E>(group: Group<E>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const current = fiber.getRef(CurrentNode)
+    const self = group.members.find((member) => member.contains(current))
+    if (self === undefined) return Ladder.endAll(group.members, reason)
+    const others = group.members.filter((member) => member !== self)
+    return Effect.andThen(Ladder.interrupt(self, reason), Ladder.endAll(others, reason))
+  })
+
 /**
- * Starts a thread in a group. Fails with `ScopeClosed` when the group's scope has closed.
+ * Starts a thread in a group. In one that has failed fast it has ended before it ran, as its siblings have. Fails with `ScopeClosed` when the group's scope has closed.
  *
  * @category constructors
  * @since 0.1.0
@@ -166,6 +178,7 @@ export const spawn = <E, A, E1 extends E, R>(
       return Spawn.into<A, E1>(fiber, place, options, (node) => {
         node.group = group
         group.size++
+        if (group.ending !== undefined) node.beginCancel("interrupt", group.ending)
         return FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
       })
     })

@@ -22,6 +22,8 @@ const none: Option.Option<never> = Option.none()
 
 export class FiberControls<A, E> extends Settlement<A, E> implements ThreadControls<A, E> {
   private fiber: Fiber.Fiber<A, E> | undefined = undefined
+  /** Whether the fiber knows the first reason. */
+  private told = false
 
   get unwind(): Option.Option<never> {
     return none
@@ -39,8 +41,14 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     return Effect.void
   }
 
+  /** The first reason comes first, even when a later request has overtaken that one. */
   requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
-    return Effect.withFiberSucceed((by) => this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(reason)))
+    return Effect.withFiberSucceed((by) => {
+      const first = this.node.reason ?? reason
+      if (!this.told) this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(first))
+      this.told = true
+      if (reason !== first) this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(reason))
+    })
   }
 
   raise(error: unknown): Effect.Effect<boolean> {
@@ -84,16 +92,15 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
 
   private finish(exit: Exit.Exit<A, E>): Effect.Effect<void> | undefined {
     const node = this.node
-    if (node.firstChild === undefined) return Scope.closeUnsafe(node.scope, exit)
-    return Effect.flatMap(this.endChildren(exit), () =>
-      Effect.andThen(
-        Effect.ensuring(
-          Effect.suspend(() => Scope.closeUnsafe(node.scope, exit) ?? Effect.void),
-          this.endChildren(exit)
-        ),
-        Effect.void
-      )
-    )
+    return node.firstChild === undefined
+      ? this.closeScope(exit)
+      : Effect.flatMap(this.endChildren(exit), () => this.closeScope(exit) ?? Effect.void)
+  }
+
+  /** A release can spawn into a scope around, so there may be children again after it. */
+  private closeScope(exit: Exit.Exit<A, E>): Effect.Effect<void> | undefined {
+    const closed = Scope.closeUnsafe(this.node.scope, exit)
+    return closed === undefined ? undefined : Effect.ensuring(closed, this.endChildren(exit))
   }
 
   private endChildren(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {

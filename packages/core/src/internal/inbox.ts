@@ -9,7 +9,7 @@
  */
 export interface Letter {
   readonly error: unknown
-  /** Told `true` when the region that claimed it has failed with it, `false` when the thread has ended. */
+  /** Told `true` when the region that claimed it has failed with it, `false` when the thread has ended; the first counts. */
   readonly answer: (delivered: boolean) => void
 }
 
@@ -57,6 +57,8 @@ export class Inbox {
     const letters = this.letters
     this.letters = []
     for (const letter of letters) letter.answer(false)
+    // Only an abandoned thread still has regions.
+    for (const region of this.regions) region.claimed?.answer(false)
   }
 
   private deliver(): void {

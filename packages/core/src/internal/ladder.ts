@@ -37,17 +37,23 @@ export const stop = (node: ThreadNode, reason: CancelReason.CancelReason): Effec
   )
 }
 
-/** Asks a thread to be interrupted, or with a higher rung marks that it has come to that. */
+/**
+ * Asks a thread to be interrupted, or with a higher rung marks that it has come to that. Whoever asks can't be ended
+ * between the mark and the request: the thread would count as cancelled and never hear of it.
+ */
 export const interrupt = (
   node: ThreadNode,
   reason: CancelReason.CancelReason,
   rung: Exclude<Escalation.Rung, "stop"> = "interrupt"
-): Effect.Effect<void> => {
-  const reasons = node.beginCancel(rung, reason)
-  if (reasons.length === 0) return Effect.void
-  const first = node.controls.requestInterrupt(reasons[0]!)
-  return reasons.length === 1 ? first : Effect.andThen(first, node.controls.requestInterrupt(reasons[1]!))
-}
+): Effect.Effect<void> =>
+  Effect.uninterruptible(
+    Effect.suspend(() => {
+      const reasons = node.beginCancel(rung, reason)
+      if (reasons.length === 0) return Effect.void
+      const first = node.controls.requestInterrupt(reasons[0]!)
+      return reasons.length === 1 ? first : Effect.andThen(first, node.controls.requestInterrupt(reasons[1]!))
+    })
+  )
 
 /** The reason for which what lived in a scope ends with it: the scope's own, if that was cancelled. */
 export const reasonOfEnd = (exit: Exit.Exit<unknown, unknown>, parent: string): CancelReason.CancelReason =>
@@ -107,10 +113,7 @@ export const climb: (
     }
   }
   for (const node of live) {
-    if (node.isAlive) {
-      observer?.abandoned(node)
-      yield* abandon(node, reason)
-    }
+    if (node.isAlive && (yield* abandon(node, reason))) observer?.abandoned(node)
   }
 })
 
@@ -171,22 +174,33 @@ const ask = (node: ThreadNode, rung: Escalation.Rung, reason: CancelReason.Cance
   }
 }
 
-/** Gives a thread up: frees its waiters, counts what it holds as lost, and asks what runs below it to end. */
-const abandon = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> =>
+/**
+ * Gives a thread up: frees its waiters, counts what it holds as lost, and ends what runs below it, without waiting for
+ * that. False when the thread has ended after all, as the interrupt that comes first was enough.
+ */
+const abandon = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<boolean> =>
   Effect.suspend(() => {
     const stuck = Ledger.releasing(node)
     const children = [...node.children()]
+    // Nobody else would climb with the children, whose own escalations may have an end.
+    const climbBelow = Effect.forkDetach(endAll(children, reason), { startImmediately: true })
     const error = ThreadError.make({ _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null })
     const asked = interrupt(node, reason)
     return Effect.andThen(
       asked,
       Effect.andThen(
-        Effect.forEach(children, (child) => interrupt(child, reason), { discard: true }),
+        children.length === 0
+          ? Effect.void
+          : Effect.andThen(
+              Effect.forEach(children, (child) => interrupt(child, reason), { discard: true }),
+              climbBelow
+            ),
         Effect.sync(() => {
-          if (!node.isAlive) return
+          if (!node.isAlive) return false
           for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", now(node))
           const cause = Cause.combine(CancelReason.toCause(node.reason ?? reason), Cause.die(error))
           node.controls.abandon(Exit.failCause(cause))
+          return true
         })
       )
     )

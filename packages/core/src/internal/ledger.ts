@@ -28,6 +28,7 @@ export const enter = (node: ThreadNode, name: string, now: number): LeaseEntry =
   node.leases = entry
   const tally = (node.tally ??= emptyTally())
   tally.acquired++
+  if (watching > 0) tell(node, (watch) => watch.entered?.(entry))
   return entry
 }
 
@@ -41,8 +42,13 @@ export const settle = (entry: LeaseEntry, fate: Fate, now: () => number, error: 
   node.tally![fate]++
   if (watching === 0) return
   const outcome = outcomeOf(entry, now(), error)
+  tell(node, (watch, watched) => watch.heard(watched, fate, outcome, entry))
+}
+
+/** Calls `f` with each watch on a node and on its ancestors. */
+const tell = (node: ThreadNode, f: (watch: Watch, watched: ThreadNode) => void): void => {
   for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
-    if (at.watches !== undefined) for (const watch of at.watches) watch.heard(at, fate, outcome)
+    if (at.watches !== undefined) for (const watch of at.watches) f(watch, at)
   }
 }
 
@@ -89,10 +95,11 @@ const addTally = (to: Tally, from: Tally): void => {
   to.lost += from.lost
 }
 
-/** A node that ends leaves its counts to its parent. */
+/** A node that ends leaves its counts to its parent; an abandoned one those of its children, too. */
 export const bequeath = (node: ThreadNode): void => {
-  if (node.tally !== undefined && node.parentNode !== undefined) {
-    addTally((node.parentNode.tally ??= emptyTally()), node.tally)
+  const counts = node.firstChild === undefined ? node.tally : tallyBelow(node)
+  if (counts !== undefined && node.parentNode !== undefined) {
+    addTally((node.parentNode.tally ??= emptyTally()), counts)
   }
 }
 

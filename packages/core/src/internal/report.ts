@@ -115,7 +115,7 @@ class Recorder implements Ladder.Observer, Watch {
     const endedBefore = this.endedBefore.has(node)
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
     const last = endedBefore || lingers ? undefined : this.asks[outwaited.length]
-    const rung = lingers ? outwaited.findLast((_) => _._tag === "Outwaited")?.rung : last?.rung
+    const rung = last?.rung ?? outwaited.findLast((_) => _._tag === "Outwaited")?.rung
     return {
       thread: node.name,
       reason: node.reason ?? reason,

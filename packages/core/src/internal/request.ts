@@ -1,6 +1,7 @@
 /** What every request to end has in common: its reason is checked, and says who asked and when. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { format } from "effect/Formatter"
 import * as CancelReason from "../CancelReason.ts"
 import * as ThreadError from "../ThreadError.ts"
 import { CurrentNode, type ThreadNode } from "./threadNode.ts"
@@ -14,12 +15,9 @@ export const withReason = <A>(
         const by = fiber.getRef(CurrentNode)
         return f(stamp(reason, by, fiber.getRef(Clock.Clock)), by)
       })
-    : Effect.fail(ThreadError.make({ _tag: "InvalidReason", given: describe(reason) }))
+    : Effect.fail(ThreadError.make({ _tag: "InvalidReason", given: format(reason) }))
 
 const stamp = (reason: CancelReason.CancelReason, by: ThreadNode, clock: Clock.Clock): CancelReason.CancelReason =>
   reason.at !== undefined && reason.by !== undefined
     ? reason
     : { ...reason, by: reason.by ?? by.name, at: reason.at ?? clock.currentTimeMillisUnsafe() }
-
-/** A foreign value in an error message. */
-export const describe = (u: unknown): string => (typeof u === "string" ? JSON.stringify(u) : String(u))

@@ -40,8 +40,9 @@ export class Settlement<A, E> {
   settle(exit: Exit.Exit<A, E>, abandoned: boolean): void {
     if (this.settled !== undefined) return
     this.settled = exit
-    this.node.settle(exit, abandoned)
+    // First, as whoever hears of the end may end the parent in the same step, and its account with it.
     Ledger.bequeath(this.node)
+    this.node.settle(exit, abandoned)
     const waiters = this.waiters
     this.waiters = undefined
     if (waiters !== undefined) for (const waiter of waiters) waiter(exit)

@@ -20,10 +20,7 @@ export interface Options {
 }
 
 /** How an adapter starts what a node stands for. Runs uninterruptibly, with the node not in the tree yet. */
-export type Start<A, E> = (
-  node: ThreadNode<A, E>,
-  fiber: Fiber.Fiber<unknown, unknown>
-) => Effect.Effect<ThreadNode<A, E>>
+export type Start<A, E, E2 = never, R = never> = (node: ThreadNode<A, E>) => Effect.Effect<ThreadNode<A, E>, E2, R>
 
 /** Spawns into the scope of the context. */
 export const spawn = <A, E, R>(
@@ -62,12 +59,12 @@ export interface Place {
 }
 
 /** Makes a node in its place and has it started. Must run uninterruptibly. */
-export const into = <A, E>(
+export const into = <A, E, E2 = never, R = never>(
   fiber: Fiber.Fiber<unknown, unknown>,
   { scope, home, owner, tied }: Place,
   options: Options | undefined,
-  start: Start<A, E>
-): Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError> => {
+  start: Start<A, E, E2, R>
+): Effect.Effect<ThreadNode<A, E>, E2 | ThreadError.ThreadError, R> => {
   const escalation = options?.escalation ?? fiber.getRef(Escalation.Current)
   const steps = Escalation.steps(escalation)
   if (Result.isFailure(steps)) return Effect.fail(steps.failure)
@@ -78,7 +75,7 @@ export const into = <A, E>(
   if (home === owner.scope && owner.state._tag === "Cancelled") return stillborn(node, owner.state.reason)
   if (owner.state._tag === "Stopping") node.beginStop(owner.state.reason)
   if (tied) tie(node, scope)
-  return start(node, fiber)
+  return start(node)
 }
 
 /** A thread that was spawned after the end of its parent had begun: it has ended before it ran. */
@@ -86,6 +83,7 @@ const stillborn = <A, E>(node: ThreadNode<A, E>, reason: CancelReason.CancelReas
   Effect.sync(() => {
     const controls = new FiberThread.FiberControls<A, E>(node)
     node.controls = controls
+    node.parentNode?.adopt(node)
     node.beginCancel("interrupt", reason)
     controls.settle(Exit.failCause(CancelReason.toCause(reason)), false)
     return node

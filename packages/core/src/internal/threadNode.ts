@@ -54,6 +54,12 @@ export interface LeaseEntry {
   next: LeaseEntry | undefined
 }
 
+/** Requests in shared memory. */
+export interface Flags {
+  readonly stopRequested: boolean
+  readonly interrupted: boolean
+}
+
 export type Fate = "released" | "failed" | "timedOut" | "lost"
 
 /** Counts of what threads acquired and of what became of it. */
@@ -63,8 +69,10 @@ export interface Tally extends Record<Fate, number> {
 
 /** What a shutdown hears while it lasts. */
 export interface Watch {
-  /** Of a lease of the watched thread, or of one below it. */
-  readonly heard: (watched: ThreadNode, fate: Fate, outcome: LeaseOutcome) => void
+  /** Of a lease that the watched thread, or one below it, has acquired. */
+  readonly entered?: (entry: LeaseEntry) => void
+  /** Of the end of one. */
+  readonly heard: (watched: ThreadNode, fate: Fate, outcome: LeaseOutcome, entry: LeaseEntry) => void
 }
 
 let lastId = 0
@@ -100,6 +108,9 @@ export class ThreadNode<out A = unknown, out E = unknown> {
   /** When it settled, by its clock; kept only where it is watched. */
   endedAt: number | undefined = undefined
 
+  /** What was asked of the thread, where that can be seen while no event is delivered; its children share it. */
+  flags: Flags | undefined
+
   /** Told of the exit, when the thread is in a group. */
   group: { readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void } | undefined = undefined
 
@@ -115,6 +126,7 @@ export class ThreadNode<out A = unknown, out E = unknown> {
     this.spawnedAt = clock.currentTimeMillisUnsafe()
     this.escalation = escalation
     this.label = label
+    this.flags = parent?.flags
   }
 
   get name(): string {
@@ -128,6 +140,11 @@ export class ThreadNode<out A = unknown, out E = unknown> {
   /** The first reason for which it was asked to end, if it was. */
   get reason(): CancelReason.CancelReason | undefined {
     return this.state._tag === "Running" ? undefined : this.state.reason
+  }
+
+  /** Whether it was interrupted, be it that it has been abandoned since. */
+  get isCancelled(): boolean {
+    return this.state._tag === "Cancelled" || (this.state._tag === "Settled" && this.state.cancelled)
   }
 
   get isAlive(): boolean {
@@ -145,10 +162,7 @@ export class ThreadNode<out A = unknown, out E = unknown> {
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController()
-      const state = this.state
-      if (state._tag === "Cancelled" || (state._tag === "Settled" && state.cancelled)) {
-        this.controller.abort(CancelReason.toError(state.reason!))
-      }
+      if (this.isCancelled) this.controller.abort(CancelReason.toError(this.reason!))
     }
     return this.controller.signal
   }

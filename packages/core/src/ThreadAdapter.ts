@@ -1,0 +1,221 @@
+/**
+ * For those who write adapters: makes a thread of what runs elsewhere, and mirrors what it holds.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { CancelReason } from "./CancelReason.ts"
+import { EncodedError } from "./internal/encodedError.ts"
+import * as Ledger from "./internal/ledger.ts"
+import { Settlement } from "./internal/settlement.ts"
+import * as Spawn from "./internal/spawn.ts"
+import { lingering, type Fate, type LeaseEntry, type ThreadNode } from "./internal/threadNode.ts"
+import type { SpawnOptions, Thread } from "./Thread.ts"
+import type { ThreadControls } from "./ThreadControls.ts"
+import type { ThreadError } from "./ThreadError.ts"
+
+/**
+ * What an adapter supplies for a thread; the rest of `ThreadControls` is made from the cell.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon">
+
+/**
+ * How a resource that is held elsewhere came to its end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LeaseFate = Fate
+
+/**
+ * The model's side of a thread that runs elsewhere.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cell<in A, in E> {
+  readonly id: number
+  readonly name: string
+  /** Ends the thread; the first call counts. What it still holds then is lost. */
+  readonly settle: (exit: Exit.Exit<A, E>) => void
+  /** The names of the leases that the thread holds now, the latest first. */
+  readonly held: () => ReadonlyArray<string>
+  /** Enters a lease that the thread has acquired. The result ends it; the first call counts. */
+  readonly enter: (lease: string) => (fate: LeaseFate, error: string | null) => void
+}
+
+class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E> {
+  get id(): number {
+    return this.node.id
+  }
+
+  get name(): string {
+    return this.node.name
+  }
+
+  override settle(exit: Exit.Exit<A, E>, abandoned = false): void {
+    if (abandoned) lingering.add(this.node)
+    else lingering.delete(this.node)
+    for (const entry of Array.from(Ledger.heldBelow(this.node))) Ledger.settle(entry, "lost", this.now)
+    super.settle(exit, abandoned)
+  }
+
+  held(): ReadonlyArray<string> {
+    return Array.from(Ledger.heldBelow(this.node), (entry) => entry.name)
+  }
+
+  enter(lease: string): (fate: LeaseFate, error: string | null) => void {
+    const entry: LeaseEntry = Ledger.enter(this.node, lease, this.now())
+    return (fate, error) => Ledger.settle(entry, fate, this.now, error)
+  }
+
+  private readonly now = (): number => this.node.clock.currentTimeMillisUnsafe()
+}
+
+/**
+ * Spawns a thread that runs elsewhere into the current scope. `start` is run uninterruptibly, once; when it fails, no
+ * thread is made.
+ *
+ * *Cancellation*: either the thread does not exist, or it is in its scope and ends with that.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const spawn = <A, E, E2, R>(
+  start: (cell: Cell<A, E>) => Effect.Effect<Controls, E2, R>,
+  options?: SpawnOptions
+): Effect.Effect<Thread<A, E>, E2 | ThreadError, R | Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.flatMap(Scope.Scope, (scope) =>
+      Effect.withFiber((fiber) => {
+        const owner = Spawn.liveOwner(fiber)
+        const place = { scope, home: scope, owner, tied: scope !== owner.scope }
+        return Spawn.into<A, E, E2, R>(fiber, place, options, (node) => {
+          const cell = new RemoteCell<A, E>(node)
+          return Effect.map(start(cell), (controls) => {
+            node.controls = new RemoteControls(cell, controls)
+            node.parentNode?.adopt(node)
+            return node
+          })
+        })
+      })
+    )
+  )
+
+/** The adapter's controls, whose answers may change while the thread lives, and the cell's. */
+class RemoteControls<A, E> implements ThreadControls<A, E> {
+  private readonly cell: RemoteCell<A, E>
+  private readonly controls: Controls
+
+  constructor(cell: RemoteCell<A, E>, controls: Controls) {
+    this.cell = cell
+    this.controls = controls
+  }
+
+  get exit(): Effect.Effect<Exit.Exit<A, E>> {
+    return this.cell.exit
+  }
+
+  poll(): Exit.Exit<A, E> | undefined {
+    return this.cell.poll()
+  }
+
+  abandon(exit: Exit.Exit<never, never>): void {
+    this.cell.settle(exit, true)
+  }
+
+  requestStop(reason: CancelReason): Effect.Effect<void> {
+    return this.controls.requestStop(reason)
+  }
+
+  requestInterrupt(reason: CancelReason): Effect.Effect<void> {
+    return this.controls.requestInterrupt(reason)
+  }
+
+  raise(error: unknown): Effect.Effect<boolean> {
+    return this.controls.raise(error)
+  }
+
+  get unwind(): ThreadControls<A, E>["unwind"] {
+    return this.controls.unwind
+  }
+
+  get kill(): ThreadControls<A, E>["kill"] {
+    return this.controls.kill
+  }
+
+  get locate(): ThreadControls<A, E>["locate"] {
+    return this.controls.locate
+  }
+}
+
+/**
+ * What is told of the leases of a thread and of all below it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LeaseObserver {
+  readonly entered: (lease: object, name: string) => void
+  readonly settled: (lease: object, fate: LeaseFate, error: string | null) => void
+}
+
+/**
+ * Tells of every lease that a thread, or one below it, acquires and releases from now on. The result ends that.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseObserver): (() => void) => {
+  // Every handle is a node of the tree.
+  const nodes = [thread as unknown as ThreadNode]
+  const watch = {
+    entered: (entry: LeaseEntry) => observer.entered(entry, entry.name),
+    heard: (_: ThreadNode, fate: Fate, outcome: { readonly error: string | null }, entry: LeaseEntry) =>
+      observer.settled(entry, fate, outcome.error)
+  }
+  Ledger.watch(nodes, watch)
+  return () => Ledger.unwatch(nodes, watch)
+}
+
+/**
+ * Makes requests that arrive in shared memory visible to a thread and to all that it spawns from now on.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const shareFlags = (
+  thread: Thread<unknown, unknown>,
+  flags: { readonly stopRequested: boolean; readonly interrupted: boolean }
+): void => {
+  // Every handle is a node of the tree.
+  const node = thread as unknown as ThreadNode
+  node.flags = flags
+}
+
+/**
+ * Calls `f` with the exit of a thread, once; at once when it has ended already.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) => void): void => {
+  const exit = thread.controls.poll()
+  if (exit !== undefined) return f(exit)
+  // A node that has settled has an exit.
+  ;(thread as unknown as ThreadNode).onSettled(() => f(thread.controls.poll()!))
+}
+
+/**
+ * An error that has crossed from elsewhere in its encoded form, to be raised into a thread here: each region tries to
+ * decode it by its own Schema.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const encodedError = (encoded: unknown): object => new EncodedError(encoded)

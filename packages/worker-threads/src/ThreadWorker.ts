@@ -1,0 +1,57 @@
+/**
+ * The worker's side of a pool: runs the handlers of a contract as threads, each with its own scope.
+ *
+ * @since 0.1.0
+ */
+import { isMainThread, workerData } from "node:worker_threads"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import * as Scope from "effect/Scope"
+import { type Handshake, handshakeKey } from "./internal/message.ts"
+import * as WorkerRuntime from "./internal/workerRuntime.ts"
+import * as WorkerError from "./WorkerError.ts"
+
+/**
+ * Runs the handlers of `group` for the pool that started this worker, until that closes it. Call it once, at the top
+ * of the worker's module; `handlers` is what `group.toLayer` makes.
+ *
+ * Each task is a thread: it sees `Thread.current`, its leases and children are released before its exit is sent, and
+ * `Blocking.interruptible` sections in it can be ended from the host. A failure that the contract does not declare
+ * reaches the caller as a defect.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const main = <Rpcs extends Rpc.Any, E>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  handlers: Layer.Layer<Rpc.ToHandler<Rpcs>, E>
+): void => {
+  const handshake = handshakeOf(workerData)
+  if (isMainThread || handshake === undefined) {
+    throw WorkerError.make({
+      _tag: "SpawnFailed",
+      attempts: 0,
+      problem: "ThreadWorker.main was called outside a worker of a pool, which hands it what it needs in workerData"
+    })
+  }
+  const { port } = handshake
+  const program = Effect.flatMap(Layer.build(handlers), (context) =>
+    WorkerRuntime.serve(group.requests, context.mapUnsafe, handshake)
+  )
+  Effect.runFork(Effect.scopedWith((scope) => Scope.provide(program, scope))).addObserver((exit) => {
+    if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+      port.postMessage([{ _tag: "Failed", problem: Cause.pretty(exit.cause) }])
+    }
+    port.close()
+  })
+}
+
+const handshakeOf = (data: unknown): Handshake | undefined =>
+  typeof data === "object" && data !== null && handshakeKey in data
+    ? // Only the pool writes under this key.
+      (data[handshakeKey] as Handshake)
+    : undefined

@@ -1,0 +1,94 @@
+/**
+ * The one error of this package: what went wrong with a worker or with what crosses to it, the likely cause and what
+ * to do.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Schema from "effect/Schema"
+
+/**
+ * Why something could not be done with a worker.
+ *
+ * - `SpawnFailed`: a worker ended before it was ready, or could not be started
+ * - `WorkerExited`: the worker ended under its threads: it crashed, ran out of memory or called `process.exit`
+ * - `NotSendable`: a payload could not be encoded or cloned; nothing was sent
+ * - `BadReply`: what the worker sent is not what the contract says
+ * - `QueueFull`: the pool's queue has reached its bound and was asked not to wait
+ * - `PoolClosed`: the pool's scope has closed
+ * - `UnknownTask`: the worker has no handler of that name
+ * - `InvalidOption`: an option that can't be used as given
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type WorkerErrorReason =
+  | { readonly _tag: "SpawnFailed"; readonly attempts: number; readonly problem: string }
+  | { readonly _tag: "WorkerExited"; readonly code: number | null; readonly problem: string }
+  | { readonly _tag: "NotSendable"; readonly task: string; readonly problem: string }
+  | { readonly _tag: "BadReply"; readonly task: string; readonly problem: string }
+  | { readonly _tag: "QueueFull"; readonly bound: number }
+  | { readonly _tag: "PoolClosed" }
+  | { readonly _tag: "UnknownTask"; readonly task: string }
+  | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
+
+const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
+  Schema.TaggedStruct("SpawnFailed", { attempts: Schema.Number, problem: Schema.String }),
+  Schema.TaggedStruct("WorkerExited", { code: Schema.NullOr(Schema.Number), problem: Schema.String }),
+  Schema.TaggedStruct("NotSendable", { task: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("BadReply", { task: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("QueueFull", { bound: Schema.Number }),
+  Schema.TaggedStruct("PoolClosed", {}),
+  Schema.TaggedStruct("UnknownTask", { task: Schema.String }),
+  Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String })
+])
+
+type Fields = { readonly reason: typeof WorkerErrorReason }
+
+const Base: Schema.Class<
+  WorkerError,
+  Schema.TaggedStruct<"WorkerError", Fields>,
+  Cause.YieldableError
+> = Schema.TaggedError<WorkerError>("@quiesce/worker-threads/WorkerError")("WorkerError", { reason: WorkerErrorReason })
+
+/**
+ * The error of this package. `reason._tag` tells the cases apart; `message` says what happened, the likely cause and
+ * what to do.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WorkerError extends Base {
+  override get message(): string {
+    return explain(this.reason)
+  }
+}
+
+/**
+ * Makes a `WorkerError` from its reason.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (reason: WorkerErrorReason): WorkerError => new WorkerError({ reason })
+
+const explain = (reason: WorkerErrorReason): string => {
+  switch (reason._tag) {
+    case "SpawnFailed":
+      return `The worker could not be started (${reason.attempts} attempts): ${reason.problem}. Check the worker's URL, what it imports, and that it calls ThreadWorker.main.`
+    case "WorkerExited":
+      return `The worker ended under its threads${reason.code === null ? "" : ` with code ${reason.code}`}: ${reason.problem}. Only its own threads are gone and the pool replaces it; run them again if they may be.`
+    case "NotSendable":
+      return `"${reason.task}" was not sent, because its payload can't cross to a worker: ${reason.problem}. Send plain data, or give the contract a Schema that encodes to it.`
+    case "BadReply":
+      return `What the worker answered to "${reason.task}" does not fit the contract: ${reason.problem}. Host and worker were probably built from different versions of it.`
+    case "QueueFull":
+      return `All workers are busy and ${reason.bound} tasks wait already, so the task was not taken. Try again later, raise the bound, or let callers wait.`
+    case "PoolClosed":
+      return `The pool's scope has closed, so the task was not taken. Use the pool within the scope that it was made in.`
+    case "UnknownTask":
+      return `The worker has no handler for "${reason.task}". Host and worker must be given the same RpcGroup.`
+    case "InvalidOption":
+      return `${reason.option}: ${reason.problem}.`
+  }
+}

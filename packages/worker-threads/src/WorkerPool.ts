@@ -1,0 +1,220 @@
+/**
+ * A pool of worker threads that run the tasks of a contract, each as a thread that can be stopped, interrupted, unwound
+ * and killed, and that has released what it held when it has ended.
+ *
+ * @since 0.1.0
+ */
+import type { Worker, WorkerOptions } from "node:worker_threads"
+import * as Deadline from "@quiesce/core/Deadline"
+import type * as Escalation from "@quiesce/core/Escalation"
+import * as Signal from "@quiesce/core/Signal"
+import * as Thread from "@quiesce/core/Thread"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type { ThreadError } from "@quiesce/core/ThreadError"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import * as Codec from "./internal/codec.ts"
+import { Crew } from "./internal/crew.ts"
+import * as PoolOptions from "./internal/poolOptions.ts"
+import { RemoteTask } from "./internal/remoteTask.ts"
+import { type Started, streamOf } from "./internal/remoteStream.ts"
+import * as WorkerError from "./WorkerError.ts"
+
+/**
+ * How a pool is made.
+ *
+ * - `spawn` starts a worker with the options that it is handed, adding its own if it wants:
+ *   `(options) => new Worker(new URL("./tasks.worker.ts", import.meta.url), options)`
+ * - `size`: the number of workers, or from how many to how many and after which idle time the surplus ends (default:
+ *   one for each available core; idle for 10 seconds)
+ * - `concurrency`: how many tasks a worker runs at a time (default 1)
+ * - `queue`: how many tasks may wait for a worker, and whether one more waits to be taken or fails with `QueueFull`
+ *   (default: without bound)
+ * - `escalation`: what a task climbs that is ended without naming one (default: `interrupt` for one second, `unwind`
+ *   for one, then `kill`)
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly spawn: (options: WorkerOptions) => Worker
+  readonly size?:
+    | number
+    | { readonly min: number; readonly max: number; readonly idle?: Duration.Input | undefined }
+    | undefined
+  readonly concurrency?: number | undefined
+  readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
+  readonly escalation?: Escalation.Escalation | undefined
+}
+
+/** How a call may fail besides what the contract declares. @category models @since 0.1.0 */
+export type Failure = WorkerError.WorkerError | ThreadError
+
+type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
+
+/**
+ * A pool for the contract `Rpcs`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WorkerPool<Rpcs extends Rpc.Any> {
+  /**
+   * Runs a task and gives its result. Interrupting it ends the task by the pool's escalation, and returns after its
+   * finalizers have run; one that still waits for a worker never starts.
+   */
+  readonly execute: <const Tag extends Rpcs["_tag"]>(
+    tag: Tag,
+    payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
+  ) => Effect.Effect<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>
+  /** Starts a task as a thread in the current scope. It counts as running while it waits for a worker. */
+  readonly spawn: <const Tag extends Rpcs["_tag"]>(
+    tag: Tag,
+    payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>,
+    options?: Thread.SpawnOptions
+  ) => Effect.Effect<
+    Thread.Thread<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>,
+    Failure,
+    Scope.Scope
+  >
+  /** Runs a task to a Promise, which settles after its finalizers and after an abort rejects with `signal.reason`. */
+  readonly run: <const Tag extends Rpcs["_tag"]>(
+    tag: Tag,
+    payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>,
+    options?: { readonly signal?: AbortSignal | undefined }
+  ) => Promise<Rpc.SuccessExit<Tagged<Rpcs, Tag>>>
+  /**
+   * Runs a task that gives a stream. The worker is never more than a few chunks ahead of what is taken; ending the
+   * stream early, at any element, ends the task, and waits for its finalizers.
+   */
+  readonly stream: <const Tag extends Rpcs["_tag"]>(
+    tag: Tag,
+    payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
+  ) => Stream.Stream<Rpc.SuccessChunk<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>
+  /** What the pool's workers can do here, and why not where they can't. */
+  readonly capabilities: Capabilities
+  readonly status: Effect.Effect<Status>
+}
+
+/** @category models @since 0.1.0 */
+export interface Capabilities {
+  readonly unwind: { readonly available: true } | { readonly available: false; readonly why: string }
+}
+
+/** Counts of a pool's workers and tasks. @category models @since 0.1.0 */
+export interface Status {
+  readonly workers: number
+  readonly running: number
+  readonly queued: number
+}
+
+/**
+ * What a task climbs that is ended without naming an escalation.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const defaultEscalation: Escalation.Escalation = { interrupt: "1 second", unwind: "1 second", kill: "5 seconds" }
+
+/**
+ * Makes a pool in the current scope and waits until its first workers are ready. When the scope closes, its tasks end
+ * by their escalations, and then its workers; nothing of it is left.
+ *
+ * Fails with `InvalidOption`, and with `SpawnFailed` when a worker can't be started.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options: Options
+): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const parsed = yield* PoolOptions.parse(options)
+    const crew = new Crew(options.spawn, parsed)
+    yield* Effect.acquireRelease(
+      Effect.onError(crew.open, () => crew.close),
+      () => crew.close,
+      { interruptible: true }
+    )
+    return new Pool(group.requests, crew, options.escalation ?? defaultEscalation) as unknown as WorkerPool<Rpcs>
+  })
+
+/** The untyped pool; the contract's types are checked where it is used. */
+class Pool {
+  readonly capabilities: Capabilities = { unwind: { available: false, why: "not built yet" } }
+  private readonly requests: ReadonlyMap<string, Rpc.Any>
+  private readonly crew: Crew
+  private readonly escalation: Escalation.Escalation
+
+  constructor(requests: ReadonlyMap<string, Rpc.Any>, crew: Crew, escalation: Escalation.Escalation) {
+    this.requests = requests
+    this.crew = crew
+    this.escalation = escalation
+  }
+
+  get status(): Effect.Effect<Status> {
+    return Effect.sync(() => this.crew.status)
+  }
+
+  readonly execute = (tag: string, payload: unknown): Effect.Effect<unknown, unknown> =>
+    Effect.scoped(Effect.flatMap(this.spawn(tag, payload), Thread.join))
+
+  readonly run = (
+    tag: string,
+    payload: unknown,
+    options?: { readonly signal?: AbortSignal | undefined }
+  ): Promise<unknown> => Signal.run(this.execute(tag, payload), options)
+
+  readonly stream = (tag: string, payload: unknown): Stream.Stream<unknown, unknown> =>
+    streamOf((onChunk) => this.start(tag, payload, undefined, onChunk))
+
+  readonly spawn = (
+    tag: string,
+    payload: unknown,
+    options?: Thread.SpawnOptions
+  ): Effect.Effect<Thread.Thread<unknown, unknown>, unknown, Scope.Scope> =>
+    Effect.map(this.start(tag, payload, options, undefined), ({ thread }) => thread)
+
+  private start(
+    tag: string,
+    payload: unknown,
+    options: Thread.SpawnOptions | undefined,
+    onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined
+  ): Effect.Effect<Started, unknown, Scope.Scope> {
+    const rpc = this.requests.get(tag)
+    if (rpc === undefined) return Effect.fail(WorkerError.make({ _tag: "UnknownTask", task: tag }))
+    // Every Rpc has its schemas; the group's type only forgets them.
+    const codec = Codec.of(rpc as unknown as Rpc.AnyWithProps)
+    const transfers: Array<unknown> = []
+    const encoding = Effect.mapError(codec.payload.encode(payload, transfers), (problem) =>
+      WorkerError.make({ _tag: "NotSendable", task: tag, problem })
+    )
+    return Effect.flatMap(encoding, (encoded) =>
+      Effect.flatMap(this.crew.admit(), () => {
+        let task: RemoteTask | undefined
+        const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
+          (cell) =>
+            Effect.withFiber((fiber) => {
+              task = new RemoteTask({
+                cell,
+                codec,
+                payload: encoded,
+                transfers,
+                deadline: fiber.getRef(Deadline.Current)
+              })
+              task.onChunk = onChunk
+              this.crew.take(task)
+              return Effect.succeed(task)
+            }),
+          { escalation: this.escalation, name: options?.name ?? tag, ...options }
+        )
+        return Effect.map(spawned, (thread): Started => ({ thread, task: task! }))
+      })
+    )
+  }
+}

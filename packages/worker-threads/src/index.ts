@@ -1,0 +1,8 @@
+/**
+ * The model of `@quiesce/core` across OS threads: workers whose threads can be stopped, interrupted, unwound and killed.
+ *
+ * @since 0.1.0
+ */
+export * as ThreadWorker from "./ThreadWorker.ts"
+export * as WorkerError from "./WorkerError.ts"
+export * as WorkerPool from "./WorkerPool.ts"

@@ -1,0 +1,121 @@
+/**
+ * All that host and worker say to each other, defined once and decoded where it arrives. Several messages travel as
+ * one array, in order.
+ *
+ * What is checked here is the envelope; what a task gets and gives is checked by the Schemas of the contract.
+ */
+import type { LeaseFate } from "@quiesce/core/ThreadAdapter"
+
+/** An interruption, a failure or a defect, with its content encoded. */
+export type EncodedReason =
+  | { readonly _tag: "Fail"; readonly error: unknown }
+  | { readonly _tag: "Die"; readonly defect: unknown }
+  | { readonly _tag: "Interrupt"; readonly reason: unknown }
+
+export type EncodedExit =
+  | { readonly _tag: "Success"; readonly value: unknown }
+  | { readonly _tag: "Failure"; readonly cause: ReadonlyArray<EncodedReason> }
+
+export type ToWorker =
+  | {
+      readonly _tag: "Start"
+      readonly id: number
+      readonly slot: number
+      readonly task: string
+      readonly name: string
+      readonly payload: unknown
+    }
+  | { readonly _tag: "Stop"; readonly id: number; readonly reason: unknown }
+  | { readonly _tag: "Interrupt"; readonly id: number; readonly reason: unknown }
+  | { readonly _tag: "Raise"; readonly id: number; readonly raise: number; readonly error: unknown }
+  | { readonly _tag: "Withdraw"; readonly raise: number }
+  /** The stream of a task may send `count` more chunks. */
+  | { readonly _tag: "Pull"; readonly id: number; readonly count: number }
+  /** The run of a section was ended by force. */
+  | { readonly _tag: "Unwound"; readonly run: number }
+  | { readonly _tag: "Close" }
+
+export type ToHost =
+  | { readonly _tag: "Ready" }
+  | { readonly _tag: "Failed"; readonly problem: string }
+  | { readonly _tag: "Exit"; readonly id: number; readonly exit: EncodedExit }
+  | { readonly _tag: "Chunk"; readonly id: number; readonly values: ReadonlyArray<unknown> }
+  | { readonly _tag: "Raised"; readonly raise: number; readonly delivered: boolean }
+  /** What a task holds from now on, so that it is known if the worker is lost. */
+  | { readonly _tag: "Held"; readonly id: number; readonly lease: number; readonly name: string }
+  | {
+      readonly _tag: "Gone"
+      readonly id: number
+      readonly lease: number
+      readonly fate: LeaseFate
+      readonly error: string | null
+    }
+
+type Check = (fields: Readonly<Record<string, unknown>>) => boolean
+
+const number = (u: unknown): boolean => typeof u === "number"
+const string = (u: unknown): boolean => typeof u === "string"
+
+const toWorker: Readonly<Record<ToWorker["_tag"], Check>> = {
+  Start: (m) => number(m["id"]) && number(m["slot"]) && string(m["task"]) && string(m["name"]),
+  Stop: (m) => number(m["id"]),
+  Interrupt: (m) => number(m["id"]),
+  Raise: (m) => number(m["id"]) && number(m["raise"]),
+  Withdraw: (m) => number(m["raise"]),
+  Pull: (m) => number(m["id"]) && number(m["count"]),
+  Unwound: (m) => number(m["run"]),
+  Close: () => true
+}
+
+const isExit = (u: unknown): boolean =>
+  typeof u === "object" &&
+  u !== null &&
+  "_tag" in u &&
+  (u._tag === "Success" || (u._tag === "Failure" && "cause" in u && Array.isArray(u.cause) && u.cause.every(isReason)))
+
+const isReason = (u: unknown): boolean =>
+  typeof u === "object" &&
+  u !== null &&
+  "_tag" in u &&
+  (u._tag === "Fail" || u._tag === "Die" || u._tag === "Interrupt")
+
+const fates: ReadonlySet<unknown> = new Set<LeaseFate>(["released", "failed", "timedOut", "lost"])
+
+const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
+  Ready: () => true,
+  Failed: (m) => string(m["problem"]),
+  Exit: (m) => number(m["id"]) && isExit(m["exit"]),
+  Chunk: (m) => number(m["id"]) && Array.isArray(m["values"]),
+  Raised: (m) => number(m["raise"]) && typeof m["delivered"] === "boolean",
+  Held: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
+  Gone: (m) =>
+    number(m["id"]) && number(m["lease"]) && fates.has(m["fate"]) && (m["error"] === null || string(m["error"]))
+}
+
+/** The messages in what arrived; undefined when any of it is of nobody's protocol. */
+const decode = (checks: Readonly<Record<string, Check>>, u: unknown): ReadonlyArray<unknown> | undefined => {
+  if (!Array.isArray(u)) return undefined
+  for (const message of u) {
+    if (typeof message !== "object" || message === null) return undefined
+    const fields = message as Readonly<Record<string, unknown>>
+    const check = Object.hasOwn(checks, String(fields["_tag"])) ? checks[String(fields["_tag"])] : undefined
+    if (check?.(fields) !== true) return undefined
+  }
+  return u
+}
+
+export const decodeToWorker = (u: unknown): ReadonlyArray<ToWorker> | undefined =>
+  // Each element has passed the check of its tag.
+  decode(toWorker, u) as ReadonlyArray<ToWorker> | undefined
+
+export const decodeToHost = (u: unknown): ReadonlyArray<ToHost> | undefined =>
+  // Each element has passed the check of its tag.
+  decode(toHost, u) as ReadonlyArray<ToHost> | undefined
+
+/** What the host hands to a worker in its `workerData`, under this key. */
+export const handshakeKey = "~@quiesce/worker-threads"
+
+export interface Handshake {
+  readonly port: MessagePort
+  readonly control: SharedArrayBuffer
+}

@@ -1,0 +1,48 @@
+/**
+ * The host's end of a stream that runs in a worker.
+ *
+ * Invariants:
+ * 1. The worker may send as many chunks as it has credits; one is given back for each chunk that was taken here.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type { Thread } from "@quiesce/core/Thread"
+import type { RemoteTask } from "./remoteTask.ts"
+
+/** How many chunks a worker may be ahead of what is taken. */
+const ahead = 4
+
+/** A task on its way and the thread that stands for it. */
+export interface Started {
+  readonly thread: Thread<unknown, unknown>
+  readonly task: RemoteTask
+}
+
+type OnChunk = (values: ReadonlyArray<unknown>) => void
+
+/** The stream of a task that `start` starts. Its scope is the stream's: ending that early ends the task. */
+export const streamOf = (
+  start: (onChunk: OnChunk) => Effect.Effect<Started, unknown, Scope.Scope>
+): Stream.Stream<unknown, unknown> =>
+  Stream.unwrap(
+    Effect.gen(function* () {
+      const chunks = yield* Queue.unbounded<ReadonlyArray<unknown>, unknown>()
+      const { thread, task } = yield* start((values) => Queue.offerUnsafe(chunks, values))
+      task.pull(ahead)
+      ThreadAdapter.onExit(thread, (exit) => {
+        Queue.failCauseUnsafe(chunks, Exit.isSuccess(exit) ? Cause.fail(Cause.Done()) : exit.cause)
+      })
+      return Stream.fromQueue(chunks).pipe(
+        Stream.mapEffect((values) => {
+          task.pull(1)
+          return task.decodeChunk(values)
+        }),
+        Stream.flattenIterable
+      )
+    })
+  )

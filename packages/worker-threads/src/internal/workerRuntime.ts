@@ -1,0 +1,145 @@
+/**
+ * What runs in a worker between `Ready` and `Close`: takes messages, runs tasks as threads, sends what came of them.
+ *
+ * Invariants:
+ * 1. A task is in `tasks` from its `Start` until its exit has been sent; each `Start` is answered by one `Exit`.
+ * 2. Messages for a task that is not there are for one that has ended, and are dropped.
+ */
+import type { MessagePort } from "node:worker_threads"
+import * as Blocking from "@quiesce/core/Blocking"
+import * as Thread from "@quiesce/core/Thread"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as Scope from "effect/Scope"
+import * as Codec from "./codec.ts"
+import * as ControlBlock from "./controlBlock.ts"
+import { decodeToWorker, type Handshake, type ToHost, type ToWorker } from "./message.ts"
+import { Outbox } from "./outbox.ts"
+import { CurrentTask, makeRunner } from "./sectionRunner.ts"
+import { WorkerTask } from "./workerTask.ts"
+
+/** The handlers' side of one entry of the contract. */
+interface Entry {
+  readonly rpc: Rpc.AnyWithProps
+  readonly codec: Codec.TaskCodec
+  readonly handler: Rpc.Handler<string>["handler"]
+  /** All that a task of this kind runs with. */
+  readonly context: Context.Context<never>
+}
+
+/** Serves until the host closes; its scope is that of all tasks. */
+export const serve = (
+  requests: ReadonlyMap<string, Rpc.Any>,
+  handlers: ReadonlyMap<string, unknown>,
+  handshake: Handshake
+): Effect.Effect<void, never, Scope.Scope> => {
+  const control = ControlBlock.fromBuffer(handshake.control)
+  const body = Effect.gen(function* () {
+    const closed = yield* Deferred.make<void>()
+    const context = yield* Effect.context<never>()
+    const runtime = new WorkerRuntime(handshake.port, control, entriesOf(requests, handlers, context), closed)
+    runtime.listen()
+    yield* Deferred.await(closed)
+  })
+  // The tasks are the children of this one: they end with it, all at once.
+  return Effect.orDie(Effect.flatMap(Thread.spawn(body, { name: "worker" }), Thread.join)).pipe(
+    Effect.provideService(Blocking.CurrentRunner, makeRunner(control))
+  )
+}
+
+const entriesOf = (
+  requests: ReadonlyMap<string, Rpc.Any>,
+  handlers: ReadonlyMap<string, unknown>,
+  context: Context.Context<never>
+): ReadonlyMap<string, Entry> => {
+  const entries = new Map<string, Entry>()
+  for (const [tag, any] of requests) {
+    // Every Rpc has its schemas; the group's type only forgets them.
+    const rpc = any as unknown as Rpc.AnyWithProps
+    const handler = handlers.get(rpc.key) as Rpc.Handler<string> | undefined
+    if (handler === undefined) continue
+    entries.set(tag, {
+      rpc,
+      codec: Codec.of(rpc),
+      handler: handler.handler,
+      context: Context.merge(handler.context, context)
+    })
+  }
+  return entries
+}
+
+class WorkerRuntime {
+  private readonly port: MessagePort
+  private readonly control: ControlBlock.ControlBlock
+  private readonly entries: ReadonlyMap<string, Entry>
+  private readonly closed: Deferred.Deferred<void>
+  private readonly tasks: Map<number, WorkerTask> = new Map()
+  private readonly outbox: Outbox<ToHost>
+
+  constructor(
+    port: MessagePort,
+    control: ControlBlock.ControlBlock,
+    entries: ReadonlyMap<string, Entry>,
+    closed: Deferred.Deferred<void>
+  ) {
+    this.port = port
+    this.control = control
+    this.entries = entries
+    this.closed = closed
+    this.outbox = new Outbox<ToHost>(port)
+    this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
+  }
+
+  listen(): void {
+    this.port.on("message", (raw: unknown) => {
+      ControlBlock.beat(this.control)
+      // What is of nobody's protocol comes from nobody that this worker serves.
+      for (const message of decodeToWorker(raw) ?? []) this.take(message)
+    })
+    this.outbox.putNow({ _tag: "Ready" })
+  }
+
+  private take(message: ToWorker): void {
+    switch (message._tag) {
+      case "Start":
+        return this.start(message)
+      case "Stop":
+        return this.tasks.get(message.id)?.stop(Codec.reasonFromWire(message.reason))
+      case "Interrupt":
+        return this.tasks.get(message.id)?.interrupt(Codec.reasonFromWire(message.reason))
+      case "Raise":
+        return this.tasks.get(message.id)?.raise(message.raise, message.error)
+      case "Withdraw":
+        for (const task of this.tasks.values()) task.withdraw(message.raise)
+        return
+      case "Pull":
+        return this.tasks.get(message.id)?.pull(message.count)
+      case "Unwound":
+        return CurrentTask.unwound(message.run)
+      case "Close":
+        Deferred.doneUnsafe(this.closed, Effect.void)
+        return
+    }
+  }
+
+  private start({ id, slot, task: name, name: label, payload }: Extract<ToWorker, { readonly _tag: "Start" }>): void {
+    const entry = this.entries.get(name)
+    if (entry === undefined) {
+      const defect = { name: "WorkerError", message: `The worker has no handler for "${name}"` }
+      this.outbox.put({ _tag: "Exit", id, exit: { _tag: "Failure", cause: [{ _tag: "Die", defect }] } })
+      return
+    }
+    const task = new WorkerTask({ id, slot, label, control: this.control, outbox: this.outbox, ...entry })
+    this.tasks.set(id, task)
+    task.run(payload, () => this.tasks.delete(id))
+  }
+
+  /** An answer that can't be cloned, though its Schema took it, is a defect of the task. */
+  private unsendable(message: ToHost, problem: string): void {
+    if (message._tag !== "Exit") return
+    const defect = { name: "DataCloneError", message: problem }
+    this.outbox.put({ ...message, exit: { _tag: "Failure", cause: [{ _tag: "Die", defect }] } })
+  }
+}

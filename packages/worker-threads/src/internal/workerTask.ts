@@ -1,0 +1,191 @@
+/**
+ * One task in a worker: a thread that runs a handler, and what it tells the host.
+ *
+ * Invariants:
+ * 1. `Held` for a lease is sent before its holder goes on, `Gone` when its release has ended: the host knows what is
+ *    lost with the worker.
+ * 2. The exit is sent once, after the thread has ended.
+ */
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import * as Deadline from "@quiesce/core/Deadline"
+import * as Thread from "@quiesce/core/Thread"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type { ThreadError } from "@quiesce/core/ThreadError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import * as Codec from "./codec.ts"
+import * as ControlBlock from "./controlBlock.ts"
+import type { EncodedExit, ToHost } from "./message.ts"
+import type { Outbox } from "./outbox.ts"
+import { CurrentSlot } from "./sectionRunner.ts"
+
+export interface Options {
+  readonly id: number
+  readonly slot: number
+  readonly label: string
+  readonly control: ControlBlock.ControlBlock
+  readonly outbox: Outbox<ToHost>
+  readonly rpc: Rpc.AnyWithProps
+  readonly codec: Codec.TaskCodec
+  readonly handler: Rpc.Handler<string>["handler"]
+  readonly context: Context.Context<never>
+}
+
+let lastLease = 0
+
+export class WorkerTask {
+  private readonly options: Options
+  private thread: Thread.Thread<unknown, unknown> | undefined = undefined
+  private readonly raises: Map<number, Fiber.Fiber<unknown, unknown>> = new Map()
+  /** How many raises are not answered yet. */
+  private raising = 0
+  /** The chunks that a stream may still send. */
+  private readonly credits: Semaphore.Semaphore = Semaphore.makeUnsafe(0)
+
+  constructor(options: Options) {
+    this.options = options
+  }
+
+  /** Starts the thread. `ended` is called when its exit has been sent. */
+  run(payload: unknown, ended: () => void): void {
+    const { slot, control, context, label } = this.options
+    const deadline = ControlBlock.deadline(control, slot)
+    const withSlot = Context.add(context, CurrentSlot, slot)
+    const full = deadline === Infinity ? withSlot : Context.add(withSlot, Deadline.Current, deadline)
+    const spawned = Thread.spawn(this.body(payload), { name: label })
+    // The scope of the tasks is in the context: that of the worker's own thread.
+    Effect.runForkWith(full)(spawned as Effect.Effect<Thread.Thread<unknown, unknown>, ThreadError>).addObserver(
+      (exit) => {
+        if (Exit.isFailure(exit)) return this.send(exit, ended)
+        const thread = (this.thread = exit.value)
+        ThreadAdapter.shareFlags(thread, new SharedFlags(control, slot))
+        const unobserve = ThreadAdapter.observeLeases(thread, this.leases())
+        ThreadAdapter.onExit(thread, (end) => {
+          unobserve()
+          this.send(end, ended)
+        })
+      }
+    )
+  }
+
+  stop(reason: CancelReason.CancelReason): void {
+    if (this.thread !== undefined) Effect.runFork(Thread.stop(this.thread, reason))
+  }
+
+  interrupt(reason: CancelReason.CancelReason): void {
+    if (this.thread !== undefined) Effect.runFork(Thread.interruptFork(this.thread, reason))
+  }
+
+  raise(raise: number, error: unknown): void {
+    if (this.thread === undefined) return
+    this.raising++
+    const raised = Effect.runFork(Thread.raise(this.thread, ThreadAdapter.encodedError(error)))
+    this.raises.set(raise, raised)
+    raised.addObserver((exit) => {
+      this.raising--
+      this.raises.delete(raise)
+      // One that was withdrawn is not waited for any more.
+      if (Exit.isSuccess(exit)) this.options.outbox.put({ _tag: "Raised", raise, delivered: exit.value })
+    })
+  }
+
+  withdraw(raise: number): void {
+    this.raises.get(raise)?.interruptUnsafe()
+  }
+
+  pull(count: number): void {
+    Effect.runFork(this.credits.release(count))
+  }
+
+  private body(payload: unknown): Effect.Effect<unknown, unknown> {
+    const { codec, handler, rpc } = this.options
+    return Effect.flatMap(
+      Effect.mapError(codec.payload.decode(payload), (problem) => new Error(`The payload does not fit: ${problem}`)),
+      (decoded) => {
+        // The shape of what a handler is called with is Effect's; what pools have no use for is empty.
+        const result = Rpc.unwrap(handler(decoded, { rpc, client, headers, requestId: requestId(this.options.id) }))
+        return Stream.isStream(result) ? this.stream(result) : (result as Effect.Effect<unknown, unknown>)
+      }
+    )
+  }
+
+  /** Sends a stream chunk by chunk, each for a credit. */
+  private stream(stream: Stream.Stream<unknown, unknown>): Effect.Effect<void, unknown> {
+    const { codec, id, outbox } = this.options
+    const element = codec.element
+    if (element === undefined) return Effect.die(new Error("The contract does not declare a stream"))
+    return Stream.runForEachArray(stream, (values) =>
+      Effect.andThen(
+        this.credits.take(1),
+        Effect.suspend(() => {
+          const transfers: Array<unknown> = []
+          return Effect.map(
+            Effect.orDie(Effect.forEach(values, (value) => element.encode(value, transfers))),
+            (encoded) => outbox.putNow({ _tag: "Chunk", id, values: encoded }, transfers)
+          )
+        })
+      )
+    )
+  }
+
+  private leases(): ThreadAdapter.LeaseObserver {
+    const { id, outbox } = this.options
+    const ids = new Map<object, number>()
+    return {
+      entered: (lease, name) => {
+        const number = ++lastLease
+        ids.set(lease, number)
+        outbox.putNow({ _tag: "Held", id, lease: number, name })
+      },
+      settled: (lease, fate, error) => {
+        const number = ids.get(lease)
+        ids.delete(lease)
+        if (number !== undefined) outbox.put({ _tag: "Gone", id, lease: number, fate, error })
+      }
+    }
+  }
+
+  private send(exit: Exit.Exit<unknown, unknown>, ended: () => void): void {
+    // What was raised into the thread has been answered by its end; those answers go first.
+    if (this.raising > 0) return queueMicrotask(() => this.send(exit, ended))
+    const { codec, id, outbox } = this.options
+    const transfers: Array<unknown> = []
+    const sendEncoded = (encoded: EncodedExit): void => {
+      if (transfers.length > 0) outbox.putNow({ _tag: "Exit", id, exit: encoded }, transfers)
+      else outbox.put({ _tag: "Exit", id, exit: encoded })
+      ended()
+    }
+    const encoding = Codec.exitToWire(codec, exit, transfers)
+    const now = Codec.immediate(encoding)
+    if (now !== undefined) return sendEncoded(now)
+    Effect.runFork(Effect.map(encoding, sendEncoded))
+  }
+}
+
+const client = new Rpc.ServerClient(0)
+const headers = {} as never
+const requestId = (id: number): never => String(id) as never
+
+/** The requests of a task, where they can be seen while no message is delivered. */
+class SharedFlags {
+  private readonly control: ControlBlock.ControlBlock
+  private readonly slot: number
+
+  constructor(control: ControlBlock.ControlBlock, slot: number) {
+    this.control = control
+    this.slot = slot
+  }
+
+  get stopRequested(): boolean {
+    return ControlBlock.flags(this.control, this.slot) !== 0
+  }
+
+  get interrupted(): boolean {
+    return (ControlBlock.flags(this.control, this.slot) & ControlBlock.interruptFlag) !== 0
+  }
+}

@@ -1,0 +1,295 @@
+import { CancelReason, Lease, Thread } from "@quiesce/core"
+import { WorkerError, type WorkerPool } from "@quiesce/worker-threads"
+import { Cause, DateTime, Effect, Exit, Option, Stream } from "effect"
+import { Worker } from "node:worker_threads"
+import { describe, expect, it } from "vitest"
+import { makeCells, Refresh } from "./fixtures/contract.ts"
+import { makePool, whenSet } from "./support.ts"
+
+type Pool = Effect.Success<ReturnType<typeof makePool>>
+
+/** Runs a test in the scope of a pool. */
+const withPool =
+  (f: (pool: Pool) => Effect.Effect<void, unknown, never>, options?: Partial<WorkerPool.Options>) =>
+  (): Promise<void> =>
+    Effect.runPromise(Effect.scoped(Effect.flatMap(makePool(options), f)))
+
+const workerErrorOf = (exit: Exit.Exit<unknown, unknown>): string =>
+  Exit.isFailure(exit)
+    ? (exit.cause.reasons.flatMap((reason) =>
+        Cause.isFailReason(reason) && reason.error instanceof WorkerError.WorkerError ? [reason.error.reason._tag] : []
+      )[0] ?? "none")
+    : "none"
+
+describe("execute", () => {
+  it(
+    "gives the value, with what the contract encodes decoded on both sides",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
+        expect(yield* pool.execute("Year", { date: DateTime.makeUnsafe("2021-05-06") })).toBe(2021)
+        expect(yield* pool.execute("Bytes", { size: 3 })).toEqual(new Uint8Array([7, 7, 7]))
+      })
+    )
+  )
+
+  it(
+    "fails with the declared error, as an instance of its class",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(pool.execute("Fail", { page: 4 }))
+        expect(error).toBeInstanceOf(Refresh)
+        expect(error).toMatchObject({ page: 4 })
+      })
+    )
+  )
+
+  it(
+    "gives a defect with its message",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(pool.execute("Die", { message: "boom" }))
+        expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain("boom")
+      })
+    )
+  )
+
+  it(
+    "interrupted, returns after the remote finalizers have run",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const cells = makeCells()
+        const fiber = yield* Effect.forkChild(pool.execute("Mark", { cells }))
+        yield* whenSet(cells, 0)
+        yield* Effect.sync(() => fiber.interruptUnsafe())
+        yield* Effect.exit(Effect.callback<void>((resume) => void fiber.addObserver(() => resume(Effect.void))))
+        expect(Atomics.load(cells, 1)).toBe(1)
+      })
+    )
+  )
+
+  it(
+    "of a task that waits for a worker, interrupted, never starts it",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const busy = makeCells()
+        const queued = makeCells()
+        const first = yield* Effect.forkChild(pool.execute("Mark", { cells: busy }))
+        yield* whenSet(busy, 0)
+        const second = yield* Effect.forkChild(pool.execute("Mark", { cells: queued }), { startImmediately: true })
+        expect((yield* pool.status).queued).toBe(1)
+        yield* Effect.sync(() => second.interruptUnsafe())
+        expect((yield* pool.status).queued).toBe(0)
+        yield* Effect.sync(() => first.interruptUnsafe())
+        yield* pool.execute("Add", { a: 1, b: 1 })
+        expect(Atomics.load(queued, 0)).toBe(0)
+      })
+    )
+  )
+
+  it(
+    "refuses a payload that can't be cloned, and loses nothing by it",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(pool.execute("Poll", { cells: () => {} }))
+        expect(workerErrorOf(exit)).toBe("NotSendable")
+        expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+      })
+    )
+  )
+
+  it(
+    "gives a defect for a value that can't be cloned back",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(pool.execute("Unclonable", undefined))
+        expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain("could not be cloned")
+        expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+      })
+    )
+  )
+})
+
+describe("spawn", () => {
+  it(
+    "gives a thread whose leases are in the ledger of the host",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("Mark", { cells })
+          yield* whenSet(cells, 0)
+          yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
+          const exit = yield* Thread.await(thread)
+          expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
+          expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 1, released: 1 })
+        })
+      )
+    )
+  )
+
+  it(
+    "takes an error raised from outside in the region that accepts it",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const thread = yield* pool.spawn("Wait", { lease: "page" })
+          expect(yield* Thread.raise(thread, new Refresh({ page: 9 }))).toBe(true)
+          expect(yield* Thread.join(thread)).toBe(9)
+          expect(yield* Thread.raise(thread, new Refresh({ page: 10 }))).toBe(false)
+        })
+      )
+    )
+  )
+
+  it(
+    "shows a stop, and an interrupt, to a synchronous loop",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const first = makeCells()
+          const stopped = yield* pool.spawn("Poll", { cells: first })
+          yield* whenSet(first, 0)
+          yield* Thread.stop(stopped)
+          expect(yield* Thread.join(stopped)).toBe("stopped")
+          const second = makeCells()
+          const interrupted = yield* pool.spawn("Poll", { cells: second })
+          yield* whenSet(second, 0)
+          yield* Thread.interruptFork(interrupted)
+          yield* Thread.await(interrupted)
+          expect(yield* pool.execute("Add", { a: 2, b: 2 })).toBe(4)
+        })
+      )
+    )
+  )
+
+  it(
+    "killed, tells what was lost, and the pool goes on",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("Spin", { cells, lease: "lock file" })
+          yield* whenSet(cells, 0)
+          const report = yield* Thread.shutdown(thread, { interrupt: "10 millis", kill: "10 seconds" })
+          expect(report.rung).toBe("kill")
+          expect(report.ending._tag).toBe("Killed")
+          expect(report.lost.map((lost) => lost.lease)).toEqual(["lock file"])
+          expect(yield* pool.execute("Add", { a: 3, b: 3 })).toBe(6)
+        })
+      )
+    )
+  )
+})
+
+describe("run", () => {
+  it(
+    "rejects with the signal's own reason after the finalizers",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const cells = makeCells()
+        const controller = new AbortController()
+        const promise = pool.run("Mark", { cells }, { signal: controller.signal })
+        yield* whenSet(cells, 0)
+        const reason = new Error("the connection closed")
+        controller.abort(reason)
+        expect(yield* Effect.promise(() => promise.catch((error: unknown) => error))).toBe(reason)
+        expect(Atomics.load(cells, 1)).toBe(1)
+      })
+    )
+  )
+})
+
+describe("stream", () => {
+  it(
+    "gives all elements in order, and is never far ahead of what is taken",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const cells = makeCells()
+        let furthest = 0
+        const values = yield* pool.stream("Count", { to: 200, cells }).pipe(
+          Stream.tap((n) =>
+            Effect.sync(() => {
+              furthest = Math.max(furthest, Atomics.load(cells, 0) - n)
+            })
+          ),
+          Stream.runCollect
+        )
+        expect(values).toEqual(Array.from({ length: 200 }, (_, index) => index + 1))
+        expect(furthest).toBeLessThan(20)
+      })
+    )
+  )
+
+  it(
+    "taken from only in part, ends the task and waits for its finalizers",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const cells = makeCells()
+        const values = yield* Stream.runCollect(Stream.take(pool.stream("Count", { to: 1e9, cells }), 3))
+        expect(values).toEqual([1, 2, 3])
+        expect(Atomics.load(cells, 1)).toBe(1)
+        expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+      })
+    )
+  )
+})
+
+describe("faults", () => {
+  for (const [task, payload] of [
+    ["Exit", { code: 3 }],
+    ["Crash", undefined],
+    ["Garbage", undefined]
+  ] as const) {
+    it(
+      `${task}: fails just the threads of that worker, and the pool replaces it`,
+      withPool(
+        (pool) =>
+          Effect.gen(function* () {
+            const cells = makeCells()
+            const bystander = yield* Effect.forkChild(pool.execute("Mark", { cells }))
+            yield* whenSet(cells, 0)
+            const exit = yield* Effect.exit(pool.execute(task, payload as never))
+            expect(workerErrorOf(exit)).toBe("WorkerExited")
+            expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+            expect(bystander.pollUnsafe()).toBeUndefined()
+          }),
+        { size: 2 }
+      )
+    )
+  }
+
+  it("a worker that can't start makes the pool give up with a clear error", async () => {
+    const exit = await Effect.runPromiseExit(
+      Effect.scoped(
+        makePool({
+          spawn: (options) =>
+            new Worker(new URL("./fixtures/does-not-exist.ts", import.meta.url), { ...options, stderr: true })
+        })
+      )
+    )
+    expect(workerErrorOf(exit)).toBe("SpawnFailed")
+  })
+
+  it("bad options are refused by name", async () => {
+    for (const options of [{ size: 0 }, { concurrency: 0.5 }, { size: { min: 3, max: 2 } }, { escalation: {} }]) {
+      expect(workerErrorOf(await Effect.runPromiseExit(Effect.scoped(makePool(options))))).toBe("InvalidOption")
+    }
+  })
+
+  it(
+    "a full queue fails when it was asked not to wait",
+    withPool(
+      (pool) =>
+        Effect.gen(function* () {
+          const cells = makeCells()
+          yield* Effect.forkChild(pool.execute("Mark", { cells }))
+          yield* whenSet(cells, 0)
+          yield* Effect.forkChild(pool.execute("Mark", { cells: makeCells() }), { startImmediately: true })
+          const exit = yield* Effect.exit(pool.execute("Add", { a: 1, b: 1 }))
+          expect(workerErrorOf(exit)).toBe("QueueFull")
+        }),
+      { queue: { bound: 1, whenFull: "fail" } }
+    )
+  )
+})
