@@ -91,7 +91,7 @@ describe("execute", () => {
     "refuses a payload that can't be cloned, and loses nothing by it",
     withPool((pool) =>
       Effect.gen(function* () {
-        const exit = yield* Effect.exit(pool.execute("Poll", { cells: () => {} }))
+        const exit = yield* Effect.exit(pool.execute("Poll", { cells: (() => {}) as never }))
         expect(workerErrorOf(exit)).toBe("NotSendable")
         expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
       })
