@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as AmbientReason from "./internal/ambientReason.ts"
 
 /**
  * What all reasons have: `message`; `by`, the name of the thread that asked, when it was one; and `at`, the time of
@@ -230,18 +231,20 @@ export const toAnnotations = (self: CancelReason): Context.Context<never> => {
 export const toCause = (self: CancelReason): Cause.Cause<never> =>
   Cause.annotate(Cause.interrupt(), toAnnotations(self))
 
-/** What one entry of a Cause stands for. One that carries no reason, as of Effect's own combinators, is told by fiber. */
+/** What one entry of a Cause stands for. */
 const ofInterrupt = (entry: Cause.Interrupt): CancelReason | undefined => {
   const found = entry.annotations.get(Annotation.key)
   return isCancelReason(found) ? found : undefined
 }
 
 const unnamed = (entry: Cause.Interrupt): CancelReason =>
+  AmbientReason.current() ??
   interrupted(entry.fiberId === undefined ? "Interrupted" : `Interrupted by fiber #${entry.fiberId}`)
 
 /**
  * All the reasons in a Cause, the first to arrive first. Interruptions that carry none, as those of Effect's own
- * combinators do, count only where there is no other: then the first gives an `Interrupted` that names the fiber.
+ * combinators do, count only where there is no other: then the first stands for the reason of the thread that runs
+ * this, if that was cancelled, or for an `Interrupted` that names the fiber.
  *
  * @category conversions
  * @since 0.1.0

@@ -46,7 +46,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     return Effect.withFiberSucceed((by) => {
       const first = this.node.reason ?? reason
       if (!this.told) this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(first))
-      this.told = true
+      this.told = this.fiber !== undefined
       if (reason !== first) this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(reason))
     })
   }

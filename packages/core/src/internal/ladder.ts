@@ -33,7 +33,7 @@ export const stop = (node: ThreadNode, reason: CancelReason.CancelReason): Effec
   if (node.firstChild === undefined) return asked
   return Effect.andThen(
     asked,
-    Effect.forEach([...node.children()], (child) => stop(child, reason), { discard: true })
+    Effect.forEach([...node.children()], (child) => stop(child, node.reason ?? reason), { discard: true })
   )
 }
 
@@ -192,7 +192,7 @@ const abandon = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Ef
         children.length === 0
           ? Effect.void
           : Effect.andThen(
-              Effect.forEach(children, (child) => interrupt(child, reason), { discard: true }),
+              Effect.forEach(children, (child) => interrupt(child, node.reason ?? reason), { discard: true }),
               climbBelow
             ),
         Effect.sync(() => {

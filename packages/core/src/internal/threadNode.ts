@@ -17,6 +17,7 @@ import type { Escalation, Rung } from "../Escalation.ts"
 import * as Escalations from "../Escalation.ts"
 import type { ThreadControls } from "../ThreadControls.ts"
 import type { LeaseOutcome } from "../ShutdownReport.ts"
+import * as AmbientReason from "./ambientReason.ts"
 import type { Inbox } from "./inbox.ts"
 
 export const TypeId: "~@quiesce/core/Thread" = "~@quiesce/core/Thread"
@@ -322,3 +323,8 @@ export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<Thre
     defaultValue: () => root
   }
 )
+
+AmbientReason.setSource((fiber) => {
+  const node = fiber.getRef(CurrentNode)
+  return node.isCancelled ? node.reason : undefined
+})

@@ -1,0 +1,60 @@
+/** The index of the source files, in a real SQLite database. */
+import { DatabaseSync } from "node:sqlite"
+import { Lease } from "@quiesce/core"
+import type { ThreadError } from "@quiesce/core"
+import { Effect, Exit } from "effect"
+import type { Scope } from "effect"
+import type { Facts } from "./sources.ts"
+
+const schema = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  CREATE TABLE IF NOT EXISTS files (
+    scene TEXT NOT NULL,
+    path TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    lines INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    PRIMARY KEY (scene, path)
+  ) WITHOUT ROWID;
+`
+
+/** A connection to the index, for as long as the scope lasts. */
+export interface Index {
+  readonly add: (facts: Facts) => Effect.Effect<void>
+  readonly count: Effect.Effect<number>
+  readonly clear: Effect.Effect<void>
+  /** A transaction that commits when its scope ends well, and rolls back when that fails or is interrupted. */
+  readonly transaction: Effect.Effect<void, ThreadError.ThreadError, Scope.Scope>
+}
+
+/** Opens the index for one scene: what it adds, counts and clears are the rows under that name. */
+export const openIndex = (path: string, scene: string): Effect.Effect<Index, ThreadError.ThreadError, Scope.Scope> =>
+  Effect.map(
+    Lease.make({
+      name: "database connection",
+      acquire: Effect.sync(() => {
+        const database = new DatabaseSync(path)
+        database.exec(schema)
+        return database
+      }),
+      release: (database) => Effect.sync(() => database.close())
+    }),
+    (database) => {
+      const insert = database.prepare("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)")
+      const count = database.prepare("SELECT count(*) AS rows FROM files WHERE scene = ?")
+      const remove = database.prepare("DELETE FROM files WHERE scene = ?")
+      return {
+        add: ({ path, bytes, lines, tokens, sha256 }) =>
+          Effect.sync(() => void insert.run(scene, path, bytes, lines, tokens, sha256)),
+        count: Effect.sync(() => Number(count.get(scene)?.["rows"])),
+        clear: Effect.sync(() => void remove.run(scene)),
+        transaction: Lease.make({
+          name: "transaction",
+          acquire: Effect.sync(() => database.exec("BEGIN")),
+          release: (_, exit) => Effect.sync(() => database.exec(Exit.isSuccess(exit) ? "COMMIT" : "ROLLBACK"))
+        })
+      }
+    }
+  )

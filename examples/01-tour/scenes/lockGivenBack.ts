@@ -1,0 +1,74 @@
+/** A thread is cancelled while it holds a lock, another while it waits for it. The third in the line gets the lock. */
+import { rm } from "node:fs/promises"
+import { join } from "node:path"
+import { Escalation, Lease, Thread } from "@quiesce/core"
+import { Clock, Effect, Semaphore } from "effect"
+import { openIndex } from "../database.ts"
+import { indexAll, makeProgress } from "../indexing.ts"
+import { expect } from "../Scene.ts"
+import type { Scene } from "../Scene.ts"
+import { openFile } from "../sources.ts"
+
+const name = "lock given back"
+
+export const lockGivenBack: Scene = {
+  name,
+  run: ({ database, folder, sources }) =>
+    Effect.gen(function* () {
+      const index = yield* openIndex(database, name)
+      const permits = yield* Semaphore.make(1)
+      const progress = makeProgress(100)
+
+      /** One at a time: in this process by a permit, for everybody else by a file that only one can create. */
+      const file = join(folder, "index.lock")
+      const lock = Effect.gen(function* () {
+        yield* Lease.make({
+          name: "permit",
+          acquire: permits.take(1),
+          release: () => permits.release(1),
+          interruptible: true
+        })
+        yield* Lease.make({
+          name: "index.lock",
+          acquire: Effect.scoped(openFile(file, "wx")),
+          release: () => Effect.promise(() => rm(file))
+        })
+        return yield* Clock.currentTimeMillis
+      })
+      const writer = (name: string, from: number, to: number) =>
+        Thread.spawn(
+          Effect.gen(function* () {
+            const since = yield* lock
+            yield* indexAll(index, sources.slice(from, to), progress)
+            return since
+          }),
+          { name, startImmediately: true }
+        )
+      const holder = yield* writer("holder", 0, sources.length)
+      const impatient = yield* writer("impatient", 0, 0)
+      yield* progress.reached
+      const next = yield* writer("next", sources.length - 50, sources.length)
+
+      yield* Thread.interrupt(impatient)
+      const written = yield* index.count
+      const asked = yield* Clock.currentTimeMillis
+      const report = yield* Thread.shutdown(holder, Escalation.interrupt)
+      const since = yield* Thread.join(next)
+
+      yield* expect(since >= asked, "nobody has the lock while another holds it")
+      yield* expect(
+        report.released.some(({ lease }) => lease === "index.lock"),
+        "the holder gives back the lock"
+      )
+      return {
+        asked: "interrupt",
+        rung: report.rung,
+        millis: report.millis,
+        rows: yield* index.count,
+        story: [
+          `the holder had written ${written} rows; one that waited was cancelled and took nothing with it`,
+          `the next had the lock ${since - asked} ms after the holder was asked, and wrote 50 rows`
+        ]
+      }
+    })
+}

@@ -1,0 +1,60 @@
+/** The real input: the source files that the installed packages bring, and what is read out of one. */
+import { hash } from "node:crypto"
+import { readdirSync, statSync } from "node:fs"
+import { open } from "node:fs/promises"
+import type { FileHandle } from "node:fs/promises"
+import { basename, join } from "node:path"
+import { Lease, Signal } from "@quiesce/core"
+import type { ThreadError } from "@quiesce/core"
+import { Effect } from "effect"
+import type { Scope } from "effect"
+
+const installed = join(import.meta.dirname, "../../node_modules")
+
+/** Larger files are left out, so that no single one holds up the others. */
+const largest = 128 * 1024
+
+/** The paths of the installed `.ts` and `.js` files, in a stable order. */
+export const survey: Effect.Effect<ReadonlyArray<string>> = Effect.sync(() =>
+  readdirSync(installed, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.[jt]s$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => (statSync(path, { throwIfNoEntry: false })?.size ?? Infinity) <= largest)
+    .toSorted()
+)
+
+/** What is known of a file. */
+export interface Facts {
+  readonly path: string
+  readonly bytes: number
+  readonly lines: number
+  readonly tokens: number
+  readonly sha256: string
+}
+
+/** An open file, for as long as the scope lasts. */
+export const openFile = (path: string, flags = "r"): Effect.Effect<FileHandle, ThreadError.ThreadError, Scope.Scope> =>
+  Lease.make({
+    name: basename(path),
+    acquire: Effect.promise(() => open(path, flags)),
+    release: (handle) => Effect.promise(() => handle.close())
+  })
+
+/** Opens a file, reads it, closes it. Interrupted, it waits for the read to settle before the file is closed. */
+export const readFacts = (path: string): Effect.Effect<Facts, ThreadError.ThreadError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const handle = yield* openFile(path)
+      const content = yield* Signal.promise((signal) => handle.readFile({ signal })).pipe(
+        Effect.catchTag("UnknownError", Effect.die)
+      )
+      const text = content.toString()
+      return {
+        path,
+        bytes: content.length,
+        lines: text.split("\n").length,
+        tokens: text.match(/[\p{L}_$][\p{L}\p{N}_$]*|\p{N}+|[^\s\p{L}\p{N}]/gu)?.length ?? 0,
+        sha256: hash("sha256", content)
+      }
+    })
+  )

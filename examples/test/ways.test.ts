@@ -1,0 +1,60 @@
+import { expect, it } from "vitest"
+import { program as stopFlag } from "../02-stop-flag/program.ts"
+import { program as raiseFromOutside } from "../03-raise-from-outside/program.ts"
+import { program as joinWithTimeout } from "../04-join-with-timeout/program.ts"
+import { runFile, runVirtually } from "./support.ts"
+
+const stopFlagLines = [
+  'sleeper: awake, because "Closing time"',
+  "main:   asked the office to stop",
+  "poller: asked to stop, finished step 4",
+  "main:   the office is closed, 4 steps were done"
+]
+
+it("02-stop-flag: each thread ends by itself, when it has seen the flag", async () => {
+  const { lines, result } = await runVirtually(stopFlag)
+
+  expect(lines).toEqual(stopFlagLines)
+  expect(result).toBe(4)
+})
+
+const raiseLines = [
+  "main:   version 2 was delivered: true",
+  "server: works with version 2",
+  "server: cleaned up after version 2",
+  "main:   version 3 was delivered: true",
+  "main:   the server has ended with version 3",
+  "main:   version 4 was delivered: false",
+  expect.stringContaining(`"version 5" can't be raised into a thread`)
+]
+
+it("03-raise-from-outside: an error waits for its region, is caught there, and comes too late after the end", async () => {
+  const { lines } = await runVirtually(raiseFromOutside)
+
+  expect(lines).toEqual(raiseLines)
+})
+
+it("04-join-with-timeout: threads of 3 s and 8 s are waited for 8 s, with each 2 s for 4 s, within 2 s for 2 s", async () => {
+  const { lines, result } = await runVirtually(joinWithTimeout)
+
+  expect(result).toEqual({ unlimited: 8000, each: 4000, within: 2000 })
+  expect(lines).toEqual([
+    "0.0 s  thread A works for 3 s, thread B for 8 s",
+    "2.0 s  joiner with 2 s for all goes on; still at work: thread A, thread B",
+    "3.0 s  thread A has done its work",
+    "4.0 s  joiner with 2 s for each goes on; still at work: thread B",
+    "8.0 s  thread B has done its work",
+    "8.0 s  joiner without a limit goes on; still at work: nobody"
+  ])
+})
+
+it.each([
+  ["02-stop-flag", stopFlagLines],
+  ["03-raise-from-outside", raiseLines]
+])("%s runs for real and ends by itself", async (name, expected) => {
+  const { lines, errors, code } = await runFile(`examples/${name}/main.ts`)
+
+  expect(errors).toBe("")
+  expect(lines).toEqual(expected)
+  expect(code).toBe(0)
+})

@@ -1,0 +1,121 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Blocking, CancelReason, Signal, Thread } from "@quiesce/core"
+import { Effect, Exit } from "effect"
+import { failureTag, messages } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+describe("Blocking, on a fiber", () => {
+  it.effect("says that nothing reaches into a section", () =>
+    Effect.gen(function* () {
+      expect(yield* Blocking.reach).toBe("none")
+    })
+  )
+
+  it.effect("runs sections of both kinds to their end and gives their values", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.all([
+          Blocking.interruptible((token) => token.stopRequested),
+          Blocking.interruptible(() => 1, { grace: "1 second" }),
+          Blocking.uninterruptible(() => 2)
+        ])
+      )
+      expect(yield* Thread.join(thread)).toEqual([false, 1, 2])
+    })
+  )
+
+  it.effect("interrupts with the reason when a check throws, and runs catch and finally on the way", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const self = yield* Thread.current
+          const context = yield* Effect.context()
+          yield* Effect.ensuring(
+            Blocking.interruptible((token) => {
+              try {
+                Effect.runSyncWith(context)(Thread.interrupt(self, CancelReason.interrupted("why")))
+                for (;;) token.check()
+              } finally {
+                log.push("finally")
+              }
+            }),
+            Effect.sync(() => log.push("finalizer"))
+          )
+        }),
+        now
+      )
+      const exit = yield* Thread.await(thread)
+      expect(log).toEqual(["finally", "finalizer"])
+      expect(new Set(messages(exit))).toEqual(new Set(["why"]))
+    })
+  )
+
+  it.effect("makes what else is thrown a defect", () =>
+    Effect.gen(function* () {
+      const bad = new Error("bad")
+      const thread = yield* Thread.spawn(
+        Blocking.interruptible(() => {
+          throw bad
+        })
+      )
+      expect(yield* Thread.await(thread)).toEqual(Exit.die(bad))
+    })
+  )
+
+  it.effect("in an interrupted thread does not begin a section", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* Thread.interrupt(yield* Thread.current)
+          yield* Thread.checkpoint
+          yield* Blocking.interruptible(() => (ran = true))
+        })
+      )
+      yield* Thread.await(thread)
+      expect(ran).toBe(false)
+    })
+  )
+
+  it.effect("refuses a grace that makes no sense, and an interruptible section outside a thread", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const section = () => (ran = true)
+      expect(yield* failureTag(Blocking.interruptible(section, { grace: -1 }))).toBe("InvalidDuration")
+      expect(yield* failureTag(Blocking.interruptible(section, { grace: Infinity }))).toBe("InvalidDuration")
+      expect(yield* failureTag(Blocking.interruptible(section))).toBe("OutsideThread")
+      expect(ran).toBe(false)
+    })
+  )
+
+  it.effect("takes another runner where an adapter provides one", () =>
+    Effect.gen(function* () {
+      const graces: Array<number> = []
+      const runner: Blocking.Runner = {
+        reach: "unwind",
+        interruptible: (section, graceMillis) =>
+          Effect.sync(() => {
+            graces.push(graceMillis)
+            return section({ stopRequested: false, interrupted: false, reason: undefined, check: () => {} })
+          }),
+        uninterruptible: (section) => Effect.sync(section)
+      }
+      const program = Effect.all([Blocking.interruptible(() => 1, { grace: "1 second" }), Blocking.reach])
+      expect(yield* Effect.provideService(program, Blocking.CurrentRunner, runner)).toEqual([1, "unwind"])
+      expect(graces).toEqual([1000])
+    })
+  )
+
+  it("ends with the signal's reason under Signal.run", async () => {
+    const controller = new AbortController()
+    const program = Effect.scoped(
+      Effect.flatMap(Thread.spawn(Blocking.uninterruptible(() => controller.abort("gone"))), Thread.join)
+    )
+    const result = await Signal.run(Effect.andThen(program, Effect.never), { signal: controller.signal }).catch(
+      (reason: unknown) => reason
+    )
+    expect(result).toBe("gone")
+  })
+})

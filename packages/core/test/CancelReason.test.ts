@@ -1,0 +1,101 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason } from "@quiesce/core"
+import { Cause, Effect, Exit, Fiber, Option, Schema } from "effect"
+
+const all: ReadonlyArray<CancelReason.CancelReason> = [
+  CancelReason.stopped(),
+  CancelReason.interrupted("why"),
+  { ...CancelReason.interrupted("why"), by: "boss", at: 7 },
+  CancelReason.timedOut(50),
+  CancelReason.deadlineExceeded(1000),
+  CancelReason.parentEnded("main"),
+  CancelReason.siblingFailed("reader"),
+  CancelReason.shutdown(),
+  CancelReason.shutdown("bye", "SIGTERM"),
+  CancelReason.aborted("gone")
+]
+
+const throughJson = (reason: CancelReason.CancelReason): CancelReason.CancelReason =>
+  Schema.decodeUnknownSync(CancelReason.CancelReason)(
+    JSON.parse(JSON.stringify(Schema.encodeSync(CancelReason.CancelReason)(reason)))
+  )
+
+describe("CancelReason", () => {
+  it("survives JSON, each kind", () => {
+    for (const reason of all) expect(throughJson(reason)).toEqual(reason)
+  })
+
+  it("survives JSON with an Error as the cause, by name, message and stack", () => {
+    const decoded = throughJson(CancelReason.aborted(new TypeError("gone")))
+    expect(decoded._tag === "Aborted" && decoded.cause).toMatchObject({ name: "TypeError", message: "gone" })
+    expect(decoded.message).toBe("Aborted: gone")
+  })
+
+  it("survives JSON whatever the cause is", () => {
+    const circular: Record<string, unknown> = {}
+    circular["self"] = circular
+    const causes = [undefined, null, 0, NaN, 1n, Symbol("s"), () => {}, circular, Object.create(null), new Map()]
+    for (const cause of causes) expect(throughJson(CancelReason.aborted(cause))._tag).toBe("Aborted")
+    const { signal } = new AbortController()
+    expect(throughJson(CancelReason.aborted(signal.reason))._tag).toBe("Aborted")
+    const platform = AbortSignal.abort()
+    expect(throughJson(CancelReason.aborted(platform.reason)).message).toBe("Aborted: This operation was aborted")
+  })
+
+  it("can't be read from anything else", () => {
+    for (const given of [null, {}, { _tag: "Interrupted" }, { _tag: "Other", message: "" }, "Interrupted"]) {
+      expect(Exit.isFailure(Schema.decodeUnknownExit(CancelReason.CancelReason)(given))).toBe(true)
+      expect(CancelReason.isCancelReason(given)).toBe(false)
+    }
+  })
+
+  it("toError gives one AbortError for one reason, with the cause of a foreign abort", () => {
+    const error = CancelReason.toError(all[0]!)
+    expect(error).toBe(CancelReason.toError(all[0]!))
+    expect(error).toBeInstanceOf(Error)
+    expect(error).toMatchObject({ name: "AbortError", message: "Asked to stop", reason: all[0] })
+    expect(CancelReason.toError(CancelReason.aborted(error)).cause).toBe(error)
+  })
+
+  it("toError leaves the stacks of other errors as they are", () => {
+    const before = Error.stackTraceLimit
+    CancelReason.toError(CancelReason.stopped("other"))
+    expect(Error.stackTraceLimit).toBe(before)
+    expect(new Error("later").stack).toContain("CancelReason.test")
+  })
+
+  it("fromUnknown gives back a reason and the reason of an error, and wraps the rest", () => {
+    expect(CancelReason.fromUnknown(all[1])).toBe(all[1])
+    expect(CancelReason.fromUnknown(CancelReason.toError(all[1]!))).toBe(all[1])
+    expect(CancelReason.fromUnknown("gone")).toEqual({ _tag: "Aborted", message: "Aborted: gone", cause: "gone" })
+    for (const strange of [Object.create(null), Symbol("s"), { toString: () => 1 }]) {
+      expect(CancelReason.fromUnknown(strange)._tag).toBe("Aborted")
+    }
+  })
+
+  it("travels in a Cause, the first reason first, and before interruptions without one", () => {
+    const [first, second] = [CancelReason.interrupted("first"), CancelReason.interrupted("second")]
+    const cause = Cause.combine(
+      Cause.interrupt(1),
+      Cause.combine(CancelReason.toCause(first), CancelReason.toCause(second))
+    )
+    expect(CancelReason.allFromCause(cause)).toEqual([first, second])
+    expect(CancelReason.fromCause(cause)).toEqual(Option.some(first))
+    expect(CancelReason.fromExit(Exit.failCause(cause))).toEqual(Option.some(first))
+  })
+
+  it.effect("names the fiber of an interruption without a reason", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Effect.never, { startImmediately: true })
+      yield* Fiber.interrupt(fiber)
+      const reason = Option.getOrThrow(CancelReason.fromExit(yield* Fiber.await(fiber)))
+      expect(reason.message).toMatch(/^Interrupted by fiber #\d+$/)
+    })
+  )
+
+  it("is none where there was no interruption", () => {
+    expect(CancelReason.fromExit(Exit.void)).toEqual(Option.none())
+    expect(CancelReason.fromCause(Cause.fail("no"))).toEqual(Option.none())
+    expect(CancelReason.allFromCause(Cause.die("bad"))).toEqual([])
+  })
+})

@@ -1,0 +1,137 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Deadline, Thread } from "@quiesce/core"
+import { Clock, Duration, Effect, Exit, Option } from "effect"
+import { TestClock } from "effect/testing"
+import { defectTags, endsIn, failureTag, messages, settle } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+/** When an effect has ended. */
+const at = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.andThen(Effect.exit(effect), Clock.currentTimeMillis)
+
+describe("Deadline.within", () => {
+  it.effect("fails with DeadlineExceeded after the finalizers, which see the reason", () =>
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const work = Effect.onExit(Effect.never, (exit) =>
+        Effect.andThen(
+          Effect.sleep(10),
+          Effect.sync(() => seen.push(Option.getOrThrow(CancelReason.fromExit(exit))))
+        )
+      )
+      const error = yield* endsIn(Effect.flip(Deadline.within(work, 50)), 60)
+      expect(error.reason).toEqual({ _tag: "DeadlineExceeded", millis: 50 })
+      expect(seen).toMatchObject([{ _tag: "DeadlineExceeded", deadline: 50 }])
+      expect(yield* Clock.currentTimeMillis).toBe(60)
+    })
+  )
+
+  it.effect("passes on what ends in time", () =>
+    Effect.gen(function* () {
+      expect(yield* endsIn(Effect.as(Effect.sleep(49), "done").pipe(Deadline.within(50)), 49)).toBe("done")
+      expect(yield* Effect.flip(Deadline.within(Effect.fail("no"), 50))).toBe("no")
+    })
+  )
+
+  it.effect("nests: the smallest deadline around holds", () =>
+    Effect.gen(function* () {
+      const inner = yield* endsIn(at(Effect.never.pipe(Deadline.within(20), Deadline.within(50))), 50)
+      expect(inner).toBe(20)
+      const outer = yield* endsIn(at(Effect.never.pipe(Deadline.within(500), Deadline.within(50))), 50)
+      expect(outer).toBe(inner + 30 + 50)
+    })
+  )
+
+  it.effect("that is outer fails as the outer one, through the inner", () =>
+    Effect.gen(function* () {
+      const nested = Effect.never.pipe(Deadline.within(500), Deadline.within(50))
+      const error = yield* endsIn(Effect.flip(nested), 50)
+      expect(error.reason).toEqual({ _tag: "DeadlineExceeded", millis: 50 })
+    })
+  )
+
+  it.effect("of no time interrupts at the first wait", () =>
+    Effect.gen(function* () {
+      expect(yield* endsIn(failureTag(Deadline.within(Effect.never, 0)), 0)).toBe("DeadlineExceeded")
+    })
+  )
+
+  it.effect("ends no more than its effect: the thread goes on", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.andThen(Effect.exit(Deadline.within(Effect.never, 10)), Effect.succeed("on")),
+        now
+      )
+      expect(yield* endsIn(Thread.join(thread), 10)).toBe("on")
+      expect(thread.signal.aborted).toBe(false)
+    })
+  )
+
+  it.effect("hands an interrupt of the thread on, with its reason and no DeadlineExceeded", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Deadline.within(Effect.never, 10), now)
+      yield* Thread.interrupt(thread, CancelReason.interrupted("why"))
+      yield* TestClock.adjust(10)
+      const exit = yield* Thread.await(thread)
+      expect(messages(exit)).toEqual(["why"])
+      expect(Exit.hasInterrupts(exit)).toBe(true)
+    })
+  )
+
+  it.effect("does not lose the defect of a finalizer", () =>
+    Effect.gen(function* () {
+      const work = Effect.ensuring(Effect.never, Effect.die("bad"))
+      const exit = yield* endsIn(Effect.exit(Deadline.within(work, 10)), 10)
+      expect(defectTags(exit)).toContain("bad")
+    })
+  )
+
+  it.effect("leaves no timer behind", () =>
+    Effect.gen(function* () {
+      let interrupted = false
+      yield* Deadline.within(Effect.void, 10)
+      yield* Effect.onInterrupt(endsIn(Effect.sleep(100), 100), () => Effect.sync(() => (interrupted = true)))
+      expect(interrupted).toBe(false)
+    })
+  )
+
+  it.effect("refuses a time that makes no sense and runs nothing", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const work = Effect.sync(() => (ran = true))
+      for (const given of [-1, NaN, Infinity, "Infinity" as const]) {
+        expect(yield* failureTag(Deadline.within(work, given))).toBe("InvalidDuration")
+      }
+      expect(ran).toBe(false)
+    })
+  )
+})
+
+describe("Deadline.remaining", () => {
+  it.effect("is infinite without a deadline, and else the time that is left, never less than zero", () =>
+    Effect.gen(function* () {
+      expect(yield* Deadline.remaining).toEqual(Duration.infinity)
+      const left = Effect.gen(function* () {
+        const before = yield* Deadline.remaining
+        yield* Effect.sleep(30)
+        const after = yield* Deadline.remaining
+        yield* Effect.exit(Effect.uninterruptible(Effect.sleep(100)))
+        return [before, after].map(Duration.toMillis)
+      })
+      expect(yield* endsIn(Deadline.within(left, 200), 130)).toEqual([50 + 150, 170])
+      const late = Effect.uninterruptible(Effect.andThen(Effect.sleep(20), Deadline.remaining))
+      let seen = -1
+      const observed = Effect.tap(late, (duration) => Effect.sync(() => (seen = Duration.toMillis(duration))))
+      yield* endsIn(Effect.exit(Deadline.within(Effect.uninterruptible(observed), 10)), 20)
+      expect(seen).toBe(0)
+    })
+  )
+
+  it.effect("is seen by a child thread", () =>
+    Effect.gen(function* () {
+      yield* settle
+      const spawned = Effect.flatMap(Thread.spawn(Deadline.remaining), Thread.join)
+      expect(yield* Deadline.within(spawned, 50)).toEqual(Duration.millis(50))
+    })
+  )
+})

@@ -1,0 +1,288 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Lease, Thread } from "@quiesce/core"
+import { Clock, Effect, Exit, Latch, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { defectTags, endsIn, failureTag, hung, messages, settle } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+/** A lease that notes its release. */
+const noted = (log: Array<string>, name: string, release: Effect.Effect<unknown, string> = Effect.void) =>
+  Lease.make({
+    name,
+    acquire: Effect.succeed(name),
+    release: () =>
+      Effect.andThen(
+        Effect.sync(() => log.push(name)),
+        release
+      )
+  })
+
+const hangs = (name: string, releaseWithin: number) =>
+  Lease.make({ name, acquire: Effect.void, release: () => hung, releaseWithin })
+
+describe("Lease.make", () => {
+  it.effect("gives the resource and releases it once, with it and the exit, when the scope closes", () =>
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const scope = yield* Scope.make()
+      const lease = Lease.make({
+        name: "file",
+        acquire: Effect.succeed("handle"),
+        release: (resource, exit) => Effect.sync(() => seen.push([resource, exit]))
+      })
+      expect(yield* Scope.provide(lease, scope)).toBe("handle")
+      yield* Scope.close(scope, Exit.succeed(1))
+      yield* Scope.close(scope, Exit.succeed(2))
+      expect(seen).toEqual([["handle", Exit.succeed(1)]])
+    })
+  )
+
+  it.effect("holds nothing when the acquire fails", () =>
+    Effect.gen(function* () {
+      let released = false
+      const release = () => Effect.sync(() => (released = true))
+      const failing = Lease.make({ name: "file", acquire: Effect.fail("no"), release })
+      expect(yield* Effect.flip(Effect.scoped(failing))).toBe("no")
+      expect(released).toBe(false)
+      expect(yield* Lease.held).toEqual([])
+    })
+  )
+
+  it.effect("delays an interrupt until the acquire has succeeded, and then releases", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(
+        Lease.make({
+          name: "file",
+          acquire: Effect.andThen(
+            gate.await,
+            Effect.sync(() => log.push("acquired"))
+          ),
+          release: (_, exit) => Effect.sync(() => log.push(`released ${messages(exit).join()}`))
+        }),
+        now
+      )
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("why"))
+      yield* gate.open
+      yield* Thread.await(thread)
+      expect(log).toEqual(["acquired", "released why"])
+    })
+  )
+
+  it.effect("with an interruptible acquire ends that at once and holds nothing", () =>
+    Effect.gen(function* () {
+      let released = false
+      const thread = yield* Thread.spawn(
+        Lease.make({
+          name: "file",
+          acquire: Effect.never,
+          release: () => Effect.sync(() => (released = true)),
+          interruptible: true
+        }),
+        now
+      )
+      yield* Thread.interrupt(thread)
+      expect(released).toBe(false)
+      expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 0 })
+    })
+  )
+
+  it.effect("into a closed scope releases at once", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const scope = yield* Scope.make()
+      yield* Scope.close(scope, Exit.void)
+      yield* Scope.provide(noted(log, "late"), scope)
+      expect(log).toEqual(["late"])
+    })
+  )
+
+  it.effect("runs the other releases when one fails, dies or throws, and loses none of these", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* noted(log, "first")
+          yield* noted(log, "fails", Effect.fail("disk full"))
+          yield* noted(log, "dies", Effect.die("bad"))
+          yield* Lease.make({
+            name: "throws",
+            acquire: Effect.void,
+            release: () => {
+              log.push("throws")
+              throw new Error("thrown")
+            }
+          })
+          yield* noted(log, "last")
+        })
+      )
+      const exit = yield* Thread.await(thread)
+      expect(log).toEqual(["last", "throws", "dies", "fails", "first"])
+      expect([...defectTags(exit)].toSorted()).toEqual(["Error: thrown", "bad", "disk full"])
+      expect(yield* Lease.tally(thread)).toEqual({ acquired: 5, released: 2, failed: 3, timedOut: 0, lost: 0 })
+    })
+  )
+
+  it.effect("gives a hung release up after releaseWithin, reports it, and runs the others", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* noted(log, "first")
+          yield* hangs("hangs", 50)
+          yield* noted(log, "last")
+          yield* Effect.never
+        }),
+        now
+      )
+      yield* endsIn(Thread.interrupt(thread), 50)
+      expect(log).toEqual(["last", "first"])
+      expect(yield* Clock.currentTimeMillis).toBe(50)
+      expect(defectTags(yield* Thread.await(thread))).toEqual(["ReleaseTimedOut"])
+      expect(yield* Lease.tally(thread)).toMatchObject({ released: 2, timedOut: 1 })
+    })
+  )
+
+  it.effect("gives every hung release its own time", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      yield* Scope.provide(Effect.andThen(hangs("a", 20), hangs("b", 30)), scope)
+      const exit = yield* endsIn(Effect.exit(Scope.close(scope, Exit.void)), 50)
+      expect(defectTags(exit)).toEqual(["ReleaseTimedOut", "ReleaseTimedOut"])
+    })
+  )
+
+  it.effect("with releaseWithin does nothing special to a release that is in time", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const lease = Lease.make({
+        name: "slow",
+        acquire: Effect.void,
+        release: () => Effect.sleep(49),
+        releaseWithin: 50
+      })
+      yield* Scope.provide(lease, scope)
+      expect(yield* endsIn(Effect.exit(Scope.close(scope, Exit.void)), 49)).toEqual(Exit.void)
+    })
+  )
+
+  it.effect("interrupts a release that it gives up", () =>
+    Effect.gen(function* () {
+      let interrupted = false
+      const release = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (interrupted = true)))
+      const scope = yield* Scope.make()
+      yield* Scope.provide(Lease.make({ name: "slow", acquire: Effect.void, release, releaseWithin: 50 }), scope)
+      yield* endsIn(Effect.exit(Scope.close(scope, Exit.void)), 50)
+      expect(interrupted).toBe(true)
+    })
+  )
+
+  it.effect("shields a release from every cancel", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      yield* settle
+      const slow = Effect.andThen(
+        Effect.sleep(50),
+        Effect.sync(() => log.push("done"))
+      )
+      const thread = yield* Thread.spawn(Effect.andThen(noted(log, "slow", slow), Effect.never), now)
+      yield* Thread.interruptFork(thread)
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("again"))
+      yield* TestClock.adjust(50)
+      expect(log).toEqual(["slow", "done"])
+    })
+  )
+
+  it.effect("refuses a releaseWithin that makes no sense and acquires nothing", () =>
+    Effect.gen(function* () {
+      let acquired = false
+      const acquire = Effect.sync(() => (acquired = true))
+      for (const releaseWithin of [-1, NaN, Infinity]) {
+        const lease = Lease.make({ name: "file", acquire, release: () => Effect.void, releaseWithin })
+        expect(yield* failureTag(lease)).toBe("InvalidDuration")
+      }
+      expect(acquired).toBe(false)
+    })
+  )
+})
+
+describe("Lease.held", () => {
+  it.effect("lists what the current thread holds, the latest first, with its age", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* noted([], "old")
+          yield* Effect.sleep(10)
+          yield* Effect.scoped(noted([], "gone"))
+          yield* noted([], "new")
+          return yield* Lease.held
+        }),
+        { ...now, name: "holder" }
+      )
+      expect(yield* endsIn(Thread.join(thread), 10)).toEqual([
+        { name: "new", thread: "holder", ageMillis: 0, releasing: false },
+        { name: "old", thread: "holder", ageMillis: 10, releasing: false }
+      ])
+    })
+  )
+
+  it.effect("shows a lease as releasing while its release runs, and not after", () =>
+    Effect.gen(function* () {
+      let during: ReadonlyArray<Lease.Held> = []
+      yield* Effect.scoped(
+        Lease.make({
+          name: "file",
+          acquire: Effect.void,
+          release: () => Effect.map(Lease.held, (held) => (during = held))
+        })
+      )
+      expect(during).toMatchObject([{ name: "file", thread: "main", releasing: true }])
+      expect(yield* Lease.held).toEqual([])
+    })
+  )
+})
+
+describe("Lease.tally", () => {
+  it.effect("counts a thread and all its descendants, those that have ended included", () =>
+    Effect.gen(function* () {
+      const leaf = noted([], "leaf")
+      const parent = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* Thread.join(yield* Thread.spawn(Effect.asVoid(leaf)))
+          yield* Thread.spawn(Effect.andThen(leaf, Effect.never), now)
+          yield* leaf
+          yield* Effect.never
+        }),
+        now
+      )
+      yield* settle
+      expect(yield* Lease.tally(parent)).toEqual({ acquired: 3, released: 1, failed: 0, timedOut: 0, lost: 0 })
+      yield* Thread.interrupt(parent)
+      expect(yield* Lease.tally(parent)).toEqual({ acquired: 3, released: 3, failed: 0, timedOut: 0, lost: 0 })
+    })
+  )
+
+  it.effect("counts as lost what an abandoned thread and its children held, seen from above too", () =>
+    Effect.gen(function* () {
+      const parent = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const stuck = yield* Thread.spawn(
+            Effect.gen(function* () {
+              yield* noted([], "own")
+              yield* Thread.spawn(Effect.andThen(noted([], "child's"), hung), now)
+              yield* hung
+            }),
+            now
+          )
+          yield* Thread.shutdown(stuck, { interrupt: 10 })
+          yield* Effect.never
+        }),
+        now
+      )
+      yield* TestClock.adjust(10)
+      expect(yield* Lease.tally(parent)).toEqual({ acquired: 2, released: 0, failed: 0, timedOut: 0, lost: 2 })
+    })
+  )
+})

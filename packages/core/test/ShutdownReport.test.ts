@@ -1,0 +1,358 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Lease, ShutdownReport, Thread } from "@quiesce/core"
+import { Cause, Clock, Effect, Exit, Fiber, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { defectTags, endsIn, failureTag, hung, messages, settle } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+const drains = (millis: number) => Effect.andThen(Thread.awaitStop, Effect.sleep(millis))
+const cleansUp = (millis: number) => Effect.ensuring(Effect.never, Effect.sleep(millis))
+const lease = (name: string, release: Effect.Effect<void, string> = Effect.void) =>
+  Lease.make({ name, acquire: Effect.void, release: () => release, releaseWithin: 10 })
+
+describe("Thread.shutdown", () => {
+  it.effect("ends on stop when the thread drains in time", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust(1000)
+      const thread = yield* Thread.spawn(drains(30), { ...now, name: "reader" })
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 50, interrupt: 50 }), 30)
+      expect(report).toEqual({
+        thread: "reader",
+        reason: { _tag: "Shutdown", message: "Shutting down", by: "main", at: 1000 },
+        startedAt: 1000,
+        millis: 30,
+        rung: "stop",
+        attempts: [{ _tag: "Ended", rung: "stop", at: 0, millis: 30 }],
+        ending: { _tag: "Succeeded" },
+        released: [],
+        failed: [],
+        timedOut: [],
+        lost: []
+      })
+    })
+  )
+
+  it.effect("climbs to interrupt after the grace for stop, to the millisecond", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(cleansUp(7), now)
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 50, interrupt: 50 }), 57)
+      expect(report.rung).toBe("interrupt")
+      expect(report.millis).toBe(57)
+      expect(report.attempts).toEqual([
+        { _tag: "Outwaited", rung: "stop", at: 0, millis: 50, stack: null, finalizer: null },
+        { _tag: "Ended", rung: "interrupt", at: 50, millis: 7 }
+      ])
+      expect(report.ending).toMatchObject({ _tag: "Interrupted", reason: { _tag: "Shutdown" } })
+    })
+  )
+
+  it.effect("abandons a fiber that outlasts its last rung and names the finalizer that it hangs in", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.andThen(Lease.make({ name: "socket", acquire: Effect.void, release: () => hung }), Effect.never),
+        now
+      )
+      const joiner = yield* Effect.forkChild(Thread.await(thread), now)
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 10, interrupt: 20 }), 30)
+      expect(ShutdownReport.isAbandoned(report)).toBe(true)
+      expect(report).toMatchObject({ rung: "interrupt", millis: 30, ending: { _tag: "Lingers" } })
+      expect(report.attempts).toEqual([
+        { _tag: "Outwaited", rung: "stop", at: 0, millis: 10, stack: null, finalizer: null },
+        { _tag: "Outwaited", rung: "interrupt", at: 10, millis: 20, stack: null, finalizer: "socket" }
+      ])
+      expect(report.lost).toEqual([{ lease: "socket", thread: thread.name, heldMillis: 30, error: null }])
+      expect(ShutdownReport.render(report)).toContain('in the release of "socket"')
+      const exit = yield* Fiber.join(joiner)
+      expect(defectTags(exit)).toEqual(["Abandoned"])
+      expect(messages(exit)).toEqual(["Shutting down"])
+    })
+  )
+
+  it.effect("names the rungs that a fiber does not have and does not wait on them", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(hung, now)
+      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10, unwind: 10, kill: 10 }), 10)
+      expect(report.attempts.map((attempt) => `${attempt._tag} ${attempt.rung} ${attempt.at}`)).toEqual([
+        "Outwaited interrupt 0",
+        "Unavailable unwind 10",
+        "Unavailable kill 10"
+      ])
+      expect(report.millis).toBe(10)
+      expect(report.ending._tag).toBe("Lingers")
+    })
+  )
+
+  it.effect("that never came to interrupt does not call a thread abandoned that has ended", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.never, now)
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 10 }), 10)
+      const status = yield* Thread.status(thread)
+      expect(report.ending._tag === "Lingers").toBe(status._tag === "Abandoned")
+    })
+  )
+
+  it.effect("of a thread that has ended changes nothing and says that no rung was needed", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.fail("no"))
+      yield* Thread.await(thread)
+      const report = yield* Thread.shutdown(thread)
+      expect(report).toMatchObject({ rung: null, millis: 0, attempts: [], ending: { _tag: "Failed" } })
+      expect(ShutdownReport.render(report)).toContain("had ended before")
+    })
+  )
+
+  it.effect("climbs the thread's own escalation when none is named", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.never, { ...now, escalation: { stop: 10, interrupt: 10 } })
+      const report = yield* endsIn(Thread.shutdown(thread), 10)
+      expect(report.attempts.map((attempt) => attempt.rung)).toEqual(["stop", "interrupt"])
+    })
+  )
+
+  it.effect("reports leases that were released, that failed and that timed out, below the thread too", () =>
+    Effect.gen(function* () {
+      const child = Effect.andThen(lease("child's"), Effect.never)
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* lease("good")
+          yield* lease("bad", Effect.fail("disk full"))
+          yield* lease("slow", Effect.never)
+          yield* Thread.spawn(child, { ...now, name: "child" })
+          yield* Effect.never
+        }),
+        { ...now, name: "parent" }
+      )
+      yield* TestClock.adjust(5)
+      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 100 }), 10)
+      expect(report.released).toEqual([
+        { lease: "child's", thread: "child", heldMillis: 5, error: null },
+        { lease: "good", thread: "parent", heldMillis: 15, error: null }
+      ])
+      expect(report.failed).toMatchObject([{ lease: "bad", thread: "parent", heldMillis: 15 }])
+      expect(report.failed[0]?.error).toContain("disk full")
+      expect(report.timedOut).toMatchObject([{ lease: "slow", thread: "parent", heldMillis: 15 }])
+      expect(report.lost).toEqual([])
+      expect(report.millis).toBe(10)
+      expect(ShutdownReport.render(report).split("\n")).toEqual([
+        expect.stringContaining("parent: ended on interrupt after 10 ms"),
+        "  interrupt at 0 ms: ended after 10 ms",
+        "  released: child's, good",
+        "  failed: bad",
+        "  timedOut: slow"
+      ])
+    })
+  )
+
+  it.effect("counts only what was settled while it lasted", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* Effect.scoped(lease("before"))
+          yield* lease("during")
+          yield* Effect.never
+        }),
+        now
+      )
+      const report = yield* Thread.shutdown(thread)
+      expect(report.released.map((_) => _.lease)).toEqual(["during"])
+    })
+  )
+
+  it.effect("from several callers with different escalations climbs no rung twice", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const self = yield* Thread.current
+          self.stopSignal.addEventListener("abort", () => asked.push("stop"))
+          self.signal.addEventListener("abort", () => asked.push("interrupt"))
+          yield* Effect.ensuring(
+            Effect.never,
+            Effect.andThen(
+              Effect.sync(() => asked.push("finalizer")),
+              Effect.sleep(100)
+            )
+          )
+        }),
+        now
+      )
+      const reports = yield* endsIn(
+        Effect.all(
+          [
+            Thread.shutdown(thread, { stop: 50, interrupt: 500 }),
+            Thread.shutdown(thread, { stop: 20, interrupt: 500 }),
+            Thread.shutdown(thread, { interrupt: 1000 })
+          ],
+          { concurrency: "unbounded" }
+        ),
+        100
+      )
+      expect(asked).toEqual(["stop", "interrupt", "finalizer"])
+      expect(reports.map((report) => report.millis)).toEqual([100, 100, 100])
+      expect(new Set(reports.map((report) => JSON.stringify(report.reason))).size).toBe(1)
+    })
+  )
+
+  it.effect("with a shorter escalation frees those who wait with a longer one", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(hung, now)
+      const patient = yield* Effect.forkChild(Thread.shutdown(thread, { interrupt: "Infinity" }), now)
+      yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      const report = yield* Fiber.join(patient)
+      expect(report).toMatchObject({ millis: 10, ending: { _tag: "Lingers" } })
+    })
+  )
+
+  it.effect("frees everybody who waits for an abandoned thread, its parent too", () =>
+    Effect.gen(function* () {
+      const parent = yield* Thread.spawn(
+        Effect.asVoid(Thread.spawn(hung, { ...now, escalation: { interrupt: 10 } })),
+        now
+      )
+      yield* endsIn(Thread.await(parent), 10)
+      expect(yield* Thread.isAlive(parent)).toBe(false)
+    })
+  )
+
+  it.effect("frees those who wait for the children of an abandoned thread, when these have a limit", () =>
+    Effect.gen(function* () {
+      let child: Thread.Thread<never> | undefined
+      const parent = yield* Thread.spawn(
+        Effect.andThen(
+          Effect.map(Thread.spawn(hung, { ...now, escalation: { interrupt: 10 } }), (thread) => (child = thread)),
+          hung
+        ),
+        now
+      )
+      yield* endsIn(Thread.shutdown(parent, { interrupt: 10 }), 10)
+      yield* endsIn(Thread.await(child!), 10)
+      expect((yield* Thread.status(child!))._tag).toBe("Abandoned")
+    })
+  )
+
+  it.effect("under a mask climbs all the same", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(hung, now)
+      const report = yield* endsIn(Effect.uninterruptible(Thread.shutdown(thread, { stop: 5, interrupt: 10 })), 15)
+      expect(report.millis).toBe(15)
+    })
+  )
+
+  it.effect("that is interrupted asks for nothing more, and the thread still ends with its scope", () =>
+    Effect.gen(function* () {
+      const thread = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const made = yield* Thread.spawn(Effect.never, now)
+          yield* endsIn(Effect.timeoutOption(Thread.shutdown(made, { stop: 20, interrupt: 20 }), 10), 10)
+          yield* TestClock.adjust(100)
+          expect((yield* Thread.status(made))._tag).toBe("Stopping")
+          return made
+        })
+      )
+      expect((yield* Thread.status(thread))._tag).toBe("Done")
+    })
+  )
+
+  it.effect("of an ancestor fails with SelfJoin and harms nobody", () =>
+    Effect.gen(function* () {
+      const parent = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const self = yield* Thread.current
+          return yield* Thread.join(yield* Thread.spawn(Effect.orDie(failureTag(Thread.shutdown(self)))))
+        })
+      )
+      expect(yield* Thread.join(parent)).toBe("SelfJoin")
+    })
+  )
+
+  it.effect("refuses an escalation that can't be climbed and leaves the thread unharmed", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.never, now)
+      expect(yield* failureTag(Thread.shutdown(thread, {}))).toBe("InvalidEscalation")
+      expect(yield* failureTag(Thread.shutdown(thread, { interrupt: -1 }))).toBe("InvalidEscalation")
+      expect((yield* Thread.status(thread))._tag).toBe("Running")
+    })
+  )
+
+  it.effect("keeps the first reason in the report of a later one", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(cleansUp(10), now)
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("first"))
+      const report = yield* endsIn(
+        Thread.shutdown(thread, { interrupt: 20 }, { reason: CancelReason.shutdown("bye", "SIGTERM") }),
+        10
+      )
+      expect(report.reason.message).toBe("first")
+      expect(report.ending).toMatchObject({ reason: { message: "first" } })
+    })
+  )
+
+  it.effect("reports a failure in a finalizer as the ending", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.die(new Error("disk full"))), now)
+      const report = yield* Thread.shutdown(thread)
+      expect(report.ending._tag).toBe("Failed")
+      expect(ShutdownReport.render(report)).toContain("Failed")
+    })
+  )
+
+  it.effect("reports a thread whose cause is empty", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.andThen(Thread.awaitStop, Effect.failCause(Cause.empty)), now)
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 10 }), 10)
+      expect(report.ending._tag).toBe("Failed")
+    })
+  )
+
+  it.effect("that ended long ago still ends when the fiber comes back to life", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.uninterruptible(Effect.sleep(100)), now)
+      yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      const before = yield* Thread.await(thread)
+      yield* TestClock.adjust(100)
+      yield* settle
+      expect(yield* Thread.await(thread)).toBe(before)
+      expect((yield* Thread.status(thread))._tag).toBe("Abandoned")
+      expect(yield* Clock.currentTimeMillis).toBe(110)
+    })
+  )
+})
+
+describe("ShutdownReport", () => {
+  it.effect("survives JSON", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.andThen(
+          Lease.make({ name: "file", acquire: Effect.void, release: () => Effect.fail("disk full") }),
+          Effect.andThen(Lease.make({ name: "socket", acquire: Effect.void, release: () => hung }), Effect.never)
+        ),
+        now
+      )
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 5, interrupt: 10, kill: 5 }), 15)
+      const json = JSON.stringify(Schema.encodeSync(ShutdownReport.ShutdownReport)(report))
+      expect(Schema.decodeUnknownSync(ShutdownReport.ShutdownReport)(JSON.parse(json))).toEqual(report)
+      expect(report.attempts.map((attempt) => attempt._tag)).toEqual(["Outwaited", "Outwaited", "Unavailable"])
+    })
+  )
+
+  it("survives JSON with every ending", () => {
+    const reason = CancelReason.aborted(new Error("gone"))
+    const endings: ReadonlyArray<ShutdownReport.Ending> = [
+      { _tag: "Succeeded" },
+      { _tag: "Failed", error: "no" },
+      { _tag: "Interrupted", reason },
+      { _tag: "Killed", reason: CancelReason.shutdown("bye", "SIGTERM") },
+      { _tag: "Crashed", error: "out of memory" },
+      { _tag: "Lingers" }
+    ]
+    for (const ending of endings) {
+      const json = JSON.stringify(Schema.encodeSync(ShutdownReport.Ending)(ending))
+      expect(Schema.decodeUnknownSync(ShutdownReport.Ending)(JSON.parse(json))).toEqual(ending)
+    }
+  })
+
+  it("can't be read from anything else", () => {
+    expect(Exit.isFailure(Schema.decodeUnknownExit(ShutdownReport.ShutdownReport)({ thread: "a" }))).toBe(true)
+  })
+})

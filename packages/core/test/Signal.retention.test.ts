@@ -1,0 +1,45 @@
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { describe, expect, it } from "@effect/vitest"
+
+/** What one case of the fixture left behind after 20,000 rounds. */
+interface Left {
+  readonly name: string
+  readonly listeners: number
+  readonly alive: number
+  readonly grown: number
+}
+
+const measure = async (node: string): Promise<ReadonlyArray<Left>> => {
+  const fixture = join(import.meta.dirname, "fixtures/retention.ts")
+  const { stdout } = await promisify(execFile)(node, ["--expose-gc", "--disable-warning=ExperimentalWarning", fixture])
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Left)
+}
+
+/** 50 bytes a round: less than the smallest thing that could stay, an object with a listener. */
+const bound = 1_000_000
+
+const oldest = join(import.meta.dirname, "../../../node_modules/node-22/bin/node")
+
+describe.each([
+  [`Node ${process.versions.node}`, process.execPath],
+  ["Node 22 (skipped where the dependency node-22 has no binary: it is for Linux on x64)", oldest]
+])("on %s, after 20,000 rounds,", (_, node) => {
+  it.skipIf(!existsSync(node))(
+    "no signal, region or thread has left a listener, an object or heap behind, and a leak would have been seen",
+    { timeout: 60_000 },
+    async () => {
+      const [leaky, ...others] = (await measure(node)).toReversed()
+      expect(leaky).toMatchObject({ name: "leaky", alive: 100 })
+      expect(leaky!.listeners).toBeGreaterThan(20_000)
+      expect(leaky!.grown).toBeGreaterThan(2 * bound)
+      expect(others.length).toBe(12)
+      expect(others.filter((left) => left.listeners > 0 || left.alive > 0 || left.grown > bound)).toEqual([])
+    }
+  )
+})

@@ -1,0 +1,383 @@
+import { getEventListeners } from "node:events"
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Signal, Thread } from "@quiesce/core"
+import { Cause, Effect, Exit, Fiber, Latch, Option, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { endsIn, failureTag, messages, settle } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length
+
+const gone = new Error("gone")
+
+/** The promise's outcome as a value. */
+const outcome = <A>(promise: Promise<A>): Promise<unknown> =>
+  promise.then(
+    (value) => ["resolved", value],
+    (reason: unknown) => ["rejected", reason]
+  )
+
+describe("Signal.interruptOn", () => {
+  it.effect("with a signal that has aborted runs nothing, not even a synchronous prefix", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const exit = yield* Effect.exit(
+        Signal.interruptOn(
+          Effect.sync(() => (ran = true)),
+          AbortSignal.abort(gone)
+        )
+      )
+      expect(ran).toBe(false)
+      expect(Option.getOrThrow(CancelReason.fromExit(exit))).toMatchObject({ _tag: "Aborted", cause: gone })
+    })
+  )
+
+  it.effect("interrupts with the signal's reason and waits for the finalizers", () =>
+    Effect.gen(function* () {
+      const controller = new AbortController()
+      const seen: Array<string> = []
+      const gate = yield* Latch.make()
+      const work = Effect.onExit(Effect.never, (exit) =>
+        Effect.andThen(
+          gate.await,
+          Effect.sync(() => seen.push(...messages(exit)))
+        )
+      )
+      const fiber = yield* Effect.forkChild(Signal.interruptOn(work, controller.signal), now)
+      controller.abort(gone)
+      yield* settle
+      expect(fiber.pollUnsafe()).toBeUndefined()
+      yield* gate.open
+      const exit = yield* Fiber.await(fiber)
+      expect(seen).toEqual(["Aborted: gone"])
+      expect(messages(exit)).toEqual(["Aborted: gone"])
+    })
+  )
+
+  it.effect("leaves no listener after success, failure, abort and interruption", () =>
+    Effect.gen(function* () {
+      const controller = new AbortController()
+      const { signal } = controller
+      yield* Signal.interruptOn(Effect.yieldNow, signal)
+      expect(listeners(signal)).toBe(0)
+      yield* Effect.exit(Effect.fail("no").pipe(Signal.interruptOn(signal)))
+      expect(listeners(signal)).toBe(0)
+      const fiber = yield* Effect.forkChild(Signal.interruptOn(Effect.never, signal), now)
+      expect(listeners(signal)).toBe(1)
+      yield* Fiber.interrupt(fiber)
+      expect(listeners(signal)).toBe(0)
+      const aborted = yield* Effect.forkChild(Signal.interruptOn(Effect.never, signal), now)
+      controller.abort()
+      yield* Fiber.await(aborted)
+      expect(listeners(signal)).toBe(0)
+    })
+  )
+
+  it.effect("takes any reason that JavaScript can abort with", () =>
+    Effect.gen(function* () {
+      for (const reason of [undefined, null, 0, "", Symbol("s"), 1n, Object.create(null), () => {}]) {
+        const controller = new AbortController()
+        const fiber = yield* Effect.forkChild(Signal.interruptOn(Effect.never, controller.signal), now)
+        controller.abort(reason)
+        const exit = yield* Fiber.await(fiber)
+        expect(Option.getOrThrow(CancelReason.fromExit(exit))).toMatchObject({ _tag: "Aborted" })
+      }
+    })
+  )
+})
+
+describe("Signal.run", () => {
+  it("resolves with the value and rejects with the failure", async () => {
+    const { signal } = new AbortController()
+    expect(await outcome(Signal.run(Effect.succeed(1)))).toEqual(["resolved", 1])
+    expect(await outcome(Signal.run(Effect.succeed(1), { signal }))).toEqual(["resolved", 1])
+    expect(await outcome(Signal.run(Effect.fail(gone), { signal }))).toEqual(["rejected", gone])
+    expect(listeners(signal)).toBe(0)
+  })
+
+  it("with a signal that has aborted runs nothing and rejects with its reason", async () => {
+    let ran = false
+    const promise = Signal.run(
+      Effect.sync(() => (ran = true)),
+      { signal: AbortSignal.abort(gone) }
+    )
+    expect(await outcome(promise)).toEqual(["rejected", gone])
+    expect(ran).toBe(false)
+  })
+
+  it("rejects with signal.reason itself, after the last finalizer", async () => {
+    const controller = new AbortController()
+    const log: Array<string> = []
+    const gate = Latch.makeUnsafe()
+    const finalizer = Effect.andThen(
+      gate.await,
+      Effect.sync(() => log.push("finalizer"))
+    )
+    const promise = Signal.run(Effect.ensuring(Effect.never, finalizer), { signal: controller.signal })
+    const settled = promise.catch((reason: unknown) => {
+      log.push("rejected")
+      return reason
+    })
+    const reason = { any: "thing" }
+    controller.abort(reason)
+    Latch.openUnsafe(gate)
+    expect(await settled).toBe(reason)
+    expect(log).toEqual(["finalizer", "rejected"])
+    expect(listeners(controller.signal)).toBe(0)
+  })
+
+  it("rejects with the reason when a mask delays the interrupt to the end of the effect", async () => {
+    const controller = new AbortController()
+    let done = false
+    const gate = Latch.makeUnsafe()
+    const masked = Effect.uninterruptible(
+      Effect.andThen(
+        gate.await,
+        Effect.sync(() => (done = true))
+      )
+    )
+    const promise = outcome(Signal.run(masked, { signal: controller.signal }))
+    controller.abort(gone)
+    Latch.openUnsafe(gate)
+    expect(await promise).toEqual(["rejected", gone])
+    expect(done).toBe(true)
+  })
+
+  it("resolves when the effect has succeeded before the abort could reach it", async () => {
+    const controller = new AbortController()
+    const effect = Effect.sync(() => {
+      controller.abort(gone)
+      return "done"
+    })
+    expect(await outcome(Signal.run(effect, { signal: controller.signal }))).toEqual(["resolved", "done"])
+  })
+
+  it("hears an abort by the synchronous prefix of the effect itself", async () => {
+    const controller = new AbortController()
+    const effect = Effect.andThen(
+      Effect.sync(() => controller.abort(gone)),
+      Effect.never
+    )
+    expect(await outcome(Signal.run(effect, { signal: controller.signal }))).toEqual(["rejected", gone])
+  })
+
+  it("shows the reason to the effect's own thread of finalizers", async () => {
+    const controller = new AbortController()
+    let seen: ReadonlyArray<string> = []
+    const effect = Effect.onExit(Effect.never, (exit) => Effect.sync(() => (seen = messages(exit))))
+    const promise = outcome(Signal.run(effect, { signal: controller.signal }))
+    controller.abort(CancelReason.toError(CancelReason.shutdown("bye")))
+    await promise
+    expect(seen).toEqual(["bye"])
+  })
+})
+
+describe("Signal.promise", () => {
+  it.effect("gives the value, and a rejection or a throw as a failure with its cause", () =>
+    Effect.gen(function* () {
+      expect(yield* Signal.promise(() => Promise.resolve(1))).toBe(1)
+      const rejected = yield* Effect.flip(Signal.promise(() => Promise.reject(gone)))
+      expect(Cause.isUnknownError(rejected) && rejected.cause).toBe(gone)
+      const thrown = yield* Effect.flip(
+        Signal.promise(() => {
+          throw gone
+        })
+      )
+      expect(Cause.isUnknownError(thrown) && thrown.cause).toBe(gone)
+    })
+  )
+
+  it.effect("aborts its signal with the reason and waits for the promise before finalizers run", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const thread = yield* Thread.spawn(
+        Effect.ensuring(
+          Signal.promise((signal) => {
+            signal.addEventListener("abort", () => log.push(`abort ${signal.reason.name} ${signal.reason.message}`))
+            return promise.then(() => log.push("settled"))
+          }),
+          Effect.sync(() => log.push("finalizer"))
+        ),
+        now
+      )
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("why"))
+      yield* settle
+      expect(log).toEqual(["abort AbortError why"])
+      resolve()
+      yield* Effect.exit(Thread.await(thread))
+      expect(log).toEqual(["abort AbortError why", "settled", "finalizer"])
+    })
+  )
+
+  it.effect("waits no longer than settle for a promise that ignores its signal", () =>
+    Effect.gen(function* () {
+      yield* settle
+      const thread = yield* Thread.spawn(
+        Signal.promise(() => new Promise(() => {}), { settle: 50 }),
+        now
+      )
+      yield* Thread.interruptFork(thread)
+      yield* TestClock.adjust(49)
+      expect(yield* Thread.isAlive(thread)).toBe(true)
+      yield* TestClock.adjust(1)
+      expect(yield* Thread.isAlive(thread)).toBe(false)
+    })
+  )
+
+  it.effect("refuses a settle that makes no sense and does not call the function", () =>
+    Effect.gen(function* () {
+      let called = false
+      const f = () => {
+        called = true
+        return Promise.resolve()
+      }
+      expect(yield* failureTag(Signal.promise(f, { settle: -1 }))).toBe("InvalidDuration")
+      expect(yield* failureTag(Signal.promise(f, { settle: Infinity }))).toBe("InvalidDuration")
+      expect(called).toBe(false)
+    })
+  )
+})
+
+describe("Signal.fromScope", () => {
+  it.effect("aborts when the scope closes, with the reason of its exit", () =>
+    Effect.gen(function* () {
+      const closed = yield* Effect.scoped(Signal.fromScope)
+      expect(closed.reason).toMatchObject({ name: "AbortError", message: "The scope has closed" })
+      const scope = yield* Scope.make()
+      const signal = yield* Scope.provide(Signal.fromScope, scope)
+      expect(signal.aborted).toBe(false)
+      yield* Scope.close(scope, Exit.failCause(CancelReason.toCause(CancelReason.shutdown("bye"))))
+      expect(signal.reason.message).toBe("bye")
+    })
+  )
+})
+
+describe("Signal.any", () => {
+  it("aborts with the first source that does, with that one's reason, and lets go of the others", () => {
+    const [first, second] = [new AbortController(), new AbortController()]
+    const all = Signal.any([first.signal, second.signal])
+    expect([listeners(first.signal), listeners(second.signal)]).toEqual([1, 1])
+    second.abort(gone)
+    first.abort(new Error("late"))
+    expect(all.signal.reason).toBe(gone)
+    expect([listeners(first.signal), listeners(second.signal)]).toEqual([0, 0])
+  })
+
+  it("of a source that has aborted is aborted and listens to none", () => {
+    const live = new AbortController()
+    const all = Signal.any([live.signal, AbortSignal.abort(gone)])
+    expect(all.signal.reason).toBe(gone)
+    expect(listeners(live.signal)).toBe(0)
+  })
+
+  it("when disposed follows no longer, however often that is done", () => {
+    const source = new AbortController()
+    const all = Signal.any([source.signal, source.signal])
+    all[Symbol.dispose]()
+    all[Symbol.dispose]()
+    expect(listeners(source.signal)).toBe(0)
+    source.abort()
+    expect(all.signal.aborted).toBe(false)
+  })
+
+  it("of none never aborts", () => {
+    expect(Signal.any([]).signal.aborted).toBe(false)
+  })
+})
+
+describe("Signal.link", () => {
+  it("aborts with its parent, and by itself without it", () => {
+    const parent = new AbortController()
+    const [child, sibling] = [Signal.link(parent.signal), Signal.link(parent.signal)]
+    child.abort(gone)
+    expect(child.signal.reason).toBe(gone)
+    expect([parent.signal.aborted, sibling.signal.aborted]).toEqual([false, false])
+    expect(listeners(parent.signal)).toBe(1)
+    parent.abort()
+    expect(sibling.signal.reason).toBe(parent.signal.reason)
+    expect(listeners(parent.signal)).toBe(0)
+  })
+
+  it("keeps its first reason", () => {
+    const parent = new AbortController()
+    const child = Signal.link(parent.signal)
+    child.abort(gone)
+    parent.abort(new Error("late"))
+    expect(child.signal.reason).toBe(gone)
+  })
+})
+
+describe("Signal.timeout", () => {
+  it.effect("aborts after its time with a TimedOut, and not once its scope has closed", () =>
+    Effect.gen(function* () {
+      const early = yield* Effect.scoped(Signal.timeout(50))
+      const signal = yield* Signal.timeout(50)
+      yield* TestClock.adjust(49)
+      expect(signal.aborted).toBe(false)
+      yield* TestClock.adjust(1)
+      expect(signal.reason).toMatchObject({ name: "AbortError", reason: { _tag: "TimedOut", millis: 50 } })
+      expect(early.aborted).toBe(false)
+    })
+  )
+
+  it.effect("refuses a time that makes no sense", () =>
+    Effect.gen(function* () {
+      expect(yield* failureTag(Signal.timeout(-1))).toBe("InvalidDuration")
+      expect(yield* failureTag(Signal.timeout("Infinity"))).toBe("InvalidDuration")
+    })
+  )
+})
+
+describe("Signal.awaitAbort", () => {
+  it.effect("gives the reason, of a signal that has aborted at once, and leaves no listener", () =>
+    Effect.gen(function* () {
+      const controller = new AbortController()
+      expect(yield* Signal.awaitAbort(AbortSignal.abort(gone))).toBe(gone)
+      const given = yield* Effect.forkChild(Signal.awaitAbort(controller.signal), now)
+      yield* Fiber.interrupt(given)
+      expect(listeners(controller.signal)).toBe(0)
+      const waiting = yield* Effect.forkChild(Signal.awaitAbort(controller.signal), now)
+      controller.abort(gone)
+      expect(yield* Fiber.join(waiting)).toBe(gone)
+      expect(listeners(controller.signal)).toBe(0)
+    })
+  )
+})
+
+describe("Signal.onAbort", () => {
+  it("calls once, at once if the signal has aborted, and not after it was taken back", () => {
+    const calls: Array<string> = []
+    const controller = new AbortController()
+    Signal.onAbort(controller.signal, () => calls.push("kept"))
+    Signal.onAbort(controller.signal, () => calls.push("taken back"))()
+    controller.abort()
+    Signal.onAbort(controller.signal, () => calls.push("late"))
+    expect(calls).toEqual(["kept", "late"])
+    expect(listeners(controller.signal)).toBe(0)
+  })
+})
+
+describe("Thread", () => {
+  it.effect("leaves no listener on its stopSignal after untilStopped, on any path", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const { stopSignal } = yield* Thread.current
+          const counts: Array<number> = []
+          const count = Effect.sync(() => void counts.push(listeners(stopSignal)))
+          yield* Effect.andThen(Thread.untilStopped(Effect.void), count)
+          yield* Effect.andThen(Effect.exit(Thread.untilStopped(Effect.fail("no"))), count)
+          yield* Effect.andThen(Effect.timeoutOption(Thread.untilStopped(Effect.never), 10), count)
+          yield* Effect.andThen(Thread.untilStopped(Effect.never), count)
+          return counts
+        }),
+        now
+      )
+      yield* TestClock.adjust(10)
+      yield* Thread.stop(thread)
+      expect(yield* endsIn(Thread.join(thread), 0)).toEqual([0, 0, 0, 0])
+    })
+  )
+})

@@ -1,0 +1,111 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Deadline, StopToken, Thread } from "@quiesce/core"
+import { Effect } from "effect"
+import { endsIn, failureTag, hung } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+/** What a loop would see. */
+const look = (token: StopToken.StopToken) => ({
+  stopRequested: token.stopRequested,
+  interrupted: token.interrupted,
+  message: token.reason?.message
+})
+
+const calm = { stopRequested: false, interrupted: false, message: undefined }
+
+/** A thread that never ends by itself, and its token. */
+const withToken = (body: Effect.Effect<unknown>) =>
+  Effect.gen(function* () {
+    let token: StopToken.StopToken | undefined
+    const thread = yield* Thread.spawn(
+      Effect.andThen(
+        Effect.map(StopToken.current, (found) => (token = found)),
+        body
+      ),
+      now
+    )
+    return { thread, token: token! }
+  })
+
+describe("StopToken.current", () => {
+  it.effect("shows a stop as a stop, and an interrupt as both", () =>
+    Effect.gen(function* () {
+      const { thread, token } = yield* withToken(hung)
+      expect(look(token)).toEqual(calm)
+      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      expect(look(token)).toEqual({ stopRequested: true, interrupted: false, message: "enough" })
+      expect(() => token.check()).not.toThrow()
+      yield* Thread.interruptFork(thread)
+      expect(look(token)).toEqual({ stopRequested: true, interrupted: true, message: "enough" })
+      expect(() => token.check()).toThrow(CancelReason.CancelError)
+      yield* endsIn(Thread.shutdown(thread, { interrupt: 1 }), 1)
+    })
+  )
+
+  it.effect("throws the very error of the signal", () =>
+    Effect.gen(function* () {
+      const { thread, token } = yield* withToken(hung)
+      yield* Thread.interruptFork(thread)
+      let thrown: unknown
+      try {
+        token.check()
+      } catch (error) {
+        thrown = error
+      }
+      expect(thrown).toBe(thread.signal.reason)
+      yield* endsIn(Thread.shutdown(thread, { interrupt: 1 }), 1)
+    })
+  )
+
+  it.effect("of a thread that was interrupted and then abandoned still says so", () =>
+    Effect.gen(function* () {
+      const { thread, token } = yield* withToken(hung)
+      yield* endsIn(Thread.shutdown(thread, { interrupt: 1 }), 1)
+      expect(look(token)).toMatchObject({ stopRequested: true, interrupted: true })
+      expect(() => token.check()).toThrow("Shutting down")
+    })
+  )
+
+  it.effect("shows that the deadline has passed, at the latest after 64 checks", () =>
+    Effect.gen(function* () {
+      const tokenLater = Effect.gen(function* () {
+        const token = yield* StopToken.current
+        token.check()
+        yield* Effect.sleep(20)
+        return token
+      })
+      const late = Effect.uninterruptible(
+        Effect.tap(tokenLater, (token) =>
+          Effect.sync(() => {
+            expect(look(token)).toMatchObject({ stopRequested: true, interrupted: true })
+            expect(token.reason).toMatchObject({ _tag: "DeadlineExceeded", deadline: 10 })
+            expect(() => {
+              for (let i = 0; i < 64; i++) token.check()
+            }).toThrow("The deadline has passed")
+          })
+        )
+      )
+      const thread = yield* Thread.spawn(Deadline.within(late, 10), now)
+      expect(yield* endsIn(failureTag(Thread.join(thread)), 20)).toBe("DeadlineExceeded")
+    })
+  )
+
+  it.effect("fails with OutsideThread outside a thread", () =>
+    Effect.gen(function* () {
+      expect(yield* failureTag(StopToken.current)).toBe("OutsideThread")
+    })
+  )
+})
+
+describe("StopToken.fromSignal", () => {
+  it("follows a signal: stop and interrupt are one", () => {
+    const controller = new AbortController()
+    const token = StopToken.fromSignal(controller.signal)
+    expect(look(token)).toEqual(calm)
+    expect(() => token.check()).not.toThrow()
+    controller.abort("gone")
+    expect(look(token)).toEqual({ stopRequested: true, interrupted: true, message: "Aborted: gone" })
+    expect(() => token.check()).toThrow("Aborted: gone")
+  })
+})

@@ -1,0 +1,279 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Thread } from "@quiesce/core"
+import { Cause, Deferred, Effect, Exit, Fiber, Latch, Schema } from "effect"
+import { endsIn, failureTag, hung, messages, settle } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+class Reload extends Schema.TaggedError<Reload>()("Reload", { file: Schema.String }) {}
+class Flush extends Schema.TaggedError<Flush>()("Flush", {}) {}
+
+describe("Thread.raise", () => {
+  it.effect("runs the finalizers of the region's work, then the region fails with that very error", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const error = new Reload({ file: "a" })
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const work = Effect.ensuring(
+            Effect.never,
+            Effect.sync(() => log.push("finalizer"))
+          )
+          const caught = yield* Effect.flip(Thread.receive(work, Reload))
+          log.push("region failed")
+          return caught
+        }),
+        now
+      )
+      expect(yield* Thread.raise(thread, error)).toBe(true)
+      expect(yield* Thread.join(thread)).toBe(error)
+      expect(log).toEqual(["finalizer", "region failed"])
+    })
+  )
+
+  it.effect("waits until the region has failed, finalizers included", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, gate.await), Flush), now)
+      const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
+      yield* settle
+      expect(raise.pollUnsafe()).toBeUndefined()
+      yield* gate.open
+      expect(yield* Fiber.join(raise)).toBe(true)
+    })
+  )
+
+  it.effect("lets the thread go on when it catches the error", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const file = yield* Effect.never.pipe(
+            Thread.receive(Reload),
+            Effect.catchTag("Reload", (error) => Effect.succeed(error.file))
+          )
+          yield* Thread.checkpoint
+          return file
+        }),
+        now
+      )
+      yield* Thread.raise(thread, new Reload({ file: "a" }))
+      expect(yield* Thread.join(thread)).toBe("a")
+      expect(thread.signal.aborted).toBe(false)
+      expect(thread.stopSignal.aborted).toBe(false)
+    })
+  )
+
+  it.effect("reaches the innermost region that accepts, and passes those that don't", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const note = (entry: string) => Effect.sync(() => void log.push(entry))
+      const thread = yield* Thread.spawn(
+        Effect.never.pipe(
+          Thread.receive(Reload),
+          Effect.catchTag("Reload", () => Effect.andThen(note("inner"), Effect.never)),
+          Thread.receive(Flush),
+          Effect.catchTag("Flush", () => note("middle")),
+          Thread.receive(Reload),
+          Effect.catchTag("Reload", () => note("outer"))
+        ),
+        now
+      )
+      yield* Thread.raise(thread, new Reload({ file: "a" }))
+      expect(log).toEqual(["inner"])
+      yield* Thread.raise(thread, new Flush())
+      yield* Thread.join(thread)
+      expect(log).toEqual(["inner", "middle"])
+    })
+  )
+
+  it.effect("is pending until a region takes it", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(
+        Effect.andThen(
+          gate.await,
+          Effect.flip(
+            Thread.receive(
+              Effect.sync(() => (ran = true)),
+              Flush
+            )
+          )
+        ),
+        now
+      )
+      const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
+      yield* settle
+      expect(raise.pollUnsafe()).toBeUndefined()
+      yield* gate.open
+      expect(yield* Fiber.join(raise)).toBe(true)
+      expect(yield* Thread.join(thread)).toBeInstanceOf(Flush)
+      expect(ran).toBe(false)
+    })
+  )
+
+  it.effect("gives false when the thread ends first", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(gate.await, now)
+      const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
+      yield* gate.open
+      expect(yield* Fiber.join(raise)).toBe(false)
+      expect(yield* Thread.await(thread)).toEqual(Exit.void)
+    })
+  )
+
+  it.effect("into a finished thread gives false and changes nothing", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.succeed(1))
+      yield* Thread.join(thread)
+      expect(yield* Thread.raise(thread, new Flush())).toBe(false)
+      expect(yield* Thread.status(thread)).toEqual({ _tag: "Done", exit: Exit.succeed(1) })
+    })
+  )
+
+  it.effect("reaches one region only, even with two that accept, and one error a region", () =>
+    Effect.gen(function* () {
+      const caught: Array<string> = []
+      const region = (name: string, work: Effect.Effect<void>) =>
+        work.pipe(
+          Thread.receive(Reload),
+          Effect.catchTag("Reload", (error) => Effect.sync(() => void caught.push(`${name} ${error.file}`)))
+        )
+      const thread = yield* Thread.spawn(region("outer", Effect.orDie(region("inner", Effect.never))), now)
+      expect(yield* Thread.raise(thread, new Reload({ file: "a" }))).toBe(true)
+      yield* Thread.join(thread)
+      expect(caught).toEqual(["inner a"])
+    })
+  )
+
+  it.effect("delivers errors in the order in which they were raised, each to a region of its own", () =>
+    Effect.gen(function* () {
+      const caught: Array<string> = []
+      const gate = yield* Latch.make()
+      const once = Effect.never.pipe(
+        Thread.receive(Reload),
+        Effect.catchTag("Reload", (error) => Effect.sync(() => caught.push(error.file)))
+      )
+      const thread = yield* Thread.spawn(Effect.andThen(gate.await, Effect.replicateEffect(once, 3)), now)
+      const raises = yield* Effect.forEach(["a", "b", "c"], (file) =>
+        Effect.forkChild(Thread.raise(thread, new Reload({ file })), now)
+      )
+      yield* gate.open
+      expect(yield* Effect.forEach(raises, Fiber.join)).toEqual([true, true, true])
+      yield* Thread.join(thread)
+      expect(caught).toEqual(["a", "b", "c"])
+    })
+  )
+
+  it.effect("under a mask ends the region as soon as the mask does", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(
+        Effect.flip(Thread.receive(Effect.andThen(Effect.uninterruptible(gate.await), Effect.never), Flush)),
+        now
+      )
+      const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
+      yield* settle
+      expect(raise.pollUnsafe()).toBeUndefined()
+      yield* gate.open
+      expect(yield* Fiber.join(raise)).toBe(true)
+      expect(yield* Thread.join(thread)).toBeInstanceOf(Flush)
+    })
+  )
+
+  it.effect("that is given up before a region took it was never raised", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(Effect.andThen(gate.await, Thread.receive(Effect.succeed("calm"), Flush)), now)
+      const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
+      yield* Fiber.interrupt(raise)
+      yield* gate.open
+      expect(yield* Thread.join(thread)).toBe("calm")
+    })
+  )
+
+  it.effect("yields to an interrupt of the thread: the region is interrupted and the raiser told false", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, gate.await), Flush), now)
+      const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("why"))
+      yield* gate.open
+      expect(yield* Fiber.join(raise)).toBe(false)
+      expect(messages(yield* Thread.await(thread))).toContain("why")
+    })
+  )
+
+  it.effect("frees the raiser with false when the thread is abandoned in the region that claimed the error", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, hung), Flush), now)
+      const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
+      yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      yield* settle
+      expect(raise.pollUnsafe()).toEqual(Exit.succeed(false))
+    })
+  )
+
+  it.effect("frees a raiser whose error is pending when the thread is abandoned", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(hung, now)
+      const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
+      yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      expect(yield* Fiber.join(raise)).toBe(false)
+    })
+  )
+
+  it.effect("loses neither the error nor the defect of a finalizer of the region", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, Effect.die("bad")), Flush), now)
+      yield* Thread.raise(thread, new Flush())
+      const exit = yield* Thread.await(thread)
+      expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toMatch(/Flush[^]*bad/)
+    })
+  )
+
+  it.effect("takes only an error, and else leaves the thread unharmed", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Thread.receive(Effect.never, Flush), now)
+      for (const given of [undefined, null, "error", 1, {}, [], Object.create(null)]) {
+        expect(yield* failureTag(Thread.raise(thread, given))).toBe("InvalidError")
+      }
+      expect(yield* Thread.isAlive(thread)).toBe(true)
+      expect(yield* Thread.raise(thread, new Flush())).toBe(true)
+    })
+  )
+
+  it.effect("into one of two threads never reaches the other", () =>
+    Effect.gen(function* () {
+      const [first, second] = yield* Effect.all([
+        Thread.spawn(Effect.flip(Thread.receive(Effect.never, Flush)), now),
+        Thread.spawn(Effect.flip(Thread.receive(Effect.never, Flush)), now)
+      ])
+      yield* Thread.raise(first, new Flush())
+      expect(yield* Thread.isAlive(first)).toBe(false)
+      expect(yield* Thread.isAlive(second)).toBe(true)
+    })
+  )
+})
+
+describe("Thread.receive", () => {
+  it.effect("passes values and failures of its work on", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.all([Thread.receive(Effect.succeed(1), Flush), Effect.flip(Thread.receive(Effect.fail("no"), Flush))])
+      )
+      expect(yield* Thread.join(thread)).toEqual([1, "no"])
+    })
+  )
+
+  it.effect("hands an interrupt of the thread on to its work, reason and all", () =>
+    Effect.gen(function* () {
+      const seen = yield* Deferred.make<ReadonlyArray<string>>()
+      const work = Effect.onExit(Effect.never, (exit) => Deferred.succeed(seen, messages(exit)))
+      const thread = yield* Thread.spawn(Thread.receive(work, Flush), now)
+      yield* Thread.interrupt(thread, CancelReason.interrupted("why"))
+      expect(yield* Deferred.await(seen)).toEqual(["why"])
+    })
+  )
+})

@@ -1,0 +1,881 @@
+import { describe, expect, expectTypeOf, it } from "@effect/vitest"
+import { CancelReason, Lease, Thread, type ThreadError } from "@quiesce/core"
+import { Clock, Deferred, Effect, Exit, Fiber, Latch, Option, Schema, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { endsIn, failureTag, hung, messages, settle } from "./support.ts"
+
+const now = { startImmediately: true } as const
+const why = CancelReason.interrupted("why")
+
+class Nudge extends Schema.TaggedError<Nudge>()("Nudge", {}) {}
+
+const sleepers = (...millis: ReadonlyArray<number>) =>
+  Effect.forEach(millis, (each) => Thread.spawn(Effect.as(Effect.sleep(each), each), now))
+
+describe("Thread.spawn", () => {
+  it("requires a scope and gives a typed thread", () => {
+    expectTypeOf(Thread.spawn(Effect.succeed(1))).toEqualTypeOf<
+      Effect.Effect<Thread.Thread<number, never>, ThreadError.ThreadError, Scope.Scope>
+    >()
+    expectTypeOf(Thread.spawn(Effect.fail("no"))).toEqualTypeOf<
+      Effect.Effect<Thread.Thread<never, string>, ThreadError.ThreadError, Scope.Scope>
+    >()
+    expect(Thread.isThread({})).toBe(false)
+  })
+
+  it.effect("gives a thread with a name, an id of its own and no parent outside any thread", () =>
+    Effect.gen(function* () {
+      const named = yield* Thread.spawn(Effect.void, { name: "reader" })
+      const unnamed = yield* Effect.void.pipe(Thread.spawn())
+      expect(named.name).toBe("reader")
+      expect(unnamed.name).toBe(`thread-${unnamed.id}`)
+      expect(unnamed.id).not.toBe(named.id)
+      expect(named.parent).toBeUndefined()
+      expect(Thread.isThread(named)).toBe(true)
+    })
+  )
+
+  it.effect("runs up to the first wait before it returns with startImmediately, and else later", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      yield* Thread.spawn(
+        Effect.sync(() => log.push("first")),
+        now
+      )
+      const later = yield* Thread.spawn(Effect.sync(() => log.push("second")))
+      expect(log).toEqual(["first"])
+      yield* Thread.join(later)
+      expect(log).toEqual(["first", "second"])
+    })
+  )
+
+  it.effect("ends the thread, finalizers and all, before its scope has closed", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const thread = yield* Effect.scoped(
+        Effect.tap(
+          Thread.spawn(
+            Effect.onExit(Effect.never, (exit) => Effect.sync(() => log.push(...messages(exit)))),
+            now
+          ),
+          () => Effect.sync(() => log.push("scope closes"))
+        )
+      )
+      expect(log).toEqual(["scope closes", 'Parent "main" has ended'])
+      expect(yield* Thread.isAlive(thread)).toBe(false)
+    })
+  )
+
+  it.effect("fails with ScopeClosed in a closed scope and starts nothing", () =>
+    Effect.gen(function* () {
+      let started = false
+      const scope = yield* Scope.make()
+      yield* Scope.close(scope, Exit.void)
+      const spawn = Scope.provide(
+        Thread.spawn(
+          Effect.sync(() => (started = true)),
+          now
+        ),
+        scope
+      )
+      expect(yield* failureTag(spawn)).toBe("ScopeClosed")
+      yield* settle
+      expect(started).toBe(false)
+    })
+  )
+
+  it.effect("refuses an escalation that can't be climbed and starts nothing", () =>
+    Effect.gen(function* () {
+      let started = false
+      const work = Effect.sync(() => (started = true))
+      expect(yield* failureTag(Thread.spawn(work, { ...now, escalation: {} }))).toBe("InvalidEscalation")
+      yield* settle
+      expect(started).toBe(false)
+    })
+  )
+
+  it.effect("in a cancelled thread starts nothing: the thread has ended for the same reason", () =>
+    Effect.gen(function* () {
+      let started = false
+      let late: Thread.Thread<unknown, unknown> | undefined
+      const work = Effect.sync(() => (started = true))
+      const parent = yield* Thread.spawn(
+        Effect.ensuring(Effect.never, Effect.orDie(Effect.map(Thread.spawn(work, now), (thread) => (late = thread)))),
+        now
+      )
+      yield* Thread.interrupt(parent, why)
+      yield* settle
+      expect(started).toBe(false)
+      expect(messages(yield* Thread.await(late!))).toEqual(["why"])
+      expect(yield* Thread.raise(late!, new Error("late"))).toBe(false)
+    })
+  )
+
+  it.effect("in a cancelled thread does not make the parent forget its live children", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const slow = Effect.ensuring(
+        Effect.never,
+        Effect.andThen(
+          Effect.sleep(100),
+          Effect.sync(() => log.push("child cleaned up"))
+        )
+      )
+      const parent = yield* Thread.spawn(
+        Effect.andThen(Thread.spawn(slow, now), Effect.ensuring(Effect.never, Effect.orDie(Thread.spawn(Effect.void)))),
+        now
+      )
+      yield* endsIn(
+        Effect.andThen(
+          Thread.interrupt(parent),
+          Effect.sync(() => log.push("parent ended"))
+        ),
+        100
+      )
+      expect(log).toEqual(["child cleaned up", "parent ended"])
+    })
+  )
+
+  it.effect("does not hand the parent's mask on to the child", () =>
+    Effect.gen(function* () {
+      const child = yield* Effect.uninterruptible(Thread.spawn(Effect.never, now))
+      yield* Thread.interrupt(child, why)
+      expect(messages(yield* Thread.await(child))).toEqual(["why"])
+    })
+  )
+
+  it.effect("inside a finalizer runs to its end in a scope of the finalizer's own", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const cleanUp = Effect.scoped(
+        Effect.flatMap(Thread.spawn(Effect.as(Effect.sleep(10), "uploaded")), (thread) =>
+          Effect.map(Thread.join(thread), (value) => log.push(value))
+        )
+      )
+      const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.orDie(cleanUp)), now)
+      yield* endsIn(Thread.interrupt(thread), 10)
+      expect(log).toEqual(["uploaded"])
+    })
+  )
+
+  it.effect("inside a release of the thread's own scope fails with ScopeClosed", () =>
+    Effect.gen(function* () {
+      let tag = ""
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const scope = yield* Effect.scope
+          const spawn = Scope.provide(Thread.spawn(Effect.void), scope)
+          yield* Effect.addFinalizer(() => Effect.map(Effect.orDie(failureTag(spawn)), (found) => void (tag = found)))
+        })
+      )
+      yield* Thread.join(thread)
+      expect(tag).toBe("ScopeClosed")
+    })
+  )
+
+  it.effect("inside a release, into an outer scope, makes no child that outlives its parent", () =>
+    Effect.gen(function* () {
+      const outer = yield* Scope.Scope
+      let child: Thread.Thread<never> | undefined
+      const spawn = Scope.provide(Thread.spawn(Effect.never, now), outer)
+      const parent = yield* Thread.spawn(
+        Effect.addFinalizer(() => Effect.orDie(Effect.map(spawn, (thread) => void (child = thread))))
+      )
+      yield* Thread.join(parent)
+      expect(yield* Thread.isAlive(child!)).toBe(false)
+    })
+  )
+})
+
+describe("Thread's scope", () => {
+  it.effect("ends body, children and leases in this order, the latest lease first", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const note = (entry: string) => Effect.sync(() => log.push(entry))
+      const lease = (name: string) => Lease.make({ name, acquire: Effect.void, release: () => note(name) })
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* lease("a")
+          yield* Thread.spawn(Effect.ensuring(Effect.never, note("child")), now)
+          yield* lease("b")
+          yield* Effect.ensuring(Effect.never, note("body"))
+        }),
+        now
+      )
+      yield* Thread.interrupt(thread)
+      expect(log).toEqual(["body", "child", "b", "a"])
+    })
+  )
+
+  it.effect("ends all children at once when their parent returns: the time is the longest, not the sum", () =>
+    Effect.gen(function* () {
+      const parent = yield* Thread.spawn(
+        Effect.forEach([30, 10, 20], (millis) => Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(millis)), now))
+      )
+      yield* endsIn(Thread.join(parent), 30)
+      expect(yield* Clock.currentTimeMillis).toBe(30)
+    })
+  )
+
+  it.effect("ends all threads of any scope at once", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      yield* Effect.forEach([30, 10, 20], (millis) =>
+        Scope.provide(Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(millis)), now), scope)
+      )
+      yield* endsIn(Scope.close(scope, Exit.void), 30)
+      expect(yield* Clock.currentTimeMillis).toBe(30)
+    })
+  )
+
+  it.effect("hands one reason down the whole tree, to finalizers, signals and children", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const level = (depth: number): Effect.Effect<never, ThreadError.ThreadError, Scope.Scope> =>
+        Effect.gen(function* () {
+          const self = yield* Thread.current
+          yield* Effect.addFinalizer((exit) =>
+            Effect.sync(() => seen.push(`release ${depth} ${messages(exit).join()}`))
+          )
+          if (depth < 3) yield* Thread.spawn(level(depth + 1), now)
+          return yield* Effect.onExit(Effect.never, (exit) =>
+            Effect.sync(() => seen.push(`body ${depth} ${messages(exit).join()} ${self.signal.reason.message}`))
+          )
+        })
+      const thread = yield* Thread.spawn(level(1), now)
+      yield* Thread.interrupt(thread, why)
+      expect(seen).toEqual([
+        "body 1 why why",
+        "body 2 why why",
+        "body 3 why why",
+        "release 3 why",
+        "release 2 why",
+        "release 1 why"
+      ])
+    })
+  )
+
+  it.effect("can be closed from inside the thread that it holds", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const thread = yield* Scope.provide(
+        Thread.spawn(Effect.andThen(Scope.close(scope, Exit.void), Effect.never), now),
+        scope
+      )
+      const exit = yield* Thread.await(thread)
+      expect(messages(exit)).toEqual(['Parent "main" has ended'])
+    })
+  )
+
+  it.effect("can be closed from inside a child of the thread that it holds", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const thread = yield* Scope.provide(
+        Thread.spawn(Effect.andThen(Thread.spawn(Scope.close(scope, Exit.void), now), Effect.never), now),
+        scope
+      )
+      expect(Exit.isFailure(yield* Thread.await(thread))).toBe(true)
+    })
+  )
+
+  it.effect("gives up on a thread that outlasts its own escalation, and closes", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const thread = yield* Scope.provide(
+        Thread.spawn(hung, { ...now, escalation: { stop: 10, interrupt: 20 } }),
+        scope
+      )
+      yield* endsIn(Scope.close(scope, Exit.void), 30)
+      expect((yield* Thread.status(thread))._tag).toBe("Abandoned")
+    })
+  )
+})
+
+describe("Thread.stop", () => {
+  it.effect("asks: stopSignal aborts with the reason, signal does not, and the thread may return a value", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.as(Thread.awaitStop, "drained"), now)
+      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      expect(thread.stopSignal.reason.message).toBe("enough")
+      expect(thread.signal.aborted).toBe(false)
+      expect(yield* Thread.join(thread)).toBe("drained")
+    })
+  )
+
+  it.effect("cascades to the children and to those that are spawned later", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const child = (name: string) =>
+        Thread.spawn(
+          Effect.map(Thread.awaitStop, (reason) => seen.push(`${name} ${reason.message}`)),
+          { ...now, name }
+        )
+      const parent = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const early = yield* child("early")
+          yield* Thread.awaitStop
+          const late = yield* child("late")
+          yield* Thread.joinAll([early, late])
+        }),
+        now
+      )
+      yield* Thread.stop(parent, CancelReason.stopped("enough"))
+      yield* Thread.join(parent)
+      expect(seen.toSorted()).toEqual(["early enough", "late enough"])
+    })
+  )
+
+  it.effect("of a child asks neither its parent nor its siblings", () =>
+    Effect.gen(function* () {
+      const [first, second] = yield* Effect.all([Thread.spawn(Effect.never, now), Thread.spawn(Effect.never, now)])
+      yield* Thread.stop(first)
+      expect((yield* Thread.status(first))._tag).toBe("Stopping")
+      expect((yield* Thread.status(second))._tag).toBe("Running")
+    })
+  )
+
+  it.effect("of a thread that has ended does nothing", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.succeed(1))
+      yield* Thread.join(thread)
+      yield* Thread.stop(thread)
+      expect(thread.stopSignal.aborted).toBe(false)
+      expect(yield* Thread.status(thread)).toEqual({ _tag: "Done", exit: Exit.succeed(1) })
+    })
+  )
+
+  it.effect("stamps the reason with who asked and when", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust(7)
+      const thread = yield* Thread.spawn(Effect.never, now)
+      yield* Thread.join(yield* Thread.spawn(Thread.stop(thread), { name: "boss" }))
+      expect(thread.reason).toMatchObject({ _tag: "Stopped", by: "boss", at: 7 })
+    })
+  )
+})
+
+describe("Thread.interrupt", () => {
+  it.effect("returns after the last finalizer", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.ensuring(
+          Effect.never,
+          Effect.andThen(
+            Effect.sleep(50),
+            Effect.sync(() => log.push("released"))
+          )
+        ),
+        now
+      )
+      yield* endsIn(
+        Effect.andThen(
+          Thread.interrupt(thread),
+          Effect.sync(() => log.push("returned"))
+        ),
+        50
+      )
+      expect(log).toEqual(["released", "returned"])
+    })
+  )
+
+  it.effect("gives the reason as an Error named AbortError on the signal, and in the Cause", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.never, now)
+      yield* Thread.interrupt(thread, why)
+      expect(thread.signal.reason).toBeInstanceOf(Error)
+      expect(thread.signal.reason.name).toBe("AbortError")
+      expect(thread.signal.reason.reason).toMatchObject({ _tag: "Interrupted", message: "why", by: "main", at: 0 })
+      expect(thread.stopSignal.reason).toBe(thread.signal.reason)
+      const exit = yield* Thread.await(thread)
+      expect(CancelReason.fromExit(exit).pipe(Option.getOrThrow)).toBe(thread.reason)
+    })
+  )
+
+  it.effect("keeps the first reason; later ones are only added to the Cause", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(10)), now)
+      yield* Thread.stop(thread, CancelReason.stopped("first"))
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("second"))
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("third"))
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("second"))
+      expect(thread.reason?.message).toBe("first")
+      expect(thread.signal.reason.message).toBe("first")
+      const exit = yield* endsIn(Thread.await(thread), 10)
+      expect(messages(exit)[0]).toBe("first")
+      expect(new Set(messages(exit)).size).toBe(messages(exit).length)
+    })
+  )
+
+  it.effect("lets all concurrent interruptors wait and see the same exit", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(50)), now)
+      const ended: Array<number> = []
+      const one = (name: string) =>
+        Effect.gen(function* () {
+          yield* Thread.interrupt(thread, CancelReason.interrupted(name))
+          ended.push(yield* Clock.currentTimeMillis)
+          return yield* Thread.await(thread)
+        })
+      const exits = yield* endsIn(Effect.all(["a", "b", "c"].map(one), { concurrency: "unbounded" }), 50)
+      expect(ended).toEqual([50, 50, 50])
+      expect(exits[1]).toBe(exits[0])
+      expect(exits[2]).toBe(exits[0])
+    })
+  )
+
+  it.effect("neither aborts nor restarts finalizers that run", () =>
+    Effect.gen(function* () {
+      yield* settle
+      const log: Array<string> = []
+      const release = Effect.andThen(
+        Effect.sync(() => log.push("begin")),
+        Effect.andThen(
+          Effect.sleep(10),
+          Effect.sync(() => log.push("end"))
+        )
+      )
+      const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, release), now)
+      yield* Thread.interruptFork(thread)
+      yield* Thread.interruptFork(thread, why)
+      yield* endsIn(Thread.interrupt(thread, CancelReason.interrupted("again")), 10)
+      expect(log).toEqual(["begin", "end"])
+    })
+  )
+
+  it.effect("before it ever ran ends it without running it", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const thread = yield* Thread.spawn(Effect.sync(() => (ran = true)))
+      yield* Thread.interrupt(thread, why)
+      expect(ran).toBe(false)
+      expect(messages(yield* Thread.await(thread))).toEqual(["why"])
+      expect(yield* Thread.isAlive(thread)).toBe(false)
+    })
+  )
+
+  it.effect("under a mask is delayed and not lost", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.andThen(
+          Effect.uninterruptible(
+            Effect.andThen(
+              Effect.sleep(10),
+              Effect.sync(() => log.push("masked"))
+            )
+          ),
+          Effect.sync(() => log.push("unmasked"))
+        ),
+        now
+      )
+      yield* endsIn(Thread.interrupt(thread), 10)
+      expect(log).toEqual(["masked"])
+    })
+  )
+
+  it.effect("of a finished thread returns and leaves its exit", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.succeed(1))
+      yield* Thread.join(thread)
+      yield* Thread.interrupt(thread)
+      expect(yield* Thread.await(thread)).toEqual(Exit.succeed(1))
+      expect(thread.reason).toBeUndefined()
+      expect(thread.signal.aborted).toBe(false)
+    })
+  )
+
+  it.effect("of itself does not wait for itself, and ends at the next checkpoint", () =>
+    Effect.gen(function* () {
+      let after = false
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* Thread.interrupt(yield* Thread.current, why)
+          yield* Thread.checkpoint
+          after = true
+        })
+      )
+      expect(messages(yield* Thread.await(thread))).toEqual(["why"])
+      expect(after).toBe(false)
+    })
+  )
+
+  it.effect("of an ancestor does not wait, and ends the whole branch", () =>
+    Effect.gen(function* () {
+      const returned = yield* Deferred.make<void>()
+      const grandparent = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const top = yield* Thread.current
+          const askTop = Effect.andThen(
+            Effect.uninterruptible(Effect.andThen(Thread.interrupt(top, why), Deferred.succeed(returned, undefined))),
+            Effect.never
+          )
+          yield* Thread.spawn(Effect.andThen(Thread.spawn(askTop), Effect.never))
+          yield* Effect.never
+        })
+      )
+      yield* Deferred.await(returned)
+      expect(messages(yield* Thread.await(grandparent))).toEqual(["why"])
+    })
+  )
+
+  it.effect("of a child cancels neither its parent nor its siblings", () =>
+    Effect.gen(function* () {
+      const [first, second] = yield* Effect.all([Thread.spawn(Effect.never, now), Thread.spawn(Effect.never, now)])
+      yield* Thread.interrupt(first)
+      expect(yield* Thread.isAlive(second)).toBe(true)
+      expect(second.signal.aborted).toBe(false)
+    })
+  )
+
+  it.effect("that is itself interrupted leaves the thread interrupted and only stops waiting", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(100)), now)
+      const result = yield* endsIn(Effect.timeoutOption(Thread.interrupt(thread), 10), 10)
+      expect(Option.isNone(result)).toBe(true)
+      expect((yield* Thread.status(thread))._tag).toBe("Cancelled")
+      yield* endsIn(Thread.await(thread), 90)
+      expect(yield* Thread.isAlive(thread)).toBe(false)
+    })
+  )
+
+  it.effect("takes only a reason, and else leaves the thread unharmed", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.never, now)
+      const strange = [null, "reason", 1, {}, { _tag: "Interrupted" }, new Error("no"), Object.create(null)]
+      for (const reason of strange) {
+        // What a caller without types could pass.
+        const given = reason as CancelReason.CancelReason
+        expect(yield* failureTag(Thread.stop(thread, given))).toBe("InvalidReason")
+        expect(yield* failureTag(Thread.interrupt(thread, given))).toBe("InvalidReason")
+        expect(yield* failureTag(Thread.interruptFork(thread, given))).toBe("InvalidReason")
+      }
+      const shutdown = Thread.shutdown(thread, undefined, { reason: "no" as unknown as CancelReason.CancelReason })
+      expect(yield* failureTag(shutdown)).toBe("InvalidReason")
+      expect((yield* Thread.status(thread))._tag).toBe("Running")
+    })
+  )
+})
+
+describe("Thread.interruptFork", () => {
+  it.effect("returns before the finalizers have run", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, gate.await), now)
+      yield* Thread.interruptFork(thread, why)
+      expect((yield* Thread.status(thread))._tag).toBe("Cancelled")
+      yield* gate.open
+      expect(messages(yield* Thread.await(thread))).toEqual(["why"])
+    })
+  )
+})
+
+describe("Thread.join", () => {
+  it.effect("gives the value, or fails as the thread failed", () =>
+    Effect.gen(function* () {
+      expect(yield* Thread.join(yield* Thread.spawn(Effect.succeed(1)))).toBe(1)
+      expect(yield* Effect.flip(Thread.join(yield* Thread.spawn(Effect.fail("no"))))).toBe("no")
+      const died = yield* Effect.exit(Thread.join(yield* Thread.spawn(Effect.die("bad"))))
+      expect(died).toEqual(Exit.die("bad"))
+    })
+  )
+
+  it.effect("of a thread that was interrupted is an interruption with its reason", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.never, now)
+      yield* Thread.interrupt(thread, why)
+      const exit = yield* Effect.exit(Thread.join(thread))
+      expect(Exit.hasInterrupts(exit)).toBe(true)
+      expect(messages(exit)).toEqual(["why"])
+    })
+  )
+
+  it.effect("never changes the thread, even when the waiting is given up", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.as(Effect.sleep(100), "done"), now)
+      yield* endsIn(Effect.timeoutOption(Thread.join(thread), 10), 10)
+      const waiting = yield* Effect.forkChild(Thread.join(thread), now)
+      yield* Fiber.interrupt(waiting)
+      expect((yield* Thread.status(thread))._tag).toBe("Running")
+      expect(yield* endsIn(Thread.join(thread), 90)).toBe("done")
+    })
+  )
+
+  it.effect("lets all joins see the same exit, those after the end too", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.andThen(Effect.sleep(10), Effect.fail("no")), now)
+      const two = Effect.all([Thread.await(thread), Thread.await(thread)], { concurrency: 2 })
+      const [first, second] = yield* endsIn(two, 10)
+      expect(second).toBe(first)
+      expect(yield* Thread.await(thread)).toBe(first)
+    })
+  )
+
+  it.effect("of oneself fails with SelfJoin, and the thread goes on", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const self = yield* Thread.current
+          const tags = yield* Effect.all([
+            failureTag(Thread.join(self)),
+            failureTag(Thread.await(self)),
+            failureTag(Thread.joinWithin(self, 10)),
+            failureTag(Thread.joinAll([self])),
+            failureTag(Thread.shutdown(self))
+          ])
+          return { tags, status: (yield* Thread.status(self))._tag }
+        })
+      )
+      const { tags, status } = yield* Effect.orDie(Thread.join(thread))
+      expect(new Set(tags)).toEqual(new Set(["SelfJoin"]))
+      expect(status).toBe("Running")
+    })
+  )
+
+  it.effect("of an ancestor ends as the ancestor ends it", () =>
+    Effect.gen(function* () {
+      let child: Thread.Thread<unknown, unknown> | undefined
+      const parent = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const self = yield* Thread.current
+          child = yield* Thread.spawn(Thread.join(self), now)
+          return "parent"
+        })
+      )
+      expect(yield* Thread.join(parent)).toBe("parent")
+      expect(yield* Thread.isAlive(child!)).toBe(false)
+    })
+  )
+})
+
+describe("Thread.joinWithin", () => {
+  it.effect("gives none after its time, to the millisecond, and the thread runs on", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.as(Effect.sleep(100), "done"), now)
+      expect(yield* endsIn(Thread.joinWithin(thread, 99), 99)).toEqual(Option.none())
+      expect(yield* Thread.isAlive(thread)).toBe(true)
+      expect(yield* endsIn(thread.pipe(Thread.joinWithin(10)), 1)).toEqual(Option.some("done"))
+    })
+  )
+
+  it.effect("with no time gives the value of a thread that has ended", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.succeed(1))
+      yield* Thread.join(thread)
+      expect(yield* Thread.joinWithin(thread, 0)).toEqual(Option.some(1))
+    })
+  )
+
+  it.effect("fails as the thread failed", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.fail("no"))
+      expect(yield* Effect.flip(Thread.joinWithin(thread, 10))).toBe("no")
+    })
+  )
+
+  it.effect("refuses times that make no sense, names them, and leaves the thread unharmed", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.never, now)
+      for (const [given, shown] of [
+        [-1, "-1"],
+        [NaN, "NaN"],
+        [Infinity, "Infinity"],
+        [-Infinity, "-Infinity"],
+        ["Infinity", "Infinity"],
+        ["-5 seconds", "-5 seconds"],
+        [-5n, "-5"],
+        ["soon", "soon"]
+      ] as const) {
+        const error = yield* Effect.flip(Thread.joinWithin(thread, given as number))
+        expect(error.reason._tag).toBe("InvalidDuration")
+        expect(error.message).toContain(shown)
+        expect(yield* failureTag(Thread.joinAll([thread], { each: given as number }))).toBe("InvalidDuration")
+        expect(yield* failureTag(Thread.joinAll([thread], { within: given as number }))).toBe("InvalidDuration")
+      }
+      expect((yield* Thread.status(thread))._tag).toBe("Running")
+    })
+  )
+})
+
+describe("Thread.joinAll", () => {
+  it.effect("without a limit waits for all", () =>
+    Effect.gen(function* () {
+      const threads = yield* sleepers(30, 10, 20)
+      expect(yield* endsIn(Thread.joinAll(threads), 30)).toEqual([30, 10, 20])
+    })
+  )
+
+  it.effect("with each gives every thread its own time, one after another", () =>
+    Effect.gen(function* () {
+      const threads = yield* sleepers(100, 15, 100)
+      const joined = Thread.joinAll(threads, { each: 10 })
+      expect(yield* endsIn(joined, 25)).toEqual([Option.none(), Option.some(15), Option.none()])
+    })
+  )
+
+  it.effect("with within shares one budget, and still sees who has ended by then", () =>
+    Effect.gen(function* () {
+      const threads = yield* sleepers(100, 5, 100, 10)
+      const joined = Thread.joinAll(threads, { within: 10 })
+      expect((yield* endsIn(joined, 10)).slice(0, 3)).toEqual([Option.none(), Option.some(5), Option.none()])
+      expect(yield* Thread.isAlive(threads[0]!)).toBe(true)
+    })
+  )
+
+  it.effect("of none gives nothing", () =>
+    Effect.gen(function* () {
+      expect(yield* Thread.joinAll([])).toEqual([])
+      expect(yield* Thread.joinAll([], { within: 10 })).toEqual([])
+      expect(yield* failureTag(Thread.joinAll([], { each: -1 }))).toBe("InvalidDuration")
+    })
+  )
+})
+
+describe("Thread.status", () => {
+  it.effect("goes from Running over Stopping and Cancelled to Done", () =>
+    Effect.gen(function* () {
+      yield* settle
+      const seen: Array<string> = []
+      const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(10)), now)
+      const look = Effect.map(Thread.status(thread), (status) => seen.push(status._tag))
+      yield* look
+      yield* Thread.stop(thread, why)
+      yield* look
+      yield* Thread.interruptFork(thread)
+      yield* look
+      expect(yield* Thread.status(thread)).toMatchObject({ rung: "interrupt", reason: { message: "why" } })
+      expect(yield* Thread.isAlive(thread)).toBe(true)
+      yield* TestClock.adjust(10)
+      yield* look
+      expect(seen).toEqual(["Running", "Stopping", "Cancelled", "Done"])
+      expect(yield* Thread.isAlive(thread)).toBe(false)
+    })
+  )
+})
+
+describe("Thread, inside", () => {
+  it.effect("current is the thread, with its parent", () =>
+    Effect.gen(function* () {
+      const parent = yield* Thread.spawn(
+        Effect.flatMap(Thread.spawn(Thread.current), (child) => Effect.map(Thread.join(child), (seen) => [child, seen]))
+      )
+      const [child, seen] = yield* Thread.join(parent)
+      expect(seen).toBe(child)
+      expect(seen!.parent).toBe(parent)
+    })
+  )
+
+  it.effect("stopRequested, awaitStop and untilStopped see a stop", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const before = yield* Thread.stopRequested
+          const given = yield* Thread.untilStopped(Effect.never)
+          const reason = yield* Thread.awaitStop
+          return [before, given, reason.message, yield* Thread.stopRequested]
+        }),
+        now
+      )
+      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      expect(yield* Thread.join(thread)).toEqual([false, Option.none(), "enough", true])
+    })
+  )
+
+  it.effect(
+    "untilStopped runs the finalizers of what it ends, with the reason, and passes values and failures on",
+    () =>
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const thread = yield* Thread.spawn(
+          Effect.gen(function* () {
+            seen.push(Option.getOrThrow(yield* Thread.untilStopped(Effect.succeed("value"))))
+            seen.push(String(yield* Effect.flip(Thread.untilStopped(Effect.fail("failed")))))
+            yield* Thread.untilStopped(
+              Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(messages(exit).join())))
+            )
+          }),
+          now
+        )
+        yield* Thread.stop(thread, CancelReason.stopped("enough"))
+        yield* Thread.join(thread)
+        expect(seen).toEqual(["value", "failed", "enough"])
+      })
+  )
+
+  it.effect("untilStopped in a thread that was asked before runs nothing", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const thread = yield* Thread.spawn(
+        Effect.andThen(Thread.awaitStop, Thread.untilStopped(Effect.sync(() => (ran = true)))),
+        now
+      )
+      yield* Thread.stop(thread)
+      expect(yield* Thread.join(thread)).toEqual(Option.none())
+      expect(ran).toBe(false)
+    })
+  )
+
+  it.effect("untilStopped does not turn an interrupt into a stop", () =>
+    Effect.gen(function* () {
+      let after = false
+      const thread = yield* Thread.spawn(
+        Effect.andThen(
+          Thread.untilStopped(Effect.never),
+          Effect.sync(() => (after = true))
+        ),
+        now
+      )
+      yield* Thread.interrupt(thread, why)
+      expect(after).toBe(false)
+      expect(messages(yield* Thread.await(thread))).toEqual(["why"])
+    })
+  )
+
+  it.effect("untilStopped does not lose the failure of a finalizer", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Thread.untilStopped(Effect.ensuring(Effect.never, Effect.die("bad"))), now)
+      yield* Thread.stop(thread)
+      expect(yield* Thread.await(thread)).toEqual(Exit.die("bad"))
+    })
+  )
+
+  it.effect("checkpoint ends a loop that was interrupted", () =>
+    Effect.gen(function* () {
+      let rounds = 0
+      const thread = yield* Thread.spawn(
+        Effect.forever(
+          Effect.andThen(
+            Effect.sync(() => rounds++),
+            Thread.checkpoint
+          )
+        ),
+        now
+      )
+      yield* Effect.yieldNow
+      yield* Thread.interrupt(thread)
+      const atEnd = rounds
+      yield* settle
+      expect(rounds).toBe(atEnd)
+      expect(rounds).toBeGreaterThan(0)
+    })
+  )
+
+  it.effect("every function fails with OutsideThread outside a thread, and names itself", () =>
+    Effect.gen(function* () {
+      const all = {
+        "Thread.current": Thread.current,
+        "Thread.stopRequested": Thread.stopRequested,
+        "Thread.awaitStop": Thread.awaitStop,
+        "Thread.checkpoint": Thread.checkpoint,
+        "Thread.untilStopped": Thread.untilStopped(Effect.void),
+        "Thread.receive": Thread.receive(Effect.void, Nudge)
+      }
+      for (const [name, effect] of Object.entries(all)) {
+        // They differ in what they give only.
+        const error = yield* Effect.flip(effect as Effect.Effect<unknown, ThreadError.ThreadError>)
+        expect(error.reason).toEqual({ _tag: "OutsideThread", operation: name })
+        expect(error.message).toContain("Thread.spawn")
+      }
+    })
+  )
+})

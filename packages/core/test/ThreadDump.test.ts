@@ -1,0 +1,167 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Lease, Thread, ThreadDump } from "@quiesce/core"
+import { Effect, Latch, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { endsIn, settle } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+const lease = (name: string, release: Effect.Effect<void> = Effect.void) =>
+  Lease.make({ name, acquire: Effect.void, release: () => release })
+
+/** A parent that holds a lease and has a child which holds another. */
+const family = Thread.spawn(
+  Effect.gen(function* () {
+    yield* lease("pool")
+    yield* Thread.spawn(Effect.andThen(lease("socket"), Effect.never), { ...now, name: "child" })
+    yield* Effect.never
+  }),
+  { ...now, name: "parent" }
+)
+
+describe("ThreadDump", () => {
+  it.effect("of a thread is its tree with what each holds and for how long", () =>
+    Effect.gen(function* () {
+      const thread = yield* family
+      yield* TestClock.adjust(5)
+      expect(yield* ThreadDump.of(thread)).toEqual({
+        id: thread.id,
+        name: "parent",
+        status: "running",
+        rung: null,
+        reason: null,
+        ageMillis: 5,
+        leases: [{ name: "pool", ageMillis: 5, releasingMillis: null }],
+        children: [
+          {
+            id: expect.any(Number),
+            name: "child",
+            status: "running",
+            rung: null,
+            reason: null,
+            ageMillis: 5,
+            leases: [{ name: "socket", ageMillis: 5, releasingMillis: null }],
+            children: []
+          }
+        ]
+      })
+    })
+  )
+
+  it.effect("shows the rung and the reason, and which release runs since when", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(Effect.andThen(lease("slow", gate.await), Effect.never), now)
+      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      expect(yield* ThreadDump.of(thread)).toMatchObject({ status: "stopping", rung: "stop" })
+      yield* TestClock.adjust(3)
+      yield* Thread.interruptFork(thread)
+      yield* TestClock.adjust(4)
+      expect(yield* ThreadDump.of(thread)).toMatchObject({
+        status: "cancelled",
+        rung: "interrupt",
+        reason: { message: "enough" },
+        leases: [{ name: "slow", ageMillis: 7, releasingMillis: 4 }]
+      })
+      yield* gate.open
+    })
+  )
+
+  it.effect("of a thread that has ended says so and holds nothing", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.asVoid(lease("file")))
+      yield* Thread.join(thread)
+      expect(yield* ThreadDump.of(thread)).toMatchObject({ status: "done", rung: null, leases: [], children: [] })
+    })
+  )
+
+  it.effect("holds live threads and abandoned ones, until these really end", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const stuck = yield* Thread.spawn(Effect.uninterruptible(gate.await), now)
+      const shown = Effect.map(ThreadDump.make, (dump) => dump.threads.find((thread) => thread.id === stuck.id)?.status)
+      expect(yield* shown).toBe("running")
+      yield* endsIn(Thread.shutdown(stuck, { interrupt: 10 }), 10)
+      expect(yield* shown).toBe("abandoned")
+      yield* gate.open
+      yield* settle
+      expect(yield* shown).toBeUndefined()
+      expect((yield* ThreadDump.of(stuck)).status).toBe("done")
+    })
+  )
+
+  it.effect("shows what is held outside any thread", () =>
+    Effect.gen(function* () {
+      yield* lease("global")
+      const { leases } = yield* ThreadDump.make
+      expect(leases.map((held) => held.name)).toContain("global")
+    })
+  )
+
+  it.effect("keeps no thread that has ended", () =>
+    Effect.gen(function* () {
+      const thread = yield* family
+      yield* Thread.interrupt(thread)
+      const { threads } = yield* ThreadDump.make
+      expect(threads.filter((found) => found.id === thread.id)).toEqual([])
+    })
+  )
+
+  it.effect("survives JSON", () =>
+    Effect.gen(function* () {
+      const thread = yield* family
+      const gate = yield* Latch.make()
+      const ending = yield* Thread.spawn(Effect.andThen(lease("slow", gate.await), Effect.never), now)
+      yield* Thread.stop(thread, CancelReason.shutdown("bye", "SIGTERM"))
+      yield* Thread.interruptFork(ending, CancelReason.timedOut(5))
+      const dump = yield* ThreadDump.make
+      const json = JSON.stringify(Schema.encodeSync(ThreadDump.ThreadDump)(dump))
+      expect(Schema.decodeUnknownSync(ThreadDump.ThreadDump)(JSON.parse(json))).toEqual(dump)
+      expect(dump.threads.length).toBeGreaterThanOrEqual(2)
+      yield* gate.open
+    })
+  )
+
+  it.effect("renders one thread a line, indented below its parent, and one lease a line", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* family
+      const other = yield* Thread.spawn(Effect.andThen(lease("slow", gate.await), Effect.never), {
+        ...now,
+        name: "other"
+      })
+      yield* TestClock.adjust(5)
+      yield* Thread.interruptFork(other, CancelReason.interrupted("why"))
+      yield* TestClock.adjust(2)
+      const threads = [yield* ThreadDump.of(thread), yield* ThreadDump.of(other)]
+      const text = ThreadDump.render({ at: 7, leases: [{ name: "g", ageMillis: 1, releasingMillis: null }], threads })
+      expect(text.split("\n")).toEqual([
+        "- g, held for 1 ms",
+        `parent #${thread.id} running, 7 ms`,
+        "  - pool, held for 7 ms",
+        expect.stringMatching(/^ {2}child #\d+ running, 7 ms$/),
+        "    - socket, held for 7 ms",
+        `other #${other.id} cancelled (interrupt: why), 7 ms`,
+        "  - slow, held for 7 ms, releasing for 2 ms"
+      ])
+      yield* gate.open
+    })
+  )
+
+  it.effect("shows a child that hangs below an abandoned thread", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const masked = Effect.uninterruptible(gate.await)
+      const stuck = yield* Thread.spawn(Effect.andThen(Thread.spawn(masked, { ...now, name: "below" }), masked), now)
+      yield* endsIn(Thread.shutdown(stuck, { interrupt: 10 }), 10)
+      const dump = yield* ThreadDump.make
+      const found = dump.threads.find((thread) => thread.id === stuck.id)
+      expect(found?.children.map((child) => child.name)).toEqual(["below"])
+      yield* gate.open
+    })
+  )
+
+  it("of nothing renders nothing", () => {
+    expect(ThreadDump.render({ at: 0, leases: [], threads: [] })).toBe("")
+  })
+})

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ThreadError } from "@quiesce/core"
+import { Effect, Exit, Schema } from "effect"
+
+const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
+  { _tag: "InvalidReason", given: "1" },
+  { _tag: "InvalidError", given: "1" },
+  { _tag: "InvalidDuration", option: "settle", given: "-1", problem: "a time can't be negative" },
+  { _tag: "InvalidEscalation", problem: "it has no rung" },
+  { _tag: "OutsideThread", operation: "Thread.current" },
+  { _tag: "SelfJoin", thread: "a" },
+  { _tag: "ScopeClosed", thread: "a" },
+  { _tag: "DeadlineExceeded", millis: 5 },
+  { _tag: "ReleaseTimedOut", lease: "l", millis: 5 },
+  { _tag: "Abandoned", thread: "a", finalizer: null },
+  { _tag: "Abandoned", thread: "a", finalizer: "l" },
+  { _tag: "Killed", thread: "a", lost: [] },
+  { _tag: "Killed", thread: "a", lost: ["l"] },
+  { _tag: "Crashed", thread: "a", problem: "out of memory" }
+]
+
+describe("ThreadError", () => {
+  it("survives JSON, each kind, its message too", () => {
+    for (const reason of all) {
+      const error = ThreadError.make(reason)
+      const json = JSON.stringify(Schema.encodeSync(ThreadError.ThreadError)(error))
+      const decoded = Schema.decodeUnknownSync(ThreadError.ThreadError)(JSON.parse(json))
+      expect(ThreadError.isThreadError(decoded)).toBe(true)
+      expect(decoded.reason).toEqual(reason)
+      expect(decoded.message).toBe(error.message)
+    }
+  })
+
+  it("says what happened and what to do, and names what was given", () => {
+    for (const reason of all) {
+      const { message } = ThreadError.make(reason)
+      const given = Object.values(reason)
+        .slice(1)
+        .flat()
+        .filter((value) => value !== null)
+      for (const value of given) expect(message).toContain(String(value))
+      expect(message.split(/[.!] /).length).toBeGreaterThan(1)
+    }
+  })
+
+  it.effect("is a failure that can be yielded and caught by its tag", () =>
+    Effect.gen(function* () {
+      const failing = Effect.gen(function* () {
+        return yield* ThreadError.make(all[0]!)
+      })
+      expect(yield* Effect.catchTag(failing, "ThreadError", (error) => Effect.succeed(error.reason))).toEqual(all[0])
+    })
+  )
+
+  it("can't be read from anything else", () => {
+    const decode = Schema.decodeUnknownExit(ThreadError.ThreadError)
+    expect(Exit.isFailure(decode({ _tag: "ThreadError", reason: { _tag: "Other" } }))).toBe(true)
+  })
+})

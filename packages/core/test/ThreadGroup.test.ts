@@ -1,0 +1,291 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Lease, Thread, ThreadDump, ThreadGroup } from "@quiesce/core"
+import { Cause, Clock, Effect, Exit, Scope } from "effect"
+import { endsIn, failureTag, hung, messages, settle } from "./support.ts"
+
+const now = { startImmediately: true } as const
+
+const cleansUp = (millis: number) => Effect.ensuring(Effect.never, Effect.sleep(millis))
+const failsAfter = (millis: number, error: string) => Effect.andThen(Effect.sleep(millis), Effect.fail(error))
+
+describe("ThreadGroup.spawn", () => {
+  it.effect("counts the live threads", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      expect([group.policy, group.size]).toEqual(["failFast", 0])
+      const first = yield* ThreadGroup.spawn(group, Effect.never, now)
+      yield* ThreadGroup.spawn(group, Effect.never, now)
+      expect(group.size).toBe(2)
+      yield* Thread.interrupt(first)
+      expect(group.size).toBe(1)
+    })
+  )
+
+  it.effect("after the group's scope has closed fails with ScopeClosed and starts nothing", () =>
+    Effect.gen(function* () {
+      let ran = false
+      const group = yield* Effect.scoped(ThreadGroup.make())
+      const spawn = ThreadGroup.spawn(
+        group,
+        Effect.sync(() => (ran = true)),
+        now
+      )
+      expect(yield* failureTag(spawn)).toBe("ScopeClosed")
+      yield* settle
+      expect(ran).toBe(false)
+    })
+  )
+
+  it.effect("in the group of a cancelled thread starts nothing", () =>
+    Effect.gen(function* () {
+      let ran = false
+      let late: Thread.Thread<unknown> | undefined
+      const parent = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const group = yield* ThreadGroup.make()
+          const spawn = ThreadGroup.spawn(
+            group,
+            Effect.sync(() => (ran = true)),
+            now
+          )
+          yield* Effect.ensuring(Effect.never, Effect.orDie(Effect.map(spawn, (thread) => (late = thread))))
+        }),
+        now
+      )
+      yield* Thread.interrupt(parent, CancelReason.interrupted("why"))
+      expect(ran).toBe(false)
+      expect(messages(yield* Thread.await(late!))).toEqual(["why"])
+    })
+  )
+
+  it.effect("from another thread makes a child of the thread that the group belongs to", () =>
+    Effect.gen(function* () {
+      const owner = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const group = yield* ThreadGroup.make()
+          const other = yield* Thread.spawn(ThreadGroup.spawn(group, Effect.never, now))
+          return (yield* Thread.join(other)).parent
+        })
+      )
+      expect(yield* Thread.join(owner)).toBe(owner)
+    })
+  )
+
+  it.effect("when the thread that made the group has ended still makes a thread that the dump shows", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.Scope
+      const maker = yield* Thread.spawn(Scope.provide(ThreadGroup.make(), scope))
+      const group = yield* Thread.join(maker)
+      const thread = yield* ThreadGroup.spawn(group, Effect.never, now)
+      const { threads } = yield* ThreadDump.make
+      expect(threads.map((found) => found.id)).toContain(thread.id)
+      expect(yield* Thread.isAlive(thread)).toBe(true)
+    })
+  )
+})
+
+describe("ThreadGroup, its scope", () => {
+  it.effect("ends all threads at once when it closes, each by its own escalation", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const group = yield* Scope.provide(ThreadGroup.make(), scope)
+      const slow = yield* ThreadGroup.spawn(group, cleansUp(30), now)
+      yield* ThreadGroup.spawn(group, cleansUp(20), now)
+      const stuck = yield* ThreadGroup.spawn(group, hung, { ...now, escalation: { interrupt: 10 } })
+      yield* endsIn(Scope.close(scope, Exit.void), 30)
+      expect(yield* Clock.currentTimeMillis).toBe(30)
+      expect((yield* Thread.status(stuck))._tag).toBe("Abandoned")
+      expect(messages(yield* Thread.await(slow))[0]).toBe('Parent "main" has ended')
+      expect(group.size).toBe(0)
+    })
+  )
+
+  it.effect("can be closed from inside a thread of the group", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const group = yield* Scope.provide(ThreadGroup.make(), scope)
+      const sibling = yield* ThreadGroup.spawn(group, Effect.never, now)
+      const closer = yield* ThreadGroup.spawn(group, Effect.andThen(Scope.close(scope, Exit.void), Effect.never), now)
+      yield* settle
+      expect(yield* Thread.isAlive(closer)).toBe(false)
+      expect(yield* Thread.isAlive(sibling)).toBe(false)
+    })
+  )
+})
+
+describe("ThreadGroup, failFast", () => {
+  it.effect("interrupts the siblings of the first that fails, and shows the original error only", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<string>()
+      const sibling = yield* ThreadGroup.spawn(group, cleansUp(5), now)
+      yield* ThreadGroup.spawn(group, failsAfter(10, "first"), { ...now, name: "failing" })
+      yield* ThreadGroup.spawn(group, Effect.ensuring(Effect.never, Effect.die("in a finalizer")), now)
+      const exit = yield* endsIn(Effect.exit(ThreadGroup.joinAll(group)), 15)
+      expect(exit).toEqual(Exit.fail("first"))
+      expect(messages(yield* Thread.await(sibling))).toEqual(['Sibling "failing" has failed'])
+      expect(sibling.reason).toMatchObject({ _tag: "SiblingFailed", sibling: "failing" })
+    })
+  )
+
+  it.effect("does not harm the thread that the group belongs to", () =>
+    Effect.gen(function* () {
+      const owner = yield* Thread.spawn(
+        Effect.gen(function* () {
+          const group = yield* ThreadGroup.make<string>()
+          yield* ThreadGroup.spawn(group, Effect.fail("no"))
+          return yield* Effect.flip(ThreadGroup.joinAll(group))
+        })
+      )
+      expect(yield* Thread.join(owner)).toBe("no")
+      expect(owner.signal.aborted).toBe(false)
+    })
+  )
+
+  it.effect("does not take an interruption for a failure", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      const interrupted = yield* ThreadGroup.spawn(group, Effect.never, now)
+      const other = yield* ThreadGroup.spawn(group, Effect.as(Effect.sleep(10), "done"), now)
+      yield* Thread.interrupt(interrupted)
+      yield* endsIn(ThreadGroup.joinAll(group), 10)
+      expect(yield* Thread.join(other)).toBe("done")
+    })
+  )
+
+  it.effect("ends a thread that is spawned after the failure, so that joinAll does not wait for ever", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<string>()
+      yield* ThreadGroup.spawn(group, Effect.fail("no"), now)
+      const late = yield* ThreadGroup.spawn(group, Effect.never, now)
+      expect(yield* endsIn(Effect.exit(ThreadGroup.joinAll(group)), 0)).toEqual(Exit.fail("no"))
+      expect(late.reason?._tag).toBe("SiblingFailed")
+    })
+  )
+})
+
+describe("ThreadGroup, collect", () => {
+  it.effect("lets the siblings run on and fails with all failures", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<string>({ policy: "collect" })
+      yield* ThreadGroup.spawn(group, failsAfter(10, "second"), now)
+      yield* ThreadGroup.spawn(group, failsAfter(5, "first"), now)
+      const sibling = yield* ThreadGroup.spawn(group, Effect.as(Effect.sleep(20), "done"), now)
+      const exit = yield* endsIn(Effect.exit(ThreadGroup.joinAll(group)), 20)
+      const errors = Exit.isFailure(exit) ? exit.cause.reasons.filter(Cause.isFailReason).map((_) => _.error) : []
+      expect(errors).toEqual(["first", "second"])
+      expect(yield* Thread.join(sibling)).toBe("done")
+    })
+  )
+})
+
+describe("ThreadGroup, isolate", () => {
+  it.effect("makes a failure nobody's business but of those who join that thread", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<string>({ policy: "isolate" })
+      const failing = yield* ThreadGroup.spawn(group, Effect.fail("no"), now)
+      const sibling = yield* ThreadGroup.spawn(group, Effect.as(Effect.sleep(20), "done"), now)
+      yield* endsIn(ThreadGroup.joinAll(group), 20)
+      expect(yield* Effect.flip(Thread.join(failing))).toBe("no")
+      expect(yield* Thread.join(sibling)).toBe("done")
+    })
+  )
+})
+
+describe("ThreadGroup.joinAll", () => {
+  it.effect("waits for threads that are spawned while it waits", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      let late = false
+      const second = Effect.andThen(
+        Effect.sleep(10),
+        Effect.sync(() => (late = true))
+      )
+      yield* ThreadGroup.spawn(
+        group,
+        Effect.andThen(Effect.sleep(5), Effect.orDie(Effect.suspend(() => ThreadGroup.spawn(group, second, now)))),
+        now
+      )
+      yield* endsIn(ThreadGroup.joinAll(group), 15)
+      expect(late).toBe(true)
+    })
+  )
+
+  it.effect("of no threads returns", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      expect(yield* Effect.exit(ThreadGroup.joinAll(group))).toEqual(Exit.void)
+    })
+  )
+
+  it.effect("and shutdown, from a thread of the group or below one, fail with SelfJoin", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      const both = Effect.all([failureTag(ThreadGroup.joinAll(group)), failureTag(ThreadGroup.shutdown(group))])
+      const below = Effect.orDie(Effect.flatMap(Thread.spawn(both), Thread.join))
+      const member = yield* ThreadGroup.spawn(group, Effect.all([Effect.orDie(both), below]))
+      expect(yield* Thread.join(member)).toEqual([
+        ["SelfJoin", "SelfJoin"],
+        ["SelfJoin", "SelfJoin"]
+      ])
+    })
+  )
+})
+
+describe("ThreadGroup.shutdown", () => {
+  it.effect("climbs with all at once and one budget, and reports on each", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      const lease = Lease.make({ name: "file", acquire: Effect.void, release: () => Effect.void })
+      yield* ThreadGroup.spawn(group, Effect.andThen(Effect.orDie(Thread.awaitStop), Effect.sleep(5)), {
+        ...now,
+        name: "drains"
+      })
+      yield* ThreadGroup.spawn(group, Effect.andThen(Effect.orDie(lease), cleansUp(7)), { ...now, name: "cleans up" })
+      yield* ThreadGroup.spawn(group, hung, { ...now, name: "hangs" })
+      yield* ThreadGroup.spawn(group, hung, { ...now, name: "hangs too" })
+      const reports = yield* endsIn(ThreadGroup.shutdown(group, { stop: 10, interrupt: 20 }), 30)
+      expect(
+        reports.map(({ thread, rung, millis, ending, released }) => [
+          thread,
+          rung,
+          millis,
+          ending._tag,
+          released.map((_) => _.lease)
+        ])
+      ).toEqual([
+        ["drains", "stop", 5, "Succeeded", []],
+        ["cleans up", "interrupt", 17, "Interrupted", ["file"]],
+        ["hangs", "interrupt", 30, "Lingers", []],
+        ["hangs too", "interrupt", 30, "Lingers", []]
+      ])
+      expect(group.size).toBe(0)
+    })
+  )
+
+  it.effect("of no threads reports nothing", () =>
+    Effect.gen(function* () {
+      expect(yield* ThreadGroup.shutdown(yield* ThreadGroup.make())).toEqual([])
+    })
+  )
+
+  it.effect("gives all the same reason", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      const threads = yield* Effect.replicateEffect(ThreadGroup.spawn(group, Effect.never, now), 3)
+      yield* ThreadGroup.shutdown(group, undefined, { reason: CancelReason.shutdown("bye", "SIGTERM") })
+      expect(threads.map((thread) => thread.reason?.message)).toEqual(["bye", "bye", "bye"])
+    })
+  )
+
+  it.effect("refuses what makes no sense and leaves the threads unharmed", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      const thread = yield* ThreadGroup.spawn(group, Effect.never, now)
+      expect(yield* failureTag(ThreadGroup.shutdown(group, {}))).toBe("InvalidEscalation")
+      // What a caller without types could pass.
+      const reason = "no" as unknown as CancelReason.CancelReason
+      expect(yield* failureTag(ThreadGroup.shutdown(group, undefined, { reason }))).toBe("InvalidReason")
+      expect((yield* Thread.status(thread))._tag).toBe("Running")
+    })
+  )
+})

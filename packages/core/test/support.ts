@@ -1,0 +1,40 @@
+/** What many tests need: something that hangs, failures as values, and virtual time that passes around an effect. */
+import { expect } from "@effect/vitest"
+import { CancelReason, ThreadError } from "@quiesce/core"
+import { Cause, Effect, Exit, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+
+/** Hears of no cancel and never ends. */
+export const hung: Effect.Effect<never> = Effect.uninterruptible(Effect.never)
+
+/** The reason tag of the `ThreadError` that an effect fails with. */
+export const failureTag = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<string, A, R> =>
+  Effect.map(Effect.flip(effect), (error) => (ThreadError.isThreadError(error) ? error.reason._tag : String(error)))
+
+/** The messages of all reasons for which something was interrupted. */
+export const messages = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>
+  Exit.isFailure(exit) ? CancelReason.allFromCause(exit.cause).map((reason) => reason.message) : []
+
+/** The defects of an exit that are errors of this package, by tag. */
+export const defectTags = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>
+  Exit.isSuccess(exit)
+    ? []
+    : exit.cause.reasons
+        .filter(Cause.isDieReason)
+        .map(({ defect }) => (ThreadError.isThreadError(defect) ? defect.reason._tag : String(defect)))
+
+/** Runs an effect for a stretch of virtual time, in which it has to end. */
+export const endsIn = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  duration: Parameters<typeof TestClock.adjust>[0]
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    yield* settle
+    const fiber = yield* Effect.forkChild(effect, { startImmediately: true })
+    yield* TestClock.adjust(duration)
+    expect(fiber.pollUnsafe(), "still waits").toBeDefined()
+    return yield* Fiber.join(fiber)
+  })
+
+/** Lets everything that can run do so. */
+export const settle: Effect.Effect<void> = TestClock.adjust(0)
