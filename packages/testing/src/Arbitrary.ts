@@ -1,0 +1,166 @@
+/**
+ * Generates programs and scenarios, small ones first, that shrink to short ones.
+ *
+ * @since 0.1.0
+ */
+import * as fc from "fast-check"
+import type { Climb, Instruction, Program, Release } from "./Program.ts"
+import type { Planned, Scenario } from "./Scenario.ts"
+
+/**
+ * What programs are made of. Weights by tag: an instruction without one is not generated. `releases` says how releases
+ * may behave, `depth` how deep blocks nest (default 3), `length` how many instructions a block has (default 4).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Mix {
+  readonly weights: Partial<Record<Instruction["_tag"], number>>
+  readonly releases?: ReadonlyArray<Release["_tag"]> | undefined
+  readonly depth?: number | undefined
+  readonly length?: number | undefined
+}
+
+const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
+
+/** The limit of every release that has one. */
+const within = 7
+
+const releaseOf = (
+  tag: Release["_tag"]
+): fc.Arbitrary<{ readonly release: Release; readonly within: number | null }> => {
+  if (tag === "Hang") return fc.constant({ release: { _tag: tag }, within })
+  if (tag === "Slow") {
+    return fc.record({
+      release: fc.record({ _tag: fc.constant(tag), millis: fc.constantFrom(1, 2, 20) }),
+      within: fc.constantFrom(null, within)
+    })
+  }
+  return fc.constant({ release: { _tag: tag }, within: null })
+}
+
+/**
+ * How hard a thread is pressed, with a limit on the last rung where `bounded` is set.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const climb: fc.Arbitrary<Climb> = fc
+  .record({
+    stop: fc.constantFrom(null, 0, 3),
+    interrupt: fc.constantFrom(null, 1, 5, 100),
+    unwind: fc.constantFrom(null, 2),
+    kill: fc.constantFrom(null, 2)
+  })
+  .map((made) => (made.stop === null && made.interrupt === null ? { ...made, interrupt: 5 } : made))
+
+/**
+ * Programs of a mix.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const program = (mix: Mix): fc.Arbitrary<Program> => block(mix, mix.depth ?? 3)
+
+const block = (mix: Mix, depth: number): fc.Arbitrary<Program> => {
+  const choices = Object.entries(mix.weights).flatMap(([tag, weight]) => {
+    // The keys of the record are tags.
+    const arbitrary = instruction(mix, depth, tag as Instruction["_tag"])
+    return arbitrary === undefined ? [] : [{ arbitrary, weight }]
+  })
+  const most = depth === (mix.depth ?? 3) ? (mix.length ?? 4) : 3
+  return fc.array(fc.oneof(...choices), { minLength: depth === (mix.depth ?? 3) ? 1 : 0, maxLength: most, size: "max" })
+}
+
+// A case for each instruction.
+// oxlint-disable-next-line max-lines-per-function
+const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arbitrary<Instruction> | undefined => {
+  const child = fc.nat(2)
+  const error = fc.constantFrom<"A" | "B">("A", "B")
+  // The rest is what the last case takes.
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check
+  switch (_tag) {
+    case "Acquire":
+      return fc
+        .record({
+          held: fc.oneof(...(mix.releases ?? ["Ok"]).map(releaseOf)),
+          millis: fc.constantFrom(0, 0, 2),
+          fails: fc.constantFrom(false, false, false, true),
+          interruptible: fc.boolean()
+        })
+        .map(({ held, ...rest }) => ({ _tag, ...rest, ...held }))
+    case "Sleep":
+      return fc.record({ _tag: fc.constant(_tag), millis })
+    case "Checkpoint":
+    case "Spin":
+    case "Fail":
+      return fc.constant({ _tag })
+    case "Join":
+      return fc.record({ _tag: fc.constant(_tag), child, within: fc.constantFrom(null, 0, 2) })
+    case "Interrupt":
+      return fc.record({ _tag: fc.constant(_tag), child, wait: fc.boolean() })
+    case "Stop":
+      return fc.record({ _tag: fc.constant(_tag), child })
+    case "Shutdown":
+      return fc.record({
+        _tag: fc.constant(_tag),
+        child,
+        climb: fc.constant({ stop: 2, interrupt: 500, unwind: null, kill: null })
+      })
+    case "Raise":
+      return fc.record({ _tag: fc.constant(_tag), child, error, within: fc.constantFrom(0, 1, 5) })
+    case "Send":
+    case "Take":
+      return fc.record({ _tag: fc.constant(_tag), within: fc.constantFrom(1, 3) })
+    case "Promise":
+      return fc.record({
+        _tag: fc.constant(_tag),
+        millis: fc.constantFrom(1, 4, 9),
+        settle: fc.constantFrom(null, 0, 2, 6)
+      })
+    default:
+      return depth === 0 ? undefined : nested(mix, depth, _tag)
+  }
+}
+
+type Nested = Extract<Instruction, { readonly body: Program }>["_tag"]
+
+const nested = (mix: Mix, depth: number, _tag: Nested): fc.Arbitrary<Instruction> => {
+  const body = block(mix, depth - 1)
+  // The rest is what the last case takes.
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check
+  switch (_tag) {
+    case "Finally":
+      return fc.record({ _tag: fc.constant(_tag), body, cleanup: body })
+    case "Deadline":
+      return fc.record({ _tag: fc.constant(_tag), millis, body })
+    case "Receive":
+      return fc.record({ _tag: fc.constant(_tag), error: fc.constantFrom<"A" | "B">("A", "B"), body })
+    case "Fork":
+      return fc.record({
+        _tag: fc.constant(_tag),
+        body,
+        immediately: fc.boolean(),
+        outer: fc.boolean(),
+        escalation: fc.constantFrom(null, null, { stop: 2, interrupt: 500, unwind: null, kill: null })
+      })
+    case "Group":
+      return fc.record({
+        _tag: fc.constant(_tag),
+        policy: fc.constantFrom<"failFast" | "collect" | "isolate">("failFast", "failFast", "collect", "isolate"),
+        members: fc.array(body, { minLength: 1, maxLength: 3 }),
+        body
+      })
+    default:
+      return fc.record({ _tag: fc.constant(_tag), body })
+  }
+}
+
+/**
+ * Scenarios of a mix, with a plan.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const scenario = (mix: Mix, plan: fc.Arbitrary<ReadonlyArray<Planned>>): fc.Arbitrary<Scenario> =>
+  fc.record({ program: program(mix), plan, seed: fc.option(fc.nat(1000)) })

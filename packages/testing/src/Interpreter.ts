@@ -1,0 +1,307 @@
+/**
+ * Turns a program into an effect on a subject, and notes what happens.
+ *
+ * A thread's name is its path: `t`, its second child `t.1`. A lease's name is that of its thread and a number.
+ *
+ * @since 0.1.0
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Deadline from "@quiesce/core/Deadline"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { interrupt, withChild } from "./internal/children.ts"
+import { escalation, type Of, type Place, type Scoped } from "./internal/place.ts"
+import { shared } from "./internal/shared.ts"
+import { errors, type Known, type Letter, type World } from "./internal/world.ts"
+import type { Climb, Instruction, Program, Release } from "./Program.ts"
+import type { AnyThread, Work } from "./Subject.ts"
+
+/**
+ * The body of the thread `name`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const body = (world: World, name: string, program: Program): Scoped =>
+  Effect.suspend(() => {
+    world.note({ _tag: "Started", thread: name })
+    const own = { children: [], leases: 0, spawned: 0 }
+    const place = {
+      world,
+      thread: name,
+      scope: name,
+      outerScope: undefined,
+      outerName: name,
+      masked: false,
+      locked: false,
+      own
+    }
+    return Effect.onExit(block(place, program), (exit) =>
+      world.noting(() => ({ _tag: "BodyEnded", thread: name, exit }))
+    )
+  })
+
+const block = (place: Place, program: Program): Scoped =>
+  Effect.forEach(program, (instruction) => perform(place, instruction), { discard: true })
+
+const perform = (place: Place, instruction: Instruction): Scoped => {
+  const { world } = place
+  // The rest is what the last case takes.
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check
+  switch (instruction._tag) {
+    case "Acquire":
+      return acquire(place, instruction)
+    case "Sleep":
+      return sleep(place, instruction.millis)
+    case "Checkpoint":
+      return Effect.andThen(
+        world.subject.checkpoint,
+        world.noting(() => ({ _tag: "Passed", thread: place.thread, ...state(place) }))
+      )
+    case "Spin":
+      return Effect.sync(() => Math.sqrt(2))
+    case "Fail":
+      return Effect.fail(`${place.thread} failed`)
+    case "Join":
+    case "Interrupt":
+    case "Stop":
+    case "Shutdown":
+    case "Raise":
+      return withChild(place, instruction)
+    case "Send":
+    case "Take":
+    case "Lock":
+    case "Promise":
+      return shared(place, instruction, block)
+    case "Fork":
+    case "Group":
+      return instruction._tag === "Fork" ? fork(place, instruction) : group(place, instruction)
+    default:
+      return nested(place, instruction)
+  }
+}
+
+const state = (place: Place): { readonly masked: boolean; readonly cancelled: boolean } => ({
+  masked: place.masked,
+  cancelled: place.world.isCancelled(place.thread)
+})
+
+const sleep = (place: Place, millis: number): Work => {
+  const work = Effect.sleep(millis)
+  if (!place.masked) return work
+  return Effect.onInterrupt(work, () => place.world.noting(() => ({ _tag: "MaskBroken", thread: place.thread })))
+}
+
+// ---- Leases ----
+
+const acquire = (place: Place, instruction: Of<"Acquire">): Scoped =>
+  Effect.suspend(() => {
+    const { world, thread } = place
+    const lease = `${thread}/${place.own.leases++}`
+    let noted = false
+    const acquired = (): string => {
+      if (!noted) world.note({ _tag: "Acquired", thread, lease, scope: place.scope })
+      noted = true
+      return lease
+    }
+    const made = world.subject.lease({
+      name: lease,
+      acquire: Effect.flatMap(Effect.sleep(instruction.millis), () => {
+        if (instruction.fails) {
+          world.note({ _tag: "AcquireFailed", thread, lease })
+          return Effect.fail(`${lease} was not acquired`)
+        }
+        // Masked, it is noted in the very step in which it succeeds. One that may be interrupted has not succeeded
+        // before its last step, so that is known only when the subject has it.
+        return Effect.succeed(instruction.interruptible ? lease : acquired())
+      }),
+      release: (_, exit) => {
+        if (instruction.interruptible) acquired()
+        return release(place, lease, instruction.release, exit)
+      },
+      releaseWithin: instruction.within ?? undefined,
+      interruptible: instruction.interruptible
+    })
+    return Effect.map(made, acquired)
+  })
+
+const release = (place: Place, lease: string, how: Release, exit: Exit.Exit<unknown, unknown>): Scoped => {
+  const { world, thread } = place
+  const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
+  world.note({ _tag: "Releasing", thread, lease, reason })
+  return Effect.onExit(releasing(place, how), (ended) =>
+    world.noting(() => ({
+      _tag: "Released",
+      thread,
+      lease,
+      how: Exit.isSuccess(ended) ? "ok" : Exit.hasInterrupts(ended) ? "cut" : "failed"
+    }))
+  )
+}
+
+const releasing = (place: Place, how: Release): Scoped => {
+  switch (how._tag) {
+    case "Ok":
+      return Effect.void
+    case "Fail":
+      return Effect.fail("a release failed")
+    case "Die":
+      return Effect.die("a release died")
+    case "Slow":
+      return Effect.sleep(how.millis)
+    case "Hang":
+      return Effect.never
+    case "Spawn":
+      return Effect.ignore(spawn(place, [{ _tag: "Sleep", millis: 1 }], {}))
+    case "Cancel":
+      return Effect.suspend(() => {
+        const self = place.world.threads.get(place.thread)
+        return self === undefined ? Effect.void : interrupt(place.world, self, "from a finalizer", true)
+      })
+  }
+}
+
+// ---- Blocks ----
+
+const nested = (
+  place: Place,
+  instruction: Of<"Scoped" | "Mask" | "Restore" | "Attempt" | "Finally" | "Deadline" | "Receive" | "UntilStopped">
+): Scoped => {
+  const { world } = place
+  const inner = block(instruction._tag === "Mask" ? { ...place, masked: true } : place, instruction.body)
+  switch (instruction._tag) {
+    case "Scoped":
+      return scoped(place, instruction.body)
+    case "Mask":
+      return Effect.flatMap(world.subject.mask(inner), () =>
+        Effect.sync(() => {
+          const { masked, cancelled } = state(place)
+          if (!masked && cancelled) world.note({ _tag: "MaskLost", thread: place.thread })
+        })
+      )
+    case "Restore":
+      return world.subject.restore(block({ ...place, masked: false }, instruction.body))
+    case "Attempt":
+      return Effect.ignore(inner)
+    case "Finally":
+      return Effect.onExit(inner, () => Effect.ignore(block({ ...place, masked: true }, instruction.cleanup)))
+    case "Deadline":
+      return deadline(place, instruction.millis, instruction.body)
+    case "Receive":
+      return receive(place, instruction.error, instruction.body)
+    case "UntilStopped":
+      return world.subject.untilStopped(inner)
+  }
+}
+
+const scoped = (place: Place, program: Program): Scoped =>
+  Effect.flatMap(Scope.Scope, (outerScope) => {
+    const { world, thread } = place
+    const scope = `${thread}#${world.nextId()}`
+    return Effect.onExit(Effect.scoped(block({ ...place, scope, outerScope, outerName: place.scope }, program)), () =>
+      world.noting(() => ({ _tag: "ScopeClosed", thread, scope, live: world.liveIn(scope) }))
+    )
+  })
+
+const deadline = (place: Place, millis: number, program: Program): Scoped => {
+  const { world, thread } = place
+  return Effect.withFiber((fiber) => {
+    const id = world.nextId()
+    const due = Math.min(fiber.getRef(Deadline.Current), world.clock.currentTimeMillisUnsafe() + millis)
+    const inner = Effect.withFiber((inside) => {
+      world.note({ _tag: "DeadlineBegan", thread, id, due: inside.getRef(Deadline.Current) })
+      return block(place, program)
+    })
+    return Effect.onExit(world.subject.deadline(inner, millis), (exit) =>
+      world.noting(() => ({
+        _tag: "DeadlineEnded",
+        thread,
+        id,
+        due,
+        exceeded:
+          Exit.isFailure(exit) && String(Cause.squash(exit.cause)).includes(`within its deadline of ${millis} ms`)
+      }))
+    )
+  })
+}
+
+const receive = (place: Place, error: "A" | "B", program: Program): Scoped =>
+  Effect.suspend(() => {
+    const { world, thread } = place
+    const region = world.nextId()
+    const work = world.subject.receive(block(place, program), Schema.instanceOf(errors[error]))
+    return Effect.catchIf(
+      work,
+      (failure): failure is Letter => failure instanceof errors[error],
+      (failure) => world.noting(() => ({ _tag: "Received", thread, letter: failure.letter, region }))
+    )
+  })
+
+// ---- Threads ----
+
+const spawn = (
+  place: Place,
+  program: Program,
+  options: { readonly immediately?: boolean; readonly climb?: Climb | null; readonly scope?: string },
+  start?: (effect: Scoped, options: Parameters<World["subject"]["spawn"]>[1]) => Work<AnyThread, Scope.Scope>
+): Work<Known, Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.suspend(() => {
+      const { world, own, thread } = place
+      const name = `${thread}.${own.spawned++}`
+      const given = {
+        name,
+        startImmediately: options.immediately,
+        escalation: options.climb == null ? undefined : escalation(options.climb)
+      }
+      return Effect.flatMap(
+        Effect.onError((start ?? world.subject.spawn)(body(world, name, program), given), () =>
+          world.noting(() => ({ _tag: "Refused", thread, name }))
+        ),
+        (child) => {
+          const known = { name, thread: child, scope: options.scope ?? place.scope }
+          own.children.push(known)
+          // Its signals are live from now on, not made when they are first looked at.
+          if (own.spawned % 2 === 0) void child.stopSignal
+          return Effect.as(world.admit(known, thread), known)
+        }
+      )
+    })
+  )
+
+const fork = (place: Place, instruction: Of<"Fork">): Scoped => {
+  const options = { immediately: instruction.immediately, climb: instruction.escalation }
+  if (!instruction.outer || place.outerScope === undefined) return spawn(place, instruction.body, options)
+  return Effect.provideService(
+    spawn(place, instruction.body, { ...options, scope: place.outerName }),
+    Scope.Scope,
+    place.outerScope
+  )
+}
+
+const group = (place: Place, instruction: Of<"Group">): Scoped => {
+  const { world, thread } = place
+  const id = world.nextId()
+  return Effect.scoped(
+    Effect.gen(function* () {
+      const made = yield* world.subject.makeGroup(instruction.policy)
+      for (const program of instruction.members) {
+        const start = (effect: Scoped, options: Parameters<World["subject"]["spawn"]>[1]) =>
+          world.subject.spawnInto(
+            made,
+            Effect.onExit(effect, (exit) => world.noting(() => ({ _tag: "MemberEnded", thread, group: id, exit }))),
+            options
+          )
+        yield* spawn(place, program, { scope: `group ${id}` }, start)
+      }
+      yield* block(place, instruction.body)
+      return yield* Effect.onExit(world.subject.joinGroup(made), (exit) =>
+        world.noting(() => ({ _tag: "GroupJoined", thread, group: id, policy: instruction.policy, exit }))
+      )
+    })
+  )
+}

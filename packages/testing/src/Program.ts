@@ -1,0 +1,189 @@
+/**
+ * Programs as data: what a thread does, as a list of instructions. The same program can run on any adapter and in a
+ * pure model, travels by its Schema, and is printed as what it is when it is a counterexample.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * How a release behaves: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, or interrupts the
+ * thread that it runs in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Release =
+  | { readonly _tag: "Ok" }
+  | { readonly _tag: "Fail" }
+  | { readonly _tag: "Die" }
+  | { readonly _tag: "Slow"; readonly millis: number }
+  | { readonly _tag: "Hang" }
+  | { readonly _tag: "Spawn" }
+  | { readonly _tag: "Cancel" }
+
+/**
+ * The grace for each rung in milliseconds; null for a rung that is not climbed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Climb {
+  readonly stop: number | null
+  readonly interrupt: number | null
+  readonly unwind: number | null
+  readonly kill: number | null
+}
+
+/**
+ * One instruction. `child` counts the threads that the current one has spawned, modulo their number; without one the
+ * instruction does nothing. Times are in milliseconds; `within` is null where there is no limit.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Instruction =
+  | {
+      readonly _tag: "Acquire"
+      readonly release: Release
+      readonly within: number | null
+      readonly millis: number
+      readonly fails: boolean
+      readonly interruptible: boolean
+    }
+  | { readonly _tag: "Sleep"; readonly millis: number }
+  | { readonly _tag: "Checkpoint" }
+  | { readonly _tag: "Spin" }
+  | { readonly _tag: "Fail" }
+  | { readonly _tag: "Scoped"; readonly body: Program }
+  | { readonly _tag: "Mask"; readonly body: Program }
+  | { readonly _tag: "Restore"; readonly body: Program }
+  | { readonly _tag: "Attempt"; readonly body: Program }
+  | { readonly _tag: "Finally"; readonly body: Program; readonly cleanup: Program }
+  | { readonly _tag: "Deadline"; readonly millis: number; readonly body: Program }
+  | { readonly _tag: "Receive"; readonly error: "A" | "B"; readonly body: Program }
+  | { readonly _tag: "UntilStopped"; readonly body: Program }
+  | {
+      readonly _tag: "Fork"
+      readonly body: Program
+      readonly immediately: boolean
+      readonly outer: boolean
+      readonly escalation: Climb | null
+    }
+  | {
+      readonly _tag: "Group"
+      readonly policy: "failFast" | "collect" | "isolate"
+      readonly members: ReadonlyArray<Program>
+      readonly body: Program
+    }
+  | { readonly _tag: "Join"; readonly child: number; readonly within: number | null }
+  | { readonly _tag: "Interrupt"; readonly child: number; readonly wait: boolean }
+  | { readonly _tag: "Stop"; readonly child: number }
+  | { readonly _tag: "Shutdown"; readonly child: number; readonly climb: Climb }
+  | { readonly _tag: "Raise"; readonly child: number; readonly error: "A" | "B"; readonly within: number }
+  | { readonly _tag: "Send"; readonly within: number }
+  | { readonly _tag: "Take"; readonly within: number }
+  | { readonly _tag: "Lock"; readonly body: Program }
+  | { readonly _tag: "Promise"; readonly millis: number; readonly settle: number | null }
+
+/**
+ * What a thread does, one instruction after another.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Program = ReadonlyArray<Instruction>
+
+const Release: Schema.Codec<Release> = Schema.Union([
+  Schema.TaggedStruct("Ok", {}),
+  Schema.TaggedStruct("Fail", {}),
+  Schema.TaggedStruct("Die", {}),
+  Schema.TaggedStruct("Slow", { millis: Schema.Number }),
+  Schema.TaggedStruct("Hang", {}),
+  Schema.TaggedStruct("Spawn", {}),
+  Schema.TaggedStruct("Cancel", {})
+])
+
+const limit = Schema.NullOr(Schema.Number)
+const Climb = Schema.Struct({ stop: limit, interrupt: limit, unwind: limit, kill: limit })
+const body = Schema.suspend((): Schema.Codec<Program> => Program)
+const error = Schema.Literals(["A", "B"])
+
+/**
+ * The Schema of an instruction.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Instruction: Schema.Codec<Instruction> = Schema.Union([
+  Schema.TaggedStruct("Acquire", {
+    release: Release,
+    within: limit,
+    millis: Schema.Number,
+    fails: Schema.Boolean,
+    interruptible: Schema.Boolean
+  }),
+  Schema.TaggedStruct("Sleep", { millis: Schema.Number }),
+  Schema.TaggedStruct("Checkpoint", {}),
+  Schema.TaggedStruct("Spin", {}),
+  Schema.TaggedStruct("Fail", {}),
+  Schema.TaggedStruct("Scoped", { body }),
+  Schema.TaggedStruct("Mask", { body }),
+  Schema.TaggedStruct("Restore", { body }),
+  Schema.TaggedStruct("Attempt", { body }),
+  Schema.TaggedStruct("Finally", { body, cleanup: body }),
+  Schema.TaggedStruct("Deadline", { millis: Schema.Number, body }),
+  Schema.TaggedStruct("Receive", { error, body }),
+  Schema.TaggedStruct("UntilStopped", { body }),
+  Schema.TaggedStruct("Fork", {
+    body,
+    immediately: Schema.Boolean,
+    outer: Schema.Boolean,
+    escalation: Schema.NullOr(Climb)
+  }),
+  Schema.TaggedStruct("Group", {
+    policy: Schema.Literals(["failFast", "collect", "isolate"]),
+    members: Schema.Array(body),
+    body
+  }),
+  Schema.TaggedStruct("Join", { child: Schema.Number, within: limit }),
+  Schema.TaggedStruct("Interrupt", { child: Schema.Number, wait: Schema.Boolean }),
+  Schema.TaggedStruct("Stop", { child: Schema.Number }),
+  Schema.TaggedStruct("Shutdown", { child: Schema.Number, climb: Climb }),
+  Schema.TaggedStruct("Raise", { child: Schema.Number, error, within: Schema.Number }),
+  Schema.TaggedStruct("Send", { within: Schema.Number }),
+  Schema.TaggedStruct("Take", { within: Schema.Number }),
+  Schema.TaggedStruct("Lock", { body }),
+  Schema.TaggedStruct("Promise", { millis: Schema.Number, settle: limit })
+])
+
+/**
+ * The Schema of a program.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Program: Schema.Codec<Program> = Schema.Array(Instruction)
+
+/**
+ * The number of instructions in a program, nested ones included.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const size = (program: Program): number =>
+  program.reduce((sum, instruction) => sum + 1 + inner(instruction).reduce((total, part) => total + size(part), 0), 0)
+
+/** The programs inside an instruction. */
+const inner = (instruction: Instruction): ReadonlyArray<Program> => {
+  // The rest is what the last case takes.
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check
+  switch (instruction._tag) {
+    case "Finally":
+      return [instruction.body, instruction.cleanup]
+    case "Group":
+      return [...instruction.members, instruction.body]
+    default:
+      return "body" in instruction ? [instruction.body] : []
+  }
+}

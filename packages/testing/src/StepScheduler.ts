@@ -1,0 +1,132 @@
+/**
+ * A scheduler that counts the steps of all fibers, can make one yield at any step, and keeps their tasks in one queue.
+ *
+ * Invariants:
+ * 1. A cut makes the fiber that is at that step yield, and runs as the very next task: no fiber runs beside it.
+ * 2. Without a seed tasks run first in, first out; with one, any of those that wait may be next, always the same.
+ *
+ * @since 0.1.0
+ */
+import type * as Scheduler from "effect/Scheduler"
+
+/**
+ * What is done at a step.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cut {
+  /** Counted from 1. */
+  readonly step: number
+  readonly action: () => void
+}
+
+/**
+ * How tasks are ordered and where they are cut. `seed` defaults to none; `budget` is the number of steps after which a
+ * program counts as endless, by default 20,000.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly seed?: number | undefined
+  readonly budget?: number | undefined
+  readonly cuts?: ReadonlyArray<Cut> | undefined
+}
+
+/**
+ * A scheduler that counts steps.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StepScheduler extends Scheduler.Scheduler {
+  readonly steps: number
+  /** How many tasks wait. */
+  readonly pending: number
+  /** Whether the budget is spent. */
+  readonly exhausted: boolean
+  /** Runs one task. False when there is none. */
+  readonly runTask: () => boolean
+}
+
+/**
+ * The next of a sequence of numbers from 0 to 1 that a seed gives (mulberry32).
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const random = (seed: number): (() => number) => {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+class Stepping implements StepScheduler {
+  readonly executionMode: "async" = "async"
+  steps = 0
+  private readonly tasks: Array<() => void> = []
+  private readonly next: (() => number) | undefined
+  private readonly budget: number
+  private readonly cuts: Array<Cut>
+  private due: Array<() => void> = []
+  private readonly dispatcher: Scheduler.SchedulerDispatcher = {
+    scheduleTask: (task) => {
+      this.tasks.push(task)
+    },
+    flush: () => {
+      while (this.runTask());
+    }
+  }
+
+  constructor(options: Options) {
+    this.next = options.seed === undefined ? undefined : random(options.seed)
+    this.budget = options.budget ?? 20_000
+    this.cuts = [...(options.cuts ?? [])].toSorted((a, b) => a.step - b.step)
+  }
+
+  get pending(): number {
+    return this.tasks.length
+  }
+
+  get exhausted(): boolean {
+    return this.steps > this.budget
+  }
+
+  shouldYield(): boolean {
+    this.steps++
+    const cut = this.cuts[0]
+    if (cut === undefined || this.steps < cut.step) return this.exhausted
+    while (this.cuts[0] !== undefined && this.cuts[0].step <= this.steps) this.due.push(this.cuts.shift()!.action)
+    return true
+  }
+
+  makeDispatcher(): Scheduler.SchedulerDispatcher {
+    return this.dispatcher
+  }
+
+  runTask(): boolean {
+    const cut = this.due.shift()
+    if (cut !== undefined) {
+      cut()
+      return true
+    }
+    if (this.tasks.length === 0) return false
+    const index = this.next === undefined ? 0 : Math.floor(this.next() * this.tasks.length)
+    const task = index === 0 ? this.tasks.shift()! : this.tasks.splice(index, 1)[0]!
+    task()
+    return true
+  }
+}
+
+/**
+ * Makes a scheduler.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): StepScheduler => new Stepping(options)

@@ -1,0 +1,109 @@
+/**
+ * What is under test, as one record of functions. The default is core itself; a planted fault is this record with one
+ * function replaced, and an adapter is one with its own way to spawn.
+ *
+ * @since 0.1.0
+ */
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import * as Deadline from "@quiesce/core/Deadline"
+import type * as Escalation from "@quiesce/core/Escalation"
+import * as Lease from "@quiesce/core/Lease"
+import type * as ShutdownReport from "@quiesce/core/ShutdownReport"
+import * as Signal from "@quiesce/core/Signal"
+import * as Thread from "@quiesce/core/Thread"
+import * as ThreadGroup from "@quiesce/core/ThreadGroup"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type * as Semaphore from "effect/Semaphore"
+
+/**
+ * A thread of a program. What it gives and fails with is of no interest here.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AnyThread = Thread.Thread<unknown, unknown>
+
+/**
+ * An effect that fails with whatever it fails with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Work<A = unknown, R = never> = Effect.Effect<A, unknown, R>
+
+/**
+ * The functions under test.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Subject {
+  readonly spawn: (effect: Work<unknown, Scope.Scope>, options: Thread.SpawnOptions) => Work<AnyThread, Scope.Scope>
+  readonly stop: (thread: AnyThread, reason: CancelReason.CancelReason) => Work
+  readonly interrupt: (thread: AnyThread, reason: CancelReason.CancelReason) => Work
+  readonly interruptFork: (thread: AnyThread, reason: CancelReason.CancelReason) => Work
+  readonly shutdown: (
+    thread: AnyThread,
+    escalation: Escalation.Escalation,
+    reason: CancelReason.CancelReason
+  ) => Work<ShutdownReport.ShutdownReport>
+  readonly raise: (thread: AnyThread, error: unknown) => Work<boolean>
+  readonly await: (thread: AnyThread) => Work<Exit.Exit<unknown, unknown>>
+  readonly joinWithin: (thread: AnyThread, millis: number) => Work<Option.Option<unknown>>
+  readonly receive: <R>(work: Work<unknown, R>, error: Schema.Schema<unknown>) => Work<unknown, R>
+  readonly untilStopped: <R>(work: Work<unknown, R>) => Work<unknown, R>
+  readonly checkpoint: Work
+  readonly lease: (
+    options: Lease.Options<string, unknown, Scope.Scope, unknown, Scope.Scope>
+  ) => Work<string, Scope.Scope>
+  readonly deadline: <R>(work: Work<unknown, R>, millis: number) => Work<unknown, R>
+  readonly makeGroup: (policy: ThreadGroup.Policy) => Work<ThreadGroup.ThreadGroup<unknown>, Scope.Scope>
+  readonly spawnInto: (
+    group: ThreadGroup.ThreadGroup<unknown>,
+    effect: Work<unknown, Scope.Scope>,
+    options: Thread.SpawnOptions
+  ) => Work<AnyThread>
+  readonly joinGroup: (group: ThreadGroup.ThreadGroup<unknown>) => Work
+  readonly mask: <R>(work: Work<unknown, R>) => Work<unknown, R>
+  readonly restore: <R>(work: Work<unknown, R>) => Work<unknown, R>
+  readonly send: (queue: Queue.Queue<number>, item: number) => Work
+  readonly take: (queue: Queue.Queue<number>) => Work<number>
+  readonly lock: <R>(semaphore: Semaphore.Semaphore, work: Work<unknown, R>) => Work<unknown, R>
+  readonly promise: (f: (signal: AbortSignal) => Promise<void>, settle: number | undefined) => Work
+}
+
+/**
+ * Threads on fibers, as core has them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const core: Subject = {
+  spawn: (effect, options) => Thread.spawn(effect, options),
+  stop: Thread.stop,
+  interrupt: Thread.interrupt,
+  interruptFork: Thread.interruptFork,
+  shutdown: (thread, escalation, reason) => Thread.shutdown(thread, escalation, { reason }),
+  raise: Thread.raise,
+  await: Thread.await,
+  joinWithin: Thread.joinWithin,
+  receive: Thread.receive,
+  untilStopped: Thread.untilStopped,
+  checkpoint: Thread.checkpoint,
+  lease: Lease.make,
+  deadline: Deadline.within,
+  makeGroup: (policy) => ThreadGroup.make<unknown>({ policy }),
+  spawnInto: (group, effect, options) => ThreadGroup.spawn(group, effect, options),
+  joinGroup: ThreadGroup.joinAll,
+  mask: Effect.uninterruptible,
+  restore: Effect.interruptible,
+  send: (queue, item) => Queue.offer(queue, item),
+  take: (queue) => Queue.take(queue),
+  lock: (semaphore, work) => semaphore.withPermits(1)(work),
+  promise: (f, settle) => Signal.promise(f, { settle })
+}

@@ -1,0 +1,86 @@
+/**
+ * What happened in a run, in order, each with the virtual time in milliseconds and the thread that it happened in.
+ *
+ * @since 0.1.0
+ */
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import type * as ShutdownReport from "@quiesce/core/ShutdownReport"
+import type * as Exit from "effect/Exit"
+
+/**
+ * One event. `live` names the threads that should have ended by then and have not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Event = { readonly at: number; readonly thread: string } & (
+  | { readonly _tag: "Acquired"; readonly lease: string; readonly scope: string }
+  | { readonly _tag: "AcquireFailed"; readonly lease: string }
+  | { readonly _tag: "Releasing"; readonly lease: string; readonly reason: CancelReason.CancelReason | undefined }
+  | { readonly _tag: "Released"; readonly lease: string; readonly how: "ok" | "failed" | "cut" }
+  | { readonly _tag: "Spawned"; readonly parent: string; readonly scope: string; readonly late: boolean }
+  | { readonly _tag: "Refused"; readonly name: string }
+  | { readonly _tag: "Started" }
+  | { readonly _tag: "BodyEnded"; readonly exit: Exit.Exit<unknown, unknown> }
+  | { readonly _tag: "Settled"; readonly exit: Exit.Exit<unknown, unknown>; readonly live: ReadonlyArray<string> }
+  | { readonly _tag: "ScopeClosed"; readonly scope: string; readonly live: ReadonlyArray<string> }
+  | { readonly _tag: "Passed"; readonly masked: boolean; readonly cancelled: boolean }
+  | { readonly _tag: "MaskBroken" }
+  | { readonly _tag: "MaskLost" }
+  | { readonly _tag: "ReasonChanged" }
+  | {
+      readonly _tag: "Asked"
+      readonly id: number
+      readonly how: "stop" | "interrupt" | "interruptFork" | "shutdown" | "raise"
+      readonly message: string
+      readonly wasAlive: boolean
+    }
+  | {
+      readonly _tag: "Returned"
+      readonly id: number
+      readonly exit: Exit.Exit<unknown, unknown> | undefined
+      readonly live: ReadonlyArray<string>
+      readonly result: Exit.Exit<unknown, unknown>
+    }
+  | {
+      readonly _tag: "Joined"
+      readonly target: string
+      readonly exit: Exit.Exit<unknown, unknown>
+      readonly timed: boolean
+    }
+  | { readonly _tag: "JoinChanged"; readonly target: string }
+  | { readonly _tag: "Received"; readonly letter: number; readonly region: number }
+  | { readonly _tag: "RaiseAnswered"; readonly letter: number; readonly delivered: boolean }
+  | { readonly _tag: "RaiseWithdrawn"; readonly letter: number }
+  | { readonly _tag: "DeadlineBegan"; readonly id: number; readonly due: number }
+  | { readonly _tag: "DeadlineEnded"; readonly id: number; readonly due: number; readonly exceeded: boolean }
+  | {
+      readonly _tag: "GroupJoined"
+      readonly group: number
+      readonly policy: string
+      readonly exit: Exit.Exit<unknown, unknown>
+    }
+  | { readonly _tag: "MemberEnded"; readonly group: number; readonly exit: Exit.Exit<unknown, unknown> }
+  | { readonly _tag: "Sending"; readonly item: number }
+  | { readonly _tag: "Sent"; readonly item: number }
+  | { readonly _tag: "Taken"; readonly item: number }
+  | { readonly _tag: "Locked" }
+  | { readonly _tag: "Unlocked" }
+  | { readonly _tag: "PromiseBegan"; readonly id: number; readonly settle: number | null }
+  | { readonly _tag: "PromiseAborted"; readonly id: number; readonly reason: CancelReason.CancelReason }
+  | { readonly _tag: "PromiseSettled"; readonly id: number }
+  | { readonly _tag: "PromiseLeft"; readonly id: number }
+  | { readonly _tag: "Reported"; readonly id: number; readonly report: ShutdownReport.ShutdownReport }
+)
+
+/**
+ * The events of one kind.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const only = <Tag extends Event["_tag"]>(
+  events: ReadonlyArray<Event>,
+  tag: Tag
+): ReadonlyArray<Extract<Event, { readonly _tag: Tag }>> =>
+  events.filter((event): event is Extract<Event, { readonly _tag: Tag }> => event._tag === tag)

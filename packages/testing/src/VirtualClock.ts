@@ -1,0 +1,96 @@
+/**
+ * A clock that stands still while anything can run and jumps to the next sleep when nothing can.
+ *
+ * Invariants:
+ * 1. Time never goes back. Of the sleeps that are due at the same time the one that began first ends first.
+ * 2. A sleep that was interrupted is not pending.
+ *
+ * @since 0.1.0
+ */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+
+interface Sleep {
+  readonly due: number
+  readonly wake: () => void
+}
+
+/**
+ * A virtual clock. It starts at zero milliseconds since the epoch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface VirtualClock extends Clock.Clock {
+  /** How many sleeps are pending. */
+  readonly pending: number
+  /** Goes to the next sleep and ends it. False when there is none. */
+  readonly advance: () => boolean
+  /** Calls `wake` after some milliseconds. The result takes it back. */
+  readonly after: (millis: number, wake: () => void) => () => void
+}
+
+const nanosPerMilli = 1_000_000n
+
+class Virtual implements VirtualClock {
+  private now = 0
+  /** Sorted by the time that they are due. */
+  private readonly sleeps: Array<Sleep> = []
+  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.now)
+  readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
+  readonly monotonicTimeNanos: Effect.Effect<bigint> = this.currentTimeNanos
+
+  get pending(): number {
+    return this.sleeps.length
+  }
+
+  currentTimeMillisUnsafe(): number {
+    return this.now
+  }
+
+  currentTimeNanosUnsafe(): bigint {
+    return BigInt(Math.round(this.now)) * nanosPerMilli
+  }
+
+  monotonicTimeNanosUnsafe(): bigint {
+    return this.currentTimeNanosUnsafe()
+  }
+
+  sleep(duration: Duration.Duration): Effect.Effect<void> {
+    const millis = Duration.toMillis(duration)
+    if (millis <= 0) return Effect.yieldNow
+    if (millis === Infinity) return Effect.never
+    return Effect.callback((resume) => {
+      const cancel = this.after(millis, () => resume(Effect.void))
+      return Effect.sync(cancel)
+    })
+  }
+
+  advance(): boolean {
+    const next = this.sleeps.shift()
+    if (next === undefined) return false
+    this.now = Math.max(this.now, next.due)
+    next.wake()
+    return true
+  }
+
+  after(millis: number, wake: () => void): () => void {
+    const sleep: Sleep = { due: this.now + millis, wake }
+    const later = this.sleeps.findIndex((other) => other.due > sleep.due)
+    if (later < 0) this.sleeps.push(sleep)
+    else this.sleeps.splice(later, 0, sleep)
+    return () => {
+      const index = this.sleeps.indexOf(sleep)
+      if (index >= 0) this.sleeps.splice(index, 1)
+    }
+  }
+}
+
+/**
+ * Makes a clock.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (): VirtualClock => new Virtual()

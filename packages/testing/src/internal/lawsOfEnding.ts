@@ -1,0 +1,204 @@
+/** The laws of how threads end, and of what waits for that. */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import type { Outcome } from "../Scenario.ts"
+import { type Event, only } from "../Trace.ts"
+import { anyAbandoned, type AnyExit, isAbandoned } from "./world.ts"
+
+type Check = (outcome: Outcome) => ReadonlyArray<string>
+
+const interrupts: Check = (outcome) => {
+  const problems: Array<string> = outcome.run.end._tag === "Done" ? [] : [`the run ended in ${outcome.run.end._tag}`]
+  for (const [name, count] of counted(outcome.events, "Settled")) {
+    if (count > 1) problems.push(`${name} settled ${count} times`)
+  }
+  for (const [name, count] of counted(outcome.events, "BodyEnded")) {
+    if (count > 1) problems.push(`the body of ${name} ended ${count} times`)
+  }
+  return problems
+}
+
+const counted = (events: ReadonlyArray<Event>, tag: Event["_tag"]): Map<string, number> => {
+  const counts = new Map<string, number>()
+  for (const event of events) if (event._tag === tag) counts.set(event.thread, (counts.get(event.thread) ?? 0) + 1)
+  return counts
+}
+
+/** The waiting interrupts that were not themselves interrupted, and were not asked from within. */
+const waited = (outcome: Outcome): ReadonlyArray<Extract<Event, { readonly _tag: "Returned" }>> =>
+  only(outcome.events, "Returned").filter((event) => {
+    const asked = only(outcome.events, "Asked").find(({ id }) => id === event.id)
+    return asked?.how === "interrupt" && asked.message !== "from a finalizer" && Exit.isSuccess(event.result)
+  })
+
+const interruptAwaits: Check = (outcome) =>
+  waited(outcome).flatMap((event) => {
+    if (event.exit === undefined) return [`an interrupt of ${event.thread} returned while it ran`]
+    if (isAbandoned(event.exit)) return []
+    const index = outcome.events.indexOf(event)
+    const later = outcome.events.slice(index + 1).find((other) => isOf(other, event.thread) && isWork(other))
+    const live =
+      event.live.length === 0 || anyAbandoned(outcome.threads)
+        ? []
+        : [`${event.live.join()} outlived the interrupt of ${event.thread}`]
+    return later === undefined
+      ? live
+      : [...live, `${event.thread} went on (${later._tag}) after its interrupt returned`]
+  })
+
+const isOf = (event: Event, name: string): boolean => event.thread === name
+const isWork = (event: Event): boolean =>
+  ["Acquired", "Releasing", "Started", "BodyEnded", "Passed"].includes(event._tag) ||
+  // What was given up at its limit may end later.
+  (event._tag === "Released" && event.how !== "cut")
+
+const allInterruptorsWait: Check = (outcome) => {
+  const exits = new Map<string, AnyExit>()
+  return [
+    ...interruptAwaits(outcome),
+    ...waited(outcome).flatMap(({ exit, thread }) => {
+      const first = exits.get(thread)
+      if (exit !== undefined) exits.set(thread, first ?? exit)
+      return first === undefined || exit === first ? [] : [`interruptors of ${thread} saw different exits`]
+    }),
+    ...unanswered(outcome)
+  ]
+}
+
+/** An interrupt from outside that never came back. */
+const unanswered = (outcome: Outcome): ReadonlyArray<string> =>
+  only(outcome.events, "Asked")
+    .filter((asked) => asked.how === "interrupt" && !only(outcome.events, "Returned").some(({ id }) => id === asked.id))
+    .map(({ thread }) => `an interrupt of ${thread} never returned`)
+
+const lateInterruptNoop: Check = (outcome) =>
+  only(outcome.events, "Asked").flatMap((asked) => {
+    if (asked.wasAlive || asked.how === "raise") return []
+    const settled = only(outcome.events, "Settled").find(({ thread }) => thread === asked.thread)
+    const known = outcome.threads.get(asked.thread)
+    const returned = only(outcome.events, "Returned").find(({ id }) => id === asked.id)
+    if (returned === undefined) return [`asking ${asked.thread}, which had ended, never returned`]
+    return settled !== undefined && known?.thread.controls.poll() === settled.exit && returned.exit === settled.exit
+      ? []
+      : [`asking ${asked.thread}, which had ended, changed its exit`]
+  })
+
+const joinPure: Check = (outcome) => {
+  const asked = new Set(only(outcome.events, "Asked").map(({ message }) => message))
+  return [
+    ...only(outcome.events, "JoinChanged").map(({ target }) => `a join changed ${target}`),
+    // Without anybody asking, only what ended can have a reason.
+    ...(asked.size === 0 && outcome.cut !== null && outcome.scenario.plan.every(isJoin) ? cancelledBySelf(outcome) : [])
+  ]
+}
+
+const isJoin = ({ action }: Outcome["scenario"]["plan"][number]): boolean =>
+  action._tag === "JoinWithin" || action._tag === "Await"
+
+const cancelledBySelf = (outcome: Outcome): ReadonlyArray<string> =>
+  outcome.threads.get("t")?.thread.reason === undefined ? [] : ["a join gave the first thread a reason to end"]
+
+const joinStable: Check = (outcome) =>
+  only(outcome.events, "Joined").flatMap(({ exit, target, timed }) => {
+    const final = outcome.threads.get(target)?.thread.controls.poll()
+    const same = timed ? final !== undefined && String(final) === String(exit) : final === exit
+    return same ? [] : [`a join of ${target} saw ${String(exit)}, and its exit is ${String(final)}`]
+  })
+
+const exitUnique: Check = (outcome) => [
+  ...interrupts(outcome),
+  ...[...outcome.threads.values()].flatMap(({ name, thread }) => {
+    const settled = only(outcome.events, "Settled").filter((event) => event.thread === name)
+    if (thread.controls.poll() === undefined) return anyAbandoned(outcome.threads) ? [] : [`${name} never settled`]
+    return settled.length === 1 && settled[0]!.exit === thread.controls.poll() ? [] : [`${name} has no single exit`]
+  })
+]
+
+const noOrphan: Check = (outcome) =>
+  anyAbandoned(outcome.threads)
+    ? []
+    : [...only(outcome.events, "Settled"), ...only(outcome.events, "ScopeClosed")].flatMap((event) =>
+        event.live.length === 0
+          ? []
+          : [`${event.live.join()} outlived ${"scope" in event ? event.scope : event.thread}`]
+      )
+
+const lateFork: Check = (outcome) =>
+  outcome.events.flatMap((event, index) => {
+    if (event._tag !== "Spawned") return []
+    const started = outcome.events.some((other) => other._tag === "Started" && other.thread === event.thread)
+    const parentSettled = outcome.events
+      .slice(0, index)
+      .some((other) => other._tag === "Settled" && other.thread === event.parent)
+    return (event.late || parentSettled) && started ? [`${event.thread} started after the end of ${event.parent}`] : []
+  })
+
+/** Who was interrupted must have been asked, or have had an ancestor, a scope or a sibling's failure as its reason. */
+const downwardOnly: Check = (outcome) => {
+  const targets = only(outcome.events, "Asked")
+    .filter(({ how }) => how !== "raise")
+    .map(({ thread }) => thread)
+  const closed = outcome.scenario.plan.some(({ action }) => action._tag === "Close")
+  return [...outcome.threads.values()].flatMap(({ name, thread }) => {
+    if (thread.reason === undefined || closed) return []
+    const covered = targets.some((target) => name === target || name.startsWith(`${target}.`))
+    const reason = thread.reason
+    if (covered || reason._tag === "ParentEnded" || reason._tag === "SiblingFailed") return []
+    const below = only(outcome.events, "Asked").some(({ message }) => message === reason.message)
+    return below ? [`${name} was cancelled because of ${reason.message}, which was asked of another`] : []
+  })
+}
+
+const failFastOrigin: Check = (outcome) =>
+  only(outcome.events, "GroupJoined").flatMap((joined) => {
+    if (joined.policy !== "failFast" || Exit.isSuccess(joined.exit)) return []
+    const failed = only(outcome.events, "MemberEnded").some(
+      ({ exit, group }) => group === joined.group && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
+    )
+    return failed && Cause.hasInterruptsOnly(joined.exit.cause) && !isCancelled(outcome, joined.thread)
+      ? ["the group failed with an interruption, not with the failure"]
+      : []
+  })
+
+const isCancelled = (outcome: Outcome, name: string): boolean => outcome.threads.get(name)?.thread.reason !== undefined
+
+const maskPends: Check = (outcome) => [
+  ...only(outcome.events, "MaskBroken").map(({ thread }) => `${thread} was interrupted under its mask`),
+  ...only(outcome.events, "MaskLost").map(({ thread }) => `${thread} went on after its mask, though it was cancelled`)
+]
+
+const levelTriggered: Check = (outcome) =>
+  only(outcome.events, "Passed")
+    .filter(({ cancelled, masked }) => cancelled && !masked)
+    .map(({ thread }) => `${thread} passed a checkpoint after it was cancelled`)
+
+export const laws: Record<
+  | "interrupt-idempotent"
+  | "interrupt-awaits"
+  | "all-interruptors-wait"
+  | "late-interrupt-noop"
+  | "join-pure"
+  | "join-stable"
+  | "exit-unique"
+  | "no-orphan"
+  | "late-fork"
+  | "downward-only"
+  | "fail-fast-origin"
+  | "mask-pends"
+  | "level-triggered",
+  Check
+> = {
+  "interrupt-idempotent": interrupts,
+  "interrupt-awaits": interruptAwaits,
+  "all-interruptors-wait": allInterruptorsWait,
+  "late-interrupt-noop": lateInterruptNoop,
+  "join-pure": joinPure,
+  "join-stable": joinStable,
+  "exit-unique": exitUnique,
+  "no-orphan": noOrphan,
+  "late-fork": lateFork,
+  "downward-only": downwardOnly,
+  "fail-fast-origin": failFastOrigin,
+  "mask-pends": maskPends,
+  "level-triggered": levelTriggered
+}

@@ -1,0 +1,120 @@
+/** The laws of what is held: acquired and released. */
+import type { Outcome } from "../Scenario.ts"
+import { only } from "../Trace.ts"
+import { anyAbandoned } from "./world.ts"
+
+type Check = (outcome: Outcome) => ReadonlyArray<string>
+
+const abandoned = (outcome: Outcome): boolean => anyAbandoned(outcome.threads)
+
+const times = (events: ReadonlyArray<{ readonly lease: string }>): Map<string, number> => {
+  const counts = new Map<string, number>()
+  for (const { lease } of events) counts.set(lease, (counts.get(lease) ?? 0) + 1)
+  return counts
+}
+
+const releaseOnce: Check = (outcome) => {
+  const releases = times(only(outcome.events, "Releasing"))
+  const held = abandoned(outcome)
+  return only(outcome.events, "Acquired").flatMap(({ lease }) => {
+    const count = releases.get(lease) ?? 0
+    return count === 1 || (count === 0 && held) ? [] : [`${lease} was released ${count} times`]
+  })
+}
+
+const noAcquireNoRelease: Check = (outcome) => {
+  const acquired = new Set(only(outcome.events, "Acquired").map(({ lease }) => lease))
+  return only(outcome.events, "Releasing")
+    .filter(({ lease }) => !acquired.has(lease))
+    .map(({ lease }) => `${lease} was released and never acquired`)
+}
+
+/** Between the success and the registration lies nothing: what was acquired is held until it is being released. */
+const acquireAtomic: Check = (outcome) =>
+  abandoned(outcome)
+    ? []
+    : only(outcome.events, "Acquired")
+        .filter(({ lease }) => !outcome.events.some((event) => event._tag === "Releasing" && event.lease === lease))
+        .map(({ lease }) => `${lease} was acquired and not registered`)
+
+const lifo: Check = (outcome) => {
+  const stacks = new Map<string, Array<string>>()
+  const scopes = new Map<string, string>()
+  return outcome.events.flatMap((event) => {
+    if (event._tag === "Acquired") {
+      scopes.set(event.lease, event.scope)
+      stacks.set(event.scope, [...(stacks.get(event.scope) ?? []), event.lease])
+    } else if (event._tag === "Releasing") {
+      const stack = stacks.get(scopes.get(event.lease) ?? "") ?? []
+      const top = stack.pop()
+      if (top !== event.lease && top !== undefined) return [`${event.lease} was released before ${top}`]
+    }
+    return []
+  })
+}
+
+/** A release that hangs without a limit may hold up the rest for as long as it lasts: then nobody has ended either. */
+const finalizerIsolation: Check = (outcome) => {
+  const bad = only(outcome.events, "Released").some(({ how }) => how !== "ok")
+  const missing = releaseOnce(outcome)
+  if (missing.length > 0) return missing.map((problem) => `${problem}${bad ? " after a bad release" : ""}`)
+  return unreported(outcome)
+}
+
+/** A failed release is in the exit of its thread. */
+const unreported = (outcome: Outcome): ReadonlyArray<string> =>
+  only(outcome.events, "Released").flatMap(({ how, lease, thread }) => {
+    const exit = outcome.threads.get(thread)?.thread.controls.poll()
+    const inScope = only(outcome.events, "Acquired").find((event) => event.lease === lease)?.scope === thread
+    return how === "failed" && inScope && exit?._tag === "Success" ? [`the failure of ${lease} is in no exit`] : []
+  })
+
+const finalizerShield: Check = (outcome) => {
+  const began = times(only(outcome.events, "Releasing"))
+  const twice = [...began].filter(([, count]) => count > 1).map(([lease]) => `the release of ${lease} began again`)
+  const cut = only(outcome.events, "Released")
+    .filter(({ how, lease }) => how === "cut" && !timedOut(outcome, lease))
+    .map(({ lease }) => `the release of ${lease} was cut`)
+  const ended = new Set(only(outcome.events, "Released").map(({ lease }) => lease))
+  const dropped = abandoned(outcome) ? [] : [...began.keys()].filter((lease) => !ended.has(lease))
+  return [...twice, ...cut, ...dropped.map((lease) => `the release of ${lease} was dropped`)]
+}
+
+const within = 7
+
+/** With a limit the generated programs give `within`; what was cut then had its full time. */
+const timedOut = (outcome: Outcome, lease: string): boolean => {
+  const began = only(outcome.events, "Releasing").find((event) => event.lease === lease)
+  const ended = only(outcome.events, "Released").find((event) => event.lease === lease)
+  return began !== undefined && ended !== undefined && ended.at - began.at >= within
+}
+
+const boundedCleanup: Check = (outcome) => {
+  if (outcome.run.end._tag !== "Done") return [`the run ended in ${outcome.run.end._tag}`]
+  return only(outcome.events, "Releasing").flatMap((began) => {
+    const ended = only(outcome.events, "Released").find((event) => event.lease === began.lease)
+    if (ended === undefined) return abandoned(outcome) ? [] : [`the release of ${began.lease} never ended`]
+    return ended.how === "cut" && ended.at - began.at !== within
+      ? [`${began.lease} was given ${ended.at - began.at} ms`]
+      : []
+  })
+}
+
+export const laws: Record<
+  | "release-once"
+  | "no-acquire-no-release"
+  | "acquire-atomic"
+  | "lifo"
+  | "finalizer-isolation"
+  | "finalizer-shield"
+  | "bounded-cleanup",
+  Check
+> = {
+  "release-once": releaseOnce,
+  "no-acquire-no-release": noAcquireNoRelease,
+  "acquire-atomic": acquireAtomic,
+  lifo,
+  "finalizer-isolation": finalizerIsolation,
+  "finalizer-shield": finalizerShield,
+  "bounded-cleanup": boundedCleanup
+}

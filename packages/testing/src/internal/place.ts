@@ -1,0 +1,31 @@
+/** Where an instruction stands while it is interpreted. */
+import type * as Escalation from "@quiesce/core/Escalation"
+import type * as Scope from "effect/Scope"
+import type { Climb, Instruction } from "../Program.ts"
+import type { Work } from "../Subject.ts"
+import type { Known, World } from "./world.ts"
+
+export type Scoped = Work<unknown, Scope.Scope>
+
+export type Of<Tag extends Instruction["_tag"]> = Extract<Instruction, { readonly _tag: Tag }>
+
+/** Where an instruction stands. One record for each thread is shared by its blocks: `own`. */
+export interface Place {
+  readonly world: World
+  readonly thread: string
+  readonly scope: string
+  readonly outerScope: Scope.Scope | undefined
+  readonly outerName: string
+  readonly masked: boolean
+  /** The lock is not taken twice. */
+  readonly locked: boolean
+  readonly own: { readonly children: Array<Known>; leases: number; spawned: number }
+}
+
+/** The escalation of a climb. */
+export const escalation = (climb: Climb): Escalation.Escalation => ({
+  stop: climb.stop ?? undefined,
+  interrupt: climb.interrupt ?? undefined,
+  unwind: climb.unwind ?? undefined,
+  kill: climb.kill ?? undefined
+})
