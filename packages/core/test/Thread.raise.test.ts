@@ -276,4 +276,17 @@ describe("Thread.receive", () => {
       expect(yield* Deferred.await(seen)).toEqual(["why"])
     })
   )
+
+  it.effect("lets an interrupt through to work that was restored under a mask", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.uninterruptibleMask((restore) => Thread.receive(restore(Effect.never), Flush)),
+        now
+      )
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("why"))
+      yield* settle
+      expect(yield* Thread.isAlive(thread)).toBe(false)
+      expect(messages(yield* Thread.await(thread))).toContain("why")
+    })
+  )
 })

@@ -48,6 +48,11 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
       if (!this.told) this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(first))
       this.told = this.fiber !== undefined
       if (reason !== first) this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(reason))
+      // From the outside in: what is outside must not see an inner end before it is cancelled itself.
+      for (const handOn of Array.from(this.node.regions?.values() ?? [])) {
+        handOn(first)
+        if (reason !== first) handOn(reason)
+      }
     })
   }
 
@@ -68,10 +73,10 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   /** Ties the fiber to the node; the first call counts. */
   attach(fiber: Fiber.Fiber<A, E>): void {
     if (this.fiber !== undefined) return
-    this.fiber = fiber
+    this.fiber = this.node.ownFiber = fiber
     fiber.addObserver((exit) => {
       // What it ran is of no more use, however long the handle is kept.
-      this.fiber = undefined
+      this.fiber = this.node.ownFiber = undefined
       if (!this.node.isAlive) lingering.delete(this.node)
       this.settle(exit, false)
     })

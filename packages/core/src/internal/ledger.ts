@@ -52,7 +52,7 @@ const tell = (node: ThreadNode, f: (watch: Watch, watched: ThreadNode) => void):
   }
 }
 
-export const outcomeOf = (entry: LeaseEntry, now: number, error: string | null): LeaseOutcome => ({
+const outcomeOf = (entry: LeaseEntry, now: number, error: string | null): LeaseOutcome => ({
   lease: entry.name,
   thread: entry.node.name,
   heldMillis: now - entry.acquiredAt,

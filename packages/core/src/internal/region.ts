@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
+import { CurrentNode, type ThreadNode } from "./threadNode.ts"
 
 /**
  * Runs `work`. `arm` is handed what interrupts it, before it begins, and gives back what disarms; that runs as soon as
@@ -22,49 +23,114 @@ export const run = <A, E, R, B, E2>(
   then: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
 ): Effect.Effect<B, E2, R> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber((outer) => {
-      let inner: Fiber.Fiber<A, E> | undefined
-      let early: CancelReason.CancelReason | undefined
-      const disarm = arm((reason) => {
-        if (inner === undefined) early ??= reason
-        else inner.interruptUnsafe(outer.id, CancelReason.toAnnotations(reason))
-      })
-      if (early !== undefined) {
-        disarm(false)
-        return then(Exit.failCause(CancelReason.toCause(early)))
-      }
-      const body = Effect.withFiber((fiber) => {
-        // The fiber that evaluates this is the one that was forked for it.
-        inner = fiber as Fiber.Fiber<A, E>
-        return restore(work)
-      })
-      return Effect.flatMap(Effect.forkDetach(body, { startImmediately: true, uninterruptible: "inherit" }), (fiber) =>
-        Effect.flatMap(
-          Effect.onExitPrimitive(restore(Fiber.await(fiber)), (exit) =>
-            Exit.isSuccess(exit) ? undefined : handOn(fiber, exit, outer.id, disarm)
-          ),
-          (exit) => {
-            disarm(false)
-            return then(exit)
-          }
+    Effect.flatMap(pending, ([reason, wasCancelled]) =>
+      Effect.withFiber((outer) => {
+        const inner = new Inner<A, E>(outer, wasCancelled)
+        const disarm = arm((reason) => inner.interrupt(reason))
+        if (inner.early !== undefined) {
+          disarm(false)
+          return then(Exit.failCause(CancelReason.toCause(inner.early)))
+        }
+        if (reason !== undefined) inner.interrupt(reason)
+        return Effect.flatMap(inner.fork(restore(work)), (fiber) =>
+          Effect.flatMap(
+            Effect.onExitPrimitive(restore(Fiber.await(fiber)), (exit) =>
+              Exit.isSuccess(exit) ? undefined : inner.handOn(exit, disarm)
+            ),
+            (exit) => {
+              inner.leave()
+              disarm(false)
+              return then(exit)
+            }
+          )
         )
-      )
-    })
+      })
+    )
   )
 
-/** The outer fiber was interrupted: so is the inner one, for the same reason, and waited for. */
-const handOn = (
-  fiber: Fiber.Fiber<unknown, unknown>,
-  exit: Exit.Exit<unknown, unknown>,
-  by: number,
-  disarm: (whole: boolean) => void
-): Effect.Effect<void> => {
-  const reason = CancelReason.fromExit(exit)
-  fiber.interruptUnsafe(by, Option.isSome(reason) ? CancelReason.toAnnotations(reason.value) : undefined)
-  return Effect.flatMap(Fiber.await(fiber), (ended) => {
-    disarm(true)
-    return withoutInterrupts(ended)
-  })
+/**
+ * The reason of an interrupt that waits for the end of the mask around this, if there is one, and whether the thread
+ * had been cancelled when that was looked at.
+ */
+const pending: Effect.Effect<readonly [CancelReason.CancelReason | undefined, boolean]> = Effect.withFiber((fiber) => {
+  const wasCancelled = fiber.getRef(CurrentNode).isCancelled
+  return Effect.map(Effect.exit(Effect.interruptible(Effect.void)), (exit) => [
+    Exit.isFailure(exit) ? CancelReason.firstOfCause(exit.cause) : undefined,
+    wasCancelled
+  ])
+})
+
+/** The fiber of the work. */
+class Inner<A, E> {
+  /** The reason of an interrupt that came before the work could begin. */
+  early: CancelReason.CancelReason | undefined = undefined
+  private readonly outer: Fiber.Fiber<unknown, unknown>
+  private readonly node: ThreadNode
+  private readonly wasCancelled: boolean
+  private fiber: Fiber.Fiber<A, E> | undefined = undefined
+  private told: CancelReason.CancelReason | undefined = undefined
+
+  constructor(outer: Fiber.Fiber<unknown, unknown>, wasCancelled: boolean) {
+    this.outer = outer
+    this.node = outer.getRef(CurrentNode)
+    this.wasCancelled = wasCancelled
+  }
+
+  interrupt(reason: CancelReason.CancelReason): void {
+    if (this.fiber === undefined) this.early ??= reason
+    else this.fiber.interruptUnsafe(this.outer.id, CancelReason.toAnnotations(reason))
+  }
+
+  /**
+   * What cancels the thread reaches this fiber directly, as it would the outer one: under the mask of just this place.
+   * That is so for the thread's own fiber only; those that Effect's combinators fork, in a release too, have masks that
+   * are not the thread's, and hear of it from them.
+   */
+  fork<R>(work: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> {
+    const body = Effect.withFiber((fiber) => {
+      // The fiber that evaluates this is the one that was forked for it.
+      this.attach(fiber as Fiber.Fiber<A, E>)
+      return work
+    })
+    return Effect.map(Effect.forkDetach(body, { startImmediately: true, uninterruptible: "inherit" }), (fiber) => {
+      this.attach(fiber)
+      return fiber
+    })
+  }
+
+  /** Whichever knows the fiber first: the fiber itself, or the one that forked it. */
+  private attach(fiber: Fiber.Fiber<A, E>): void {
+    if (this.fiber !== undefined) return
+    this.fiber = fiber
+    const own = this.node.regionOf(this.outer)
+    own?.set(fiber, (reason) => this.cancel(reason))
+    if (this.early !== undefined) this.interrupt(this.early)
+    // A cancel may have come while the fibers changed over.
+    else if (own !== undefined && !this.wasCancelled && this.node.isCancelled) this.cancel(this.node.reason!)
+  }
+
+  private cancel(reason: CancelReason.CancelReason): void {
+    this.told ??= reason
+    this.interrupt(reason)
+  }
+
+  /** The outer fiber was interrupted: so is this one, for the same reason, and waited for. */
+  handOn(exit: Exit.Exit<unknown, unknown>, disarm: (whole: boolean) => void): Effect.Effect<void> {
+    // It was forked before the outer fiber began to wait for it.
+    const fiber = this.fiber!
+    const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
+    if (reason === undefined) fiber.interruptUnsafe(this.outer.id)
+    else if (reason !== this.told) this.interrupt(reason)
+    return Effect.flatMap(Fiber.await(fiber), (ended) => {
+      this.leave()
+      disarm(true)
+      return withoutInterrupts(ended)
+    })
+  }
+
+  leave(): void {
+    if (this.fiber !== undefined) this.node.regions?.delete(this.fiber)
+  }
 }
 
 /** What failed besides the interruption, so that it is not lost with it. */

@@ -32,6 +32,9 @@ export const spawn = <A, E, R>(
       // The requirement of a scope is in the type of this effect; a missing one is Effect's own clear defect.
       const scope = Context.getUnsafe(fiber.context, Scope.Scope)
       const owner = liveOwner(fiber)
+      const current = fiber.getRef(CurrentNode)
+      // The scope of a thread that was abandoned stays open, but takes no more threads.
+      if (current !== owner && scope === current.scope) return closedScope(options?.name ?? "unnamed")
       return into(fiber, { scope, home: scope, owner, tied: scope !== owner.scope }, options, (node) =>
         FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
       )
@@ -70,13 +73,16 @@ export const into = <A, E, E2 = never, R = never>(
   if (Result.isFailure(steps)) return Effect.fail(steps.failure)
   const node = new ThreadNode<A, E>(owner, fiber.getRef(Clock.Clock), escalation, options?.name)
   if (scope.state._tag === "Closed") {
-    return Effect.fail(ThreadError.make({ _tag: "ScopeClosed", thread: node.name }))
+    return closedScope(node.name)
   }
   if (home === owner.scope && owner.state._tag === "Cancelled") return stillborn(node, owner.state.reason)
   if (owner.state._tag === "Stopping") node.beginStop(owner.state.reason)
   if (tied) tie(node, scope)
   return start(node)
 }
+
+const closedScope = (thread: string): Effect.Effect<never, ThreadError.ThreadError> =>
+  Effect.fail(ThreadError.make({ _tag: "ScopeClosed", thread }))
 
 /** A thread that was spawned after the end of its parent had begun: it has ended before it ran. */
 const stillborn = <A, E>(node: ThreadNode<A, E>, reason: CancelReason.CancelReason): Effect.Effect<ThreadNode<A, E>> =>

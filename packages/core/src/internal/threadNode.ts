@@ -115,6 +115,11 @@ export class ThreadNode<out A = unknown, out E = unknown> {
   /** Told of the exit, when the thread is in a group. */
   group: { readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void } | undefined = undefined
 
+  /** The fiber of the thread, where it is one, while it runs. */
+  ownFiber: object | undefined = undefined
+  /** The fibers of the regions in it, in order of nesting, each with what hands a cancel on to it. */
+  regions: Map<object, (reason: CancelReason.CancelReason) => void> | undefined = undefined
+
   /** The regions that accept raised errors, and the errors that wait for one. */
   inbox: Inbox | undefined = undefined
 
@@ -174,6 +179,12 @@ export class ThreadNode<out A = unknown, out E = unknown> {
       if (node === this) return true
     }
     return false
+  }
+
+  /** Where a region is entered that `outer` opens; undefined when that is not the thread's own fiber. */
+  regionOf(outer: object): Map<object, (reason: CancelReason.CancelReason) => void> | undefined {
+    if (outer !== this.ownFiber && this.regions?.has(outer) !== true) return undefined
+    return (this.regions ??= new Map())
   }
 
   *children(): Generator<ThreadNode> {
