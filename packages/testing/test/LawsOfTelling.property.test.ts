@@ -2,7 +2,7 @@
 import { expect, it } from "vitest"
 import { report, tryLaw } from "./fixtures/lawCase.ts"
 
-const options = { programs: 1000, most: 20 }
+const options = { programs: 1000, most: 20, small: 200 }
 
 it("did-not-happen: a cancelled raise or lock leaves state as it was", { timeout: 60_000 }, () => {
   const tried = tryLaw("did-not-happen", options)

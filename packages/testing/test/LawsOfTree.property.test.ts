@@ -2,7 +2,7 @@
 import { expect, it } from "vitest"
 import { report, tryLaw, tryLawAsync } from "./fixtures/lawCase.ts"
 
-const options = { programs: 1000, most: 20 }
+const options = { programs: 1000, most: 20, small: 200 }
 
 it("no-orphan: when a scope has closed, no descendant is live", { timeout: 60_000 }, () => {
   const tried = tryLaw("no-orphan", options)

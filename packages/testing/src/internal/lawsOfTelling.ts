@@ -149,7 +149,9 @@ const lostOf = (outcome: Outcome, report: ShutdownReport): ReadonlyArray<string>
   const before = outcome.events.slice(0, settled)
   const done = new Set(only(before, "Released").map(({ lease }) => lease))
   const held = only(before, "Acquired")
-    .filter(({ at, lease }) => !done.has(lease) && at < outcome.events[settled]!.at)
+    .filter(
+      ({ at, lease, thread }) => below(report.thread, thread) && !done.has(lease) && at < outcome.events[settled]!.at
+    )
     .map(({ lease }) => lease)
   // What was acquired in the moment of the end may be in the ledger or the trace and not in the other.
   const moment = outcome.events[settled]!.at
@@ -160,6 +162,9 @@ const lostOf = (outcome: Outcome, report: ShutdownReport): ReadonlyArray<string>
   const told = report.lost.map(({ lease }) => lease).filter((lease) => acquired.has(lease) && !edge.includes(lease))
   return same(held, told) ? [] : [`lost were ${held.join()}, the report says ${told.join()}`]
 }
+
+/** Whether a thread is another one or a descendant of it; children are named after their parents. */
+const below = (ancestor: string, thread: string): boolean => thread === ancestor || thread.startsWith(`${ancestor}.`)
 
 const same = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
   a.length === b.length && a.toSorted().join() === b.toSorted().join()
