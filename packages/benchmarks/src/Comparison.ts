@@ -45,14 +45,15 @@ export const collect = async (): Promise<void> => {
   }
 }
 
+const measure = async (of: Measure): Promise<number> => {
+  await collect()
+  return of()
+}
+
 /** Measures both in turn, ours and the peer's first by turns, and compares the medians. */
 export const run = async (self: Comparison): Promise<Result> => {
   const ours: Array<number> = []
   const peers: Array<number> = []
-  const measure = async (of: Measure) => {
-    await collect()
-    return of()
-  }
   await measure(self.ours)
   await measure(self.peer)
   for (let round = 0; round < (self.rounds ?? 9); round++) {

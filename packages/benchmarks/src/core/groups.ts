@@ -1,5 +1,5 @@
 /** Many threads under one group: shutting them down, how that grows, and what each costs in memory. */
-import { Thread, ThreadGroup } from "@quiesce/core"
+import { type Thread, ThreadGroup } from "@quiesce/core"
 import { Effect, Fiber } from "effect"
 import { collect, type Comparison, type Measure } from "../Comparison.ts"
 
