@@ -42,8 +42,14 @@ export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect
 /** How many checks share one look at the clock and at shared memory. */
 const stride = 64
 
-/** What is known of a reason while its message can't be delivered. */
-const onTheWay = CancelReason.interrupted("Cancelled from outside; the reason arrives when the thread yields")
+/**
+ * What is known of a reason while its message can't be delivered: whoever is told this is interrupted soon, with the
+ * reason itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const onTheWay: CancelReason.CancelReason = CancelReason.interrupted("Cancelled from outside; the reason arrives when the thread yields")
 
 class NodeToken implements StopToken {
   private readonly node: ThreadNode

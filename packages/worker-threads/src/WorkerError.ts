@@ -18,6 +18,11 @@ import * as Schema from "effect/Schema"
  * - `PoolClosed`: the pool's scope has closed
  * - `UnknownTask`: the worker has no handler of that name
  * - `InvalidOption`: an option that can't be used as given
+ * - `OwnerDied`: the thread that held the lock has died, and nobody has made consistent what the lock protects
+ * - `LockUnusable`: so has the one that was to make it consistent, or has let go without
+ * - `LockTimedOut`: synchronous code has waited for a lock as long as it wanted to
+ * - `WouldBlockForever`: the thread itself holds, or is about to get, what its synchronous code would wait for
+ * - `LockFull`: more threads or requests than a lock has room for
  *
  * @category models
  * @since 0.1.0
@@ -31,6 +36,11 @@ export type WorkerErrorReason =
   | { readonly _tag: "PoolClosed" }
   | { readonly _tag: "UnknownTask"; readonly task: string }
   | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
+  | { readonly _tag: "OwnerDied"; readonly lock: string; readonly threadId: number }
+  | { readonly _tag: "LockUnusable"; readonly lock: string; readonly threadId: number }
+  | { readonly _tag: "LockTimedOut"; readonly lock: string; readonly millis: number }
+  | { readonly _tag: "WouldBlockForever"; readonly lock: string }
+  | { readonly _tag: "LockFull"; readonly lock: string; readonly problem: string }
 
 const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("SpawnFailed", { attempts: Schema.Number, problem: Schema.String }),
@@ -40,7 +50,12 @@ const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("QueueFull", { bound: Schema.Number }),
   Schema.TaggedStruct("PoolClosed", {}),
   Schema.TaggedStruct("UnknownTask", { task: Schema.String }),
-  Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String })
+  Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("OwnerDied", { lock: Schema.String, threadId: Schema.Number }),
+  Schema.TaggedStruct("LockUnusable", { lock: Schema.String, threadId: Schema.Number }),
+  Schema.TaggedStruct("LockTimedOut", { lock: Schema.String, millis: Schema.Number }),
+  Schema.TaggedStruct("WouldBlockForever", { lock: Schema.String }),
+  Schema.TaggedStruct("LockFull", { lock: Schema.String, problem: Schema.String })
 ])
 
 type Fields = { readonly reason: typeof WorkerErrorReason }
@@ -90,5 +105,15 @@ const explain = (reason: WorkerErrorReason): string => {
       return `The worker has no handler for "${reason.task}". Host and worker must be given the same RpcGroup.`
     case "InvalidOption":
       return `${reason.option}: ${reason.problem}.`
+    case "OwnerDied":
+      return `Thread ${reason.threadId} died while it held "${reason.lock}", so what the lock protects may be half changed, and nothing was done. Give withLock a recover that makes it consistent; until one has, each withLock without it fails like this.`
+    case "LockUnusable":
+      return `"${reason.lock}" can't be used any more: thread ${reason.threadId} died while it held it, and the next owner let go without having declared consistent what it protects. Set that up afresh, with a new lock; use recover or markConsistent to survive the next death.`
+    case "LockTimedOut":
+      return `"${reason.lock}" was not to be had within ${reason.millis} ms. The request was withdrawn. Give it more time, or hold the lock for less.`
+    case "WouldBlockForever":
+      return `This thread holds "${reason.lock}" itself or waits for it in a fiber, which could never let go while synchronous code blocks the thread. Release it first, or wait in the fiber with the Effect instead.`
+    case "LockFull":
+      return `"${reason.lock}" has no room for this request: ${reason.problem}. Limit how many wait at a time, and see to it that the ends of workers are told with SharedMutex.threadDied.`
   }
 }

@@ -18,6 +18,7 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Codec from "./internal/codec.ts"
+import * as Unwinding from "./internal/capabilities.ts"
 import { Crew } from "./internal/crew.ts"
 import * as PoolOptions from "./internal/poolOptions.ts"
 import { RemoteTask } from "./internal/remoteTask.ts"
@@ -135,24 +136,38 @@ export const make = <Rpcs extends Rpc.Any>(
 ): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
-    const crew = new Crew(options.spawn, parsed)
+    const capabilities = yield* Unwinding.capabilities
+    const crew = new Crew(options.spawn, parsed, capabilities)
     yield* Effect.acquireRelease(
       Effect.onError(crew.open, () => crew.close),
       () => crew.close,
       { interruptible: true }
     )
-    return new Pool(group.requests, crew, options.escalation ?? defaultEscalation) as unknown as WorkerPool<Rpcs>
+    return new Pool(
+      group.requests,
+      crew,
+      capabilities,
+      options.escalation ?? defaultEscalation
+    ) as unknown as WorkerPool<Rpcs>
   })
 
 /** The untyped pool; the contract's types are checked where it is used. */
 class Pool {
-  readonly capabilities: Capabilities = { unwind: { available: false, why: "not built yet" } }
+  readonly capabilities: Capabilities
   private readonly requests: ReadonlyMap<string, Rpc.Any>
   private readonly crew: Crew
   private readonly escalation: Escalation.Escalation
 
-  constructor(requests: ReadonlyMap<string, Rpc.Any>, crew: Crew, escalation: Escalation.Escalation) {
+  constructor(
+    requests: ReadonlyMap<string, Rpc.Any>,
+    crew: Crew,
+    capabilities: Unwinding.Capabilities,
+    escalation: Escalation.Escalation
+  ) {
     this.requests = requests
+    this.capabilities = {
+      unwind: capabilities.unwind ? { available: true } : { available: false, why: capabilities.why }
+    }
     this.crew = crew
     this.escalation = escalation
   }

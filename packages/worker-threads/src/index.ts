@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+export * as SharedMutex from "./SharedMutex.ts"
+export * as SharedSemaphore from "./SharedSemaphore.ts"
 export * as ThreadWorker from "./ThreadWorker.ts"
 export * as WorkerError from "./WorkerError.ts"
 export * as WorkerPool from "./WorkerPool.ts"

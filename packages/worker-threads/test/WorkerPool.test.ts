@@ -293,3 +293,69 @@ describe("faults", () => {
     )
   )
 })
+
+describe("unwind", () => {
+  it(
+    "ends a section that hogs the worker at once, runs the finalizers, and the worker lives on",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("Hog", { cells })
+          yield* whenSet(cells, 0)
+          yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
+          expect(Atomics.load(cells, 1)).toBe(1)
+          const exit = yield* Thread.await(thread)
+          expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
+          expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+          expect((yield* pool.status).workers).toBe(1)
+        })
+      )
+    )
+  )
+
+  it(
+    "ends code that is in no section, after the grace of the rung before, and says where it was",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("Spin", { cells, lease: "lock file" })
+          yield* whenSet(cells, 0)
+          const report = yield* Thread.shutdown(thread, { interrupt: "20 millis", unwind: "10 seconds" })
+          expect(report.rung).toBe("unwind")
+          expect(report.ending._tag).toBe("Interrupted")
+          expect(report.released.map((released) => released.lease)).toEqual(["lock file"])
+          expect(report.attempts[0]).toMatchObject({
+            _tag: "Outwaited",
+            stack: expect.stringContaining("tasks.worker")
+          })
+          expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+        })
+      )
+    )
+  )
+
+  it(
+    "spares the tasks beside it on the same worker",
+    withPool(
+      (pool) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const beside = makeCells()
+            const neighbour = yield* pool.spawn("Mark", { cells: beside })
+            yield* whenSet(beside, 0)
+            const cells = makeCells()
+            const hog = yield* pool.spawn("Hog", { cells })
+            yield* whenSet(cells, 0)
+            yield* Thread.interrupt(hog)
+            expect(yield* Thread.isAlive(neighbour)).toBe(true)
+            expect(Atomics.load(beside, 1)).toBe(0)
+            yield* Thread.interrupt(neighbour)
+            expect(Atomics.load(beside, 1)).toBe(1)
+          })
+        ),
+      { concurrency: 2 }
+    )
+  )
+})

@@ -11,6 +11,7 @@ import type { Worker, WorkerOptions } from "node:worker_threads"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../WorkerError.ts"
+import type { Capabilities } from "./capabilities.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 import { type Listener, WorkerHandle } from "./workerHandle.ts"
@@ -26,6 +27,7 @@ type State =
 export class Crew implements Listener {
   private readonly spawn: (options: WorkerOptions) => Worker
   private readonly options: Parsed
+  private readonly capabilities: Capabilities
   private readonly workers: Set<WorkerHandle> = new Set()
   private readonly line: Set<RemoteTask> = new Set()
   /** Callers that wait for room in the line. */
@@ -35,7 +37,8 @@ export class Crew implements Listener {
   private state: State = { _tag: "Open" }
   private failures = 0
 
-  constructor(spawn: (options: WorkerOptions) => Worker, options: Parsed) {
+  constructor(spawn: (options: WorkerOptions) => Worker, options: Parsed, capabilities: Capabilities) {
+    this.capabilities = capabilities
     this.spawn = spawn
     this.options = options
   }
@@ -114,7 +117,7 @@ export class Crew implements Listener {
 
   private hire(): void {
     try {
-      this.workers.add(new WorkerHandle(this.spawn, this.options.concurrency, this))
+      this.workers.add(new WorkerHandle(this.spawn, this.options.concurrency, this.capabilities, this))
     } catch (cause) {
       this.failed(cause instanceof Error ? cause.message : String(cause))
     }

@@ -33,6 +33,8 @@ export type ToWorker =
   | { readonly _tag: "Pull"; readonly id: number; readonly count: number }
   /** The run of a section was ended by force. */
   | { readonly _tag: "Unwound"; readonly run: number }
+  /** What the fibers of a slot ran was ended by force, outside any section. */
+  | { readonly _tag: "Repair"; readonly slot: number }
   | { readonly _tag: "Close" }
 
 export type ToHost =
@@ -64,6 +66,7 @@ const toWorker: Readonly<Record<ToWorker["_tag"], Check>> = {
   Withdraw: (m) => number(m["raise"]),
   Pull: (m) => number(m["id"]) && number(m["count"]),
   Unwound: (m) => number(m["run"]),
+  Repair: (m) => number(m["slot"]),
   Close: () => true
 }
 

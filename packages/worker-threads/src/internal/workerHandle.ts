@@ -16,7 +16,10 @@ import * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
 import { decodeToHost, handshakeKey, type Handshake, type ToHost, type ToWorker } from "./message.ts"
+import { type Capabilities, execArgv } from "./capabilities.ts"
 import { Outbox } from "./outbox.ts"
+import { Reach } from "./reach.ts"
+import * as Registry from "./sharedRegistry.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 
 type State =
@@ -41,6 +44,8 @@ export interface Listener {
 export class WorkerHandle {
   readonly tasks: Map<number, RemoteTask> = new Map()
   readonly worker: Worker
+  /** Kept, as the worker forgets it at its end. */
+  private readonly threadId: number
   private readonly port: MessagePort
   private readonly control: ControlBlock.ControlBlock
   private readonly outbox: Outbox<ToWorker>
@@ -49,21 +54,34 @@ export class WorkerHandle {
   private state: State = { _tag: "Starting" }
   private wasReady = false
   private problem: string | undefined = undefined
+  /** None where the inspector is not to be had. */
+  private readonly reach: Option.Option<Reach>
   private goneObservers: Array<() => void> = []
 
-  constructor(spawn: (options: WorkerOptions) => Worker, concurrency: number, listener: Listener) {
+  constructor(
+    spawn: (options: WorkerOptions) => Worker,
+    concurrency: number,
+    capabilities: Capabilities,
+    listener: Listener
+  ) {
     const { port1, port2 } = new MessageChannel()
     this.port = port1
     this.listener = listener
     this.slots = Array.from({ length: concurrency }, (_, index) => concurrency - 1 - index)
     this.control = ControlBlock.make(concurrency)
+    this.reach = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
     // The port type of Node and that of the message are one.
     const handshake = { port: port2, control: this.control.buffer } as unknown as Handshake
-    this.worker = spawn({ workerData: { [handshakeKey]: handshake }, transferList: [port2], execArgv: [...execArgv] })
+    this.worker = spawn({
+      workerData: { [handshakeKey]: handshake },
+      transferList: [port2],
+      execArgv: [...process.execArgv, ...execArgv]
+    })
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     port1.on("message", this.onMessage)
     port1.on("messageerror", () => this.broke("a message of its could not be read"))
+    this.threadId = this.worker.threadId
     this.worker.on("error", this.onError)
     this.worker.on("messageerror", this.onError)
     this.worker.on("exit", this.onExit)
@@ -109,6 +127,7 @@ export class WorkerHandle {
   interrupt(id: number, slot: number, reason: CancelReason.CancelReason): void {
     ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag | ControlBlock.interruptFlag)
     this.outbox.putNow({ _tag: "Interrupt", id, reason: Codec.reasonToWire(reason) })
+    if (Option.isSome(this.reach)) this.reach.value.interruptSection(slot)
   }
 
   raise(id: number, raise: number, error: unknown): void {
@@ -124,11 +143,11 @@ export class WorkerHandle {
   }
 
   get unwinder(): Option.Option<(slot: number) => Effect.Effect<UnwindOutcome>> {
-    return Option.none()
+    return Option.map(this.reach, (reach) => (slot) => reach.unwind(slot))
   }
 
   get locate(): Effect.Effect<Option.Option<string>> {
-    return Effect.succeedNone
+    return Option.match(this.reach, { onNone: () => Effect.succeedNone, onSome: (reach) => reach.locate })
   }
 
   /** Terminates the OS thread for one of its tasks; what else runs on it ends as crashed. */
@@ -189,11 +208,10 @@ export class WorkerHandle {
   private take(message: ToHost): void {
     switch (message._tag) {
       case "Ready":
-        if (this.state._tag !== "Starting") return
-        this.state = { _tag: "Ready" }
-        this.wasReady = true
-        this.worker.unref()
-        return this.listener.ready(this)
+        return Option.match(this.reach, {
+          onNone: () => this.started(),
+          onSome: (reach) => reach.open(this.worker, () => this.started())
+        })
       case "Failed":
         this.problem = message.problem
         return
@@ -206,6 +224,24 @@ export class WorkerHandle {
       case "Gone":
         return this.tasks.get(message.id)?.take(message)
     }
+  }
+
+  private started(): void {
+    if (this.state._tag !== "Starting") return
+    this.state = { _tag: "Ready" }
+    this.wasReady = true
+    this.worker.unref()
+    this.listener.ready(this)
+  }
+
+  // Of the code that was ended by force.
+
+  readonly unwound = (run: number): void => {
+    this.outbox.putNow({ _tag: "Unwound", run })
+  }
+
+  readonly repair = (slot: number): void => {
+    this.outbox.putNow({ _tag: "Repair", slot })
   }
 
   private unsendable(message: ToWorker, problem: string): void {
@@ -233,11 +269,13 @@ export class WorkerHandle {
 
   private ended(state: State, code: number): void {
     this.state = { _tag: "Gone" }
+    if (Option.isSome(this.reach)) this.reach.value.close()
     this.port.off("message", this.onMessage)
     this.port.close()
     this.worker.off("error", this.onError)
     this.worker.off("messageerror", this.onError)
     this.worker.off("exit", this.onExit)
+    Registry.threadDied(this.threadId)
     const problem = this.problem ?? (state._tag === "Killed" ? "it was killed" : "it called process.exit, or was ended")
     const error = WorkerError.make({ _tag: "WorkerExited", code, problem })
     for (const task of Array.from(this.tasks.values())) {
@@ -256,10 +294,3 @@ export class WorkerHandle {
     this.worker.unref()
   }
 }
-
-/** An unwound section leaves Node's check of its async-hook stack with a false alarm that would end the process. */
-const execArgv: ReadonlyArray<string> = [
-  ...process.execArgv,
-  "--no-force-async-hooks-checks",
-  ...(process.versions.node.startsWith("22.") ? ["--experimental-async-context-frame"] : [])
-]

@@ -11,13 +11,18 @@ import * as Thread from "@quiesce/core/Thread"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type * as Rpc from "effect/rpc/Rpc"
+import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
 import { decodeToWorker, type Handshake, type ToHost, type ToWorker } from "./message.ts"
 import { Outbox } from "./outbox.ts"
-import { CurrentTask, makeRunner } from "./sectionRunner.ts"
+import { PortScheduler } from "./portScheduler.ts"
+import type { SectionRunner } from "./section.ts"
+import * as SectionRunners from "./sectionRunner.ts"
+import * as StalledFiber from "./stalledFiber.ts"
 import { WorkerTask } from "./workerTask.ts"
 
 /** The handlers' side of one entry of the contract. */
@@ -36,17 +41,39 @@ export const serve = (
   handshake: Handshake
 ): Effect.Effect<void, never, Scope.Scope> => {
   const control = ControlBlock.fromBuffer(handshake.control)
+  const sections = SectionRunners.make(control)
+  const scheduler = new PortScheduler()
+  const watch = StalledFiber.install({ scheduler, words: control.words, index: ControlBlock.word.section, taskOf })
   const body = Effect.gen(function* () {
     const closed = yield* Deferred.make<void>()
     const context = yield* Effect.context<never>()
-    const runtime = new WorkerRuntime(handshake.port, control, entriesOf(requests, handlers, context), closed)
+    const runtime = new WorkerRuntime(
+      handshake.port,
+      control,
+      entriesOf(requests, handlers, context),
+      sections,
+      watch,
+      closed
+    )
     runtime.listen()
     yield* Deferred.await(closed)
   })
   // The tasks are the children of this one: they end with it, all at once.
   return Effect.orDie(Effect.flatMap(Thread.spawn(body, { name: "worker" }), Thread.join)).pipe(
-    Effect.provideService(Blocking.CurrentRunner, makeRunner(control))
+    Effect.provideService(Blocking.CurrentRunner, sections),
+    Effect.provideService(Scheduler.Scheduler, scheduler),
+    Effect.ensuring(
+      Effect.sync(() => {
+        sections.close()
+        scheduler.close()
+      })
+    )
   )
+}
+
+const taskOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => {
+  const slot = fiber.getRef(SectionRunners.CurrentSlot)
+  return slot < 0 ? undefined : slot
 }
 
 const entriesOf = (
@@ -74,6 +101,8 @@ class WorkerRuntime {
   private readonly port: MessagePort
   private readonly control: ControlBlock.ControlBlock
   private readonly entries: ReadonlyMap<string, Entry>
+  private readonly sections: SectionRunner
+  private readonly watch: StalledFiber.Watch
   private readonly closed: Deferred.Deferred<void>
   private readonly tasks: Map<number, WorkerTask> = new Map()
   private readonly outbox: Outbox<ToHost>
@@ -82,11 +111,15 @@ class WorkerRuntime {
     port: MessagePort,
     control: ControlBlock.ControlBlock,
     entries: ReadonlyMap<string, Entry>,
+    sections: SectionRunner,
+    watch: StalledFiber.Watch,
     closed: Deferred.Deferred<void>
   ) {
     this.port = port
     this.control = control
     this.entries = entries
+    this.sections = sections
+    this.watch = watch
     this.closed = closed
     this.outbox = new Outbox<ToHost>(port)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
@@ -117,10 +150,19 @@ class WorkerRuntime {
       case "Pull":
         return this.tasks.get(message.id)?.pull(message.count)
       case "Unwound":
-        return CurrentTask.unwound(message.run)
+        return this.sections.ended(message.run)
+      case "Repair":
+        return this.repair(message.slot)
       case "Close":
         Deferred.doneUnsafe(this.closed, Effect.void)
         return
+    }
+  }
+
+  /** Lets the fibers of a task go on, as interrupted, whose code was ended by force. */
+  private repair(slot: number): void {
+    for (const task of this.tasks.values()) {
+      if (task.slot === slot) this.watch.repair(task.reason)
     }
   }
 

@@ -6,7 +6,7 @@
  *    lost with the worker.
  * 2. The exit is sent once, after the thread has ended.
  */
-import type * as CancelReason from "@quiesce/core/CancelReason"
+import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
@@ -41,6 +41,8 @@ let lastLease = 0
 export class WorkerTask {
   private readonly options: Options
   private thread: Thread.Thread<unknown, unknown> | undefined = undefined
+  /** What was asked before the thread was there; then nothing waits any more. */
+  private early: Array<(thread: Thread.Thread<unknown, unknown>) => void> | undefined = []
   private readonly raises: Map<number, Fiber.Fiber<unknown, unknown>> = new Map()
   /** How many raises are not answered yet. */
   private raising = 0
@@ -63,28 +65,48 @@ export class WorkerTask {
       (exit) => {
         if (Exit.isFailure(exit)) return this.send(exit, ended)
         const thread = (this.thread = exit.value)
+        const early = this.early ?? []
+        this.early = undefined
         ThreadAdapter.shareFlags(thread, new SharedFlags(control, slot))
         const unobserve = ThreadAdapter.observeLeases(thread, this.leases())
         ThreadAdapter.onExit(thread, (end) => {
           unobserve()
           this.send(end, ended)
         })
+        for (const ask of early) ask(thread)
       }
     )
   }
 
+  get slot(): number {
+    return this.options.slot
+  }
+
+  /** Why it was asked to end. */
+  get reason(): CancelReason.CancelReason {
+    return this.thread?.reason ?? CancelReason.interrupted()
+  }
+
   stop(reason: CancelReason.CancelReason): void {
-    if (this.thread !== undefined) Effect.runFork(Thread.stop(this.thread, reason))
+    this.ask((thread) => Effect.runFork(Thread.stop(thread, reason)))
   }
 
   interrupt(reason: CancelReason.CancelReason): void {
-    if (this.thread !== undefined) Effect.runFork(Thread.interruptFork(this.thread, reason))
+    this.ask((thread) => Effect.runFork(Thread.interruptFork(thread, reason)))
+  }
+
+  private ask(f: (thread: Thread.Thread<unknown, unknown>) => void): void {
+    if (this.thread !== undefined && this.early === undefined) f(this.thread)
+    else this.early?.push(f)
   }
 
   raise(raise: number, error: unknown): void {
-    if (this.thread === undefined) return
+    this.ask((thread) => this.raiseInto(thread, raise, error))
+  }
+
+  private raiseInto(thread: Thread.Thread<unknown, unknown>, raise: number, error: unknown): void {
     this.raising++
-    const raised = Effect.runFork(Thread.raise(this.thread, ThreadAdapter.encodedError(error)))
+    const raised = Effect.runFork(Thread.raise(thread, ThreadAdapter.encodedError(error)))
     this.raises.set(raise, raised)
     raised.addObserver((exit) => {
       this.raising--

@@ -1,0 +1,110 @@
+/**
+ * One worker, as the inspector sees it: requests with their replies, and events.
+ *
+ * Invariants:
+ * 1. Each request is answered once: by the worker's reply, or by a problem when the worker is gone.
+ * 2. `exclusive` is held by whoever ends or pauses the worker's code, as the engine knows one such request at a time.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
+import { problem, type Problem } from "./inspectorProblem.ts"
+
+type Send = (message: string, failed: (why: string) => void) => void
+type Reply = (outcome: Result.Result<unknown, Problem>) => void
+
+interface Incoming {
+  readonly id?: number
+  readonly method?: string
+  readonly params?: unknown
+  readonly result?: unknown
+  readonly error?: { readonly message?: string }
+}
+
+type State =
+  | { readonly _tag: "Waiting"; readonly attached: Array<() => void> }
+  | { readonly _tag: "Attached"; readonly sessionId: string; readonly send: Send }
+  | { readonly _tag: "Gone" }
+
+export class Attachment {
+  readonly threadId: number
+  readonly exclusive: Semaphore.Semaphore = Semaphore.makeUnsafe(1)
+  private state: State = { _tag: "Waiting", attached: [] }
+  private readonly replies = new Map<number, Reply>()
+  private readonly listeners = new Map<string, (params: unknown) => void>()
+  private lastId = 0
+
+  constructor(threadId: number) {
+    this.threadId = threadId
+  }
+
+  get sessionId(): string | undefined {
+    return this.state._tag === "Attached" ? this.state.sessionId : undefined
+  }
+
+  /** Asks the worker's engine; the reply comes when the worker can look at messages, be it in the middle of a loop. */
+  post(method: string, params?: Readonly<Record<string, unknown>>): Effect.Effect<unknown, Problem> {
+    return Effect.callback((resume) => {
+      const id = this.send(method, params, (outcome) => resume(Effect.fromResult(outcome)))
+      return Effect.sync(() => this.replies.delete(id))
+    })
+  }
+
+  /** Asks, whoever waits: `reply` is told once. */
+  send(method: string, params?: Readonly<Record<string, unknown>>, reply?: Reply): number {
+    const id = ++this.lastId
+    if (this.state._tag !== "Attached") {
+      reply?.(Result.fail(problem("The worker is gone")))
+      return id
+    }
+    if (reply !== undefined) this.replies.set(id, reply)
+    this.state.send(JSON.stringify({ id, method, params }), (why) => this.answer(id, Result.fail(problem(why))))
+    return id
+  }
+
+  /** The last listener of an event hears it. The result ends that. */
+  listen(event: string, listener: (params: unknown) => void): () => void {
+    this.listeners.set(event, listener)
+    return () => {
+      if (this.listeners.get(event) === listener) this.listeners.delete(event)
+    }
+  }
+
+  onAttached(f: () => void): void {
+    if (this.state._tag === "Waiting") this.state.attached.push(f)
+    else if (this.state._tag === "Attached") f()
+  }
+
+  // For the connection only.
+
+  attach(sessionId: string, send: Send): void {
+    const state = this.state
+    this.state = { _tag: "Attached", sessionId, send }
+    if (state._tag === "Waiting") for (const f of state.attached) f()
+  }
+
+  receive(text: string): void {
+    // The inspector's protocol; whatever else it holds is not looked at.
+    const message = JSON.parse(text) as Incoming
+    if (message.id !== undefined) {
+      const { error, result } = message
+      this.answer(
+        message.id,
+        error === undefined ? Result.succeed(result) : Result.fail(problem(error.message ?? "refused"))
+      )
+    } else if (message.method !== undefined) {
+      this.listeners.get(message.method)?.(message.params)
+    }
+  }
+
+  gone(): void {
+    this.state = { _tag: "Gone" }
+    for (const id of this.replies.keys()) this.answer(id, Result.fail(problem("The worker is gone")))
+  }
+
+  private answer(id: number, outcome: Result.Result<unknown, Problem>): void {
+    const reply = this.replies.get(id)
+    this.replies.delete(id)
+    reply?.(outcome)
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Stops a worker's code for a moment, to see where it is.
+ *
+ * Invariants:
+ * 1. The debugger is on only while it is used here, so that a worker never halts for a `debugger` statement of its own.
+ * 2. Whatever happens, also to whoever waits, the worker goes on: switching the debugger off lets it.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Attachment } from "./attachment.ts"
+import type { Problem } from "./inspectorProblem.ts"
+
+/** A frame of the stack, the innermost first; lines and columns from 1. */
+export interface Frame {
+  readonly id: string
+  readonly name: string
+  readonly url: string
+  readonly line: number
+  readonly column: number
+}
+
+/** A worker at a halt. */
+export interface Halt {
+  readonly frames: ReadonlyArray<Frame>
+  /** The value, which must be plain data, of an expression as seen from a frame. */
+  readonly evaluate: (frame: Frame, expression: string) => Effect.Effect<unknown, Problem>
+}
+
+/** What follows a halt: the code goes on, or is ended where it is. */
+export interface Verdict<A> {
+  readonly value: A
+  readonly end: boolean
+}
+
+/** How long code that runs has to come to a halt once it was asked to. */
+const patience = "500 millis"
+
+/** How long all of it may take; a worker in native code looks at nothing until that returns. */
+const limit = "5 seconds"
+
+/** The worker knows no other. */
+const realClock = Context.get(Context.empty(), Clock.Clock)
+
+/** Halts the worker and asks what is to follow; none when no JavaScript ran within the time that it has. */
+export const halt = <A>(
+  attachment: Attachment,
+  judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
+): Effect.Effect<Option.Option<A>, Problem> =>
+  attachment.exclusive.withPermit(
+    Effect.suspend(() => haltAndJudge(attachment, judge)).pipe(
+      // Not waited for: a worker in native code answers when that returns.
+      Effect.ensuring(Effect.sync(() => attachment.send("Debugger.disable"))),
+      Effect.timeoutOption(limit),
+      Effect.map(Option.flatten),
+      Effect.provideService(Clock.Clock, realClock)
+    )
+  )
+
+const haltAndJudge = <A>(
+  attachment: Attachment,
+  judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
+): Effect.Effect<Option.Option<A>, Problem> =>
+  Effect.gen(function* () {
+    const urls = yield* enable(attachment)
+    const paused = yield* pause(attachment)
+    if (Option.isNone(paused)) return Option.none()
+    const { value, end } = yield* judge(haltOf(attachment, paused.value, urls))
+    yield* attachment.post("Debugger.resume", { terminateOnResume: end })
+    return Option.some(value)
+  })
+
+/** Gives the URLs of all scripts, as the frames of a halted stack don't say them. */
+const enable = (attachment: Attachment): Effect.Effect<ReadonlyMap<string, string>, Problem> =>
+  Effect.suspend(() => {
+    const urls = new Map<string, string>()
+    const stop = attachment.listen("Debugger.scriptParsed", (params) => {
+      // The inspector's protocol.
+      const { scriptId, url } = params as { readonly scriptId: string; readonly url: string }
+      urls.set(scriptId, url)
+    })
+    return Effect.ensuring(Effect.as(attachment.post("Debugger.enable"), urls), Effect.sync(stop))
+  })
+
+const pause = (attachment: Attachment): Effect.Effect<Option.Option<unknown>, Problem> =>
+  Effect.suspend(() => {
+    const paused = Deferred.makeUnsafe<unknown>()
+    const stop = attachment.listen("Debugger.paused", (params) => Deferred.doneUnsafe(paused, Effect.succeed(params)))
+    return attachment
+      .post("Debugger.pause")
+      .pipe(Effect.andThen(Effect.timeoutOption(Deferred.await(paused), patience)), Effect.ensuring(Effect.sync(stop)))
+  })
+
+interface CallFrame {
+  readonly callFrameId: string
+  readonly functionName: string
+  readonly location: { readonly scriptId: string; readonly lineNumber: number; readonly columnNumber?: number }
+}
+
+const haltOf = (attachment: Attachment, params: unknown, urls: ReadonlyMap<string, string>): Halt => ({
+  // The inspector's protocol.
+  frames: (params as { readonly callFrames: ReadonlyArray<CallFrame> }).callFrames.map((frame) => ({
+    id: frame.callFrameId,
+    name: frame.functionName,
+    url: urls.get(frame.location.scriptId) ?? "",
+    line: frame.location.lineNumber + 1,
+    column: (frame.location.columnNumber ?? 0) + 1
+  })),
+  evaluate: (frame, expression) =>
+    Effect.map(
+      attachment.post("Debugger.evaluateOnCallFrame", {
+        callFrameId: frame.id,
+        expression,
+        returnByValue: true,
+        silent: true
+      }),
+      // The inspector's protocol; an expression that throws has no value.
+      (reply) => (reply as { readonly result?: { readonly value?: unknown } }).result?.value
+    )
+})
+
+/** Where the worker is: its stack as text, in the form of an `Error`'s; none when it is idle or in native code. */
+export const locate = (attachment: Attachment): Effect.Effect<Option.Option<string>> =>
+  halt(attachment, ({ frames }) => Effect.succeed({ value: frames.map(render).join("\n"), end: false })).pipe(
+    Effect.orElseSucceed(() => Option.none())
+  )
+
+const render = ({ name, url, line, column }: Frame): string =>
+  `    at ${name === "" ? "<anonymous>" : name} (${url === "" ? "<unknown>" : url}:${line}:${column})`

@@ -1,0 +1,141 @@
+/**
+ * The host's line to the engine of its workers: V8's inspector, by way of Node's `NodeWorker` domain.
+ *
+ * Invariants:
+ * 1. A connection is open while somebody uses it, and no longer: Node waits at exit for whoever is still connected.
+ * 2. A worker that nobody asked for is left at once, so other workers and their debuggers see nothing of us.
+ * 3. A worker is known by its thread id, which the title of its target holds; each use of a worker is told once that
+ *    it is attached, then once that it is gone.
+ */
+import type { Session } from "node:inspector"
+import { isMainThread, type Worker } from "node:worker_threads"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Attachment } from "./attachment.ts"
+import { problem, type Problem } from "./inspectorProblem.ts"
+
+/**
+ * Attaches to a worker until the scope closes.
+ *
+ * *Cancellation*: what had begun is undone; the connection closes with its last user.
+ */
+export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.acquireRelease(
+      Effect.suspend(() => join(worker.threadId)),
+      (user) => Effect.sync(() => user.leave())
+    ),
+    (user) => awaitAttached(worker, user.attachment)
+  )
+
+const awaitAttached = (worker: Worker, attachment: Attachment): Effect.Effect<Attachment, Problem> =>
+  Effect.callback((resume) => {
+    const exited = () => resume(Effect.fail(problem("The worker ended before it could be attached to")))
+    worker.once("exit", exited)
+    attachment.onAttached(() => {
+      worker.off("exit", exited)
+      resume(Effect.succeed(attachment))
+    })
+    return Effect.sync(() => worker.off("exit", exited))
+  })
+
+interface User {
+  readonly attachment: Attachment
+  readonly leave: () => void
+}
+
+/** The youngest connection; older ones live on for those who use them. */
+let current: Connection | undefined
+
+const join = (threadId: number): Effect.Effect<User, Problem> => {
+  // -1 is the thread id of a worker that has ended.
+  if (threadId < 0) return Effect.fail(problem("The worker has ended"))
+  try {
+    // A connection is told of each worker once, so one that has left this worker is of no use to it.
+    if (current?.hasLeft(threadId) !== false) current = new Connection()
+    return Effect.succeed(current.join(threadId))
+  } catch (cause) {
+    return Effect.fail(problem(cause instanceof Error ? cause.message : String(cause)))
+  }
+}
+
+class Connection {
+  private readonly session: Session
+  /** Who waits for, or uses, which worker. */
+  private readonly byThread = new Map<number, Attachment>()
+  private readonly bySession = new Map<string, Attachment>()
+  private readonly left = new Set<number>()
+  private enabled = false
+
+  constructor() {
+    // Not imported, as a runtime without an inspector can't load it.
+    const { Session } = process.getBuiltinModule("node:inspector")
+    this.session = new Session()
+    if (isMainThread) this.session.connect()
+    else this.session.connectToMainThread()
+    process.once("exit", this.close)
+    this.session.on("NodeWorker.attachedToWorker", ({ params }) =>
+      this.attached(params.sessionId, params.workerInfo.title)
+    )
+    this.session.on("NodeWorker.detachedFromWorker", ({ params }) => this.detached(params.sessionId))
+    this.session.on("NodeWorker.receivedMessageFromWorker", ({ params }) => {
+      this.bySession.get(params.sessionId)?.receive(params.message)
+    })
+  }
+
+  hasLeft(threadId: number): boolean {
+    return this.left.has(threadId) || this.byThread.has(threadId)
+  }
+
+  join(threadId: number): User {
+    const attachment = new Attachment(threadId)
+    this.byThread.set(threadId, attachment)
+    // Tells of the workers that are there at once, so not before it is known who is wanted.
+    if (!this.enabled) this.enable()
+    return { attachment, leave: () => this.leave(attachment) }
+  }
+
+  private enable(): void {
+    this.enabled = true
+    this.session.post("NodeWorker.enable", { waitForDebuggerOnStart: false })
+  }
+
+  private leave(attachment: Attachment): void {
+    this.byThread.delete(attachment.threadId)
+    this.left.add(attachment.threadId)
+    const sessionId = attachment.sessionId
+    attachment.gone()
+    if (sessionId !== undefined && this.bySession.delete(sessionId)) {
+      this.session.post("NodeWorker.detach", { sessionId })
+    }
+    if (this.byThread.size === 0) this.close()
+  }
+
+  private readonly close = (): void => {
+    if (current === this) current = undefined
+    process.off("exit", this.close)
+    this.session.disconnect()
+  }
+
+  private attached(sessionId: string, title: string): void {
+    const threadId = Number(/^\[worker (\d+)\]/.exec(title)?.[1] ?? NaN)
+    const attachment = this.byThread.get(threadId)
+    if (attachment === undefined) {
+      this.left.add(threadId)
+      this.session.post("NodeWorker.detach", { sessionId })
+      return
+    }
+    this.bySession.set(sessionId, attachment)
+    attachment.attach(sessionId, (message, failed) => {
+      this.session.post("NodeWorker.sendMessageToWorker", { sessionId, message }, (error) => {
+        if (error !== null) failed(error.message)
+      })
+    })
+  }
+
+  private detached(sessionId: string): void {
+    const attachment = this.bySession.get(sessionId)
+    this.bySession.delete(sessionId)
+    attachment?.gone()
+  }
+}

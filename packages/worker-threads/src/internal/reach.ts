@@ -1,0 +1,107 @@
+/**
+ * How far the host reaches into one worker's running code: its inspector line, and what that can end.
+ *
+ * Invariants:
+ * 1. Only a section of the task that is meant is ended, and only in the very run that was seen.
+ * 2. The line is open from when the worker is ready until it is gone.
+ */
+import type { Worker } from "node:worker_threads"
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import type { Attachment } from "./attachment.ts"
+import { type ControlBlock, word } from "./controlBlock.ts"
+import * as Debugger from "./debugger.ts"
+import * as Inspector from "./inspector.ts"
+import * as Word from "./sectionWord.ts"
+import * as Undeclared from "./undeclared.ts"
+import * as Unwinder from "./unwinder.ts"
+
+/** What the worker is told after its code was ended. */
+export interface Listener {
+  readonly unwound: (run: number) => void
+  readonly repair: (slot: number) => void
+}
+
+type State =
+  | { readonly _tag: "Opening" }
+  | { readonly _tag: "Open"; readonly attachment: Attachment }
+  | { readonly _tag: "Closed"; readonly why: string }
+
+export class Reach {
+  private readonly control: ControlBlock
+  private readonly listener: Listener
+  private readonly scope = Scope.makeUnsafe()
+  private state: State = { _tag: "Opening" }
+
+  constructor(control: ControlBlock, listener: Listener) {
+    this.control = control
+    this.listener = listener
+  }
+
+  /** Opens the line; `then` is called when that is done, or could not be. */
+  open(worker: Worker, then: () => void): void {
+    Effect.runFork(Scope.provide(Inspector.attach(worker), this.scope)).addObserver((exit) => {
+      if (this.state._tag === "Opening") {
+        this.state = Exit.isSuccess(exit)
+          ? { _tag: "Open", attachment: exit.value }
+          : { _tag: "Closed", why: "The worker could not be attached to" }
+      }
+      then()
+    })
+  }
+
+  close(): void {
+    this.state = { _tag: "Closed", why: "The worker is gone" }
+    Effect.runFork(Scope.close(this.scope, Exit.void))
+  }
+
+  get locate(): Effect.Effect<Option.Option<string>> {
+    return this.state._tag === "Open" ? Debugger.locate(this.state.attachment) : Effect.succeedNone
+  }
+
+  /** Ends the section of a task, if one runs, when its grace is over. Returns at once. */
+  interruptSection(slot: number): void {
+    const run = this.runOf(slot)
+    if (run === undefined) return
+    const grace = Atomics.load(this.control.words, word.sectionGrace)
+    Effect.runFork(Effect.andThen(grace > 0 ? Effect.sleep(grace) : Effect.void, this.unwindRun(run)))
+  }
+
+  /** Ends what a task runs, declared or not. */
+  unwind(slot: number): Effect.Effect<UnwindOutcome> {
+    return Effect.suspend(() => {
+      const run = this.runOf(slot)
+      if (run !== undefined) return this.unwindRun(run)
+      if (this.state._tag !== "Open") return refused(this.why)
+      return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, slot), (outcome) => {
+        if (outcome._tag === "Unwound") this.listener.repair(slot)
+        return outcome
+      })
+    })
+  }
+
+  private unwindRun(run: number): Effect.Effect<UnwindOutcome> {
+    return Effect.suspend(() => {
+      if (this.state._tag !== "Open") return refused(this.why)
+      const { attachment } = this.state
+      const { words } = this.control
+      return Unwinder.unwind({ attachment, words, index: word.section, unwound: this.listener.unwound }, run)
+    })
+  }
+
+  /** The run of the section of a task that can be ended now. */
+  private runOf(slot: number): number | undefined {
+    const { words } = this.control
+    const { run, state } = Word.look(words, word.section)
+    return state === Word.running && Atomics.load(words, word.sectionSlot) === slot ? run : undefined
+  }
+
+  private get why(): string {
+    return this.state._tag === "Closed" ? this.state.why : "The worker is being attached to"
+  }
+}
+
+const refused = (why: string): Effect.Effect<UnwindOutcome> => Effect.succeed({ _tag: "Refused", why })

@@ -1,0 +1,54 @@
+/**
+ * Ends synchronous code that hogs a worker outside any declared section: the worker is halted, looked at, and then let
+ * go or ended where it is.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Attachment } from "./attachment.ts"
+import * as Debugger from "./debugger.ts"
+import type { Problem } from "./inspectorProblem.ts"
+import { key } from "./stalledFiber.ts"
+
+/** What came of it; where it is `Unwound`, the worker has to be told to `repair`. */
+export type Outcome =
+  | { readonly _tag: "Unwound" }
+  | { readonly _tag: "Idle" }
+  | { readonly _tag: "Refused"; readonly why: string }
+
+const idle: Outcome = { _tag: "Idle" }
+const watch = `globalThis[${JSON.stringify(key)}]`
+
+/**
+ * Ends what a worker's task runs, if it is in code of the user's and all fibers on the stack are the task's and
+ * interruptible. It takes tens of milliseconds, so it is for a worker whose event loop stands still.
+ *
+ * *Cancellation*: the worker goes on.
+ */
+export const unwindUndeclared = (attachment: Attachment, task: number): Effect.Effect<Outcome> =>
+  Debugger.halt(attachment, (halt) => judge(halt, task)).pipe(
+    Effect.map(Option.getOrElse(() => idle)),
+    Effect.catch(({ why }: Problem) => Effect.succeed<Outcome>({ _tag: "Refused", why }))
+  )
+
+const judge = (halt: Debugger.Halt, task: number): Effect.Effect<Debugger.Verdict<Outcome>, Problem> =>
+  Effect.gen(function* () {
+    const top = halt.frames[0]
+    const loops = halt.frames.filter(({ name }) => name === "runLoop")
+    if (top === undefined || loops[0] === undefined) return refused("what runs is not a fiber")
+    if (!runsUserCode(halt.frames, loops[0])) return refused("it is about to go on by itself")
+    for (const frame of loops) yield* halt.evaluate(frame, `void ${watch}?.saw(this)`)
+    const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
+    return why === null
+      ? { value: { _tag: "Unwound" }, end: true }
+      : refused(typeof why === "string" ? why : "it could not be looked at")
+  })
+
+const refused = (why: string): Debugger.Verdict<Outcome> => ({ value: { _tag: "Refused", why }, end: false })
+
+/** Effect itself must not be ended in the middle of a step: it may have taken a finalizer off its stack. */
+const runsUserCode = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame): boolean => {
+  const library = loop.url.replace(/internal\/[^/]*$/, "")
+  return frames
+    .slice(0, frames.indexOf(loop))
+    .some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+}

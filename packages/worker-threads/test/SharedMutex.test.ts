@@ -1,0 +1,230 @@
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { Lease, StopToken } from "@quiesce/core"
+import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
+import { WorkerError } from "@quiesce/worker-threads/WorkerError"
+import { Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { Harness } from "./fixtures/shared-harness.ts"
+import { killed, scenarios } from "./fixtures/shared-scenarios.ts"
+
+const free = { free: 1, held: 0, waiting: 0, unusable: false }
+const status = (mutex: SharedMutex.SharedMutex): SharedMutex.Status => Effect.runSync(SharedMutex.status(mutex))
+
+const reasonOf = (f: () => unknown): unknown => {
+  try {
+    return f()
+  } catch (error) {
+    return error instanceof WorkerError ? error.reason._tag : error
+  }
+}
+
+/** Workers take long to start on a busy machine; nothing here waits for a time. In milliseconds. */
+const limit = 60_000
+
+describe("across threads", () => {
+  it.for(Object.keys(scenarios))("SharedMutex %s", { timeout: limit }, (name) => scenarios[name]!())
+
+  it(
+    "law 25, kill-is-visible: workers killed at any point neither break nor keep the lock",
+    () => {
+      const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
+      console.info(`SEED=${seed}`)
+      return killed(8, seed)
+    },
+    limit
+  )
+
+  const root = new URL("../../../node_modules/", import.meta.url)
+  const script = fileURLToPath(new URL("./fixtures/shared-main.ts", import.meta.url))
+  it.for(["node-22", "node-24"])(
+    "works on %s, and the process comes to its own end",
+    { timeout: limit },
+    async (version, { skip }) => {
+      const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
+      if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
+      const { stdout } = await promisify(execFile)(binary, [script, "3"])
+      expect(JSON.parse(stdout)).toEqual({ done: Object.keys(scenarios).length, rounds: 3 })
+    }
+  )
+
+  it(
+    "a process that waits for a lock lives on until the fiber has it, and then ends",
+    async () => {
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        fileURLToPath(new URL("./fixtures/shared-wait.ts", import.meta.url))
+      ])
+      expect(stdout).toBe("locked after the worker's end\n")
+    },
+    limit
+  )
+})
+
+describe("lock", () => {
+  it("is a lease of the scope, named after the mutex", () =>
+    Effect.gen(function* () {
+      const mutex = yield* SharedMutex.make({ name: "index" })
+      const scope = yield* Scope.make()
+      const guard = yield* Scope.provide(SharedMutex.lock(mutex), scope)
+      expect(guard.ownerDied).toBe(false)
+      expect((yield* Lease.held).map((held) => held.name)).toEqual(["index"])
+      expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
+      yield* Scope.close(scope, Exit.void)
+      yield* Scope.close(scope, Exit.void)
+      expect(status(mutex)).toEqual(free)
+      expect(yield* Lease.held).toEqual([])
+    }).pipe(Effect.runPromise))
+
+  it("law 20, did-not-happen: cancelled after the grant and before the answer, it goes on to the next", () =>
+    Effect.gen(function* () {
+      const mutex = yield* SharedMutex.make()
+      const holder = SharedMutex.lockSync(mutex)
+      const lock = Effect.scoped(SharedMutex.lock(mutex))
+      const [first, second] = [Effect.runFork(lock), Effect.runFork(lock)]
+      holder.release()
+      // It is the first one's now, which can't have heard of it yet.
+      expect(status(mutex)).toEqual({ ...free, free: 0, held: 1, waiting: 1 })
+      first.interruptUnsafe()
+      expect(Exit.hasInterrupts(yield* Fiber.await(first))).toBe(true)
+      expect((yield* Fiber.join(second)).ownerDied).toBe(false)
+      expect(status(mutex)).toEqual(free)
+    }).pipe(Effect.runPromise))
+
+  it("is released when the work fails, dies or is interrupted", () =>
+    Effect.gen(function* () {
+      const mutex = yield* SharedMutex.make()
+      for (const work of [Effect.fail("no"), Effect.die("no"), Effect.interrupt]) {
+        yield* Effect.exit(SharedMutex.withLock(mutex)(work))
+        expect(status(mutex)).toEqual(free)
+      }
+    }).pipe(Effect.runPromise))
+
+  it("fails with LockFull when 128 requests hold and wait, and takes more when they are gone", () =>
+    Effect.gen(function* () {
+      const mutex = yield* SharedMutex.make()
+      const holder = SharedMutex.lockSync(mutex)
+      const fibers = Array.from({ length: 127 }, () => Effect.runFork(Effect.scoped(SharedMutex.lock(mutex))))
+      const error = yield* Effect.flip(Effect.scoped(SharedMutex.lock(mutex)))
+      expect(error.reason._tag).toBe("LockFull")
+      holder.release()
+      yield* Effect.forEach(fibers, Fiber.join)
+      expect(status(mutex)).toEqual(free)
+    }).pipe(Effect.runPromise))
+})
+
+describe("tryLock", () => {
+  it("gives none while the lock is held, and leaves no trace", () =>
+    Effect.gen(function* () {
+      const mutex = yield* SharedMutex.make()
+      const attempt = Effect.scoped(Effect.map(SharedMutex.tryLock(mutex), Option.isSome))
+      expect(yield* attempt).toBe(true)
+      expect(yield* SharedMutex.withLock(mutex)(attempt)).toBe(false)
+      expect(status(mutex)).toEqual(free)
+    }).pipe(Effect.runPromise))
+})
+
+describe("lockSync", () => {
+  it("refuses to wait for what its own thread holds or is to get", () => {
+    const mutex = SharedMutex.makeUnsafe()
+    const guard = SharedMutex.lockSync(mutex)
+    expect(reasonOf(() => SharedMutex.lockSync(mutex))).toBe("WouldBlockForever")
+    expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
+    guard.release()
+    guard.release()
+    expect(status(mutex)).toEqual(free)
+  })
+
+  it("refuses a timeout that is no time, and what is not a lock", () => {
+    const mutex = SharedMutex.makeUnsafe()
+    for (const timeout of [Number.NaN, -1]) {
+      expect(reasonOf(() => SharedMutex.lockSync(mutex, { timeout }))).toBe("InvalidOption")
+    }
+    const other = Object.assign(structuredClone(mutex), { buffer: new SharedArrayBuffer(8) })
+    expect(SharedMutex.isSharedMutex(other)).toBe(false)
+    expect(reasonOf(() => SharedMutex.lockSync(other))).toBe("InvalidOption")
+    expect(status(mutex)).toEqual(free)
+  })
+
+  it(
+    "ends by its timeout or its token, with the request withdrawn",
+    async () => {
+      const harness = new Harness()
+      const peer = await harness.spawn()
+      peer.send({ _tag: "Lock", mode: "sync" })
+      await peer.answer("Locked")
+      const { mutex } = harness
+      expect(reasonOf(() => SharedMutex.lockSync(mutex, { timeout: 5 }))).toBe("LockTimedOut")
+      const token = StopToken.fromSignal(AbortSignal.abort(new Error("enough")))
+      expect(reasonOf(() => SharedMutex.lockSync(mutex, { token }))).toMatchObject({ name: "AbortError" })
+      expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
+      await peer.kill()
+    },
+    limit
+  )
+})
+
+describe("SharedMutex", () => {
+  it("crosses threads as it is, and by its Schema", () => {
+    const mutex = SharedMutex.makeUnsafe({ name: "sent" })
+    const copy = structuredClone(mutex)
+    expect(SharedMutex.isSharedMutex(copy)).toBe(true)
+    const decoded = Schema.decodeUnknownSync(SharedMutex.SharedMutex)(copy)
+    const guard = SharedMutex.lockSync(decoded)
+    expect(status(mutex).held).toBe(1)
+    guard.release()
+    expect(Schema.is(SharedMutex.SharedMutex)({ name: "no" })).toBe(false)
+  })
+})
+
+// Not for users; the paths are values because they lead into another project.
+const internal = (name: string): Promise<unknown> => {
+  const path: string = new URL(`../src/internal/${name}.ts`, import.meta.url).href
+  return import(/* @vite-ignore */ path)
+}
+
+describe("what was cut short", () => {
+  it("a section that is ended by force leaves nothing locked, but what was held before it", async () => {
+    const { abandonSince, mark } = (await internal("sharedRegistry")) as {
+      readonly mark: () => number
+      readonly abandonSince: (mark: number) => void
+    }
+    const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
+    const kept = SharedMutex.lockSync(before)
+    const section = mark()
+    const lost = SharedMutex.lockSync(inside)
+    abandonSince(section)
+    expect(status(before).held).toBe(1)
+    expect(status(inside)).toEqual(free)
+    const next = SharedMutex.lockSync(inside)
+    expect(next.ownerDied).toBe(true)
+    lost.release()
+    next.markConsistent()
+    next.release()
+    kept.release()
+    expect([status(before), status(inside)]).toEqual([free, free])
+  })
+
+  it("a thread that dies between its release and the wake-up leaves nobody asleep", async () => {
+    const memory = (await internal("sharedMemory")) as {
+      readonly open: (buffer: SharedArrayBuffer, seen: () => void) => object
+      readonly commit: (memory: object, name: string, step: (state: Int32Array) => void) => void
+    }
+    const { release } = (await internal("sharedState")) as {
+      readonly release: (state: Int32Array, id: number, strict: boolean, woken: Array<number>) => void
+    }
+    const mutex = SharedMutex.makeUnsafe()
+    SharedMutex.lockSync(mutex)
+    const waiter = Effect.runFork(Effect.scoped(SharedMutex.lock(mutex)))
+    // The first request of a lock has the id 0; whom the release wakes is dropped.
+    memory.commit(
+      memory.open(mutex.buffer, () => {}),
+      "",
+      (state) => release(state, 0, true, [])
+    )
+    expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
+    await Effect.runPromise(SharedMutex.threadDied(1_000_000))
+    expect((await Effect.runPromise(Fiber.join(waiter))).ownerDied).toBe(false)
+  })
+})

@@ -1,0 +1,69 @@
+import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import * as Unwinder from "../src/internal/unwinder.ts"
+import { Harness } from "./fixtures/unwind-harness.ts"
+import { endless } from "./fixtures/unwind-hogs.ts"
+import { race, repeat } from "./fixtures/unwind-scenarios.ts"
+
+describe("unwind", () => {
+  it.for(endless)("ends a section in %s; its finalizers run in order, once", async (hog) => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog, from: "timer" })
+    expect(await harness.cancel(id)).toMatchObject({ _tag: "Unwound" })
+    expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+    await harness.ping()
+  })
+
+  it.for(["message", "timer", "immediate", "promise"] as const)(
+    "keeps the AsyncLocalStorage of a section started from a %s, and nobody else's changes",
+    async (from) => {
+      await using harness = await Harness.open()
+      const before = await harness.ping()
+      const id = await harness.started({ from, store: "mine" })
+      await harness.cancel(id)
+      expect(await harness.answer("Ended", id)).toMatchObject({ store: "mine", order: ["inner", "outer"] })
+      expect(await harness.ping()).toMatchObject({ store: undefined, asyncId: before.asyncId })
+    }
+  )
+
+  it("leaves timers, promises, ticks, immediates and fibers behind the section alone", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started()
+    harness.send({ _tag: "Bystanders", id })
+    await harness.cancel(id)
+    expect((await harness.answer("Bystanders", id)).seen).toEqual(["fiber", "immediate", "promise", "tick", "timer"])
+  })
+
+  it("is refused while an uninterruptible section runs, which comes to its own end", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog: "gated", masked: true })
+    expect(await harness.cancel(id)).toMatchObject({ _tag: "Refused" })
+    harness.openGate(id)
+    expect(await harness.answer("Ended", id)).toMatchObject({ order: ["inner", "outer"] })
+  })
+
+  it("does not touch a run that it was not aimed at", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog: "gated" })
+    expect(await Effect.runPromise(Unwinder.unwind(harness.target, 1_000))).toEqual({ _tag: "Idle" })
+    harness.openGate(id)
+    expect(await harness.answer("Ended", id)).toMatchObject({ value: 42, reason: undefined })
+  })
+
+  it("is idle where nothing runs", async () => {
+    await using harness = await Harness.open()
+    expect(await harness.cancel(0)).toEqual({ _tag: "Idle" })
+  })
+
+  it("ends 250 sections of one worker", async () => {
+    await using harness = await Harness.open()
+    await repeat(harness, 250)
+  })
+
+  it("law 26, unwind-precise: raced against the natural end, one of the two happens and nothing else", async () => {
+    await using harness = await Harness.open()
+    const seed = Number(process.env["SEED"] ?? Date.now() % 100_000)
+    const tally = await race(harness, 500, seed)
+    expect(tally.ended + tally.unwound, `seed ${seed}`).toBe(500)
+  })
+})

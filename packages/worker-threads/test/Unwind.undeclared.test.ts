@@ -1,0 +1,67 @@
+import { Effect, Option } from "effect"
+import { describe, expect, it } from "vitest"
+import * as Debugger from "../src/internal/debugger.ts"
+import { Harness } from "./fixtures/unwind-harness.ts"
+import { endless } from "./fixtures/unwind-hogs.ts"
+
+// `Atomics.wait` and a regular expression come to no halt: nothing of JavaScript runs in them.
+const haltable = endless.filter((hog) => hog !== "atomicsWait" && hog !== "regularExpression")
+
+describe("unwindUndeclared", { timeout: 20_000 }, () => {
+  it.for(haltable)("ends %s in an Effect.sync; its finalizers run, those behind it are unharmed", async (hog) => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog, declared: false })
+    harness.send({ _tag: "Bystanders", id })
+    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+    expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+    await harness.answer("Bystanders", id)
+  })
+
+  it("is refused for another task, and in uninterruptible code", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog: "gated", declared: false })
+    expect(await harness.unwindUndeclared(id + 1)).toEqual({
+      _tag: "Refused",
+      why: "other tasks are on the stack"
+    })
+    harness.openGate(id)
+    expect((await harness.answer("Ended", id)).value).toBe(42)
+    const masked = await harness.started({ hog: "gated", declared: false, masked: true })
+    expect(await harness.unwindUndeclared(masked)).toEqual({ _tag: "Refused", why: "what runs is uninterruptible" })
+    harness.openGate(masked)
+    await harness.answer("Ended", masked)
+  })
+
+  it("ends nothing where no fiber runs, and nothing of it is left for what runs next", async () => {
+    await using harness = await Harness.open()
+    // Whether it is at the end of its last turn yet, nobody knows.
+    expect((await harness.unwindUndeclared(0))._tag).not.toBe("Unwound")
+    await harness.ping()
+  })
+
+  it("ends 100 fibers of one worker", async () => {
+    await using harness = await Harness.open()
+    for (let n = 0; n < 100; n++) {
+      const id = await harness.started({ declared: false, store: `store ${n}` })
+      expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+      expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+    }
+  })
+})
+
+describe("locate", { timeout: 20_000 }, () => {
+  it("tells the stack of a section, which goes on", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog: "gated" })
+    const stack = await Effect.runPromise(Debugger.locate(harness.target.attachment))
+    expect(Option.getOrThrow(stack)).toMatch(/at gated \(.*unwind-hogs\.ts:\d+:\d+\)/)
+    harness.openGate(id)
+    expect((await harness.answer("Ended", id)).value).toBe(42)
+  })
+
+  it("tells nothing of an idle worker", async () => {
+    await using harness = await Harness.open()
+    expect(await Effect.runPromise(Debugger.locate(harness.target.attachment))).toEqual(Option.none())
+    await harness.ping()
+  })
+})
