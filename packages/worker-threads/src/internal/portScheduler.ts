@@ -49,6 +49,11 @@ export class PortScheduler implements Scheduler.Scheduler {
     this.receiver.close()
   }
 
+  /** Runs `task` in a message of its own. */
+  run(task: () => void): void {
+    this.schedule(task, 0)
+  }
+
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
     return !this.inTask || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
   }

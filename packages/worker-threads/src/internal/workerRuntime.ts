@@ -52,6 +52,7 @@ export const serve = (
       control,
       entriesOf(requests, handlers, context),
       sections,
+      scheduler,
       watch,
       closed
     )
@@ -102,6 +103,7 @@ class WorkerRuntime {
   private readonly control: ControlBlock.ControlBlock
   private readonly entries: ReadonlyMap<string, Entry>
   private readonly sections: SectionRunner
+  private readonly scheduler: PortScheduler
   private readonly watch: StalledFiber.Watch
   private readonly closed: Deferred.Deferred<void>
   private readonly tasks: Map<number, WorkerTask> = new Map()
@@ -112,6 +114,7 @@ class WorkerRuntime {
     control: ControlBlock.ControlBlock,
     entries: ReadonlyMap<string, Entry>,
     sections: SectionRunner,
+    scheduler: PortScheduler,
     watch: StalledFiber.Watch,
     closed: Deferred.Deferred<void>
   ) {
@@ -119,6 +122,7 @@ class WorkerRuntime {
     this.control = control
     this.entries = entries
     this.sections = sections
+    this.scheduler = scheduler
     this.watch = watch
     this.closed = closed
     this.outbox = new Outbox<ToHost>(port)
@@ -175,7 +179,7 @@ class WorkerRuntime {
     }
     const task = new WorkerTask({ id, slot, label, control: this.control, outbox: this.outbox, ...entry })
     this.tasks.set(id, task)
-    task.run(payload, () => this.tasks.delete(id))
+    this.scheduler.run(() => task.run(payload, () => this.tasks.delete(id)))
   }
 
   /** An answer that can't be cloned, though its Schema took it, is a defect of the task. */

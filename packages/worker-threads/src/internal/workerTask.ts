@@ -59,23 +59,30 @@ export class WorkerTask {
     const deadline = ControlBlock.deadline(control, slot)
     const withSlot = Context.add(context, CurrentSlot, slot)
     const full = deadline === Infinity ? withSlot : Context.add(withSlot, Deadline.Current, deadline)
-    const spawned = Thread.spawn(this.body(payload), { name: label })
+    // Not at once: its fiber is to be alone on the stack, so that what it runs can be ended by force.
+    const spawned = Thread.spawn(this.observed(payload), { name: label })
     // The scope of the tasks is in the context: that of the worker's own thread.
     Effect.runForkWith(full)(spawned as Effect.Effect<Thread.Thread<unknown, unknown>, ThreadError>).addObserver(
       (exit) => {
-        if (Exit.isFailure(exit)) return this.send(exit, ended)
-        const thread = (this.thread = exit.value)
-        const early = this.early ?? []
-        this.early = undefined
-        ThreadAdapter.shareFlags(thread, new SharedFlags(control, slot))
-        const unobserve = ThreadAdapter.observeLeases(thread, this.leases())
-        ThreadAdapter.onExit(thread, (end) => {
-          unobserve()
-          this.send(end, ended)
-        })
-        for (const ask of early) ask(thread)
+        if (Exit.isFailure(exit)) this.send(exit, ended)
+        else ThreadAdapter.onExit(exit.value, (end) => this.send(end, ended))
       }
     )
+  }
+
+  /** The body, once the thread is known and tells the host of its leases. */
+  private observed(payload: unknown): Effect.Effect<unknown, unknown> {
+    return Effect.flatMap(Thread.current, (thread) => {
+      const { control, slot } = this.options
+      const early = this.early ?? []
+      this.thread = thread
+      this.early = undefined
+      ThreadAdapter.shareFlags(thread, new SharedFlags(control, slot))
+      const unobserve = ThreadAdapter.observeLeases(thread, this.leases())
+      ThreadAdapter.onExit(thread, unobserve)
+      for (const ask of early) ask(thread)
+      return this.body(payload)
+    })
   }
 
   get slot(): number {
