@@ -5,12 +5,20 @@ import { dirname, join } from "node:path"
 import { expect, it } from "vitest"
 import { runFile, workspace } from "./support.ts"
 
-const readmes = ["README.md", "packages/core/README.md", "packages/testing/README.md"]
+const readmes = [
+  "README.md",
+  "packages/core/README.md",
+  "packages/testing/README.md",
+  "packages/worker-threads/README.md"
+]
 const textOf = (path: string): string => readFileSync(join(workspace, path), "utf8")
 
 /** The code blocks of a language, in order. */
 const blocks = (text: string, language: string): ReadonlyArray<string> =>
   [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].filter((found) => found[1] === language).map((found) => found[2]!)
+
+/** What a block calls itself in its first line, so that others can import it. */
+const nameOf = (block: string): string | undefined => /^\/\/ (\S+\.ts)\n/.exec(block)?.[1]
 
 /** Writes files into a folder of their own in a package, so that its dependencies resolve, and removes it afterwards. */
 const withFiles = async <A>(
@@ -40,7 +48,7 @@ it("the program in the README has 20 lines at most and prints what the README sa
 it.each(readmes)(
   "every TypeScript block of %s compiles by itself",
   async (readme) => {
-    const modules = blocks(textOf(readme), "ts").map((block, at) => [`${at}.ts`, block] as const)
+    const modules = blocks(textOf(readme), "ts").map((block, at) => [nameOf(block) ?? `${at}.ts`, block] as const)
     const home = readme === "README.md" ? "examples" : dirname(readme)
     const config = JSON.stringify({
       extends: join(workspace, "tsconfig.test.json"),

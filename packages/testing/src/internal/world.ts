@@ -149,7 +149,7 @@ export const asking = (
     )
   })
 
-export const isAlive = (known: Known): boolean => known.thread.controls.poll() === undefined
+const isAlive = (known: Known): boolean => known.thread.controls.poll() === undefined
 
 /** Whether a timed join changed its thread: the state before and after, when nobody else acted. */
 export const statusOf = (known: Known): Effect.Effect<string> =>

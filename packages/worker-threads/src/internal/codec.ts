@@ -17,7 +17,7 @@ import type { EncodedExit, EncodedReason } from "./message.ts"
 export type Problem = string
 
 /** One direction of one Schema. */
-export interface Wire {
+interface Wire {
   readonly encode: (value: unknown, transfers: Array<unknown>) => Effect.Effect<unknown, Problem>
   readonly decode: (encoded: unknown) => Effect.Effect<unknown, Problem>
 }

@@ -34,7 +34,7 @@ const REQUEST = 5
 export const stateSize: number = HEADER + maxRequests * REQUEST
 
 /** What a lock has to say to the next one that gets it. */
-export const Notice = { none: 0, ownerDied: 1, unusable: 2 } as const
+const Notice = { none: 0, ownerDied: 1, unusable: 2 } as const
 
 /** Where a request stands; `told` holds, and was told that an owner died. */
 export const Phase = { gone: -1, waiting: 0, held: 1, told: 2 } as const
