@@ -49,7 +49,9 @@ const stride = 64
  * @category models
  * @since 0.1.0
  */
-export const onTheWay: CancelReason.CancelReason = CancelReason.interrupted("Cancelled from outside; the reason arrives when the thread yields")
+export const onTheWay: CancelReason.CancelReason = CancelReason.interrupted(
+  "Cancelled from outside; the reason arrives when the thread yields"
+)
 
 class NodeToken implements StopToken {
   private readonly node: ThreadNode

@@ -41,6 +41,8 @@ export interface ThreadControls<out A, out E> {
   readonly requestStop: (reason: CancelReason) => Effect.Effect<void>
   /** Called once for each different reason, the one that the thread is cancelled for first. */
   readonly requestInterrupt: (reason: CancelReason) => Effect.Effect<void>
+  /** The same in one step, where it needs no Effect; `by` is the id of the fiber that asks. */
+  readonly interruptUnsafe?: ((reason: CancelReason, by: number) => void) | undefined
   /**
    * Completes with `true` when a region of the thread has failed with the error, with `false` when the thread ended
    * before one took it. *Cancellation*: an error that is still pending is withdrawn.

@@ -41,19 +41,23 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     return Effect.void
   }
 
-  /** The first reason comes first, even when a later request has overtaken that one. */
   requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
-    return Effect.withFiberSucceed((by) => {
-      const first = this.node.reason ?? reason
-      if (!this.told) this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(first))
-      this.told = this.fiber !== undefined
-      if (reason !== first) this.fiber?.interruptUnsafe(by.id, CancelReason.toAnnotations(reason))
-      // From the outside in: what is outside must not see an inner end before it is cancelled itself.
-      for (const handOn of Array.from(this.node.regions?.values() ?? [])) {
-        handOn(first)
-        if (reason !== first) handOn(reason)
-      }
-    })
+    return Effect.withFiberSucceed((by) => this.interruptUnsafe(reason, by.id))
+  }
+
+  /** The first reason comes first, even when a later request has overtaken that one. */
+  interruptUnsafe(reason: CancelReason.CancelReason, by: number): void {
+    const { node } = this
+    const first = node.reason ?? reason
+    if (!this.told) this.fiber?.interruptUnsafe(by, CancelReason.toAnnotations(first))
+    this.told = this.fiber !== undefined
+    if (reason !== first) this.fiber?.interruptUnsafe(by, CancelReason.toAnnotations(reason))
+    if (node.regions === undefined) return
+    // From the outside in: what is outside must not see an inner end before it is cancelled itself.
+    for (const handOn of Array.from(node.regions.values())) {
+      handOn(first)
+      if (reason !== first) handOn(reason)
+    }
   }
 
   raise(error: unknown): Effect.Effect<boolean> {

@@ -37,21 +37,32 @@ export const stop = (node: ThreadNode, reason: CancelReason.CancelReason): Effec
   )
 }
 
-/**
- * Asks a thread to be interrupted, or with a higher rung marks that it has come to that. Whoever asks can't be ended
- * between the mark and the request: the thread would count as cancelled and never hear of it.
- */
+/** Asks a thread to be interrupted, or with a higher rung marks that it has come to that. */
 export const interrupt = (
   node: ThreadNode,
   reason: CancelReason.CancelReason,
   rung: Exclude<Escalation.Rung, "stop"> = "interrupt"
+): Effect.Effect<void> => interruptAll([node], reason, rung)
+
+/**
+ * Asks many. Whoever asks can't be ended between the mark and the request: the thread would count as cancelled and
+ * never hear of it.
+ */
+const interruptAll = (
+  nodes: ReadonlyArray<ThreadNode>,
+  reason: CancelReason.CancelReason,
+  rung: Exclude<Escalation.Rung, "stop">
 ): Effect.Effect<void> =>
   Effect.uninterruptible(
-    Effect.suspend(() => {
-      const reasons = node.beginCancel(rung, reason)
-      if (reasons.length === 0) return Effect.void
-      const first = node.controls.requestInterrupt(reasons[0]!)
-      return reasons.length === 1 ? first : Effect.andThen(first, node.controls.requestInterrupt(reasons[1]!))
+    Effect.withFiber((by) => {
+      const requests: Array<Effect.Effect<void>> = []
+      for (const node of nodes) {
+        for (const each of node.beginCancel(rung, reason)) {
+          if (node.controls.interruptUnsafe === undefined) requests.push(node.controls.requestInterrupt(each))
+          else node.controls.interruptUnsafe(each, by.id)
+        }
+      }
+      return requests.length === 0 ? Effect.void : Effect.all(requests, { discard: true })
     })
   )
 
@@ -95,18 +106,15 @@ export const climb: (
     if (live.length === 0) return
     const clock = live[0]!.clock
     observer?.asked(step, clock.currentTimeMillisUnsafe())
-    let available = false
-    yield* Effect.forEach(
-      live,
-      (node) => {
-        const refusal = lacks(node, step.rung)
-        if (refusal !== undefined) observer?.unavailable(node, step.rung, clock.currentTimeMillisUnsafe(), refusal)
-        else available = true
-        return refusal === undefined ? ask(node, step.rung, reason) : Effect.void
-      },
-      { discard: true }
-    )
-    if (available) {
+    const available = live.filter((node) => {
+      const refusal = lacks(node, step.rung)
+      if (refusal !== undefined) observer?.unavailable(node, step.rung, clock.currentTimeMillisUnsafe(), refusal)
+      return refusal === undefined
+    })
+    yield* step.rung === "interrupt"
+      ? interruptAll(available, reason, step.rung)
+      : Effect.forEach(available, (node) => ask(node, step.rung, reason), { discard: true })
+    if (available.length > 0) {
       yield* step.grace === Infinity ? awaitAll(live) : Effect.timeoutOption(awaitAll(live), step.grace)
       live = live.filter((node) => node.isAlive)
       if (live.length > 0 && observer !== undefined) yield* outwaited(live, clock, observer)
