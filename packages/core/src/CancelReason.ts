@@ -17,8 +17,9 @@ import * as Schema from "effect/Schema"
 import * as AmbientReason from "./internal/ambientReason.ts"
 
 /**
- * What all reasons have: `message`; `by`, the name of the thread that asked, when it was one; and `at`, the time of
- * the request in milliseconds since the epoch. A request fills in `by` and `at` where they are missing.
+ * What all reasons have: `message`; `by`, the name of the thread that asked, which is `main` outside any; and `at`, the
+ * time of the request in milliseconds since the epoch. `Thread` and `ThreadGroup` fill in both where they are missing;
+ * what comes from a foreign signal has neither.
  *
  * @category models
  * @since 0.1.0

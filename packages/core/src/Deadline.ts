@@ -82,7 +82,7 @@ const limited = <A, E, R>(
         clock.sleep(Duration.millis(millis)),
         Effect.sync(() => {
           passed = true
-          interrupt(CancelReason.deadlineExceeded(deadline))
+          interrupt({ ...CancelReason.deadlineExceeded(deadline), at: clock.currentTimeMillisUnsafe() })
         })
       )
     )

@@ -159,7 +159,7 @@ export const isAbandoned = (self: ShutdownReport): boolean => self.ending._tag =
 export const render = (self: ShutdownReport): string => {
   const where = self.rung === null ? "had ended before" : `ended on ${self.rung}`
   const lines = [
-    `${self.thread}: ${isAbandoned(self) ? "abandoned" : where} after ${self.millis} ms (${self.ending._tag}; ${self.reason.message})`
+    `${self.thread}: ${isAbandoned(self) ? "abandoned" : where} after ${self.millis} ms (${renderEnding(self.ending)}; ${self.reason.message})`
   ]
   for (const attempt of self.attempts) {
     lines.push(`  ${attempt.rung} at ${attempt.at} ms: ${renderAttempt(attempt)}`)
@@ -169,6 +169,10 @@ export const render = (self: ShutdownReport): string => {
   }
   return lines.join("\n")
 }
+
+/** With the first line of what it failed with. */
+const renderEnding = (ending: Ending): string =>
+  "error" in ending ? `${ending._tag}: ${ending.error.split("\n", 1)[0]}` : ending._tag
 
 const renderAttempt = (attempt: Attempt): string => {
   switch (attempt._tag) {

@@ -8,6 +8,7 @@ import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { format } from "effect/Formatter"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -74,6 +75,7 @@ export const run = <A, E>(
  * Runs a function that takes an AbortSignal and returns a Promise. On interruption the signal aborts with the reason's
  * error, and then the Promise is waited for, at most for `settle` (default: without limit), before any finalizer of
  * what it used runs. What it settles with by then does not matter. A rejection is an `UnknownError` with its `cause`.
+ * The signal is for this promise: what is read from its result later needs one of its own, or belongs into `f`.
  *
  * Gotcha: a Promise that ignores its signal delays the cancel for as long as it takes; `settle` bounds that.
  *
@@ -99,7 +101,15 @@ const settled = <A>(
     Effect.suspend(() => {
       const controller = new AbortController()
       const pending = new Promise<Exit.Exit<A, Cause.UnknownError>>((resolve) => {
-        const failed = (cause: unknown) => resolve(Exit.fail(new Cause.UnknownError(cause, "The promise rejected")))
+        const failed = (cause: unknown) =>
+          resolve(
+            Exit.fail(
+              new Cause.UnknownError(
+                cause,
+                `The promise rejected: ${cause instanceof Error ? cause.message : format(cause)}`
+              )
+            )
+          )
         try {
           f(controller.signal).then((value) => resolve(Exit.succeed(value)), failed)
         } catch (cause) {

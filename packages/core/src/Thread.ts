@@ -266,7 +266,7 @@ const timedJoin = <A, E>(
   )
 
 /**
- * Joins threads one after another.
+ * Joins threads, which may be of different types, one after another.
  *
  * Without a limit it waits for all. With `each`, every single one is waited for at most that long before the next, as
  * with Python's `join(timeout)` in a loop: the limits add up. With `within`, all share one budget. With a limit a
@@ -278,14 +278,29 @@ const timedJoin = <A, E>(
  * @since 0.1.0
  */
 export const joinAll: {
-  <A, E>(threads: Iterable<Thread<A, E>>): Effect.Effect<Array<A>, E | ThreadError.ThreadError>
-  <A, E>(
-    threads: Iterable<Thread<A, E>>,
+  <T extends Thread<unknown, unknown>>(
+    threads: Iterable<T>
+  ): Effect.Effect<Array<Value<T>>, Failure<T> | ThreadError.ThreadError>
+  <T extends Thread<unknown, unknown>>(
+    threads: Iterable<T>,
     options: { readonly each: Duration.Input } | { readonly within: Duration.Input }
-  ): Effect.Effect<Array<Option.Option<A>>, E | ThreadError.ThreadError>
+  ): Effect.Effect<Array<Option.Option<Value<T>>>, Failure<T> | ThreadError.ThreadError>
 } = <A, E>(
   threads: Iterable<Thread<A, E>>,
   options?: { readonly each: Duration.Input } | { readonly within: Duration.Input }
+): Effect.Effect<never, E | ThreadError.ThreadError> =>
+  // The overloads say which of the two arrays it is.
+  joinEach(threads, options) as Effect.Effect<never, E | ThreadError.ThreadError>
+
+/** What a thread gives. */
+type Value<T> = T extends Thread<infer A, infer _E> ? A : never
+
+/** How a thread may fail. */
+type Failure<T> = T extends Thread<infer _A, infer E> ? E : never
+
+const joinEach = <A, E>(
+  threads: Iterable<Thread<A, E>>,
+  options: { readonly each: Duration.Input } | { readonly within: Duration.Input } | undefined
 ): Effect.Effect<Array<A> | Array<Option.Option<A>>, E | ThreadError.ThreadError> => {
   if (options === undefined) return Effect.forEach(threads, join)
   if ("each" in options) {

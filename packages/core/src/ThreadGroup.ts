@@ -10,6 +10,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Pipeable } from "effect/Pipeable"
@@ -117,7 +118,11 @@ class Group<E> implements ThreadGroup<E> {
       this.failure = this.failure === undefined ? cause : Cause.combine(this.failure, cause)
     } else if (this.failure === undefined) {
       this.failure = cause
-      const reason = (this.ending = CancelReason.siblingFailed(node.name))
+      const reason = (this.ending = {
+        ...CancelReason.siblingFailed(node.name),
+        by: node.name,
+        at: node.clock.currentTimeMillisUnsafe()
+      })
       const interrupts = Effect.forEach(this.members, (sibling) => Ladder.interrupt(sibling, reason), { discard: true })
       Effect.runFork(interrupts)
     }
@@ -139,11 +144,12 @@ export const make = <E = never>(options?: {
 }): Effect.Effect<ThreadGroup<E>, never, Scope.Scope> =>
   Effect.flatMap(Scope.Scope, (home) =>
     Effect.withFiber((fiber) => {
+      const clock = fiber.getRef(Clock.Clock)
       const group = new Group<E>(options?.policy ?? "failFast", Spawn.liveOwner(fiber), home)
       return Effect.as(
         Scope.addFinalizerExit(home, (exit) => {
           Scope.closeUnsafe(group.scope, exit)
-          return endMembers(group, Ladder.reasonOfEnd(exit, group.owner.name))
+          return endMembers(group, Ladder.reasonOfEnd(exit, group.owner, clock.currentTimeMillisUnsafe()))
         }),
         group
       )

@@ -21,6 +21,21 @@ const noted = (log: Array<string>, name: string, release: Effect.Effect<unknown,
 const hangs = (name: string, releaseWithin: number) =>
   Lease.make({ name, acquire: Effect.void, release: () => hung, releaseWithin })
 
+describe("Lease.tally", () => {
+  it.effect("has the counts of a child that was shut down by a parent that ends right after", () =>
+    Effect.gen(function* () {
+      const child = Effect.andThen(noted([], "file"), Effect.never)
+      const body = Effect.gen(function* () {
+        const thread = yield* Thread.spawn(child, now)
+        yield* Thread.shutdown(thread)
+      })
+      const parent = yield* Thread.spawn(body, now)
+      yield* Thread.await(parent)
+      expect(yield* Lease.tally(parent)).toMatchObject({ acquired: 1, released: 1 })
+    })
+  )
+})
+
 describe("Lease.make", () => {
   it.effect("gives the resource and releases it once, with it and the exit, when the scope closes", () =>
     Effect.gen(function* () {

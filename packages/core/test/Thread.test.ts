@@ -61,7 +61,7 @@ describe("Thread.spawn", () => {
           () => Effect.sync(() => log.push("scope closes"))
         )
       )
-      expect(log).toEqual(["scope closes", 'Parent "main" has ended'])
+      expect(log).toEqual(["scope closes", "Its scope has closed"])
       expect(yield* Thread.isAlive(thread)).toBe(false)
     })
   )
@@ -263,7 +263,7 @@ describe("Thread's scope", () => {
         scope
       )
       const exit = yield* Thread.await(thread)
-      expect(messages(exit)).toEqual(['Parent "main" has ended'])
+      expect(messages(exit)).toEqual(["Its scope has closed"])
     })
   )
 
@@ -698,6 +698,15 @@ describe("Thread.joinWithin", () => {
 })
 
 describe("Thread.joinAll", () => {
+  it.effect("joins threads of different types", () =>
+    Effect.gen(function* () {
+      const number = yield* Thread.spawn(Effect.succeed(1))
+      const string = yield* Thread.spawn(Effect.succeed("a"))
+      const values: ReadonlyArray<number | string> = yield* Thread.joinAll([number, string])
+      expect(values).toEqual([1, "a"])
+    })
+  )
+
   it.effect("without a limit waits for all", () =>
     Effect.gen(function* () {
       const threads = yield* sleepers(30, 10, 20)

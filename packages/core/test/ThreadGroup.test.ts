@@ -95,7 +95,7 @@ describe("ThreadGroup, its scope", () => {
       yield* endsIn(Scope.close(scope, Exit.void), 30)
       expect(yield* Clock.currentTimeMillis).toBe(30)
       expect((yield* Thread.status(stuck))._tag).toBe("Abandoned")
-      expect(messages(yield* Thread.await(slow))[0]).toBe('Parent "main" has ended')
+      expect(messages(yield* Thread.await(slow))[0]).toBe("Its scope has closed")
       expect(group.size).toBe(0)
     })
   )

@@ -116,7 +116,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     return Effect.suspend(() => {
       const node = this.node
       if (node.firstChild === undefined) return Effect.void
-      return Ladder.endAll([...node.children()], Ladder.reasonOfEnd(exit, node.name))
+      return Ladder.endAll([...node.children()], Ladder.reasonOfEnd(exit, node, node.clock.currentTimeMillisUnsafe()))
     })
   }
 }

@@ -67,8 +67,19 @@ const interruptAll = (
   )
 
 /** The reason for which what lived in a scope ends with it: the scope's own, if that was cancelled. */
-export const reasonOfEnd = (exit: Exit.Exit<unknown, unknown>, parent: string): CancelReason.CancelReason =>
-  Option.getOrElse(CancelReason.fromExit(exit), () => CancelReason.parentEnded(parent))
+export const reasonOfEnd = (
+  exit: Exit.Exit<unknown, unknown>,
+  parent: ThreadNode,
+  at: number
+): CancelReason.CancelReason =>
+  Option.getOrElse(CancelReason.fromExit(exit), () => ({
+    // Outside threads only a scope can end.
+    ...(parent.parentNode === undefined
+      ? CancelReason.parentEnded(parent.name, "Its scope has closed")
+      : CancelReason.parentEnded(parent.name)),
+    by: parent.name,
+    at
+  }))
 
 /** Ends threads, each by its own escalation, all at once. */
 export const endAll = (nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.CancelReason): Effect.Effect<void> => {

@@ -117,7 +117,7 @@ const tie = (node: ThreadNode, scope: Scope.Scope): void => {
 const endWithScope = (node: ThreadNode, scope: Scope.Scope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     if (!node.isAlive) return Effect.void
-    const reason = Ladder.reasonOfEnd(exit, node.parentNode?.name ?? "scope")
+    const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
     const isSelf = node.contains(fiber.getRef(CurrentNode))
     const own = isSelf ? Ladder.interrupt(node, reason) : Ladder.endAll([node], reason)
     if (closing.has(scope)) return own
