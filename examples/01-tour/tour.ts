@@ -11,6 +11,7 @@ import { Cause, Console, Duration, Effect, Exit } from "effect"
 import type { Scope } from "effect"
 import * as Outside from "./outside.ts"
 import type { Outcome, Place, Scene } from "./Scene.ts"
+import { busyWorker } from "./scenes/busyWorker.ts"
 import { hungFinalizer } from "./scenes/hungFinalizer.ts"
 import { joinWithTimeout } from "./scenes/joinWithTimeout.ts"
 import { lockGivenBack } from "./scenes/lockGivenBack.ts"
@@ -27,7 +28,8 @@ const scenes: ReadonlyArray<Scene> = [
   parentAndChildren,
   lockGivenBack,
   transactionRolledBack,
-  hungFinalizer
+  hungFinalizer,
+  busyWorker
 ]
 
 /** What the scenes came to, written down while they run, so that it is there even if the tour is cancelled. */
@@ -159,7 +161,7 @@ const row = (
 ): string =>
   [
     name.padEnd(27),
-    asked.padEnd(22),
+    asked.padEnd(24),
     ended.padEnd(13),
     String(millis).padStart(5),
     String(acquired).padStart(10),

@@ -24,7 +24,7 @@ const account = (ran: Ran) => {
 /** The numbers at the end of the scenes' lines: milliseconds, acquired, released. */
 const scenes = (ran: Ran) =>
   ran.lines.flatMap((line) => {
-    const found = /^(\d) (.{25})(.{22})(\S.{12}) +(\d+) +(\d+) +(\d+)$/.exec(line)
+    const found = /^(\d) (.{25})(.{24})(\S.{12}) +(\d+) +(\d+) +(\d+)$/.exec(line)
     if (found === null) return []
     const [name, asked, ended] = found.slice(2, 5).map((text) => text.trim())
     return [{ name, asked, ended, acquired: Number(found[6]), released: Number(found[7]) }]
@@ -42,7 +42,8 @@ it("the tour shows each scene and leaves nothing", async () => {
     ["parent and children", "interrupt", "interrupt"],
     ["lock given back", "interrupt", "interrupt"],
     ["transaction rolled back", "interrupt", "interrupt"],
-    ["hung finalizer", "stop, then interrupt", "interrupt"]
+    ["hung finalizer", "stop, then interrupt", "interrupt"],
+    ["busy worker", "interrupt, then unwind", "unwind"]
   ])
   for (const { acquired, released } of scenes(ran)) expect(released).toBe(acquired)
   const { acquired, released, left } = account(ran)
