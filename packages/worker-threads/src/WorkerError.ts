@@ -22,6 +22,8 @@ import * as Schema from "effect/Schema"
  * - `LockUnusable`: so has the one that was to make it consistent, or has let go without
  * - `LockTimedOut`: synchronous code has waited for a lock as long as it wanted to
  * - `WouldBlockForever`: the thread itself holds, or is about to get, what its synchronous code would wait for
+ * - `LeaseRefused`: the host does not acquire that for this worker, or its answer could not be brought across
+ * - `BadTaskModule`: a module that can't be loaded, or whose default export is no function
  * - `LockFull`: more threads or requests than a lock has room for
  *
  * @category models
@@ -40,6 +42,8 @@ export type WorkerErrorReason =
   | { readonly _tag: "LockUnusable"; readonly lock: string; readonly threadId: number }
   | { readonly _tag: "LockTimedOut"; readonly lock: string; readonly millis: number }
   | { readonly _tag: "WouldBlockForever"; readonly lock: string }
+  | { readonly _tag: "LeaseRefused"; readonly lease: string; readonly problem: string }
+  | { readonly _tag: "BadTaskModule"; readonly url: string; readonly problem: string }
   | { readonly _tag: "LockFull"; readonly lock: string; readonly problem: string }
 
 const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
@@ -55,6 +59,8 @@ const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("LockUnusable", { lock: Schema.String, threadId: Schema.Number }),
   Schema.TaggedStruct("LockTimedOut", { lock: Schema.String, millis: Schema.Number }),
   Schema.TaggedStruct("WouldBlockForever", { lock: Schema.String }),
+  Schema.TaggedStruct("LeaseRefused", { lease: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("BadTaskModule", { url: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("LockFull", { lock: Schema.String, problem: Schema.String })
 ])
 
@@ -113,6 +119,10 @@ const explain = (reason: WorkerErrorReason): string => {
       return `"${reason.lock}" was not to be had within ${reason.millis} ms. The request was withdrawn. Give it more time, or hold the lock for less.`
     case "WouldBlockForever":
       return `This thread holds "${reason.lock}" itself or waits for it in a fiber, which could never let go while synchronous code blocks the thread. Release it first, or wait in the fiber with the Effect instead.`
+    case "LeaseRefused":
+      return `The host keeps no "${reason.lease}" for this worker: ${reason.problem}. Give the pool a HostLease.handler for it in hostLeases, and ask from within a task of that pool.`
+    case "BadTaskModule":
+      return `"${reason.url}" is no module of a task: ${reason.problem}. Give an absolute URL, as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
     case "LockFull":
       return `"${reason.lock}" has no room for this request: ${reason.problem}. Limit how many wait at a time, and see to it that the ends of workers are told with SharedMutex.threadDied.`
   }

@@ -21,8 +21,10 @@ import * as Codec from "./internal/codec.ts"
 import * as Unwinding from "./internal/capabilities.ts"
 import { Crew } from "./internal/crew.ts"
 import * as PoolOptions from "./internal/poolOptions.ts"
+import { HostLeases } from "./internal/hostKeeper.ts"
 import { RemoteTask } from "./internal/remoteTask.ts"
 import { type Started, streamOf } from "./internal/remoteStream.ts"
+import type * as HostLease from "./HostLease.ts"
 import * as WorkerError from "./WorkerError.ts"
 
 /**
@@ -37,6 +39,7 @@ import * as WorkerError from "./WorkerError.ts"
  *   (default: without bound)
  * - `escalation`: what a task climbs that is ended without naming one (default: `interrupt` for one second, `unwind`
  *   for one, then `kill`)
+ * - `hostLeases`: what its workers may ask this thread to acquire and keep for them (default: nothing)
  *
  * @category models
  * @since 0.1.0
@@ -50,6 +53,7 @@ export interface Options {
   readonly concurrency?: number | undefined
   readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
   readonly escalation?: Escalation.Escalation | undefined
+  readonly hostLeases?: ReadonlyArray<HostLease.Handler> | undefined
 }
 
 /** How a call may fail besides what the contract declares. @category models @since 0.1.0 */
@@ -138,16 +142,18 @@ export const make = <Rpcs extends Rpc.Any>(
     const parsed = yield* PoolOptions.parse(options)
     const capabilities = yield* Unwinding.capabilities
     const crew = new Crew(options.spawn, parsed, capabilities)
+    const hostLeases = new HostLeases(options.hostLeases ?? [], yield* Effect.context<never>())
     yield* Effect.acquireRelease(
       Effect.onError(crew.open, () => crew.close),
-      () => crew.close,
+      () => Effect.andThen(crew.close, hostLeases.idle),
       { interruptible: true }
     )
     return new Pool(
       group.requests,
       crew,
       capabilities,
-      options.escalation ?? defaultEscalation
+      options.escalation ?? defaultEscalation,
+      hostLeases
     ) as unknown as WorkerPool<Rpcs>
   })
 
@@ -157,12 +163,14 @@ class Pool {
   private readonly requests: ReadonlyMap<string, Rpc.Any>
   private readonly crew: Crew
   private readonly escalation: Escalation.Escalation
+  private readonly hostLeases: HostLeases
 
   constructor(
     requests: ReadonlyMap<string, Rpc.Any>,
     crew: Crew,
     capabilities: Unwinding.Capabilities,
-    escalation: Escalation.Escalation
+    escalation: Escalation.Escalation,
+    hostLeases: HostLeases
   ) {
     this.requests = requests
     this.capabilities = {
@@ -170,6 +178,7 @@ class Pool {
     }
     this.crew = crew
     this.escalation = escalation
+    this.hostLeases = hostLeases
   }
 
   get status(): Effect.Effect<Status> {
@@ -220,7 +229,8 @@ class Pool {
                 codec,
                 payload: encoded,
                 transfers,
-                deadline: fiber.getRef(Deadline.Current)
+                deadline: fiber.getRef(Deadline.Current),
+                hostLeases: this.hostLeases
               })
               task.onChunk = onChunk
               this.crew.take(task)

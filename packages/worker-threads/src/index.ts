@@ -3,8 +3,11 @@
  *
  * @since 0.1.0
  */
+export * as HostLease from "./HostLease.ts"
 export * as SharedMutex from "./SharedMutex.ts"
 export * as SharedSemaphore from "./SharedSemaphore.ts"
+export * as Task from "./Task.ts"
+export { runTask } from "./Task.ts"
 export * as ThreadWorker from "./ThreadWorker.ts"
 export * as WorkerError from "./WorkerError.ts"
 export * as WorkerPool from "./WorkerPool.ts"

@@ -77,6 +77,18 @@ const makeWire = (schema: AnySchema): Wire => {
 
 const codecs = new WeakMap<object, TaskCodec>()
 
+/** A codec for what is no Rpc. */
+export const make = (
+  name: string,
+  schemas: { readonly payload: Schema.Top; readonly success: Schema.Top; readonly error: Schema.Top }
+): TaskCodec => ({
+  name,
+  payload: wireOf(schemas.payload),
+  success: wireOf(schemas.success),
+  error: wireOf(schemas.error),
+  element: undefined
+})
+
 /** The codec of an Rpc, made once. */
 export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
   let codec = codecs.get(rpc)

@@ -171,11 +171,13 @@ export class Crew implements Listener {
 
   /** Ends a worker that nobody needs for a while. */
   private retire(worker: WorkerHandle): void {
-    this.later(this.options.idleMillis, () => {
+    const timer = this.later(this.options.idleMillis, () => {
       if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
       this.workers.delete(worker)
       Effect.runFork(worker.end)
     })
+    // A process with nothing else to do does not wait for it.
+    timer.unref()
   }
 
   private callOne(): void {
@@ -185,11 +187,12 @@ export class Crew implements Listener {
     first()
   }
 
-  private later(millis: number, f: () => void): void {
+  private later(millis: number, f: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.timers.delete(timer)
       f()
     }, millis)
     this.timers.add(timer)
+    return timer
   }
 }

@@ -31,6 +31,12 @@ export type ToWorker =
   | { readonly _tag: "Withdraw"; readonly raise: number }
   /** The stream of a task may send `count` more chunks. */
   | { readonly _tag: "Pull"; readonly id: number; readonly count: number }
+  /** The host keeps what was asked for, or the asking failed. */
+  | { readonly _tag: "Acquired"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
+  /** The host does not give it. */
+  | { readonly _tag: "Refused"; readonly id: number; readonly lease: number; readonly problem: string }
+  /** The host keeps nothing under that number any more. */
+  | { readonly _tag: "Released"; readonly id: number; readonly lease: number; readonly problem: string | null }
   /** The run of a section was ended by force. */
   | { readonly _tag: "Unwound"; readonly run: number }
   /** What the fibers of a slot ran was ended by force, outside any section. */
@@ -52,6 +58,16 @@ export type ToHost =
       readonly fate: LeaseFate
       readonly error: string | null
     }
+  /** The host shall acquire something for a task and keep it. */
+  | {
+      readonly _tag: "Acquire"
+      readonly id: number
+      readonly lease: number
+      readonly name: string
+      readonly payload: unknown
+    }
+  /** It shall release that again, or stop acquiring it; `exit` is how the scope ended that held it. */
+  | { readonly _tag: "Release"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
 
 type Check = (fields: Readonly<Record<string, unknown>>) => boolean
 
@@ -65,6 +81,9 @@ const toWorker: Readonly<Record<ToWorker["_tag"], Check>> = {
   Raise: (m) => number(m["id"]) && number(m["raise"]),
   Withdraw: (m) => number(m["raise"]),
   Pull: (m) => number(m["id"]) && number(m["count"]),
+  Acquired: (m) => number(m["id"]) && number(m["lease"]) && isExit(m["exit"]),
+  Refused: (m) => number(m["id"]) && number(m["lease"]) && string(m["problem"]),
+  Released: (m) => number(m["id"]) && number(m["lease"]) && (m["problem"] === null || string(m["problem"])),
   Unwound: (m) => number(m["run"]),
   Repair: (m) => number(m["slot"]),
   Close: () => true
@@ -92,7 +111,9 @@ const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
   Raised: (m) => number(m["raise"]) && typeof m["delivered"] === "boolean",
   Held: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
   Gone: (m) =>
-    number(m["id"]) && number(m["lease"]) && fates.has(m["fate"]) && (m["error"] === null || string(m["error"]))
+    number(m["id"]) && number(m["lease"]) && fates.has(m["fate"]) && (m["error"] === null || string(m["error"])),
+  Acquire: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
+  Release: (m) => number(m["id"]) && number(m["lease"]) && isExit(m["exit"])
 }
 
 /** The messages in what arrived; undefined when any of it is of nobody's protocol. */

@@ -33,6 +33,9 @@ export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.Worke
     if (!isCount(concurrency, 1)) return invalid("concurrency", `${String(concurrency)} is not a number of tasks`)
     if (bound !== Infinity && !isCount(bound, 0)) return invalid("queue.bound", `${String(bound)} is not a number`)
     if (steps !== undefined && Result.isFailure(steps)) return invalid("escalation", steps.failure.message)
+    const names = (options.hostLeases ?? []).map(({ name }) => name)
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    if (twice !== undefined) return invalid("hostLeases", `"${twice}" has two handlers`)
     return Effect.succeed({ min, max, idleMillis, concurrency, bound, whenFull: queue?.whenFull ?? "wait" })
   })
 

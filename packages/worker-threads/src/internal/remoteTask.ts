@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. The state only moves on: Queued, Running, Ended. A task that ends while it is queued is never sent.
- * 2. The cell is settled once: by the worker's exit, by the end of the worker, or before anything was sent.
+ * 2. The cell is settled once: by the worker's exit, by the end of the worker, or before anything was sent; after all
+ *    that the host keeps for the task is released.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
@@ -16,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
+import { HostKeeper, type HostLeases } from "./hostKeeper.ts"
 import type { EncodedExit, ToHost } from "./message.ts"
 import type { WorkerHandle } from "./workerHandle.ts"
 
@@ -26,6 +28,12 @@ type State =
   | { readonly _tag: "Ended" }
 
 const ended: State = { _tag: "Ended" }
+
+/** A lease that the worker holds. */
+interface Mirrored {
+  readonly name: string
+  readonly end: ReturnType<ThreadAdapter.Cell<unknown, unknown>["enter"]>
+}
 
 let lastId = 0
 let lastRaise = 0
@@ -44,7 +52,9 @@ export class RemoteTask implements ThreadAdapter.Controls {
   private credits = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
-  private leases: Map<number, ReturnType<ThreadAdapter.Cell<unknown, unknown>["enter"]>> | undefined = undefined
+  private leases: Map<number, Mirrored> | undefined = undefined
+  private readonly hostLeases: HostLeases
+  private keeper: HostKeeper | undefined = undefined
 
   constructor(options: {
     readonly cell: ThreadAdapter.Cell<unknown, unknown>
@@ -52,12 +62,14 @@ export class RemoteTask implements ThreadAdapter.Controls {
     readonly payload: unknown
     readonly transfers: ReadonlyArray<unknown>
     readonly deadline: number
+    readonly hostLeases: HostLeases
   }) {
     this.cell = options.cell
     this.codec = options.codec
     this.payload = options.payload
     this.transfers = options.transfers
     this.deadline = options.deadline
+    this.hostLeases = options.hostLeases
   }
 
   // ---- Its way ----
@@ -105,11 +117,18 @@ export class RemoteTask implements ThreadAdapter.Controls {
       case "Chunk":
         return this.onChunk?.(message.values)
       case "Held":
-        ;(this.leases ??= new Map()).set(message.lease, this.cell.enter(message.name))
+        ;(this.leases ??= new Map()).set(message.lease, {
+          name: message.name,
+          end: this.cell.enter(message.name)
+        })
         return
       case "Gone":
-        this.leases?.get(message.lease)?.(message.fate, message.error)
+        this.leases?.get(message.lease)?.end(message.fate, message.error)
         this.leases?.delete(message.lease)
+        return
+      case "Acquire":
+      case "Release":
+        return this.keeperOf()?.take(message)
     }
   }
 
@@ -131,7 +150,8 @@ export class RemoteTask implements ThreadAdapter.Controls {
 
   /** The worker has ended under it, or was killed for it. */
   lost(killed: CancelReason.CancelReason | undefined, error: WorkerError.WorkerError): void {
-    const lost = this.cell.held()
+    // What the host keeps is not lost: it is released before the cell is settled.
+    const lost = Array.from(this.leases?.values() ?? [], (lease) => lease.name).toReversed()
     const { name } = this.cell
     const defect =
       killed === undefined
@@ -151,8 +171,28 @@ export class RemoteTask implements ThreadAdapter.Controls {
     this.state = ended
     if (state._tag === "Queued") state.leaveQueue()
     if (state._tag === "Running") state.worker.taskEnded(this, state.slot)
-    this.cell.settle(exit)
+    const { keeper } = this
+    if (keeper === undefined || keeper.isEmpty) this.cell.settle(exit)
+    else {
+      Effect.runFork(keeper.close(exit)).addObserver((closed) => {
+        const failures = Exit.isSuccess(closed) ? closed.value : closed.cause
+        if (failures.reasons.length === 0) return this.cell.settle(exit)
+        this.cell.settle(Exit.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, failures) : failures))
+      })
+    }
     for (const answer of this.raises?.values() ?? []) answer(false)
+  }
+
+  /** Made for the first lease that a worker asks for. */
+  private keeperOf(): HostKeeper | undefined {
+    if (this.state._tag !== "Running") return undefined
+    const { worker } = this.state
+    return (this.keeper ??= new HostKeeper(
+      this.hostLeases,
+      this.id,
+      this.cell.enter.bind(this.cell),
+      (message, transfers) => worker.post(message, transfers ?? [])
+    ))
   }
 
   // ---- Controls ----

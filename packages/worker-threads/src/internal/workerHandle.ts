@@ -134,6 +134,11 @@ export class WorkerHandle {
     this.outbox.put({ _tag: "Raise", id, raise, error })
   }
 
+  /** Throws when it can't be cloned. */
+  post(message: ToWorker, transfers: ReadonlyArray<unknown>): void {
+    this.outbox.putNow(message, transfers)
+  }
+
   withdraw(raise: number): void {
     this.outbox.put({ _tag: "Withdraw", raise })
   }
@@ -222,6 +227,8 @@ export class WorkerHandle {
       case "Chunk":
       case "Held":
       case "Gone":
+      case "Acquire":
+      case "Release":
         return this.tasks.get(message.id)?.take(message)
     }
   }

@@ -153,6 +153,10 @@ class WorkerRuntime {
         return
       case "Pull":
         return this.tasks.get(message.id)?.pull(message.count)
+      case "Acquired":
+      case "Refused":
+      case "Released":
+        return this.tasks.get(message.id)?.broker.take(message)
       case "Unwound":
         return this.sections.ended(message.run)
       case "Repair":

@@ -20,6 +20,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
+import * as HostBroker from "./hostBroker.ts"
 import type { EncodedExit, ToHost } from "./message.ts"
 import type { Outbox } from "./outbox.ts"
 import { CurrentSlot } from "./sectionRunner.ts"
@@ -49,15 +50,19 @@ export class WorkerTask {
   /** The chunks that a stream may still send. */
   private readonly credits: Semaphore.Semaphore = Semaphore.makeUnsafe(0)
 
+  /** What the host keeps for it. */
+  readonly broker: HostBroker.HostBroker
+
   constructor(options: Options) {
     this.options = options
+    this.broker = new HostBroker.HostBroker(options.id, options.outbox)
   }
 
   /** Starts the thread. `ended` is called when its exit has been sent. */
   run(payload: unknown, ended: () => void): void {
     const { slot, control, context, label } = this.options
     const deadline = ControlBlock.deadline(control, slot)
-    const withSlot = Context.add(context, CurrentSlot, slot)
+    const withSlot = Context.add(Context.add(context, CurrentSlot, slot), HostBroker.Current, this.broker)
     const full = deadline === Infinity ? withSlot : Context.add(withSlot, Deadline.Current, deadline)
     // Not at once: its fiber is to be alone on the stack, so that what it runs can be ended by force.
     const spawned = Thread.spawn(this.observed(payload), { name: label })
@@ -79,7 +84,10 @@ export class WorkerTask {
       this.early = undefined
       ThreadAdapter.shareFlags(thread, new SharedFlags(control, slot))
       const unobserve = ThreadAdapter.observeLeases(thread, this.leases())
-      ThreadAdapter.onExit(thread, unobserve)
+      ThreadAdapter.onExit(thread, () => {
+        unobserve()
+        this.broker.close()
+      })
       for (const ask of early) ask(thread)
       return this.body(payload)
     })

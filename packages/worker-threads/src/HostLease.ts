@@ -1,0 +1,132 @@
+/**
+ * A resource that a worker asks its host to acquire and to keep: a temporary folder, a lock file, a child process. The
+ * host releases it however the worker's thread ends: by success, failure, interrupt, unwind, kill or crash.
+ *
+ * A lease is declared in a module that host and worker share. The host says in `WorkerPool.make` how it is acquired,
+ * and a worker can ask for nothing else.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Codec from "./internal/codec.ts"
+import { Current } from "./internal/hostBroker.ts"
+import * as WorkerError from "./WorkerError.ts"
+
+const TypeId = "~@quiesce/worker-threads/HostLease"
+
+/**
+ * A declared lease: what it is asked for with, what it gives, and how asking may fail.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HostLease<in out P, in out A, in out E> {
+  readonly [TypeId]: { readonly payload: (_: P) => P; readonly success: (_: A) => A; readonly error: (_: E) => E }
+  readonly name: string
+}
+
+/**
+ * How a host acquires a lease, with the contract's types checked where it was made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Handler {
+  readonly name: string
+  readonly lease: HostLease<never, never, never>
+  readonly acquire: (payload: unknown) => Effect.Effect<unknown, unknown, Scope.Scope>
+}
+
+class Declared {
+  readonly [TypeId]: never = undefined as never
+  readonly codec: Codec.TaskCodec
+
+  constructor(codec: Codec.TaskCodec) {
+    this.codec = codec
+  }
+
+  get name(): string {
+    return this.codec.name
+  }
+}
+
+/** What a lease crosses by. */
+const codecOf = (lease: { readonly name: string }): Codec.TaskCodec =>
+  // Every lease is made by `make`.
+  (lease as Declared).codec
+
+/**
+ * Declares a lease.
+ *
+ * ```ts
+ * import { HostLease } from "@quiesce/worker-threads"
+ * import { Schema } from "effect"
+ *
+ * // In the contract.
+ * export const TempFolder = HostLease.make({ name: "TempFolder", payload: Schema.String, success: Schema.String })
+ * // On the host: WorkerPool.make(Tasks, { spawn, hostLeases: [HostLease.handler(TempFolder, makeTempFolder)] })
+ * // In a task: const path = yield* HostLease.acquire(TempFolder, "index-")
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <P, A, E = never>(options: {
+  readonly name: string
+  readonly payload: Schema.Codec<P, unknown>
+  readonly success: Schema.Codec<A, unknown>
+  readonly error?: Schema.Codec<E, unknown> | undefined
+}): HostLease<P, A, E> => {
+  const { error = Schema.Never, name, payload, success } = options
+  return new Declared(Codec.make(name, { payload, success, error }))
+}
+
+/**
+ * Says how the host acquires a lease. What `acquire` puts into its scope is released when the worker's scope closes
+ * that asked for it, or else when the task ends, the latest first; the scope's exit says how that ended.
+ *
+ * *Cancellation*: `acquire` is interrupted when the worker does not want it any more, or has ended.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const handler = <P, A, E>(
+  lease: HostLease<P, A, E>,
+  acquire: (payload: P) => Effect.Effect<A, E, Scope.Scope>
+): Handler => ({
+  name: lease.name,
+  // Only its codec is used from here on; the payload has been decoded by it when `acquire` gets it.
+  lease: lease as unknown as Handler["lease"],
+  acquire: acquire as Handler["acquire"]
+})
+
+/**
+ * In a task of a pool: has the host acquire a lease and keep it until the current scope closes. Its release is waited
+ * for, so that it has its place among those of the worker's own leases; if it fails, that is a defect of the scope.
+ *
+ * Fails with `LeaseRefused` for a lease that the pool's options don't name or outside any task, with `NotSendable` and
+ * with `BadReply`.
+ *
+ * *Cancellation*: while the host acquires, it is told to stop, and nothing is kept. That is waited for.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const acquire = <P, A, E>(
+  lease: HostLease<P, A, E>,
+  payload: P
+): Effect.Effect<A, E | WorkerError.WorkerError, Scope.Scope> =>
+  Effect.withFiber((fiber) => {
+    const broker = fiber.getRef(Current)
+    if (broker === undefined) {
+      const problem = "HostLease.acquire was called outside a task of a pool"
+      return Effect.fail(WorkerError.make({ _tag: "LeaseRefused", lease: lease.name, problem }))
+    }
+    // What the codec of a lease decodes is of the lease's types.
+    return broker.acquire(codecOf(lease), payload) as Effect.Effect<A, E | WorkerError.WorkerError, Scope.Scope>
+  })
+
+/** @internal */
+export const codecOfHandler = (made: Handler): Codec.TaskCodec => codecOf(made.lease)

@@ -1,0 +1,85 @@
+/**
+ * Functions in worker threads for code without Effect: a module's default export is called in a worker, and an
+ * AbortSignal ends it, also while it loops.
+ *
+ * @since 0.1.0
+ */
+import { Worker } from "node:worker_threads"
+import { availableParallelism } from "node:os"
+import * as Signal from "@quiesce/core/Signal"
+import type * as StopToken from "@quiesce/core/StopToken"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import { rethrown, Tasks } from "./internal/taskContract.ts"
+import * as WorkerError from "./WorkerError.ts"
+import * as WorkerPool from "./WorkerPool.ts"
+
+/**
+ * What a task's function gets besides its input: a signal for what it awaits, and a token that synchronous loops can
+ * poll.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskContext {
+  readonly signal: AbortSignal
+  readonly token: StopToken.StopToken
+}
+
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
+const worker = new URL(`./internal/task.worker.${extension}`, import.meta.url)
+
+/** Its scope is that of the process, which it does not keep alive. */
+const makePool = Effect.suspend(() =>
+  Scope.provide(
+    WorkerPool.make(Tasks, {
+      spawn: (options) => new Worker(worker, options),
+      size: { min: 0, max: availableParallelism() }
+    }),
+    Scope.makeUnsafe()
+  )
+)
+
+let pool: Promise<Effect.Success<typeof makePool>> | undefined
+
+/**
+ * Calls the default export of the module at `url` in a worker, as `(input, { signal, token })`, and gives what it
+ * returns or resolves with. What it throws is thrown here, errors with their name, message and own properties. Input
+ * and result cross by structured clone.
+ *
+ * The workers are shared by the whole process, are started when they are needed and end when they are idle.
+ *
+ * Rejects with a `WorkerError`: `BadTaskModule`, `NotSendable` for such an input, `WorkerExited`.
+ *
+ * *Cancellation*: after an abort the Promise rejects with `signal.reason`, once the function has settled. A loop that
+ * looks neither at its signal nor at its token is ended after a second; what still runs then, is killed.
+ *
+ * ```ts
+ * import { runTask } from "@quiesce/worker-threads"
+ *
+ * const signal = AbortSignal.timeout(10_000)
+ * const sum = await runTask<number>(new URL("./sum.ts", import.meta.url), [1, 2, 3], { signal })
+ * ```
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const runTask = <A = unknown>(
+  url: URL | string,
+  input?: unknown,
+  options?: { readonly signal?: AbortSignal | undefined }
+): Promise<A> => {
+  const href = String(url)
+  const task = Effect.flatMap(
+    Effect.promise(() => (pool ??= Effect.runPromise(makePool))),
+    (made) => made.execute("Run", { url: href, input })
+  )
+  const readable = Effect.mapError(task, (error) => {
+    if (error._tag === "Thrown") return rethrown(error)
+    if (error._tag === "BadModule")
+      return WorkerError.make({ _tag: "BadTaskModule", url: href, problem: error.problem })
+    return error
+  })
+  // The type is the caller's word: the module is not known here.
+  return Signal.run(readable, options) as Promise<A>
+}

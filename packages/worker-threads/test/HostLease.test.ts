@@ -1,0 +1,141 @@
+import { Lease, Thread } from "@quiesce/core"
+import { HostLease, WorkerPool } from "@quiesce/worker-threads"
+import { Deferred, Effect, Exit } from "effect"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Worker } from "node:worker_threads"
+import { describe, expect, it } from "vitest"
+import { makeCells } from "./fixtures/contract.ts"
+import { NoRoom, Tasks, TempFolder } from "./fixtures/host-leases.ts"
+import { whenSet } from "./support.ts"
+
+const url = new URL("./fixtures/host-leases.worker.ts", import.meta.url)
+
+/** The folders that were made. */
+const makePool = (folders: Array<string>, acquiring?: Deferred.Deferred<void>) =>
+  WorkerPool.make(Tasks, {
+    spawn: (options) => new Worker(url, options),
+    size: 1,
+    hostLeases: [
+      HostLease.handler(TempFolder, (prefix) => {
+        if (prefix === "full") return Effect.fail(new NoRoom({ prefix }))
+        const folder = Effect.acquireRelease(
+          Effect.sync(() => {
+            const path = mkdtempSync(join(tmpdir(), `quiesce-${prefix}`))
+            folders.push(path)
+            return path
+          }),
+          (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+        )
+        if (acquiring === undefined) return folder
+        return Effect.andThen(folder, Effect.andThen(Deferred.succeed(acquiring, undefined), Effect.never))
+      })
+    ]
+  })
+
+type Pool = Effect.Success<ReturnType<typeof makePool>>
+
+const withPool =
+  (f: (pool: Pool, folders: ReadonlyArray<string>) => Effect.Effect<void, unknown, never>) => (): Promise<void> => {
+    const folders: Array<string> = []
+    return Effect.runPromise(Effect.scoped(Effect.flatMap(makePool(folders), (pool) => f(pool, folders))))
+  }
+
+/** The exit of a `Hold` that is ended by `end` once it holds its folder, and whether the folder was there until then. */
+const held = (
+  pool: Pool,
+  folders: ReadonlyArray<string>,
+  how: "wait" | "spin" | "hog",
+  end: (thread: Thread.Thread<unknown, unknown>) => Effect.Effect<unknown, unknown>
+) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const cells = makeCells()
+      const thread = yield* pool.spawn("Hold", { prefix: how, how, cells })
+      yield* whenSet(cells, 0)
+      expect(folders.map((folder) => existsSync(folder))).toEqual([true])
+      yield* end(thread)
+      const exit = yield* Thread.await(thread)
+      expect(folders.map((folder) => existsSync(folder))).toEqual([false])
+      expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 1, released: 1, lost: 0 })
+      return exit
+    })
+  )
+
+describe("HostLease", () => {
+  it.each(["succeed", "fail", "exit"] as const)("is released when its task ends: %s", (how) =>
+    withPool((pool, folders) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(pool.execute("Hold", { prefix: how, how, cells: makeCells() }))
+        expect(Exit.isSuccess(exit) && exit.value).toBe(how === "succeed")
+        expect(folders.map((folder) => existsSync(folder))).toEqual([false])
+      })
+    )()
+  )
+
+  it(
+    "is released when its task is interrupted",
+    withPool((pool, folders) => held(pool, folders, "wait", Thread.interrupt).pipe(Effect.asVoid))
+  )
+
+  it(
+    "is released when its task is unwound",
+    withPool((pool, folders) => held(pool, folders, "hog", Thread.interrupt).pipe(Effect.asVoid))
+  )
+
+  it(
+    "is released by the host, not lost, when the worker is killed",
+    withPool((pool, folders) =>
+      Effect.gen(function* () {
+        let report: unknown
+        const exit = yield* held(pool, folders, "spin", (thread) =>
+          Effect.map(Thread.shutdown(thread, { interrupt: 0, kill: "5 seconds" }), (made) => (report = made))
+        )
+        expect(Exit.isFailure(exit)).toBe(true)
+        expect(report).toMatchObject({ released: [{ lease: "TempFolder" }], lost: [] })
+      })
+    )
+  )
+
+  it(
+    "gives the declared error, and refuses what the pool does not declare",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        expect(yield* pool.execute("Ask", { prefix: "full" })).toBe("NoRoom full")
+        expect(yield* pool.execute("Ask", { prefix: "free" })).toBe("acquired")
+        expect(yield* pool.execute("AskSecret", undefined)).toBe("LeaseRefused")
+      })
+    )
+  )
+
+  it(
+    "has its place among the leases of the worker",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        expect(yield* pool.execute("Order", undefined)).toEqual(["c: true", "a: false"])
+      })
+    )
+  )
+
+  it("keeps nothing when the asking is cancelled", () =>
+    Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const folders: Array<string> = []
+          const acquiring = yield* Deferred.make<void>()
+          const pool = yield* makePool(folders, acquiring)
+          const thread = yield* pool.spawn("Ask", { prefix: "slow" })
+          yield* Deferred.await(acquiring)
+          yield* Thread.interrupt(thread)
+          expect(folders.map((folder) => existsSync(folder))).toEqual([false])
+          expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 0 })
+        })
+      )
+    ))
+
+  it("is refused outside a task", async () => {
+    const error = await Effect.runPromise(Effect.scoped(Effect.flip(HostLease.acquire(TempFolder, "here"))))
+    expect(error).toMatchObject({ reason: { _tag: "LeaseRefused" } })
+  })
+})
