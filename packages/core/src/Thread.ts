@@ -151,10 +151,15 @@ export const interrupt = <A, E>(
   self: Thread<A, E>,
   reason: CancelReason.CancelReason = defaultInterrupt
 ): Effect.Effect<void, ThreadError.ThreadError> =>
-  withReason(reason, (stamped, current) => {
+  withReason(reason, (stamped, current, by) => {
     const node = nodeOf(self)
-    const asked = Ladder.interrupt(node, stamped)
-    return node.contains(current) ? asked : Effect.flatMap(asked, () => Effect.asVoid(node.controls.exit))
+    // On a fiber this very step is the request, so that nothing can come between.
+    const onFiber = node.controls.interruptUnsafe !== undefined
+    if (onFiber) Ladder.interruptUnsafe(node, stamped, "interrupt", by)
+    const asked = onFiber ? Effect.void : Ladder.interrupt(node, stamped)
+    if (!node.isAlive || node.contains(current)) return asked
+    const ended = Effect.asVoid(node.controls.exit)
+    return onFiber ? ended : Effect.andThen(asked, ended)
   })
 
 /**

@@ -55,16 +55,26 @@ const interruptAll = (
 ): Effect.Effect<void> =>
   Effect.uninterruptible(
     Effect.withFiber((by) => {
-      const requests: Array<Effect.Effect<void>> = []
-      for (const node of nodes) {
-        for (const each of node.beginCancel(rung, reason)) {
-          if (node.controls.interruptUnsafe === undefined) requests.push(node.controls.requestInterrupt(each))
-          else node.controls.interruptUnsafe(each, by.id)
-        }
-      }
+      const requests = nodes.flatMap((node) => interruptUnsafe(node, reason, rung, by.id))
       return requests.length === 0 ? Effect.void : Effect.all(requests, { discard: true })
     })
   )
+
+/** The same for one thread, at once; gives what still has to be run, uninterruptibly, in the same step. */
+export const interruptUnsafe = (
+  node: ThreadNode,
+  reason: CancelReason.CancelReason,
+  rung: Exclude<Escalation.Rung, "stop">,
+  by: number
+): ReadonlyArray<Effect.Effect<void>> => {
+  const reasons = node.beginCancel(rung, reason)
+  const { controls } = node
+  if (controls.interruptUnsafe === undefined) return reasons.map((each) => controls.requestInterrupt(each))
+  for (const each of reasons) controls.interruptUnsafe(each, by)
+  return none
+}
+
+const none: ReadonlyArray<never> = []
 
 /** The reason for which what lived in a scope ends with it: the scope's own, if that was cancelled. */
 export const reasonOfEnd = (

@@ -8,12 +8,12 @@ import { CurrentNode, type ThreadNode } from "./threadNode.ts"
 
 export const withReason = <A>(
   reason: CancelReason.CancelReason,
-  f: (stamped: CancelReason.CancelReason, current: ThreadNode) => Effect.Effect<A, ThreadError.ThreadError>
+  f: (stamped: CancelReason.CancelReason, current: ThreadNode, by: number) => Effect.Effect<A, ThreadError.ThreadError>
 ): Effect.Effect<A, ThreadError.ThreadError> =>
   CancelReason.isCancelReason(reason)
     ? Effect.withFiber((fiber) => {
         const by = fiber.getRef(CurrentNode)
-        return f(stamp(reason, by, fiber.getRef(Clock.Clock)), by)
+        return f(stamp(reason, by, fiber.getRef(Clock.Clock)), by, fiber.id)
       })
     : Effect.fail(ThreadError.make({ _tag: "InvalidReason", given: format(reason) }))
 
