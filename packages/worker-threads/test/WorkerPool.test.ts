@@ -1,6 +1,6 @@
 import { CancelReason, Lease, Thread } from "@quiesce/core"
 import { WorkerError, type WorkerPool } from "@quiesce/worker-threads"
-import { Cause, DateTime, Effect, Exit, Option, Stream } from "effect"
+import { Cause, DateTime, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { makeCells, Refresh } from "./fixtures/contract.ts"
@@ -137,6 +137,26 @@ describe("spawn", () => {
           expect(yield* Thread.raise(thread, new Refresh({ page: 9 }))).toBe(true)
           expect(yield* Thread.join(thread)).toBe(9)
           expect(yield* Thread.raise(thread, new Refresh({ page: 10 }))).toBe(false)
+        })
+      )
+    )
+  )
+
+  it(
+    "keeps an error that is raised while the thread waits for a worker",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const busy = yield* pool.spawn("Mark", { cells })
+          yield* whenSet(cells, 0)
+          const waiting = yield* pool.spawn("Wait", { lease: "page" })
+          const raised = yield* Effect.forkChild(Thread.raise(waiting, new Refresh({ page: 3 })), {
+            startImmediately: true
+          })
+          yield* Thread.interrupt(busy)
+          expect(yield* Fiber.join(raised)).toBe(true)
+          expect(yield* Thread.join(waiting)).toBe(3)
         })
       )
     )

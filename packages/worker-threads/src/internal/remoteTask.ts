@@ -52,6 +52,8 @@ export class RemoteTask implements ThreadAdapter.Controls {
   private credits = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
+  /** Errors that were raised while it waited for a worker. */
+  private readonly unsent: Map<number, unknown> = new Map()
   private leases: Map<number, Mirrored> | undefined = undefined
   private readonly hostLeases: HostLeases
   private keeper: HostKeeper | undefined = undefined
@@ -92,6 +94,8 @@ export class RemoteTask implements ThreadAdapter.Controls {
     this.transfers = []
     if (this.credits > 0) worker.pull(this.id, this.credits)
     if (this.stopReason !== undefined) worker.stop(this.id, slot, this.stopReason)
+    for (const [raise, error] of this.unsent) worker.raise(this.id, raise, encodeError(error))
+    this.unsent.clear()
   }
 
   /** Lets its stream send more chunks. */
@@ -213,15 +217,15 @@ export class RemoteTask implements ThreadAdapter.Controls {
 
   raise(error: unknown): Effect.Effect<boolean> {
     return Effect.callback((resume) => {
-      if (this.state._tag !== "Running") return resume(Effect.succeed(false))
-      const { worker } = this.state
+      if (this.state._tag === "Ended") return resume(Effect.succeed(false))
       const raise = ++lastRaise
       const answers = (this.raises ??= new Map<number, (delivered: boolean) => void>())
       answers.set(raise, (delivered) => resume(Effect.succeed(delivered)))
-      worker.raise(this.id, raise, encodeError(error))
+      if (this.state._tag === "Running") this.state.worker.raise(this.id, raise, encodeError(error))
+      else this.unsent.set(raise, error)
       return Effect.sync(() => {
         answers.delete(raise)
-        worker.withdraw(raise)
+        if (!this.unsent.delete(raise) && this.state._tag === "Running") this.state.worker.withdraw(raise)
       })
     })
   }
