@@ -335,6 +335,23 @@ describe("unwind", () => {
   )
 
   it(
+    "lets a section with a grace notice the interrupt and clean up by itself",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("Tidy", { cells })
+          yield* whenSet(cells, 0)
+          yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
+          expect(Atomics.load(cells, 1)).toBe(1)
+          const exit = yield* Thread.await(thread)
+          expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
+        })
+      )
+    )
+  )
+
+  it(
     "ends code that is in no section, after the grace of the rung before, and says where it was",
     withPool((pool) =>
       Effect.scoped(

@@ -3,12 +3,14 @@
  *
  * Invariants:
  * 1. Only a section of the task that is meant is ended, and only in the very run that was seen.
- * 2. The line is open from when the worker is ready until it is gone.
+ * 2. A grace that runs belongs to a task that has not ended; with that it is over.
+ * 3. The line is open from when the worker is ready until it is gone.
  */
 import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Attachment } from "./attachment.ts"
@@ -34,6 +36,8 @@ export class Reach {
   private readonly control: ControlBlock
   private readonly listener: Listener
   private readonly scope = Scope.makeUnsafe()
+  /** Of slots whose section was given time to notice an interrupt by itself. */
+  private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
   private state: State = { _tag: "Opening" }
 
   constructor(control: ControlBlock, listener: Listener) {
@@ -55,6 +59,7 @@ export class Reach {
 
   close(): void {
     this.state = { _tag: "Closed", why: "The worker is gone" }
+    for (const slot of this.graces.keys()) this.ended(slot)
     Effect.runFork(Scope.close(this.scope, Exit.void))
   }
 
@@ -67,7 +72,16 @@ export class Reach {
     const run = this.runOf(slot)
     if (run === undefined) return
     const grace = Atomics.load(this.control.words, word.sectionGrace)
-    Effect.runFork(Effect.andThen(grace > 0 ? Effect.sleep(grace) : Effect.void, this.unwindRun(run)))
+    if (grace <= 0) return void Effect.runFork(this.unwindRun(run))
+    // A later interrupt does not give it more time.
+    if (this.graces.has(slot)) return
+    this.graces.set(slot, Effect.runFork(Effect.andThen(Effect.sleep(grace), this.unwindRun(run))))
+  }
+
+  /** The task of a slot has ended: nobody waits for its grace to be over. */
+  ended(slot: number): void {
+    this.graces.get(slot)?.interruptUnsafe()
+    this.graces.delete(slot)
   }
 
   /** Ends what a task runs, declared or not. */

@@ -197,6 +197,7 @@ export class WorkerHandle {
   /** A task has ended; its slot is free. */
   taskEnded(task: RemoteTask, slot: number): void {
     if (!this.tasks.delete(task.id)) return
+    if (Option.isSome(this.reach)) this.reach.value.ended(slot)
     this.slots.push(slot)
     if (this.tasks.size === 0) this.letGo()
     if (this.isReady) this.listener.idle(this)
