@@ -195,7 +195,7 @@ export const shutdown = <A, E>(
     if (node.contains(current)) return Effect.fail(ThreadError.make({ _tag: "SelfJoin", thread: node.name }))
     const steps = Escalation.steps(escalation ?? node.escalation)
     if (Result.isFailure(steps)) return Effect.fail(steps.failure)
-    return Effect.map(Report.shutdown([node], steps.success, stamped), (reports) => reports[0]!)
+    return Effect.map(Report.shutdown(node, [node], steps.success, stamped), (reports) => reports[0]!)
   })
 
 /**

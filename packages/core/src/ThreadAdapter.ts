@@ -173,14 +173,14 @@ export interface LeaseObserver {
  */
 export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseObserver): (() => void) => {
   // Every handle is a node of the tree.
-  const nodes = [thread as unknown as ThreadNode]
+  const node = thread as unknown as ThreadNode
   const watch = {
     entered: (entry: LeaseEntry) => observer.entered(entry, entry.name),
     heard: (_: ThreadNode, fate: Fate, outcome: { readonly error: string | null }, entry: LeaseEntry) =>
       observer.settled(entry, fate, outcome.error)
   }
-  Ledger.watch(nodes, watch)
-  return () => Ledger.unwatch(nodes, watch)
+  Ledger.watch(node, watch)
+  return () => Ledger.unwatch(node, watch)
 }
 
 /**

@@ -20,11 +20,12 @@ import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import * as Escalation from "./Escalation.ts"
 import * as FiberThread from "./internal/fiberThread.ts"
+import * as Climb from "./internal/climb.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as Report from "./internal/report.ts"
 import { withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
-import { CurrentNode, type ThreadNode } from "./internal/threadNode.ts"
+import { CurrentNode, type NodeGroup, type ThreadNode, type Watch } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import type { SpawnOptions, Thread } from "./Thread.ts"
 import * as ThreadError from "./ThreadError.ts"
@@ -58,7 +59,7 @@ export interface ThreadGroup<in out E = never> extends Pipeable {
   readonly size: number
 }
 
-class Group<E> implements ThreadGroup<E> {
+class Group<E> implements ThreadGroup<E>, NodeGroup {
   readonly [TypeId] = (_: E): E => _
   readonly policy: Policy
   /** The scope that the group was made in. */
@@ -69,6 +70,8 @@ class Group<E> implements ThreadGroup<E> {
   failure: Cause.Cause<E> | undefined = undefined
   /** Why a thread that comes too late does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
+  // Changed by the ledger only.
+  watches: ReadonlyArray<Watch> | undefined = undefined
   private readonly maker: ThreadNode
   private emptied: Array<() => void> = []
 
@@ -83,7 +86,15 @@ class Group<E> implements ThreadGroup<E> {
   }
 
   get members(): ReadonlyArray<ThreadNode> {
-    return Array.from(this.owner.children()).filter((child) => child.group === this)
+    return this.owner.membersOf(this)
+  }
+
+  /** The member that a thread is or lives below. */
+  memberAround(thread: ThreadNode): ThreadNode | undefined {
+    for (let node: ThreadNode | undefined = thread; node !== undefined; node = node.parentNode) {
+      if (node.group === this && node.isAlive) return node
+    }
+    return undefined
   }
 
   get whenEmpty(): Effect.Effect<void> {
@@ -160,10 +171,10 @@ export const make = <E = never>(options?: {
 const endMembers = <E>(group: Group<E>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const current = fiber.getRef(CurrentNode)
-    const self = group.members.find((member) => member.contains(current))
-    if (self === undefined) return Ladder.endAll(group.members, reason)
+    const self = group.memberAround(current)
+    if (self === undefined) return Climb.endAll(group.members, reason)
     const others = group.members.filter((member) => member !== self)
-    return Effect.andThen(Ladder.interrupt(self, reason), Ladder.endAll(others, reason))
+    return Effect.andThen(Ladder.interrupt(self, reason), Climb.endAll(others, reason))
   })
 
 /**
@@ -205,7 +216,8 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Thread
   Effect.withFiber((fiber): Effect.Effect<void, E | ThreadError.ThreadError> => {
     const group = groupOf(self)
     const current = fiber.getRef(CurrentNode)
-    for (const member of group.members) if (member.contains(current)) return selfJoin(member)
+    const around = group.memberAround(current)
+    if (around !== undefined) return selfJoin(around)
     return Effect.flatMap(group.whenEmpty, () =>
       group.failure === undefined ? Effect.void : Effect.failCause(group.failure)
     )
@@ -227,10 +239,13 @@ export const shutdown = <E>(
 ): Effect.Effect<ReadonlyArray<ShutdownReport>, ThreadError.ThreadError> =>
   withReason(options?.reason ?? defaultShutdown, (reason, current) =>
     Effect.withFiber((fiber) => {
-      const { members } = groupOf(self)
-      for (const member of members) if (member.contains(current)) return selfJoin(member)
+      const group = groupOf(self)
+      const around = group.memberAround(current)
+      if (around !== undefined) return selfJoin(around)
       const steps = Escalation.steps(escalation ?? fiber.getRef(Escalation.Current))
-      return Result.isFailure(steps) ? Effect.fail(steps.failure) : Report.shutdown(members, steps.success, reason)
+      return Result.isFailure(steps)
+        ? Effect.fail(steps.failure)
+        : Report.shutdown(group, group.members, steps.success, reason)
     })
   )
 

@@ -4,16 +4,20 @@
  * Invariants:
  * 1. The node is in the tree before its fiber exists, and the two are tied in one uninterruptible step.
  * 2. Body, then children, then the leases of the body's scope: each begins to end when the one before has ended.
+ * 3. `fiber` is the one that runs the thread now: the body's and then, where there is something to clean up, one for
+ *    that. A thread that holds nothing pays nothing for its end.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { ThreadControls } from "../ThreadControls.ts"
 import { Inbox } from "./inbox.ts"
+import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import { Settlement } from "./settlement.ts"
 import { CurrentNode, lingering, type ThreadNode } from "./threadNode.ts"
@@ -21,7 +25,7 @@ import { CurrentNode, lingering, type ThreadNode } from "./threadNode.ts"
 const none: Option.Option<never> = Option.none()
 
 export class FiberControls<A, E> extends Settlement<A, E> implements ThreadControls<A, E> {
-  private fiber: Fiber.Fiber<A, E> | undefined = undefined
+  private fiber: Fiber.Fiber<A, E> | Fiber.Fiber<never> | undefined = undefined
   /** Whether the fiber knows the first reason. */
   private told = false
 
@@ -74,16 +78,11 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     this.settle(exit, true)
   }
 
-  /** Ties the fiber to the node; the first call counts. */
+  /** Ties the fiber of the body to the node; the first call counts. */
   attach(fiber: Fiber.Fiber<A, E>): void {
     if (this.fiber !== undefined) return
     this.fiber = this.node.ownFiber = fiber
-    fiber.addObserver((exit) => {
-      // What it ran is of no more use, however long the handle is kept.
-      this.fiber = this.node.ownFiber = undefined
-      if (!this.node.isAlive) lingering.delete(this.node)
-      this.settle(exit, false)
-    })
+    fiber.addObserver((exit) => this.bodyEnded(fiber, exit))
   }
 
   /** What the fiber runs. */
@@ -95,15 +94,41 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
       if (state._tag === "Cancelled") return Effect.failCause(CancelReason.toCause(state.reason))
       fiber.setContext(Context.add(Context.add(context, CurrentNode, this.node), Scope.Scope, this.node.scope))
       // `context` holds what the effect requires, as it is the spawning fiber's.
-      return Effect.onExitPrimitive(effect as Effect.Effect<A, E>, (exit) => this.finish(exit))
+      return effect as Effect.Effect<A, E>
     })
   }
 
-  private finish(exit: Exit.Exit<A, E>): Effect.Effect<void> | undefined {
-    const node = this.node
-    return node.firstChild === undefined
-      ? this.closeScope(exit)
-      : Effect.flatMap(this.endChildren(exit), () => this.closeScope(exit) ?? Effect.void)
+  /** Its context is still that of the body here. */
+  private bodyEnded({ context }: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
+    const cleanup = this.node.firstChild === undefined ? this.closeScope(exit) : this.endAndClose(exit)
+    if (cleanup === undefined) return this.ended(exit)
+    const masked = Effect.uninterruptible(
+      Effect.withFiber((fiber) => {
+        this.cleanIn(fiber as Fiber.Fiber<never>)
+        return cleanup
+      })
+    )
+    Effect.runForkWith(context)(masked).addObserver((cleaned) => this.ended(afterCleanup(exit, cleaned)))
+  }
+
+  /** As in one fiber, what was cancelled stays so: an unmasked stretch of a release ends. */
+  private cleanIn(fiber: Fiber.Fiber<never>): void {
+    const { node } = this
+    this.fiber = node.ownFiber = fiber
+    if (!node.isCancelled) return
+    for (const reason of node.reasons) fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
+    this.told = true
+  }
+
+  private ended(exit: Exit.Exit<A, E>): void {
+    // What it ran is of no more use, however long the handle is kept.
+    this.fiber = this.node.ownFiber = undefined
+    if (!this.node.isAlive) lingering.delete(this.node)
+    this.settle(exit, false)
+  }
+
+  private endAndClose(exit: Exit.Exit<A, E>): Effect.Effect<void> {
+    return Effect.flatMap(this.endChildren(exit), () => this.closeScope(exit) ?? Effect.void)
   }
 
   /** A release can spawn into a scope around, so there may be children again after it. */
@@ -116,9 +141,22 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     return Effect.suspend(() => {
       const node = this.node
       if (node.firstChild === undefined) return Effect.void
-      return Ladder.endAll([...node.children()], Ladder.reasonOfEnd(exit, node, node.clock.currentTimeMillisUnsafe()))
+      return Climb.endAll([...node.children()], Ladder.reasonOfEnd(exit, node, node.clock.currentTimeMillisUnsafe()))
     })
   }
+}
+
+/** The exit of a body, and what came of cleaning up after it. */
+const afterCleanup = <A, E>(exit: Exit.Exit<A, E>, cleaned: Exit.Exit<void>): Exit.Exit<A, E> => {
+  if (Exit.isSuccess(cleaned)) return exit
+  if (Exit.isSuccess(exit)) return Exit.failCause(cleaned.cause)
+  // The reasons that the cleaning fiber was told for a start are those of the body.
+  const known = CancelReason.allFromCause(exit.cause)
+  const fresh = cleaned.cause.reasons.filter(
+    (entry) =>
+      !Cause.isInterruptReason(entry) || !known.includes(CancelReason.firstOfCause(Cause.fromReasons([entry]))!)
+  )
+  return fresh.length === 0 ? exit : Exit.failCause(Cause.fromReasons([...exit.cause.reasons, ...fresh]))
 }
 
 /** Makes a node and forks its fiber. Must run uninterruptibly. */

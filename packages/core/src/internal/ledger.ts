@@ -4,10 +4,10 @@
  * Invariants:
  * 1. An entry is in its node's list from the moment its acquire succeeded until its release has ended or was given up.
  * 2. Each entry is settled once, and counted once in the tally of its node.
- * 3. A settled entry is told to every watch on its node and on the node's ancestors.
+ * 3. A settled entry is told to every watch on its node, on the node's ancestors, and on the groups of these.
  */
 import type { LeaseOutcome } from "../ShutdownReport.ts"
-import type { Fate, LeaseEntry, Tally, ThreadNode, Watch } from "./threadNode.ts"
+import type { Fate, LeaseEntry, Tally, ThreadNode, Watch, Watched } from "./threadNode.ts"
 
 /** How many watches there are anywhere: while there are none, nobody is told. */
 let watching = 0
@@ -45,10 +45,11 @@ export const settle = (entry: LeaseEntry, fate: Fate, now: () => number, error: 
   tell(node, (watch, watched) => watch.heard(watched, fate, outcome, entry))
 }
 
-/** Calls `f` with each watch on a node and on its ancestors. */
+/** Calls `f` with each watch on a node, on its ancestors, and on the groups of these. */
 const tell = (node: ThreadNode, f: (watch: Watch, watched: ThreadNode) => void): void => {
   for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
     if (at.watches !== undefined) for (const watch of at.watches) f(watch, at)
+    if (at.group?.watches !== undefined) for (const watch of at.group.watches) f(watch, at)
   }
 }
 
@@ -103,16 +104,12 @@ export const bequeath = (node: ThreadNode): void => {
   }
 }
 
-/** Puts one watch on many threads. */
-export const watch = (nodes: ReadonlyArray<ThreadNode>, made: Watch): void => {
+export const watch = (target: Watched, made: Watch): void => {
   watching++
-  const alone: ReadonlyArray<Watch> = [made]
-  for (const node of nodes) node.watches = node.watches === undefined ? alone : [...node.watches, made]
+  target.watches = target.watches === undefined ? [made] : [...target.watches, made]
 }
 
-export const unwatch = (nodes: ReadonlyArray<ThreadNode>, made: Watch): void => {
+export const unwatch = (target: Watched, made: Watch): void => {
   watching--
-  for (const node of nodes) {
-    node.watches = node.watches?.length === 1 ? undefined : node.watches?.filter((other) => other !== made)
-  }
+  target.watches = target.watches?.length === 1 ? undefined : target.watches?.filter((other) => other !== made)
 }

@@ -6,27 +6,27 @@ import * as CancelReason from "../CancelReason.ts"
 import type { Rung, Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
 import { isThreadError } from "../ThreadError.ts"
-import * as Ladder from "./ladder.ts"
+import * as Climb from "./climb.ts"
 import * as Ledger from "./ledger.ts"
-import type { Fate, ThreadNode, Watch } from "./threadNode.ts"
+import type { Fate, ThreadNode, Watch, Watched } from "./threadNode.ts"
 
 /**
- * Climbs with a group of threads and reports on each.
+ * Climbs with threads and reports on each. `target` is what to watch for that: the one thread, or the group of all.
  *
  * *Cancellation*: what was asked stays asked; nobody climbs on.
  */
 export const shutdown = (
+  target: Watched,
   nodes: ReadonlyArray<ThreadNode>,
   steps: ReadonlyArray<Step>,
   reason: CancelReason.CancelReason
 ): Effect.Effect<Array<ShutdownReport>> =>
   Effect.suspend(() => {
-    const recorder = new Recorder(nodes)
+    const recorder = new Recorder(nodes, reason)
+    Ledger.watch(target, recorder)
     return Effect.ensuring(
-      Effect.map(Ladder.climb(nodes, steps, reason, recorder), () =>
-        nodes.map((node) => recorder.report(node, reason))
-      ),
-      Effect.sync(() => recorder.end())
+      Effect.map(Climb.climb(nodes, steps, reason, recorder), () => recorder.reports),
+      Effect.sync(() => Ledger.unwatch(target, recorder))
     )
   })
 
@@ -67,19 +67,19 @@ interface Asked {
   readonly at: number
 }
 
-class Recorder implements Ladder.Observer, Watch {
-  private readonly nodes: ReadonlyArray<ThreadNode>
+class Recorder implements Climb.Observer, Watch {
+  readonly reports: Array<ShutdownReport>
+  private readonly reason: CancelReason.CancelReason
   private readonly startedAt: number
-  private readonly endedBefore: ReadonlySet<ThreadNode>
   private readonly asks: Array<Asked> = []
   /** Of the threads of which there is something to note. */
   private readonly notes: Map<ThreadNode, Notes> = new Map()
 
-  constructor(nodes: ReadonlyArray<ThreadNode>) {
-    this.nodes = nodes
+  constructor(nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.CancelReason) {
+    this.reason = reason
     this.startedAt = nodes[0]?.clock.currentTimeMillisUnsafe() ?? 0
-    this.endedBefore = new Set(nodes.filter((node) => !node.isAlive))
-    Ledger.watch(nodes, this)
+    // Each place is written once, by the time that the climb is over.
+    this.reports = new Array<ShutdownReport>(nodes.length)
   }
 
   heard(watched: ThreadNode, fate: Fate, outcome: LeaseOutcome): void {
@@ -101,24 +101,26 @@ class Recorder implements Ladder.Observer, Watch {
     this.missed(node, { _tag: "Outwaited", rung, at, millis: now - this.startedAt - at, stack, finalizer })
   }
 
-  abandoned(node: ThreadNode): void {
+  ended(node: ThreadNode, place: number): void {
+    this.reports[place] = this.report(node)
+  }
+
+  abandoned(node: ThreadNode, place: number): void {
     this.notesOf(node).lingers = true
+    this.reports[place] = this.report(node)
   }
 
-  end(): void {
-    Ledger.unwatch(this.nodes, this)
-  }
-
-  report(node: ThreadNode, reason: CancelReason.CancelReason): ShutdownReport {
+  private report(node: ThreadNode): ShutdownReport {
     const { startedAt } = this
     const { leases, outwaited, lingers } = this.notes.get(node) ?? clean
-    const endedBefore = this.endedBefore.has(node)
+    // What settles while it is watched says when.
+    const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
     const last = endedBefore || lingers ? undefined : this.asks[outwaited.length]
     const rung = last?.rung ?? outwaited.findLast((_) => _._tag === "Outwaited")?.rung
     return {
       thread: node.name,
-      reason: node.reason ?? reason,
+      reason: node.reason ?? this.reason,
       startedAt,
       millis: endedAt - startedAt,
       rung: rung ?? null,

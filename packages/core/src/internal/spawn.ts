@@ -10,6 +10,7 @@ import * as CancelReason from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
 import * as ThreadError from "../ThreadError.ts"
 import * as FiberThread from "./fiberThread.ts"
+import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import { CurrentNode, ThreadNode } from "./threadNode.ts"
 
@@ -119,12 +120,12 @@ const endWithScope = (node: ThreadNode, scope: Scope.Scope, exit: Exit.Exit<unkn
     if (!node.isAlive) return Effect.void
     const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
     const isSelf = node.contains(fiber.getRef(CurrentNode))
-    const own = isSelf ? Ladder.interrupt(node, reason) : Ladder.endAll([node], reason)
+    const own = isSelf ? Ladder.interrupt(node, reason) : Climb.endAll([node], reason)
     if (closing.has(scope)) return own
     closing.add(scope)
     const siblings = [...(node.parentNode?.children() ?? [])].filter((child) => child.link?.parent === scope)
     return Effect.andThen(
-      Effect.forEach(siblings, (sibling) => (sibling === node ? Effect.void : Ladder.askFirst(sibling, reason)), {
+      Effect.forEach(siblings, (sibling) => (sibling === node ? Effect.void : Climb.askFirst(sibling, reason)), {
         discard: true
       }),
       own

@@ -68,6 +68,11 @@ export interface Tally extends Record<Fate, number> {
   acquired: number
 }
 
+/** What can be watched: a thread, or all the threads of a group at once. Changed by the ledger only. */
+export interface Watched {
+  watches: ReadonlyArray<Watch> | undefined
+}
+
 /** What a shutdown hears while it lasts. */
 export interface Watch {
   /** Of a lease that the watched thread, or one below it, has acquired. */
@@ -78,7 +83,12 @@ export interface Watch {
 
 let lastId = 0
 
-export class ThreadNode<out A = unknown, out E = unknown> {
+/** The group of a thread; told of its exit. */
+export interface NodeGroup extends Watched {
+  readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void
+}
+
+export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   readonly "~@quiesce/core/Thread": typeof TypeId = TypeId
   readonly id: number = lastId++
   readonly label: string | undefined
@@ -112,8 +122,7 @@ export class ThreadNode<out A = unknown, out E = unknown> {
   /** What was asked of the thread, where that can be seen while no event is delivered; its children share it. */
   flags: Flags | undefined
 
-  /** Told of the exit, when the thread is in a group. */
-  group: { readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void } | undefined = undefined
+  group: NodeGroup | undefined = undefined
 
   /** The fiber of the thread, where it is one, while it runs. */
   ownFiber: object | undefined = undefined
@@ -146,6 +155,13 @@ export class ThreadNode<out A = unknown, out E = unknown> {
   /** The first reason for which it was asked to end, if it was. */
   get reason(): CancelReason.CancelReason | undefined {
     return this.state._tag === "Running" ? undefined : this.state.reason
+  }
+
+  /** All the reasons for which it was cancelled, the first one first. */
+  get reasons(): ReadonlyArray<CancelReason.CancelReason> {
+    const { state } = this
+    if (state._tag === "Cancelled") return [state.reason, ...state.later]
+    return state._tag === "Settled" && state.cancelled ? [state.reason!] : none
   }
 
   /** Whether it was interrupted, be it that it has been abandoned since. */
@@ -189,6 +205,15 @@ export class ThreadNode<out A = unknown, out E = unknown> {
 
   *children(): Generator<ThreadNode> {
     for (let child = this.firstChild; child !== undefined; child = child.next) yield child
+  }
+
+  /** Its children that are in a group. */
+  membersOf(group: NodeGroup): ReadonlyArray<ThreadNode> {
+    const members: Array<ThreadNode> = []
+    for (let child = this.firstChild; child !== undefined; child = child.next) {
+      if (child.group === group) members.push(child)
+    }
+    return members
   }
 
   adopt(child: ThreadNode): void {
@@ -259,7 +284,9 @@ export class ThreadNode<out A = unknown, out E = unknown> {
       this.link = undefined
     }
     if (this.scope.state._tag === "Empty") Scope.closeUnsafe(this.scope, exit)
-    if (this.watches !== undefined) this.endedAt = this.clock.currentTimeMillisUnsafe()
+    if (this.watches !== undefined || this.group?.watches !== undefined) {
+      this.endedAt = this.clock.currentTimeMillisUnsafe()
+    }
     this.inbox?.close()
     this.group?.ended(this, exit)
     const observers = this.settleObservers

@@ -1,0 +1,210 @@
+/**
+ * Ending threads: asks on each rung, waits for its grace, climbs, and tells what came of it.
+ *
+ * The threads of a climb are looked at as seldom as can be: of a hundred thousand, each look at all of them costs as much
+ * as the ending of some. So each is asked, and told of if that has ended it, in one pass.
+ *
+ * Invariants:
+ * 1. Rungs are asked in order, for all threads of a climb at once, each within one grace.
+ * 2. A rung that a thread has already been asked on, by whomever, is not asked again; its grace is waited for.
+ * 3. When a climb is over, each of its threads has settled: by itself or by being abandoned. Each was told of once, by
+ *    `ended` or by `abandoned`.
+ */
+import type * as Clock from "effect/Clock"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as CancelReason from "../CancelReason.ts"
+import * as Escalation from "../Escalation.ts"
+import * as ThreadError from "../ThreadError.ts"
+import * as Ladder from "./ladder.ts"
+import * as Ledger from "./ledger.ts"
+import type { ThreadNode } from "./threadNode.ts"
+
+/** What a climb tells while it lasts, for whoever writes the report. `place` is that of a thread among those given. */
+export interface Observer {
+  readonly asked: (step: Escalation.Step, at: number) => void
+  readonly unavailable: (node: ThreadNode, rung: Escalation.Rung, at: number, why: string) => void
+  readonly outwaited: (node: ThreadNode, stack: string | null, now: number) => void
+  readonly ended: (node: ThreadNode, place: number) => void
+  readonly abandoned: (node: ThreadNode, place: number) => void
+}
+
+/** The places of threads that have not settled, as far as is known. */
+type Places = ReadonlyArray<number>
+
+/** Ends threads, each by its own escalation, all at once. */
+export const endAll = (nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.CancelReason): Effect.Effect<void> => {
+  const byEscalation = new Map<Escalation.Escalation, Array<ThreadNode>>()
+  for (const node of nodes) {
+    const same = byEscalation.get(node.escalation)
+    if (same === undefined) byEscalation.set(node.escalation, [node])
+    else same.push(node)
+  }
+  const climbs = [...byEscalation].map(([escalation, group]) => climb(group, stepsOf(escalation), reason))
+  return climbs.length === 1 ? climbs[0]! : Effect.all(climbs, { concurrency: "unbounded", discard: true })
+}
+
+/** Asks on the first rung of the thread's own escalation. */
+export const askFirst = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> =>
+  Ladder.ask(node, stepsOf(node.escalation)[0]!.rung, reason)
+
+/** The steps of an escalation that was checked when it was taken. */
+const stepsOf = (escalation: Escalation.Escalation): ReadonlyArray<Escalation.Step> =>
+  Result.getOrThrow(Escalation.steps(escalation))
+
+/**
+ * Climbs with a group of threads. Waits until each has settled, and abandons those that outlast the last rung.
+ *
+ * *Cancellation*: what was asked stays asked; nobody climbs on.
+ */
+export const climb: (
+  nodes: ReadonlyArray<ThreadNode>,
+  steps: ReadonlyArray<Escalation.Step>,
+  reason: CancelReason.CancelReason,
+  observer?: Observer
+) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer) {
+  let left: Places = Array.from(nodes, (_, place) => place)
+  // What ended before is asked nothing. Of many, the first pass finds that out.
+  if (nodes.length === 1) left = living(nodes, left, observer)
+  for (const step of steps) {
+    if (left.length === 0) return
+    const { clock } = nodes[left[0]!]!
+    observer?.asked(step, clock.currentTimeMillisUnsafe())
+    let isAsked = true
+    if (step.rung === "interrupt") left = yield* interruptAll(nodes, left, reason, observer)
+    else isAsked = yield* askAll(nodes, (left = living(nodes, left, observer)), step.rung, reason, observer)
+    if (!isAsked || left.length === 0) continue
+    const waiting = awaitAll(nodes, left)
+    yield* step.grace === Infinity ? waiting : Effect.timeoutOption(waiting, step.grace)
+    left = living(nodes, left, observer)
+    if (left.length > 0 && observer !== undefined) yield* outwaited(nodes, left, clock, observer)
+  }
+  for (const place of left) {
+    const node = nodes[place]!
+    if (node.isAlive && (yield* abandon(node, reason))) observer?.abandoned(node, place)
+    else observer?.ended(node, place)
+  }
+})
+
+/** Those that have not settled; the others are told of. */
+const living = (nodes: ReadonlyArray<ThreadNode>, places: Places, observer: Observer | undefined): Places =>
+  places.filter((place) => {
+    const node = nodes[place]!
+    if (!node.isAlive) observer?.ended(node, place)
+    return node.isAlive
+  })
+
+/** Interrupts all, and gives those that have not settled by that. Whoever asks can't be ended in between. */
+const interruptAll = (
+  nodes: ReadonlyArray<ThreadNode>,
+  places: Places,
+  reason: CancelReason.CancelReason,
+  observer: Observer | undefined
+): Effect.Effect<Places> =>
+  Effect.uninterruptible(
+    Effect.withFiber((by) => {
+      const requests: Array<Effect.Effect<void>> = []
+      const left = places.filter((place) => {
+        const node = nodes[place]!
+        if (node.isAlive) requests.push(...Ladder.interruptUnsafe(node, reason, "interrupt", by.id))
+        if (!node.isAlive) observer?.ended(node, place)
+        return node.isAlive
+      })
+      return requests.length === 0 ? Effect.succeed(left) : Effect.as(Effect.all(requests, { discard: true }), left)
+    })
+  )
+
+/** Asks those that have the rung on it. False when none has. */
+const askAll = (
+  nodes: ReadonlyArray<ThreadNode>,
+  places: Places,
+  rung: Escalation.Rung,
+  reason: CancelReason.CancelReason,
+  observer: Observer | undefined
+): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    const available = places.filter((place) => {
+      const node = nodes[place]!
+      const refusal = lacks(node, rung)
+      if (refusal !== undefined) observer?.unavailable(node, rung, node.clock.currentTimeMillisUnsafe(), refusal)
+      return refusal === undefined
+    })
+    const asks = Effect.forEach(available, (place) => Ladder.ask(nodes[place]!, rung, reason), { discard: true })
+    return Effect.as(asks, available.length > 0)
+  })
+
+const outwaited = Effect.fnUntraced(function* (
+  nodes: ReadonlyArray<ThreadNode>,
+  places: Places,
+  clock: Clock.Clock,
+  observer: Observer
+) {
+  const now = clock.currentTimeMillisUnsafe()
+  for (const place of places) {
+    const node = nodes[place]!
+    if (!node.isAlive) continue
+    const stack = yield* node.controls.locate
+    observer.outwaited(node, Option.getOrNull(stack), now)
+  }
+})
+
+const awaitAll = (nodes: ReadonlyArray<ThreadNode>, places: Places): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const live = places.filter((place) => nodes[place]!.isAlive)
+    let left = live.length
+    if (left === 0) return resume(Effect.void)
+    const cancels = live.map((place) =>
+      nodes[place]!.onSettled(() => {
+        if (--left === 0) resume(Effect.void)
+      })
+    )
+    return Effect.sync(() => {
+      for (const cancel of cancels) cancel()
+    })
+  })
+
+/** Why a thread does not have a rung; undefined where it does. */
+const lacks = (node: ThreadNode, rung: Escalation.Rung): string | undefined => {
+  if (rung === "unwind" && Option.isNone(node.controls.unwind)) {
+    return "the synchronous code of this thread runs on the one that would have to end it"
+  }
+  if (rung === "kill" && Option.isNone(node.controls.kill)) return "a fiber can't be ended by force"
+  return undefined
+}
+
+/**
+ * Gives a thread up: frees its waiters, counts what it holds as lost, and ends what runs below it, without waiting for
+ * that. False when the thread has ended after all, as the interrupt that comes first was enough.
+ */
+const abandon = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    const stuck = Ledger.releasing(node)
+    const children = [...node.children()]
+    // Nobody else would climb with the children, whose own escalations may have an end.
+    const climbBelow = Effect.forkDetach(endAll(children, reason), { startImmediately: true })
+    const error = ThreadError.make({ _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null })
+    const asked = Ladder.interrupt(node, reason)
+    return Effect.andThen(
+      asked,
+      Effect.andThen(
+        children.length === 0
+          ? Effect.void
+          : Effect.andThen(
+              Effect.forEach(children, (child) => Ladder.interrupt(child, node.reason ?? reason), { discard: true }),
+              climbBelow
+            ),
+        Effect.sync(() => {
+          if (!node.isAlive) return false
+          for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", now(node))
+          const cause = Cause.combine(CancelReason.toCause(node.reason ?? reason), Cause.die(error))
+          node.controls.abandon(Exit.failCause(cause))
+          return true
+        })
+      )
+    )
+  })
+
+const now = (node: ThreadNode) => (): number => node.clock.currentTimeMillisUnsafe()
