@@ -235,7 +235,8 @@ export const toCause = (self: CancelReason): Cause.Cause<never> =>
 /** What one entry of a Cause stands for. */
 const ofInterrupt = (entry: Cause.Interrupt): CancelReason | undefined => {
   const found = entry.annotations.get(Annotation.key)
-  return isCancelReason(found) ? found : undefined
+  // The one that was annotated last is the one that is asked for most.
+  return found === last?.reason || isCancelReason(found) ? (found as CancelReason | undefined) : undefined
 }
 
 const unnamed = (entry: Cause.Interrupt): CancelReason =>
@@ -264,7 +265,9 @@ export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelR
  */
 export const firstOfCause = (cause: Cause.Cause<unknown>): CancelReason | undefined => {
   let fallback: Cause.Interrupt | undefined
-  for (const entry of cause.reasons) {
+  const { reasons } = cause
+  for (let i = 0; i < reasons.length; i++) {
+    const entry = reasons[i]!
     if (!Cause.isInterruptReason(entry)) continue
     const named = ofInterrupt(entry)
     if (named !== undefined) return named

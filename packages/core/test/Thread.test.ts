@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
-import { CancelReason, Lease, Thread, type ThreadError } from "@quiesce/core"
+import { CancelReason, Lease, Thread, type ThreadError, ThreadGroup } from "@quiesce/core"
 import { Clock, Deferred, Effect, Exit, Fiber, Latch, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { endsIn, failureTag, hung, messages, settle } from "./support.ts"
@@ -553,6 +553,80 @@ describe("Thread.interrupt", () => {
       const shutdown = Thread.shutdown(thread, undefined, { reason: "no" as unknown as CancelReason.CancelReason })
       expect(yield* failureTag(shutdown)).toBe("InvalidReason")
       expect((yield* Thread.status(thread))._tag).toBe("Running")
+    })
+  )
+})
+
+describe("Thread, cleaning up", () => {
+  it.effect("ends the fibers that the body forked before it releases what they may use", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* Lease.make({
+            name: "file",
+            acquire: Effect.void,
+            release: () => Effect.sync(() => log.push("release"))
+          })
+          yield* Effect.forkChild(
+            Effect.onExit(Effect.never, () => Effect.sync(() => log.push("child"))),
+            now
+          )
+          return yield* Effect.never
+        }),
+        now
+      )
+      yield* Thread.interrupt(thread, why)
+      expect(log).toEqual(["child", "release"])
+    })
+  )
+
+  it.effect("ends the unmasked part of a release of a thread that was cancelled", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.andThen(
+          Lease.make({
+            name: "file",
+            acquire: Effect.void,
+            release: () =>
+              Effect.onExit(Effect.exit(Effect.interruptible(Effect.never)), (exit) =>
+                Effect.sync(() => log.push(Exit.isSuccess(exit) ? messages(exit.value).join() : "not reached"))
+              )
+          }),
+          Effect.never
+        ),
+        now
+      )
+      yield* Thread.interrupt(thread, why)
+      expect(log).toEqual(["why"])
+    })
+  )
+
+  it.effect("keeps the reason that came first, with a later one behind it, when both came in a release", () =>
+    Effect.gen(function* () {
+      const released = yield* Latch.make()
+      const thread = yield* Thread.spawn(
+        Lease.make({ name: "file", acquire: Effect.void, release: () => released.await }),
+        now
+      )
+      yield* Thread.interruptFork(thread, why)
+      yield* Thread.interruptFork(thread, CancelReason.interrupted("later"))
+      yield* released.open
+      const exit = yield* Thread.await(thread)
+      expect(messages(exit)).toEqual(["why", "later"])
+    })
+  )
+
+  it.effect("has one Cause for all that one request ends", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      const first = yield* ThreadGroup.spawn(group, Effect.never)
+      const second = yield* ThreadGroup.spawn(group, Effect.never)
+      yield* Effect.yieldNow
+      yield* ThreadGroup.shutdown(group, { interrupt: "1 second" })
+      const [a, b] = [yield* Thread.await(first), yield* Thread.await(second)]
+      expect(Exit.isFailure(a) && Exit.isFailure(b) && a.cause.reasons[0] === b.cause.reasons[0]).toBe(true)
     })
   )
 })

@@ -66,7 +66,7 @@ export const climb: (
   reason: CancelReason.CancelReason,
   observer?: Observer
 ) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer) {
-  let left: Places = Array.from(nodes, (_, place) => place)
+  let left: Places = nodes.map((_, place) => place)
   // What ended before is asked nothing. Of many, the first pass finds that out.
   if (nodes.length === 1) left = living(nodes, left, observer)
   for (const step of steps) {
@@ -109,9 +109,12 @@ const interruptAll = (
       const requests: Array<Effect.Effect<void>> = []
       const left = places.filter((place) => {
         const node = nodes[place]!
-        if (node.isAlive) requests.push(...Ladder.interruptUnsafe(node, reason, "interrupt", by.id))
-        if (!node.isAlive) observer?.ended(node, place)
-        return node.isAlive
+        if (node.isAlive) {
+          for (const request of Ladder.interruptUnsafe(node, reason, "interrupt", by.id)) requests.push(request)
+        }
+        if (node.isAlive) return true
+        observer?.ended(node, place)
+        return false
       })
       return requests.length === 0 ? Effect.succeed(left) : Effect.as(Effect.all(requests, { discard: true }), left)
     })

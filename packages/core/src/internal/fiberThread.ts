@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { ThreadControls } from "../ThreadControls.ts"
+import { interruptFiber } from "./fiberInterrupt.ts"
 import { Inbox } from "./inbox.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
@@ -53,9 +54,12 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   interruptUnsafe(reason: CancelReason.CancelReason, by: number): void {
     const { node } = this
     const first = node.reason ?? reason
-    if (!this.told) this.fiber?.interruptUnsafe(by, CancelReason.toAnnotations(first))
-    this.told = this.fiber !== undefined
-    if (reason !== first) this.fiber?.interruptUnsafe(by, CancelReason.toAnnotations(reason))
+    const { fiber } = this
+    if (fiber !== undefined) {
+      if (!this.told) interruptFiber(fiber, first, by)
+      if (reason !== first) interruptFiber(fiber, reason, by)
+      this.told = true
+    }
     if (node.regions === undefined) return
     // From the outside in: what is outside must not see an inner end before it is cancelled itself.
     for (const handOn of Array.from(node.regions.values())) {

@@ -68,7 +68,8 @@ interface Asked {
 }
 
 class Recorder implements Climb.Observer, Watch {
-  readonly reports: Array<ShutdownReport>
+  /** Each place is written once, by the time that the climb is over. */
+  readonly reports: Array<ShutdownReport> = []
   private readonly reason: CancelReason.CancelReason
   private readonly startedAt: number
   private readonly asks: Array<Asked> = []
@@ -78,8 +79,6 @@ class Recorder implements Climb.Observer, Watch {
   constructor(nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.CancelReason) {
     this.reason = reason
     this.startedAt = nodes[0]?.clock.currentTimeMillisUnsafe() ?? 0
-    // Each place is written once, by the time that the climb is over.
-    this.reports = new Array<ShutdownReport>(nodes.length)
   }
 
   heard(watched: ThreadNode, fate: Fate, outcome: LeaseOutcome): void {
@@ -112,7 +111,7 @@ class Recorder implements Climb.Observer, Watch {
 
   private report(node: ThreadNode): ShutdownReport {
     const { startedAt } = this
-    const { leases, outwaited, lingers } = this.notes.get(node) ?? clean
+    const { leases, outwaited, lingers } = this.notes.size === 0 ? clean : (this.notes.get(node) ?? clean)
     // What settles while it is watched says when.
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
