@@ -16,20 +16,20 @@ export interface Watch {
 }
 
 /**
- * Begins to watch. Only one watch may be open at a time.
+ * Begins to watch. Only one watch may be open at a time. Listeners that are added while `isOn` says no are not counted:
+ * they are somebody else's.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const watch = (): Watch => {
+export const watch = (isOn: () => boolean = () => true): Watch => {
   const live = new Map<EventTarget, Set<unknown>>()
   const prototype = AbortSignal.prototype
   // Called with `this` below.
   // oxlint-disable-next-line typescript/unbound-method
   const { addEventListener, removeEventListener } = EventTarget.prototype
   prototype.addEventListener = function (this: AbortSignal, ...args: Parameters<typeof addEventListener>) {
-    const known = live.get(this) ?? new Set()
-    live.set(this, known.add(args[1]))
+    if (isOn()) live.set(this, (live.get(this) ?? new Set()).add(args[1]))
     addEventListener.apply(this, args)
   }
   prototype.removeEventListener = function (this: AbortSignal, ...args: Parameters<typeof removeEventListener>) {

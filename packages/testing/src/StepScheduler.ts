@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 
 /**
@@ -23,7 +24,8 @@ export interface Cut {
 
 /**
  * How tasks are ordered and where they are cut. `seed` defaults to none; `budget` is the number of steps after which a
- * program counts as endless, by default 20,000.
+ * program counts as endless, by default 20,000. `onStep` is told of the fiber that is about to make a step, after the
+ * step was counted, and may give an action to cut with there; `onTask` is told of each task that is put in line.
  *
  * @category models
  * @since 0.1.0
@@ -32,6 +34,8 @@ export interface Options {
   readonly seed?: number | undefined
   readonly budget?: number | undefined
   readonly cuts?: ReadonlyArray<Cut> | undefined
+  readonly onStep?: ((fiber: Fiber.Fiber<unknown, unknown>) => (() => void) | undefined) | undefined
+  readonly onTask?: (() => void) | undefined
 }
 
 /**
@@ -71,12 +75,15 @@ class Stepping implements StepScheduler {
   steps = 0
   private readonly tasks: Array<() => void> = []
   private readonly next: (() => number) | undefined
+  private readonly onTask: Options["onTask"]
   private readonly budget: number
+  private readonly onStep: Options["onStep"]
   private readonly cuts: Array<Cut>
   private due: Array<() => void> = []
   private readonly dispatcher: Scheduler.SchedulerDispatcher = {
     scheduleTask: (task) => {
       this.tasks.push(task)
+      this.onTask?.()
     },
     flush: () => {
       while (this.runTask());
@@ -86,6 +93,8 @@ class Stepping implements StepScheduler {
   constructor(options: Options) {
     this.next = options.seed === undefined ? undefined : random(options.seed)
     this.budget = options.budget ?? 20_000
+    this.onStep = options.onStep
+    this.onTask = options.onTask
     this.cuts = [...(options.cuts ?? [])].toSorted((a, b) => a.step - b.step)
   }
 
@@ -97,10 +106,12 @@ class Stepping implements StepScheduler {
     return this.steps > this.budget
   }
 
-  shouldYield(): boolean {
+  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
     this.steps++
+    const asked = this.onStep?.(fiber)
+    if (asked !== undefined) this.due.push(asked)
     const cut = this.cuts[0]
-    if (cut === undefined || this.steps < cut.step) return this.exhausted
+    if (cut === undefined || this.steps < cut.step) return asked !== undefined || this.exhausted
     while (this.cuts[0] !== undefined && this.cuts[0].step <= this.steps) this.due.push(this.cuts.shift()!.action)
     return true
   }

@@ -1,0 +1,103 @@
+/**
+ * The one error of this package: why a program could not be tried, or what was found when it was.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Schema from "effect/Schema"
+
+/**
+ * What is wrong.
+ *
+ * - `Empty`: the program has no step at which it could be cancelled
+ * - `NeverEnds`: it was still going on after `steps` steps
+ * - `Deadlock`: nothing could run any more and no time was waited for; `waits` says who waits for what
+ * - `NotDeterministic`: two runs without a cancel had different numbers of steps
+ * - `InvalidOption`: an option that can't be used as given
+ * - `NotCancelSafe`: a cancel left something behind; `report` is the text of all findings
+ * - `WrongOrder`: the program does not succeed in every order of its fibers; of those the first, with its seed
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TestingErrorReason =
+  | { readonly _tag: "Empty" }
+  | { readonly _tag: "NeverEnds"; readonly steps: number; readonly waits: ReadonlyArray<string> }
+  | { readonly _tag: "Deadlock"; readonly waits: ReadonlyArray<string> }
+  | { readonly _tag: "NotDeterministic"; readonly first: number; readonly second: number }
+  | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
+  | { readonly _tag: "NotCancelSafe"; readonly findings: number; readonly report: string }
+  | {
+      readonly _tag: "WrongOrder"
+      readonly findings: number
+      readonly orders: number
+      readonly seed: number
+      readonly problems: ReadonlyArray<string>
+      readonly trace: string
+    }
+
+const TestingErrorReason: Schema.Codec<TestingErrorReason> = Schema.Union([
+  Schema.TaggedStruct("Empty", {}),
+  Schema.TaggedStruct("NeverEnds", { steps: Schema.Number, waits: Schema.Array(Schema.String) }),
+  Schema.TaggedStruct("Deadlock", { waits: Schema.Array(Schema.String) }),
+  Schema.TaggedStruct("NotDeterministic", { first: Schema.Number, second: Schema.Number }),
+  Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("NotCancelSafe", { findings: Schema.Number, report: Schema.String }),
+  Schema.TaggedStruct("WrongOrder", {
+    findings: Schema.Number,
+    orders: Schema.Number,
+    seed: Schema.Number,
+    problems: Schema.Array(Schema.String),
+    trace: Schema.String
+  })
+])
+
+type Fields = { readonly reason: typeof TestingErrorReason }
+
+const Base: Schema.Class<
+  TestingError,
+  Schema.TaggedStruct<"TestingError", Fields>,
+  Cause.YieldableError
+> = Schema.TaggedError<TestingError>("@quiesce/testing/TestingError")("TestingError", { reason: TestingErrorReason })
+
+/**
+ * The error of this package. `reason._tag` tells the cases apart; `message` says what happened, the likely cause and
+ * what to do.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TestingError extends Base {
+  override get message(): string {
+    return explain(this.reason)
+  }
+}
+
+/**
+ * Makes a `TestingError` from its reason.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (reason: TestingErrorReason): TestingError => new TestingError({ reason })
+
+const lines = (waits: ReadonlyArray<string>): string => waits.map((wait) => `\n  ${wait}`).join("")
+
+const explain = (reason: TestingErrorReason): string => {
+  switch (reason._tag) {
+    case "Empty":
+      return "The program has no step at which it could be cancelled, so nothing was tried. It is probably a value that is ready, as Effect.succeed: give the effect that does the work, and let it acquire what it uses itself."
+    case "NeverEnds":
+      return `The program still ran after ${reason.steps} steps, so it was given up. It probably loops, or sleeps in a loop, until somebody stops it: have it end by itself, as with Effect.timeout or Effect.repeat's times, or raise the option budget.${lines(reason.waits)}`
+    case "Deadlock":
+      return `Nothing can run any more and no time is waited for, so the program would never end. Either its fibers wait for each other, or one waits for something outside the program, such as a file, a socket or a timer of the platform: then set the option live.${lines(reason.waits)}`
+    case "NotDeterministic":
+      return `Two runs without a cancel took ${reason.first} and ${reason.second} steps, so a step does not mean the same place twice. The program probably depends on something that outlives it (a cache, a counter at the top of a module), on Math.random or on real time: make that inside the program, or give it as the environment.`
+    case "InvalidOption":
+      return `${reason.option}: ${reason.problem}.`
+    case "NotCancelSafe":
+      return `The program is not safe to cancel. ${reason.findings} of its cancels left something behind.\n\n${reason.report}`
+    case "WrongOrder":
+      return `The program goes wrong in ${reason.findings} of ${reason.orders} orders of its fibers. The first, which comes again with the option seeds: [${reason.seed}]:${lines(reason.problems)}\n  trace: ${reason.trace}`
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * One run of a user's program, cancelled at a step or not, and what was left of it.
+ *
+ * The program runs as a thread in its environment; then, if it has one, once more without a cancel in the same
+ * environment, which shows whether the cancel has broken that; then the environment is taken down and all that is left is
+ * looked for.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Thread from "@quiesce/core/Thread"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scheduler from "effect/Scheduler"
+import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import * as Journal from "../Journal.ts"
+import * as LeakCheck from "../LeakCheck.ts"
+import * as StepScheduler from "../StepScheduler.ts"
+import * as VirtualClock from "../VirtualClock.ts"
+import { FiberWatch } from "./fiberWatch.ts"
+
+type AnyExit = Exit.Exit<unknown, unknown>
+
+/** What is done at a step of the program, counted from 1: a cancel, or an error raised. */
+export interface Blow {
+  readonly step: number
+  readonly raise: object | undefined
+}
+
+export interface Options {
+  readonly program: Effect.Effect<unknown, unknown, Scope.Scope>
+  readonly environment: Layer.Layer<never, unknown> | undefined
+  readonly live: boolean
+  readonly seed: number | undefined
+  readonly budget: number
+  readonly blows: ReadonlyArray<Blow>
+}
+
+export interface Result {
+  readonly end: "Done" | "Deadlock" | "Endless"
+  /** Of the program, without those of its environment. */
+  readonly steps: number
+  readonly exit: AnyExit | undefined
+  /** Of the second time, if there was one. */
+  readonly again: AnyExit | undefined
+  readonly place: string
+  readonly waits: ReadonlyArray<string>
+  readonly journal: Journal.Journal
+  /** How many entries of it are of the first time. */
+  readonly entries: number
+  readonly left: ReadonlyArray<string>
+}
+
+/** For how long a program that uses the real world may do nothing, in milliseconds. */
+const patience = 10_000
+
+const reason = CancelReason.interrupted("Cancelled to see what that leaves")
+
+export class ExploredRun {
+  private readonly options: Options
+  private readonly journal = Journal.make()
+  private readonly clock = VirtualClock.make()
+  private readonly watch = new FiberWatch()
+  private readonly scheduler: StepScheduler.StepScheduler
+  private readonly context: Context.Context<never>
+  private thread: Thread.Thread<unknown, unknown> | undefined = undefined
+  private done = false
+  /** Whether what runs is of this run, and not of whoever else is in the process. */
+  private draining = false
+  private from = Infinity
+  private steps = 0
+  private exit: AnyExit | undefined = undefined
+  private again: AnyExit | undefined = undefined
+  private entries = 0
+  private place = ""
+  private woken: () => void = () => {}
+  private readonly blows: Array<Blow>
+
+  constructor(options: Options) {
+    this.options = options
+    const { budget, seed } = options
+    this.blows = options.blows.toSorted((a, b) => a.step - b.step)
+    this.scheduler = StepScheduler.make({
+      seed,
+      budget,
+      onStep: (fiber) => this.step(fiber),
+      onTask: () => this.woken()
+    })
+    const base: Context.Context<never> = Context.make(Scheduler.Scheduler, this.scheduler as Scheduler.Scheduler).pipe(
+      Context.add(Tracer.Tracer, this.watch.tracer),
+      Context.add(Journal.Current, this.journal)
+    )
+    this.context = options.live ? base : Context.add(base, Clock.Clock, this.clock as Clock.Clock)
+  }
+
+  async run(): Promise<Result> {
+    const listeners = LeakCheck.watch(() => this.draining)
+    const handles = this.options.live ? countHandles() : undefined
+    try {
+      this.draining = true
+      Effect.runForkWith(this.context)(this.whole).addObserver(() => {
+        this.done = true
+        this.woken()
+      })
+      await (this.options.live ? this.runLive() : this.runVirtual())
+      const left = await this.leftovers(listeners.listeners(), handles)
+      return {
+        end: this.done ? "Done" : this.scheduler.exhausted ? "Endless" : "Deadlock",
+        steps: this.steps,
+        exit: this.exit,
+        again: this.again,
+        place: this.place,
+        waits: this.watch.waiting,
+        journal: this.journal,
+        entries: this.entries,
+        left: this.done ? left : []
+      }
+    } finally {
+      listeners.end()
+    }
+  }
+
+  // ---- The program ----
+
+  private get whole(): Effect.Effect<void, unknown> {
+    const { environment } = this.options
+    const first = (built: Context.Context<never>) =>
+      Effect.map(this.attempt(built, true), (exit) => {
+        this.exit = exit
+        this.entries = this.journal.entries.length
+      })
+    if (environment === undefined) return first(Context.empty())
+    return Effect.scoped(
+      Effect.flatMap(Layer.build(environment), (built) =>
+        Effect.andThen(
+          first(built),
+          Effect.map(this.attempt(built, false), (exit) => {
+            this.again = exit
+          })
+        )
+      )
+    )
+  }
+
+  private attempt(built: Context.Context<never>, isFirst: boolean): Effect.Effect<AnyExit, unknown> {
+    const program = Effect.provideContext(this.options.program, built)
+    return Effect.scoped(
+      Effect.flatMap(Thread.spawn(program, { name: "program" }), (thread) => {
+        const unobserve = ThreadAdapter.observeLeases(thread, this.leases)
+        if (isFirst) this.begin(thread)
+        return Effect.map(Thread.await(thread), (exit) => {
+          unobserve()
+          if (isFirst) this.steps = this.scheduler.steps - this.from
+          if (isFirst) this.from = Infinity
+          return exit
+        })
+      })
+    )
+  }
+
+  private readonly names = new Map<object, string>()
+
+  private readonly leases: ThreadAdapter.LeaseObserver = {
+    entered: (lease, name) => {
+      this.names.set(lease, `lease ${name}`)
+      this.journal.entries.push({ what: "acquired", name: `lease ${name}` })
+    },
+    settled: (lease, fate) =>
+      this.journal.entries.push({ what: fate === "timedOut" ? "lost" : fate, name: this.names.get(lease) ?? "a lease" })
+  }
+
+  private begin(thread: Thread.Thread<unknown, unknown>): void {
+    this.thread = thread
+    this.from = this.scheduler.steps
+  }
+
+  /** What is done at this step, if anything. */
+  private step(fiber: Parameters<FiberWatch["saw"]>[0]): (() => void) | undefined {
+    this.watch.saw(fiber)
+    const { thread } = this
+    const next = this.blows[0]
+    if (thread === undefined || next === undefined || this.scheduler.steps - this.from < next.step) return undefined
+    this.blows.shift()
+    if (this.place === "") this.place = this.watch.place
+    return () => {
+      const blow = next.raise === undefined ? Thread.interruptFork(thread, reason) : Thread.raise(thread, next.raise)
+      Effect.runForkWith(this.context)(blow)
+    }
+  }
+
+  // ---- Its time ----
+
+  private drain(): void {
+    this.draining = true
+    while (!this.scheduler.exhausted && this.scheduler.runTask());
+    this.draining = false
+  }
+
+  /** One turn of the event loop passes whenever nothing can run, and only then time. */
+  private async runVirtual(): Promise<void> {
+    do {
+      do {
+        this.drain()
+        // Each turn depends on the one before.
+        await turn()
+      } while (this.scheduler.pending > 0 && !this.scheduler.exhausted)
+    } while (!this.done && !this.scheduler.exhausted && this.clock.advance())
+  }
+
+  private async runLive(): Promise<void> {
+    for (;;) {
+      this.drain()
+      if (this.done || this.scheduler.exhausted) return
+      if (this.scheduler.pending === 0 && !(await this.somethingHappens())) return
+    }
+  }
+
+  /** False when nothing has for too long. */
+  private somethingHappens(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), patience)
+      this.woken = () => {
+        clearTimeout(timer)
+        this.woken = () => {}
+        resolve(true)
+      }
+    })
+  }
+
+  // ---- What is left ----
+
+  private async leftovers(listeners: Listeners, handles: Handles | undefined): Promise<ReadonlyArray<string>> {
+    this.drain()
+    const { clock, scheduler, watch } = this
+    const more = handles === undefined ? [] : await newHandles(handles)
+    return [
+      ...watch.waiting.map((wait) => `a fiber was left: ${wait}`),
+      ...watch.openScopes,
+      ...(scheduler.pending === 0 ? [] : [`${scheduler.pending} tasks were left that could still run`]),
+      ...(clock.pending === 0 ? [] : [`${clock.pending} timers were left`]),
+      ...(listeners === 0 ? [] : [`${listeners} listeners were left on AbortSignals`]),
+      ...more
+    ]
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+type Listeners = number
+type Handles = ReadonlyMap<string, number>
+
+const countHandles = (): Handles => {
+  const counts = new Map<string, number>()
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  return counts
+}
+
+/** How many turns what has been closed may take to be gone. */
+const turns = 50
+
+const newHandles = async (before: Handles): Promise<ReadonlyArray<string>> => {
+  let found: ReadonlyArray<string> = []
+  for (let i = 0; i < turns; i++) {
+    found = [...countHandles()].flatMap(([kind, count]) => {
+      const more = count - (before.get(kind) ?? 0)
+      return more > 0 ? [`${more} ${kind} of the platform were left`] : []
+    })
+    if (found.length === 0) return found
+    await turn()
+  }
+  return found
+}

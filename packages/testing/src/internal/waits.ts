@@ -1,0 +1,70 @@
+/**
+ * What a suspended fiber waits for, in words.
+ *
+ * Effect's waits are all one primitive with a function that registers the fiber. That function's text tells the kinds
+ * apart: each kind is suspended in once, to see what it looks like in the Effect that is installed.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as PubSub from "effect/PubSub"
+import * as Queue from "effect/Queue"
+import * as Semaphore from "effect/Semaphore"
+import * as Tracer from "effect/Tracer"
+
+type Primitive = Tracer.EffectPrimitive<unknown>
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** A tracer that makes the usual spans, and tells of each primitive before it is evaluated. */
+export const tracer = (onPrimitive: (primitive: Primitive, fiber: AnyFiber) => void): Tracer.Tracer =>
+  Tracer.make({
+    span: (options) => new Tracer.NativeSpan(options),
+    context: (primitive, fiber) => {
+      onPrimitive(primitive, fiber)
+      return primitive["~effect/Effect/evaluate"](fiber)
+    }
+  })
+
+const kinds: Readonly<Record<string, () => Effect.Effect<unknown, unknown>>> = {
+  "a Deferred to be done": () => Deferred.await(Deferred.makeUnsafe()),
+  "permits of a Semaphore": () => Semaphore.makeUnsafe(0).take(1),
+  "a Latch to be opened": () => Latch.makeUnsafe().await,
+  "something in a Queue": () => Effect.flatMap(Queue.unbounded(), Queue.take),
+  "room in a Queue": () => Effect.flatMap(Queue.bounded<number>(1), (queue) => Queue.offerAll(queue, [1, 2, 3])),
+  "something in a PubSub": () =>
+    Effect.scoped(Effect.flatMap(PubSub.unbounded(), (hub) => Effect.flatMap(PubSub.subscribe(hub), PubSub.take))),
+  "the end of another fiber": () => Fiber.await(Effect.runFork(Effect.never)),
+  "a promise to settle": () => Effect.promise(() => new Promise(() => {})),
+  "nothing, for ever (Effect.never)": () => Effect.never
+}
+
+let known: ReadonlyMap<string, string> | undefined
+
+/** The function that a wait registers a fiber with; undefined for other primitives. */
+const registration = (primitive: Primitive): string | undefined => {
+  const { register } = primitive as { readonly register?: unknown }
+  return typeof register === "function" ? Function.prototype.toString.call(register) : undefined
+}
+
+const learn = (): ReadonlyMap<string, string> => {
+  const found = new Map<string, string>()
+  for (const [kind, make] of Object.entries(kinds)) {
+    let last: string | undefined
+    const watching = tracer((primitive) => {
+      last = registration(primitive) ?? last
+    })
+    const fiber = Effect.runFork(Effect.provideService(make(), Tracer.Tracer, watching))
+    fiber.interruptUnsafe()
+    // Two kinds that look alike are told as the first.
+    if (last !== undefined && !found.has(last)) found.set(last, kind)
+  }
+  return found
+}
+
+/** What a fiber waits for whose last primitive this was. */
+export const describe = (primitive: Primitive | undefined): string => {
+  const text = primitive === undefined ? undefined : registration(primitive)
+  if (text === undefined) return "something of its own"
+  return (known ??= learn()).get(text) ?? "something outside of Effect, or of its own (Effect.callback)"
+}

@@ -1,0 +1,221 @@
+import { readFile } from "node:fs/promises"
+import { describe, expect, it } from "@effect/vitest"
+import { Lease, Thread } from "@quiesce/core"
+import { Interruption, Journal } from "@quiesce/testing"
+import { Context, Deferred, Effect, Fiber, Layer, Queue, Schema, Scope, Semaphore } from "effect"
+
+class Nudge extends Schema.TaggedError<Nudge>()("Nudge", {}) {}
+
+const sound = Effect.scoped(
+  Effect.gen(function* () {
+    yield* Journal.resource("a")
+    yield* Effect.sleep("1 hour")
+    yield* Journal.resource("b")
+    yield* Effect.yieldNow
+  })
+)
+
+const listener = (): void => {}
+
+/** What it finds, each problem once. */
+const problems = (found: Interruption.Exploration): ReadonlyArray<string> => [
+  ...new Set(found.findings.flatMap((finding) => finding.problems))
+]
+
+class Permits extends Context.Service<Permits, Semaphore.Semaphore>()("test/Permits") {
+  static readonly layer: Layer.Layer<Permits> = Layer.effect(Permits, Semaphore.make(1))
+}
+
+describe("Interruption.explore", () => {
+  it.effect("cuts a program at every step, and finds nothing in one that is sound", () =>
+    Effect.gen(function* () {
+      const found = yield* Interruption.explore(sound)
+      expect(problems(found)).toEqual([])
+      expect(found.cuts).toBe(found.steps)
+      expect(found.steps).toBeGreaterThan(20)
+    })
+  )
+
+  it.effect("finds a step between an acquire and the registration of its release", () =>
+    Effect.gen(function* () {
+      const leaky = Effect.scoped(
+        Effect.flatMap(Journal.acquired("file"), () =>
+          Effect.andThen(
+            Effect.addFinalizer(() => Journal.released("file")),
+            Effect.sleep(10)
+          )
+        )
+      )
+      const found = yield* Interruption.explore(leaky)
+      expect(problems(found)).toEqual(['"file" was acquired and not released'])
+      expect(found.findings.length).toBeLessThan(found.cuts)
+      expect(found.findings[0]).toMatchObject({ trace: "+file", place: expect.stringContaining('thread "program"') })
+    })
+  )
+
+  it.effect("says the span or the traced function that the cancel fell in", () =>
+    Effect.gen(function* () {
+      const inner = Effect.andThen(Journal.acquired("file"), Effect.sleep(1)).pipe(Effect.withSpan("load"))
+      const found = yield* Interruption.explore(Effect.andThen(inner, Journal.released("file")))
+      expect(found.findings.map(({ place }) => place).join()).toMatch(/ in load \(.*Interruption\.test\.ts/)
+    })
+  )
+
+  it.effect("finds what is released twice", () =>
+    Effect.gen(function* () {
+      const twice = Effect.onInterrupt(
+        Effect.ensuring(Effect.andThen(Journal.acquired("a"), Effect.sleep(1)), Journal.released("a")),
+        () => Journal.released("a")
+      )
+      expect(problems(yield* Interruption.explore(twice))).toContain('"a" was released without being held')
+    })
+  )
+
+  it.effect("finds a scope that nobody closes, a fiber, a timer and a listener that are left", () =>
+    Effect.gen(function* () {
+      const scope = Effect.gen(function* () {
+        const made = yield* Scope.make()
+        yield* Scope.addFinalizer(made, Effect.void)
+        yield* Effect.provideService(Effect.sleep(1), Scope.Scope, made)
+        yield* Scope.close(made, yield* Effect.exit(Effect.void))
+      })
+      expect(problems(yield* Interruption.explore(scope)).join()).toContain("was never closed, with 1 finalizers in it")
+      const fiber = Effect.flatMap(Effect.forkDetach(Effect.never), (made) =>
+        Effect.andThen(Effect.sleep(1), Fiber.interrupt(made))
+      )
+      expect(problems(yield* Interruption.explore(fiber)).join()).toContain(
+        "waits for nothing, for ever (Effect.never)"
+      )
+      const timer = Effect.flatMap(Effect.forkDetach(Effect.sleep(9)), (made) => Fiber.join(made))
+      expect(problems(yield* Interruption.explore(timer)).join()).toContain("1 timers were left")
+      const signal = new AbortController().signal
+      const listening = Effect.andThen(
+        Effect.sync(() => signal.addEventListener("abort", listener)),
+        Effect.andThen(
+          Effect.sleep(1),
+          Effect.sync(() => signal.removeEventListener("abort", listener))
+        )
+      )
+      expect(problems(yield* Interruption.explore(listening))).toEqual(["1 listeners were left on AbortSignals"])
+    })
+  )
+
+  it.effect("runs the program again in its environment, and finds that a cancel has broken that", () =>
+    Effect.gen(function* () {
+      const use = Effect.flatMap(Permits, (permits) =>
+        Effect.andThen(permits.take(1), Effect.andThen(Effect.sleep(1), permits.release(1)))
+      )
+      const found = yield* Interruption.explore(use, { environment: Permits.layer })
+      expect(problems(found).join()).toContain("after the hit it never ended")
+      expect(problems(found).join()).toContain("waits for permits of a Semaphore")
+      const better = Effect.flatMap(Permits, (permits) => permits.withPermits(1)(Effect.sleep(1)))
+      expect(problems(yield* Interruption.explore(better, { environment: Permits.layer }))).toEqual([])
+    })
+  )
+
+  it.effect("notes the leases of core by itself", () =>
+    Effect.gen(function* () {
+      const failing = Effect.andThen(
+        Lease.make({ name: "file", acquire: Effect.void, release: () => Effect.fail("no") }),
+        Effect.sleep(1)
+      )
+      expect(problems(yield* Interruption.explore(failing))).toContain('the release of "lease file" failed')
+    })
+  )
+
+  it.effect("hits twice, and with an error that is raised", () =>
+    Effect.gen(function* () {
+      const guarded = Effect.onInterrupt(Effect.sleep(5), () =>
+        Effect.andThen(
+          Journal.acquired("a"),
+          Effect.andThen(Effect.interruptible(Effect.sleep(5)), Journal.released("a"))
+        )
+      )
+      expect(problems(yield* Interruption.explore(guarded)).join()).toContain('"a" was acquired and not released')
+      const region = Effect.ignore(Thread.receive(sound, Nudge))
+      const raised = yield* Interruption.explore(region, { hit: { raise: new Nudge() } })
+      expect(problems(raised)).toEqual([])
+      const twice = yield* Interruption.explore(sound, { hit: "interruptTwice", seed: 3 })
+      expect(problems(twice)).toEqual([])
+    })
+  )
+
+  it.effect("samples the steps of a long program, by a seed, and repeats just one cut", () =>
+    Effect.gen(function* () {
+      const leaky = Effect.andThen(
+        Effect.repeat(Effect.yieldNow, { times: 20 }),
+        Effect.andThen(Journal.acquired("a"), Effect.andThen(Effect.sleep(1), Journal.released("a")))
+      )
+      const found = yield* Interruption.explore(leaky, { cuts: 40, seed: 7 })
+      const again = yield* Interruption.explore(leaky, { cuts: 40, seed: 7 })
+      expect(found).toEqual(again)
+      expect(found.cuts).toBe(40)
+      const all = yield* Interruption.explore(leaky)
+      const { cut } = all.findings[0]!
+      const one = yield* Interruption.explore(leaky, { only: [cut] })
+      expect(one.findings).toEqual([all.findings[0]])
+    })
+  )
+
+  it.effect("waits for the real world where it is told to", () =>
+    Effect.gen(function* () {
+      const reading = Effect.promise(() => readFile(import.meta.filename))
+      const found = yield* Interruption.explore(Effect.andThen(Journal.resource("a"), reading).pipe(Effect.scoped), {
+        live: true,
+        cuts: 20
+      })
+      expect(problems(found)).toEqual([])
+    })
+  )
+
+  it.effect("refuses, with what to do, an empty program, one that never ends, and one that is never the same", () =>
+    Effect.gen(function* () {
+      expect(yield* Effect.flip(Interruption.explore(Effect.void))).toMatchObject({ reason: { _tag: "Empty" } })
+      const endless = yield* Effect.flip(Interruption.explore(Effect.forever(Effect.sleep(1)), { budget: 500 }))
+      expect(endless.message).toContain("still ran after 500 steps")
+      let runs = 0
+      const changing = Effect.suspend(() => Effect.repeat(Effect.yieldNow, { times: ++runs }))
+      expect(yield* Effect.flip(Interruption.explore(changing))).toMatchObject({ reason: { _tag: "NotDeterministic" } })
+      const cuts = yield* Effect.flip(Interruption.explore(sound, { cuts: 0 }))
+      expect(cuts.message).toContain("cuts: 0 is not a number of cuts")
+    })
+  )
+
+  it.effect("says of a deadlock who waits for what", () =>
+    Effect.gen(function* () {
+      const deadlock = Effect.gen(function* () {
+        const [a, b] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const left = Effect.andThen(Deferred.await(a), Deferred.succeed(b, undefined)).pipe(Effect.withSpan("left"))
+        const right = Effect.andThen(Deferred.await(b), Deferred.succeed(a, undefined)).pipe(Effect.withSpan("right"))
+        yield* Effect.all([left, right], { concurrency: 2 })
+      })
+      const { reason } = yield* Effect.flip(Interruption.explore(deadlock))
+      const text = JSON.stringify(reason)
+      expect(text).toMatch(/in left .* waits for a Deferred to be done/)
+      expect(text).toMatch(/in right .* waits for a Deferred to be done/)
+      const queue = Effect.flatMap(Queue.unbounded<number>(), (made) => Queue.take(made))
+      expect((yield* Effect.flip(Interruption.explore(queue))).message).toContain("waits for something in a Queue")
+    })
+  )
+})
+
+describe("Interruption.check", () => {
+  it.effect("fails with a text that says where, what, in which order, and how to see it again", () =>
+    Effect.gen(function* () {
+      const leaky = Effect.andThen(Journal.acquired("a"), Effect.andThen(Effect.sleep(1), Journal.released("a")))
+      const error = yield* Effect.flip(Interruption.check(leaky))
+      expect(error.message).toMatch(
+        /hit at step \d+ of \d+ \(and 5 more with the same outcome\), fiber \d+ of thread "program"/
+      )
+      expect(error.message).toContain('- "a" was acquired and not released')
+      expect(error.message).toContain("trace: +a")
+      expect(error.message).toMatch(/again: \{"only":\[\{"step":\d+\}\]\}/)
+    })
+  )
+
+  it.effect("gives the counts of a program that is safe", () =>
+    Effect.gen(function* () {
+      expect(yield* Interruption.check(sound)).toMatchObject({ findings: [] })
+    })
+  )
+})
