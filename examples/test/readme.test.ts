@@ -9,6 +9,8 @@ const readmes = [
   "README.md",
   "packages/core/README.md",
   "packages/testing/README.md",
+  "packages/testing/docs/cancel-safe.md",
+  "packages/testing/docs/case-study.md",
   "packages/worker-threads/README.md"
 ]
 const textOf = (path: string): string => readFileSync(join(workspace, path), "utf8")
