@@ -200,6 +200,22 @@ describe("spawn", () => {
       )
     )
   )
+
+  it(
+    "killed, does not count as lost what it gave back just before",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("GiveBack", { cells, lease: "kept", returned: "given back" })
+          yield* whenSet(cells, 0)
+          const { lost } = yield* Thread.shutdown(thread, { kill: "10 seconds" })
+          expect(lost.map(({ lease }) => lease)).toEqual(["kept"])
+          expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 2, released: 1, lost: 1 })
+        })
+      )
+    )
+  )
 })
 
 describe("run", () => {

@@ -182,7 +182,8 @@ export class WorkerTask {
       settled: (lease, fate, error) => {
         const number = ids.get(lease)
         ids.delete(lease)
-        if (number !== undefined) outbox.put({ _tag: "Gone", id, lease: number, fate, error })
+        // At once: what comes next may hold up this turn for ever, and what was given back must not count as lost.
+        if (number !== undefined) outbox.putNow({ _tag: "Gone", id, lease: number, fate, error })
       }
     }
   }
