@@ -34,8 +34,8 @@ describe("unwindUndeclared", { timeout: 20_000 }, () => {
 
   it("ends nothing where no fiber runs, and nothing of it is left for what runs next", async () => {
     await using harness = await Harness.open()
-    // Whether it is at the end of its last turn yet, nobody knows.
-    expect((await harness.unwindUndeclared(0))._tag).not.toBe("Unwound")
+    await harness.idle()
+    expect(await harness.unwindUndeclared(0)).toEqual({ _tag: "Idle" })
     await harness.ping()
   })
 
@@ -61,6 +61,7 @@ describe("locate", { timeout: 20_000 }, () => {
 
   it("tells nothing of an idle worker", async () => {
     await using harness = await Harness.open()
+    await harness.idle()
     expect(await Effect.runPromise(Debugger.locate(harness.target.attachment))).toEqual(Option.none())
     await harness.ping()
   })
