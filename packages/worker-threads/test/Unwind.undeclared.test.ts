@@ -1,4 +1,4 @@
-import { Effect, Option } from "effect"
+import { Deferred, Effect, Fiber, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Debugger from "../src/internal/debugger.ts"
 import { Harness } from "./fixtures/unwind-harness.ts"
@@ -46,6 +46,38 @@ describe("unwindUndeclared", { timeout: 20_000 }, () => {
       expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
       expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
     }
+  })
+})
+
+describe("halt", { timeout: 20_000 }, () => {
+  it("comes as often as it is asked for, however soon after another", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog: "gated" })
+    const located = await Effect.runPromise(Effect.replicateEffect(Debugger.locate(harness.target.attachment), 40))
+    expect(located.filter(Option.isNone)).toEqual([])
+    harness.openGate(id)
+    await harness.answer("Ended", id)
+  })
+
+  it("comes after one that nobody waits for any more", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog: "gated" })
+    const { attachment } = harness.target
+    for (let n = 0; n < 10; n++) {
+      const halted = Deferred.makeUnsafe<void>()
+      const halt = Debugger.halt(attachment, () => Effect.andThen(Deferred.succeed(halted, undefined), Effect.never))
+      const stack = await Effect.runPromise(
+        Effect.gen(function* () {
+          const fiber = yield* Effect.forkChild(halt)
+          yield* Deferred.await(halted)
+          yield* Fiber.interrupt(fiber)
+          return yield* Debugger.locate(attachment)
+        })
+      )
+      expect(Option.isSome(stack)).toBe(true)
+    }
+    harness.openGate(id)
+    await harness.answer("Ended", id)
   })
 })
 

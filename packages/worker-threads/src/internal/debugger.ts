@@ -72,16 +72,35 @@ const haltAndJudge = <A>(
     return Option.some(value)
   })
 
-/** Gives the URLs of all scripts, as the frames of a halted stack don't say them. */
+/**
+ * Gives the URLs of all scripts, as the frames of a halted stack don't say them.
+ *
+ * The worker may still be in a halt of before, whose end it has been asked for: it says so, and takes no other request
+ * to halt until it has gone on.
+ */
 const enable = (attachment: Attachment): Effect.Effect<ReadonlyMap<string, string>, Problem> =>
   Effect.suspend(() => {
     const urls = new Map<string, string>()
-    const stop = attachment.listen("Debugger.scriptParsed", (params) => {
-      // The inspector's protocol.
-      const { scriptId, url } = params as { readonly scriptId: string; readonly url: string }
-      urls.set(scriptId, url)
-    })
-    return Effect.ensuring(Effect.as(attachment.post("Debugger.enable"), urls), Effect.sync(stop))
+    const resumed = Deferred.makeUnsafe<void>()
+    let halted = false
+    const stops = [
+      attachment.listen("Debugger.scriptParsed", (params) => {
+        // The inspector's protocol.
+        const { scriptId, url } = params as { readonly scriptId: string; readonly url: string }
+        urls.set(scriptId, url)
+      }),
+      attachment.listen("Debugger.paused", () => (halted = true)),
+      attachment.listen("Debugger.resumed", () => Deferred.doneUnsafe(resumed, Effect.void))
+    ]
+    // Refused where it has gone on meanwhile.
+    const goOn = Effect.andThen(Effect.ignore(attachment.post("Debugger.resume")), Deferred.await(resumed))
+    return attachment
+      .post("Debugger.enable")
+      .pipe(
+        Effect.andThen(Effect.suspend(() => (halted ? goOn : Effect.void))),
+        Effect.as(urls),
+        Effect.ensuring(Effect.sync(() => stops.forEach((stop) => stop())))
+      )
   })
 
 const pause = (attachment: Attachment): Effect.Effect<Option.Option<unknown>, Problem> =>
