@@ -4,6 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { Attachment } from "./attachment.ts"
 import * as Inspector from "./inspector.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
@@ -89,7 +90,20 @@ const measure: Effect.Effect<Capabilities> = Effect.scoped(tryIt).pipe(
   })
 )
 
-let measured: Promise<Capabilities> | undefined
+let measured: Capabilities | undefined
+const measuring = Semaphore.makeUnsafe(1)
 
-/** What this process can do; tried out once, on a worker of its own. */
-export const capabilities: Effect.Effect<Capabilities> = Effect.promise(() => (measured ??= Effect.runPromise(measure)))
+/**
+ * What this process can do; tried out once, on a worker of its own.
+ *
+ * *Cancellation*: that worker is ended, and waited for; whoever asks next tries again.
+ */
+export const capabilities: Effect.Effect<Capabilities> = Effect.suspend(() =>
+  measured === undefined ? measuring.withPermit(measureOnce) : Effect.succeed(measured)
+)
+
+const measureOnce = Effect.suspend(() =>
+  measured === undefined
+    ? Effect.tap(measure, (made) => Effect.sync(() => (measured = made)))
+    : Effect.succeed(measured)
+)
