@@ -6,12 +6,16 @@ import { Effect } from "effect"
 import type { Escalation, ThreadError } from "@quiesce/core"
 import type { Scope } from "effect"
 
-/** What the scenes work with. `leak` leaves out one backstop, to see the tour notice. */
+/**
+ * What the scenes work with. `leak` leaves out one backstop, to see the tour notice. `rescue` is told by what leases
+ * are gone all the same whose own release was given up, or which were lost with a killed thread.
+ */
 export interface Place {
   readonly folder: string
   readonly database: string
   readonly sources: ReadonlyArray<string>
   readonly leak: boolean
+  readonly rescue: (by: string, count?: number) => void
 }
 
 /**
@@ -22,7 +26,7 @@ export interface Place {
  * - `millis`: from the question to the end
  * - `story`: what came of it, a line each
  * - `rows`: what the scene has left in the database under its name
- * - `rescued`: leases whose own release was given up, and which a backstop has released
+ * - `parts`: what a scene of many threads saw of each, a line each before the story
  */
 export interface Outcome {
   readonly asked: string
@@ -30,7 +34,17 @@ export interface Outcome {
   readonly millis: number
   readonly story: ReadonlyArray<string>
   readonly rows: number
-  readonly rescued?: number
+  readonly parts?: ReadonlyArray<Part>
+}
+
+/** One thread of many. `rung` is null where it was left out. */
+export interface Part {
+  readonly name: string
+  readonly asked: string
+  readonly rung: Escalation.Rung | null
+  readonly millis: number
+  readonly acquired: number
+  readonly released: number
 }
 
 export interface Scene {

@@ -25,6 +25,10 @@ export interface Index {
   readonly add: (facts: Facts) => Effect.Effect<void>
   readonly count: Effect.Effect<number>
   readonly clear: Effect.Effect<void>
+  /** Enters a file of which nothing is known yet. */
+  readonly begin: (path: string) => Effect.Effect<void>
+  /** Drops the files that were begun and not added, and gives their number. */
+  readonly dropBegun: Effect.Effect<number>
   /** A transaction that commits when its scope ends well, and rolls back when that fails or is interrupted. */
   readonly transaction: Effect.Effect<void, ThreadError.ThreadError, Scope.Scope>
 }
@@ -45,11 +49,14 @@ export const openIndex = (path: string, scene: string): Effect.Effect<Index, Thr
       const insert = database.prepare("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)")
       const count = database.prepare("SELECT count(*) AS rows FROM files WHERE scene = ?")
       const remove = database.prepare("DELETE FROM files WHERE scene = ?")
+      const removeBegun = database.prepare("DELETE FROM files WHERE scene = ? AND sha256 = ''")
       return {
         add: ({ path, bytes, lines, tokens, sha256 }) =>
           Effect.sync(() => void insert.run(scene, path, bytes, lines, tokens, sha256)),
         count: Effect.sync(() => Number(count.get(scene)?.["rows"])),
         clear: Effect.sync(() => void remove.run(scene)),
+        begin: (path) => Effect.sync(() => void insert.run(scene, path, 0, 0, 0, "")),
+        dropBegun: Effect.sync(() => Number(removeBegun.run(scene).changes)),
         transaction: Lease.make({
           name: "transaction",
           acquire: Effect.sync(() => database.exec("BEGIN")),

@@ -30,6 +30,13 @@ const targetOf = (path: string): string | undefined => {
   }
 }
 
+/** Whether the descriptors of this process can be counted. */
+export const canList: boolean = listing !== undefined
+
+/** How many descriptors are open on files whose paths begin so; none where they can't be counted. */
+export const openBelow = (path: string): number =>
+  [...lookAtHandles().descriptors.values()].filter((target) => target.startsWith(path)).length
+
 /** What is there now and was not there before. */
 export const newHandles = (before: Handles, now: Handles): ReadonlyArray<string> => {
   const known = [...before.resources]

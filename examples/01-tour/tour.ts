@@ -11,12 +11,14 @@ import { Cause, Console, Duration, Effect, Exit } from "effect"
 import type { Scope } from "effect"
 import * as Outside from "./outside.ts"
 import type { Outcome, Place, Scene } from "./Scene.ts"
-import { busyWorker } from "./scenes/busyWorker.ts"
 import { hungFinalizer } from "./scenes/hungFinalizer.ts"
 import { joinWithTimeout } from "./scenes/joinWithTimeout.ts"
+import { killedHolder } from "./scenes/killedHolder.ts"
+import { ladderOnWorker } from "./scenes/ladderOnWorker.ts"
 import { lockGivenBack } from "./scenes/lockGivenBack.ts"
 import { parentAndChildren } from "./scenes/parentAndChildren.ts"
 import { raiseFromOutside } from "./scenes/raiseFromOutside.ts"
+import { runawayPattern } from "./scenes/runawayPattern.ts"
 import { stopFlag } from "./scenes/stopFlag.ts"
 import { transactionRolledBack } from "./scenes/transactionRolledBack.ts"
 import { survey } from "./sources.ts"
@@ -29,13 +31,16 @@ const scenes: ReadonlyArray<Scene> = [
   lockGivenBack,
   transactionRolledBack,
   hungFinalizer,
-  busyWorker
+  ladderOnWorker,
+  runawayPattern,
+  killedHolder
 ]
 
 /** What the scenes came to, written down while they run, so that it is there even if the tour is cancelled. */
 interface Account {
   folder: string
-  rescued: number
+  /** What is gone although its own release was given up or lost, counted by what has released it. */
+  readonly rescued: Map<string, number>
   readonly rows: Map<string, number>
   /** What did not go as it should, if nobody ended the tour early. */
   readonly problems: Array<string>
@@ -51,7 +56,7 @@ export const tour = (options: {
   readonly leak: boolean
 }): Effect.Effect<{ readonly left: number; readonly sound: boolean }, ThreadError.ThreadError> =>
   Effect.gen(function* () {
-    const account: Account = { folder: "", rescued: 0, rows: new Map(), problems: [] }
+    const account: Account = { folder: "", rescued: new Map(), rows: new Map(), problems: [] }
     yield* Console.log("Quiesce, a tour: how threads end, and what they leave behind")
     // Not before the first line is out: Node opens the standard output when it is used.
     const before = Outside.lookAtHandles()
@@ -62,7 +67,7 @@ export const tour = (options: {
     const remains = Outside.lookAtFolder(dirname(account.folder)).filter((name) => name === basename(account.folder))
 
     const tally = yield* Lease.tally(root)
-    const released = tally.released + account.rescued
+    const released = tally.released + rescuedOf(account)
     const left = Math.max(tally.acquired - released, after.length + remains.length)
     yield* Console.log()
     for (const handle of after) yield* Console.log(`left: ${handle}`)
@@ -74,12 +79,18 @@ export const tour = (options: {
       )
     }
     yield* Console.log(
-      `seen by the ledger: ${tally.released} released, ${tally.failed} failed, ${tally.timedOut} given up (${account.rescued} of them released by a backstop), ${tally.lost} lost`
+      `seen by the ledger: ${tally.released} released, ${tally.failed} failed, ${tally.timedOut} given up, ${tally.lost} lost`
     )
+    yield* Console.log(`gone all the same of those ${tally.timedOut + tally.lost}: ${rescues(account)}`)
     yield* Console.log(`${account.rows.size} scenes, ${Duration.toSeconds(elapsed).toFixed(1)} s`)
     yield* Console.log(`${tally.acquired} acquired, ${released} released, ${left} left`)
     return { left, sound: account.problems.length === 0 }
   })
+
+const rescuedOf = ({ rescued }: Account): number => [...rescued.values()].reduce((sum, count) => sum + count, 0)
+
+const rescues = ({ rescued }: Account): string =>
+  Array.from(rescued, ([by, count]) => `${count} ${by}`).join(", ") || "none"
 
 /** Runs the scenes in the tour's own thread, and gives that when it has ended. */
 const perform = (
@@ -91,7 +102,11 @@ const perform = (
       Effect.gen(function* () {
         const sources = yield* survey
         account.folder = yield* temporaryFolder
-        const place: Place = { folder: account.folder, database: join(account.folder, "index.db"), sources, leak }
+        const rescue = (by: string, count = 1) => {
+          if (count > 0) account.rescued.set(by, (account.rescued.get(by) ?? 0) + count)
+        }
+        const database = join(account.folder, "index.db")
+        const place: Place = { folder: account.folder, database, sources, leak, rescue }
         yield* Console.log(`${sources.length} source files under node_modules, indexed into ${place.database}\n`)
         yield* Console.log(row("scene", "asked", "ended on", "ms", "acquired", "released"))
         for (const [at, scene] of scenes.entries()) yield* play(scene, at + 1, place, account)
@@ -117,14 +132,20 @@ const temporaryFolder = Lease.make({
 /** Runs one scene as a thread, waits for its end and prints its lines. */
 const play = (scene: Scene, number: number, place: Place, account: Account) =>
   Effect.gen(function* () {
+    const before = rescuedOf(account)
     const thread = yield* Thread.spawn(scene.run(place), { name: scene.name })
     const exit = yield* Thread.await(thread)
     const { acquired, released } = yield* Lease.tally(thread)
     if (Exit.isFailure(exit)) return void account.problems.push(problemOf(scene.name, exit))
-    const { asked, rung, millis, story, rows, rescued = 0 }: Outcome = exit.value
-    account.rescued += rescued
+    const { asked, rung, millis, story, rows, parts = [] }: Outcome = exit.value
+    const gone = released + rescuedOf(account) - before
     account.rows.set(scene.name, rows)
-    yield* Console.log(row(`${number} ${scene.name}`, asked, rung ?? "no rung", millis, acquired, released + rescued))
+    yield* Console.log(row(`${number} ${scene.name}`, asked, rung ?? "no rung", millis, acquired, gone))
+    for (const part of parts) {
+      yield* Console.log(
+        row(`    ${part.name}`, part.asked, part.rung ?? "left out", part.millis, part.acquired, part.released)
+      )
+    }
     for (const line of story) yield* Console.log(`    ${line}`)
   })
 

@@ -30,17 +30,20 @@ export interface Ran {
   readonly code: number | null
 }
 
-/** Runs a file with this Node and waits for its end. `onLine` sees what it prints, and can end it. */
+/** Runs a file with this Node, or another, and waits for its end. `onLine` sees what it prints, and can end it. */
 export const runFile = (
   file: string,
   options: {
+    readonly node?: string
+    readonly nodeArgs?: ReadonlyArray<string>
     readonly args?: ReadonlyArray<string>
     readonly env?: Readonly<Record<string, string>>
     readonly onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void
   } = {}
 ): Promise<Ran> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [file, ...(options.args ?? [])], {
+    const args = [...(options.nodeArgs ?? []), file, ...(options.args ?? [])]
+    const child = spawn(options.node ?? process.execPath, args, {
       cwd: workspace,
       env: { ...process.env, NODE_NO_WARNINGS: "1", ...options.env },
       stdio: ["ignore", "pipe", "pipe"]

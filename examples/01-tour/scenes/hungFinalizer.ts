@@ -26,7 +26,7 @@ const close = (journal: FileHandle): Effect.Effect<void> =>
 
 export const hungFinalizer: Scene = {
   name,
-  run: ({ database, folder, leak, sources }) =>
+  run: ({ database, folder, leak, rescue, sources }) =>
     Effect.gen(function* () {
       const progress = makeProgress(100)
       let rescued = 0
@@ -37,7 +37,10 @@ export const hungFinalizer: Scene = {
           Effect.forEach(leak ? [] : journals, (journal) =>
             Effect.andThen(
               close(journal),
-              Effect.sync(() => rescued++)
+              Effect.sync(() => {
+                rescued++
+                rescue("by a backstop")
+              })
             )
           )
       })
@@ -74,7 +77,6 @@ export const hungFinalizer: Scene = {
         rung: report.rung,
         millis: report.millis,
         rows: progress.done(),
-        rescued,
         story: [
           `stop was outwaited; on interrupt the release of "${given?.lease}" hung and was given up after 250 ms`,
           rescued === 1 ? "the releases below it ran: the backstop closed the file" : "nobody closed its file"

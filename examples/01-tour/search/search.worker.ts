@@ -1,40 +1,75 @@
-/** The worker: opens the file as a lease of its thread, reads it, and is busy with it for ever. */
-import { Blocking } from "@quiesce/core"
-import { ThreadWorker } from "@quiesce/worker-threads"
+/** The worker: what it opens are leases of its threads, and what it does with it are loops that nobody gets out of. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { threadId } from "node:worker_threads"
+import { Blocking, Lease } from "@quiesce/core"
+import { HostLease, SharedMutex, ThreadWorker } from "@quiesce/worker-threads"
 import { Effect } from "effect"
+import { openIndex } from "../database.ts"
+import { indexAll } from "../indexing.ts"
 import { openFile } from "../sources.ts"
-import { Searches } from "./contract.ts"
+import { Scratch, Searches } from "./contract.ts"
+import { scanUntil } from "./scan.ts"
 
-const set = (begun: Int32Array): void => {
-  Atomics.store(begun, 0, 1)
-  Atomics.notify(begun, 0)
+const tell = (busy: Int32Array): void => {
+  Atomics.store(busy, 0, threadId)
+  Atomics.notify(busy, 0)
 }
 
-const withText = <E>(path: string, search: (text: string) => Effect.Effect<void, E>): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const handle = yield* openFile(path)
-    const text = yield* Effect.promise(() => handle.readFile("utf8"))
-    yield* search(text)
-  }).pipe(Effect.scoped, Effect.orDie)
+const scratchFolder = (parent: string) =>
+  Lease.make({
+    name: "scratch folder",
+    acquire: Effect.promise(() => mkdtemp(join(parent, "match-"))),
+    release: (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+  })
 
 ThreadWorker.main(
   Searches,
   Searches.toLayer({
-    Match: ({ path, begun }) =>
-      withText(path, (text) =>
-        Blocking.interruptible(() => {
-          set(begun)
-          // Each word may be split in every way, and nothing fits, as the end is wrong.
-          const words = `${text.match(/\w+/g)?.join(" ") ?? ""}!`
-          return void /^(?:\w+\s?)*$/.test(words)
+    Scan: ({ paths, report, endsOn, busy }) =>
+      Effect.gen(function* () {
+        const { fd } = yield* openFile(report, "w")
+        return yield* scanUntil[endsOn]({ paths, report: fd, busy: () => tell(busy) })
+      }).pipe(Effect.scoped, Effect.orDie),
+
+    Match: ({ path, folder, busy }) =>
+      Effect.gen(function* () {
+        const source = yield* openFile(path)
+        const scratch = yield* scratchFolder(folder)
+        const file = yield* openFile(join(scratch, "words.txt"), "w+")
+        const text = yield* Effect.promise(() => source.readFile("utf8"))
+        // Each word may be split in every way, and nothing fits, as the end is wrong.
+        const words = `${text.match(/\w+/g)?.join(" ") ?? ""}!`
+        yield* Effect.promise(() => file.writeFile(words))
+        yield* Blocking.interruptible(() => {
+          tell(busy)
+          return /^(?:\w+\s?)*$/.test(words)
         })
-      ),
-    Count: ({ path, begun }) =>
-      withText(path, (text) =>
-        Effect.sync((): void => {
-          set(begun)
-          for (let lines = 0; lines >= 0; lines += text.split("\n").length);
+      }).pipe(Effect.scoped, Effect.orDie),
+
+    Hold: ({ database, scene, paths, lock, busy }) =>
+      Effect.gen(function* () {
+        const scratch = yield* HostLease.acquire(Scratch, "hold-")
+        yield* Effect.promise(() => writeFile(join(scratch, "paths.txt"), paths.join("\n")))
+        yield* SharedMutex.lock(lock)
+        const index = yield* openIndex(database, scene)
+        yield* indexAll(index, paths.slice(0, -1))
+        yield* index.begin(paths.at(-1)!)
+        yield* Blocking.uninterruptible(() => {
+          tell(busy)
+          for (;;);
         })
-      )
+      }).pipe(Effect.scoped, Effect.orDie),
+
+    Resume: ({ database, scene, paths, lock }) =>
+      Effect.gen(function* () {
+        const { ownerDied, markConsistent } = yield* SharedMutex.lock(lock)
+        const index = yield* openIndex(database, scene)
+        const dropped = yield* index.dropBegun
+        yield* markConsistent
+        const there = yield* index.count
+        yield* indexAll(index, paths.slice(there))
+        return { ownerDied, dropped, added: paths.length - there }
+      }).pipe(Effect.scoped, Effect.orDie)
   })
 )

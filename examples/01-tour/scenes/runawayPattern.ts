@@ -1,0 +1,59 @@
+/**
+ * A regular expression that backtracks for ever over a real file, on a worker. It is ended where it is; the finalizers
+ * of its thread run there, close its files and remove its folder, and the worker lives on.
+ */
+import { statSync } from "node:fs"
+import { basename, join } from "node:path"
+import { CancelReason, Thread } from "@quiesce/core"
+import { Effect } from "effect"
+import * as Outside from "../outside.ts"
+import { expect } from "../Scene.ts"
+import type { Scene } from "../Scene.ts"
+import { makeBusy } from "../search/contract.ts"
+import { makePool, whenBusy } from "../search/pool.ts"
+
+const isLong = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 8192
+
+export const runawayPattern: Scene = {
+  name: "runaway pattern",
+  run: (place) =>
+    Effect.gen(function* () {
+      const { folder, sources } = place
+      const pool = yield* makePool(place, 1)
+      const { unwind } = pool.capabilities
+      if (!unwind.available) {
+        const story = [`left out, as nothing but a kill reaches into a regular expression here: ${unwind.why}`]
+        return { asked: "interrupt", rung: null, millis: 0, rows: 0, story }
+      }
+      const path = sources.find(isLong) ?? import.meta.filename
+      /** What there is of it outside: its folder, and descriptors on its two files. */
+      const look = () => ({
+        folders: Outside.lookAtFolder(folder).filter((name) => name.startsWith("match-")).length,
+        open: Outside.openBelow(path) + Outside.openBelow(join(folder, "match-"))
+      })
+
+      const busy = makeBusy()
+      const thread = yield* pool.spawn("Match", { path, folder, busy })
+      yield* whenBusy(busy)
+      const before = look()
+      const reason = CancelReason.interrupted("The match is no longer wanted")
+      const report = yield* Thread.shutdown(thread, { interrupt: "10 seconds" }, { reason })
+      const after = look()
+
+      const { workers } = yield* pool.status
+      yield* expect(report.ending._tag === "Interrupted" && workers === 1, "the match is ended, the worker lives on")
+      yield* expect(report.released.length === 3 && report.lost.length === 0, "its finalizers have run")
+      yield* expect(before.folders === 1 && after.folders === 0, "its folder was there, and is gone")
+      yield* expect(!Outside.canList || (before.open === 2 && after.open === 0), "its files were open, and are closed")
+      return {
+        asked: "interrupt",
+        rung: report.rung,
+        millis: report.millis,
+        rows: 0,
+        story: [
+          `the words of ${basename(path)}, ${statSync(path).size} bytes, can be split in more ways than anybody can wait for`,
+          `ended in the middle, it was released by its own finalizers: 2 files and a folder, of which ${after.open} and ${after.folders} are left`
+        ]
+      }
+    }).pipe(Effect.catchTag("WorkerError", Effect.die))
+}

@@ -1,0 +1,55 @@
+/** The host's side of the searches. */
+import { mkdtemp, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { Worker } from "node:worker_threads"
+import { Lease, Thread } from "@quiesce/core"
+import type { ThreadError } from "@quiesce/core"
+import { HostLease, WorkerPool } from "@quiesce/worker-threads"
+import type { WorkerError } from "@quiesce/worker-threads"
+import { Effect } from "effect"
+import type { Scope } from "effect"
+import type { RpcGroup } from "effect/rpc"
+import * as Outside from "../outside.ts"
+import type { Place } from "../Scene.ts"
+import { Scratch, Searches } from "./contract.ts"
+
+export type Searchers = WorkerPool.WorkerPool<RpcGroup.Rpcs<typeof Searches>>
+
+/**
+ * A pool of searchers for the scope of a scene. What was lost with a killed worker is gone all the same if in the end
+ * no file of the tour is open that was not open before: Node closes the files of a worker that it ends.
+ */
+export const makePool = (
+  place: Place,
+  size: number
+): Effect.Effect<Searchers, ThreadError.ThreadError | WorkerError.WorkerError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scene = yield* Thread.current
+    const before = Outside.openBelow(place.folder)
+    yield* Effect.addFinalizer(() =>
+      Effect.map(Lease.tally(scene), ({ lost }) => {
+        if (Outside.openBelow(place.folder) !== before) return
+        place.rescue(Outside.canList ? "with their worker" : "with their worker, as far as can be seen here", lost)
+      })
+    )
+    return yield* WorkerPool.make(Searches, {
+      spawn: (options) => new Worker(new URL("./search.worker.ts", import.meta.url), options),
+      size,
+      escalation: { interrupt: "100 millis", unwind: "500 millis", kill: "5 seconds" },
+      hostLeases: [HostLease.handler(Scratch, (prefix) => temporaryFolder(place.folder, prefix))]
+    })
+  })
+
+const temporaryFolder = (parent: string, prefix: string) =>
+  Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(parent, prefix))),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+  )
+
+/** Waits until a task is busy, and gives the id of the OS thread that it keeps busy. */
+export const whenBusy = (busy: Int32Array<SharedArrayBuffer>): Effect.Effect<number> =>
+  Effect.promise(async () => {
+    const waiting = Atomics.waitAsync(busy, 0, 0)
+    if (waiting.async) await waiting.value
+    return Atomics.load(busy, 0)
+  })
