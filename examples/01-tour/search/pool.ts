@@ -34,7 +34,8 @@ export const makePool = (
     )
     return yield* WorkerPool.make(Searches, {
       spawn: (options) => new Worker(new URL("./search.worker.ts", import.meta.url), options),
-      size,
+      // Started when they are needed, so that none is after the last task was killed.
+      size: { min: 0, max: size },
       escalation: { interrupt: "100 millis", unwind: "500 millis", kill: "5 seconds" },
       hostLeases: [HostLease.handler(Scratch, (prefix) => temporaryFolder(place.folder, prefix))]
     })
