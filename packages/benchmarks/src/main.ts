@@ -9,12 +9,13 @@ import * as Comparison from "./Comparison.ts"
 import * as Fibers from "./core/fibers.ts"
 import * as Groups from "./core/groups.ts"
 import * as Signals from "./core/signals.ts"
-import * as Workers from "./workers/comparisons.ts"
+import * as Cancels from "./workers/cancel.ts"
+import * as Dispatches from "./workers/dispatch.ts"
 
 const { values } = parseArgs({ options: { json: { type: "string" }, only: { type: "string", default: "" } } })
 
 const outcomes: Array<Comparison.Outcome> = []
-const all = [Fibers, Signals, Groups, Workers].flatMap(({ comparisons }) => comparisons)
+const all = [Fibers, Signals, Groups, Cancels, Dispatches].flatMap(({ comparisons }) => comparisons)
 for (const comparison of all) {
   if (!comparison.id.includes(values.only)) continue
   const { id, ratio, target, holds, ours, peer, unit, direction } = await Comparison.run(comparison)

@@ -1,0 +1,100 @@
+/** How many small tasks go through a worker thread. */
+import { Worker } from "node:worker_threads"
+import { Effect } from "effect"
+import type { Comparison, Measure } from "../Comparison.ts"
+import { inPiscina, inPool, peerUrl } from "./pools.ts"
+
+/** Microseconds a task, with so many callers at a time. */
+const dispatched = async (callers: number, tasks: number, call: () => Promise<unknown>): Promise<number> => {
+  let left = tasks
+  const start = performance.now()
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      while (left-- > 0) await call()
+    })
+  )
+  return ((performance.now() - start) * 1000) / tasks
+}
+
+const tasksOf = (callers: number): number => (callers === 1 ? 5_000 : 50_000)
+
+/** With the callers as fibers, as an Effect app has them. */
+const dispatchInPool = (callers: number): Measure =>
+  inPool(callers, (pool) =>
+    Effect.suspend(() => {
+      let left = tasksOf(callers)
+      const start = performance.now()
+      const caller = Effect.suspend(() =>
+        Effect.whileLoop({
+          while: () => left-- > 0,
+          body: () => pool.execute("Add", { a: 1, b: 2 }),
+          step: () => {}
+        })
+      )
+      return Effect.map(
+        Effect.all(
+          Array.from({ length: callers }, () => caller),
+          { concurrency: "unbounded", discard: true }
+        ),
+        () => ((performance.now() - start) * 1000) / tasksOf(callers)
+      )
+    })
+  )
+
+const dispatchInPiscina = (callers: number): Measure =>
+  inPiscina(callers, (pool) => dispatched(callers, tasksOf(callers), () => pool.run({ a: 1, b: 2 })))
+
+/** Two bare `postMessage` loops, one on each side. */
+const dispatchBare =
+  (callers: number): Measure =>
+  async () => {
+    const waiting = new Map<number, (value: number) => void>()
+    const worker = new Worker(peerUrl, { workerData: { bare: true } })
+    let last = 0
+    await new Promise((resolve) => worker.once("message", resolve))
+    worker.on("message", ({ id, value }: { readonly id: number; readonly value: number }) => {
+      waiting.get(id)?.(value)
+      waiting.delete(id)
+    })
+    const micros = await dispatched(
+      callers,
+      tasksOf(callers),
+      () =>
+        new Promise<number>((resolve) => {
+          waiting.set(++last, resolve)
+          worker.postMessage({ id: last, a: 1, b: 2 })
+        })
+    )
+    await worker.terminate()
+    return micros
+  }
+
+export const comparisons: ReadonlyArray<Comparison> = [
+  {
+    id: "worker-dispatch-1-against-piscina",
+    unit: "us a task",
+    ours: dispatchInPool(1),
+    peer: dispatchInPiscina(1),
+    direction: "at least",
+    target: 1,
+    rounds: 5
+  },
+  {
+    id: "worker-dispatch-64-against-piscina",
+    unit: "us a task",
+    ours: dispatchInPool(64),
+    peer: dispatchInPiscina(64),
+    direction: "at least",
+    target: 2,
+    rounds: 5
+  },
+  {
+    id: "worker-dispatch-64-against-bare-loops",
+    unit: "us a task",
+    ours: dispatchInPool(64),
+    peer: dispatchBare(64),
+    direction: "at least",
+    target: 0.6,
+    rounds: 5
+  }
+]
