@@ -3,17 +3,22 @@
  *
  *     node scripts/gate.ts types lint format tests
  *
+ * `tests` are all tests, on the Node that runs this; `node22` and the like are those that depend on the version, on that.
+ *
  * If QUIESCE_GATE_SUMMARY names a file, the counts are written to it as JSON: each check counts as one, and the tests
  * as many as there are.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { isAbsolute, join } from "node:path"
+import * as Nodes from "./nodes.ts"
 
 interface Outcome {
   readonly passed: number
   readonly failed: number
+  /** Why it was not run here. */
+  readonly absence?: string
 }
 
 interface VitestReport {
@@ -28,7 +33,7 @@ interface VitestReport {
 const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
   const { error, status } = spawnSync(command, args, {
     stdio: ["ignore", "inherit", "inherit"],
-    shell: process.platform === "win32"
+    shell: process.platform === "win32" && !isAbsolute(command)
   })
   if (error) console.error(`${command}: ${error.message}`)
   return status === 0
@@ -37,15 +42,30 @@ const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
 const command = (name: string, ...args: ReadonlyArray<string>): Outcome =>
   succeeds(name, ...args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 
-const tests = (): Outcome => {
+const vitest = join(import.meta.dirname, "../node_modules/vitest/vitest.mjs")
+
+/** Runs the tests of the named projects, or of all, on a Node; what they start themselves runs on it, too. */
+const tests = (node: string, projects: ReadonlyArray<string> = []): Outcome => {
   const directory = mkdtempSync(join(tmpdir(), "quiesce-gate-"))
   const file = join(directory, "vitest.json")
   try {
-    const ok = succeeds("vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${file}`)
+    const named = projects.flatMap((project) => ["--project", project])
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
+    const ok = succeeds(node, vitest, "run", ...named, ...reporters)
     return count(readReport(file), ok)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** The projects whose tests see a difference between the versions of Node. */
+const versioned = ["core", "worker-threads", "examples"]
+
+const testsOn = (major: Nodes.Major): Outcome => {
+  const binary = Nodes.find(major)
+  if (binary !== undefined) return tests(binary, versioned)
+  console.log(Nodes.absence(major))
+  return { passed: 0, failed: 0, absence: Nodes.absence(major) }
 }
 
 const readReport = (file: string): VitestReport | undefined => {
@@ -72,7 +92,8 @@ const checks: Readonly<Record<string, () => Outcome>> = {
   types: () => command("tsc", "-b"),
   unused: () => command("knip", "--no-config-hints"),
   packages: () => command("node", "scripts/check-packages.ts"),
-  tests
+  tests: () => tests(process.execPath),
+  ...Object.fromEntries(Nodes.majors.map((major) => [`node${major}`, () => testsOn(major)]))
 }
 
 const names = process.argv.slice(2)
@@ -90,10 +111,9 @@ const results = names.map((name) => {
 })
 
 console.log("")
-for (const { name, passed, failed, seconds } of results) {
-  console.log(
-    `${failed > 0 ? "FAIL" : "ok  "}  ${name.padEnd(10)}${passed} of ${passed + failed}  ${seconds.toFixed(1)} s`
-  )
+for (const { name, passed, failed, absence, seconds } of results) {
+  const outcome = absence ?? `${passed} of ${passed + failed}  ${seconds.toFixed(1)} s`
+  console.log(`${failed > 0 ? "FAIL" : absence === undefined ? "ok  " : "--  "}  ${name.padEnd(10)}${outcome}`)
 }
 
 const total: Outcome = {
