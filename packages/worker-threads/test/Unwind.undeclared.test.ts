@@ -44,7 +44,20 @@ describe("unwindUndeclared", { timeout: 20_000 }, () => {
     for (let n = 0; n < 100; n++) {
       const id = await harness.started({ declared: false, store: `store ${n}` })
       expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
-      expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+      expect(await harness.answer("Ended", id)).toMatchObject({
+        reason: "host",
+        order: ["inner", "outer"],
+        store: `store ${n}`
+      })
+    }
+  })
+
+  it("leaves the AsyncLocalStorage that its code was within, for the fiber's own", async () => {
+    await using harness = await Harness.open()
+    for (const store of ["mine", undefined]) {
+      const id = await harness.started({ declared: false, hog: "stored", ...(store === undefined ? {} : { store }) })
+      expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+      expect(await harness.answer("Ended", id)).toMatchObject({ order: ["inner", "outer"], store })
     }
   })
 })

@@ -8,8 +8,9 @@
  * Invariants:
  * 1. Code is given up only if each fiber on the stack belongs to the task that is meant and is interruptible, and the
  *    stack is that of one task of the port scheduler: then nobody else's code is on it.
- * 2. The fibers of a verdict are kept until `repair`, which lets each go on, as interrupted, once.
+ * 2. The fibers of a verdict are kept until `repair`, which lets each go on, as interrupted, once, in its async context.
  */
+import { AsyncResource } from "node:async_hooks"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -29,6 +30,12 @@ interface Internals extends Fiber.Fiber<unknown, unknown> {
 
 const globals = globalThis as { [currentKey]?: Internals | undefined; [key]?: Watch | undefined }
 
+/** A fiber on a halted stack, and what it is to go on in. */
+interface Stalled {
+  readonly fiber: Internals
+  readonly context: AsyncResource
+}
+
 /** `taskOf` tells the task that a fiber is part of; undefined where it is of none. */
 export interface Options {
   readonly scheduler: PortScheduler
@@ -43,7 +50,7 @@ export const install = (options: Options): Watch => (globals[key] = new Watch(op
 export class Watch {
   private readonly options: Options
   private readonly problem: string | undefined = trial()
-  private fibers: Array<Internals> = []
+  private fibers: Array<Stalled> = []
 
   constructor(options: Options) {
     this.options = options
@@ -51,9 +58,12 @@ export class Watch {
 
   // Called by the host while the worker is halted. They call nothing of the user's.
 
-  /** A fiber whose run loop is on the stack, the innermost first. */
-  saw(fiber: Internals): void {
-    this.fibers.push(fiber)
+  /**
+   * A fiber whose run loop is on the stack, the innermost first. `context` is the one that it was resumed in, if it was:
+   * where the code has entered others since, those are over with it.
+   */
+  saw(fiber: Internals, context?: AsyncResource): void {
+    this.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
   }
 
   /** Why the code must not be ended; null when it may. */
@@ -67,10 +77,10 @@ export class Watch {
     if (this.problem !== undefined) return this.problem
     const { scheduler, words, index, taskOf } = this.options
     if (Word.look(words, index).state !== Word.idle) return "a declared section runs"
-    if (this.fibers.length === 0 || this.fibers[0] !== globals[currentKey]) return "what runs is not a fiber"
+    if (this.fibers.length === 0 || this.fibers[0]!.fiber !== globals[currentKey]) return "what runs is not a fiber"
     if (!scheduler.isInTask) return "the fiber does not run on the worker's scheduler"
-    if (this.fibers.some((fiber) => taskOf(fiber) !== task)) return "other tasks are on the stack"
-    if (this.fibers.some((fiber) => fiber.interruptible !== true)) return "what runs is uninterruptible"
+    if (this.fibers.some(({ fiber }) => taskOf(fiber) !== task)) return "other tasks are on the stack"
+    if (this.fibers.some(({ fiber }) => fiber.interruptible !== true)) return "what runs is uninterruptible"
     return null
   }
 
@@ -81,8 +91,11 @@ export class Watch {
     if (fibers.length === 0) return
     globals[currentKey] = undefined
     this.options.scheduler.reset()
-    for (const fiber of fibers) fiber._running = false
-    for (const fiber of fibers) fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
+    for (const { fiber } of fibers) fiber._running = false
+    for (const { fiber, context } of fibers) {
+      context.runInAsyncScope(() => fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason)))
+      context.emitDestroy()
+    }
   }
 }
 

@@ -33,15 +33,29 @@ export const unwindUndeclared = (attachment: Attachment, task: number): Effect.E
 const judge = (halt: Debugger.Halt, task: number): Effect.Effect<Debugger.Verdict<Outcome>, Problem> =>
   Effect.gen(function* () {
     const top = halt.frames[0]
-    const loops = halt.frames.filter(({ name }) => name === "runLoop")
+    const loops = halt.frames.filter(isLoop)
     if (top === undefined || loops[0] === undefined) return refused("what runs is not a fiber")
     if (!runsUserCode(halt.frames, loops[0])) return refused("it is about to go on by itself")
-    for (const frame of loops) yield* halt.evaluate(frame, `void ${watch}?.saw(this)`)
+    for (const frame of loops) {
+      yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
+    }
     const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
     return why === null
       ? { value: { _tag: "Unwound" }, end: true }
       : refused(typeof why === "string" ? why : "it could not be looked at")
   })
+
+const isLoop = ({ name }: Debugger.Frame): boolean => name === "runLoop"
+
+/** In a frame of Effect that resumes a fiber: the async context that the fiber goes on in. */
+const asyncContext = `typeof asyncContext === "undefined" ? undefined : asyncContext`
+
+/** The frame that has entered the async context of the fiber whose loop it is, where it was resumed in one. */
+const resumption = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame): Debugger.Frame | undefined => {
+  const [inside, entry, outside] = frames.slice(frames.indexOf(loop) + 1)
+  const found = inside?.name === "evaluate" && entry?.name === "runInAsyncScope" && outside?.name === "evaluate"
+  return found && outside.url === loop.url ? outside : undefined
+}
 
 const refused = (why: string): Debugger.Verdict<Outcome> => ({ value: { _tag: "Refused", why }, end: false })
 
