@@ -5,6 +5,11 @@
  * A lease is declared in a module that host and worker share. The host says in `WorkerPool.make` how it is acquired,
  * and a worker can ask for nothing else.
  *
+ * A worker may have a pool of its own. What its workers ask for goes to the nearest pool above that has a handler for
+ * it; so if just the main thread's pool has one, the main thread keeps it, for the task of its own that all of this is
+ * part of, and nothing is lost if a worker in between dies. What a handler in a worker acquires ends with that worker,
+ * unless that in its turn asks its host for it. A worker reaches only the leases of its own tasks, by its own numbers.
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -106,8 +111,10 @@ export const handler = <P, A, E>(
  * In a task of a pool: has the host acquire a lease and keep it until the current scope closes. Its release is waited
  * for, so that it has its place among those of the worker's own leases; if it fails, that is a defect of the scope.
  *
- * Fails with `LeaseRefused` for a lease that the pool's options don't name or outside any task, with `NotSendable` and
- * with `BadReply`.
+ * Fails with `LeaseRefused` for a lease that the options of no pool above name or outside any task, with `NotSendable`
+ * and with `BadReply`.
+ *
+ * *Gotchas*: past one thread, payload and value must be cloneable; what has to be transferred, as a port, is refused.
  *
  * *Cancellation*: while the host acquires, it is told to stop, and nothing is kept. That is waited for.
  *

@@ -21,6 +21,7 @@ import * as Codec from "./internal/codec.ts"
 import * as Unwinding from "./internal/capabilities.ts"
 import { Crew } from "./internal/crew.ts"
 import * as PoolOptions from "./internal/poolOptions.ts"
+import * as HostBroker from "./internal/hostBroker.ts"
 import { HostLeases } from "./internal/hostKeeper.ts"
 import { RemoteTask } from "./internal/remoteTask.ts"
 import { type Started, streamOf } from "./internal/remoteStream.ts"
@@ -34,6 +35,8 @@ import * as WorkerError from "./WorkerError.ts"
  *   `(options) => new Worker(new URL("./tasks.worker.ts", import.meta.url), options)`
  * - `size`: the number of workers, or from how many to how many and after which idle time the surplus ends (default:
  *   one for each available core; idle for 10 seconds)
+ * - `startWithin`: how long a worker may take until it is ready (default: 30 seconds); then it is ended, and an attempt
+ *   to start it has failed
  * - `concurrency`: how many tasks a worker runs at a time (default 1)
  * - `queue`: how many tasks may wait for a worker, and whether one more waits to be taken or fails with `QueueFull`
  *   (default: without bound)
@@ -50,6 +53,7 @@ export interface Options {
     | number
     | { readonly min: number; readonly max: number; readonly idle?: Duration.Input | undefined }
     | undefined
+  readonly startWithin?: Duration.Input | undefined
   readonly concurrency?: number | undefined
   readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
   readonly escalation?: Escalation.Escalation | undefined
@@ -110,9 +114,17 @@ export interface Capabilities {
   readonly unwind: { readonly available: true } | { readonly available: false; readonly why: string }
 }
 
-/** Counts of a pool's workers and tasks. @category models @since 0.1.0 */
+/**
+ * Counts of a pool's workers and tasks. `missing` is how many workers fewer than its least number it has now, because
+ * they died and can't be started again: that is tried again and again, after pauses of at most half a minute, and
+ * logged once as a warning.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Status {
   readonly workers: number
+  readonly missing: number
   readonly running: number
   readonly queued: number
 }
@@ -129,7 +141,8 @@ export const defaultEscalation: Escalation.Escalation = { interrupt: "1 second",
  * Makes a pool in the current scope and waits until its first workers are ready. When the scope closes, its tasks end
  * by their escalations, and then its workers; nothing of it is left.
  *
- * Fails with `InvalidOption`, and with `SpawnFailed` when a worker can't be started.
+ * Fails with `InvalidOption`, and with `SpawnFailed` when none of its workers can be started in five attempts. If that
+ * happens later, its tasks fail so, until one could be started; it goes on trying.
  *
  * @category constructors
  * @since 0.1.0
@@ -141,8 +154,9 @@ export const make = <Rpcs extends Rpc.Any>(
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
     const capabilities = yield* Unwinding.capabilities
-    const crew = new Crew(options.spawn, parsed, capabilities)
-    const hostLeases = new HostLeases(options.hostLeases ?? [], yield* Effect.context<never>())
+    const context = yield* Effect.context<never>()
+    const crew = new Crew(options.spawn, parsed, capabilities, context)
+    const hostLeases = new HostLeases(options.hostLeases ?? [], context)
     yield* Effect.acquireRelease(
       Effect.onError(crew.open, () => crew.close),
       () => Effect.andThen(crew.close, hostLeases.idle),
@@ -230,7 +244,8 @@ class Pool {
                 payload: encoded,
                 transfers,
                 deadline: fiber.getRef(Deadline.Current),
-                hostLeases: this.hostLeases
+                hostLeases: this.hostLeases,
+                broker: fiber.getRef(HostBroker.Current)
               })
               task.onChunk = onChunk
               this.crew.take(task)

@@ -3,11 +3,15 @@
  *
  * Invariants:
  * 1. While a worker is free nobody waits; tasks are taken in the order in which they came.
- * 2. There are at least `min` workers, or replacements under way, until the crew gives up or closes.
- * 3. A worker that dies is replaced after a pause that doubles with each failure to start in a row; after `attempts` of
- *    those the crew gives up, and whoever waits and whoever comes is told why.
+ * 2. There are at least `min` workers, or the next attempt to start one is under way, until the crew closes.
+ * 3. A worker that dies is replaced: at once, if it had been of use; else after a pause that doubles with each such
+ *    death in a row, up to `longestPauseMillis`. While workers can't be started, a pause is for all of them.
+ * 4. After `attempts` failures to start in a row this is logged, once until one has started. If no worker is left, the
+ *    crew gives up: whoever waits and whoever comes is told why, until one has started.
+ * 5. Closing waits for every worker that was ever started and is not gone.
  */
 import type { Worker, WorkerOptions } from "node:worker_threads"
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../WorkerError.ts"
@@ -18,41 +22,74 @@ import { type Listener, WorkerHandle } from "./workerHandle.ts"
 
 const attempts = 5
 const firstPauseMillis = 20
+const longestPauseMillis = 30_000
 
 type State =
   | { readonly _tag: "Open" }
   | { readonly _tag: "GivenUp"; readonly error: WorkerError.WorkerError }
   | { readonly _tag: "Closed" }
 
+/** Deaths in a row of workers that were of no use. */
+interface Failures {
+  readonly count: number
+  /** Whether the last one was never ready. */
+  readonly toStart: boolean
+  /** Set until the next attempt. */
+  readonly pause: NodeJS.Timeout | undefined
+}
+
+const none: Failures = { count: 0, toStart: false, pause: undefined }
+
+const problemOf = ({ message, reason }: WorkerError.WorkerError): string =>
+  reason._tag === "WorkerExited" ? `it ended with code ${reason.code}: ${reason.problem}` : message
+
+export interface Status {
+  readonly workers: number
+  readonly missing: number
+  readonly running: number
+  readonly queued: number
+}
+
 export class Crew implements Listener {
   private readonly spawn: (options: WorkerOptions) => Worker
   private readonly options: Parsed
   private readonly capabilities: Capabilities
+  private readonly context: Context.Context<never>
   private readonly workers: Set<WorkerHandle> = new Set()
+  /** Those that nobody needed, on their way out. */
+  private readonly leaving: Set<WorkerHandle> = new Set()
   private readonly line: Set<RemoteTask> = new Set()
   /** Callers that wait for room in the line. */
   private readonly callers: Set<() => void> = new Set()
-  private readonly timers: Set<NodeJS.Timeout> = new Set()
+  /** When workers that nobody needs will have been idle for long enough. */
+  private readonly retirements: Map<WorkerHandle, NodeJS.Timeout> = new Map()
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
-  private failures = 0
+  private failures: Failures = none
 
-  constructor(spawn: (options: WorkerOptions) => Worker, options: Parsed, capabilities: Capabilities) {
+  constructor(
+    spawn: (options: WorkerOptions) => Worker,
+    options: Parsed,
+    capabilities: Capabilities,
+    context: Context.Context<never>
+  ) {
     this.capabilities = capabilities
+    this.context = context
     this.spawn = spawn
     this.options = options
   }
 
-  get status(): { readonly workers: number; readonly running: number; readonly queued: number } {
+  get status(): Status {
     let running = 0
     for (const worker of this.workers) running += worker.tasks.size
-    return { workers: this.workers.size, running, queued: this.line.size }
+    const missing = this.state._tag === "Closed" ? 0 : Math.max(0, this.options.min - this.workers.size)
+    return { workers: this.workers.size, missing, running, queued: this.line.size }
   }
 
   /** Starts the first workers and waits until one is ready. */
   get open(): Effect.Effect<void, WorkerError.WorkerError> {
     return Effect.suspend(() => {
-      for (let i = 0; i < this.options.min; i++) this.hire()
+      this.fill()
       return this.options.min === 0 ? Effect.void : Deferred.await(this.started)
     })
   }
@@ -61,10 +98,12 @@ export class Crew implements Listener {
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.state = { _tag: "Closed" }
-      for (const timer of this.timers) clearTimeout(timer)
-      this.timers.clear()
+      this.forgive()
+      for (const timer of this.retirements.values()) clearTimeout(timer)
+      this.retirements.clear()
       this.dismissAll(WorkerError.make({ _tag: "PoolClosed" }))
-      return Effect.forEach([...this.workers], (worker) => worker.end, { concurrency: "unbounded", discard: true })
+      const all = [...this.workers, ...this.leaving]
+      return Effect.forEach(all, (worker) => worker.end, { concurrency: "unbounded", discard: true })
     })
   }
 
@@ -104,7 +143,13 @@ export class Crew implements Listener {
     })
     if (this.state._tag === "GivenUp") return task.fail(this.state.error)
     if (this.state._tag === "Closed") return task.fail(WorkerError.make({ _tag: "PoolClosed" }))
-    if (this.workers.size < this.options.max) this.hire()
+    // The process has something to wait for again.
+    if (this.isPausing) this.failures.pause?.ref()
+    else if (this.workers.size < this.options.max) this.hire()
+  }
+
+  private get isPausing(): boolean {
+    return this.failures.pause !== undefined && this.failures.toStart
   }
 
   private idlest(): WorkerHandle | undefined {
@@ -117,21 +162,38 @@ export class Crew implements Listener {
 
   private hire(): void {
     try {
-      this.workers.add(new WorkerHandle(this.spawn, this.options.concurrency, this.capabilities, this))
+      this.workers.add(new WorkerHandle(this.spawn, this.options, this.capabilities, this))
     } catch (cause) {
-      this.failed(cause instanceof Error ? cause.message : String(cause))
+      this.failed(cause instanceof Error ? cause.message : String(cause), true)
     }
+  }
+
+  /** Starts as many as are missing, and as the line can use. */
+  private fill(): void {
+    const { max, min } = this.options
+    const wanted = Math.min(max, Math.max(min, this.workers.size + this.line.size)) - this.workers.size
+    for (let i = 0; i < wanted && !this.isPausing; i++) this.hire()
   }
 
   // ---- What the workers say ----
 
   ready(worker: WorkerHandle): void {
-    this.failures = 0
     Deferred.doneUnsafe(this.started, Effect.void)
-    this.idle(worker)
+    if (this.state._tag === "GivenUp") this.state = { _tag: "Open" }
+    this.employ(worker)
+    if (this.state._tag !== "Open" || !this.failures.toStart) return
+    // The attempt has succeeded: there may be more.
+    this.forgive()
+    this.fill()
   }
 
   idle(worker: WorkerHandle): void {
+    // That one is of use says nothing about whether others can be started.
+    if (this.failures.count > 0 && !this.failures.toStart) this.failures = { ...this.failures, count: 0 }
+    this.employ(worker)
+  }
+
+  private employ(worker: WorkerHandle): void {
     while (worker.free > 0) {
       const [next] = this.line
       if (next === undefined) break
@@ -139,29 +201,69 @@ export class Crew implements Listener {
       worker.run(next)
       this.callOne()
     }
-    if (worker.tasks.size === 0 && this.workers.size > this.options.min) this.retire(worker)
+    if (worker.tasks.size === 0 && this.workers.size > this.options.min) this.retireLater(worker)
   }
 
-  gone(worker: WorkerHandle, error: WorkerError.WorkerError | undefined, wasReady: boolean): void {
+  gone(worker: WorkerHandle, error: WorkerError.WorkerError | undefined): void {
     this.workers.delete(worker)
-    if (this.state._tag !== "Open") return
-    if (!wasReady && error !== undefined) return this.failed(error.message)
-    if (this.workers.size < this.options.min || (this.line.size > 0 && this.workers.size < this.options.max))
+    this.leaving.delete(worker)
+    clearTimeout(this.retirements.get(worker))
+    this.retirements.delete(worker)
+    if (this.state._tag === "Closed") return
+    if (error === undefined || worker.wasUsed || (worker.wasReady && this.line.size > 0)) this.fill()
+    else this.failed(problemOf(error), !worker.wasReady)
+  }
+
+  /** A worker died before it was of any use. */
+  private failed(problem: string, toStart: boolean): void {
+    const { failures } = this
+    // Those that were started together fail together.
+    if (failures.pause !== undefined && (failures.toStart || !toStart)) return
+    clearTimeout(failures.pause)
+    const count = failures.count + 1
+    const pause = setTimeout(this.retry, Math.min(firstPauseMillis * 2 ** (count - 1), longestPauseMillis))
+    this.failures = { count, toStart, pause }
+    if (toStart && count >= attempts) {
+      const error = WorkerError.make({ _tag: "SpawnFailed", attempts: count, problem })
+      const inMake = this.workers.size === 0 && this.giveUp(error)
+      if (count === attempts && !inMake) this.warn(error)
+    }
+    // Only who waits for a worker keeps the process alive.
+    if (Deferred.isDoneUnsafe(this.started) && this.line.size === 0) pause.unref()
+  }
+
+  private readonly retry = (): void => {
+    this.failures = { ...this.failures, pause: undefined }
+    if (this.state._tag === "GivenUp" && this.options.min === 0) this.state = { _tag: "Open" }
+    // One is enough to find out; then the others follow.
+    if (this.isStarting) return
+    if (this.workers.size < this.options.min || (this.line.size > 0 && this.workers.size < this.options.max)) {
       this.hire()
+    }
   }
 
-  private failed(problem: string): void {
-    this.failures++
-    if (this.failures >= attempts) return this.giveUp(problem)
-    this.later(firstPauseMillis * 2 ** (this.failures - 1), () => this.hire())
+  private get isStarting(): boolean {
+    for (const worker of this.workers) if (worker.isStarting) return true
+    return false
   }
 
-  private giveUp(problem: string): void {
-    if (this.workers.size > 0) return
-    const error = WorkerError.make({ _tag: "SpawnFailed", attempts: this.failures, problem })
+  private forgive(): void {
+    clearTimeout(this.failures.pause)
+    this.failures = none
+  }
+
+  /** Whether it is the pool's maker who is told. */
+  private giveUp(error: WorkerError.WorkerError): boolean {
     this.state = { _tag: "GivenUp", error }
-    Deferred.doneUnsafe(this.started, Effect.fail(error))
     this.dismissAll(error)
+    return Deferred.doneUnsafe(this.started, Effect.fail(error))
+  }
+
+  private warn(error: WorkerError.WorkerError): void {
+    const { max, min } = this.options
+    const has = `A worker pool has ${this.workers.size} workers of the ${min === 0 ? `up to ${max}` : min} that it should have`
+    const tries = `It goes on trying, after a pause of at most ${longestPauseMillis / 1000} seconds`
+    Effect.runForkWith(this.context)(Effect.logWarning(`${has}. ${tries}. ${error.message}`))
   }
 
   private dismissAll(error: WorkerError.WorkerError): void {
@@ -169,15 +271,22 @@ export class Crew implements Listener {
     for (const caller of Array.from(this.callers)) caller()
   }
 
-  /** Ends a worker that nobody needs for a while. */
-  private retire(worker: WorkerHandle): void {
-    const timer = this.later(this.options.idleMillis, () => {
-      if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
-      this.workers.delete(worker)
-      Effect.runFork(worker.end)
-    })
+  private retireLater(worker: WorkerHandle): void {
+    const before = this.retirements.get(worker)
+    if (before !== undefined) return void before.refresh()
+    const timer = setTimeout(() => this.retire(worker), this.options.idleMillis)
     // A process with nothing else to do does not wait for it.
     timer.unref()
+    this.retirements.set(worker, timer)
+  }
+
+  /** Ends a worker that nobody has needed for a while. */
+  private retire(worker: WorkerHandle): void {
+    this.retirements.delete(worker)
+    if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
+    this.workers.delete(worker)
+    this.leaving.add(worker)
+    Effect.runFork(worker.end)
   }
 
   private callOne(): void {
@@ -185,14 +294,5 @@ export class Crew implements Listener {
     if (first === undefined) return
     this.callers.delete(first)
     first()
-  }
-
-  private later(millis: number, f: () => void): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      this.timers.delete(timer)
-      f()
-    }, millis)
-    this.timers.add(timer)
-    return timer
   }
 }

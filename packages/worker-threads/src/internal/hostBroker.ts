@@ -1,10 +1,12 @@
 /**
- * The worker's side of what the host keeps for one task: asks, and tells when it is not needed any more.
+ * The worker's side of what the host keeps for one task: asks, and tells when it is not needed any more. It also asks on
+ * behalf of the workers of this worker.
  *
  * Invariants:
  * 1. Each number is asked for once. From a success on, or when asking was cancelled, `Release` is sent once for it and
  *    its answer is waited for.
  * 2. After `close` nobody waits: who asks then is refused.
+ * 3. Numbers are this thread's own: what a worker below calls its leases never gets to the host.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -30,6 +32,21 @@ export const scopeExit: Codec.TaskCodec = Codec.make("scope", {
   error: Schema.Never
 })
 
+let isUntold = false
+
+/** Runs `f`; what it enters in the ledger is not told to the host, which has it in its own. */
+export const untold = <A>(f: () => A): A => {
+  isUntold = true
+  try {
+    return f()
+  } finally {
+    isUntold = false
+  }
+}
+
+/** Whether the host has to be told of what is being entered. */
+export const isTold = (): boolean => !isUntold
+
 type Answer = Extract<ToWorker, { readonly _tag: "Acquired" | "Refused" | "Released" }>
 type Asked = Effect.Effect<EncodedExit, WorkerError.WorkerError>
 
@@ -51,13 +68,34 @@ export class HostBroker {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Scope.Scope, (scope) => {
         const lease = ++last
-        const asked = Effect.flatMap(restore(this.ask(lease, codec, payload)), (exit) => this.read(lease, codec, exit))
-        const held = Effect.tap(asked, () => Scope.addFinalizerExit(scope, (exit) => this.release(lease, exit)))
-        return Effect.onExitPrimitive(held, (exit) =>
-          // Whatever the host has made of it in the meantime.
-          Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) ? this.release(lease, exit) : undefined
+        const asked = Effect.flatMap(restore(this.encode(lease, codec, payload)), (exit) =>
+          this.read(lease, codec, exit)
+        )
+        return this.keep(
+          lease,
+          Effect.tap(asked, () => Scope.addFinalizerExit(scope, (exit) => this.release(lease, exit)))
         )
       })
+    )
+  }
+
+  /** Asks for a worker below, whose contract need not be known here: what crosses is passed on as it is. */
+  forward(name: string, payload: unknown): Effect.Effect<EncodedExit, WorkerError.WorkerError, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Scope.Scope, (scope) => {
+        const lease = ++last
+        const asked = Effect.tap(restore(this.ask(lease, name, payload, [])), ({ _tag }) =>
+          _tag === "Success" ? Scope.addFinalizerExit(scope, (exit) => this.release(lease, exit)) : Effect.void
+        )
+        return this.keep(lease, asked)
+      })
+    )
+  }
+
+  private keep<A, E>(lease: number, held: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.onExitPrimitive(held, (exit) =>
+      // Whatever the host has made of it in the meantime.
+      Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) ? this.release(lease, exit) : undefined
     )
   }
 
@@ -82,21 +120,25 @@ export class HostBroker {
     for (const released of this.releasing.values()) released(null)
   }
 
-  private ask(lease: number, codec: Codec.TaskCodec, payload: unknown): Asked {
+  private encode(lease: number, codec: Codec.TaskCodec, payload: unknown): Asked {
     const { name } = codec
     const transfers: Array<unknown> = []
-    const unsendable = (problem: string) => WorkerError.make({ _tag: "NotSendable", task: name, problem })
-    return Effect.flatMap(Effect.mapError(codec.payload.encode(payload, transfers), unsendable), (encoded) =>
-      Effect.callback<EncodedExit, WorkerError.WorkerError>((resume) => {
-        if (this.isClosed) return resume(refused(name, "the task has ended"))
-        this.asking.set(lease, { name, resume })
-        try {
-          this.outbox.putNow({ _tag: "Acquire", id: this.id, lease, name, payload: encoded }, transfers)
-        } catch (cause) {
-          resume(Effect.fail(unsendable(cause instanceof Error ? cause.message : String(cause))))
-        }
-      })
-    ).pipe(Effect.ensuring(Effect.sync(() => this.asking.delete(lease))))
+    return Effect.flatMap(
+      Effect.mapError(codec.payload.encode(payload, transfers), (problem) => unsendable(name, problem)),
+      (encoded) => this.ask(lease, name, encoded, transfers)
+    )
+  }
+
+  private ask(lease: number, name: string, payload: unknown, transfers: ReadonlyArray<unknown>): Asked {
+    return Effect.callback<EncodedExit, WorkerError.WorkerError>((resume) => {
+      if (this.isClosed) return resume(refused(name, "the task has ended"))
+      this.asking.set(lease, { name, resume })
+      try {
+        this.outbox.putNow({ _tag: "Acquire", id: this.id, lease, name, payload }, transfers)
+      } catch (cause) {
+        resume(Effect.fail(unsendable(name, cause instanceof Error ? cause.message : String(cause))))
+      }
+    }).pipe(Effect.ensuring(Effect.sync(() => this.asking.delete(lease))))
   }
 
   /** What does not fit the contract is given back. */
@@ -124,6 +166,9 @@ export class HostBroker {
     )
   }
 }
+
+const unsendable = (task: string, problem: string): WorkerError.WorkerError =>
+  WorkerError.make({ _tag: "NotSendable", task, problem })
 
 const refused = (lease: string, problem: string): Effect.Effect<never, WorkerError.WorkerError> =>
   Effect.fail(WorkerError.make({ _tag: "LeaseRefused", lease, problem }))

@@ -1,23 +1,26 @@
 /**
  * The host's side of what it keeps for the workers of a pool: acquires what the pool's options declare, each in a scope
- * of its own, and closes that scope when the worker says so or its task has ended.
+ * of its own, and closes that scope when the worker says so or its task has ended. What they don't declare is asked for
+ * from the host of this thread, where it is a worker itself.
  *
  * Invariants:
  * 1. A worker reaches only what was asked for under its own task. A number that is taken is refused.
  * 2. A scope is closed once; all who wait for that wait for the same closing.
  * 3. After `close` nothing is acquired, and nothing is left.
+ * 4. What the host above keeps is told to it once: it stands in the ledger here, but is not reported from here.
  */
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as HostLease from "../HostLease.ts"
+import type * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
-import { scopeExit } from "./hostBroker.ts"
-import type { ToHost, ToWorker } from "./message.ts"
+import * as HostBroker from "./hostBroker.ts"
+import type { EncodedExit, ToHost, ToWorker } from "./message.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
 type Reply = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
@@ -27,11 +30,14 @@ type Enter = ThreadAdapter.Cell<unknown, unknown>["enter"]
 export class HostLeases {
   readonly handlers: ReadonlyMap<string, HostLease.Handler>
   readonly context: Context.Context<never>
+  /** Of the task that the pool was made in, where that runs in a worker. */
+  readonly broker: HostBroker.HostBroker | undefined
   readonly closing: Set<Fiber.Fiber<unknown>> = new Set()
 
   constructor(handlers: ReadonlyArray<HostLease.Handler>, context: Context.Context<never>) {
     this.handlers = new Map(handlers.map((handler) => [handler.name, handler]))
     this.context = context
+    this.broker = Context.get(context, HostBroker.Current)
   }
 
   /** Waits until nothing is kept for tasks that have ended. */
@@ -74,14 +80,22 @@ class Kept {
 
 export class HostKeeper {
   private readonly leases: HostLeases
+  private readonly broker: HostBroker.HostBroker | undefined
   private readonly id: number
   private readonly enter: Enter
   private readonly reply: Reply
   private readonly kept: Map<number, Kept> = new Map()
   private isClosed = false
 
-  constructor(leases: HostLeases, id: number, enter: Enter, reply: Reply) {
+  constructor(
+    leases: HostLeases,
+    broker: HostBroker.HostBroker | undefined,
+    id: number,
+    enter: Enter,
+    reply: Reply
+  ) {
     this.leases = leases
+    this.broker = broker ?? leases.broker
     this.id = id
     this.enter = enter
     this.reply = reply
@@ -92,11 +106,16 @@ export class HostKeeper {
     if (message._tag === "Release") return this.release(message)
     const { lease, name, payload } = message
     const handler = this.leases.handlers.get(name)
-    if (handler === undefined) return this.refuse(lease, "the pool does not declare it")
+    const { broker } = this
     if (this.kept.has(lease)) return this.refuse(lease, "its number is taken")
     const kept = new Kept()
+    if (handler === undefined && broker === undefined) return this.refuse(lease, "the pool does not declare it")
     this.kept.set(lease, kept)
-    kept.acquiring = Effect.runForkWith(this.leases.context)(this.acquire(lease, kept, handler, payload))
+    const acquiring =
+      handler === undefined
+        ? this.forward(lease, kept, broker!, name, payload)
+        : this.acquire(lease, kept, handler, payload)
+    kept.acquiring = Effect.runForkWith(this.leases.context)(acquiring)
   }
 
   /** Releases all that is left, the latest first. Completes with the failures of that. */
@@ -141,6 +160,29 @@ export class HostKeeper {
     }).pipe(Effect.ignore)
   }
 
+  /** Has the host above acquire and keep it; here it is in the ledger, and its scope tells that host of its end. */
+  private forward(
+    lease: number,
+    kept: Kept,
+    broker: HostBroker.HostBroker,
+    name: string,
+    payload: unknown
+  ): Effect.Effect<void> {
+    return Effect.flatMap(Effect.exit(Scope.provide(broker.forward(name, payload), kept.scope)), (exit) => {
+      if (kept.isClosing) return Effect.void
+      if (Exit.isFailure(exit)) {
+        const problem = problemOf(exit.cause)
+        return this.drop(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
+      }
+      const answer = this.pass(lease, exit.value)
+      if (exit.value._tag === "Failure") return this.drop(lease, kept, Exit.void, () => answer)
+      kept.settle = HostBroker.untold(() => this.enter(name))
+      const refuse = (problem: Codec.Problem) =>
+        this.drop(lease, kept, Exit.void, () => Effect.sync(() => this.refuse(lease, problem)))
+      return answer.pipe(Effect.catch(refuse))
+    }).pipe(Effect.ignore)
+  }
+
   /** Releases what is of no use to the worker, and only then tells it. */
   private drop(
     lease: number,
@@ -168,10 +210,18 @@ export class HostKeeper {
     return Effect.flatMap(Codec.exitToWire(codec, exit, transfers), (encoded) => {
       if (Exit.isSuccess(exit) && encoded._tag === "Failure")
         return Effect.fail("what the host acquired can't be encoded")
-      return Effect.try({
-        try: () => this.send({ _tag: "Acquired", id: this.id, lease, exit: encoded }, transfers),
-        catch: (cause) => (cause instanceof Error ? cause.message : String(cause))
-      })
+      return this.pass(lease, encoded, transfers)
+    })
+  }
+
+  private pass(
+    lease: number,
+    exit: EncodedExit,
+    transfers: ReadonlyArray<unknown> = []
+  ): Effect.Effect<void, Codec.Problem> {
+    return Effect.try({
+      try: () => this.send({ _tag: "Acquired", id: this.id, lease, exit }, transfers),
+      catch: (cause) => (cause instanceof Error ? cause.message : String(cause))
     })
   }
 
@@ -179,7 +229,7 @@ export class HostKeeper {
     const kept = this.kept.get(lease)
     if (kept === undefined) return this.send({ _tag: "Released", id: this.id, lease, problem: null })
     const closed = Effect.flatMap(
-      Effect.orElseSucceed(Codec.exitFromWire(scopeExit, exit), () => Exit.void),
+      Effect.orElseSucceed(Codec.exitFromWire(HostBroker.scopeExit, exit), () => Exit.void),
       (how: AnyExit) => kept.close(how)
     )
     Effect.runFork(closed).addObserver((end) => {
@@ -197,6 +247,14 @@ export class HostKeeper {
   private send(message: ToWorker, transfers: ReadonlyArray<unknown> = []): void {
     if (!this.isClosed) this.reply(message, transfers)
   }
+}
+
+/** In the words of the host that has refused it, where one has. */
+const problemOf = (cause: Cause.Cause<WorkerError.WorkerError>): string => {
+  const failed = cause.reasons.find(Cause.isFailReason)
+  if (failed === undefined) return Cause.pretty(cause)
+  const { reason } = failed.error
+  return "problem" in reason ? reason.problem : failed.error.message
 }
 
 class Misfit {

@@ -46,6 +46,9 @@ export type ToWorker =
 export type ToHost =
   | { readonly _tag: "Ready" }
   | { readonly _tag: "Failed"; readonly problem: string }
+  /** A thread was started below the worker; it has ended. */
+  | { readonly _tag: "Born"; readonly threadId: number }
+  | { readonly _tag: "Died"; readonly threadId: number }
   | { readonly _tag: "Exit"; readonly id: number; readonly exit: EncodedExit }
   | { readonly _tag: "Chunk"; readonly id: number; readonly values: ReadonlyArray<unknown> }
   | { readonly _tag: "Raised"; readonly raise: number; readonly delivered: boolean }
@@ -106,6 +109,8 @@ const fates: ReadonlySet<unknown> = new Set<LeaseFate>(["released", "failed", "t
 const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
   Ready: () => true,
   Failed: (m) => string(m["problem"]),
+  Born: (m) => number(m["threadId"]),
+  Died: (m) => number(m["threadId"]),
   Exit: (m) => number(m["id"]) && isExit(m["exit"]),
   Chunk: (m) => number(m["id"]) && Array.isArray(m["values"]),
   Raised: (m) => number(m["raise"]) && typeof m["delivered"] === "boolean",

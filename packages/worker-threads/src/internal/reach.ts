@@ -4,7 +4,8 @@
  * Invariants:
  * 1. Only a section of the task that is meant is ended, and only in the very run that was seen.
  * 2. A grace that runs belongs to a task that has not ended; with that it is over.
- * 3. The line is open from when the worker is ready until it is gone.
+ * 3. The line is opened when the worker is ready, and closed when it is gone. A worker is not kept waiting for it: it
+ *    goes by way of the main thread, which may be busy.
  */
 import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
@@ -32,6 +33,9 @@ type State =
   | { readonly _tag: "Open"; readonly attachment: Attachment }
   | { readonly _tag: "Closed"; readonly why: string }
 
+/** Attaching takes a millisecond or two where the main thread has time for it. */
+const patienceMillis = 1000
+
 export class Reach {
   private readonly control: ControlBlock
   private readonly listener: Listener
@@ -45,14 +49,16 @@ export class Reach {
     this.listener = listener
   }
 
-  /** Opens the line; `then` is called when that is done, or could not be. */
+  /** Opens the line; `then` is called when that is done, or could not be, or takes too long to be waited for. */
   open(worker: Worker, then: () => void): void {
+    const impatient = setTimeout(then, patienceMillis)
     Effect.runFork(Scope.provide(Inspector.attach(worker), this.scope)).addObserver((exit) => {
       if (this.state._tag === "Opening") {
         this.state = Exit.isSuccess(exit)
           ? { _tag: "Open", attachment: exit.value }
           : { _tag: "Closed", why: "The worker could not be attached to" }
       }
+      clearTimeout(impatient)
       then()
     })
   }

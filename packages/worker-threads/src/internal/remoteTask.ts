@@ -17,6 +17,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
+import type { HostBroker } from "./hostBroker.ts"
 import { HostKeeper, type HostLeases } from "./hostKeeper.ts"
 import type { EncodedExit, ToHost } from "./message.ts"
 import type { WorkerHandle } from "./workerHandle.ts"
@@ -56,6 +57,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
   private readonly unsent: Map<number, unknown> = new Map()
   private leases: Map<number, Mirrored> | undefined = undefined
   private readonly hostLeases: HostLeases
+  private readonly broker: HostBroker | undefined
   private keeper: HostKeeper | undefined = undefined
 
   constructor(options: {
@@ -65,6 +67,8 @@ export class RemoteTask implements ThreadAdapter.Controls {
     readonly transfers: ReadonlyArray<unknown>
     readonly deadline: number
     readonly hostLeases: HostLeases
+    /** Of the task that it is started by, where that runs in a worker itself. */
+    readonly broker: HostBroker | undefined
   }) {
     this.cell = options.cell
     this.codec = options.codec
@@ -72,6 +76,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
     this.transfers = options.transfers
     this.deadline = options.deadline
     this.hostLeases = options.hostLeases
+    this.broker = options.broker
   }
 
   // ---- Its way ----
@@ -193,6 +198,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
     const { worker } = this.state
     return (this.keeper ??= new HostKeeper(
       this.hostLeases,
+      this.broker,
       this.id,
       this.cell.enter.bind(this.cell),
       (message, transfers) => worker.post(message, transfers ?? [])

@@ -4,10 +4,17 @@
  * Invariants:
  * 1. A slot is free, or belongs to one task in `tasks`. The control block's row of a slot is cleared before its next
  *    task is sent.
- * 2. When the worker is gone, for whatever cause, `tasks` is emptied by telling each; then `onGone` is called, once.
- * 3. Nothing of it is left then: no listener, no port, no inspector session.
+ * 2. When the worker is gone, for whatever cause, `tasks` is emptied by telling each; then `gone` is called, once.
+ * 3. Nothing of it is left then: no listener, no port, no timer, no inspector session, no thread below it.
+ * 4. Once it is known that the worker will end, it is given no task. What it had sent until its end counts.
  */
-import { MessageChannel, type MessagePort, type Worker, type WorkerOptions } from "node:worker_threads"
+import {
+  MessageChannel,
+  receiveMessageOnPort,
+  type MessagePort,
+  type Worker,
+  type WorkerOptions
+} from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
@@ -17,16 +24,22 @@ import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
 import { decodeToHost, handshakeKey, type Handshake, type ToHost, type ToWorker } from "./message.ts"
 import { type Capabilities, execArgv } from "./capabilities.ts"
+import { Descendants } from "./lineage.ts"
 import { Outbox } from "./outbox.ts"
+import type { Parsed } from "./poolOptions.ts"
 import { Reach } from "./reach.ts"
-import * as Registry from "./sharedRegistry.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 
 type State =
-  | { readonly _tag: "Starting" }
+  | { readonly _tag: "Starting"; readonly patience: NodeJS.Timeout }
+  /** It is ready; the inspector's line to it is not yet open. */
+  | { readonly _tag: "Attaching" }
   | { readonly _tag: "Ready" }
   | { readonly _tag: "Closing" }
-  | { readonly _tag: "Killed"; readonly task: RemoteTask; readonly reason: CancelReason.CancelReason }
+  /** It has done what makes it unusable, and is about to end. */
+  | { readonly _tag: "Doomed" }
+  /** It was terminated for these of its tasks, each with its reason. */
+  | { readonly _tag: "Killed"; readonly reasons: Map<RemoteTask, CancelReason.CancelReason> }
   | { readonly _tag: "Gone" }
 
 /** For how long a worker may take to end by itself, and then to be ended. */
@@ -35,24 +48,26 @@ const closeMillis = 2000
 /** What the pool hears of its worker. */
 export interface Listener {
   readonly ready: (worker: WorkerHandle) => void
-  /** A slot has become free. */
+  /** A task has ended, and its slot is free. */
   readonly idle: (worker: WorkerHandle) => void
   /** `error` is what was wrong; undefined when it was closed or killed. */
-  readonly gone: (worker: WorkerHandle, error: WorkerError.WorkerError | undefined, wasReady: boolean) => void
+  readonly gone: (worker: WorkerHandle, error: WorkerError.WorkerError | undefined) => void
 }
 
 export class WorkerHandle {
   readonly tasks: Map<number, RemoteTask> = new Map()
   readonly worker: Worker
   /** Kept, as the worker forgets it at its end. */
-  private readonly threadId: number
+  private readonly threads: Descendants
   private readonly port: MessagePort
   private readonly control: ControlBlock.ControlBlock
   private readonly outbox: Outbox<ToWorker>
   private readonly listener: Listener
   private readonly slots: Array<number>
-  private state: State = { _tag: "Starting" }
-  private wasReady = false
+  private state: State
+  wasReady = false
+  /** Whether it was ever given a task. */
+  wasUsed = false
   private problem: string | undefined = undefined
   /** None where the inspector is not to be had. */
   private readonly reach: Option.Option<Reach>
@@ -60,7 +75,7 @@ export class WorkerHandle {
 
   constructor(
     spawn: (options: WorkerOptions) => Worker,
-    concurrency: number,
+    { concurrency, startMillis }: Parsed,
     capabilities: Capabilities,
     listener: Listener
   ) {
@@ -72,24 +87,40 @@ export class WorkerHandle {
     this.reach = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
     // The port type of Node and that of the message are one.
     const handshake = { port: port2, control: this.control.buffer } as unknown as Handshake
-    this.worker = spawn({
-      workerData: { [handshakeKey]: handshake },
-      transferList: [port2],
-      execArgv: [...process.execArgv, ...execArgv]
-    })
+    try {
+      this.worker = spawn({
+        workerData: { [handshakeKey]: handshake },
+        transferList: [port2],
+        execArgv: [...process.execArgv, ...execArgv]
+      })
+    } catch (cause) {
+      port1.close()
+      throw cause
+    }
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
-    port1.on("message", this.onMessage)
-    port1.on("messageerror", () => this.broke("a message of its could not be read"))
-    this.threadId = this.worker.threadId
+    this.threads = new Descendants(this.worker.threadId)
+    const impatient = () => this.broke(`it was not ready within ${startMillis} ms`)
+    this.state = { _tag: "Starting", patience: setTimeout(impatient, startMillis) }
+    this.listen()
+  }
+
+  private listen(): void {
+    this.port.on("message", this.onMessage)
+    this.port.on("messageerror", this.onUnreadable)
+    this.port.on("close", this.onPortClosed)
     this.worker.on("error", this.onError)
     this.worker.on("messageerror", this.onError)
     this.worker.on("exit", this.onExit)
-    port1.unref()
+    this.port.unref()
   }
 
   get isReady(): boolean {
     return this.state._tag === "Ready"
+  }
+
+  get isStarting(): boolean {
+    return this.state._tag === "Starting" || this.state._tag === "Attaching"
   }
 
   get isGone(): boolean {
@@ -107,6 +138,7 @@ export class WorkerHandle {
   run(task: RemoteTask): void {
     const slot = this.slots.pop()!
     this.tasks.set(task.id, task)
+    this.wasUsed = true
     if (this.tasks.size === 1) this.hold()
     ControlBlock.reset(this.control, slot, task.deadline)
     task.sendTo(this, slot)
@@ -158,8 +190,9 @@ export class WorkerHandle {
   /** Terminates the OS thread for one of its tasks; what else runs on it ends as crashed. */
   kill(task: RemoteTask, reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (this.state._tag === "Gone" || this.state._tag === "Killed") return
-      this.state = { _tag: "Killed", task, reason }
+      if (this.state._tag === "Gone" || this.state._tag === "Doomed") return
+      if (this.state._tag === "Killed") return void this.state.reasons.set(task, reason)
+      this.leave({ _tag: "Killed", reasons: new Map([[task, reason]]) })
       void this.worker.terminate()
     })
   }
@@ -168,15 +201,15 @@ export class WorkerHandle {
   get end(): Effect.Effect<void> {
     const asked = Effect.suspend(() => {
       this.worker.ref()
-      if (this.state._tag === "Starting" || this.state._tag === "Ready") {
-        this.state = { _tag: "Closing" }
+      if (this.state._tag === "Starting" || this.state._tag === "Attaching" || this.state._tag === "Ready") {
+        this.leave({ _tag: "Closing" })
         this.outbox.putNow({ _tag: "Close" })
       }
       return this.whenGone
     })
     return Effect.flatMap(Effect.timeoutOption(asked, closeMillis), (ended) => {
       if (Option.isSome(ended)) return Effect.void
-      this.terminate()
+      void this.worker.terminate()
       // Native code can't be ended: then the process goes on without waiting for it.
       return Effect.asVoid(Effect.timeoutOption(this.whenGone, closeMillis))
     })
@@ -189,9 +222,10 @@ export class WorkerHandle {
     })
   }
 
-  /** Ends it by force, whatever runs. */
-  terminate(): void {
-    void this.worker.terminate()
+  /** Goes on to a state in which it takes no task. */
+  private leave(state: State): void {
+    if (this.state._tag === "Starting") clearTimeout(this.state.patience)
+    this.state = state
   }
 
   /** A task has ended; its slot is free. */
@@ -211,16 +245,25 @@ export class WorkerHandle {
     for (const message of messages) this.take(message)
   }
 
+  private readonly onUnreadable = (): void => this.broke("a message of its could not be read")
+
+  /** Where it does not end by itself, nothing more would be heard of it. */
+  private readonly onPortClosed = (): void => {
+    if (this.state._tag !== "Closing") this.broke(undefined)
+  }
+
   private take(message: ToHost): void {
     switch (message._tag) {
       case "Ready":
-        return Option.match(this.reach, {
-          onNone: () => this.started(),
-          onSome: (reach) => reach.open(this.worker, () => this.started())
-        })
+        return this.attach()
       case "Failed":
         this.problem = message.problem
         return
+      case "Born":
+        if (!this.threads.born(message.threadId)) this.broke("it says of a thread that it is its own, which is not")
+        return
+      case "Died":
+        return this.threads.died(message.threadId)
       case "Raised":
         for (const task of this.tasks.values()) task.raised(message.raise, message.delivered)
         return
@@ -234,8 +277,18 @@ export class WorkerHandle {
     }
   }
 
-  private started(): void {
+  private attach(): void {
     if (this.state._tag !== "Starting") return
+    this.leave({ _tag: "Attaching" })
+    Option.match(this.reach, {
+      onNone: () => this.started(),
+      onSome: (reach) => reach.open(this.worker, () => this.started())
+    })
+  }
+
+  private started(): void {
+    // That of a worker that has ended is -1 already before its exit is told.
+    if (this.state._tag !== "Attaching" || this.worker.threadId < 0) return
     this.state = { _tag: "Ready" }
     this.wasReady = true
     this.worker.unref()
@@ -259,38 +312,62 @@ export class WorkerHandle {
   }
 
   /** What it did makes it unusable. */
-  private broke(problem: string): void {
+  private broke(problem: string | undefined): void {
     this.problem ??= problem
-    this.terminate()
+    this.doom()
+    void this.worker.terminate()
   }
 
+  private doom(): void {
+    const { _tag } = this.state
+    if (_tag === "Starting" || _tag === "Attaching" || _tag === "Ready") this.leave({ _tag: "Doomed" })
+  }
+
+  /** Nobody has caught it, so the worker ends. */
   private readonly onError = (error: unknown): void => {
     this.problem ??= error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.doom()
   }
 
   private readonly onExit = (code: number): void => {
-    const { state } = this
-    if (state._tag === "Gone") return
+    if (this.state._tag === "Gone") return
+    this.doom()
     // What it said before its end is still in the port.
-    setImmediate(() => this.ended(state, code))
+    for (let left = receiveMessageOnPort(this.port); left !== undefined; left = receiveMessageOnPort(this.port)) {
+      this.onMessage(left.message)
+    }
+    this.ended(code)
   }
 
-  private ended(state: State, code: number): void {
-    this.state = { _tag: "Gone" }
+  private ended(code: number): void {
+    const { state } = this
+    this.leave({ _tag: "Gone" })
+    this.unlisten()
+    this.threads.end()
+    const error = WorkerError.make({ _tag: "WorkerExited", code, problem: this.problem ?? this.guess(state) })
+    for (const task of Array.from(this.tasks.values())) {
+      task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error)
+    }
+    this.listener.gone(this, state._tag === "Killed" || state._tag === "Closing" ? undefined : error)
+    for (const observer of this.goneObservers) observer()
+  }
+
+  private guess(state: State): string {
+    if (state._tag === "Killed") return "it was killed"
+    return this.wasReady
+      ? "it called process.exit, closed the pool's port, or was ended from outside"
+      : "it ended before it was ready"
+  }
+
+  private unlisten(): void {
     if (Option.isSome(this.reach)) this.reach.value.close()
     this.port.off("message", this.onMessage)
+    this.port.off("messageerror", this.onUnreadable)
+    this.port.off("close", this.onPortClosed)
     this.port.close()
     this.worker.off("error", this.onError)
     this.worker.off("messageerror", this.onError)
     this.worker.off("exit", this.onExit)
-    Registry.threadDied(this.threadId)
-    const problem = this.problem ?? (state._tag === "Killed" ? "it was killed" : "it called process.exit, or was ended")
-    const error = WorkerError.make({ _tag: "WorkerExited", code, problem })
-    for (const task of Array.from(this.tasks.values())) {
-      task.lost(state._tag === "Killed" && state.task === task ? state.reason : undefined, error)
-    }
-    this.listener.gone(this, state._tag === "Ready" || state._tag === "Starting" ? error : undefined, this.wasReady)
-    for (const observer of this.goneObservers) observer()
   }
 
   /** While a task runs, the process has something to wait for. */

@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
 import { decodeToWorker, type Handshake, type ToHost, type ToWorker } from "./message.ts"
+import * as Lineage from "./lineage.ts"
 import { Outbox } from "./outbox.ts"
 import { PortScheduler } from "./portScheduler.ts"
 import type { SectionRunner } from "./section.ts"
@@ -135,6 +136,7 @@ class WorkerRuntime {
       // What is of nobody's protocol comes from nobody that this worker serves.
       for (const message of decodeToWorker(raw) ?? []) this.take(message)
     })
+    Lineage.toHost((message) => this.outbox.putNow(message))
     this.outbox.putNow({ _tag: "Ready" })
   }
 

@@ -175,6 +175,7 @@ export class WorkerTask {
     const ids = new Map<object, number>()
     return {
       entered: (lease, name) => {
+        if (!HostBroker.isTold()) return
         const number = ++lastLease
         ids.set(lease, number)
         outbox.putNow({ _tag: "Held", id, lease: number, name })
