@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Scope from "effect/Scope"
-import { type Handshake, handshakeKey } from "./internal/message.ts"
+import { handshakeOf } from "./internal/message.ts"
 import * as WorkerRuntime from "./internal/workerRuntime.ts"
 import * as WorkerError from "./WorkerError.ts"
 
@@ -49,9 +49,3 @@ export const main = <Rpcs extends Rpc.Any, E>(
     port.close()
   })
 }
-
-const handshakeOf = (data: unknown): Handshake | undefined =>
-  typeof data === "object" && data !== null && handshakeKey in data
-    ? // Only the pool writes under this key.
-      (data[handshakeKey] as Handshake)
-    : undefined

@@ -145,15 +145,15 @@ describe("a fault ends the threads of its worker with a typed error, no others, 
   })
 })
 
-describe("a fault that leaves the worker whole ends just its own thread, and frees its slot", () => {
-  const survives = (pool: Pool, fault: Effect.Effect<void, unknown>) =>
-    Effect.gen(function* () {
-      const before = yield* pool.execute("Where", undefined)
-      yield* fault
-      expect(yield* pool.execute("Where", undefined)).toBe(before)
-      expect(yield* pool.status).toMatchObject({ workers: 1, running: 0, queued: 0 })
-    })
+const survives = (pool: Pool, fault: Effect.Effect<void, unknown>) =>
+  Effect.gen(function* () {
+    const before = yield* pool.execute("Where", undefined)
+    yield* fault
+    expect(yield* pool.execute("Where", undefined)).toBe(before)
+    expect(yield* pool.status).toMatchObject({ workers: 1, running: 0, queued: 0 })
+  })
 
+describe("a fault that leaves the worker whole ends just its own thread, and frees its slot", () => {
   it(
     "bad-reply",
     withPool(
@@ -190,11 +190,7 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
 
   it(
     "a second and a third Ready",
-    withPool(
-      "twice-ready",
-      (pool) => survives(pool, Effect.asVoid(pool.execute("Fault", undefined))),
-      { size: 1 }
-    )
+    withPool("twice-ready", (pool) => survives(pool, Effect.asVoid(pool.execute("Fault", undefined))), { size: 1 })
   )
 
   it(
@@ -207,9 +203,13 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
             const threads = yield* Effect.forEach([makeCells(), makeCells()], (cells) =>
               Effect.tap(pool.spawn("Hold", { cells }), () => whenSet(cells, 0))
             )
-            const reports = yield* Effect.forEach(threads, (thread) => Thread.shutdown(thread, { kill: "10 seconds" }), {
-              concurrency: "unbounded"
-            })
+            const reports = yield* Effect.forEach(
+              threads,
+              (thread) => Thread.shutdown(thread, { kill: "10 seconds" }),
+              {
+                concurrency: "unbounded"
+              }
+            )
             expect(reports.map(({ ending }) => ending._tag)).toEqual(["Killed", "Killed"])
             expect(reports.map(({ lost }) => lost.map(({ lease }) => lease))).toEqual([["page"], ["page"]])
             expect(tokens.released).toEqual(["hold", "hold"])
@@ -243,18 +243,33 @@ describe("what a worker has sent before its end counts", () => {
   })
 })
 
-describe("a worker that can't start makes the pool give up, with the reason", () => {
-  const failsToStart = (options: Partial<WorkerPool.Options>, fault: string, problem: RegExp) =>
-    Effect.gen(function* () {
-      const tokens: Tokens = { acquired: [], released: [] }
-      const exit = yield* Effect.exit(Effect.scoped(makePool(fault, tokens, options)))
-      expect(workerErrorOf(exit)).toMatchObject({
-        _tag: "SpawnFailed",
-        attempts: 5,
-        problem: expect.stringMatching(problem)
-      })
-    }).pipe(Effect.runPromise)
+/** Starts workers while it is allowed to, and calls `tried` each time that it is not. */
+const breakable = (tried: () => void) => {
+  const state = { broken: false, workers: [] as Array<Worker> }
+  const spawn: WorkerPool.Options["spawn"] = (options) => {
+    if (state.broken) {
+      tried()
+      throw new Error("no threads left")
+    }
+    const worker = new Worker(fixture("process-exit"), options)
+    state.workers.push(worker)
+    return worker
+  }
+  return { state, spawn }
+}
 
+const failsToStart = (options: Partial<WorkerPool.Options>, fault: string, problem: RegExp) =>
+  Effect.gen(function* () {
+    const tokens: Tokens = { acquired: [], released: [] }
+    const exit = yield* Effect.exit(Effect.scoped(makePool(fault, tokens, options)))
+    expect(workerErrorOf(exit)).toMatchObject({
+      _tag: "SpawnFailed",
+      attempts: 5,
+      problem: expect.stringMatching(problem)
+    })
+  }).pipe(Effect.runPromise)
+
+describe("a worker that can't start makes the pool give up, with the reason", () => {
   it.each([
     ["throws-at-import", /this module can't be loaded/],
     ["exits-at-import", /it ended with code 7: it ended before it was ready/],
@@ -275,9 +290,8 @@ describe("a worker that can't start makes the pool give up, with the reason", ()
   })
 
   it("a spawn that throws", () => {
-    const spawn = () => {
-      throw new Error("no threads left")
-    }
+    const { spawn, state } = breakable(() => {})
+    state.broken = true
     return failsToStart({ spawn }, "process-exit", /no threads left/)
   })
 
@@ -307,21 +321,6 @@ describe("a worker that can't start makes the pool give up, with the reason", ()
     expect(left).toEqual(handles)
   })
 })
-
-/** Starts workers while it is allowed to, and calls `tried` each time that it is not. */
-const breakable = (tried: () => void) => {
-  const state = { broken: false, workers: [] as Array<Worker> }
-  const spawn: WorkerPool.Options["spawn"] = (options) => {
-    if (state.broken) {
-      tried()
-      throw new Error("no threads left")
-    }
-    const worker = new Worker(fixture("process-exit"), options)
-    state.workers.push(worker)
-    return worker
-  }
-  return { state, spawn }
-}
 
 /** Completes when it has been called so many times. */
 const times = (count: number) => {

@@ -1,5 +1,5 @@
 /** Whether this process can end what its workers run, and what workers have to be started with for that. */
-import { Worker } from "node:worker_threads"
+import { Worker, workerData } from "node:worker_threads"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -8,6 +8,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Attachment } from "./attachment.ts"
 import * as Inspector from "./inspector.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
+import { handshakeOf } from "./message.ts"
 
 /** `undeclared`: also code outside declared sections, as far as a worker's own check of its Effect agrees. */
 export type Capabilities =
@@ -94,13 +95,14 @@ let measured: Capabilities | undefined
 const measuring = Semaphore.makeUnsafe(1)
 
 /**
- * What this process can do; tried out once, on a worker of its own.
+ * What this process can do; tried out once, on a worker of its own. A worker of a pool is told.
  *
  * *Cancellation*: that worker is ended, and waited for; whoever asks next tries again.
  */
-export const capabilities: Effect.Effect<Capabilities> = Effect.suspend(() =>
-  measured === undefined ? measuring.withPermit(measureOnce) : Effect.succeed(measured)
-)
+export const capabilities: Effect.Effect<Capabilities> = Effect.suspend(() => {
+  const known = measured ?? handshakeOf(workerData)?.capabilities
+  return known === undefined ? measuring.withPermit(measureOnce) : Effect.succeed(known)
+})
 
 const measureOnce = Effect.suspend(() =>
   measured === undefined

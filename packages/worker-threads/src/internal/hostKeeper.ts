@@ -87,13 +87,7 @@ export class HostKeeper {
   private readonly kept: Map<number, Kept> = new Map()
   private isClosed = false
 
-  constructor(
-    leases: HostLeases,
-    broker: HostBroker.HostBroker | undefined,
-    id: number,
-    enter: Enter,
-    reply: Reply
-  ) {
+  constructor(leases: HostLeases, broker: HostBroker.HostBroker | undefined, id: number, enter: Enter, reply: Reply) {
     this.leases = leases
     this.broker = broker ?? leases.broker
     this.id = id

@@ -5,6 +5,7 @@
  * What is checked here is the envelope; what a task gets and gives is checked by the Schemas of the contract.
  */
 import type { LeaseFate } from "@quiesce/core/ThreadAdapter"
+import type { Capabilities } from "./capabilities.ts"
 
 /** An interruption, a failure or a defect, with its content encoded. */
 export type EncodedReason =
@@ -144,7 +145,16 @@ export const decodeToHost = (u: unknown): ReadonlyArray<ToHost> | undefined =>
 /** What the host hands to a worker in its `workerData`, under this key. */
 export const handshakeKey = "~@quiesce/worker-threads"
 
+/** Of this thread; undefined where no pool has started it. */
+export const handshakeOf = (data: unknown): Handshake | undefined =>
+  typeof data === "object" && data !== null && handshakeKey in data
+    ? // Only the pool writes under this key.
+      (data[handshakeKey] as Handshake)
+    : undefined
+
 export interface Handshake {
   readonly port: MessagePort
   readonly control: SharedArrayBuffer
+  /** What the host can do: its worker's pools need not try it out again. */
+  readonly capabilities: Capabilities
 }

@@ -35,14 +35,23 @@ export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.Worke
     if (!isCount(max, 1)) return invalid("size", `${String(max)} is not a number of workers, which is at least 1`)
     if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${String(min)} is not between 0 and ${max}`)
     if (!(idleMillis >= 0)) return invalid("size.idle", "a time can't be negative or no time at all")
-    if (!(startMillis > 0 && startMillis <= 0x7fffffff)) return invalid("startWithin", "it is no time that can be waited")
+    if (!(startMillis > 0 && startMillis <= 0x7fffffff))
+      return invalid("startWithin", "it is no time that can be waited")
     if (!isCount(concurrency, 1)) return invalid("concurrency", `${String(concurrency)} is not a number of tasks`)
     if (bound !== Infinity && !isCount(bound, 0)) return invalid("queue.bound", `${String(bound)} is not a number`)
     if (steps !== undefined && Result.isFailure(steps)) return invalid("escalation", steps.failure.message)
     const names = (options.hostLeases ?? []).map(({ name }) => name)
     const twice = names.find((name, index) => names.indexOf(name) !== index)
     if (twice !== undefined) return invalid("hostLeases", `"${twice}" has two handlers`)
-    return Effect.succeed({ min, max, idleMillis, concurrency, startMillis, bound, whenFull: queue?.whenFull ?? "wait" })
+    return Effect.succeed({
+      min,
+      max,
+      idleMillis,
+      concurrency,
+      startMillis,
+      bound,
+      whenFull: queue?.whenFull ?? "wait"
+    })
   })
 
 const isCount = (value: number, least: number): boolean => Number.isInteger(value) && value >= least && value <= 65_536

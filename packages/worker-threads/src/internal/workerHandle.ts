@@ -86,7 +86,7 @@ export class WorkerHandle {
     this.control = ControlBlock.make(concurrency)
     this.reach = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
     // The port type of Node and that of the message are one.
-    const handshake = { port: port2, control: this.control.buffer } as unknown as Handshake
+    const handshake = { port: port2, control: this.control.buffer, capabilities } as unknown as Handshake
     try {
       this.worker = spawn({
         workerData: { [handshakeKey]: handshake },
