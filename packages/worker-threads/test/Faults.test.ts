@@ -194,6 +194,27 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
   )
 
   it(
+    "forged-release: a worker has the host release and acquire only for tasks of its own",
+    withPool("forged-release", (pool, tokens) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const held = yield* pool.spawn("Hold", { cells })
+          yield* whenSet(cells, 0)
+          // One slot of two is taken, so this is on the other worker.
+          const thread = yield* pool.spawn("Fault", undefined)
+          expect(yield* Thread.join(thread)).toBe(7)
+          expect(tokens.released).not.toContain("hold")
+          // What it asked for its own task went with that.
+          expect(tokens.acquired.filter((name) => name === "forged")).toHaveLength(1)
+          expect(tokens.released).toContain("forged")
+          expect(yield* Lease.tally(held)).toMatchObject({ acquired: 2, released: 0 })
+        })
+      )
+    )
+  )
+
+  it(
     "killed twice over, each thread has its own reason and end",
     withPool(
       "process-exit",

@@ -7,6 +7,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -35,22 +36,23 @@ export interface Verdict<A> {
   readonly end: boolean
 }
 
-/** How long code that runs has to come to a halt once it was asked to. */
-const patience = "500 millis"
-
 /** How long all of it may take; a worker in native code looks at nothing until that returns. */
 const limit = "5 seconds"
 
 /** The worker knows no other. */
 const realClock = Context.get(Context.empty(), Clock.Clock)
 
-/** Halts the worker and asks what is to follow; none when no JavaScript ran within the time that it has. */
+/**
+ * Halts the worker and asks what is to follow; none when no JavaScript ran within `patience`. On a machine that has more
+ * to run than it can, it takes its time until a thread that loops gets to see the request.
+ */
 export const halt = <A>(
   attachment: Attachment,
+  patience: Duration.Input,
   judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
 ): Effect.Effect<Option.Option<A>, Problem> =>
   attachment.exclusive.withPermit(
-    Effect.suspend(() => haltAndJudge(attachment, judge)).pipe(
+    Effect.suspend(() => haltAndJudge(attachment, patience, judge)).pipe(
       // Not waited for: a worker in native code answers when that returns.
       Effect.ensuring(Effect.sync(() => attachment.send("Debugger.disable"))),
       Effect.timeoutOption(limit),
@@ -61,14 +63,15 @@ export const halt = <A>(
 
 const haltAndJudge = <A>(
   attachment: Attachment,
+  patience: Duration.Input,
   judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
 ): Effect.Effect<Option.Option<A>, Problem> =>
   Effect.gen(function* () {
     const urls = yield* enable(attachment)
-    const paused = yield* pause(attachment)
+    const paused = yield* pause(attachment, patience)
     if (Option.isNone(paused)) return Option.none()
     const { value, end } = yield* judge(haltOf(attachment, paused.value, urls))
-    yield* attachment.post("Debugger.resume", { terminateOnResume: end })
+    yield* resume(attachment, end)
     return Option.some(value)
   })
 
@@ -103,7 +106,17 @@ const enable = (attachment: Attachment): Effect.Effect<ReadonlyMap<string, strin
       )
   })
 
-const pause = (attachment: Attachment): Effect.Effect<Option.Option<unknown>, Problem> =>
+/** Completes when the worker has gone on: a request to halt that comes before that would be taken for done. */
+const resume = (attachment: Attachment, end: boolean): Effect.Effect<void, Problem> =>
+  Effect.suspend(() => {
+    const resumed = Deferred.makeUnsafe<void>()
+    const stop = attachment.listen("Debugger.resumed", () => Deferred.doneUnsafe(resumed, Effect.void))
+    return attachment
+      .post("Debugger.resume", { terminateOnResume: end })
+      .pipe(Effect.andThen(Deferred.await(resumed)), Effect.ensuring(Effect.sync(stop)))
+  })
+
+const pause = (attachment: Attachment, patience: Duration.Input): Effect.Effect<Option.Option<unknown>, Problem> =>
   Effect.suspend(() => {
     const paused = Deferred.makeUnsafe<unknown>()
     const stop = attachment.listen("Debugger.paused", (params) => Deferred.doneUnsafe(paused, Effect.succeed(params)))
@@ -140,10 +153,19 @@ const haltOf = (attachment: Attachment, params: unknown, urls: ReadonlyMap<strin
     )
 })
 
+/** Who climbs a ladder waits for the stack, which is good to have and no more. */
+const locatePatience = "500 millis"
+const locateLimit = "1 second"
+
 /** Where the worker is: its stack as text, in the form of an `Error`'s; none when it is idle or in native code. */
 export const locate = (attachment: Attachment): Effect.Effect<Option.Option<string>> =>
-  halt(attachment, ({ frames }) => Effect.succeed({ value: frames.map(render).join("\n"), end: false })).pipe(
-    Effect.orElseSucceed(() => Option.none())
+  halt(attachment, locatePatience, ({ frames }) =>
+    Effect.succeed({ value: frames.map(render).join("\n"), end: false })
+  ).pipe(
+    Effect.orElseSucceed(() => Option.none()),
+    Effect.timeoutOption(locateLimit),
+    Effect.map(Option.flatten),
+    Effect.provideService(Clock.Clock, realClock)
   )
 
 const render = ({ name, url, line, column }: Frame): string =>

@@ -1,6 +1,9 @@
 /**
  * The host's line to the engine of its workers: V8's inspector, by way of Node's `NodeWorker` domain.
  *
+ * That domain is the main thread's alone, and knows all workers, however deep. So where the host is a worker itself, its
+ * line goes through the main thread: also while that loops or waits in JavaScript, but not while it is in native code.
+ *
  * Invariants:
  * 1. A connection is open while somebody uses it, and no longer: Node waits at exit for whoever is still connected.
  * 2. A worker that nobody asked for is left at once, so other workers and their debuggers see nothing of us.

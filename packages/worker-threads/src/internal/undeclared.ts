@@ -15,6 +15,9 @@ export type Outcome =
   | { readonly _tag: "Idle" }
   | { readonly _tag: "Refused"; readonly why: string }
 
+/** It is not waited for: whoever asked goes on to the next rung when its time has come. */
+const patience = "2 seconds"
+
 const idle: Outcome = { _tag: "Idle" }
 const watch = `globalThis[${JSON.stringify(key)}]`
 
@@ -25,7 +28,7 @@ const watch = `globalThis[${JSON.stringify(key)}]`
  * *Cancellation*: the worker goes on.
  */
 export const unwindUndeclared = (attachment: Attachment, task: number): Effect.Effect<Outcome> =>
-  Debugger.halt(attachment, (halt) => judge(halt, task)).pipe(
+  Debugger.halt(attachment, patience, (halt) => judge(halt, task)).pipe(
     Effect.map(Option.getOrElse(() => idle)),
     Effect.catch(({ why }: Problem) => Effect.succeed<Outcome>({ _tag: "Refused", why }))
   )
