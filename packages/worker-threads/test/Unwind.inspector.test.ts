@@ -48,10 +48,10 @@ describe("capabilities", () => {
 
   it("leaves nothing when it is interrupted, and tries again for whoever asks next", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [fixture("unwind-capabilities-cut.ts")])
-    const { during, left, then } = JSON.parse(stdout)
+    const { afterwards, during, left } = JSON.parse(stdout)
     expect(during).toBeGreaterThan(0)
     expect(left).toBe(0)
-    expect(then).toEqual({ unwind: true, undeclared: true })
+    expect(afterwards).toEqual({ unwind: true, undeclared: true })
   })
 
   it("says why, where the inspector is not permitted", async () => {
