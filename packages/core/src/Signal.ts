@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,9 +13,11 @@ import { format } from "effect/Formatter"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { Mutable } from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as Region from "./internal/region.ts"
+import { CurrentStretch, root, type Stretch } from "./internal/threadNode.ts"
 import type * as ThreadError from "./ThreadError.ts"
 
 /**
@@ -55,10 +58,12 @@ export const run = <A, E>(
   if (signal === undefined) return Effect.runPromise(effect)
   if (signal.aborted) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
-    const fiber = Effect.runFork(effect)
-    const disarm = onAbort(signal, () =>
-      fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(CancelReason.fromUnknown(signal.reason)))
-    )
+    const stretch: Mutable<Stretch> = { node: root, reason: undefined }
+    const fiber = Effect.runForkWith(Context.make(CurrentStretch, stretch))(effect)
+    const disarm = onAbort(signal, () => {
+      stretch.reason = CancelReason.fromUnknown(signal.reason)
+      fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(stretch.reason))
+    })
     fiber.addObserver((exit) => {
       disarm()
       if (Exit.isSuccess(exit)) return resolve(exit.value)

@@ -5,8 +5,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import type { CancelReason } from "./CancelReason.ts"
+import * as CancelReason from "./CancelReason.ts"
 import { EncodedError } from "./internal/encodedError.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { Settlement } from "./internal/settlement.ts"
@@ -129,11 +130,11 @@ class RemoteControls<A, E> implements ThreadControls<A, E> {
     this.cell.settle(exit, true)
   }
 
-  requestStop(reason: CancelReason): Effect.Effect<void> {
+  requestStop(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return this.controls.requestStop(reason)
   }
 
-  requestInterrupt(reason: CancelReason): Effect.Effect<void> {
+  requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return this.controls.requestInterrupt(reason)
   }
 
@@ -196,6 +197,26 @@ export const shareFlags = (
   // Every handle is a node of the tree.
   const node = thread as unknown as ThreadNode
   node.flags = flags
+}
+
+/**
+ * Makes a fiber, which other code has forked in a thread, a part of that: what cancels the thread reaches it as it does
+ * the thread's own fiber, at once, with the reason, and on into the regions in it. Of no effect on a thread that has
+ * not begun or has ended, or where another adapter runs it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  // Every handle is a node of the tree.
+  const node = thread as unknown as ThreadNode
+  if (node.ownFiber === undefined) return
+  const regions = node.regionOf(node.ownFiber)
+  const interrupt = (reason: CancelReason.CancelReason): void =>
+    fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
+  regions?.set(fiber, interrupt)
+  fiber.addObserver(() => regions?.delete(fiber))
+  if (node.isCancelled) interrupt(node.reason!)
 }
 
 /**

@@ -40,7 +40,7 @@ export const main = <Rpcs extends Rpc.Any, E>(
   }
   const { port } = handshake
   const program = Effect.flatMap(Layer.build(handlers), (context) =>
-    WorkerRuntime.serve(group.requests, context.mapUnsafe, handshake)
+    WorkerRuntime.serve(WorkerRuntime.entriesOf(group.requests, context.mapUnsafe), handshake)
   )
   Effect.runFork(Effect.scopedWith((scope) => Scope.provide(program, scope))).addObserver((exit) => {
     if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {

@@ -18,11 +18,11 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Codec from "./internal/codec.ts"
-import * as Unwinding from "./internal/capabilities.ts"
-import { Crew } from "./internal/crew.ts"
-import * as PoolOptions from "./internal/poolOptions.ts"
+import type * as Unwinding from "./internal/capabilities.ts"
+import type { Crew } from "./internal/crew.ts"
 import * as HostBroker from "./internal/hostBroker.ts"
-import { HostLeases } from "./internal/hostKeeper.ts"
+import { openCrew } from "./internal/openCrew.ts"
+import type { HostLeases } from "./internal/hostKeeper.ts"
 import { RemoteTask } from "./internal/remoteTask.ts"
 import { type Started, streamOf } from "./internal/remoteStream.ts"
 import type * as HostLease from "./HostLease.ts"
@@ -152,16 +152,7 @@ export const make = <Rpcs extends Rpc.Any>(
   options: Options
 ): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
-    const parsed = yield* PoolOptions.parse(options)
-    const capabilities = yield* Unwinding.capabilities
-    const context = yield* Effect.context<never>()
-    const crew = new Crew(options.spawn, parsed, capabilities, context)
-    const hostLeases = new HostLeases(options.hostLeases ?? [], context)
-    yield* Effect.acquireRelease(
-      Effect.onError(crew.open, () => crew.close),
-      () => Effect.andThen(crew.close, hostLeases.idle),
-      { interruptible: true }
-    )
+    const { capabilities, crew, hostLeases } = yield* openCrew(options)
     return new Pool(
       group.requests,
       crew,

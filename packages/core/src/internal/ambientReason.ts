@@ -1,5 +1,5 @@
 /**
- * Why the thread that runs right now is being cancelled.
+ * Why the thread that runs right now, or the stretch of it, is being cancelled.
  *
  * Effect interrupts the fibers that its own combinators fork (`Effect.all`, `Effect.race`) without a reason. Those are
  * part of a thread all the same, so that a finalizer in them is told the thread's.

@@ -5,12 +5,13 @@
  * mask on to it, and hands its own interruption on, reason and all.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
-import { CurrentNode, type ThreadNode } from "./threadNode.ts"
+import { CurrentNode, CurrentStretch, type Stretch, type ThreadNode } from "./threadNode.ts"
 
 /**
  * Runs `work`. `arm` is handed what interrupts it, before it begins, and gives back what disarms; that runs as soon as
@@ -61,11 +62,12 @@ const pending: Effect.Effect<readonly [CancelReason.CancelReason | undefined, bo
 })
 
 /** The fiber of the work. */
-class Inner<A, E> {
+class Inner<A, E> implements Stretch {
   /** The reason of an interrupt that came before the work could begin. */
   early: CancelReason.CancelReason | undefined = undefined
+  readonly node: ThreadNode
+  reason: CancelReason.CancelReason | undefined = undefined
   private readonly outer: Fiber.Fiber<unknown, unknown>
-  private readonly node: ThreadNode
   private readonly wasCancelled: boolean
   private fiber: Fiber.Fiber<A, E> | undefined = undefined
   private told: CancelReason.CancelReason | undefined = undefined
@@ -77,6 +79,7 @@ class Inner<A, E> {
   }
 
   interrupt(reason: CancelReason.CancelReason): void {
+    this.reason ??= reason
     if (this.fiber === undefined) this.early ??= reason
     else this.fiber.interruptUnsafe(this.outer.id, CancelReason.toAnnotations(reason))
   }
@@ -90,6 +93,7 @@ class Inner<A, E> {
     const body = Effect.withFiber((fiber) => {
       // The fiber that evaluates this is the one that was forked for it.
       this.attach(fiber as Fiber.Fiber<A, E>)
+      fiber.setContext(Context.add(fiber.context, CurrentStretch, this))
       return work
     })
     return Effect.map(Effect.forkDetach(body, { startImmediately: true, uninterruptible: "inherit" }), (fiber) => {

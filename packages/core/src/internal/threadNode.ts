@@ -362,7 +362,24 @@ export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<Thre
   }
 )
 
+/** A stretch of a thread's work that can be cancelled by itself. */
+export interface Stretch {
+  readonly node: ThreadNode
+  /** The first reason for which it was cancelled, if it was. */
+  readonly reason: CancelReason.CancelReason | undefined
+}
+
+/** The innermost stretch that a fiber is part of. It counts for its own thread only, not for those spawned in it. */
+export const CurrentStretch: Context.Reference<Stretch | undefined> = Context.Reference<Stretch | undefined>(
+  "@quiesce/core/Thread/CurrentStretch",
+  {
+    defaultValue: () => undefined
+  }
+)
+
 AmbientReason.setSource((fiber) => {
   const node = fiber.getRef(CurrentNode)
+  const stretch = fiber.getRef(CurrentStretch)
+  if (stretch?.node === node && stretch.reason !== undefined) return stretch.reason
   return node.isCancelled ? node.reason : undefined
 })

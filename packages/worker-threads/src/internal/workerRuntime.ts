@@ -12,7 +12,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import type * as Rpc from "effect/rpc/Rpc"
+import * as Rpc from "effect/rpc/Rpc"
 import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Codec from "./codec.ts"
@@ -24,21 +24,27 @@ import { PortScheduler } from "./portScheduler.ts"
 import type { SectionRunner } from "./section.ts"
 import * as SectionRunners from "./sectionRunner.ts"
 import * as StalledFiber from "./stalledFiber.ts"
-import { WorkerTask } from "./workerTask.ts"
+import { type Run, WorkerTask } from "./workerTask.ts"
 
-/** The handlers' side of one entry of the contract. */
-interface Entry {
-  readonly rpc: Rpc.AnyWithProps
+/** What is run for the tasks of one name. */
+export interface Entry {
   readonly codec: Codec.TaskCodec
-  readonly handler: Rpc.Handler<string>["handler"]
+  readonly run: Run
   /** All that a task of this kind runs with. */
   readonly context: Context.Context<never>
 }
 
-/** Serves until the host closes; its scope is that of all tasks. */
+/** What a worker serves. */
+export interface Entries {
+  readonly get: (name: string) => Entry | undefined
+}
+
+/**
+ * Serves what `entries` makes of the context that tasks run in and of its scheduler, until the host closes; its scope
+ * is that of all tasks.
+ */
 export const serve = (
-  requests: ReadonlyMap<string, Rpc.Any>,
-  handlers: ReadonlyMap<string, unknown>,
+  entries: (context: Context.Context<never>, scheduler: PortScheduler) => Entries,
   handshake: Handshake
 ): Effect.Effect<void, never, Scope.Scope> => {
   const control = ControlBlock.fromBuffer(handshake.control)
@@ -51,7 +57,7 @@ export const serve = (
     const runtime = new WorkerRuntime(
       handshake.port,
       control,
-      entriesOf(requests, handlers, context),
+      entries(context, scheduler),
       sections,
       scheduler,
       watch,
@@ -78,31 +84,35 @@ const taskOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => {
   return slot < 0 ? undefined : slot
 }
 
-const entriesOf = (
-  requests: ReadonlyMap<string, Rpc.Any>,
-  handlers: ReadonlyMap<string, unknown>,
-  context: Context.Context<never>
-): ReadonlyMap<string, Entry> => {
-  const entries = new Map<string, Entry>()
-  for (const [tag, any] of requests) {
-    // Every Rpc has its schemas; the group's type only forgets them.
-    const rpc = any as unknown as Rpc.AnyWithProps
-    const handler = handlers.get(rpc.key) as Rpc.Handler<string> | undefined
-    if (handler === undefined) continue
-    entries.set(tag, {
-      rpc,
-      codec: Codec.of(rpc),
-      handler: handler.handler,
-      context: Context.merge(handler.context, context)
-    })
+/** Of a contract and its handlers. */
+export const entriesOf =
+  (requests: ReadonlyMap<string, Rpc.Any>, handlers: ReadonlyMap<string, unknown>) =>
+  (context: Context.Context<never>): Entries => {
+    const entries = new Map<string, Entry>()
+    for (const [tag, any] of requests) {
+      // Every Rpc has its schemas; the group's type only forgets them.
+      const rpc = any as unknown as Rpc.AnyWithProps
+      const found = handlers.get(rpc.key) as Rpc.Handler<string> | undefined
+      if (found === undefined) continue
+      entries.set(tag, {
+        codec: Codec.of(rpc),
+        // The shape of what a handler is called with is Effect's; what pools have no use for is empty.
+        run: (payload, { id }) =>
+          Rpc.unwrap(found.handler(payload, { rpc, client, headers, requestId: requestId(id) })) as ReturnType<Run>,
+        context: Context.merge(found.context, context)
+      })
+    }
+    return entries
   }
-  return entries
-}
+
+const client = new Rpc.ServerClient(0)
+const headers = {} as never
+const requestId = (id: number): never => String(id) as never
 
 class WorkerRuntime {
   private readonly port: MessagePort
   private readonly control: ControlBlock.ControlBlock
-  private readonly entries: ReadonlyMap<string, Entry>
+  private readonly entries: Entries
   private readonly sections: SectionRunner
   private readonly scheduler: PortScheduler
   private readonly watch: StalledFiber.Watch
@@ -113,7 +123,7 @@ class WorkerRuntime {
   constructor(
     port: MessagePort,
     control: ControlBlock.ControlBlock,
-    entries: ReadonlyMap<string, Entry>,
+    entries: Entries,
     sections: SectionRunner,
     scheduler: PortScheduler,
     watch: StalledFiber.Watch,

@@ -15,7 +15,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Rpc from "effect/rpc/Rpc"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Codec from "./codec.ts"
@@ -31,15 +30,29 @@ export interface Options {
   readonly label: string
   readonly control: ControlBlock.ControlBlock
   readonly outbox: Outbox<ToHost>
-  readonly rpc: Rpc.AnyWithProps
   readonly codec: Codec.TaskCodec
-  readonly handler: Rpc.Handler<string>["handler"]
+  readonly run: Run
   readonly context: Context.Context<never>
+}
+
+/** What a task does with its decoded payload. */
+export type Run = (
+  payload: unknown,
+  task: Outlet
+) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+
+/** By which a task can send chunks by itself, instead of giving a stream. */
+export interface Outlet {
+  readonly id: number
+  /** Throws when a value can't be cloned; then nothing is sent. */
+  readonly chunk: (values: ReadonlyArray<unknown>, transfers: ReadonlyArray<unknown>) => void
+  /** Waits until the host wants one more. */
+  readonly credit: Effect.Effect<void>
 }
 
 let lastLease = 0
 
-export class WorkerTask {
+export class WorkerTask implements Outlet {
   private readonly options: Options
   private thread: Thread.Thread<unknown, unknown> | undefined = undefined
   /** What was asked before the thread was there; then nothing waits any more. */
@@ -93,6 +106,10 @@ export class WorkerTask {
     })
   }
 
+  get id(): number {
+    return this.options.id
+  }
+
   get slot(): number {
     return this.options.slot
   }
@@ -140,30 +157,36 @@ export class WorkerTask {
   }
 
   private body(payload: unknown): Effect.Effect<unknown, unknown> {
-    const { codec, handler, rpc } = this.options
+    const { codec, run } = this.options
     return Effect.flatMap(
       Effect.mapError(codec.payload.decode(payload), (problem) => new Error(`The payload does not fit: ${problem}`)),
       (decoded) => {
-        // The shape of what a handler is called with is Effect's; what pools have no use for is empty.
-        const result = Rpc.unwrap(handler(decoded, { rpc, client, headers, requestId: requestId(this.options.id) }))
-        return Stream.isStream(result) ? this.stream(result) : (result as Effect.Effect<unknown, unknown>)
+        const result = run(decoded, this)
+        return Stream.isStream(result) ? this.stream(result) : result
       }
     )
   }
 
+  chunk(values: ReadonlyArray<unknown>, transfers: ReadonlyArray<unknown>): void {
+    this.options.outbox.putNow({ _tag: "Chunk", id: this.options.id, values }, transfers)
+  }
+
+  get credit(): Effect.Effect<void> {
+    return Effect.asVoid(this.credits.take(1))
+  }
+
   /** Sends a stream chunk by chunk, each for a credit. */
   private stream(stream: Stream.Stream<unknown, unknown>): Effect.Effect<void, unknown> {
-    const { codec, id, outbox } = this.options
-    const element = codec.element
+    const element = this.options.codec.element
     if (element === undefined) return Effect.die(new Error("The contract does not declare a stream"))
     return Stream.runForEachArray(stream, (values) =>
       Effect.andThen(
-        this.credits.take(1),
+        this.credit,
         Effect.suspend(() => {
           const transfers: Array<unknown> = []
           return Effect.map(
             Effect.orDie(Effect.forEach(values, (value) => element.encode(value, transfers))),
-            (encoded) => outbox.putNow({ _tag: "Chunk", id, values: encoded }, transfers)
+            (encoded) => this.chunk(encoded, transfers)
           )
         })
       )
@@ -205,10 +228,6 @@ export class WorkerTask {
     Effect.runFork(Effect.map(encoding, sendEncoded))
   }
 }
-
-const client = new Rpc.ServerClient(0)
-const headers = {} as never
-const requestId = (id: number): never => String(id) as never
 
 /** The requests of a task, where they can be seen while no message is delivered. */
 class SharedFlags {

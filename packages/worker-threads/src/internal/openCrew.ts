@@ -1,0 +1,30 @@
+/** Opens the workers of a pool, and closes them with the scope; nothing of them is left then. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Options } from "../WorkerPool.ts"
+import type * as WorkerError from "../WorkerError.ts"
+import * as Unwinding from "./capabilities.ts"
+import { Crew } from "./crew.ts"
+import { HostLeases } from "./hostKeeper.ts"
+import * as PoolOptions from "./poolOptions.ts"
+
+export interface Opened {
+  readonly crew: Crew
+  readonly capabilities: Unwinding.Capabilities
+  readonly hostLeases: HostLeases
+}
+
+export const openCrew = (options: Options): Effect.Effect<Opened, WorkerError.WorkerError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const parsed = yield* PoolOptions.parse(options)
+    const capabilities = yield* Unwinding.capabilities
+    const context = yield* Effect.context<never>()
+    const crew = new Crew(options.spawn, parsed, capabilities, context)
+    const hostLeases = new HostLeases(options.hostLeases ?? [], context)
+    yield* Effect.acquireRelease(
+      Effect.onError(crew.open, () => crew.close),
+      () => Effect.andThen(crew.close, hostLeases.idle),
+      { interruptible: true }
+    )
+    return { crew, capabilities, hostLeases }
+  })

@@ -1,0 +1,28 @@
+/** What has ended a call without a reply, as Effect's RpcClient tells it: interruptions and defects are left as they are. */
+import { ThreadError } from "@quiesce/core/ThreadError"
+import * as Cause from "effect/Cause"
+import { RpcClientDefect, RpcClientError } from "effect/rpc/RpcClientError"
+import * as EffectWorkerError from "effect/workers/WorkerError"
+import * as WorkerError from "../WorkerError.ts"
+
+export const fromCause = (cause: Cause.Cause<unknown>): Cause.Cause<RpcClientError> => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  // What else is said of a worker that was lost is in the error already.
+  return failure === undefined ? (cause as Cause.Cause<never>) : Cause.fail(new RpcClientError({ reason: reasonOf(failure.error) }))
+}
+
+const reasonOf = (error: unknown): RpcClientError["reason"] => {
+  const message = error instanceof WorkerError.WorkerError || error instanceof ThreadError ? error.message : String(error)
+  if (!(error instanceof WorkerError.WorkerError)) return new RpcClientDefect({ message, cause: error })
+  switch (error.reason._tag) {
+    case "SpawnFailed":
+      return new EffectWorkerError.WorkerSpawnError({ message, cause: error })
+    case "NotSendable":
+      return new EffectWorkerError.WorkerSendError({ message, cause: error })
+    case "WorkerExited":
+    case "BadReply":
+      return new EffectWorkerError.WorkerReceiveError({ message, cause: error })
+    default:
+      return new EffectWorkerError.WorkerUnknownError({ message, cause: error })
+  }
+}
