@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { expect, it } from "vitest"
 import { program as stopFlag } from "../02-stop-flag/program.ts"
 import { program as raiseFromOutside } from "../03-raise-from-outside/program.ts"
 import { program as joinWithTimeout } from "../04-join-with-timeout/program.ts"
-import { runFile, runVirtually } from "./support.ts"
+import { runFile, runVirtually, workspace } from "./support.ts"
 
 const stopFlagLines = [
   'sleeper: awake, because "Closing time"',
@@ -57,4 +59,41 @@ it.each([
   expect(errors).toBe("")
   expect(lines).toEqual(expected)
   expect(code).toBe(0)
+})
+
+it("05-effect-rpc: one line each on the host and in the worker, and calls end as threads do", async () => {
+  const { lines, errors, code } = await runFile("examples/05-effect-rpc/main.ts")
+
+  expect(errors).toBe("")
+  expect(lines).toEqual([
+    "RpcClient.layerProtocolWorker",
+    "  a report is called off at row 3   back, half a report lies there",
+    "  its handler was told              nothing",
+    "  a call on another worker crashes  the report has failed, too",
+    "  two endless loops are interrupted the next call waits 3 seconds for nothing",
+    "  the workers are gone              2 lock files are left",
+    "RpcProtocol.layerClient",
+    "  a report is called off at row 3   back, all is tidy",
+    "  its handler was told              Aborted: the user has changed her mind",
+    "  a call on another worker crashes  the report goes on",
+    "  two endless loops are interrupted the next call is answered",
+    "  the workers are gone              0 lock files are left"
+  ])
+  expect(code).toBe(0)
+}, 120_000)
+
+it.each([
+  ["protocol.ts", "RpcClient.layerProtocolWorker(", "RpcProtocol.layerClient("],
+  ["reports.worker.ts", "RpcServer.layerProtocolWorkerRunner", "RpcProtocol.layerServer"]
+])("05-effect-rpc: %s differs in that line only", (file, was, is) => {
+  const statements = (folder: string) =>
+    readFileSync(join(workspace, "examples/05-effect-rpc", folder, file), "utf8")
+      .split("\n")
+      .filter((line) => !line.startsWith("import ") && !line.startsWith("/**"))
+  const [before, after] = [statements("before"), statements("after")]
+
+  const changed = before.flatMap((line, at) => (line === after[at] ? [] : [[line, after[at]]]))
+
+  expect(after).toHaveLength(before.length)
+  expect(changed).toEqual([[expect.stringContaining(was), expect.stringContaining(is)]])
 })

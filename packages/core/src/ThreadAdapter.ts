@@ -201,8 +201,8 @@ export const shareFlags = (
 
 /**
  * Makes a fiber, which other code has forked in a thread, a part of that: what cancels the thread reaches it as it does
- * the thread's own fiber, at once, with the reason, and on into the regions in it. Of no effect on a thread that has
- * not begun or has ended, or where another adapter runs it.
+ * the thread's own fiber, at once, with the reason, and on into the regions that it enters from now on. Of no effect on
+ * a thread that has not begun or has ended, or where another adapter runs it.
  *
  * @category constructors
  * @since 0.1.0

@@ -173,6 +173,56 @@ describe("Signal.run", () => {
   })
 })
 
+/** Never ends; each of its fibers, forked by a combinator of Effect, notes why it was interrupted. */
+const forked = (seen: Array<string>): Effect.Effect<unknown> => {
+  const one = Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(...messages(exit))))
+  return Effect.all([one, one], { concurrency: "unbounded" })
+}
+
+describe("the reason of a signal", () => {
+  it("reaches the fibers that Effect's combinators fork: run", async () => {
+    const controller = new AbortController()
+    const seen: Array<string> = []
+    const running = outcome(Signal.run(forked(seen), { signal: controller.signal }))
+    controller.abort(gone)
+    expect(await running).toEqual(["rejected", gone])
+    expect(seen).toEqual(["Aborted: gone", "Aborted: gone"])
+  })
+
+  it.effect("reaches the fibers that Effect's combinators fork: interruptOn, outside threads and inside", () =>
+    Effect.gen(function* () {
+      for (const wrap of [
+        Effect.exit,
+        (work: Effect.Effect<unknown>) => Effect.flatMap(Thread.spawn(work), Thread.await)
+      ]) {
+        const controller = new AbortController()
+        const seen: Array<string> = []
+        const fiber = yield* Effect.forkChild(wrap(Signal.interruptOn(forked(seen), controller.signal)), now)
+        yield* settle
+        controller.abort(gone)
+        yield* Fiber.await(fiber)
+        expect(seen).toEqual(["Aborted: gone", "Aborted: gone"])
+      }
+    })
+  )
+
+  it.effect("is not that of a thread which was spawned under it and ends for another", () =>
+    Effect.gen(function* () {
+      const controller = new AbortController()
+      const seen: Array<string> = []
+      const scope = yield* Scope.make()
+      const spawning = Effect.andThen(Scope.provide(Thread.spawn(forked(seen)), scope), Effect.never)
+      const fiber = yield* Effect.forkChild(Signal.interruptOn(spawning, controller.signal), now)
+      yield* settle
+      controller.abort(gone)
+      yield* Fiber.await(fiber)
+      expect(seen).toEqual([])
+      yield* Scope.close(scope, Exit.void)
+      expect(seen).toEqual(["Its scope has closed", "Its scope has closed"])
+    })
+  )
+})
+
 describe("Signal.promise", () => {
   it.effect("gives the value, and a rejection or a throw as a failure with its cause", () =>
     Effect.gen(function* () {

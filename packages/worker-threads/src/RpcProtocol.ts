@@ -42,9 +42,7 @@ import type * as WorkerPool from "./WorkerPool.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layerClient = (
-  options: WorkerPool.Options
-): Layer.Layer<RpcClient.Protocol, WorkerError.WorkerError> =>
+export const layerClient = (options: WorkerPool.Options): Layer.Layer<RpcClient.Protocol, WorkerError.WorkerError> =>
   Layer.effect(RpcClient.Protocol, RpcClientProtocol.make(options))
 
 /**

@@ -35,5 +35,8 @@ export const listen: Effect.Effect<Effect.Effect<unknown>, never, Scope.Scope> =
     parentPort?.on("message", listener).unref()
   })
   const closed = Effect.sync(() => parentPort?.off("message", listener))
-  return Effect.as(Effect.acquireRelease(listening, () => closed), Deferred.await(received))
+  return Effect.as(
+    Effect.acquireRelease(listening, () => closed),
+    Deferred.await(received)
+  )
 })

@@ -97,7 +97,8 @@ class Calls {
         return Effect.sync(() => this.calls.get(clientId)?.get(message.requestId)?.task.pull(1))
       case "Interrupt":
         return this.interrupt(clientId, message.requestId)
-      default:
+      case "Eof":
+      case "Ping":
         return Effect.void
     }
   }

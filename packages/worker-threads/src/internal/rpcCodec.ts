@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import type { Problem, TaskCodec } from "./codec.ts"
 
 /** By which Effect encodes what is in the envelope: as for its own worker protocol, which takes what JSON can say. */
-export const codecFor: RpcSerialization.CodecFor = Schema.toCodecJson as RpcSerialization.CodecFor
+export const codecFor: RpcSerialization.CodecFor = Schema.toCodecJson
 
 export type EncodedReply = RpcMessage.ResponseExitEncoded["exit"]
 

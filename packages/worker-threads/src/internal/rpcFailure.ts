@@ -8,21 +8,25 @@ import * as WorkerError from "../WorkerError.ts"
 export const fromCause = (cause: Cause.Cause<unknown>): Cause.Cause<RpcClientError> => {
   const failure = cause.reasons.find(Cause.isFailReason)
   // What else is said of a worker that was lost is in the error already.
-  return failure === undefined ? (cause as Cause.Cause<never>) : Cause.fail(new RpcClientError({ reason: reasonOf(failure.error) }))
+  return failure === undefined
+    ? (cause as Cause.Cause<never>)
+    : Cause.fail(new RpcClientError({ reason: reasonOf(failure.error) }))
 }
 
 const reasonOf = (error: unknown): RpcClientError["reason"] => {
-  const message = error instanceof WorkerError.WorkerError || error instanceof ThreadError ? error.message : String(error)
+  const message =
+    error instanceof WorkerError.WorkerError || error instanceof ThreadError ? error.message : String(error)
   if (!(error instanceof WorkerError.WorkerError)) return new RpcClientDefect({ message, cause: error })
-  switch (error.reason._tag) {
-    case "SpawnFailed":
-      return new EffectWorkerError.WorkerSpawnError({ message, cause: error })
-    case "NotSendable":
-      return new EffectWorkerError.WorkerSendError({ message, cause: error })
-    case "WorkerExited":
-    case "BadReply":
-      return new EffectWorkerError.WorkerReceiveError({ message, cause: error })
-    default:
-      return new EffectWorkerError.WorkerUnknownError({ message, cause: error })
-  }
+  const Kind = kinds[error.reason._tag] ?? EffectWorkerError.WorkerUnknownError
+  return new Kind({ message, cause: error })
 }
+
+/** Which of Effect's errors of workers says the same; for the rest there is one that says nothing. */
+const kinds: { readonly [Tag in WorkerError.WorkerErrorReason["_tag"]]?: Kind } = {
+  SpawnFailed: EffectWorkerError.WorkerSpawnError,
+  NotSendable: EffectWorkerError.WorkerSendError,
+  WorkerExited: EffectWorkerError.WorkerReceiveError,
+  BadReply: EffectWorkerError.WorkerReceiveError
+}
+
+type Kind = new (props: { readonly message: string; readonly cause: unknown }) => EffectWorkerError.WorkerErrorReason

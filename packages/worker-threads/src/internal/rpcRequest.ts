@@ -88,7 +88,10 @@ export class RpcRequest {
         return this.settle({ exit: response.exit, transfers })
       case "Defect":
         return this.settle({ exit: died(response.defect), transfers: [] })
-      default:
+      // What an RpcServer does not send for a request.
+      case "ClientProtocolError":
+      case "Pong":
+      case "Request":
         return Effect.void
     }
   }

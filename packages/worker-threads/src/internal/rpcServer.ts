@@ -47,11 +47,7 @@ const noHandshake: WorkerError.WorkerErrorReason = {
   problem: "RpcProtocol.layerServer was built outside a worker of RpcProtocol.layerClient, which has the worker started"
 }
 
-const serve = (
-  requests: Map<number, RpcRequest>,
-  write: Write,
-  handshake: Handshake
-): Effect.Effect<void> => {
+const serve = (requests: Map<number, RpcRequest>, write: Write, handshake: Handshake): Effect.Effect<void> => {
   const codec = RpcCodec.make("request")
   const handle: WorkerRuntime.Entry["run"] = (payload, outlet) => {
     // The codec has decoded it.

@@ -36,10 +36,7 @@ export interface Options {
 }
 
 /** What a task does with its decoded payload. */
-export type Run = (
-  payload: unknown,
-  task: Outlet
-) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+export type Run = (payload: unknown, task: Outlet) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
 
 /** By which a task can send chunks by itself, instead of giving a stream. */
 export interface Outlet {

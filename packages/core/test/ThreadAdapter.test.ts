@@ -1,0 +1,83 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Deadline, Thread, ThreadAdapter } from "@quiesce/core"
+import { Effect, Fiber, Latch } from "effect"
+import { messages, settle } from "./support.ts"
+
+const why = CancelReason.shutdown("Tea time")
+
+/** Never ends, and notes why it was interrupted. */
+const noting = (seen: Array<string>) =>
+  Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(...messages(exit))))
+
+/** A thread that waits for a fiber which other code has forked. */
+const around = Effect.fnUntraced(function* (work: Effect.Effect<unknown, unknown>) {
+  let fiber: Fiber.Fiber<unknown, unknown> | undefined
+  const thread = yield* Thread.spawn(
+    Effect.gen(function* () {
+      fiber = Effect.runForkWith(yield* Effect.context<never>())(work)
+      ThreadAdapter.extendTo(yield* Thread.current, fiber)
+      yield* Effect.onInterrupt(Effect.never, () => Effect.asVoid(Fiber.await(fiber!)))
+    })
+  )
+  yield* settle
+  return { thread, fiber: fiber! }
+})
+
+describe("ThreadAdapter.extendTo", () => {
+  it.effect("interrupts the fiber with the thread, for its reason", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const { thread } = yield* around(noting(seen))
+      yield* Thread.interrupt(thread, why)
+      expect(seen).toEqual(["Tea time"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("reaches the regions in the fiber under the mask of just that place", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const gate = yield* Latch.make()
+      const region = Effect.uninterruptibleMask((restore) =>
+        Effect.andThen(Effect.exit(Deadline.within(restore(noting(seen)), "1 hour")), gate.await)
+      )
+      // The region is entered when the fiber is a part of the thread.
+      const { thread } = yield* around(Effect.andThen(Effect.yieldNow, region))
+      const interrupting = yield* Effect.forkChild(Thread.interrupt(thread, why), { startImmediately: true })
+      yield* settle
+      expect(seen).toEqual(["Tea time"])
+      expect(interrupting.pollUnsafe()).toBeUndefined()
+      yield* gate.open
+      yield* Fiber.join(interrupting)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("interrupts the fiber at once where the thread was cancelled before", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const thread = yield* Thread.spawn(
+        Effect.onInterrupt(Effect.never, () =>
+          Effect.gen(function* () {
+            const fiber = Effect.runForkWith(yield* Effect.context<never>())(noting(seen))
+            ThreadAdapter.extendTo(yield* Thread.current, fiber)
+            yield* Fiber.await(fiber)
+          }).pipe(Effect.orDie)
+        )
+      )
+      yield* settle
+      yield* Thread.interrupt(thread, why)
+      expect(seen).toEqual(["Tea time"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("leaves a fiber alone whose thread has ended", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.void)
+      yield* Thread.join(thread)
+      const fiber = yield* Effect.forkChild(Effect.never, { startImmediately: true })
+      ThreadAdapter.extendTo(thread, fiber)
+      yield* Thread.interrupt(thread, why)
+      expect(fiber.pollUnsafe()).toBeUndefined()
+      yield* Fiber.interrupt(fiber)
+    }).pipe(Effect.scoped)
+  )
+})
