@@ -170,7 +170,7 @@ describe("a HostLease that a leaf asks for is kept by the main thread", () => {
     "released, not lost, when the worker in between is killed: %s",
     nested((pool, depth, cells, tokens) =>
       Effect.gen(function* () {
-        const thread = yield* pool.spawn("Do", { depth, cells, action: "lease" })
+        const thread = yield* pool.spawn("Do", { depth, cells, action: "leaseAndCount" })
         yield* whenSet(cells, cell.begun)
         expect(tokens).toEqual({ acquired: ["leaf"], released: [] })
         const report = yield* Thread.shutdown(thread, kill)

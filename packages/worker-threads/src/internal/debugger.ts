@@ -106,14 +106,20 @@ const enable = (attachment: Attachment): Effect.Effect<ReadonlyMap<string, strin
       )
   })
 
+/** It goes on in any case; if it is not seen to, that is no reason to take it back. */
+const resumePatience = "1 second"
+
 /** Completes when the worker has gone on: a request to halt that comes before that would be taken for done. */
-const resume = (attachment: Attachment, end: boolean): Effect.Effect<void, Problem> =>
+const resume = (attachment: Attachment, end: boolean): Effect.Effect<unknown, Problem> =>
   Effect.suspend(() => {
     const resumed = Deferred.makeUnsafe<void>()
     const stop = attachment.listen("Debugger.resumed", () => Deferred.doneUnsafe(resumed, Effect.void))
     return attachment
       .post("Debugger.resume", { terminateOnResume: end })
-      .pipe(Effect.andThen(Deferred.await(resumed)), Effect.ensuring(Effect.sync(stop)))
+      .pipe(
+        Effect.andThen(Effect.timeoutOption(Deferred.await(resumed), resumePatience)),
+        Effect.ensuring(Effect.sync(stop))
+      )
   })
 
 const pause = (attachment: Attachment, patience: Duration.Input): Effect.Effect<Option.Option<unknown>, Problem> =>
@@ -155,7 +161,7 @@ const haltOf = (attachment: Attachment, params: unknown, urls: ReadonlyMap<strin
 
 /** Who climbs a ladder waits for the stack, which is good to have and no more. */
 const locatePatience = "500 millis"
-const locateLimit = "1 second"
+const locateLimit = "3 seconds"
 
 /** Where the worker is: its stack as text, in the form of an `Error`'s; none when it is idle or in native code. */
 export const locate = (attachment: Attachment): Effect.Effect<Option.Option<string>> =>
