@@ -21,7 +21,12 @@ interface Tokens {
 const makePool = (fault: string, tokens: Tokens, options?: Partial<WorkerPool.Options>) =>
   WorkerPool.make(Faults, {
     spawn: (options) =>
-      new Worker(fixture(fault), { ...options, resourceLimits: { maxOldGenerationSizeMb: 24 }, stderr: true }),
+      new Worker(fixture(fault), {
+        ...options,
+        // With a young generation as large as usual, running out of memory may end the process.
+        resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 },
+        stderr: true
+      }),
     size: 2,
     hostLeases: [
       HostLease.handler(Token, (name) =>
