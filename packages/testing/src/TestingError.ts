@@ -5,6 +5,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
+import * as LeftOver from "./LeftOver.ts"
 
 /**
  * What is wrong.
@@ -16,6 +17,7 @@ import * as Schema from "effect/Schema"
  * - `InvalidOption`: an option that can't be used as given
  * - `NotCancelSafe`: a cancel left something behind; `report` is the text of all findings
  * - `WrongOrder`: the program does not succeed in every order of its fibers; of those the first, with its seed
+ * - `LeftOver`: something that an effect has made is still there after its end
  *
  * @category models
  * @since 0.1.0
@@ -35,6 +37,7 @@ export type TestingErrorReason =
       readonly problems: ReadonlyArray<string>
       readonly trace: string
     }
+  | { readonly _tag: "LeftOver"; readonly leftOvers: ReadonlyArray<LeftOver.LeftOver> }
 
 const TestingErrorReason: Schema.Codec<TestingErrorReason> = Schema.Union([
   Schema.TaggedStruct("Empty", {}),
@@ -49,7 +52,8 @@ const TestingErrorReason: Schema.Codec<TestingErrorReason> = Schema.Union([
     seed: Schema.Number,
     problems: Schema.Array(Schema.String),
     trace: Schema.String
-  })
+  }),
+  Schema.TaggedStruct("LeftOver", { leftOvers: Schema.Array(LeftOver.LeftOver) })
 ])
 
 type Fields = { readonly reason: typeof TestingErrorReason }
@@ -99,5 +103,9 @@ const explain = (reason: TestingErrorReason): string => {
       return `The program is not safe to cancel. ${reason.findings} of its cancels left something behind.\n\n${reason.report}`
     case "WrongOrder":
       return `The program goes wrong in ${reason.findings} of ${reason.orders} orders of its fibers. The first, which comes again with the option seeds: [${reason.seed}]:${lines(reason.problems)}\n  trace: ${reason.trace}`
+    case "LeftOver": {
+      const { length } = reason.leftOvers
+      return `${length === 1 ? "One thing is" : `${length} things are`} still there that the effect has made. Release what it acquires in the expression that acquires it, within a scope that closes before its end:\n${reason.leftOvers.map(LeftOver.render).join("\n")}`
+    }
   }
 }

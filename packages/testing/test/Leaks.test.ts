@@ -1,0 +1,561 @@
+/** Each kind of thing, opened and closed, is nothing; left open, it is found with its place. */
+import { Leaks, type LeftOver, TestingError } from "@quiesce/testing"
+import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { createSocket } from "node:dgram"
+import { addAbortListener, once } from "node:events"
+import * as fs from "node:fs"
+import { connect, createServer, type Server } from "node:net"
+import { fileURLToPath } from "node:url"
+import { MessageChannel, Worker } from "node:worker_threads"
+import { describe, expect, it } from "vitest"
+
+const here = fileURLToPath(import.meta.url)
+/** Enough for what stays anyhow: the shorter it is, the sooner it is found. */
+const brief: Leaks.Options = { within: "20 millis" }
+/** No case waits for it: it ends as soon as all is closed. */
+const patient: Leaks.Options = { within: "20 seconds" }
+
+const leftOversOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<LeftOver.LeftOver> => {
+  if (Exit.isSuccess(exit)) return []
+  if (Cause.hasDies(exit.cause)) throw Cause.squash(exit.cause)
+  return exit.cause.reasons.flatMap((reason) =>
+    Cause.isFailReason(reason) &&
+    reason.error instanceof TestingError.TestingError &&
+    reason.error.reason._tag === "LeftOver"
+      ? reason.error.reason.leftOvers
+      : []
+  )
+}
+
+const look = <A, E>(effect: Effect.Effect<A, E>, options: Leaks.Options = brief) =>
+  Effect.runPromise(Effect.map(Effect.exit(Leaks.none(effect, options)), leftOversOf))
+
+/** What a test has to close, by itself or after it has been seen. */
+interface Opened {
+  readonly open: () => Promise<() => unknown>
+  readonly kind: LeftOver.Kind
+  readonly what: RegExp
+  readonly unref?: boolean
+}
+
+const listen = async (server: Server): Promise<number> => {
+  await once(server.listen(0, "127.0.0.1"), "listening")
+  const address = server.address()
+  return typeof address === "object" && address !== null ? address.port : 0
+}
+
+const closed = (server: Server): Promise<unknown> => {
+  const closing = once(server, "close")
+  server.close()
+  return closing
+}
+
+const ended = (child: ChildProcess): Promise<unknown> => {
+  const closing = once(child, "close")
+  child.kill()
+  return closing
+}
+
+const signal = new AbortController().signal
+const onAbort = () => {}
+const onSignal = () => {}
+
+const opened: Readonly<Record<string, Opened>> = {
+  "a listener on an AbortSignal": {
+    open: async () => {
+      signal.addEventListener("abort", onAbort)
+      return () => signal.removeEventListener("abort", onAbort)
+    },
+    kind: "listener",
+    what: /^"onAbort" for "abort" on an AbortSignal$/
+  },
+  "a listener that listens once": {
+    open: async () => {
+      const controller = new AbortController()
+      held.add(controller)
+      controller.signal.addEventListener("abort", () => {}, { once: true })
+      return () => controller.abort()
+    },
+    kind: "listener",
+    what: /^a listener for "abort" on an AbortSignal$/
+  },
+  "a listener with a signal of its own": {
+    open: async () => {
+      const controller = new AbortController()
+      held.add(controller)
+      signal.addEventListener("abort", () => {}, { signal: controller.signal })
+      return () => controller.abort()
+    },
+    kind: "listener",
+    what: /^a listener for "abort" on an AbortSignal$/
+  },
+  "a listener by events.addAbortListener": {
+    open: async () => {
+      const listener = addAbortListener(signal, () => {})
+      return () => listener[Symbol.dispose]()
+    },
+    kind: "listener",
+    what: /for "abort" on an AbortSignal$/
+  },
+  "a listener by onabort": {
+    open: async () => {
+      // One of its own: Node 22 throws when it is set again after all other listeners have gone.
+      const controller = new AbortController()
+      held.add(controller)
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener
+      controller.signal.onabort = () => {}
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener
+      return () => (controller.signal.onabort = null)
+    },
+    kind: "listener",
+    what: /for "abort" on an AbortSignal$/
+  },
+  "a timer": {
+    open: async () => {
+      const timer = setTimeout(() => {}, 60_000)
+      return () => clearTimeout(timer)
+    },
+    kind: "timer",
+    what: /^setTimeout of 60000 ms$/
+  },
+  "a timer that is unref'd": {
+    open: async () => {
+      const timer = setInterval(() => {}, 60_000).unref()
+      return () => clearInterval(timer)
+    },
+    kind: "timer",
+    what: /^setInterval of 60000 ms$/,
+    unref: true
+  },
+  "a server": {
+    open: async () => {
+      const server = createServer()
+      await listen(server)
+      return () => closed(server)
+    },
+    kind: "handle",
+    what: /^TCP server$/
+  },
+  "a socket": {
+    open: async () => {
+      const socket = createSocket("udp4")
+      const listening = once(socket, "listening")
+      socket.bind()
+      await listening
+      return () => {
+        const closing = once(socket, "close")
+        socket.close()
+        return closing
+      }
+    },
+    kind: "handle",
+    what: /^UDP socket$/
+  },
+  "a message port": {
+    open: async () => {
+      const { port1 } = new MessageChannel()
+      return () => {
+        const closing = once(port1, "close")
+        port1.close()
+        return closing
+      }
+    },
+    kind: "handle",
+    what: /^message port$/,
+    unref: true
+  },
+  "a watcher of a file": {
+    open: async () => {
+      const watcher = fs.watch(here)
+      return () => watcher.close()
+    },
+    kind: "handle",
+    what: /^watcher of a file \(fs\.watch\)$/
+  },
+  "a listener for an OS signal": {
+    open: async () => {
+      process.on("SIGUSR2", onSignal)
+      return () => process.off("SIGUSR2", onSignal)
+    },
+    kind: "handle",
+    what: /^listener for an OS signal$/,
+    unref: true
+  },
+  "a worker": {
+    open: async () => {
+      const worker = new Worker("setInterval(() => {}, 60_000)", { eval: true })
+      await once(worker, "online")
+      return () => worker.terminate()
+    },
+    kind: "worker",
+    what: /^worker thread \d+$/
+  },
+  "a child process": {
+    open: async () => {
+      const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 60_000)"])
+      await once(child, "spawn")
+      return () => ended(child)
+    },
+    kind: "process",
+    what: /^child process \d+$/
+  },
+  "a descriptor": {
+    open: async () => {
+      const fd = fs.openSync(here, "r")
+      return () => fs.closeSync(fd)
+    },
+    kind: "descriptor",
+    what: /^descriptor \d+/
+  },
+  "a descriptor that a callback got": {
+    open: async () => {
+      const fd = await new Promise<number>((resolve, reject) =>
+        fs.open(here, (error, fd) => (error === null ? resolve(fd) : reject(error)))
+      )
+      return () => fs.closeSync(fd)
+    },
+    kind: "descriptor",
+    what: /^descriptor \d+/
+  },
+  "a file handle": {
+    open: async () => {
+      const handle = await fs.promises.open(here)
+      return () => handle.close()
+    },
+    kind: "descriptor",
+    what: /^descriptor \d+/
+  },
+  "a stream of a file": {
+    open: async () => {
+      const stream = fs.createReadStream(here)
+      await once(stream, "open")
+      return () => {
+        const closing = once(stream, "close")
+        stream.destroy()
+        return closing
+      }
+    },
+    kind: "descriptor",
+    what: /^descriptor \d+/
+  }
+}
+
+const held = new Set<unknown>()
+
+describe("none", () => {
+  it.each(Object.entries(opened))("finds nothing of %s that is closed", { timeout: 30_000 }, async (_, { open }) => {
+    const effect = Effect.promise(async () => (await open())())
+
+    expect(await look(effect, patient)).toEqual([])
+  })
+
+  it.each(Object.entries(opened))("finds %s that is left, and its place", { timeout: 30_000 }, async (_, one) => {
+    let close: (() => unknown) | undefined
+    const found = await look(
+      Effect.promise(async () => {
+        close = await one.open()
+      })
+    )
+    await close?.()
+
+    expect(found.filter((leftOver) => leftOver.kind === one.kind).slice(0, 1)).toMatchObject([
+      { what: expect.stringMatching(one.what), unref: one.unref ?? false }
+    ])
+    expect(new Set(found.map((leftOver) => leftOver.kind))).toEqual(new Set([one.kind]))
+    expect(found.every((leftOver) => leftOver.madeAt[0]?.includes("Leaks.test.ts"))).toBe(true)
+  })
+
+  it("finds a listener on a signal that is garbage to be none", async () => {
+    const effect = Effect.sync(() => {
+      new AbortController().signal.addEventListener("abort", () => {})
+    })
+
+    expect(await look(effect, patient)).toEqual([])
+  })
+
+  it("does not count a listener twice that was added twice, nor one that its own signal forbids", async () => {
+    const effect = Effect.sync(() => {
+      signal.addEventListener("abort", onAbort)
+      signal.addEventListener("abort", onAbort)
+      signal.addEventListener("abort", () => {}, { signal: AbortSignal.abort() })
+    })
+
+    const found = await look(effect)
+    signal.removeEventListener("abort", onAbort)
+
+    expect(found).toHaveLength(1)
+  })
+
+  it("finds a listener that was there before, was removed and added again", async () => {
+    signal.addEventListener("abort", onAbort)
+    const effect = Effect.sync(() => {
+      signal.removeEventListener("abort", onAbort)
+      signal.addEventListener("abort", onAbort)
+    })
+
+    const found = await look(effect)
+    signal.removeEventListener("abort", onAbort)
+
+    expect(found).toHaveLength(1)
+  })
+
+  it("leaves out the timer of AbortSignal.timeout, which nobody can clear", async () => {
+    const effect = Effect.sync(() => AbortSignal.timeout(60_000))
+
+    expect(await look(effect, patient)).toEqual([])
+  })
+
+  it("finds a fiber that still runs, and the function that it is in", async () => {
+    const waitForEver = Effect.fn("waitForEver")(function* () {
+      return yield* Effect.never
+    })
+    let fiber: Fiber.Fiber<never> | undefined
+    const effect = Effect.map(Effect.forkDetach(waitForEver()), (forked) => {
+      fiber = forked
+    })
+
+    const found = await look(effect)
+    await Effect.runPromise(Fiber.interrupt(fiber!))
+
+    expect(found).toMatchObject([{ kind: "fiber", what: `fiber ${fiber!.id} in span "waitForEver"`, unref: false }])
+    expect(found[0]!.madeAt[0]).toMatch(/^waitForEver \(.*Leaks\.test\.ts:\d+:\d+\)$/)
+  })
+
+  it("finds a child of its caller that still runs, and nothing of fibers that have ended", async () => {
+    const ended = Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Effect.yieldNow)
+      yield* Fiber.join(fiber)
+      yield* Effect.forkDetach(Effect.andThen(Effect.yieldNow, Effect.forkDetach(Effect.yieldNow)))
+      yield* Effect.scoped(Effect.forkScoped(Effect.never))
+    })
+
+    expect(await look(Effect.forkChild(Effect.never))).toMatchObject([{ kind: "fiber" }])
+    expect(await look(ended, patient)).toEqual([])
+  })
+
+  it("finds the timer of a fiber that sleeps, with the fiber", async () => {
+    let fiber: Fiber.Fiber<void> | undefined
+    const napping = Effect.fn("napping")(function* () {
+      yield* Effect.sleep("1 hour")
+    })
+
+    const found = await look(Effect.map(Effect.forkDetach(napping()), (forked) => void (fiber = forked)))
+    await Effect.runPromise(Fiber.interrupt(fiber!))
+
+    expect(found.map((leftOver) => leftOver.kind).toSorted()).toEqual(["fiber", "timer"])
+    expect(found.every((leftOver) => leftOver.madeAt[0]?.startsWith("napping ("))).toBe(true)
+  })
+
+  it("waits for what is closing", { timeout: 30_000 }, async () => {
+    const effect = Effect.promise(async () => {
+      const server = createServer()
+      const port = await listen(server)
+      const socket = connect(port, "127.0.0.1")
+      await once(socket, "connect")
+      const worker = new Worker("", { eval: true })
+      await once(worker, "online")
+      socket.end()
+      server.close()
+      setTimeout(() => {}, 20)
+    })
+
+    expect(await look(effect, patient)).toEqual([])
+  })
+
+  it("says of a worker just that it is left, not its ports", { timeout: 30_000 }, async () => {
+    let worker: Worker | undefined
+    const found = await look(
+      Effect.sync(() => {
+        worker = new Worker("setInterval(() => {}, 60_000)", { eval: true })
+      })
+    )
+    await worker!.terminate()
+
+    expect(found).toMatchObject([{ kind: "worker", unref: false }])
+  })
+
+  it("finds what process.getActiveResourcesInfo has more than before", async () => {
+    const before = process.getActiveResourcesInfo().length
+    let timer: NodeJS.Timeout | undefined
+    let server: Server | undefined
+    const found = await look(
+      Effect.promise(async () => {
+        timer = setTimeout(() => {}, 60_000)
+        server = createServer()
+        await listen(server)
+      })
+    )
+    const after = process.getActiveResourcesInfo()
+    clearTimeout(timer)
+    await closed(server!)
+
+    expect(after).toEqual(expect.arrayContaining(["Timeout", "TCPServerWrap"]))
+    expect(after.length - before).toBeLessThanOrEqual(found.length)
+    expect(found.map((leftOver) => leftOver.kind)).toEqual(["timer", "handle"])
+  })
+
+  it("ends as the effect does when nothing is left", async () => {
+    const failed = await Effect.runPromise(Effect.exit(Leaks.none(Effect.fail("no"))))
+
+    expect(await Effect.runPromise(Leaks.none(Effect.succeed(1)))).toBe(1)
+    expect(failed).toEqual(Exit.fail("no"))
+  })
+
+  it("keeps the failure of an effect that leaves something", async () => {
+    let timer: NodeJS.Timeout | undefined
+    const effect = Effect.suspend(() => {
+      timer = setTimeout(() => {}, 60_000)
+      return Effect.fail("no")
+    })
+
+    const exit = await Effect.runPromise(Effect.exit(effect.pipe(Leaks.none(brief))))
+    clearTimeout(timer)
+
+    expect(leftOversOf(exit)).toHaveLength(1)
+    expect(Exit.isFailure(exit) && exit.cause.reasons[0]).toMatchObject({ error: "no" })
+  })
+
+  it("looks at an effect that was interrupted, too", async () => {
+    let timer: NodeJS.Timeout | undefined
+    const effect = Effect.suspend(() => {
+      timer = setTimeout(() => {}, 60_000)
+      return Effect.never
+    })
+
+    const exit = await Effect.runPromise(
+      Effect.gen(function* () {
+        const fiber = yield* Effect.forkChild(Leaks.none(effect, brief), { startImmediately: true })
+        yield* Fiber.interrupt(fiber)
+        return yield* Fiber.await(fiber)
+      })
+    )
+    clearTimeout(timer)
+
+    expect(Exit.hasInterrupts(exit)).toBe(true)
+    expect(leftOversOf(exit)).toMatchObject([{ kind: "timer" }])
+  })
+
+  it("nested, finds what is left within and around each", async () => {
+    const timers: Array<NodeJS.Timeout> = []
+    const wait = (millis: number) => Effect.sync(() => void timers.push(setTimeout(() => {}, millis)))
+    let within: ReadonlyArray<LeftOver.LeftOver> = []
+    const effect = Effect.gen(function* () {
+      yield* wait(50_000)
+      within = leftOversOf(yield* Effect.exit(Leaks.none(wait(60_000), brief)))
+      yield* wait(70_000)
+    })
+
+    const around = await look(effect)
+    for (const timer of timers) clearTimeout(timer)
+
+    expect(within.map((leftOver) => leftOver.what)).toEqual(["setTimeout of 60000 ms"])
+    expect(around.map((leftOver) => leftOver.what)).toEqual([
+      "setTimeout of 50000 ms",
+      "setTimeout of 60000 ms",
+      "setTimeout of 70000 ms"
+    ])
+  })
+
+  it("beside each other, each finds its own", async () => {
+    const timers: Array<NodeJS.Timeout> = []
+    const both = Deferred.makeUnsafe<void>()
+    const leaky = Effect.gen(function* () {
+      yield* Effect.yieldNow
+      timers.push(setTimeout(() => {}, 60_000))
+      yield* Deferred.succeed(both, undefined)
+    })
+    const clean = Effect.gen(function* () {
+      yield* Deferred.await(both)
+      yield* Effect.promise(async () => (await opened["a server"]!.open())())
+    })
+
+    const [first, second] = await Promise.all([look(leaky), look(clean, patient)])
+    for (const timer of timers) clearTimeout(timer)
+
+    expect(first).toMatchObject([{ kind: "timer" }])
+    expect(second).toEqual([])
+  })
+
+  it("lets stay what it is told to ignore, and does not wait for it", async () => {
+    let timer: NodeJS.Timeout | undefined
+    const effect = Effect.sync(() => {
+      timer = setInterval(() => {}, 60_000).unref()
+    })
+
+    const found = await look(effect, { ...patient, ignore: (leftOver) => leftOver.unref })
+    clearInterval(timer)
+
+    expect(found).toEqual([])
+  })
+
+  it("refuses a time that is none", async () => {
+    const error = await Effect.runPromise(Effect.flip(Leaks.none(Effect.void, { within: "Infinity" })))
+
+    expect(error.reason).toMatchObject({ _tag: "InvalidOption", option: "within" })
+    expect(error.message).toContain('"2 seconds"')
+  })
+
+  it("explains what is left in its message", async () => {
+    let timer: NodeJS.Timeout | undefined
+    const effect = Effect.sync(() => {
+      timer = setTimeout(() => {}, 60_000).unref()
+    })
+
+    const error = await Effect.runPromise(Effect.flip(Leaks.none(effect, brief)))
+    clearTimeout(timer)
+
+    expect(error.message).toMatch(
+      /^One thing is still there .*\n- timer: setTimeout of 60000 ms \(unref'd\)\n {4}at .*Leaks/
+    )
+  })
+})
+
+/** What is patched. */
+const parts = (): ReadonlyArray<unknown> => [
+  Object.getOwnPropertyDescriptor(EventTarget.prototype, "addEventListener")?.value,
+  Object.getOwnPropertyDescriptor(AbortSignal.prototype, "onabort")?.["set"],
+  fs.open,
+  fs.openSync,
+  fs.promises.open
+]
+
+describe("watch", () => {
+  it("finds what code without Effect has left, and nothing once that is closed", async () => {
+    using watch = Leaks.watch(brief)
+    const close = await opened["a server"]!.open()
+
+    const before = await watch.leftOvers()
+    await close()
+    const after = await watch.leftOvers()
+
+    expect(before).toMatchObject([{ kind: "handle", what: "TCP server" }])
+    expect(after).toEqual([])
+  })
+
+  it("sees what a watched effect makes, too", async () => {
+    using watch = Leaks.watch(brief)
+    let timer: NodeJS.Timeout | undefined
+    await look(Effect.sync(() => (timer = setTimeout(() => {}, 60_000))))
+
+    const found = await watch.leftOvers()
+    clearTimeout(timer)
+
+    expect(found).toMatchObject([{ kind: "timer" }])
+  })
+
+  it("takes back what it has patched with the last watch", () => {
+    const before = parts()
+    const outer = Leaks.watch()
+    const inner = Leaks.watch()
+    const during = parts()
+    outer.end()
+    outer.end()
+    const stillDuring = parts()
+    inner[Symbol.dispose]()
+
+    expect(during.some((part, index) => part === before[index])).toBe(false)
+    expect(stillDuring).toEqual(during)
+    expect(parts()).toEqual(before)
+  })
+})
