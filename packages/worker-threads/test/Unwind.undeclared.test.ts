@@ -78,7 +78,9 @@ describe("halt", { timeout: 20_000 }, () => {
     const { attachment } = harness.target
     for (let n = 0; n < 10; n++) {
       const halted = Deferred.makeUnsafe<void>()
-      const halt = Debugger.halt(attachment, "5 seconds", () => Effect.andThen(Deferred.succeed(halted, undefined), Effect.never))
+      const halt = Debugger.halt(attachment, "5 seconds", () =>
+        Effect.andThen(Deferred.succeed(halted, undefined), Effect.never)
+      )
       const stack = await Effect.runPromise(
         Effect.gen(function* () {
           const fiber = yield* Effect.forkChild(halt)

@@ -1,0 +1,4 @@
+/** An exception that nobody catches, once it has loaded. */
+setImmediate(() => {
+  throw new Error("This worker crashes, as it should")
+})

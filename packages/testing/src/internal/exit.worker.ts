@@ -1,0 +1,2 @@
+/** Exits, once it has loaded. */
+setImmediate(() => process.exit(3))

@@ -1,0 +1,3 @@
+/** Never finishes loading. */
+setInterval(() => {}, 60_000)
+await new Promise(() => {})

@@ -1,0 +1,2 @@
+/** Throws while it loads. */
+throw new Error("This worker throws while it loads, as it should")

@@ -1,0 +1,65 @@
+/** A pool whose workers go wrong in each of the ways there are: it says so by a typed error, or waits and can be ended. */
+import { FaultyWorker, Leaks } from "@quiesce/testing"
+import { WorkerError, WorkerPool } from "@quiesce/worker-threads"
+import { Effect, Exit, Fiber } from "effect"
+import { once } from "node:events"
+import type { Worker } from "node:worker_threads"
+import { expect, it } from "vitest"
+import { Tasks } from "./fixtures/contract.ts"
+
+const timeout = 60_000
+
+/** Makes a pool of such workers in a scope of its own, of which nothing is left over. */
+const tryPool = (fault: FaultyWorker.Fault, onSpawn: (worker: Worker) => void = () => {}) =>
+  WorkerPool.make(Tasks, {
+    spawn: (options) => {
+      const worker = FaultyWorker.makeUnsafe(fault, options)
+      onSpawn(worker)
+      return worker
+    },
+    size: 1
+  }).pipe(Effect.scoped)
+
+const withoutLeaks = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
+  Effect.runPromise(Leaks.none(effect, { within: "30 seconds" }))
+
+it.each([
+  ["throws", "This worker throws while it loads"],
+  ["crash", "This worker crashes"],
+  ["rejection", "This worker leaves a rejection unhandled"],
+  ["exit", "code 3"],
+  ["out-of-memory", "memory"],
+  ["garbage", "a message of nobody's protocol"]
+] as const)(
+  "a pool of workers with the fault %s fails with SpawnFailed, which says what it was",
+  { timeout },
+  async (fault, problem) => {
+    const error = await withoutLeaks(Effect.flip(tryPool(fault)))
+
+    expect(error).toBeInstanceOf(WorkerError.WorkerError)
+    expect(error.reason._tag).toBe("SpawnFailed")
+    expect(error.message).toContain(problem)
+  }
+)
+
+it.each(["never-ready", "hog", "deaf"] as const)(
+  "a pool of workers with the fault %s that is interrupted while it waits for them has ended them",
+  { timeout },
+  async (fault) => {
+    const workers: Array<Worker> = []
+    const exit = await withoutLeaks(
+      Effect.gen(function* () {
+        const pool = yield* Effect.forkChild(
+          tryPool(fault, (worker) => workers.push(worker)),
+          { startImmediately: true }
+        )
+        yield* Effect.promise(() => once(workers[0]!, "online"))
+        yield* Fiber.interrupt(pool)
+        return yield* Fiber.await(pool)
+      })
+    )
+
+    expect(Exit.hasInterrupts(exit)).toBe(true)
+    expect(workers.map((worker) => worker.threadId)).toEqual([-1])
+  }
+)
