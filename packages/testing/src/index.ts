@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as Arbitrary from "./Arbitrary.ts"
+export * as FakeAdapter from "./FakeAdapter.ts"
 export * as FaultyWorker from "./FaultyWorker.ts"
 export * as Interpreter from "./Interpreter.ts"
 export * as Interleaving from "./Interleaving.ts"

@@ -1,0 +1,214 @@
+/** Threads that behave as they are told to, on each rung, in virtual time; their reports say just that. */
+import { CancelReason, type Escalation, ShutdownReport, Thread } from "@quiesce/core"
+import { FakeAdapter, Leaks, Simulation } from "@quiesce/testing"
+import { Effect, Exit, Fiber, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { describe, expect, it } from "vitest"
+
+/** Runs an effect in virtual time to its end, at which nothing of it is left over. */
+const run = async <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => {
+  const { end, sleeps, tasks } = Simulation.run(() => Effect.scoped(effect))
+  if (end._tag !== "Done") throw new Error(end._tag)
+  expect({ sleeps, tasks }).toEqual({ sleeps: 0, tasks: 0 })
+  return Effect.runPromise(end.exit)
+}
+
+const shutdown = <A, E>(script: FakeAdapter.Script<A, E>, escalation: Escalation.Escalation) =>
+  run(Effect.flatMap(FakeAdapter.spawn(script, { name: "fake" }), (thread) => Thread.shutdown(thread, escalation)))
+
+const all: Escalation.Escalation = { stop: "1 second", interrupt: "1 second", unwind: "1 second", kill: "1 second" }
+
+const rungsOf = (report: ShutdownReport.ShutdownReport) =>
+  report.attempts.map((attempt) => [
+    attempt.rung,
+    attempt._tag,
+    attempt.at,
+    attempt._tag === "Unavailable" ? 0 : attempt.millis
+  ])
+
+describe("a shutdown", () => {
+  it("ends a thread on stop, as long after as it takes", async () => {
+    const report = await shutdown({ onStop: FakeAdapter.endsAfter("300 millis") }, all)
+
+    expect(report).toMatchObject({ rung: "stop", millis: 300, ending: { _tag: "Succeeded" } })
+    expect(rungsOf(report)).toEqual([["stop", "Ended", 0, 300]])
+  })
+
+  it("ends a thread that ignores stop on interrupt", async () => {
+    const report = await shutdown({ onInterrupt: FakeAdapter.endsAfter("200 millis") }, all)
+
+    expect(report).toMatchObject({ rung: "interrupt", millis: 1200, ending: { _tag: "Interrupted" } })
+    expect(rungsOf(report)).toEqual([
+      ["stop", "Outwaited", 0, 1000],
+      ["interrupt", "Ended", 1000, 200]
+    ])
+  })
+
+  it("ends a thread that hears no interrupt on unwind", async () => {
+    const report = await shutdown(
+      { onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.endsAfter("5 millis"), stack: "at loop (busy.ts:3:1)" },
+      all
+    )
+
+    expect(report).toMatchObject({ rung: "unwind", millis: 2005, ending: { _tag: "Interrupted" } })
+    expect(report.attempts[1]).toMatchObject({ _tag: "Outwaited", stack: "at loop (busy.ts:3:1)" })
+  })
+
+  it("ends a thread that refuses unwind on kill", async () => {
+    const script = { onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.refuses("It is uninterruptible") }
+    const report = await shutdown(script, all)
+
+    expect(report).toMatchObject({ rung: "kill", millis: 3000, ending: { _tag: "Killed" } })
+    expect(rungsOf(report).at(-1)).toEqual(["kill", "Ended", 3000, 0])
+  })
+
+  it("goes by a rung that the thread lacks, and says so", async () => {
+    const report = await shutdown({ onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.lacks }, all)
+
+    expect(rungsOf(report).slice(2)).toEqual([
+      ["unwind", "Unavailable", 2000, 0],
+      ["kill", "Ended", 2000, 0]
+    ])
+  })
+
+  it("gives up a thread that outlasts the last rung", async () => {
+    const script = {
+      onInterrupt: FakeAdapter.ignores,
+      onUnwind: FakeAdapter.ignores,
+      onKill: FakeAdapter.endsAfter("1 hour"),
+      leases: [{ name: "file" }]
+    }
+    const report = await shutdown(script, all)
+
+    expect(report).toMatchObject({ millis: 4000, ending: { _tag: "Lingers" }, lost: [{ lease: "file" }] })
+    expect(ShutdownReport.isAbandoned(report)).toBe(true)
+  })
+
+  it("tells what was released, the latest first, in the time that it takes", async () => {
+    const leases: ReadonlyArray<FakeAdapter.Lease> = [
+      { name: "first", takes: "100 millis" },
+      { name: "second", takes: "50 millis", fate: "failed", error: "disk full" },
+      { name: "third", fate: "timedOut" }
+    ]
+    const report = await shutdown({ onStop: FakeAdapter.endsAfter("10 millis"), leases }, all)
+
+    expect(report).toMatchObject({
+      millis: 160,
+      released: [{ lease: "first", thread: "fake", heldMillis: 160, error: null }],
+      failed: [{ lease: "second", heldMillis: 60, error: "disk full" }],
+      timedOut: [{ lease: "third", heldMillis: 10 }],
+      lost: []
+    })
+  })
+
+  it("tells what a kill has lost, and releases what the host keeps", async () => {
+    const leases: ReadonlyArray<FakeAdapter.Lease> = [
+      { name: "file" },
+      { name: "lock", keeper: "host", takes: "20 millis" },
+      { name: "socket" }
+    ]
+    const report = await shutdown({ onInterrupt: FakeAdapter.ignores, leases }, { kill: "1 second" })
+
+    expect(report).toMatchObject({
+      millis: 20,
+      released: [{ lease: "lock" }],
+      lost: [{ lease: "socket" }, { lease: "file" }],
+      ending: { _tag: "Killed" }
+    })
+  })
+
+  it("kills a thread in the middle of a release that hangs", async () => {
+    const leases: ReadonlyArray<FakeAdapter.Lease> = [{ name: "file", takes: "Infinity" }, { name: "socket" }]
+    const report = await shutdown({ leases }, { interrupt: "1 second", unwind: "1 second", kill: "1 second" })
+
+    expect(report).toMatchObject({
+      rung: "kill",
+      millis: 2000,
+      released: [{ lease: "socket" }],
+      lost: [{ lease: "file" }]
+    })
+  })
+
+  it("of a thread that ends by itself meanwhile, tells that", async () => {
+    const report = await run(
+      Effect.gen(function* () {
+        const thread = yield* FakeAdapter.spawn({
+          onStart: FakeAdapter.endsAfter("400 millis", Exit.fail("no")),
+          onStop: FakeAdapter.endsAfter("1 hour")
+        })
+        yield* Effect.sleep("100 millis")
+        return yield* Thread.shutdown(thread, all)
+      })
+    )
+
+    expect(report).toMatchObject({ rung: "stop", millis: 300, ending: { _tag: "Failed" } })
+  })
+})
+
+describe("spawn", () => {
+  it("joins with what the script says", async () => {
+    const script = { onStart: FakeAdapter.endsAfter("2 seconds", Exit.succeed(7)) }
+
+    expect(await run(Effect.flatMap(FakeAdapter.spawn(script), Thread.join))).toBe(7)
+  })
+
+  it("carries the first reason in its exit", async () => {
+    const exit = await run(
+      Effect.gen(function* () {
+        const thread = yield* FakeAdapter.spawn({ onInterrupt: FakeAdapter.endsAfter("1 second") })
+        yield* Thread.interruptFork(thread, CancelReason.interrupted("first"))
+        yield* Thread.interrupt(thread, CancelReason.interrupted("second"))
+        return yield* Thread.await(thread)
+      })
+    )
+
+    expect(CancelReason.fromExit(exit)).toMatchObject({ value: { message: "first" } })
+  })
+
+  it("tells whoever raises an error that nobody took it", async () => {
+    const delivered = await run(
+      Effect.gen(function* () {
+        const thread = yield* FakeAdapter.spawn({ onStart: FakeAdapter.endsAfter("1 second") })
+        return yield* Thread.raise(thread, new Error("nobody"))
+      })
+    )
+
+    expect(delivered).toBe(false)
+  })
+
+  it("ends with its scope, by its own escalation", async () => {
+    const { thread, millis } = await run(
+      Effect.gen(function* () {
+        const options: Thread.SpawnOptions = { escalation: { interrupt: "1 second", kill: "1 second" } }
+        const thread = yield* Effect.scoped(FakeAdapter.spawn({ onInterrupt: FakeAdapter.ignores }, options))
+        return { thread, millis: yield* Effect.clockWith((clock) => clock.currentTimeMillis) }
+      })
+    )
+
+    expect(await Effect.runPromise(Thread.isAlive(thread))).toBe(false)
+    expect(millis).toBe(1000)
+  })
+
+  it("keeps to the time of a TestClock, and leaves nothing over", async () => {
+    const program = Effect.gen(function* () {
+      const thread = yield* FakeAdapter.spawn({ onStop: FakeAdapter.endsAfter("300 millis") })
+      const ending = yield* Effect.forkChild(Thread.shutdown(thread, all), { startImmediately: true })
+      yield* TestClock.adjust("299 millis")
+      const before = yield* Thread.isAlive(thread)
+      yield* TestClock.adjust("1 millis")
+      return [before, yield* Thread.isAlive(thread), (yield* Fiber.join(ending)).millis]
+    })
+
+    expect(await Effect.runPromise(Leaks.none(Effect.provide(Effect.scoped(program), TestClock.layer())))).toEqual([
+      true,
+      false,
+      300
+    ])
+  })
+
+  it("refuses a time that is none", async () => {
+    const error = await run(Effect.flip(FakeAdapter.spawn({ leases: [{ name: "file", takes: "soon" as "1 second" }] })))
+
+    expect(error).toMatchObject({ reason: { _tag: "InvalidOption", option: 'lease "file"' } })
+  })
+})
