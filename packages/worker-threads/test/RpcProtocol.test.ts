@@ -323,15 +323,15 @@ describe("a handler that hogs its worker", () => {
   )
 })
 
-describe("a worker that ends under its calls", () => {
-  const crash = (client: Client) =>
-    Effect.gen(function* () {
-      const { cells, fiber: other } = yield* begin(client.Wait)
-      const exit = yield* Effect.exit(client.Exit({ cells: makeCells() }))
-      expect(failureOf(exit)).toBeInstanceOf(RpcClientError.RpcClientError)
-      return { cells, exit, other }
-    })
+const crash = (client: Client) =>
+  Effect.gen(function* () {
+    const { cells, fiber: other } = yield* begin(client.Wait)
+    const exit = yield* Effect.exit(client.Exit({ cells: makeCells() }))
+    expect(failureOf(exit)).toBeInstanceOf(RpcClientError.RpcClientError)
+    return { cells, exit, other }
+  })
 
+describe("a worker that ends under its calls", () => {
   it(
     "of Effect's own protocol fails those on other workers, too",
     withClient(
