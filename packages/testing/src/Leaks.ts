@@ -27,7 +27,7 @@ import * as TestingError from "./TestingError.ts"
  *
  * - `within`: for how long, in real time, what is closing is waited for (default one second). Nothing is waited for
  *   when nothing is there.
- * - `ignore`: what may stay, such as the sockets that an HTTP client keeps for the next request (default: nothing)
+ * - `ignore`: what may stay, such as the connections that an HTTP client keeps for the next request (default: nothing)
  *
  * @category models
  * @since 0.1.0
