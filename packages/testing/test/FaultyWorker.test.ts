@@ -49,13 +49,15 @@ it.each(["never-ready", "garbage", "hog", "deaf"] as const)(
   }
 )
 
-it("out-of-memory does not try to fill a heap of the usual size", { timeout }, async () => {
-  const end = await run(
-    Effect.scoped(Effect.flatMap(FaultyWorker.spawn("out-of-memory", { resourceLimits: {} }), endOf))
-  )
+it.each([{}, { maxOldGenerationSizeMb: 16 }])(
+  "out-of-memory does not try to fill a heap of the usual size, nor one with such a young generation",
+  { timeout },
+  async (resourceLimits) => {
+    const end = await run(Effect.scoped(Effect.flatMap(FaultyWorker.spawn("out-of-memory", { resourceLimits }), endOf)))
 
-  expect(end.error).toContain("Start it with a small one")
-})
+    expect(end.error).toContain("Start it with a small one")
+  }
+)
 
 it("garbage comes from the worker, and through the ports that it was given", { timeout }, async () => {
   const received = await run(
