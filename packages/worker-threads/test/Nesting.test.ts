@@ -1,6 +1,6 @@
 import { CancelReason, Deadline, Lease, Thread } from "@quiesce/core"
 import { HostLease, SharedMutex, WorkerPool } from "@quiesce/worker-threads"
-import { Effect, Fiber, Option } from "effect"
+import { Effect, Fiber, Option, Schedule } from "effect"
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -54,6 +54,12 @@ const nested =
       Effect.scoped(Effect.flatMap(makePool(tokens), (pool) => f(pool, depth, makeCells(), tokens)))
     )
   }
+
+/** What a leaf holds of its own is told from thread to thread, each in its turn. */
+const whenHeld = (thread: Thread.Thread<unknown, unknown>, count: number) =>
+  Lease.tally(thread).pipe(
+    Effect.repeat({ until: ({ acquired }) => acquired === count, schedule: Schedule.spaced("10 millis") })
+  )
 
 const kill = { interrupt: 0, kill: "20 seconds" } as const
 
@@ -138,6 +144,7 @@ describe("no thread outlives its parent", () => {
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "count" })
         yield* whenSet(cells, cell.begun)
+        yield* whenHeld(thread, 1)
         const report = yield* Thread.shutdown(thread, kill)
         expect(report.ending._tag).toBe("Killed")
         expect(report.lost.map(({ lease }) => lease)).toEqual(["leaf"])
@@ -172,6 +179,7 @@ describe("a HostLease that a leaf asks for is kept by the main thread", () => {
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "leaseAndCount" })
         yield* whenSet(cells, cell.begun)
+        yield* whenHeld(thread, 2)
         expect(tokens).toEqual({ acquired: ["leaf"], released: [] })
         const report = yield* Thread.shutdown(thread, kill)
         expect(tokens.released).toEqual(["leaf"])

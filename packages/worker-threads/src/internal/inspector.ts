@@ -68,7 +68,7 @@ class Connection {
   private readonly byThread = new Map<number, Attachment>()
   private readonly bySession = new Map<string, Attachment>()
   private readonly left = new Set<number>()
-  private enabled = false
+  private state: "Connected" | "Enabled" | "Closed" = "Connected"
 
   constructor() {
     // Not imported, as a runtime without an inspector can't load it.
@@ -94,12 +94,12 @@ class Connection {
     const attachment = new Attachment(threadId)
     this.byThread.set(threadId, attachment)
     // Tells of the workers that are there at once, so not before it is known who is wanted.
-    if (!this.enabled) this.enable()
+    if (this.state === "Connected") this.enable()
     return { attachment, leave: () => this.leave(attachment) }
   }
 
   private enable(): void {
-    this.enabled = true
+    this.state = "Enabled"
     this.session.post("NodeWorker.enable", { waitForDebuggerOnStart: false })
   }
 
@@ -115,12 +115,15 @@ class Connection {
   }
 
   private readonly close = (): void => {
+    this.state = "Closed"
     if (current === this) current = undefined
     process.off("exit", this.close)
     this.session.disconnect()
   }
 
   private attached(sessionId: string, title: string): void {
+    // Told of in the very moment of its end.
+    if (this.state === "Closed") return
     const threadId = Number(/^\[worker (\d+)\]/.exec(title)?.[1] ?? NaN)
     const attachment = this.byThread.get(threadId)
     if (attachment === undefined) {
