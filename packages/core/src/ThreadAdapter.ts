@@ -3,12 +3,16 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import { EncodedError } from "./internal/encodedError.ts"
+import * as Climb from "./internal/climb.ts"
+import * as DirectSpawn from "./internal/directSpawn.ts"
+import * as Ladder from "./internal/ladder.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
@@ -50,7 +54,10 @@ export interface Cell<in A, in E> {
   readonly enter: (lease: string) => (fate: LeaseFate, error: string | null) => void
 }
 
-class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E> {
+class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E>, ThreadControls<A, E> {
+  /** The adapter's, whose answers may change while the thread lives. */
+  private controls!: Controls
+
   get id(): number {
     return this.node.id
   }
@@ -59,11 +66,28 @@ class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E> {
     return this.node.name
   }
 
+  /** Puts the thread, which has been started, into the tree. */
+  run(controls: Controls): ThreadNode<A, E> {
+    const { node } = this
+    this.controls = controls
+    node.controls = this
+    // It may have ended already.
+    if (node.isAlive) node.parentNode?.adopt(node)
+    return node
+  }
+
   override settle(exit: Exit.Exit<A, E>, abandoned = false): void {
-    if (abandoned) lingering.add(this.node)
-    else lingering.delete(this.node)
-    for (const entry of Array.from(Ledger.heldBelow(this.node))) Ledger.settle(entry, "lost", this.now)
+    const { node } = this
+    if (abandoned) lingering.add(node)
+    else lingering.delete(node)
+    if (node.leases !== undefined || node.firstChild !== undefined) {
+      for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", this.now)
+    }
     super.settle(exit, abandoned)
+  }
+
+  abandon(exit: Exit.Exit<never, never>): void {
+    this.settle(exit, true)
   }
 
   held(): ReadonlyArray<string> {
@@ -76,59 +100,6 @@ class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E> {
   }
 
   private readonly now = (): number => this.node.clock.currentTimeMillisUnsafe()
-}
-
-/**
- * Spawns a thread that runs elsewhere into the current scope. `start` is run uninterruptibly, once; when it fails, no
- * thread is made.
- *
- * *Cancellation*: either the thread does not exist, or it is in its scope and ends with that.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const spawn = <A, E, E2, R>(
-  start: (cell: Cell<A, E>) => Effect.Effect<Controls, E2, R>,
-  options?: SpawnOptions
-): Effect.Effect<Thread<A, E>, E2 | ThreadError, R | Scope.Scope> =>
-  Effect.uninterruptible(
-    Effect.flatMap(Scope.Scope, (scope) =>
-      Effect.withFiber((fiber) => {
-        const owner = Spawn.liveOwner(fiber)
-        const place = { scope, home: scope, owner, tied: scope !== owner.scope }
-        return Spawn.into<A, E, E2, R>(fiber, place, options, (node) => {
-          const cell = new RemoteCell<A, E>(node)
-          return Effect.map(start(cell), (controls) => {
-            node.controls = new RemoteControls(cell, controls)
-            node.parentNode?.adopt(node)
-            return node
-          })
-        })
-      })
-    )
-  )
-
-/** The adapter's controls, whose answers may change while the thread lives, and the cell's. */
-class RemoteControls<A, E> implements ThreadControls<A, E> {
-  private readonly cell: RemoteCell<A, E>
-  private readonly controls: Controls
-
-  constructor(cell: RemoteCell<A, E>, controls: Controls) {
-    this.cell = cell
-    this.controls = controls
-  }
-
-  get exit(): Effect.Effect<Exit.Exit<A, E>> {
-    return this.cell.exit
-  }
-
-  poll(): Exit.Exit<A, E> | undefined {
-    return this.cell.poll()
-  }
-
-  abandon(exit: Exit.Exit<never, never>): void {
-    this.cell.settle(exit, true)
-  }
 
   requestStop(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return this.controls.requestStop(reason)
@@ -156,13 +127,103 @@ class RemoteControls<A, E> implements ThreadControls<A, E> {
 }
 
 /**
+ * Spawns a thread that runs elsewhere into the current scope. `start` is run uninterruptibly, once; when it fails, no
+ * thread is made.
+ *
+ * *Cancellation*: either the thread does not exist, or it is in its scope and ends with that.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const spawn = <A, E, E2, R>(
+  start: (cell: Cell<A, E>) => Effect.Effect<Controls, E2, R>,
+  options?: SpawnOptions
+): Effect.Effect<Thread<A, E>, E2 | ThreadError, R | Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.flatMap(Scope.Scope, (scope) =>
+      Effect.withFiber((fiber) => {
+        const owner = Spawn.liveOwner(fiber)
+        const place = { scope, home: scope, owner, tied: scope !== owner.scope }
+        return Spawn.into<A, E, E2, R>(fiber, place, options, (node) => {
+          const cell = new RemoteCell<A, E>(node)
+          return Effect.map(start(cell), (controls) => cell.run(controls))
+        })
+      })
+    )
+  )
+
+/**
+ * Spawns a thread that runs elsewhere, waits for it, and gives its value or fails as it failed: in one step what
+ * `spawn` and `Thread.join` do in a scope of their own.
+ *
+ * *Cancellation*: the thread ends by its escalation, and that is waited for.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const execute = <A, E>(
+  start: (cell: Cell<A, E>) => Controls,
+  options?: SpawnOptions
+): Effect.Effect<A, E | ThreadError> =>
+  Effect.withFiber((fiber) => {
+    let node: ThreadNode<A, E> | undefined
+    const waiting = Effect.callback<A, E | ThreadError>((resume) => {
+      const place = { scope: everOpen, home: everOpen, owner: Spawn.liveOwner(fiber), tied: false }
+      const spawned = Spawn.into<A, E>(fiber, place, options, (made) => {
+        node = made
+        const cell = new RemoteCell<A, E>(made)
+        cell.run(start(cell))
+        const exit = cell.poll()
+        if (exit === undefined) made.onSettled(() => resume(cell.poll()!))
+        else resume(exit)
+        return Exit.succeed(made)
+      })
+      // No thread was made.
+      if (node === undefined) resume(spawned as Effect.Effect<never, ThreadError>)
+    })
+    return Effect.onExitPrimitive(waiting, (exit) => {
+      if (node?.isAlive !== true) return undefined
+      const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
+      return Climb.endAll([node], reason)
+    })
+  })
+
+/** For threads that end with the effect that waits for them. */
+const everOpen = Scope.makeUnsafe()
+
+/**
+ * Starts what `body` makes as a thread, which is one fiber with `context`. It runs here and now, up to its first wait.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SpawnBelow = (
+  body: (thread: Thread<unknown, unknown>) => Effect.Effect<unknown, unknown>,
+  context: Context.Context<never>,
+  name: string
+) => Exit.Exit<Thread<unknown, unknown>, ThreadError>
+
+/**
+ * Spawns below a thread, and in its scope, from outside of any fiber, as when a message asks for it. `settings` are
+ * what the clock and the escalation of the threads are taken from.
+ *
+ * Spawning fails with `ScopeClosed` when the thread has ended.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const spawnBelow = (parent: Thread<unknown, unknown>, settings: Context.Context<never>): SpawnBelow =>
+  // Every handle is a node of the tree.
+  DirectSpawn.below(parent as unknown as ThreadNode, settings)
+
+/**
  * What is told of the leases of a thread and of all below it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface LeaseObserver {
-  readonly entered: (lease: object, name: string) => void
+  readonly entered: (lease: object, name: string, holder: Thread<unknown, unknown>) => void
   readonly settled: (lease: object, fate: LeaseFate, error: string | null) => void
 }
 
@@ -176,7 +237,7 @@ export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseO
   // Every handle is a node of the tree.
   const node = thread as unknown as ThreadNode
   const watch = {
-    entered: (entry: LeaseEntry) => observer.entered(entry, entry.name),
+    entered: (entry: LeaseEntry) => observer.entered(entry, entry.name, entry.node),
     heard: (_: ThreadNode, fate: Fate, outcome: { readonly error: string | null }, entry: LeaseEntry) =>
       observer.settled(entry, fate, outcome.error)
   }

@@ -62,17 +62,20 @@ export interface Place {
   readonly tied: boolean
 }
 
+/** What the settings of a new thread are read from. */
+type References = Pick<Fiber.Fiber<unknown, unknown>, "getRef">
+
 /** Makes a node in its place and has it started. Must run uninterruptibly. */
 export const into = <A, E, E2 = never, R = never>(
-  fiber: Fiber.Fiber<unknown, unknown>,
+  references: References,
   { scope, home, owner, tied }: Place,
   options: Options | undefined,
   start: Start<A, E, E2, R>
 ): Effect.Effect<ThreadNode<A, E>, E2 | ThreadError.ThreadError, R> => {
-  const escalation = options?.escalation ?? fiber.getRef(Escalation.Current)
+  const escalation = options?.escalation ?? references.getRef(Escalation.Current)
   const steps = Escalation.steps(escalation)
   if (Result.isFailure(steps)) return Effect.fail(steps.failure)
-  const node = new ThreadNode<A, E>(owner, fiber.getRef(Clock.Clock), escalation, options?.name)
+  const node = new ThreadNode<A, E>(owner, references.getRef(Clock.Clock), escalation, options?.name)
   if (scope.state._tag === "Closed") {
     return closedScope(node.name)
   }

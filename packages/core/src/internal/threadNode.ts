@@ -226,6 +226,8 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   }
 
   private disown(child: ThreadNode): void {
+    // It has ended before it was a child.
+    if (child.previous === undefined && this.firstChild !== child) return
     if (child.previous === undefined) this.firstChild = child.next
     else child.previous.next = child.next
     if (child.next === undefined) this.lastChild = child.previous

@@ -1,0 +1,47 @@
+/** Starts threads from outside of any fiber, as when a message asks for one. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as ThreadError from "../ThreadError.ts"
+import { FiberControls } from "./fiberThread.ts"
+import { into } from "./spawn.ts"
+import type { ThreadNode } from "./threadNode.ts"
+
+/** See `ThreadAdapter.SpawnBelow`. */
+export type SpawnBelow = <A, E>(
+  body: (node: ThreadNode<A, E>) => Effect.Effect<A, E>,
+  context: Context.Context<never>,
+  name: string
+) => Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError>
+
+/** Spawns below `parent` and in its scope; `settings` say which clock and escalation threads get. */
+export const below = (parent: ThreadNode, settings: Context.Context<never>): SpawnBelow => {
+  const references = { getRef: <X>(reference: Context.Reference<X>): X => Context.get(settings, reference) }
+  const place = { scope: parent.scope, home: parent.scope, owner: parent, tied: false }
+  return <A, E>(
+    body: (node: ThreadNode<A, E>) => Effect.Effect<A, E>,
+    context: Context.Context<never>,
+    name: string
+  ): Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError> => {
+    if (!parent.isAlive) return Exit.fail(ThreadError.make({ _tag: "ScopeClosed", thread: name }))
+    const spawned = into<A, E>(references, place, { name }, (node) => run(node, body, context))
+    // An effect that is an exit is the exit of just that effect.
+    if (Exit.isExit(spawned)) return spawned as Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError>
+    return Effect.runSyncExit(spawned)
+  }
+}
+
+const run = <A, E>(
+  node: ThreadNode<A, E>,
+  body: (node: ThreadNode<A, E>) => Effect.Effect<A, E>,
+  context: Context.Context<never>
+): Effect.Effect<ThreadNode<A, E>> => {
+  const controls = new FiberControls<A, E>(node)
+  node.controls = controls
+  node.parentNode?.adopt(node)
+  const effect = Effect.suspend(() => body(node))
+  const fiber = Effect.runForkWith(context)(controls.body(effect, context))
+  // Where it has not come to its body yet.
+  if (node.isAlive) controls.attach(fiber)
+  return Exit.succeed(node)
+}
