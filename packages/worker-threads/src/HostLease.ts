@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Codec from "./internal/codec.ts"
-import { Current } from "./internal/hostBroker.ts"
+import * as CurrentTask from "./internal/currentTask.ts"
 import * as WorkerError from "./WorkerError.ts"
 
 const TypeId = "~@quiesce/worker-threads/HostLease"
@@ -126,13 +126,13 @@ export const acquire = <P, A, E>(
   payload: P
 ): Effect.Effect<A, E | WorkerError.WorkerError, Scope.Scope> =>
   Effect.withFiber((fiber) => {
-    const broker = fiber.getRef(Current)
-    if (broker === undefined) {
+    const task = fiber.getRef(CurrentTask.Current)
+    if (task === undefined) {
       const problem = "HostLease.acquire was called outside a task of a pool"
       return Effect.fail(WorkerError.make({ _tag: "LeaseRefused", lease: lease.name, problem }))
     }
     // What the codec of a lease decodes is of the lease's types.
-    return broker.acquire(codecOf(lease), payload) as Effect.Effect<A, E | WorkerError.WorkerError, Scope.Scope>
+    return task.broker.acquire(codecOf(lease), payload) as Effect.Effect<A, E | WorkerError.WorkerError, Scope.Scope>
   })
 
 /** @internal */

@@ -13,6 +13,8 @@ import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import type { ThreadError } from "@quiesce/core/ThreadError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
@@ -20,7 +22,7 @@ import type * as Stream from "effect/Stream"
 import * as Codec from "./internal/codec.ts"
 import type * as Unwinding from "./internal/capabilities.ts"
 import type { Crew } from "./internal/crew.ts"
-import * as HostBroker from "./internal/hostBroker.ts"
+import * as CurrentTask from "./internal/currentTask.ts"
 import { openCrew } from "./internal/openCrew.ts"
 import type { HostLeases } from "./internal/hostKeeper.ts"
 import { RemoteTask } from "./internal/remoteTask.ts"
@@ -152,7 +154,7 @@ export const make = <Rpcs extends Rpc.Any>(
   options: Options
 ): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { capabilities, crew, hostLeases } = yield* openCrew(options)
+    const { capabilities, crew, hostLeases } = yield* openCrew(options, Array.from(group.requests.keys()))
     return new Pool(
       group.requests,
       crew,
@@ -162,12 +164,19 @@ export const make = <Rpcs extends Rpc.Any>(
     ) as unknown as WorkerPool<Rpcs>
   })
 
+/** An entry of the contract, on the host. */
+interface Entry {
+  readonly codec: Codec.TaskCodec
+  readonly options: Thread.SpawnOptions
+}
+
+type OnChunk = (values: ReadonlyArray<unknown>) => void
+
 /** The untyped pool; the contract's types are checked where it is used. */
 class Pool {
   readonly capabilities: Capabilities
-  private readonly requests: ReadonlyMap<string, Rpc.Any>
+  private readonly entries: ReadonlyMap<string, Entry>
   private readonly crew: Crew
-  private readonly escalation: Escalation.Escalation
   private readonly hostLeases: HostLeases
 
   constructor(
@@ -177,12 +186,17 @@ class Pool {
     escalation: Escalation.Escalation,
     hostLeases: HostLeases
   ) {
-    this.requests = requests
+    this.entries = new Map(
+      Array.from(requests, ([name, rpc]): [string, Entry] => [
+        name,
+        // Every Rpc has its schemas; the group's type only forgets them.
+        { codec: Codec.of(rpc as unknown as Rpc.AnyWithProps), options: { escalation, name } }
+      ])
+    )
     this.capabilities = {
       unwind: capabilities.unwind ? { available: true } : { available: false, why: capabilities.why }
     }
     this.crew = crew
-    this.escalation = escalation
     this.hostLeases = hostLeases
   }
 
@@ -190,8 +204,21 @@ class Pool {
     return Effect.sync(() => this.crew.status)
   }
 
-  readonly execute = (tag: string, payload: unknown): Effect.Effect<unknown, unknown> =>
-    Effect.scoped(Effect.flatMap(this.spawn(tag, payload), Thread.join))
+  readonly execute = (tag: string, payload: unknown): Effect.Effect<unknown, unknown> => {
+    const entry = this.entries.get(tag)
+    if (entry === undefined) return unknownTask(tag)
+    return Effect.withFiber((fiber) => {
+      const transfers: Array<unknown> = []
+      const encoding = entry.codec.payload.encode(payload, transfers)
+      if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.crew.hasRoom) {
+        return Effect.scoped(Effect.flatMap(this.spawn(tag, payload), Thread.join))
+      }
+      return ThreadAdapter.execute(
+        (cell) => this.take(fiber, cell, entry.codec, encoding.value, transfers, undefined),
+        entry.options
+      )
+    })
+  }
 
   readonly run = (
     tag: string,
@@ -213,12 +240,11 @@ class Pool {
     tag: string,
     payload: unknown,
     options: Thread.SpawnOptions | undefined,
-    onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined
+    onChunk: OnChunk | undefined
   ): Effect.Effect<Started, unknown, Scope.Scope> {
-    const rpc = this.requests.get(tag)
-    if (rpc === undefined) return Effect.fail(WorkerError.make({ _tag: "UnknownTask", task: tag }))
-    // Every Rpc has its schemas; the group's type only forgets them.
-    const codec = Codec.of(rpc as unknown as Rpc.AnyWithProps)
+    const entry = this.entries.get(tag)
+    if (entry === undefined) return unknownTask(tag)
+    const { codec } = entry
     const transfers: Array<unknown> = []
     const encoding = Effect.mapError(codec.payload.encode(payload, transfers), (problem) =>
       WorkerError.make({ _tag: "NotSendable", task: tag, problem })
@@ -228,24 +254,39 @@ class Pool {
         let task: RemoteTask | undefined
         const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
           (cell) =>
-            Effect.withFiber((fiber) => {
-              task = new RemoteTask({
-                cell,
-                codec,
-                payload: encoded,
-                transfers,
-                deadline: fiber.getRef(Deadline.Current),
-                hostLeases: this.hostLeases,
-                broker: fiber.getRef(HostBroker.Current)
-              })
-              task.onChunk = onChunk
-              this.crew.take(task)
-              return Effect.succeed(task)
+            Effect.withFiberSucceed((fiber) => {
+              task = this.take(fiber, cell, codec, encoded, transfers, onChunk)
+              return task
             }),
-          { escalation: this.escalation, name: options?.name ?? tag, ...options }
+          { ...entry.options, ...options }
         )
         return Effect.map(spawned, (thread): Started => ({ thread, task: task! }))
       })
     )
   }
+
+  private take(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    cell: ThreadAdapter.Cell<unknown, unknown>,
+    codec: Codec.TaskCodec,
+    payload: unknown,
+    transfers: ReadonlyArray<unknown>,
+    onChunk: OnChunk | undefined
+  ): RemoteTask {
+    const task = new RemoteTask({
+      cell,
+      codec,
+      payload,
+      transfers,
+      deadline: fiber.getRef(Deadline.Current),
+      hostLeases: this.hostLeases,
+      above: fiber.getRef(CurrentTask.Current)
+    })
+    task.onChunk = onChunk
+    this.crew.take(task)
+    return task
+  }
 }
+
+const unknownTask = (task: string): Effect.Effect<never, WorkerError.WorkerError> =>
+  Effect.fail(WorkerError.make({ _tag: "UnknownTask", task }))

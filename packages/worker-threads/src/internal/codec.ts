@@ -17,7 +17,9 @@ import type { EncodedExit, EncodedReason } from "./message.ts"
 export type Problem = string
 
 /** One direction of one Schema. */
-interface Wire {
+export interface Wire {
+  /** What is sent is the value itself. */
+  readonly isPlain: boolean
   readonly encode: (value: unknown, transfers: Array<unknown>) => Effect.Effect<unknown, Problem>
   readonly decode: (encoded: unknown) => Effect.Effect<unknown, Problem>
 }
@@ -47,18 +49,16 @@ const wireOf = (schema: Schema.Top): Wire => {
 
 const makeWire = (schema: AnySchema): Wire => {
   const decodeEffect = Schema.decodeUnknownEffect(schema)
+  const decode = (encoded: unknown): Effect.Effect<unknown, Problem> => {
+    const decoded = decodeEffect(encoded)
+    return isDone(decoded) ? decoded : Effect.mapError(decoded, (issue) => issue.message)
+  }
   if (SchemaAST.toEncoded(schema.ast) === schema.ast) {
-    const decodeExit = Schema.decodeUnknownExit(schema)
-    return {
-      encode: (value) => Effect.succeed(value),
-      decode: (encoded) => {
-        const exit = decodeExit(encoded)
-        return Exit.isSuccess(exit) ? Effect.succeed(exit.value) : Effect.mapError(exit, (issue) => issue.message)
-      }
-    }
+    return { isPlain: true, encode: (value) => Effect.succeed(value), decode }
   }
   const encodeEffect = Schema.encodeUnknownEffect(schema)
   return {
+    isPlain: false,
     encode: (value, transfers) =>
       Effect.suspend(() => {
         const collector = Transferable.makeCollectorUnsafe()
@@ -71,9 +71,13 @@ const makeWire = (schema: AnySchema): Wire => {
           Effect.mapError((issue) => issue.message)
         )
       }),
-    decode: (encoded) => Effect.mapError(decodeEffect(encoded), (issue) => issue.message)
+    decode
   }
 }
+
+/** Whether an effect is nothing but a value; most of what is coded here is. */
+export const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A> =>
+  Exit.isExit(effect) && Exit.isSuccess(effect)
 
 const codecs = new WeakMap<object, TaskCodec>()
 
@@ -106,12 +110,9 @@ export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
   return codec
 }
 
-/** The value of an effect that has succeeded already; most of what is coded here has. */
-export const immediate = <A, E>(effect: Effect.Effect<A, E>): A | undefined => {
-  if (!Exit.isExit(effect) || !Exit.isSuccess(effect)) return undefined
-  // An effect that is an exit is the exit of just that effect.
-  return effect.value as A
-}
+/** The value of an effect that is nothing but that. */
+export const immediate = <A, E>(effect: Effect.Effect<A, E>): A | undefined =>
+  isDone(effect) ? effect.value : undefined
 
 const encodeReason = Schema.encodeSync(CancelReason.CancelReason)
 const decodeReason = Schema.decodeUnknownExit(CancelReason.CancelReason)
@@ -146,8 +147,7 @@ export const exitToWire = (
 ): Effect.Effect<EncodedExit> => {
   if (Exit.isSuccess(exit)) {
     const encoded = codec.success.encode(exit.value, transfers)
-    if (Exit.isExit(encoded) && Exit.isSuccess(encoded))
-      return Effect.succeed({ _tag: "Success", value: encoded.value })
+    if (isDone(encoded)) return Effect.succeed({ _tag: "Success", value: encoded.value })
     return Effect.match(encoded, {
       onSuccess: (value): EncodedExit => ({ _tag: "Success", value }),
       onFailure: (problem): EncodedExit => failure({ _tag: "Die", defect: defectToWire(new Error(problem)) })
@@ -181,9 +181,7 @@ export const exitFromWire = (
 ): Effect.Effect<Exit.Exit<unknown, unknown>, Problem> => {
   if (encoded._tag === "Success") {
     const decoded = codec.success.decode(encoded.value)
-    return Exit.isExit(decoded) && Exit.isSuccess(decoded)
-      ? Effect.succeed(Exit.succeed(decoded.value))
-      : Effect.map(decoded, Exit.succeed)
+    return isDone(decoded) ? Effect.succeed(decoded) : Effect.map(decoded, Exit.succeed)
   }
   const reasons = Effect.forEach(encoded.cause, (reason): Effect.Effect<Cause.Reason<unknown>, Problem> => {
     switch (reason._tag) {

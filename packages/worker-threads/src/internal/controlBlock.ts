@@ -42,6 +42,9 @@ export const fromBuffer = (buffer: SharedArrayBuffer): ControlBlock => ({
   floats: new Float64Array(buffer)
 })
 
+/** The number of slots. */
+export const slots = (self: ControlBlock): number => (self.words.length - header) / row
+
 const flagsAt = (slot: number): number => header + slot * row
 const deadlineAt = (slot: number): number => flagsAt(slot) / 2 + 1
 

@@ -53,6 +53,7 @@ export interface Status {
 export class Crew implements Listener {
   private readonly spawn: (options: WorkerOptions) => Worker
   private readonly options: Parsed
+  private readonly names: ReadonlyArray<string>
   private readonly capabilities: Capabilities
   private readonly context: Context.Context<never>
   private readonly workers: Set<WorkerHandle> = new Set()
@@ -70,9 +71,11 @@ export class Crew implements Listener {
   constructor(
     spawn: (options: WorkerOptions) => Worker,
     options: Parsed,
+    names: ReadonlyArray<string>,
     capabilities: Capabilities,
     context: Context.Context<never>
   ) {
+    this.names = names
     this.capabilities = capabilities
     this.context = context
     this.spawn = spawn
@@ -107,14 +110,20 @@ export class Crew implements Listener {
     })
   }
 
+  /** Whether a task can be taken right now. */
+  get hasRoom(): boolean {
+    return (
+      this.state._tag === "Open" &&
+      (this.options.bound === Infinity || this.line.size < this.options.bound || this.idlest() !== undefined)
+    )
+  }
+
   /** Completes when there is room for one more task. */
   admit(): Effect.Effect<void, WorkerError.WorkerError> {
     return Effect.suspend((): Effect.Effect<void, WorkerError.WorkerError> => {
       if (this.state._tag === "GivenUp") return Effect.fail(this.state.error)
       if (this.state._tag === "Closed") return Effect.fail(WorkerError.make({ _tag: "PoolClosed" }))
-      if (this.options.bound === Infinity || this.line.size < this.options.bound || this.idlest() !== undefined) {
-        return Effect.void
-      }
+      if (this.hasRoom) return Effect.void
       if (this.options.whenFull === "fail") {
         return Effect.fail(WorkerError.make({ _tag: "QueueFull", bound: this.options.bound }))
       }
@@ -162,7 +171,7 @@ export class Crew implements Listener {
 
   private hire(): void {
     try {
-      this.workers.add(new WorkerHandle(this.spawn, this.options, this.capabilities, this))
+      this.workers.add(new WorkerHandle(this.spawn, this.options, this.names, this.capabilities, this))
     } catch (cause) {
       this.failed(cause instanceof Error ? cause.message : String(cause), true)
     }

@@ -9,7 +9,6 @@
  * 3. Numbers are this thread's own: what a worker below calls its leases never gets to the host.
  */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
@@ -18,12 +17,6 @@ import * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
 import type { EncodedExit, ToHost, ToWorker } from "./message.ts"
 import type { Outbox } from "./outbox.ts"
-
-/** The broker of the task that a fiber is part of. */
-export const Current: Context.Reference<HostBroker | undefined> = Context.Reference<HostBroker | undefined>(
-  "@quiesce/worker-threads/HostBroker",
-  { defaultValue: () => undefined }
-)
 
 /** How the exit of a scope crosses, of which only the end matters and not the value. */
 export const scopeExit: Codec.TaskCodec = Codec.make("scope", {

@@ -19,6 +19,7 @@ import * as Scope from "effect/Scope"
 import * as HostLease from "../HostLease.ts"
 import type * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
+import * as CurrentTask from "./currentTask.ts"
 import * as HostBroker from "./hostBroker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "./message.ts"
 
@@ -30,14 +31,18 @@ type Enter = ThreadAdapter.Cell<unknown, unknown>["enter"]
 export class HostLeases {
   readonly handlers: ReadonlyMap<string, HostLease.Handler>
   readonly context: Context.Context<never>
-  /** Of the task that the pool was made in, where that runs in a worker. */
-  readonly broker: HostBroker.HostBroker | undefined
+  /** The task that the pool was made in, where that runs in a worker. */
+  private readonly above: CurrentTask.Task | undefined
   readonly closing: Set<Fiber.Fiber<unknown>> = new Set()
 
   constructor(handlers: ReadonlyArray<HostLease.Handler>, context: Context.Context<never>) {
     this.handlers = new Map(handlers.map((handler) => [handler.name, handler]))
     this.context = context
-    this.broker = Context.get(context, HostBroker.Current)
+    this.above = Context.get(context, CurrentTask.Current)
+  }
+
+  get broker(): HostBroker.HostBroker | undefined {
+    return this.above?.broker
   }
 
   /** Waits until nothing is kept for tasks that have ended. */

@@ -157,4 +157,12 @@ export interface Handshake {
   readonly control: SharedArrayBuffer
   /** What the host can do: its worker's pools need not try it out again. */
   readonly capabilities: Capabilities
+  /** The tasks of the contract; what comes through the ring names them by their index. */
+  readonly names: ReadonlyArray<string>
+  /** Rings of starts, and of the values of tasks. */
+  readonly starts: SharedArrayBuffer
+  readonly values: SharedArrayBuffer
 }
+
+/** Says that there is something in a ring whose reader was asleep. */
+export const call = null

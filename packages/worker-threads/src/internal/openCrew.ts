@@ -14,12 +14,16 @@ export interface Opened {
   readonly hostLeases: HostLeases
 }
 
-export const openCrew = (options: Options): Effect.Effect<Opened, WorkerError.WorkerError, Scope.Scope> =>
+/** `names` are the tasks that are known before they are asked for. */
+export const openCrew = (
+  options: Options,
+  names: ReadonlyArray<string>
+): Effect.Effect<Opened, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
     const capabilities = yield* Unwinding.capabilities
     const context = yield* Effect.context<never>()
-    const crew = new Crew(options.spawn, parsed, capabilities, context)
+    const crew = new Crew(options.spawn, parsed, names, capabilities, context)
     const hostLeases = new HostLeases(options.hostLeases ?? [], context)
     yield* Effect.acquireRelease(
       Effect.onError(crew.open, () => crew.close),

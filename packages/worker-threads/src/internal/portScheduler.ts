@@ -1,12 +1,14 @@
 /**
- * Runs fibers in port messages, one task in each: what ends such a task by force takes nothing else with it.
+ * Runs fibers in port messages, so that what ends one of them by force takes nothing else with it.
  *
  * Effect's default scheduler runs a batch of tasks in one immediate, and a fiber that a promise or a timer wakes runs
- * on right there; an end would drop the rest of that batch, or of the microtasks.
+ * on right there; an end would drop the rest of that batch, or of the microtasks. Here a message runs a batch, too, but
+ * what is behind the task that was ended is still in line, and the message that goes on with it has been sent before.
  *
  * Invariants:
- * 1. A task has a message, and a message runs one task: the oldest of those with the lowest priority number.
- * 2. A fiber that is started or woken outside a task does nothing but queue itself.
+ * 1. While tasks are in line, and while one of them runs that has others behind it, a message is under way.
+ * 2. A task is taken out of the line before it runs: the oldest of those with the lowest priority number.
+ * 3. A fiber that is started or woken outside a task does nothing but queue itself.
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Fiber from "effect/Fiber"
@@ -19,20 +21,32 @@ interface Bucket {
   taken: number
 }
 
+/** How many tasks that were taken are let go of at a time, in a line that is never empty. */
+const keptTaken = 1024
+
+/** After which time a batch gives way to messages, timers and promises. */
+const budgetMillis = 0.5
+
 export class PortScheduler implements Scheduler.Scheduler {
   readonly executionMode: "async" = "async"
   private readonly sender: MessagePort
   private readonly receiver: MessagePort
   private readonly buckets: Array<Bucket> = []
   private queued = 0
+  /** Whether a message is under way. */
+  private isDue = false
   /** Whether the code that asks runs in a task; stale after an end by force, until `reset`. */
   private inTask = false
+  /** Called outside tasks, before each. */
+  beforeTask: () => void = () => {}
+  /** Called at the beginning of a message, to put more in line. */
+  beforeLine: () => void = () => {}
 
   constructor() {
     const { port1, port2 } = new MessageChannel()
     this.sender = port1
     this.receiver = port2
-    port2.on("message", this.runOne)
+    port2.on("message", this.onMessage)
     port2.unref()
   }
 
@@ -49,43 +63,74 @@ export class PortScheduler implements Scheduler.Scheduler {
     this.receiver.close()
   }
 
-  /** Runs `task` in a message of its own. */
-  run(task: () => void): void {
-    this.schedule(task, 0)
-  }
-
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
     return !this.inTask || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
   }
 
   makeDispatcher(): Scheduler.SchedulerDispatcher {
     return {
-      scheduleTask: (task, priority) => this.schedule(task, priority),
+      scheduleTask: (task, priority) => {
+        this.add(task, priority)
+        this.call()
+      },
       flush: () => {
-        while (this.queued > 0) this.runOne()
+        while (this.queued > 0) this.runNext()
       }
     }
   }
 
-  private schedule(task: () => void, priority: number): void {
-    const index = this.buckets.findIndex((bucket) => bucket.priority >= priority)
-    const found = this.buckets[index]
+  /** Puts a task in line; whoever does so runs the line, at the end of a message. */
+  add(task: () => void, priority: number): void {
+    const { buckets } = this
+    this.queued++
+    const last = buckets.at(-1)
+    if (last?.priority === priority) return void last.tasks.push(task)
+    const index = buckets.findIndex((bucket) => bucket.priority >= priority)
+    const found = buckets[index]
     if (found?.priority === priority) found.tasks.push(task)
-    else this.buckets.splice(index < 0 ? this.buckets.length : index, 0, { priority, tasks: [task], taken: 0 })
-    if (++this.queued === 1) this.receiver.ref()
+    else buckets.splice(index < 0 ? buckets.length : index, 0, { priority, tasks: [task], taken: 0 })
+  }
+
+  /** Runs what is in line now. Must be the last thing that the handler of a port message does. */
+  runLine(): void {
+    // A task may have been ended by force before this.
+    this.inTask = false
+    let left = this.queued
+    const end = performance.now() + budgetMillis
+    while (left > 0) {
+      if (left > 1) this.call()
+      this.beforeTask()
+      this.runNext()
+      left = Math.min(left - 1, this.queued)
+      if (left % 8 === 1 && performance.now() > end) break
+    }
+    if (this.queued > 0) this.call()
+  }
+
+  /** Has a message sent that runs the line. */
+  call(): void {
+    if (this.isDue) return
+    this.isDue = true
+    this.receiver.ref()
     this.sender.postMessage(null)
   }
 
-  private readonly runOne = (): void => {
+  private readonly onMessage = (): void => {
+    this.isDue = false
+    this.receiver.unref()
+    this.beforeLine()
+    this.runLine()
+  }
+
+  private runNext(): void {
     const bucket = this.buckets.find(({ tasks, taken }) => taken < tasks.length)
-    // A flush has run it.
     if (bucket === undefined) return
     const task = bucket.tasks[bucket.taken++]!
-    if (bucket.taken === bucket.tasks.length) {
-      bucket.tasks.length = 0
+    if (bucket.taken === bucket.tasks.length || bucket.taken === keptTaken) {
+      bucket.tasks.splice(0, bucket.taken)
       bucket.taken = 0
     }
-    if (--this.queued === 0) this.receiver.unref()
+    this.queued--
     const outer = this.inTask
     this.inTask = true
     try {

@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
-import type { HostBroker } from "./hostBroker.ts"
+import type * as CurrentTask from "./currentTask.ts"
 import { HostKeeper, type HostLeases } from "./hostKeeper.ts"
 import type { EncodedExit, ToHost } from "./message.ts"
 import type { WorkerHandle } from "./workerHandle.ts"
@@ -29,6 +29,8 @@ type State =
   | { readonly _tag: "Ended" }
 
 const ended: State = { _tag: "Ended" }
+const unqueued: State = { _tag: "Queued", leaveQueue: () => {} }
+const none: ReadonlyArray<never> = []
 
 /** A lease that the worker holds. */
 interface Mirrored {
@@ -36,11 +38,11 @@ interface Mirrored {
   readonly end: ReturnType<ThreadAdapter.Cell<unknown, unknown>["enter"]>
 }
 
-let lastId = 0
 let lastRaise = 0
 
 export class RemoteTask implements ThreadAdapter.Controls {
-  readonly id: number = ++lastId
+  /** By which its worker knows it; there is none before it has one. */
+  id = 0
   readonly codec: Codec.TaskCodec
   /** The encoded payload; let go of when it has been sent. */
   payload: unknown
@@ -49,15 +51,15 @@ export class RemoteTask implements ThreadAdapter.Controls {
   readonly cell: ThreadAdapter.Cell<unknown, unknown>
   /** Told of each chunk of a stream. */
   onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
-  private state: State = { _tag: "Queued", leaveQueue: () => {} }
+  private state: State = unqueued
   private credits = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
   /** Errors that were raised while it waited for a worker. */
-  private readonly unsent: Map<number, unknown> = new Map()
+  private unsent: Map<number, unknown> | undefined = undefined
   private leases: Map<number, Mirrored> | undefined = undefined
   private readonly hostLeases: HostLeases
-  private readonly broker: HostBroker | undefined
+  private readonly above: CurrentTask.Task | undefined
   private keeper: HostKeeper | undefined = undefined
 
   constructor(options: {
@@ -67,8 +69,8 @@ export class RemoteTask implements ThreadAdapter.Controls {
     readonly transfers: ReadonlyArray<unknown>
     readonly deadline: number
     readonly hostLeases: HostLeases
-    /** Of the task that it is started by, where that runs in a worker itself. */
-    readonly broker: HostBroker | undefined
+    /** The task that it is started by, where that runs in a worker itself. */
+    readonly above: CurrentTask.Task | undefined
   }) {
     this.cell = options.cell
     this.codec = options.codec
@@ -76,7 +78,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
     this.transfers = options.transfers
     this.deadline = options.deadline
     this.hostLeases = options.hostLeases
-    this.broker = options.broker
+    this.above = options.above
   }
 
   // ---- Its way ----
@@ -96,11 +98,12 @@ export class RemoteTask implements ThreadAdapter.Controls {
       return
     }
     this.payload = undefined
-    this.transfers = []
+    this.transfers = none
     if (this.credits > 0) worker.pull(this.id, this.credits)
     if (this.stopReason !== undefined) worker.stop(this.id, slot, this.stopReason)
+    if (this.unsent === undefined) return
     for (const [raise, error] of this.unsent) worker.raise(this.id, raise, encodeError(error))
-    this.unsent.clear()
+    this.unsent = undefined
   }
 
   /** Lets its stream send more chunks. */
@@ -146,8 +149,18 @@ export class RemoteTask implements ThreadAdapter.Controls {
     this.raises?.delete(raise)
   }
 
+  /** It has ended with this value. */
+  succeeded(encoded: unknown): void {
+    const decoded = this.codec.success.decode(encoded)
+    if (Codec.isDone(decoded)) this.settle(decoded)
+    else this.exitedWith(Effect.map(decoded, Exit.succeed))
+  }
+
   private exited(encoded: EncodedExit): void {
-    const decoding = Codec.exitFromWire(this.codec, encoded)
+    this.exitedWith(Codec.exitFromWire(this.codec, encoded))
+  }
+
+  private exitedWith(decoding: Effect.Effect<Exit.Exit<unknown, unknown>, Codec.Problem>): void {
     const now = Codec.immediate(decoding)
     if (now !== undefined) return this.settle(now)
     Effect.runFork(decoding).addObserver((exit) => {
@@ -189,7 +202,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
         this.cell.settle(Exit.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, failures) : failures))
       })
     }
-    for (const answer of this.raises?.values() ?? []) answer(false)
+    if (this.raises !== undefined) for (const answer of this.raises.values()) answer(false)
   }
 
   /** Made for the first lease that a worker asks for. */
@@ -198,7 +211,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
     const { worker } = this.state
     return (this.keeper ??= new HostKeeper(
       this.hostLeases,
-      this.broker,
+      this.above?.broker,
       this.id,
       this.cell.enter.bind(this.cell),
       (message, transfers) => worker.post(message, transfers ?? [])
@@ -228,10 +241,10 @@ export class RemoteTask implements ThreadAdapter.Controls {
       const answers = (this.raises ??= new Map<number, (delivered: boolean) => void>())
       answers.set(raise, (delivered) => resume(Effect.succeed(delivered)))
       if (this.state._tag === "Running") this.state.worker.raise(this.id, raise, encodeError(error))
-      else this.unsent.set(raise, error)
+      else (this.unsent ??= new Map<number, unknown>()).set(raise, error)
       return Effect.sync(() => {
         answers.delete(raise)
-        if (!this.unsent.delete(raise) && this.state._tag === "Running") this.state.worker.withdraw(raise)
+        if (this.unsent?.delete(raise) !== true && this.state._tag === "Running") this.state.worker.withdraw(raise)
       })
     })
   }

@@ -21,7 +21,7 @@ import type * as RpcMessage from "effect/rpc/RpcMessage"
 import * as RpcWorker from "effect/rpc/RpcWorker"
 import type * as Scope from "effect/Scope"
 import type { TaskCodec } from "./codec.ts"
-import * as HostBroker from "./hostBroker.ts"
+import * as CurrentTask from "./currentTask.ts"
 import * as InitialMessage from "./initialMessage.ts"
 import { type Opened, openCrew } from "./openCrew.ts"
 import { RemoteTask } from "./remoteTask.ts"
@@ -37,7 +37,7 @@ export const make = (options: Options): Effect.Effect<Protocol, WorkerError.Work
   Effect.gen(function* () {
     const initial = yield* Effect.serviceOption(RpcWorker.InitialMessage)
     const hooks = yield* Effect.serviceOption(RpcClient.ConnectionHooks)
-    const opened = yield* openCrew({ ...options, spawn: (each) => prepared(options.spawn(each), initial) })
+    const opened = yield* openCrew({ ...options, spawn: (each) => prepared(options.spawn(each), initial) }, [])
     const calls = new Calls(opened, options.escalation ?? defaultEscalation)
     const protocol = yield* RpcClient.Protocol.make((write) =>
       Effect.succeed({
@@ -164,8 +164,8 @@ class Calls {
         Effect.withFiber((fiber) => {
           const codec = this.codecOf(request.tag)
           const deadline = fiber.getRef(Deadline.Current)
-          const broker = fiber.getRef(HostBroker.Current)
-          task = new RemoteTask({ cell, codec, payload: request, transfers, deadline, hostLeases, broker })
+          const above = fiber.getRef(CurrentTask.Current)
+          task = new RemoteTask({ cell, codec, payload: request, transfers, deadline, hostLeases, above })
           // One chunk is on its way at a time, so that none can overtake another.
           task.onChunk = (values) => void Effect.runForkWith(fiber.context)(onChunk(values))
           crew.take(task)

@@ -46,10 +46,12 @@ const decoder =
 export const make = (tag: string): TaskCodec => ({
   name: tag,
   payload: {
+    isPlain: true,
     encode: (request) => Effect.succeed(request),
     decode: decoder(isRequest, "it is no request of Effect's RPC")
   },
   success: {
+    isPlain: false,
     encode: (reply, transfers) => {
       // The result of such a task is a reply.
       const { exit, transfers: own } = reply as Reply
@@ -59,6 +61,7 @@ export const make = (tag: string): TaskCodec => ({
     decode: decoder(isReply, "it is no reply of Effect's RPC")
   },
   error: {
+    isPlain: false,
     encode: () => Effect.fail("the reply says how a request failed"),
     decode: () => Effect.fail("the reply says how a request failed")
   },

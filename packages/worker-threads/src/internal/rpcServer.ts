@@ -18,6 +18,7 @@ import { type Handshake, handshakeOf } from "./message.ts"
 import * as RpcCodec from "./rpcCodec.ts"
 import { RpcRequest, type Write } from "./rpcRequest.ts"
 import * as WorkerRuntime from "./workerRuntime.ts"
+import type { Entry } from "./workerTask.ts"
 
 export const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.WorkerError, Scope.Scope> =
   Effect.withFiber((builder) => {
@@ -49,7 +50,7 @@ const noHandshake: WorkerError.WorkerErrorReason = {
 
 const serve = (requests: Map<number, RpcRequest>, write: Write, handshake: Handshake): Effect.Effect<void> => {
   const codec = RpcCodec.make("request")
-  const handle: WorkerRuntime.Entry["run"] = (payload, outlet) => {
+  const handle: Entry["run"] = (payload, outlet) => {
     // The codec has decoded it.
     const request = new RpcRequest(payload as RpcMessage.RequestEncoded, outlet, write)
     requests.set(outlet.id, request)

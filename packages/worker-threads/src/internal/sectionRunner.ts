@@ -1,13 +1,11 @@
 /** Which task's section runs, said in the control block so that the host ends no other's. */
 import * as StopToken from "@quiesce/core/StopToken"
-import * as Context from "effect/Context"
 import { type ControlBlock, word } from "./controlBlock.ts"
+import * as CurrentTask from "./currentTask.ts"
 import * as Section from "./section.ts"
 
-/** The slot of the task that a fiber is part of; -1 outside tasks. */
-export const CurrentSlot: Context.Reference<number> = Context.Reference<number>("@quiesce/worker-threads/CurrentSlot", {
-  defaultValue: () => -1
-})
+/** No slot. */
+const noTask = -1
 
 export const make = ({ words }: ControlBlock): Section.SectionRunner =>
   Section.make({
@@ -15,7 +13,7 @@ export const make = ({ words }: ControlBlock): Section.SectionRunner =>
     index: word.section,
     token: StopToken.current,
     onStart: (fiber, graceMillis) => {
-      Atomics.store(words, word.sectionSlot, fiber.getRef(CurrentSlot))
+      Atomics.store(words, word.sectionSlot, fiber.getRef(CurrentTask.Current)?.slot ?? noTask)
       Atomics.store(words, word.sectionGrace, graceMillis)
     }
   })

@@ -22,13 +22,16 @@ import * as Option from "effect/Option"
 import * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
-import { decodeToHost, handshakeKey, type Handshake, type ToHost, type ToWorker } from "./message.ts"
+import { call, decodeToHost, handshakeKey, type Handshake, type ToHost, type ToWorker } from "./message.ts"
 import { type Capabilities, execArgv } from "./capabilities.ts"
 import { Descendants } from "./lineage.ts"
 import { Outbox } from "./outbox.ts"
+import { BadWords } from "./plainData.ts"
 import type { Parsed } from "./poolOptions.ts"
 import { Reach } from "./reach.ts"
+import * as Ring from "./ring.ts"
 import type { RemoteTask } from "./remoteTask.ts"
+import { SlotTable } from "./slotTable.ts"
 
 type State =
   | { readonly _tag: "Starting"; readonly patience: NodeJS.Timeout }
@@ -41,6 +44,10 @@ type State =
   /** It was terminated for these of its tasks, each with its reason. */
   | { readonly _tag: "Killed"; readonly reasons: Map<RemoteTask, CancelReason.CancelReason> }
   | { readonly _tag: "Gone" }
+
+/** For how long values are read before others have their turn, and how many before that is looked at. */
+const budgetMillis = 1
+const valuesAtOnce = 64
 
 /** For how long a worker may take to end by itself, and then to be ended. */
 const closeMillis = 2000
@@ -55,13 +62,16 @@ export interface Listener {
 }
 
 export class WorkerHandle {
-  readonly tasks: Map<number, RemoteTask> = new Map()
+  readonly tasks: SlotTable<RemoteTask>
   readonly worker: Worker
   /** Kept, as the worker forgets it at its end. */
   private readonly threads: Descendants
   private readonly port: MessagePort
   private readonly control: ControlBlock.ControlBlock
   private readonly outbox: Outbox<ToWorker>
+  private readonly starts: Ring.RingWriter
+  private readonly values: Ring.RingReader
+  private readonly indexes: ReadonlyMap<string, number>
   private readonly listener: Listener
   private readonly slots: Array<number>
   private state: State
@@ -76,17 +86,24 @@ export class WorkerHandle {
   constructor(
     spawn: (options: WorkerOptions) => Worker,
     { concurrency, startMillis }: Parsed,
+    names: ReadonlyArray<string>,
     capabilities: Capabilities,
     listener: Listener
   ) {
     const { port1, port2 } = new MessageChannel()
     this.port = port1
     this.listener = listener
+    this.tasks = new SlotTable(concurrency)
     this.slots = Array.from({ length: concurrency }, (_, index) => concurrency - 1 - index)
     this.control = ControlBlock.make(concurrency)
     this.reach = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
     // The port type of Node and that of the message are one.
-    const handshake = { port: port2, control: this.control.buffer, capabilities } as unknown as Handshake
+    const [starts, values] = [Ring.make(), Ring.make()]
+    const memory = { control: this.control.buffer, starts, values }
+    const handshake = { port: port2, ...memory, names, capabilities } as unknown as Handshake
+    this.indexes = new Map(names.map((name, index) => [name, index]))
+    this.starts = new Ring.RingWriter(starts)
+    this.values = new Ring.RingReader(values)
     try {
       this.worker = spawn({
         workerData: { [handshakeKey]: handshake },
@@ -137,7 +154,8 @@ export class WorkerHandle {
   /** Sends a task to a free slot. Throws when its payload can't be cloned; then the slot is to be freed. */
   run(task: RemoteTask): void {
     const slot = this.slots.pop()!
-    this.tasks.set(task.id, task)
+    task.id = this.tasks.nextId(slot)
+    this.tasks.add(task)
     this.wasUsed = true
     if (this.tasks.size === 1) this.hold()
     ControlBlock.reset(this.control, slot, task.deadline)
@@ -146,6 +164,12 @@ export class WorkerHandle {
 
   start(task: RemoteTask, slot: number): void {
     const { id, payload, transfers } = task
+    const index = this.indexes.get(task.codec.name)
+    const isPlain = transfers.length === 0 && task.cell.name === task.codec.name && index !== undefined
+    if (isPlain && this.starts.write(id, slot, index, payload)) {
+      if (this.starts.mustCall()) this.port.postMessage(call)
+      return
+    }
     const message = { _tag: "Start", id, slot, task: task.codec.name, name: task.cell.name, payload } as const
     if (transfers.length > 0) this.outbox.putNow(message, transfers)
     else this.outbox.put(message)
@@ -230,7 +254,7 @@ export class WorkerHandle {
 
   /** A task has ended; its slot is free. */
   taskEnded(task: RemoteTask, slot: number): void {
-    if (!this.tasks.delete(task.id)) return
+    if (!this.tasks.delete(task)) return
     if (Option.isSome(this.reach)) this.reach.value.ended(slot)
     this.slots.push(slot)
     if (this.tasks.size === 0) this.letGo()
@@ -240,9 +264,33 @@ export class WorkerHandle {
   // ---- From the worker ----
 
   private readonly onMessage = (raw: unknown): void => {
-    const messages = decodeToHost(raw)
-    if (messages === undefined) return this.broke("it sent a message of nobody's protocol")
-    for (const message of messages) this.take(message)
+    if (raw !== call) {
+      const messages = decodeToHost(raw)
+      if (messages === undefined) return this.broke("it sent a message of nobody's protocol")
+      for (const message of messages) this.take(message)
+    }
+    this.readValues()
+  }
+
+  /** Takes values for as long as they come, and then sleeps; but lets others have their turn. */
+  private readonly readValues = (millis: number = budgetMillis): void => {
+    const end = performance.now() + millis
+    let isAwake = true
+    try {
+      while (isAwake && performance.now() < end) {
+        isAwake = this.values.read(this.takeValue, valuesAtOnce) > 0 || !this.values.sleep()
+      }
+    } catch (cause) {
+      if (!(cause instanceof BadWords)) throw cause
+      isAwake = false
+      this.broke(`it wrote what is of nobody's protocol: ${cause.message}`)
+    } finally {
+      if (isAwake && !this.isGone) setImmediate(() => this.readValues())
+    }
+  }
+
+  private readonly takeValue: Ring.Take = (id, _second, _third, value) => {
+    this.tasks.get(id)?.succeeded(value)
   }
 
   private readonly onUnreadable = (): void => this.broke("a message of its could not be read")
@@ -265,7 +313,7 @@ export class WorkerHandle {
       case "Died":
         return this.threads.died(message.threadId)
       case "Raised":
-        for (const task of this.tasks.values()) task.raised(message.raise, message.delivered)
+        for (const task of this.tasks) task.raised(message.raise, message.delivered)
         return
       case "Exit":
       case "Chunk":
@@ -342,10 +390,11 @@ export class WorkerHandle {
   private ended(code: number): void {
     const { state } = this
     this.leave({ _tag: "Gone" })
+    this.readValues(Infinity)
     this.unlisten()
     this.threads.end()
     const error = WorkerError.make({ _tag: "WorkerExited", code, problem: this.problem ?? this.guess(state) })
-    for (const task of Array.from(this.tasks.values())) {
+    for (const task of Array.from(this.tasks)) {
       task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error)
     }
     this.listener.gone(this, state._tag === "Killed" || state._tag === "Closing" ? undefined : error)

@@ -4,10 +4,14 @@
  * Invariants:
  * 1. A task is in `tasks` from its `Start` until its exit has been sent; each `Start` is answered by one `Exit`.
  * 2. Messages for a task that is not there are for one that has ended, and are dropped.
+ * 3. Before code of a task runs, the ring of starts has no entry that nobody will look at: its reader sleeps, or a
+ *    message of the scheduler is under way. That code may be ended by force, or never end.
+ * 4. Before code of a task runs, what tasks before it have said is sent: a value is in the ring and the host awake or
+ *    called, and the outbox is empty. So no task that hogs the worker holds back the result of another.
  */
-import type { MessagePort } from "node:worker_threads"
 import * as Blocking from "@quiesce/core/Blocking"
 import * as Thread from "@quiesce/core/Thread"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -17,22 +21,19 @@ import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
-import { decodeToWorker, type Handshake, type ToHost, type ToWorker } from "./message.ts"
+import * as CurrentTask from "./currentTask.ts"
+import { mirrorLeases } from "./leaseMirror.ts"
 import * as Lineage from "./lineage.ts"
+import { call, decodeToWorker, type Handshake, type ToHost, type ToWorker } from "./message.ts"
 import { Outbox } from "./outbox.ts"
 import { PortScheduler } from "./portScheduler.ts"
+import * as Ring from "./ring.ts"
 import type { SectionRunner } from "./section.ts"
 import * as SectionRunners from "./sectionRunner.ts"
+import { SlotTable } from "./slotTable.ts"
 import * as StalledFiber from "./stalledFiber.ts"
-import { type Run, WorkerTask } from "./workerTask.ts"
-
-/** What is run for the tasks of one name. */
-export interface Entry {
-  readonly codec: Codec.TaskCodec
-  readonly run: Run
-  /** All that a task of this kind runs with. */
-  readonly context: Context.Context<never>
-}
+import { SharedFlags } from "./sharedFlags.ts"
+import { type Entry, type Run, type Worker, WorkerTask } from "./workerTask.ts"
 
 /** What a worker serves. */
 export interface Entries {
@@ -49,20 +50,25 @@ export const serve = (
 ): Effect.Effect<void, never, Scope.Scope> => {
   const control = ControlBlock.fromBuffer(handshake.control)
   const sections = SectionRunners.make(control)
+  const outbox = new Outbox<ToHost>(handshake.port)
   const scheduler = new PortScheduler()
   const watch = StalledFiber.install({ scheduler, words: control.words, index: ControlBlock.word.section, taskOf })
   const body = Effect.gen(function* () {
     const closed = yield* Deferred.make<void>()
+    const thread = yield* Thread.current
     const context = yield* Effect.context<never>()
-    const runtime = new WorkerRuntime(
-      handshake.port,
+    const runtime = new WorkerRuntime({
+      handshake,
       control,
-      entries(context, scheduler),
+      outbox,
+      entries: entries(context, scheduler),
       sections,
       scheduler,
       watch,
-      closed
-    )
+      closed,
+      thread,
+      context
+    })
     runtime.listen()
     yield* Deferred.await(closed)
   })
@@ -79,10 +85,7 @@ export const serve = (
   )
 }
 
-const taskOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => {
-  const slot = fiber.getRef(SectionRunners.CurrentSlot)
-  return slot < 0 ? undefined : slot
-}
+const taskOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => fiber.getRef(CurrentTask.Current)?.slot
 
 /** Of a contract and its handlers. */
 export const entriesOf =
@@ -109,51 +112,86 @@ const client = new Rpc.ServerClient(0)
 const headers = {} as never
 const requestId = (id: number): never => String(id) as never
 
-class WorkerRuntime {
-  private readonly port: MessagePort
-  private readonly control: ControlBlock.ControlBlock
-  private readonly entries: Entries
-  private readonly sections: SectionRunner
-  private readonly scheduler: PortScheduler
-  private readonly watch: StalledFiber.Watch
-  private readonly closed: Deferred.Deferred<void>
-  private readonly tasks: Map<number, WorkerTask> = new Map()
-  private readonly outbox: Outbox<ToHost>
+interface Options {
+  readonly handshake: Handshake
+  readonly control: ControlBlock.ControlBlock
+  readonly outbox: Outbox<ToHost>
+  readonly entries: Entries
+  readonly sections: SectionRunner
+  readonly scheduler: PortScheduler
+  readonly watch: StalledFiber.Watch
+  readonly closed: Deferred.Deferred<void>
+  readonly thread: Thread.Thread<unknown, unknown>
+  readonly context: Context.Context<never>
+}
 
-  constructor(
-    port: MessagePort,
-    control: ControlBlock.ControlBlock,
-    entries: Entries,
-    sections: SectionRunner,
-    scheduler: PortScheduler,
-    watch: StalledFiber.Watch,
-    closed: Deferred.Deferred<void>
-  ) {
-    this.port = port
-    this.control = control
-    this.entries = entries
-    this.sections = sections
-    this.scheduler = scheduler
-    this.watch = watch
-    this.closed = closed
-    this.outbox = new Outbox<ToHost>(port)
+/** How many tasks are taken from the ring before others have their turn. */
+const startsAtOnce = 256
+
+class WorkerRuntime implements Worker {
+  readonly control: ControlBlock.ControlBlock
+  readonly outbox: Outbox<ToHost>
+  readonly spawn: ThreadAdapter.SpawnBelow
+  private readonly options: Options
+  private readonly tasks: SlotTable<WorkerTask>
+  /** The entries in the order in which the host knows them. */
+  private readonly byIndex: ReadonlyArray<Entry | undefined>
+  private readonly slotFlags: Array<SharedFlags> = []
+  private readonly starts: Ring.RingReader
+  private readonly values: Ring.RingWriter
+
+  constructor(options: Options) {
+    this.options = options
+    this.control = options.control
+    this.outbox = options.outbox
+    this.spawn = ThreadAdapter.spawnBelow(options.thread, options.context)
+    this.byIndex = options.handshake.names.map((name) => options.entries.get(name))
+    this.starts = new Ring.RingReader(options.handshake.starts)
+    this.values = new Ring.RingWriter(options.handshake.values)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
+    this.tasks = new SlotTable(ControlBlock.slots(options.control))
+    mirrorLeases(options.outbox, options.thread, this.tasks)
   }
 
   listen(): void {
-    this.port.on("message", (raw: unknown) => {
+    const { handshake, scheduler } = this.options
+    // A task that hogs the worker holds nothing back that was said before it.
+    scheduler.beforeTask = this.outbox.flush
+    scheduler.beforeLine = this.readStarts
+    handshake.port.on("message", (raw: unknown) => {
       ControlBlock.beat(this.control)
+      // First, as messages may be for tasks that come from there.
+      this.readStarts()
       // What is of nobody's protocol comes from nobody that this worker serves.
-      for (const message of decodeToWorker(raw) ?? []) this.take(message)
+      if (raw !== call) for (const message of decodeToWorker(raw) ?? []) this.take(message)
+      scheduler.runLine()
     })
     Lineage.toHost((message) => this.outbox.putNow(message))
     this.outbox.putNow({ _tag: "Ready" })
   }
 
+  /** Puts tasks in line. One that is ended by force does not keep it from looking again. */
+  private readonly readStarts = (): void => {
+    const count = this.starts.read(this.takeStart, startsAtOnce)
+    if (count > 1 || !this.starts.sleep()) this.options.scheduler.call()
+  }
+
+  private readonly takeStart: Ring.Take = (id, slot, index, payload) => {
+    const name = this.options.handshake.names[index] ?? String(index)
+    this.start(id, slot, this.byIndex[index], name, payload, name)
+  }
+
   private take(message: ToWorker): void {
     switch (message._tag) {
       case "Start":
-        return this.start(message)
+        return this.start(
+          message.id,
+          message.slot,
+          this.options.entries.get(message.task),
+          message.task,
+          message.payload,
+          message.name
+        )
       case "Stop":
         return this.tasks.get(message.id)?.stop(Codec.reasonFromWire(message.reason))
       case "Interrupt":
@@ -161,7 +199,7 @@ class WorkerRuntime {
       case "Raise":
         return this.tasks.get(message.id)?.raise(message.raise, message.error)
       case "Withdraw":
-        for (const task of this.tasks.values()) task.withdraw(message.raise)
+        for (const task of this.tasks) task.withdraw(message.raise)
         return
       case "Pull":
         return this.tasks.get(message.id)?.pull(message.count)
@@ -170,32 +208,54 @@ class WorkerRuntime {
       case "Released":
         return this.tasks.get(message.id)?.broker.take(message)
       case "Unwound":
-        return this.sections.ended(message.run)
+        return this.options.sections.ended(message.run)
       case "Repair":
         return this.repair(message.slot)
       case "Close":
-        Deferred.doneUnsafe(this.closed, Effect.void)
+        Deferred.doneUnsafe(this.options.closed, Effect.void)
         return
     }
   }
 
   /** Lets the fibers of a task go on, as interrupted, whose code was ended by force. */
   private repair(slot: number): void {
-    for (const task of this.tasks.values()) {
-      if (task.slot === slot) this.watch.repair(task.reason)
+    for (const task of this.tasks) {
+      if (task.slot === slot) this.options.watch.repair(task.reason)
     }
   }
 
-  private start({ id, slot, task: name, name: label, payload }: Extract<ToWorker, { readonly _tag: "Start" }>): void {
-    const entry = this.entries.get(name)
+  private start(
+    id: number,
+    slot: number,
+    entry: Entry | undefined,
+    name: string,
+    payload: unknown,
+    label: string
+  ): void {
     if (entry === undefined) {
       const defect = { name: "WorkerError", message: `The worker has no handler for "${name}"` }
       this.outbox.put({ _tag: "Exit", id, exit: { _tag: "Failure", cause: [{ _tag: "Die", defect }] } })
       return
     }
-    const task = new WorkerTask({ id, slot, label, control: this.control, outbox: this.outbox, ...entry })
-    this.tasks.set(id, task)
-    this.scheduler.run(() => task.run(payload, () => this.tasks.delete(id)))
+    const task = new WorkerTask(id, slot, this, entry, payload, label)
+    this.tasks.add(task)
+    this.options.scheduler.add(task.run, 0)
+  }
+
+  // For the tasks.
+
+  flags(slot: number): SharedFlags {
+    return (this.slotFlags[slot] ??= new SharedFlags(this.control, slot))
+  }
+
+  sendValue(id: number, value: unknown): boolean {
+    if (!this.values.write(id, 0, 0, value)) return false
+    if (this.values.mustCall()) this.options.handshake.port.postMessage(call)
+    return true
+  }
+
+  ended(task: WorkerTask): void {
+    this.tasks.delete(task)
   }
 
   /** An answer that can't be cloned, though its Schema took it, is a defect of the task. */

@@ -10,7 +10,6 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import type { ThreadError } from "@quiesce/core/ThreadError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,19 +18,30 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
+import * as CurrentTask from "./currentTask.ts"
 import * as HostBroker from "./hostBroker.ts"
 import type { EncodedExit, ToHost } from "./message.ts"
 import type { Outbox } from "./outbox.ts"
-import { CurrentSlot } from "./sectionRunner.ts"
+import type { SharedFlags } from "./sharedFlags.ts"
 
-export interface Options {
-  readonly id: number
-  readonly slot: number
-  readonly label: string
+/** What all tasks of a worker share. */
+export interface Worker {
   readonly control: ControlBlock.ControlBlock
   readonly outbox: Outbox<ToHost>
+  /** Sends the value of a task that has sent nothing before; false where it has to go by message. */
+  readonly sendValue: (id: number, value: unknown) => boolean
+  /** Called when the exit of a task has been sent. */
+  readonly ended: (task: WorkerTask) => void
+  readonly flags: (slot: number) => SharedFlags
+  /** Starts the thread of a task. */
+  readonly spawn: ThreadAdapter.SpawnBelow
+}
+
+/** What is run for the tasks of one name. */
+export interface Entry {
   readonly codec: Codec.TaskCodec
   readonly run: Run
+  /** All that a task of this kind runs with. */
   readonly context: Context.Context<never>
 }
 
@@ -47,68 +57,73 @@ export interface Outlet {
   readonly credit: Effect.Effect<void>
 }
 
-let lastLease = 0
+export class WorkerTask implements CurrentTask.Task, Outlet {
+  readonly id: number
+  readonly slot: number
+  private readonly worker: Worker
+  private readonly entry: Entry
+  private readonly payload: unknown
+  private readonly label: string
+  /** Set when it has been started. */
+  thread: Thread.Thread<unknown, unknown> | undefined = undefined
+  /** What was asked before the thread was there. */
+  private early: Array<(thread: Thread.Thread<unknown, unknown>) => void> | undefined = undefined
 
-export class WorkerTask implements Outlet {
-  private readonly options: Options
-  private thread: Thread.Thread<unknown, unknown> | undefined = undefined
-  /** What was asked before the thread was there; then nothing waits any more. */
-  private early: Array<(thread: Thread.Thread<unknown, unknown>) => void> | undefined = []
-  private readonly raises: Map<number, Fiber.Fiber<unknown, unknown>> = new Map()
+  // Most tasks need none of these; each is made when it is asked for.
+
+  private raises: Map<number, Fiber.Fiber<unknown, unknown>> | undefined = undefined
   /** How many raises are not answered yet. */
   private raising = 0
   /** The chunks that a stream may still send. */
-  private readonly credits: Semaphore.Semaphore = Semaphore.makeUnsafe(0)
+  private credits: Semaphore.Semaphore | undefined = undefined
+  private madeBroker: HostBroker.HostBroker | undefined = undefined
+  private hasEnded = false
+  /** Whether it has sent a message, which its exit must not overtake. */
+  hasSpoken = false
 
-  /** What the host keeps for it. */
-  readonly broker: HostBroker.HostBroker
-
-  constructor(options: Options) {
-    this.options = options
-    this.broker = new HostBroker.HostBroker(options.id, options.outbox)
+  constructor(id: number, slot: number, worker: Worker, entry: Entry, payload: unknown, label: string) {
+    this.payload = payload
+    this.label = label
+    this.id = id
+    this.slot = slot
+    this.worker = worker
+    this.entry = entry
   }
 
-  /** Starts the thread. `ended` is called when its exit has been sent. */
-  run(payload: unknown, ended: () => void): void {
-    const { slot, control, context, label } = this.options
-    const deadline = ControlBlock.deadline(control, slot)
-    const withSlot = Context.add(Context.add(context, CurrentSlot, slot), HostBroker.Current, this.broker)
-    const full = deadline === Infinity ? withSlot : Context.add(withSlot, Deadline.Current, deadline)
-    // Not at once: its fiber is to be alone on the stack, so that what it runs can be ended by force.
-    const spawned = Thread.spawn(this.observed(payload), { name: label })
-    // The scope of the tasks is in the context: that of the worker's own thread.
-    Effect.runForkWith(full)(spawned as Effect.Effect<Thread.Thread<unknown, unknown>, ThreadError>).addObserver(
-      (exit) => {
-        if (Exit.isFailure(exit)) this.send(exit, ended)
-        else ThreadAdapter.onExit(exit.value, (end) => this.send(end, ended))
-      }
-    )
+  get broker(): HostBroker.HostBroker {
+    if (this.madeBroker === undefined) {
+      this.madeBroker = new HostBroker.HostBroker(this.id, this.worker.outbox)
+      if (this.hasEnded) this.madeBroker.close()
+    }
+    return this.madeBroker
   }
 
-  /** The body, once the thread is known and tells the host of its leases. */
-  private observed(payload: unknown): Effect.Effect<unknown, unknown> {
-    return Effect.flatMap(Thread.current, (thread) => {
-      const { control, slot } = this.options
-      const early = this.early ?? []
-      this.thread = thread
-      this.early = undefined
-      ThreadAdapter.shareFlags(thread, new SharedFlags(control, slot))
-      const unobserve = ThreadAdapter.observeLeases(thread, this.leases())
-      ThreadAdapter.onExit(thread, () => {
-        unobserve()
-        this.broker.close()
-      })
-      for (const ask of early) ask(thread)
-      return this.body(payload)
-    })
+  /** Runs the thread, up to its first wait. Its fiber has to be alone on the stack, as what it runs may be ended by force. */
+  readonly run = (): void => {
+    const { context } = this.entry
+    const deadline = ControlBlock.deadline(this.worker.control, this.slot)
+    const withTask = Context.addUnsafe(context, CurrentTask.Current.key, this)
+    const full = deadline === Infinity ? withTask : Context.add(withTask, Deadline.Current, deadline)
+    const spawned = this.worker.spawn(this.start, full, this.label)
+    if (Exit.isFailure(spawned)) this.exited(spawned)
+    // One that has not come to its body, and may never.
+    else this.begin(spawned.value)
   }
 
-  get id(): number {
-    return this.options.id
+  private readonly start = (thread: Thread.Thread<unknown, unknown>): Effect.Effect<unknown, unknown> => {
+    this.begin(thread)
+    return this.body()
   }
 
-  get slot(): number {
-    return this.options.slot
+  /** The thread is there. Comes before anything that could be ended by force, which ends whoever started it, too. */
+  private begin(thread: Thread.Thread<unknown, unknown>): void {
+    if (this.thread !== undefined) return
+    this.thread = thread
+    ThreadAdapter.shareFlags(thread, this.worker.flags(this.slot))
+    ThreadAdapter.onExit(thread, this.exited)
+    const { early } = this
+    this.early = undefined
+    if (early !== undefined) for (const ask of early) ask(thread)
   }
 
   /** Why it was asked to end. */
@@ -125,8 +140,8 @@ export class WorkerTask implements Outlet {
   }
 
   private ask(f: (thread: Thread.Thread<unknown, unknown>) => void): void {
-    if (this.thread !== undefined && this.early === undefined) f(this.thread)
-    else this.early?.push(f)
+    if (this.thread !== undefined) f(this.thread)
+    else (this.early ??= []).push(f)
   }
 
   raise(raise: number, error: unknown): void {
@@ -135,46 +150,53 @@ export class WorkerTask implements Outlet {
 
   private raiseInto(thread: Thread.Thread<unknown, unknown>, raise: number, error: unknown): void {
     this.raising++
+    this.hasSpoken = true
     const raised = Effect.runFork(Thread.raise(thread, ThreadAdapter.encodedError(error)))
-    this.raises.set(raise, raised)
+    const raises = (this.raises ??= new Map<number, Fiber.Fiber<unknown, unknown>>())
+    raises.set(raise, raised)
     raised.addObserver((exit) => {
       this.raising--
-      this.raises.delete(raise)
+      raises.delete(raise)
       // One that was withdrawn is not waited for any more.
-      if (Exit.isSuccess(exit)) this.options.outbox.put({ _tag: "Raised", raise, delivered: exit.value })
+      if (Exit.isSuccess(exit)) this.worker.outbox.put({ _tag: "Raised", raise, delivered: exit.value })
     })
   }
 
   withdraw(raise: number): void {
-    this.raises.get(raise)?.interruptUnsafe()
+    this.raises?.get(raise)?.interruptUnsafe()
   }
 
   pull(count: number): void {
-    Effect.runFork(this.credits.release(count))
+    Effect.runFork(this.streamCredits.release(count))
   }
 
-  private body(payload: unknown): Effect.Effect<unknown, unknown> {
-    const { codec, run } = this.options
-    return Effect.flatMap(
-      Effect.mapError(codec.payload.decode(payload), (problem) => new Error(`The payload does not fit: ${problem}`)),
-      (decoded) => {
-        const result = run(decoded, this)
-        return Stream.isStream(result) ? this.stream(result) : result
-      }
-    )
+  private get streamCredits(): Semaphore.Semaphore {
+    return (this.credits ??= Semaphore.makeUnsafe(0))
+  }
+
+  private body(): Effect.Effect<unknown, unknown> {
+    const decoded = this.entry.codec.payload.decode(this.payload)
+    if (Codec.isDone(decoded)) return this.handle(decoded.value)
+    return Effect.flatMap(Effect.mapError(decoded, misfit), (payload) => this.handle(payload))
+  }
+
+  private handle(payload: unknown): Effect.Effect<unknown, unknown> {
+    const result = this.entry.run(payload, this)
+    return Stream.isStream(result) ? this.stream(result) : result
   }
 
   chunk(values: ReadonlyArray<unknown>, transfers: ReadonlyArray<unknown>): void {
-    this.options.outbox.putNow({ _tag: "Chunk", id: this.options.id, values }, transfers)
+    this.hasSpoken = true
+    this.worker.outbox.putNow({ _tag: "Chunk", id: this.id, values }, transfers)
   }
 
   get credit(): Effect.Effect<void> {
-    return Effect.asVoid(this.credits.take(1))
+    return Effect.asVoid(this.streamCredits.take(1))
   }
 
   /** Sends a stream chunk by chunk, each for a credit. */
   private stream(stream: Stream.Stream<unknown, unknown>): Effect.Effect<void, unknown> {
-    const element = this.options.codec.element
+    const element = this.entry.codec.element
     if (element === undefined) return Effect.die(new Error("The contract does not declare a stream"))
     return Stream.runForEachArray(stream, (values) =>
       Effect.andThen(
@@ -190,57 +212,39 @@ export class WorkerTask implements Outlet {
     )
   }
 
-  private leases(): ThreadAdapter.LeaseObserver {
-    const { id, outbox } = this.options
-    const ids = new Map<object, number>()
-    return {
-      entered: (lease, name) => {
-        if (!HostBroker.isTold()) return
-        const number = ++lastLease
-        ids.set(lease, number)
-        outbox.putNow({ _tag: "Held", id, lease: number, name })
-      },
-      settled: (lease, fate, error) => {
-        const number = ids.get(lease)
-        ids.delete(lease)
-        // At once: what comes next may hold up this turn for ever, and what was given back must not count as lost.
-        if (number !== undefined) outbox.putNow({ _tag: "Gone", id, lease: number, fate, error })
-      }
-    }
+  private readonly exited = (exit: Exit.Exit<unknown, unknown>): void => {
+    this.hasEnded = true
+    this.madeBroker?.close()
+    this.send(exit)
   }
 
-  private send(exit: Exit.Exit<unknown, unknown>, ended: () => void): void {
+  private send(exit: Exit.Exit<unknown, unknown>): void {
     // What was raised into the thread has been answered by its end; those answers go first.
-    if (this.raising > 0) return queueMicrotask(() => this.send(exit, ended))
-    const { codec, id, outbox } = this.options
+    if (this.raising > 0) return queueMicrotask(() => this.send(exit))
+    const { codec } = this.entry
+    if (Exit.isSuccess(exit) && codec.success.isPlain && this.sendValue(exit.value)) return
     const transfers: Array<unknown> = []
-    const sendEncoded = (encoded: EncodedExit): void => {
-      if (transfers.length > 0) outbox.putNow({ _tag: "Exit", id, exit: encoded }, transfers)
-      else outbox.put({ _tag: "Exit", id, exit: encoded })
-      ended()
-    }
     const encoding = Codec.exitToWire(codec, exit, transfers)
     const now = Codec.immediate(encoding)
-    if (now !== undefined) return sendEncoded(now)
-    Effect.runFork(Effect.map(encoding, sendEncoded))
+    if (now !== undefined) return this.sendEncoded(now, transfers)
+    Effect.runFork(Effect.map(encoding, (encoded) => this.sendEncoded(encoded, transfers)))
+  }
+
+  private sendEncoded(exit: EncodedExit, transfers: ReadonlyArray<unknown>): void {
+    const { id } = this
+    const { outbox } = this.worker
+    if (transfers.length > 0) outbox.putNow({ _tag: "Exit", id, exit }, transfers)
+    else if (exit._tag === "Success" && this.sendValue(exit.value)) return
+    else outbox.put({ _tag: "Exit", id, exit })
+    this.worker.ended(this)
+  }
+
+  /** False where the value has to go by message. */
+  private sendValue(value: unknown): boolean {
+    if (this.hasSpoken || this.madeBroker !== undefined || !this.worker.sendValue(this.id, value)) return false
+    this.worker.ended(this)
+    return true
   }
 }
 
-/** The requests of a task, where they can be seen while no message is delivered. */
-class SharedFlags {
-  private readonly control: ControlBlock.ControlBlock
-  private readonly slot: number
-
-  constructor(control: ControlBlock.ControlBlock, slot: number) {
-    this.control = control
-    this.slot = slot
-  }
-
-  get stopRequested(): boolean {
-    return ControlBlock.flags(this.control, this.slot) !== 0
-  }
-
-  get interrupted(): boolean {
-    return (ControlBlock.flags(this.control, this.slot) & ControlBlock.interruptFlag) !== 0
-  }
-}
+const misfit = (problem: Codec.Problem): Error => new Error(`The payload does not fit: ${problem}`)

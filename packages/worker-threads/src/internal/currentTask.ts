@@ -1,0 +1,17 @@
+/** The task of a worker that a fiber is part of. */
+import * as Context from "effect/Context"
+import type { HostBroker } from "./hostBroker.ts"
+
+/** What the code of a task needs of it. */
+export interface Task {
+  /** Its row of the control block. */
+  readonly slot: number
+  /** What the host keeps for it. */
+  readonly broker: HostBroker
+}
+
+/** Undefined outside tasks. */
+export const Current: Context.Reference<Task | undefined> = Context.Reference<Task | undefined>(
+  "@quiesce/worker-threads/CurrentTask",
+  { defaultValue: () => undefined }
+)

@@ -1,0 +1,181 @@
+/**
+ * Small plain data as words of memory: numbers, strings, booleans, null, undefined, and arrays and objects of these.
+ * What is read is what structured clone would have given.
+ *
+ * Everything else is refused, and has to be cloned: what is large or deep, what is not plain, and what holds an object
+ * twice, as only a clone keeps that.
+ *
+ * Words are written and read one after another in a ring, whose length is a power of two; `at` goes on beyond its end.
+ */
+const tag = { undefined: 0, null: 1, false: 2, true: 3, integer: 4, number: 5, string: 6, array: 7, object: 8 } as const
+
+const maxDepth = 4
+const maxLength = 512
+
+const float = new Float64Array(1)
+const halves = new Int32Array(float.buffer)
+
+/** Its methods are false where the value is refused or there is no room; what was written then is of no use. */
+export class Writer {
+  at = 0
+  /** There is no room from here on. */
+  end = 0
+  private readonly words: Int32Array
+  private readonly mask: number
+  private readonly seen: Array<object> = []
+
+  constructor(words: Int32Array) {
+    this.words = words
+    this.mask = words.length - 1
+  }
+
+  word(word: number): boolean {
+    if (this.at >= this.end) return false
+    this.words[this.at++ & this.mask] = word
+    return true
+  }
+
+  value(value: unknown): boolean {
+    this.seen.length = 0
+    return this.any(value, maxDepth)
+  }
+
+  private any(value: unknown, depth: number): boolean {
+    switch (typeof value) {
+      case "number":
+        return this.number(value)
+      case "string":
+        return this.word(tag.string) && this.string(value)
+      case "boolean":
+        return this.word(value ? tag.true : tag.false)
+      case "undefined":
+        return this.word(tag.undefined)
+      case "object":
+        return value === null ? this.word(tag.null) : this.object(value, depth)
+      case "bigint":
+      case "symbol":
+      case "function":
+        return false
+    }
+  }
+
+  private number(value: number): boolean {
+    const integer = value | 0
+    // Minus zero is none.
+    if (integer === value && (integer !== 0 || 1 / value > 0)) return this.word(tag.integer) && this.word(integer)
+    float[0] = value
+    return this.word(tag.number) && this.word(halves[0]!) && this.word(halves[1]!)
+  }
+
+  private string(value: string): boolean {
+    const { length } = value
+    if (length > maxLength || !this.word(length)) return false
+    for (let i = 0; i < length; i += 2) {
+      // Beyond the end it is NaN, and counts as zero.
+      if (!this.word(value.charCodeAt(i) | (value.charCodeAt(i + 1) << 16))) return false
+    }
+    return true
+  }
+
+  private object(value: object, depth: number): boolean {
+    if (depth === 0 || this.seen.includes(value)) return false
+    this.seen.push(value)
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype !== Object.prototype) {
+      return prototype === Array.prototype && Array.isArray(value) && this.array(value, depth)
+    }
+    const keys = Object.keys(value)
+    if (keys.length > maxLength || !this.word(tag.object) || !this.word(keys.length)) return false
+    for (const key of keys) {
+      // What is assigned under this name when it is read would be no property.
+      if (key === "__proto__" || !this.string(key)) return false
+      if (!this.any((value as Readonly<Record<string, unknown>>)[key], depth - 1)) return false
+    }
+    return true
+  }
+
+  /** One with holes, or with properties of its own, is not plain. */
+  private array(value: ReadonlyArray<unknown>, depth: number): boolean {
+    const { length } = value
+    if (length > maxLength || Object.keys(value).length !== length) return false
+    if (!this.word(tag.array) || !this.word(length)) return false
+    for (const element of value) if (!this.any(element, depth - 1)) return false
+    return true
+  }
+}
+
+/** What is wrong with words that no writer has written. */
+export class BadWords extends Error {}
+
+/** Throws `BadWords` where words are none that a writer has written. */
+export class Reader {
+  at = 0
+  /** There are no words from here on. */
+  end = 0
+  private readonly words: Int32Array
+  private readonly mask: number
+
+  constructor(words: Int32Array) {
+    this.words = words
+    this.mask = words.length - 1
+  }
+
+  word(): number {
+    if (this.at >= this.end) throw new BadWords("what was written ends too early")
+    return this.words[this.at++ & this.mask]!
+  }
+
+  value(depth: number = maxDepth): unknown {
+    const kind = this.word()
+    switch (kind) {
+      case tag.undefined:
+        return undefined
+      case tag.null:
+        return null
+      case tag.false:
+        return false
+      case tag.true:
+        return true
+      case tag.integer:
+        return this.word()
+      case tag.number:
+        halves[0] = this.word()
+        halves[1] = this.word()
+        return float[0]
+      case tag.string:
+        return this.string()
+      case tag.array:
+        return Array.from({ length: this.length(depth) }, () => this.value(depth - 1))
+      case tag.object:
+        return this.object(depth)
+    }
+    throw new BadWords(`no value is of kind ${kind}`)
+  }
+
+  private length(depth: number): number {
+    const length = this.word()
+    if (length < 0 || length > maxLength || depth === 0) throw new BadWords("a length is out of bounds")
+    return length
+  }
+
+  private string(): string {
+    const length = this.length(1)
+    let text = ""
+    for (let i = 0; i < length; i += 2) {
+      const word = this.word()
+      text += String.fromCharCode(word & 0xff_ff)
+      if (i + 1 < length) text += String.fromCharCode(word >>> 16)
+    }
+    return text
+  }
+
+  private object(depth: number): object {
+    const object: Record<string, unknown> = {}
+    for (let left = this.length(depth); left > 0; left--) {
+      const key = this.string()
+      if (key === "__proto__") throw new BadWords("a property has no such name")
+      object[key] = this.value(depth - 1)
+    }
+    return object
+  }
+}

@@ -1,0 +1,128 @@
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { BadWords } from "../src/internal/plainData.ts"
+import * as Ring from "../src/internal/ring.ts"
+
+const open = () => {
+  const buffer = Ring.make()
+  return { buffer, writer: new Ring.RingWriter(buffer), reader: new Ring.RingReader(buffer) }
+}
+
+const take = (reader: Ring.RingReader): Array<unknown> => {
+  const taken: Array<unknown> = []
+  while (reader.read((first, second, third, value) => taken.push([first, second, third, value]), 7) > 0);
+  return taken
+}
+
+const problemOf = (f: () => unknown): unknown => {
+  try {
+    f()
+    return undefined
+  } catch (thrown) {
+    return thrown
+  }
+}
+
+const plain = fc.letrec((tie) => ({
+  leaf: fc.oneof(
+    fc.integer(),
+    fc.double(),
+    fc.string({ unit: "binary" }),
+    fc.boolean(),
+    fc.constantFrom(null, undefined)
+  ),
+  value: fc.oneof(
+    { maxDepth: 3, depthSize: "small" },
+    tie("leaf"),
+    fc.array(tie("value"), { maxLength: 5 }),
+    fc.dictionary(fc.string(), tie("value"), { maxKeys: 5, noNullPrototype: true })
+  )
+})).value
+
+describe("RingWriter.write", () => {
+  it("what is written is read as structured clone would give it, in order, however often the ring comes round", () => {
+    const { writer, reader } = open()
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer(), plain), { minLength: 1, maxLength: 20 }), (entries) => {
+        const written = entries.filter(([id, value]) => writer.write(id, 1, 2, value))
+        expect(take(reader)).toEqual(written.map(([id, value]) => [id, 1, 2, structuredClone(value)]))
+      }),
+      { numRuns: 2_000 }
+    )
+  })
+
+  it("takes what is plain and small", () => {
+    const { writer, reader } = open()
+    const values = [1, -0, "ab", "a", [1, [2]], { a: { b: [] } }, undefined, null]
+    for (const value of values) expect(writer.write(1, 2, 3, value)).toBe(true)
+    expect(take(reader)).toEqual(values.map((value) => [1, 2, 3, value]))
+  })
+
+  it("refuses what only a clone gets right", () => {
+    const { writer, reader } = open()
+    class Point {
+      readonly x = 1
+    }
+    const twice = {}
+    const circle: Array<unknown> = []
+    circle.push(circle)
+    const refused = [
+      [10n, Symbol("s"), () => {}, new Date(), new Map(), new Uint8Array(1), new Point(), Object.create(null)],
+      [[twice, twice], circle, [[[[[1]]]]], Object.assign([], { length: 3 }), Object.assign([1], { own: 1 })],
+      [JSON.parse('{ "__proto__": 1 }'), "x".repeat(5_000)]
+    ].flat(1)
+    for (const value of refused) expect(writer.write(1, 2, 3, value)).toBe(false)
+    expect(take(reader)).toEqual([])
+  })
+
+  it("refuses what there is no room for, until something was read", () => {
+    const { writer, reader } = open()
+    let count = 0
+    while (writer.write(count, 0, 0, "x".repeat(100))) count++
+    expect(count).toBeGreaterThan(100)
+    expect(take(reader).length).toBe(count)
+    expect(writer.write(0, 0, 0, 1)).toBe(true)
+  })
+})
+
+describe("RingWriter.mustCall", () => {
+  it("is for whoever writes first while the reader sleeps", () => {
+    const { writer, reader } = open()
+    writer.write(1, 0, 0, "a")
+    expect([writer.mustCall(), writer.mustCall()]).toEqual([true, false])
+    expect(take(reader).length).toBe(1)
+    writer.write(2, 0, 0, "b")
+    expect(writer.mustCall()).toBe(false)
+    expect(reader.sleep()).toBe(false)
+    expect(take(reader).length).toBe(1)
+    expect(reader.sleep()).toBe(true)
+    writer.write(3, 0, 0, "c")
+    expect(writer.mustCall()).toBe(true)
+  })
+})
+
+describe("RingReader.read", () => {
+  it("throws BadWords for what no writer has written", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -2, max: 600 }), { minLength: 8, maxLength: 200 }), (noise) => {
+        const { buffer, reader } = open()
+        const words = new Int32Array(buffer)
+        words.set(noise, 48)
+        Atomics.store(words, 16, noise.length)
+        expect(problemOf(() => take(reader))).toSatisfy((thrown) => thrown === undefined || thrown instanceof BadWords)
+      })
+    )
+  })
+
+  it("has taken an entry before it tells of it", () => {
+    const { writer, reader } = open()
+    writer.write(1, 0, 0, "a")
+    writer.write(2, 0, 0, "b")
+    const fails = () =>
+      reader.read(() => {
+        throw new Error("whoever was told")
+      }, 7)
+    expect(fails).toThrow("whoever was told")
+    expect(take(reader)).toEqual([[2, 0, 0, "b"]])
+  })
+})
