@@ -4,8 +4,12 @@ import { Rpc, RpcGroup } from "effect/rpc"
 
 const Cells = Schema.declare((u): u is Int32Array<SharedArrayBuffer> => u instanceof Int32Array)
 
-export class Tasks extends RpcGroup.make(
-  Rpc.make("Add", { payload: { a: Schema.Number, b: Schema.Number }, success: Schema.Number }),
+/** What every worker can do. */
+export class Adding extends RpcGroup.make(
+  Rpc.make("Add", { payload: { a: Schema.Number, b: Schema.Number }, success: Schema.Number })
+) {}
+
+export class Tasks extends Adding.add(
   /** A busy loop in a section that may be ended; sets `cells[0]` when it has begun. */
   Rpc.make("Hog", { payload: { cells: Cells } }),
   /** A loop that polls its token; sets `cells[0]` when it has begun. */

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads"
 import { Effect } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
 import { inPiscina, inPool, peerUrl } from "./pools.ts"
+import { dispatchInRpc } from "./rpc.ts"
 
 /** Microseconds a task, with so many callers at a time. */
 const dispatched = async (callers: number, tasks: number, call: () => Promise<unknown>): Promise<number> => {
@@ -87,6 +88,15 @@ export const comparisons: ReadonlyArray<Comparison> = [
     direction: "at least",
     target: 2,
     rounds: 5
+  },
+  {
+    id: "worker-dispatch-64-against-effect-rpc",
+    unit: "us a task",
+    ours: dispatchInPool(64),
+    peer: dispatchInRpc(64, tasksOf(64)),
+    direction: "at least",
+    target: 10,
+    rounds: 3
   },
   {
     id: "worker-dispatch-64-against-bare-loops",
