@@ -99,16 +99,17 @@ export class RemoteTask implements ThreadAdapter.Controls {
     }
     this.payload = undefined
     this.transfers = none
-    if (this.credits > 0) worker.pull(this.id, this.credits)
+    if (this.credits > 0) worker.tell({ _tag: "Pull", id: this.id, count: this.credits })
     if (this.stopReason !== undefined) worker.stop(this.id, slot, this.stopReason)
     if (this.unsent === undefined) return
-    for (const [raise, error] of this.unsent) worker.raise(this.id, raise, encodeError(error))
+    for (const [raise, error] of this.unsent)
+      worker.tell({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
     this.unsent = undefined
   }
 
   /** Lets its stream send more chunks. */
   pull(count: number): void {
-    if (this.state._tag === "Running") this.state.worker.pull(this.id, count)
+    if (this.state._tag === "Running") this.state.worker.tell({ _tag: "Pull", id: this.id, count })
     else this.credits += count
   }
 
@@ -240,11 +241,13 @@ export class RemoteTask implements ThreadAdapter.Controls {
       const raise = ++lastRaise
       const answers = (this.raises ??= new Map<number, (delivered: boolean) => void>())
       answers.set(raise, (delivered) => resume(Effect.succeed(delivered)))
-      if (this.state._tag === "Running") this.state.worker.raise(this.id, raise, encodeError(error))
+      if (this.state._tag === "Running")
+        this.state.worker.tell({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
       else (this.unsent ??= new Map<number, unknown>()).set(raise, error)
       return Effect.sync(() => {
         answers.delete(raise)
-        if (this.unsent?.delete(raise) !== true && this.state._tag === "Running") this.state.worker.withdraw(raise)
+        if (this.unsent?.delete(raise) !== true && this.state._tag === "Running")
+          this.state.worker.tell({ _tag: "Withdraw", raise })
       })
     })
   }

@@ -26,12 +26,11 @@ import { call, decodeToHost, handshakeKey, type Handshake, type ToHost, type ToW
 import { type Capabilities, execArgv } from "./capabilities.ts"
 import { Descendants } from "./lineage.ts"
 import { Outbox } from "./outbox.ts"
-import { BadWords } from "./plainData.ts"
 import type { Parsed } from "./poolOptions.ts"
 import { Reach } from "./reach.ts"
-import * as Ring from "./ring.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 import { SlotTable } from "./slotTable.ts"
+import { TaskRings } from "./taskRings.ts"
 
 type State =
   | { readonly _tag: "Starting"; readonly patience: NodeJS.Timeout }
@@ -44,10 +43,6 @@ type State =
   /** It was terminated for these of its tasks, each with its reason. */
   | { readonly _tag: "Killed"; readonly reasons: Map<RemoteTask, CancelReason.CancelReason> }
   | { readonly _tag: "Gone" }
-
-/** For how long values are read before others have their turn, and how many before that is looked at. */
-const budgetMillis = 1
-const valuesAtOnce = 64
 
 /** For how long a worker may take to end by itself, and then to be ended. */
 const closeMillis = 2000
@@ -69,9 +64,7 @@ export class WorkerHandle {
   private readonly port: MessagePort
   private readonly control: ControlBlock.ControlBlock
   private readonly outbox: Outbox<ToWorker>
-  private readonly starts: Ring.RingWriter
-  private readonly values: Ring.RingReader
-  private readonly indexes: ReadonlyMap<string, number>
+  private readonly rings: TaskRings
   private readonly listener: Listener
   private readonly slots: Array<number>
   private state: State
@@ -97,13 +90,13 @@ export class WorkerHandle {
     this.slots = Array.from({ length: concurrency }, (_, index) => concurrency - 1 - index)
     this.control = ControlBlock.make(concurrency)
     this.reach = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
+    this.rings = new TaskRings(names, port1, {
+      ended: (id, value) => this.tasks.get(id)?.succeeded(value),
+      broke: (problem) => this.broke(problem)
+    })
     // The port type of Node and that of the message are one.
-    const [starts, values] = [Ring.make(), Ring.make()]
-    const memory = { control: this.control.buffer, starts, values }
-    const handshake = { port: port2, ...memory, names, capabilities } as unknown as Handshake
-    this.indexes = new Map(names.map((name, index) => [name, index]))
-    this.starts = new Ring.RingWriter(starts)
-    this.values = new Ring.RingReader(values)
+    const given = { ...this.rings.memory, names, capabilities, control: this.control.buffer, port: port2 }
+    const handshake = given as unknown as Handshake
     try {
       this.worker = spawn({
         workerData: { [handshakeKey]: handshake },
@@ -157,20 +150,17 @@ export class WorkerHandle {
     task.id = this.tasks.nextId(slot)
     this.tasks.add(task)
     this.wasUsed = true
-    if (this.tasks.size === 1) this.hold()
+    // While a task runs, the process has something to wait for.
+    if (this.tasks.size === 1) this.worker.ref()
     ControlBlock.reset(this.control, slot, task.deadline)
     task.sendTo(this, slot)
   }
 
   start(task: RemoteTask, slot: number): void {
     const { id, payload, transfers } = task
-    const index = this.indexes.get(task.codec.name)
-    const isPlain = transfers.length === 0 && task.cell.name === task.codec.name && index !== undefined
-    if (isPlain && this.starts.write(id, slot, index, payload)) {
-      if (this.starts.mustCall()) this.port.postMessage(call)
-      return
-    }
-    const message = { _tag: "Start", id, slot, task: task.codec.name, name: task.cell.name, payload } as const
+    const [name, label] = [task.codec.name, task.cell.name]
+    if (transfers.length === 0 && label === name && this.rings.start(id, slot, name, payload)) return
+    const message = { _tag: "Start", id, slot, task: name, name: label, payload } as const
     if (transfers.length > 0) this.outbox.putNow(message, transfers)
     else this.outbox.put(message)
   }
@@ -186,21 +176,14 @@ export class WorkerHandle {
     if (Option.isSome(this.reach)) this.reach.value.interruptSection(slot)
   }
 
-  raise(id: number, raise: number, error: unknown): void {
-    this.outbox.put({ _tag: "Raise", id, raise, error })
+  /** Sends what has no hurry. */
+  tell(message: ToWorker): void {
+    this.outbox.put(message)
   }
 
   /** Throws when it can't be cloned. */
   post(message: ToWorker, transfers: ReadonlyArray<unknown>): void {
     this.outbox.putNow(message, transfers)
-  }
-
-  withdraw(raise: number): void {
-    this.outbox.put({ _tag: "Withdraw", raise })
-  }
-
-  pull(id: number, count: number): void {
-    this.outbox.put({ _tag: "Pull", id, count })
   }
 
   get unwinder(): Option.Option<(slot: number) => Effect.Effect<UnwindOutcome>> {
@@ -257,7 +240,7 @@ export class WorkerHandle {
     if (!this.tasks.delete(task)) return
     if (Option.isSome(this.reach)) this.reach.value.ended(slot)
     this.slots.push(slot)
-    if (this.tasks.size === 0) this.letGo()
+    if (this.tasks.size === 0) this.worker.unref()
     if (this.isReady) this.listener.idle(this)
   }
 
@@ -269,28 +252,7 @@ export class WorkerHandle {
       if (messages === undefined) return this.broke("it sent a message of nobody's protocol")
       for (const message of messages) this.take(message)
     }
-    this.readValues()
-  }
-
-  /** Takes values for as long as they come, and then sleeps; but lets others have their turn. */
-  private readonly readValues = (millis: number = budgetMillis): void => {
-    const end = performance.now() + millis
-    let isAwake = true
-    try {
-      while (isAwake && performance.now() < end) {
-        isAwake = this.values.read(this.takeValue, valuesAtOnce) > 0 || !this.values.sleep()
-      }
-    } catch (cause) {
-      if (!(cause instanceof BadWords)) throw cause
-      isAwake = false
-      this.broke(`it wrote what is of nobody's protocol: ${cause.message}`)
-    } finally {
-      if (isAwake && !this.isGone) setImmediate(() => this.readValues())
-    }
-  }
-
-  private readonly takeValue: Ring.Take = (id, _second, _third, value) => {
-    this.tasks.get(id)?.succeeded(value)
+    this.rings.read()
   }
 
   private readonly onUnreadable = (): void => this.broke("a message of its could not be read")
@@ -343,15 +305,9 @@ export class WorkerHandle {
     this.listener.ready(this)
   }
 
-  // Of the code that was ended by force.
+  readonly unwound = (run: number): void => this.outbox.putNow({ _tag: "Unwound", run })
 
-  readonly unwound = (run: number): void => {
-    this.outbox.putNow({ _tag: "Unwound", run })
-  }
-
-  readonly repair = (slot: number): void => {
-    this.outbox.putNow({ _tag: "Repair", slot })
-  }
+  readonly repair = (slot: number): void => this.outbox.putNow({ _tag: "Repair", slot })
 
   private unsendable(message: ToWorker, problem: string): void {
     if (message._tag !== "Start") return
@@ -390,7 +346,7 @@ export class WorkerHandle {
   private ended(code: number): void {
     const { state } = this
     this.leave({ _tag: "Gone" })
-    this.readValues(Infinity)
+    this.rings.close()
     this.unlisten()
     this.threads.end()
     const error = WorkerError.make({ _tag: "WorkerExited", code, problem: this.problem ?? this.guess(state) })
@@ -417,14 +373,5 @@ export class WorkerHandle {
     this.worker.off("error", this.onError)
     this.worker.off("messageerror", this.onError)
     this.worker.off("exit", this.onExit)
-  }
-
-  /** While a task runs, the process has something to wait for. */
-  private hold(): void {
-    this.worker.ref()
-  }
-
-  private letGo(): void {
-    this.worker.unref()
   }
 }
