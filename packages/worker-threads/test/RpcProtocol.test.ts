@@ -1,12 +1,12 @@
 import { CancelReason, Deadline, Signal, Thread } from "@quiesce/core"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
-import { RpcProtocol, WorkerError, type WorkerPool } from "@quiesce/worker-threads"
+import { HostLease, RpcProtocol, WorkerError, type WorkerPool } from "@quiesce/worker-threads"
 import { Cause, DateTime, Duration, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { RpcClient, RpcClientError, RpcWorker } from "effect/rpc"
 import { TestClock } from "effect/testing"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it, vi } from "vitest"
-import { cell, Jobs, makeCells, Refused } from "./fixtures/rpc-contract.ts"
+import { cell, Jobs, Kept, makeCells, Refused } from "./fixtures/rpc-contract.ts"
 import { whenSet } from "./support.ts"
 
 const worker = new URL("./fixtures/rpc.worker.ts", import.meta.url)
@@ -49,6 +49,88 @@ const failureOf = (exit: Exit.Exit<unknown, unknown>): unknown =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
 
 vi.setConfig({ testTimeout: 60_000 })
+
+/** Has one worker crash while a call runs on another. */
+const crash = (client: Client) =>
+  Effect.gen(function* () {
+    const { cells, fiber: other } = yield* begin(client.Wait)
+    const exit = yield* Effect.exit(client.Exit({ cells: makeCells() }))
+    expect(failureOf(exit)).toBeInstanceOf(RpcClientError.RpcClientError)
+    return { cells, exit, other }
+  })
+
+describe("Effect's own protocol", () => {
+  it(
+    "returns from an interrupt before the finalizer of the handler has run",
+    withClient(
+      (client) =>
+        Effect.gen(function* () {
+          const { cells, fiber } = yield* begin(client.Wait)
+          yield* Fiber.interrupt(fiber)
+          expect(Atomics.load(cells, cell.released)).toBe(0)
+          open(cells)
+          yield* whenSet(cells, cell.released)
+        }),
+      effects()
+    )
+  )
+
+  it(
+    "replies before what the handler acquired has been released",
+    withClient(
+      (client) =>
+        Effect.gen(function* () {
+          const cells = makeCells()
+          yield* client.Return({ cells })
+          expect(Atomics.load(cells, cell.released)).toBe(0)
+          open(cells)
+          yield* whenSet(cells, cell.released)
+        }),
+      effects()
+    )
+  )
+
+  it(
+    "fails all calls of a client when one handler dies",
+    withClient(
+      (client) =>
+        Effect.gen(function* () {
+          const { fiber } = yield* begin(client.Wait)
+          yield* Effect.exit(client.Die({ message: "boom" }))
+          const exit = yield* Fiber.await(fiber)
+          expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain("boom")
+        }),
+      effects({ concurrency: 2 })
+    )
+  )
+
+  it(
+    "fails the calls on all workers when one crashes",
+    withClient(
+      (client) =>
+        Effect.gen(function* () {
+          const { other } = yield* crash(client)
+          expect(failureOf(yield* Fiber.await(other))).toBeInstanceOf(RpcClientError.RpcClientError)
+        }),
+      effects({ size: 2 })
+    )
+  )
+
+  it("closes the scope of a client before its calls have ended", () =>
+    Effect.gen(function* () {
+      const cells = makeCells()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const client = yield* makeClient
+          yield* Effect.forkDetach(client.Wait({ cells }), { startImmediately: true })
+          yield* whenSet(cells, cell.begun)
+        })
+      )
+      expect(Atomics.load(cells, cell.released)).toBe(0)
+      open(cells)
+      yield* whenSet(cells, cell.released)
+    }).pipe(Effect.provide(effects()), Effect.runPromise))
+})
 
 describe("a call", () => {
   it(
@@ -169,21 +251,6 @@ describe("a call", () => {
 })
 
 describe("an interrupt", () => {
-  it(
-    "of Effect's own protocol returns before the finalizer of the handler has run",
-    withClient(
-      (client) =>
-        Effect.gen(function* () {
-          const { cells, fiber } = yield* begin(client.Wait)
-          yield* Fiber.interrupt(fiber)
-          expect(Atomics.load(cells, cell.released)).toBe(0)
-          open(cells)
-          yield* whenSet(cells, cell.released)
-        }),
-      effects()
-    )
-  )
-
   it.each(["Wait", "Hold", "Later"] as const)("returns after the finalizer of the handler: %s", (name) =>
     withClient((client) =>
       Effect.gen(function* () {
@@ -323,27 +390,29 @@ describe("a handler that hogs its worker", () => {
   )
 })
 
-const crash = (client: Client) =>
-  Effect.gen(function* () {
-    const { cells, fiber: other } = yield* begin(client.Wait)
-    const exit = yield* Effect.exit(client.Exit({ cells: makeCells() }))
-    expect(failureOf(exit)).toBeInstanceOf(RpcClientError.RpcClientError)
-    return { cells, exit, other }
+it("what the host keeps for a call is released before that is over, however it ends", () => {
+  const kept: Array<string> = []
+  const hold = Effect.acquireRelease(
+    Effect.sync(() => kept.push("acquired")),
+    () => Effect.sync(() => kept.push("released"))
+  )
+  const layer = protocol({
+    escalation: { interrupt: 10, unwind: 10, kill: "10 seconds" },
+    hostLeases: [HostLease.handler(Kept, () => Effect.asVoid(hold))]
   })
+  return withClient(
+    (client) =>
+      Effect.gen(function* () {
+        const { fiber } = yield* begin(client.Keep)
+        expect(kept).toEqual(["acquired"])
+        yield* Fiber.interrupt(fiber)
+        expect(kept).toEqual(["acquired", "released"])
+      }),
+    layer
+  )()
+})
 
 describe("a worker that ends under its calls", () => {
-  it(
-    "of Effect's own protocol fails those on other workers, too",
-    withClient(
-      (client) =>
-        Effect.gen(function* () {
-          const { other } = yield* crash(client)
-          expect(failureOf(yield* Fiber.await(other))).toBeInstanceOf(RpcClientError.RpcClientError)
-        }),
-      effects({ size: 2 })
-    )
-  )
-
   it(
     "fails only those, by name, and is replaced",
     withClient(
