@@ -1,5 +1,6 @@
 import { Deferred, Effect, Fiber, Option } from "effect"
 import { describe, expect, it } from "vitest"
+import { Attachment } from "../src/internal/attachment.ts"
 import * as Debugger from "../src/internal/debugger.ts"
 import { Harness } from "./fixtures/unwind-harness.ts"
 import { endless } from "./fixtures/unwind-hogs.ts"
@@ -70,6 +71,20 @@ describe("halt", { timeout: 20_000 }, () => {
     expect(located.filter(Option.isNone)).toEqual([])
     harness.openGate(id)
     await harness.answer("Ended", id)
+  })
+
+  it("fails when the worker is gone before it comes to a halt, and waits no longer", async () => {
+    const attachment = new Attachment(1)
+    attachment.attach("session", (message) => {
+      const { id, method } = JSON.parse(message)
+      // A worker that takes the request, and ends.
+      queueMicrotask(() => {
+        attachment.receive(JSON.stringify({ id, result: {} }))
+        if (method === "Debugger.pause") setImmediate(() => attachment.gone())
+      })
+    })
+    const halt = Debugger.halt(attachment, "1 hour", () => Effect.die("There is nothing to look at"))
+    expect((await Effect.runPromise(Effect.flip(halt))).why).toBe("The worker is gone")
   })
 
   it("comes after one that nobody waits for any more", async () => {

@@ -5,6 +5,7 @@
  * 1. Each request is answered once: by the worker's reply, or by a problem when the worker is gone.
  * 2. `exclusive` is held by whoever ends or pauses the worker's code, as the engine knows one such request at a time.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
@@ -29,6 +30,7 @@ type State =
 export class Attachment {
   readonly threadId: number
   readonly exclusive: Semaphore.Semaphore = Semaphore.makeUnsafe(1)
+  private readonly ended = Deferred.makeUnsafe<never, Problem>()
   private state: State = { _tag: "Waiting", attached: [] }
   private readonly replies = new Map<number, Reply>()
   private readonly listeners = new Map<string, (params: unknown) => void>()
@@ -40,6 +42,11 @@ export class Attachment {
 
   get sessionId(): string | undefined {
     return this.state._tag === "Attached" ? this.state.sessionId : undefined
+  }
+
+  /** Fails when the worker is gone, of which no event will come any more. */
+  get whenGone(): Effect.Effect<never, Problem> {
+    return Deferred.await(this.ended)
   }
 
   /** Asks the worker's engine; the reply comes when the worker can look at messages, be it in the middle of a loop. */
@@ -99,6 +106,7 @@ export class Attachment {
 
   gone(): void {
     this.state = { _tag: "Gone" }
+    Deferred.doneUnsafe(this.ended, Effect.fail(problem("The worker is gone")))
     for (const id of this.replies.keys()) this.answer(id, Result.fail(problem("The worker is gone")))
   }
 

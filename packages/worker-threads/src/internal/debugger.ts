@@ -44,7 +44,8 @@ const realClock = Context.get(Context.empty(), Clock.Clock)
 
 /**
  * Halts the worker and asks what is to follow; none when no JavaScript ran within `patience`. On a machine that has more
- * to run than it can, it takes its time until a thread that loops gets to see the request.
+ * to run than it can, it takes its time until a thread that loops gets to see the request. It fails when the worker is
+ * gone, and no timer of it is left then.
  */
 export const halt = <A>(
   attachment: Attachment,
@@ -52,7 +53,10 @@ export const halt = <A>(
   judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
 ): Effect.Effect<Option.Option<A>, Problem> =>
   attachment.exclusive.withPermit(
-    Effect.suspend(() => haltAndJudge(attachment, patience, judge)).pipe(
+    Effect.raceFirst(
+      Effect.suspend(() => haltAndJudge(attachment, patience, judge)),
+      attachment.whenGone
+    ).pipe(
       // Not waited for: a worker in native code answers when that returns.
       Effect.ensuring(Effect.sync(() => attachment.send("Debugger.disable"))),
       Effect.timeoutOption(limit),
