@@ -22,7 +22,7 @@ interface Tally {
 const program = join(import.meta.dirname, "../packages/worker-threads/test/fixtures/soak-main.ts")
 const count = Number(process.argv[2] ?? 10_000)
 
-/** Garbage that waits to be collected comes and goes; a leak of some KB an unwind does not. */
+/** What is resident comes and goes by some; a leak of a few KB an unwind would be more. */
 const mayGrow = 1.25
 
 const mega = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MB`

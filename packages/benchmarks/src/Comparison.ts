@@ -17,14 +17,15 @@ export interface Comparison {
   readonly peer: Measure
   /** What the ratio is of: `ours / peer` must be at most the target, or `peer / ours` at least. */
   readonly direction: "at most" | "at least"
-  readonly target: number
+  /** Without one it is for information. */
+  readonly target?: number
   readonly rounds?: number
 }
 
 export interface Outcome {
   readonly id: string
   readonly ratio: number
-  readonly target: number
+  readonly target: number | null
   readonly holds: boolean
 }
 
@@ -68,10 +69,10 @@ export const run = async (self: Comparison): Promise<Result> => {
   const our = median(ours)
   const peer = median(peers)
   const ratio = self.direction === "at most" ? our / peer : peer / our
-  const holds = self.direction === "at most" ? ratio <= self.target : ratio >= self.target
-  const { id, unit, direction, target } = self
+  const { id, unit, direction, target = null } = self
+  const holds = target === null || (direction === "at most" ? ratio <= target : ratio >= target)
   return { id, unit, direction, target, ours: our, peer, ratio, holds }
 }
 
-const median = (values: ReadonlyArray<number>): number =>
+export const median = (values: ReadonlyArray<number>): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!

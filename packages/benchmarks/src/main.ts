@@ -11,22 +11,26 @@ import * as Groups from "./core/groups.ts"
 import * as Signals from "./core/signals.ts"
 import * as Cancels from "./workers/cancel.ts"
 import * as Dispatches from "./workers/dispatch.ts"
+import * as Starts from "./workers/start.ts"
+import * as Tokens from "./workers/tokens.ts"
 
 const { values } = parseArgs({ options: { json: { type: "string" }, only: { type: "string", default: "" } } })
 
 const outcomes: Array<Comparison.Outcome> = []
-const all = [Fibers, Signals, Groups, Cancels, Dispatches].flatMap(({ comparisons }) => comparisons)
+const all = [Fibers, Signals, Groups, Cancels, Dispatches, Starts, Tokens].flatMap(({ comparisons }) => comparisons)
 for (const comparison of all) {
   if (!comparison.id.includes(values.only)) continue
   const { id, ratio, target, holds, ours, peer, unit, direction } = await Comparison.run(comparison)
+  const verdict = target === null ? "info  " : holds ? "holds " : "MISSED"
   console.log(
-    `${holds ? "holds " : "MISSED"} ${id.padEnd(42)} ${ratio.toFixed(2).padStart(6)} (${direction} ${target})  ` +
+    `${verdict} ${id.padEnd(42)} ${ratio.toFixed(2).padStart(6)} (${target === null ? "no target" : `${direction} ${target}`})  ` +
       `${ours.toFixed(1)} against ${peer.toFixed(1)} ${unit}`
   )
   outcomes.push({ id, ratio, target, holds })
 }
 
+const targets = outcomes.filter((outcome) => outcome.target !== null).length
 const missed = outcomes.filter((outcome) => !outcome.holds).length
-console.log(`${outcomes.length} targets, ${missed} missed, on Node ${process.version}`)
+console.log(`${targets} targets, ${missed} missed, on Node ${process.version}`)
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(outcomes, null, 2)}\n`)
 process.exitCode = missed === 0 ? 0 : 1

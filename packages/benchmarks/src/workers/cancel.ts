@@ -1,8 +1,13 @@
 /** How fast a busy task on a worker thread is cancelled. */
-import { Thread } from "@quiesce/core"
+import { fileURLToPath } from "node:url"
+import { Lease, Thread } from "@quiesce/core"
 import { Effect, type Scope } from "effect"
-import type { Comparison, Measure } from "../Comparison.ts"
-import { inPiscina, inPool, type Pool } from "./pools.ts"
+import { type Comparison, type Measure, median } from "../Comparison.ts"
+import { Tinypool } from "tinypool"
+import workerpool from "workerpool"
+import { inPiscina, inPool, makePool, peerUrl, type Pool } from "./pools.ts"
+
+const workerpoolUrl = new URL("./workerpool.worker.mjs", import.meta.url)
 
 const makeCells = (): Int32Array<SharedArrayBuffer> => new Int32Array(new SharedArrayBuffer(4))
 
@@ -11,8 +16,14 @@ const whenSet = async (cells: Int32Array<SharedArrayBuffer>): Promise<void> => {
   if (waiting.async) await waiting.value
 }
 
-const median = (values: ReadonlyArray<number>): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
+const whenCounted = async (cells: Int32Array<SharedArrayBuffer>, count: number): Promise<void> => {
+  for (;;) {
+    const seen = Atomics.load(cells, 0)
+    if (seen >= count) return
+    const waiting = Atomics.waitAsync(cells, 0, seen)
+    if (waiting.async) await waiting.value
+  }
+}
 
 const repeat = async (times: number, f: () => Promise<number>): Promise<number> => {
   const values: Array<number> = []
@@ -37,8 +48,13 @@ const cancelInPool = (task: "Hog" | "Poll", next: boolean): Measure =>
     Effect.promise(() => repeat(100, () => Effect.runPromise(Effect.scoped(cancelled(pool, task, next)))))
   )
 
-const cancelInPiscina: Measure = inPiscina(1, (pool) =>
-  repeat(15, async () => {
+interface PeerPool {
+  readonly run: (payload: unknown, options?: { readonly signal: AbortSignal }) => Promise<unknown>
+}
+
+/** The same of a peer, whose `abort` ends the worker. */
+const cancelIn = (pool: PeerPool, times: number): Promise<number> =>
+  repeat(times, async () => {
     const cells = makeCells()
     const controller = new AbortController()
     const ended = pool.run({ cells }, { signal: controller.signal }).catch(() => {})
@@ -49,7 +65,68 @@ const cancelInPiscina: Measure = inPiscina(1, (pool) =>
     await pool.run({ a: 1, b: 1 })
     return performance.now() - start
   })
-)
+
+const cancelInPiscina: Measure = inPiscina(1, (pool) => cancelIn(pool, 15))
+
+const cancelInTinypool: Measure = async () => {
+  const pool = new Tinypool({ filename: peerUrl.href, minThreads: 1, maxThreads: 1, runtime: "worker_threads" })
+  await pool.run({ a: 1, b: 1 })
+  try {
+    return await cancelIn(pool, 15)
+  } finally {
+    await pool.destroy()
+  }
+}
+
+const cancelInWorkerpool: Measure = async () => {
+  const pool = workerpool.pool(fileURLToPath(workerpoolUrl), { maxWorkers: 1, workerType: "thread" })
+  const run: PeerPool["run"] = (payload, options) => {
+    const promise = pool.exec("task", [payload])
+    options?.signal.addEventListener("abort", () => promise.cancel())
+    // Its promises are no Promises.
+    return new Promise((resolve, reject) => void promise.then(resolve, reject))
+  }
+  await run({ a: 1, b: 1 })
+  try {
+    return await cancelIn({ run }, 2)
+  } finally {
+    await pool.terminate(true)
+  }
+}
+
+const workers = 8
+const each = 200
+
+/** Milliseconds for the cancel of all threads at once, until the last one's finalizer has run. */
+const cancelAll = (threads: ReadonlyArray<Thread.Thread<unknown, unknown>>): Effect.Effect<number, unknown> =>
+  Effect.suspend(() => {
+    const start = performance.now()
+    const cancels = Effect.forEach(threads, (thread) => Thread.interrupt(thread), {
+      concurrency: "unbounded",
+      discard: true
+    })
+    return Effect.map(cancels, () => performance.now() - start)
+  })
+
+const cancelAllInWorkers: Measure = () =>
+  Effect.gen(function* () {
+    const pool = yield* makePool({ size: workers, concurrency: each })
+    const cells = makeCells()
+    const threads: Array<Thread.Thread<unknown, unknown>> = []
+    for (let n = 0; n < workers * each; n++) threads.push(yield* pool.spawn("Wait", { cells }))
+    yield* Effect.promise(() => whenCounted(cells, workers * each))
+    return yield* cancelAll(threads)
+  }).pipe(Effect.scoped, Effect.runPromise)
+
+const cancelAllOnFibers: Measure = () =>
+  Effect.gen(function* () {
+    const held = Lease.make({ name: "held", acquire: Effect.void, release: () => Effect.void })
+    const threads: Array<Thread.Thread<unknown, unknown>> = []
+    for (let n = 0; n < workers * each; n++) {
+      threads.push(yield* Thread.spawn(Effect.scoped(Effect.andThen(held, Effect.never)), { startImmediately: true }))
+    }
+    return yield* cancelAll(threads)
+  }).pipe(Effect.scoped, Effect.runPromise)
 
 export const comparisons: ReadonlyArray<Comparison> = [
   {
@@ -69,6 +146,30 @@ export const comparisons: ReadonlyArray<Comparison> = [
     direction: "at least",
     target: 15,
     rounds: 3
+  },
+  {
+    id: "worker-cancel-busy-against-tinypool",
+    unit: "ms until the next task is done",
+    ours: cancelInPool("Hog", true),
+    peer: cancelInTinypool,
+    direction: "at least",
+    rounds: 3
+  },
+  {
+    id: "worker-cancel-busy-against-workerpool",
+    unit: "ms until the next task is done",
+    ours: cancelInPool("Hog", true),
+    peer: cancelInWorkerpool,
+    direction: "at least",
+    rounds: 3
+  },
+  {
+    id: "worker-cancel-8x200",
+    unit: "ms until the last of 1600 is released",
+    ours: cancelAllInWorkers,
+    peer: cancelAllOnFibers,
+    direction: "at most",
+    rounds: 5
   },
   {
     id: "worker-cancel-polling-millis",

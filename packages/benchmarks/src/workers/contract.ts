@@ -13,5 +13,9 @@ export class Tasks extends Adding.add(
   /** A busy loop in a section that may be ended; sets `cells[0]` when it has begun. */
   Rpc.make("Hog", { payload: { cells: Cells } }),
   /** A loop that polls its token; sets `cells[0]` when it has begun. */
-  Rpc.make("Poll", { payload: { cells: Cells } })
+  Rpc.make("Poll", { payload: { cells: Cells } }),
+  /** Waits for ever, holding a lease; adds one to `cells[0]` when it has begun to wait. */
+  Rpc.make("Wait", { payload: { cells: Cells } }),
+  /** Hashes so often, with a check of its token each time or without; the nanoseconds for each. */
+  Rpc.make("Hash", { payload: { turns: Schema.Number, checked: Schema.Boolean }, success: Schema.Number })
 ) {}

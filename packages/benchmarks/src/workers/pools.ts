@@ -9,8 +9,8 @@ import { Tasks } from "./contract.ts"
 const workerUrl = new URL("./tasks.worker.ts", import.meta.url)
 export const peerUrl = new URL("./peer.worker.mjs", import.meta.url)
 
-const makePool = (concurrency: number) =>
-  WorkerPool.make(Tasks, { spawn: (options) => new Worker(workerUrl, options), size: 1, concurrency })
+export const makePool = (options: { readonly size?: number; readonly concurrency: number }) =>
+  WorkerPool.make(Tasks, { spawn: (options) => new Worker(workerUrl, options), size: 1, ...options })
 
 export type Pool = Effect.Success<ReturnType<typeof makePool>>
 
@@ -18,7 +18,7 @@ export type Pool = Effect.Success<ReturnType<typeof makePool>>
 export const inPool =
   (concurrency: number, f: (pool: Pool) => Effect.Effect<number, unknown, Scope.Scope>): Measure =>
   () =>
-    Effect.runPromise(Effect.scoped(Effect.flatMap(makePool(concurrency), f)))
+    Effect.runPromise(Effect.scoped(Effect.flatMap(makePool({ concurrency }), f)))
 
 export const inPiscina =
   (concurrency: number, f: (pool: Piscina) => Promise<number>): Measure =>

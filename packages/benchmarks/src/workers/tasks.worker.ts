@@ -11,6 +11,28 @@ const set = (cells: Int32Array): void => {
 
 const held = Lease.make({ name: "held", acquire: Effect.void, release: () => Effect.void })
 
+/** Kept, so that no loop is optimised away. */
+let sum = 0
+
+const hashUnchecked = (turns: number, _token: StopToken.StopToken): number => {
+  let hash = 0x811c9dc5 | 0
+  for (let n = 0; n < turns; n++) {
+    hash = Math.imul(hash ^ (n & 0xff), 0x01000193)
+    hash ^= hash >>> 15
+  }
+  return hash
+}
+
+const hashChecked = (turns: number, token: StopToken.StopToken): number => {
+  let hash = 0x811c9dc5 | 0
+  for (let n = 0; n < turns; n++) {
+    token.check()
+    hash = Math.imul(hash ^ (n & 0xff), 0x01000193)
+    hash ^= hash >>> 15
+  }
+  return hash
+}
+
 ThreadWorker.main(
   Tasks,
   Tasks.toLayer({
@@ -36,6 +58,28 @@ ThreadWorker.main(
             })
           )
         )
-      ).pipe(Effect.orDie)
+      ).pipe(Effect.orDie),
+    Wait: ({ cells }) =>
+      Effect.scoped(
+        Effect.andThen(
+          held,
+          Effect.suspend(() => {
+            Atomics.add(cells, 0, 1)
+            Atomics.notify(cells, 0)
+            return Effect.never
+          })
+        )
+      ).pipe(Effect.orDie),
+    Hash: ({ turns, checked }) =>
+      Effect.map(StopToken.current, (token) => {
+        const hash = checked ? hashChecked : hashUnchecked
+        const times: Array<number> = []
+        for (let n = 0; n < 25; n++) {
+          const start = performance.now()
+          sum ^= hash(turns, token)
+          times.push(((performance.now() - start) * 1e6) / turns)
+        }
+        return times.toSorted((a, b) => a - b)[12]!
+      }).pipe(Effect.orDie)
   })
 )
