@@ -19,6 +19,10 @@ const hashUnchecked = (turns: number, _token: StopToken.StopToken): number => {
   for (let n = 0; n < turns; n++) {
     hash = Math.imul(hash ^ (n & 0xff), 0x01000193)
     hash ^= hash >>> 15
+    hash = Math.imul(hash, 0x2c1b3c6d)
+    hash ^= hash >>> 12
+    hash = Math.imul(hash, 0x297a2d39)
+    hash ^= hash >>> 15
   }
   return hash
 }
@@ -28,6 +32,10 @@ const hashChecked = (turns: number, token: StopToken.StopToken): number => {
   for (let n = 0; n < turns; n++) {
     token.check()
     hash = Math.imul(hash ^ (n & 0xff), 0x01000193)
+    hash ^= hash >>> 15
+    hash = Math.imul(hash, 0x2c1b3c6d)
+    hash ^= hash >>> 12
+    hash = Math.imul(hash, 0x297a2d39)
     hash ^= hash >>> 15
   }
   return hash

@@ -55,6 +55,11 @@ export interface LeaseEntry {
   next: LeaseEntry | undefined
 }
 
+/** How many checks of a token are left until it looks; set to none by a cancel. One for all tokens of a thread. */
+export interface Checks {
+  left: number
+}
+
 /** Requests in shared memory. */
 export interface Flags {
   readonly stopRequested: boolean
@@ -118,6 +123,9 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   watches: ReadonlyArray<Watch> | undefined = undefined
   /** When it settled, by its clock; kept only where it is watched. */
   endedAt: number | undefined = undefined
+
+  /** Made for the thread's first token. */
+  checks: Checks | undefined = undefined
 
   /** What was asked of the thread, where that can be seen while no event is delivered; its children share it. */
   flags: Flags | undefined
@@ -263,6 +271,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
     }
     const first = state._tag === "Stopping" ? state.reason : reason
     const fresh = same(first, reason) ? only(first) : [first, reason]
+    if (this.checks !== undefined) this.checks.left = 0
     this.state = cancelled(first, fresh.length === 1 ? none : [reason], rung)
     if (this.controller !== undefined || this.stopController !== undefined) {
       const error = CancelReason.toError(first)
