@@ -95,7 +95,8 @@ class Release {
   /** A `release` that throws instead of giving an effect has failed, too. */
   run(release: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown> {
     return Effect.withFiber((fiber) => {
-      this.entry.state = "releasing"
+      // What was counted as lost with its thread, which runs on, stays so.
+      if (this.entry.state === "held") this.entry.state = "releasing"
       this.entry.since = this.clock.currentTimeMillisUnsafe()
       if (this.within !== undefined) return this.bounded(Effect.suspend(release), this.within)
       const outer = fiber.context

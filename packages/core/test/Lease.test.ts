@@ -36,6 +36,19 @@ describe("Lease.tally", () => {
   )
 })
 
+describe("Lease.tally", () => {
+  it.effect("counts a lease once that was lost and is released after all", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(Effect.andThen(noted([], "file"), Effect.uninterruptible(gate.await)), now)
+      yield* Thread.shutdown(thread, { stop: 0 })
+      yield* gate.open
+      yield* settle
+      expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 1, released: 0, lost: 1 })
+    })
+  )
+})
+
 describe("Lease.make", () => {
   it.effect("gives the resource and releases it once, with it and the exit, when the scope closes", () =>
     Effect.gen(function* () {
