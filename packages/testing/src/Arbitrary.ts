@@ -4,12 +4,13 @@
  * @since 0.1.0
  */
 import * as fc from "fast-check"
-import type { Climb, Instruction, Program, Release } from "./Program.ts"
+import type { Climb, Instruction, Program, Release, Spin } from "./Program.ts"
 import type { Planned, Scenario } from "./Scenario.ts"
 
 /**
  * What programs are made of. Weights by tag: an instruction without one is not generated. `releases` says how releases
- * may behave, `depth` how deep blocks nest (default 3), `length` how many instructions a block has (default 4).
+ * may behave, `depth` how deep blocks nest (default 3), `length` how many instructions a block has (default 4),
+ * `witnesses` whether others run beside it (default: none).
  *
  * @category models
  * @since 0.1.0
@@ -19,6 +20,7 @@ export interface Mix {
   readonly releases?: ReadonlyArray<Release["_tag"]> | undefined
   readonly depth?: number | undefined
   readonly length?: number | undefined
+  readonly witnesses?: boolean | undefined
 }
 
 const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
@@ -92,9 +94,16 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
     case "Sleep":
       return fc.record({ _tag: fc.constant(_tag), millis })
     case "Checkpoint":
-    case "Spin":
+    case "Keep":
     case "Fail":
       return fc.constant({ _tag })
+    case "Spin":
+      return fc.record({
+        _tag: fc.constant(_tag),
+        how: fc.constantFrom<Spin>("interruptible", "plain", "plain", "uninterruptible")
+      })
+    case "Crash":
+      return fc.record({ _tag: fc.constant(_tag), how: fc.constantFrom<"exit" | "throw">("exit", "throw") })
     case "Join":
       return fc.record({ _tag: fc.constant(_tag), child, within: fc.constantFrom(null, 0, 2) })
     case "Interrupt":
@@ -163,4 +172,9 @@ const nested = (mix: Mix, depth: number, _tag: Nested): fc.Arbitrary<Instruction
  * @since 0.1.0
  */
 export const scenario = (mix: Mix, plan: fc.Arbitrary<ReadonlyArray<Planned>>): fc.Arbitrary<Scenario> =>
-  fc.record({ program: program(mix), plan, seed: fc.option(fc.nat(1000)) })
+  fc.record({
+    program: program(mix),
+    plan,
+    seed: fc.option(fc.nat(1000)),
+    witnesses: fc.constant(mix.witnesses ?? false)
+  })

@@ -5,20 +5,18 @@
  *
  * @since 0.1.0
  */
-import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { interrupt, withChild } from "./internal/children.ts"
-import { escalation, type Of, type Place, type Scoped } from "./internal/place.ts"
+import { withChild } from "./internal/children.ts"
+import { acquire, keep, spin } from "./internal/leases.ts"
+import { escalation, type Of, type Place, type Scoped, state } from "./internal/place.ts"
 import { shared } from "./internal/shared.ts"
-import { errors, type Known, type Letter, type World } from "./internal/world.ts"
-import type { Climb, Instruction, Program, Release } from "./Program.ts"
+import type { Climb, Instruction, Program } from "./Program.ts"
 import type { AnyThread, Work } from "./Subject.ts"
+import { errors, type Known, type Letter, type World } from "./World.ts"
 
 /**
  * The body of the thread `name`.
@@ -54,7 +52,9 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
   switch (instruction._tag) {
     case "Acquire":
-      return acquire(place, instruction)
+      return acquire(place, instruction, spawn)
+    case "Keep":
+      return keep(place)
     case "Sleep":
       return sleep(place, instruction.millis)
     case "Checkpoint":
@@ -63,7 +63,9 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
         world.noting(() => ({ _tag: "Passed", thread: place.thread, ...state(place) }))
       )
     case "Spin":
-      return Effect.sync(() => Math.sqrt(2))
+      return spin(place, instruction.how, false)
+    case "Crash":
+      return world.subject.crash(instruction.how)
     case "Fail":
       return Effect.fail(`${place.thread} failed`)
     case "Join":
@@ -85,84 +87,10 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
   }
 }
 
-const state = (place: Place): { readonly masked: boolean; readonly cancelled: boolean } => ({
-  masked: place.masked,
-  cancelled: place.world.isCancelled(place.thread)
-})
-
 const sleep = (place: Place, millis: number): Work => {
   const work = Effect.sleep(millis)
   if (!place.masked) return work
   return Effect.onInterrupt(work, () => place.world.noting(() => ({ _tag: "MaskBroken", thread: place.thread })))
-}
-
-// ---- Leases ----
-
-const acquire = (place: Place, instruction: Of<"Acquire">): Scoped =>
-  Effect.suspend(() => {
-    const { world, thread } = place
-    const lease = `${thread}/${place.own.leases++}`
-    let noted = false
-    const acquired = (): string => {
-      if (!noted) world.note({ _tag: "Acquired", thread, lease, scope: place.scope })
-      noted = true
-      return lease
-    }
-    const made = world.subject.lease({
-      name: lease,
-      acquire: Effect.flatMap(Effect.sleep(instruction.millis), () => {
-        if (instruction.fails) {
-          world.note({ _tag: "AcquireFailed", thread, lease })
-          return Effect.fail(`${lease} was not acquired`)
-        }
-        // Masked, it is noted in the very step in which it succeeds. One that may be interrupted has not succeeded
-        // before its last step, so that is known only when the subject has it.
-        return Effect.succeed(instruction.interruptible ? lease : acquired())
-      }),
-      release: (_, exit) => {
-        if (instruction.interruptible) acquired()
-        return release(place, lease, instruction.release, exit)
-      },
-      releaseWithin: instruction.within ?? undefined,
-      interruptible: instruction.interruptible
-    })
-    return Effect.map(made, acquired)
-  })
-
-const release = (place: Place, lease: string, how: Release, exit: Exit.Exit<unknown, unknown>): Scoped => {
-  const { world, thread } = place
-  const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
-  world.note({ _tag: "Releasing", thread, lease, reason })
-  return Effect.onExit(releasing(place, how), (ended) =>
-    world.noting(() => ({
-      _tag: "Released",
-      thread,
-      lease,
-      how: Exit.isSuccess(ended) ? "ok" : Exit.hasInterrupts(ended) ? "cut" : "failed"
-    }))
-  )
-}
-
-const releasing = (place: Place, how: Release): Scoped => {
-  switch (how._tag) {
-    case "Ok":
-      return Effect.void
-    case "Fail":
-      return Effect.fail("a release failed")
-    case "Die":
-      return Effect.die("a release died")
-    case "Slow":
-      return Effect.sleep(how.millis)
-    case "Hang":
-      return Effect.never
-    case "Spawn":
-      return Effect.ignore(spawn(place, [{ _tag: "Sleep", millis: 1 }], {}))
-    case "Cancel":
-      return Effect.suspend(() => {
-        const self = place.world.threads.get(place.thread)
-        return self === undefined ? Effect.void : interrupt(place.world, self, "from a finalizer", true)
-      })
-  }
 }
 
 // ---- Blocks ----
@@ -233,7 +161,7 @@ const receive = (place: Place, error: "A" | "B", program: Program): Scoped =>
   Effect.suspend(() => {
     const { world, thread } = place
     const region = world.nextId()
-    const work = world.subject.receive(block(place, program), Schema.instanceOf(errors[error]))
+    const work = world.subject.receive(block(place, program), errors[error])
     return Effect.catchIf(
       work,
       (failure): failure is Letter => failure instanceof errors[error],
@@ -298,7 +226,7 @@ const group = (place: Place, instruction: Of<"Group">): Scoped => {
           )
         yield* spawn(place, program, { scope: `group ${id}` }, start)
       }
-      yield* block(place, instruction.body)
+      yield* block({ ...place, scope: `group ${id}` }, instruction.body)
       return yield* Effect.onExit(world.subject.joinGroup(made), (exit) =>
         world.noting(() => ({ _tag: "GroupJoined", thread, group: id, policy: instruction.policy, exit }))
       )

@@ -1,33 +1,66 @@
 /**
- * The laws as checks on what happened: each takes the outcome of a run and gives what it breaks, as sentences.
+ * The laws as checks on what happened, and as a suite of tests for any adapter.
  *
  * @since 0.1.0
  */
-import type { Outcome } from "./Scenario.ts"
-import * as ending from "./internal/lawsOfEnding.ts"
-import * as releasing from "./internal/lawsOfReleasing.ts"
-import * as telling from "./internal/lawsOfTelling.ts"
+import { describe, expect, it } from "vitest"
+import type { Adapter } from "./Adapter.ts"
+import { type Check as AnyCheck, checks } from "./internal/checks.ts"
+import * as Law from "./Law.ts"
+import * as Search from "./Search.ts"
 
 /**
- * A check: nothing where the law holds.
- *
- * @category models
- * @since 0.1.0
- */
-export type Law = (outcome: Outcome) => ReadonlyArray<string>
-
-/**
- * The name of a law that is checked.
+ * A check: takes the outcome of a run and gives what it breaks, as sentences; nothing where the law holds.
  *
  * @category models
  * @since 0.1.0
  */
-export type Name = keyof typeof releasing.laws | keyof typeof ending.laws | keyof typeof telling.laws
+export type Check = AnyCheck
 
 /**
- * All laws that are checked, by name.
+ * The check of each law.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const laws: Readonly<Record<Name, Law>> = { ...releasing.laws, ...ending.laws, ...telling.laws }
+export const laws: Readonly<Record<Law.Name, Check>> = checks
+
+/**
+ * The laws that an adapter can keep.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const applying = (adapter: Adapter): ReadonlyArray<Law.Name> =>
+  Law.names.filter((law) => adapter.lacks[law] === undefined)
+
+/**
+ * Registers a test for each law that applies to an adapter, or for those of `only`. Call it in a test file.
+ *
+ * ```ts
+ * import { Adapter, Laws } from "@quiesce/testing"
+ *
+ * Laws.suite(Adapter.fromControls("mine", (effect, cell, options) => startElsewhere(effect, cell, options)))
+ * ```
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const suite = (
+  adapter: Adapter,
+  options: Search.Budget & {
+    readonly only?: ReadonlyArray<Law.Name> | undefined
+    readonly timeout?: number | undefined
+  } = {}
+): void => {
+  const { only = Law.names, timeout = 300_000, ...budget } = options
+  describe(`the laws on ${adapter.name}`, () => {
+    for (const law of applying(adapter).filter((name) => only.includes(name))) {
+      it(`${law}: ${Law.statements[law]}`, { timeout }, async ({ annotate }) => {
+        const finding = await Search.run(law, adapter, budget)
+        await annotate(Search.render(finding))
+        expect(Search.render(finding)).toContain(" 0 counterexamples")
+      })
+    }
+  })
+}

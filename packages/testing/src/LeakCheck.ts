@@ -1,6 +1,10 @@
 /**
  * Counts the listeners that are put on AbortSignals and taken off again while it watches.
  *
+ * Invariants:
+ * 1. From the first watch on the methods of AbortSignals are wrapped; without an open watch they only pass on.
+ * 2. At most one watch is open: the one that began last.
+ *
  * @since 0.1.0
  */
 
@@ -15,33 +19,64 @@ export interface Watch {
   readonly end: () => void
 }
 
-/**
- * Begins to watch. Only one watch may be open at a time. Listeners that are added while `isOn` says no are not counted:
- * they are somebody else's.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const watch = (isOn: () => boolean = () => true): Watch => {
-  const live = new Map<EventTarget, Set<unknown>>()
+class Open implements Watch {
+  readonly isOn: () => boolean
+  private readonly live: Map<EventTarget, Set<unknown>> = new Map()
+
+  constructor(isOn: () => boolean) {
+    this.isOn = isOn
+  }
+
+  added(signal: EventTarget, listener: unknown): void {
+    if (!this.isOn()) return
+    const known = this.live.get(signal)
+    if (known === undefined) this.live.set(signal, new Set([listener]))
+    else known.add(listener)
+  }
+
+  removed(signal: EventTarget, listener: unknown): void {
+    this.live.get(signal)?.delete(listener)
+  }
+
+  listeners(): number {
+    let count = 0
+    for (const known of this.live.values()) count += known.size
+    return count
+  }
+
+  end(): void {
+    if (open === this) open = undefined
+  }
+}
+
+let open: Open | undefined
+let isWrapped = false
+
+/** Wrapped once, as each change of a prototype makes the engine forget what it has optimized. */
+const wrap = (): void => {
+  if (isWrapped) return
+  isWrapped = true
   const prototype = AbortSignal.prototype
   // Called with `this` below.
   // oxlint-disable-next-line typescript/unbound-method
   const { addEventListener, removeEventListener } = EventTarget.prototype
   prototype.addEventListener = function (this: AbortSignal, ...args: Parameters<typeof addEventListener>) {
-    if (isOn()) live.set(this, (live.get(this) ?? new Set()).add(args[1]))
+    open?.added(this, args[1])
     addEventListener.apply(this, args)
   }
   prototype.removeEventListener = function (this: AbortSignal, ...args: Parameters<typeof removeEventListener>) {
-    live.get(this)?.delete(args[1])
+    open?.removed(this, args[1])
     removeEventListener.apply(this, args)
   }
-  return {
-    listeners: () => [...live.values()].reduce((sum, known) => sum + known.size, 0),
-    end: () => {
-      // What it hid shows again: the methods of EventTarget.
-      Reflect.deleteProperty(prototype, "addEventListener")
-      Reflect.deleteProperty(prototype, "removeEventListener")
-    }
-  }
+}
+
+/**
+ * Begins to watch. Listeners that are added while `isOn` says no are not counted: they are somebody else's.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const watch = (isOn: () => boolean = () => true): Watch => {
+  wrap()
+  return (open = new Open(isOn))
 }

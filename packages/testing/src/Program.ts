@@ -7,8 +7,8 @@
 import * as Schema from "effect/Schema"
 
 /**
- * How a release behaves: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, or interrupts the
- * thread that it runs in.
+ * How a release behaves: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, interrupts the thread
+ * that it runs in, or runs a synchronous section.
  *
  * @category models
  * @since 0.1.0
@@ -21,6 +21,15 @@ export type Release =
   | { readonly _tag: "Hang" }
   | { readonly _tag: "Spawn" }
   | { readonly _tag: "Cancel" }
+  | { readonly _tag: "Spin" }
+
+/**
+ * A synchronous section: declared as one that may be interrupted, as one that may not, or plain code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Spin = "plain" | "interruptible" | "uninterruptible"
 
 /**
  * The grace for each rung in milliseconds; null for a rung that is not climbed.
@@ -36,7 +45,8 @@ export interface Climb {
 }
 
 /**
- * One instruction. `child` counts the threads that the current one has spawned, modulo their number; without one the
+ * One instruction. `Keep` acquires a lease that is kept elsewhere, where the adapter has that; `Crash` takes down what
+ * the thread runs on. `child` counts the threads that the current one has spawned, modulo their number; without one the
  * instruction does nothing. Times are in milliseconds; `within` is null where there is no limit.
  *
  * @category models
@@ -53,7 +63,9 @@ export type Instruction =
     }
   | { readonly _tag: "Sleep"; readonly millis: number }
   | { readonly _tag: "Checkpoint" }
-  | { readonly _tag: "Spin" }
+  | { readonly _tag: "Spin"; readonly how: Spin }
+  | { readonly _tag: "Keep" }
+  | { readonly _tag: "Crash"; readonly how: "exit" | "throw" }
   | { readonly _tag: "Fail" }
   | { readonly _tag: "Scoped"; readonly body: Program }
   | { readonly _tag: "Mask"; readonly body: Program }
@@ -101,11 +113,19 @@ const Release: Schema.Codec<Release> = Schema.Union([
   Schema.TaggedStruct("Slow", { millis: Schema.Number }),
   Schema.TaggedStruct("Hang", {}),
   Schema.TaggedStruct("Spawn", {}),
-  Schema.TaggedStruct("Cancel", {})
+  Schema.TaggedStruct("Cancel", {}),
+  Schema.TaggedStruct("Spin", {})
 ])
 
 const limit = Schema.NullOr(Schema.Number)
-const Climb = Schema.Struct({ stop: limit, interrupt: limit, unwind: limit, kill: limit })
+
+/**
+ * The Schema of a climb.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Climb: Schema.Codec<Climb> = Schema.Struct({ stop: limit, interrupt: limit, unwind: limit, kill: limit })
 const body = Schema.suspend((): Schema.Codec<Program> => Program)
 const error = Schema.Literals(["A", "B"])
 
@@ -125,7 +145,9 @@ export const Instruction: Schema.Codec<Instruction> = Schema.Union([
   }),
   Schema.TaggedStruct("Sleep", { millis: Schema.Number }),
   Schema.TaggedStruct("Checkpoint", {}),
-  Schema.TaggedStruct("Spin", {}),
+  Schema.TaggedStruct("Spin", { how: Schema.Literals(["plain", "interruptible", "uninterruptible"]) }),
+  Schema.TaggedStruct("Keep", {}),
+  Schema.TaggedStruct("Crash", { how: Schema.Literals(["exit", "throw"]) }),
   Schema.TaggedStruct("Fail", {}),
   Schema.TaggedStruct("Scoped", { body }),
   Schema.TaggedStruct("Mask", { body }),

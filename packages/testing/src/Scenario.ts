@@ -1,22 +1,17 @@
 /**
- * A program and what others do to it while it runs, as data; and the search that does it at every step.
+ * A program and what others do to it while it runs, as data.
  *
  * @since 0.1.0
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Thread from "@quiesce/core/Thread"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
-import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
 import { shutdown } from "./internal/children.ts"
-import { asking, type Known, raise, statusOf, World } from "./internal/world.ts"
-import * as Interpreter from "./Interpreter.ts"
-import * as LeakCheck from "./LeakCheck.ts"
-import type { Climb, Program } from "./Program.ts"
-import * as Simulation from "./Simulation.ts"
+import { Climb, Program } from "./Program.ts"
 import { random } from "./StepScheduler.ts"
-import { core, type Subject, type Work } from "./Subject.ts"
-import type { Event } from "./Trace.ts"
+import type { Work } from "./Subject.ts"
+import { asking, type Known, raise, type World } from "./World.ts"
 
 /**
  * What is done to a thread from outside. `Close` ends the scope that the first thread lives in.
@@ -35,7 +30,8 @@ export type Action =
 
 /**
  * An action, the thread that it is done to (counted in the order of spawning, modulo their number), and how many steps
- * after the cut it is done.
+ * after the cut it is done. `unseen` says that the thread goes on while what was asked is on its way to it, where the
+ * adapter has a way that takes time; else it is asked between two steps.
  *
  * @category models
  * @since 0.1.0
@@ -46,10 +42,12 @@ export interface Planned {
   readonly after: number
   /** Then it waits for some milliseconds, so that it also falls into stretches in which nothing runs. */
   readonly delay?: number | undefined
+  readonly unseen?: boolean | undefined
 }
 
 /**
- * A scenario. Tasks run first in, first out where `seed` is null.
+ * A scenario. Tasks run first in, first out where `seed` is null and the adapter can choose. With `witnesses` others
+ * run beside and after it, where the adapter has a place for them that the scenario could harm.
  *
  * @category models
  * @since 0.1.0
@@ -58,122 +56,92 @@ export interface Scenario {
   readonly program: Program
   readonly plan: ReadonlyArray<Planned>
   readonly seed: number | null
+  readonly witnesses: boolean
 }
+
+const Action: Schema.Codec<Action> = Schema.Union([
+  Schema.TaggedStruct("Interrupt", { wait: Schema.Boolean }),
+  Schema.TaggedStruct("Stop", {}),
+  Schema.TaggedStruct("Raise", { error: Schema.Literals(["A", "B"]) }),
+  Schema.TaggedStruct("Shutdown", { climb: Climb }),
+  Schema.TaggedStruct("JoinWithin", { millis: Schema.Number }),
+  Schema.TaggedStruct("Await", {}),
+  Schema.TaggedStruct("Close", {})
+])
 
 /**
- * What came of one run. `cut` is the step at which the plan began, null when it was not begun.
+ * The Schema of a scenario.
  *
- * @category models
+ * @category schemas
  * @since 0.1.0
  */
-export interface Outcome {
-  readonly scenario: Scenario
-  readonly cut: number | null
-  readonly run: Simulation.Run<unknown, unknown>
-  readonly events: ReadonlyArray<Event>
-  readonly threads: ReadonlyMap<string, Known>
-  /** What is in the queue at the end. */
-  readonly queued: ReadonlyArray<number>
-  /** Whether the lock is free at the end. */
-  readonly unlocked: boolean
-  /** How many listeners were left on AbortSignals. */
-  readonly listeners: number
+export const Scenario: Schema.Codec<Scenario> = Schema.Struct({
+  program: Program,
+  plan: Schema.Array(
+    Schema.Struct({
+      action: Action,
+      target: Schema.Number,
+      after: Schema.Number,
+      delay: Schema.optional(Schema.Number),
+      unseen: Schema.optional(Schema.Boolean)
+    })
+  ),
+  seed: Schema.NullOr(Schema.Number),
+  witnesses: Schema.Boolean
+})
+
+/**
+ * Whether somebody shuts a thread down, and gets a report.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const isReported = ({ plan }: Scenario): boolean => plan.some(({ action }) => action._tag === "Shutdown")
+
+/**
+ * The thread that an action is done to.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const targetOf = (world: World, { target }: Planned): Known | undefined =>
+  [...world.threads.values()][target % Math.max(1, world.threads.size)]
+
+/**
+ * Does the action with this number, and notes what came of it. `close` ends the scope of the first thread.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const perform = (world: World, planned: Planned, index: number, close: () => void): Work => {
+  const acting = Effect.suspend(() => {
+    const known = targetOf(world, planned)
+    return known === undefined ? Effect.void : act(world, known, planned.action, `plan ${index}`, close)
+  })
+  return planned.delay === undefined ? acting : Effect.delay(acting, planned.delay)
 }
 
-class Stage {
-  private world: World | undefined = undefined
-  private main: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  private readonly scenario: Scenario
-  private readonly subject: Subject
-  private readonly cut: number | null
-
-  constructor(scenario: Scenario, cut: number | null, subject: Subject) {
-    this.scenario = scenario
-    this.subject = subject
-    this.cut = cut
-  }
-
-  get options(): Simulation.Options {
-    const { cut, scenario } = this
-    const cuts =
-      cut === null
-        ? []
-        : scenario.plan.map((planned, index) => ({
-            step: cut + planned.after,
-            action:
-              planned.delay === undefined
-                ? this.perform(planned, index)
-                : Effect.delay(this.perform(planned, index), planned.delay)
-          }))
-    return { cuts, seed: scenario.seed ?? undefined }
-  }
-
-  readonly program = (clock: ConstructorParameters<typeof World>[1]): Work =>
-    Effect.flatMap(Queue.bounded<number>(1), (queue) => {
-      const world = (this.world = new World(this.subject, clock, queue))
-      const name = "t"
-      const start = Effect.uninterruptible(
-        Effect.flatMap(this.subject.spawn(Interpreter.body(world, name, this.scenario.program), { name }), (thread) =>
-          Effect.as(world.admit({ name, thread, scope: "main" }, "main"), thread)
-        )
+const act = (world: World, known: Known, action: Action, message: string, close: () => void): Work => {
+  const { thread } = known
+  switch (action._tag) {
+    case "Interrupt":
+      return asking(world, known, action.wait ? "interrupt" : "interruptFork", message, () =>
+        (action.wait ? world.subject.interrupt : world.subject.interruptFork)(thread, CancelReason.interrupted(message))
       )
-      const lifetime = Effect.scoped(Effect.flatMap(start, (thread) => this.subject.await(thread)))
-      return Effect.withFiber((fiber) => {
-        this.main = fiber
-        return Effect.onExit(lifetime, () =>
-          world.noting(() => ({ _tag: "ScopeClosed", thread: "main", scope: "main", live: world.liveIn("main") }))
-        )
-      })
-    })
-
-  private perform({ action, target }: Planned, index: number): Work {
-    return Effect.suspend(() => {
-      const { world } = this
-      const known =
-        world === undefined ? undefined : [...world.threads.values()][target % Math.max(1, world.threads.size)]
-      return world === undefined || known === undefined ? Effect.void : this.act(world, known, action, `plan ${index}`)
-    })
-  }
-
-  private act(world: World, known: Known, action: Action, message: string): Work {
-    const { thread } = known
-    switch (action._tag) {
-      case "Interrupt":
-        return asking(world, known, action.wait ? "interrupt" : "interruptFork", message, () =>
-          (action.wait ? world.subject.interrupt : world.subject.interruptFork)(
-            thread,
-            CancelReason.interrupted(message)
-          )
-        )
-      case "Stop":
-        return asking(world, known, "stop", message, () => world.subject.stop(thread, CancelReason.stopped(message)))
-      case "Raise":
-        return raise(world, message, known, action.error)
-      case "Shutdown":
-        return shutdown(world, known, action.climb, message)
-      case "JoinWithin":
-        return timedJoin(world, known, action.millis)
-      case "Await":
-        return Effect.flatMap(world.subject.await(thread), (exit) =>
-          world.noting(() => ({ _tag: "Joined", thread: "plan", target: known.name, exit, timed: false }))
-        )
-      case "Close":
-        return Effect.sync(() => this.main?.interruptUnsafe(undefined))
-    }
-  }
-
-  outcome(run: Simulation.Run<unknown, unknown>, listeners: number): Outcome {
-    const world = this.world!
-    return {
-      scenario: this.scenario,
-      cut: this.cut,
-      run,
-      events: world.events,
-      threads: world.threads,
-      queued: Queue.sizeUnsafe(world.queue) === 0 ? [] : Effect.runSync(Queue.takeAll(world.queue)),
-      listeners,
-      unlocked: Effect.runSync(Effect.map(world.semaphore.withPermitsIfAvailable(1)(Effect.void), Option.isSome))
-    }
+    case "Stop":
+      return asking(world, known, "stop", message, () => world.subject.stop(thread, CancelReason.stopped(message)))
+    case "Raise":
+      return raise(world, message, known, action.error)
+    case "Shutdown":
+      return shutdown(world, known, action.climb, message)
+    case "JoinWithin":
+      return timedJoin(world, known, action.millis)
+    case "Await":
+      return Effect.flatMap(world.subject.await(thread), (exit) =>
+        world.noting(() => ({ _tag: "Joined", thread: "plan", target: known.name, exit, timed: false }))
+      )
+    case "Close":
+      return Effect.sync(close)
   }
 }
 
@@ -186,41 +154,13 @@ const timedJoin = (world: World, known: Known, millis: number): Work =>
     const others = world.events
       .slice(asked)
       .some((event) => event._tag === "Asked" || event._tag === "BodyEnded" || event._tag === "Settled")
-    const status = yield* statusOf(known)
+    const status = yield* Thread.status(known.thread)
     // A parent that ended asks its children, join or no join.
     const own = known.thread.reason?._tag !== "ParentEnded" && known.thread.reason?._tag !== "SiblingFailed"
-    if (own && !others && known.thread.reason !== before && status !== "Done") {
+    if (own && !others && known.thread.reason !== before && status._tag !== "Done") {
       world.note({ _tag: "JoinChanged", thread: "plan", target: known.name })
     }
   })
-
-/**
- * Runs a scenario with its plan begun at a step, or with no plan.
- *
- * @category runners
- * @since 0.1.0
- */
-export const run = (scenario: Scenario, cut: number | null, subject: Subject = core): Outcome => {
-  const stage = new Stage(scenario, cut, subject)
-  const watch = LeakCheck.watch()
-  try {
-    const run = Simulation.run(stage.program, stage.options)
-    return stage.outcome(run, watch.listeners())
-  } finally {
-    watch.end()
-  }
-}
-
-/**
- * As `run`, for programs with real promises.
- *
- * @category runners
- * @since 0.1.0
- */
-export const runAsync = async (scenario: Scenario, cut: number | null, subject: Subject = core): Promise<Outcome> => {
-  const stage = new Stage(scenario, cut, subject)
-  return stage.outcome(await Simulation.runAsync(stage.program, stage.options), 0)
-}
 
 /**
  * The steps at which to cut a program of `steps` steps: all of them, or a seeded sample of `most`.
@@ -233,16 +173,4 @@ export const cutsOf = (steps: number, most: number, seed: number): ReadonlyArray
   const next = random(seed)
   const stride = steps / most
   return Array.from({ length: most }, (_, index) => 1 + Math.floor(index * stride + next() * stride))
-}
-
-/**
- * Runs a scenario uncut and cut at each of its steps, at most at `most` of them.
- *
- * @category runners
- * @since 0.1.0
- */
-export const explore = function* (scenario: Scenario, most: number, subject: Subject = core): Generator<Outcome> {
-  const whole = run(scenario, null, subject)
-  yield whole
-  for (const cut of cutsOf(whole.run.steps, most, whole.run.steps)) yield run(scenario, cut, subject)
 }

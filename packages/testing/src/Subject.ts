@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as Blocking from "@quiesce/core/Blocking"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
@@ -19,6 +20,7 @@ import * as Queue from "effect/Queue"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Semaphore from "effect/Semaphore"
+import type { Spin } from "./Program.ts"
 
 /**
  * A thread of a program. What it gives and fails with is of no interest here.
@@ -35,6 +37,19 @@ export type AnyThread = Thread.Thread<unknown, unknown>
  * @since 0.1.0
  */
 export type Work<A = unknown, R = never> = Effect.Effect<A, unknown, R>
+
+/**
+ * What is told of a lease that is kept elsewhere.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Kept {
+  readonly scope: string
+  readonly acquired: Effect.Effect<void>
+  readonly releasing: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+  readonly released: Effect.Effect<void>
+}
 
 /**
  * The functions under test.
@@ -61,6 +76,11 @@ export interface Subject {
   readonly lease: (
     options: Lease.Options<string, unknown, Scope.Scope, unknown, Scope.Scope>
   ) => Work<string, Scope.Scope>
+  /** A lease that is kept elsewhere where the adapter has that; what happens to it is told to `noted`. */
+  readonly keep: (name: string, noted: Kept) => Work<unknown, Scope.Scope>
+  readonly spin: (how: Spin, section: () => void) => Work
+  /** Takes down what the thread runs on; on a fiber, which can't be taken down without all others, it just dies. */
+  readonly crash: (how: "exit" | "throw") => Work
   readonly deadline: <R>(work: Work<unknown, R>, millis: number) => Work<unknown, R>
   readonly makeGroup: (policy: ThreadGroup.Policy) => Work<ThreadGroup.ThreadGroup<unknown>, Scope.Scope>
   readonly spawnInto: (
@@ -96,13 +116,22 @@ export const core: Subject = {
   untilStopped: Thread.untilStopped,
   checkpoint: Thread.checkpoint,
   lease: Lease.make,
+  keep: (name, { acquired, released, releasing }) =>
+    Lease.make({ name, acquire: acquired, release: (_, exit) => Effect.andThen(releasing(exit), released) }),
+  spin: (how, section) => {
+    if (how === "plain") return Effect.sync(section)
+    return how === "interruptible" ? Blocking.interruptible(section) : Blocking.uninterruptible(section)
+  },
+  crash: (how) => Effect.die(new Error(`It would ${how} here`)),
   deadline: Deadline.within,
   makeGroup: (policy) => ThreadGroup.make<unknown>({ policy }),
   spawnInto: (group, effect, options) => ThreadGroup.spawn(group, effect, options),
   joinGroup: ThreadGroup.joinAll,
   mask: Effect.uninterruptible,
   restore: Effect.interruptible,
-  send: (queue, item) => Queue.offer(queue, item),
+  // A take wakes the next sender inside its own step. If that one went on at once and ended the taker, the item that was
+  // being taken would be lost: so in Effect 4.1. It lets the taker go first.
+  send: (queue, item) => Effect.tap(Queue.offer(queue, item), Effect.yieldNow),
   take: (queue) => Queue.take(queue),
   lock: (semaphore, work) => semaphore.withPermits(1)(work),
   promise: (f, settle) => Signal.promise(f, { settle })

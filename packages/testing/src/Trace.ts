@@ -4,11 +4,13 @@
  * @since 0.1.0
  */
 import type * as CancelReason from "@quiesce/core/CancelReason"
+import type { LeaseFate } from "@quiesce/core/ThreadAdapter"
 import type * as ShutdownReport from "@quiesce/core/ShutdownReport"
 import type * as Exit from "effect/Exit"
+import type { Spin } from "./Program.ts"
 
 /**
- * One event. `live` names the threads that should have ended by then and have not.
+ * One event. A lease has `Entered` and `Left` the ledger, where that is watched. `live` names the threads that should have ended by then and have not, `queued` what is in the queue then.
  *
  * @category models
  * @since 0.1.0
@@ -18,6 +20,8 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "AcquireFailed"; readonly lease: string }
   | { readonly _tag: "Releasing"; readonly lease: string; readonly reason: CancelReason.CancelReason | undefined }
   | { readonly _tag: "Released"; readonly lease: string; readonly how: "ok" | "failed" | "cut" }
+  | { readonly _tag: "Entered"; readonly lease: string }
+  | { readonly _tag: "Left"; readonly lease: string; readonly fate: LeaseFate; readonly failure: string | null }
   | { readonly _tag: "Spawned"; readonly parent: string; readonly scope: string; readonly late: boolean }
   | { readonly _tag: "Refused"; readonly name: string }
   | { readonly _tag: "Started" }
@@ -63,7 +67,10 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "MemberEnded"; readonly group: number; readonly exit: Exit.Exit<unknown, unknown> }
   | { readonly _tag: "Sending"; readonly item: number }
   | { readonly _tag: "Sent"; readonly item: number }
+  | { readonly _tag: "SendCancelled"; readonly item: number; readonly queued: ReadonlyArray<number> }
   | { readonly _tag: "Taken"; readonly item: number }
+  | { readonly _tag: "Spinning"; readonly id: number; readonly how: Spin; readonly shielded: boolean }
+  | { readonly _tag: "Spun"; readonly id: number }
   | { readonly _tag: "Locked" }
   | { readonly _tag: "Unlocked" }
   | { readonly _tag: "PromiseBegan"; readonly id: number; readonly settle: number | null }
@@ -72,6 +79,32 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "PromiseLeft"; readonly id: number }
   | { readonly _tag: "Reported"; readonly id: number; readonly report: ShutdownReport.ShutdownReport }
 )
+
+/**
+ * An event without its time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Happening = Event extends infer One ? (One extends Event ? Omit<One, "at"> : never) : never
+
+/** The events of a trace by kind, made when it is first asked. */
+const byKind = new WeakMap<ReadonlyArray<Event>, { readonly length: number; readonly kinds: Kinds }>()
+
+type Kinds = ReadonlyMap<Event["_tag"], ReadonlyArray<Event>>
+
+const kindsOf = (events: ReadonlyArray<Event>): Kinds => {
+  const known = byKind.get(events)
+  if (known !== undefined && known.length === events.length) return known.kinds
+  const kinds = new Map<Event["_tag"], Array<Event>>()
+  for (const event of events) {
+    const same = kinds.get(event._tag)
+    if (same === undefined) kinds.set(event._tag, [event])
+    else same.push(event)
+  }
+  byKind.set(events, { length: events.length, kinds })
+  return kinds
+}
 
 /**
  * The events of one kind.
@@ -83,4 +116,7 @@ export const only = <Tag extends Event["_tag"]>(
   events: ReadonlyArray<Event>,
   tag: Tag
 ): ReadonlyArray<Extract<Event, { readonly _tag: Tag }>> =>
-  events.filter((event): event is Extract<Event, { readonly _tag: Tag }> => event._tag === tag)
+  // They are under their own tag.
+  (kindsOf(events).get(tag) ?? none) as ReadonlyArray<Extract<Event, { readonly _tag: Tag }>>
+
+const none: ReadonlyArray<Event> = []

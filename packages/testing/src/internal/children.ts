@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import type { Climb } from "../Program.ts"
 import type { Work } from "../Subject.ts"
 import { escalation, type Of, type Place } from "./place.ts"
-import { asking, type Known, raise, type World } from "./world.ts"
+import { asking, type Known, raise, type World } from "../World.ts"
 
 export const interrupt = (world: World, target: Known, message: string, wait: boolean): Work => {
   const reason = CancelReason.interrupted(message)

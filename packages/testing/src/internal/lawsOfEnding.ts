@@ -1,14 +1,13 @@
 /** The laws of how threads end, and of what waits for that. */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
-import type { Outcome } from "../Scenario.ts"
+import { type AnyExit, anyGivenUp, isAbandoned, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
-import { anyAbandoned, type AnyExit, isAbandoned } from "./world.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
 const interrupts: Check = (outcome) => {
-  const problems: Array<string> = outcome.run.end._tag === "Done" ? [] : [`the run ended in ${outcome.run.end._tag}`]
+  const problems: Array<string> = outcome.end === "Done" ? [] : [`the run ended in ${outcome.end}`]
   for (const [name, count] of counted(outcome.events, "Settled")) {
     if (count > 1) problems.push(`${name} settled ${count} times`)
   }
@@ -38,7 +37,7 @@ const interruptAwaits: Check = (outcome) =>
     const index = outcome.events.indexOf(event)
     const later = outcome.events.slice(index + 1).find((other) => isOf(other, event.thread) && isWork(other))
     const live =
-      event.live.length === 0 || anyAbandoned(outcome.threads)
+      event.live.length === 0 || anyGivenUp(outcome)
         ? []
         : [`${event.live.join()} outlived the interrupt of ${event.thread}`]
     return later === undefined
@@ -78,7 +77,7 @@ const lateInterruptNoop: Check = (outcome) =>
     const known = outcome.threads.get(asked.thread)
     const returned = only(outcome.events, "Returned").find(({ id }) => id === asked.id)
     if (returned === undefined) return [`asking ${asked.thread}, which had ended, never returned`]
-    return settled !== undefined && known?.thread.controls.poll() === settled.exit && returned.exit === settled.exit
+    return settled !== undefined && known?.exit === settled.exit && returned.exit === settled.exit
       ? []
       : [`asking ${asked.thread}, which had ended, changed its exit`]
   })
@@ -96,26 +95,26 @@ const isJoin = ({ action }: Outcome["scenario"]["plan"][number]): boolean =>
   action._tag === "JoinWithin" || action._tag === "Await"
 
 const cancelledBySelf = (outcome: Outcome): ReadonlyArray<string> =>
-  outcome.threads.get("t")?.thread.reason === undefined ? [] : ["a join gave the first thread a reason to end"]
+  outcome.threads.get("t")?.reason === undefined ? [] : ["a join gave the first thread a reason to end"]
 
 const joinStable: Check = (outcome) =>
   only(outcome.events, "Joined").flatMap(({ exit, target, timed }) => {
-    const final = outcome.threads.get(target)?.thread.controls.poll()
+    const final = outcome.threads.get(target)?.exit
     const same = timed ? final !== undefined && String(final) === String(exit) : final === exit
     return same ? [] : [`a join of ${target} saw ${String(exit)}, and its exit is ${String(final)}`]
   })
 
 const exitUnique: Check = (outcome) => [
   ...interrupts(outcome),
-  ...[...outcome.threads.values()].flatMap(({ name, thread }) => {
+  ...[...outcome.threads.values()].flatMap(({ exit, name }) => {
     const settled = only(outcome.events, "Settled").filter((event) => event.thread === name)
-    if (thread.controls.poll() === undefined) return anyAbandoned(outcome.threads) ? [] : [`${name} never settled`]
-    return settled.length === 1 && settled[0]!.exit === thread.controls.poll() ? [] : [`${name} has no single exit`]
+    if (exit === undefined) return anyGivenUp(outcome) ? [] : [`${name} never settled`]
+    return settled.length === 1 && settled[0]!.exit === exit ? [] : [`${name} has no single exit`]
   })
 ]
 
 const noOrphan: Check = (outcome) =>
-  anyAbandoned(outcome.threads)
+  anyGivenUp(outcome)
     ? []
     : [...only(outcome.events, "Settled"), ...only(outcome.events, "ScopeClosed")].flatMap((event) =>
         event.live.length === 0
@@ -139,10 +138,9 @@ const downwardOnly: Check = (outcome) => {
     .filter(({ how }) => how !== "raise")
     .map(({ thread }) => thread)
   const closed = outcome.scenario.plan.some(({ action }) => action._tag === "Close")
-  return [...outcome.threads.values()].flatMap(({ name, thread }) => {
-    if (thread.reason === undefined || closed) return []
+  return [...outcome.threads.values()].flatMap(({ name, reason }) => {
+    if (reason === undefined || closed) return []
     const covered = targets.some((target) => name === target || name.startsWith(`${target}.`))
-    const reason = thread.reason
     if (covered || reason._tag === "ParentEnded" || reason._tag === "SiblingFailed") return []
     const below = only(outcome.events, "Asked").some(({ message }) => message === reason.message)
     return below ? [`${name} was cancelled because of ${reason.message}, which was asked of another`] : []
@@ -160,7 +158,7 @@ const failFastOrigin: Check = (outcome) =>
       : []
   })
 
-const isCancelled = (outcome: Outcome, name: string): boolean => outcome.threads.get(name)?.thread.reason !== undefined
+const isCancelled = (outcome: Outcome, name: string): boolean => outcome.threads.get(name)?.reason !== undefined
 
 const maskPends: Check = (outcome) => [
   ...only(outcome.events, "MaskBroken").map(({ thread }) => `${thread} was interrupted under its mask`),

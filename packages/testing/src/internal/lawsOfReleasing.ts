@@ -1,11 +1,10 @@
 /** The laws of what is held: acquired and released. */
-import type { Outcome } from "../Scenario.ts"
+import { anyGivenUp, type Outcome } from "../Outcome.ts"
 import { only } from "../Trace.ts"
-import { anyAbandoned } from "./world.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
-const abandoned = (outcome: Outcome): boolean => anyAbandoned(outcome.threads)
+const abandoned = (outcome: Outcome): boolean => anyGivenUp(outcome)
 
 const times = (events: ReadonlyArray<{ readonly lease: string }>): Map<string, number> => {
   const counts = new Map<string, number>()
@@ -64,7 +63,7 @@ const finalizerIsolation: Check = (outcome) => {
 /** A failed release is in the exit of its thread. */
 const unreported = (outcome: Outcome): ReadonlyArray<string> =>
   only(outcome.events, "Released").flatMap(({ how, lease, thread }) => {
-    const exit = outcome.threads.get(thread)?.thread.controls.poll()
+    const exit = outcome.threads.get(thread)?.exit
     const inScope = only(outcome.events, "Acquired").find((event) => event.lease === lease)?.scope === thread
     return how === "failed" && inScope && exit?._tag === "Success" ? [`the failure of ${lease} is in no exit`] : []
   })
@@ -90,7 +89,7 @@ const timedOut = (outcome: Outcome, lease: string): boolean => {
 }
 
 const boundedCleanup: Check = (outcome) => {
-  if (outcome.run.end._tag !== "Done") return [`the run ended in ${outcome.run.end._tag}`]
+  if (outcome.end !== "Done") return [`the run ended in ${outcome.end}`]
   return only(outcome.events, "Releasing").flatMap((began) => {
     const ended = only(outcome.events, "Released").find((event) => event.lease === began.lease)
     if (ended === undefined) return abandoned(outcome) ? [] : [`the release of ${began.lease} never ended`]

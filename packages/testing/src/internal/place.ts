@@ -3,7 +3,7 @@ import type * as Escalation from "@quiesce/core/Escalation"
 import type * as Scope from "effect/Scope"
 import type { Climb, Instruction } from "../Program.ts"
 import type { Work } from "../Subject.ts"
-import type { Known, World } from "./world.ts"
+import type { Known, World } from "../World.ts"
 
 export type Scoped = Work<unknown, Scope.Scope>
 
@@ -28,4 +28,10 @@ export const escalation = (climb: Climb): Escalation.Escalation => ({
   interrupt: climb.interrupt ?? undefined,
   unwind: climb.unwind ?? undefined,
   kill: climb.kill ?? undefined
+})
+
+/** Whether a checkpoint here may be passed. */
+export const state = (place: Place): { readonly masked: boolean; readonly cancelled: boolean } => ({
+  masked: place.masked,
+  cancelled: place.world.isCancelled(place.thread)
 })

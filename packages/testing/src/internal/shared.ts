@@ -18,15 +18,18 @@ export const shared = (
         const item = world.nextId()
         world.note({ _tag: "Sending", thread, item })
         const sent = Effect.onExit(world.subject.send(world.queue, item), (exit) =>
-          Exit.isSuccess(exit) ? world.noting(() => ({ _tag: "Sent", thread, item })) : Effect.void
+          world.noting(() =>
+            Exit.isSuccess(exit)
+              ? { _tag: "Sent", thread, item }
+              : { _tag: "SendCancelled", thread, item, queued: world.queued() }
+          )
         )
         return Effect.timeoutOption(sent, instruction.within)
       })
     case "Take":
       return Effect.timeoutOption(
-        Effect.onExit(world.subject.take(world.queue), (exit) =>
-          Exit.isSuccess(exit) ? world.noting(() => ({ _tag: "Taken", thread, item: exit.value })) : Effect.void
-        ),
+        // Noted in the very step in which it is taken.
+        Effect.map(world.subject.take(world.queue), (item) => world.note({ _tag: "Taken", thread, item })),
         instruction.within
       )
     case "Lock":

@@ -1,0 +1,148 @@
+/**
+ * Searches for a program that breaks a law: generates scenarios, runs each whole and cut at its steps, and shrinks what
+ * it finds.
+ *
+ * @since 0.1.0
+ */
+import * as fc from "fast-check"
+import type { Adapter } from "./Adapter.ts"
+import * as Arbitrary from "./Arbitrary.ts"
+import { checks } from "./internal/checks.ts"
+import type { Name } from "./Law.ts"
+import { cases } from "./LawCase.ts"
+import type { Outcome } from "./Outcome.ts"
+import * as Scenario from "./Scenario.ts"
+
+/**
+ * How far to search: `whole` small programs that are cut at every step (default 200), then `programs` (default 1,000)
+ * that are cut at `cuts` of their steps at most (default 20). The `seed` makes it the same search again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Budget {
+  readonly programs?: number | undefined
+  readonly whole?: number | undefined
+  readonly cuts?: number | undefined
+  readonly seed?: number | undefined
+}
+
+/**
+ * A scenario that breaks a law, where it was cut, what it breaks, and the path that finds it again with the seed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Counterexample {
+  readonly scenario: Scenario.Scenario
+  readonly cut: number | null
+  readonly problems: ReadonlyArray<string>
+  readonly path: string
+}
+
+/**
+ * What a search has found. `programs` counts all programs, `whole` those of them that were cut at every step.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Finding {
+  readonly law: Name
+  readonly adapter: string
+  readonly programs: number
+  readonly whole: number
+  readonly cuts: number
+  readonly seed: number
+  readonly counterexample: Counterexample | undefined
+}
+
+/** The seed of the programs: fixed, so that a run can be repeated. */
+const defaultSeed = 20_261
+
+class Broken extends Error {
+  readonly cut: number | null
+  readonly problems: ReadonlyArray<string>
+
+  constructor({ cut }: Outcome, problems: ReadonlyArray<string>) {
+    super(`cut at ${cut}: ${problems.join("; ")}`)
+    this.cut = cut
+    this.problems = problems
+  }
+}
+
+/**
+ * Searches until a counterexample is found or the budget is spent.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const run = async (law: Name, adapter: Adapter, budget: Budget = {}): Promise<Finding> => {
+  const { cuts = 20, programs = 1000, seed = defaultSeed, whole = 200 } = budget
+  const { mix, plan } = cases[law]
+  const counted = { programs: 0, cuts: 0 }
+  const search = (of: Arbitrary.Mix, most: number, numRuns: number) =>
+    fc.check(
+      fc.asyncProperty(Arbitrary.scenario(of, plan), async (scenario) => {
+        counted.programs++
+        counted.cuts += await explore(law, adapter, scenario, most)
+      }),
+      { numRuns, seed }
+    )
+  const found = async (small: boolean): Promise<fc.RunDetails<[Scenario.Scenario]>> =>
+    small
+      ? search({ ...mix, depth: Math.min(2, mix.depth ?? 3), length: 2 }, Infinity, whole)
+      : search(mix, cuts, programs)
+  const small = await found(true)
+  const inSmall = counted.programs
+  const details = small.failed ? small : await found(false)
+  return { law, adapter: adapter.name, ...counted, whole: inSmall, seed, counterexample: counterexampleOf(details) }
+}
+
+const counterexampleOf = (details: fc.RunDetails<[Scenario.Scenario]>): Counterexample | undefined => {
+  if (!details.failed) return undefined
+  const { counterexample, counterexamplePath, errorInstance } = details
+  // Without a counterexample not even one program could be made.
+  if (counterexample === null) throw errorInstance
+  const broken = errorInstance instanceof Broken ? errorInstance : undefined
+  return {
+    scenario: counterexample[0],
+    cut: broken?.cut ?? null,
+    problems: broken?.problems ?? [
+      errorInstance instanceof Error ? String(errorInstance.stack) : String(errorInstance)
+    ],
+    path: counterexamplePath ?? ""
+  }
+}
+
+/** Runs a scenario whole and cut at its steps, and throws what breaks the law. Gives the number of runs. */
+const explore = async (law: Name, adapter: Adapter, scenario: Scenario.Scenario, most: number): Promise<number> => {
+  const ran = adapter.run(scenario, null)
+  const whole = ran instanceof Promise ? await ran : ran
+  verify(law, whole)
+  const cuts = scenario.plan.length === 0 ? [] : Scenario.cutsOf(whole.steps, most, whole.steps)
+  const parallel = adapter.parallel ?? 1
+  for (let done = 0; done < cuts.length; done += parallel) {
+    const outcomes = cuts.slice(done, done + parallel).map((cut) => adapter.run(scenario, cut))
+    // What runs at once is not awaited: that would cost as much as the run.
+    for (const outcome of outcomes) verify(law, outcome instanceof Promise ? await outcome : outcome)
+  }
+  return cuts.length + 1
+}
+
+const verify = (law: Name, outcome: Outcome): void => {
+  const problems = checks[law](outcome)
+  if (problems.length > 0) throw new Broken(outcome, problems)
+}
+
+/**
+ * A finding as a line of text; a counterexample adds how to see it again, what it breaks, and its program.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const render = ({ adapter, counterexample, cuts, law, programs, seed, whole }: Finding): string => {
+  const line = `${law} on ${adapter}: ${programs} programs, ${whole} of them cut at every step, ${cuts} cuts, ${counterexample === undefined ? 0 : 1} counterexamples (seed ${seed})`
+  if (counterexample === undefined) return line
+  const { cut, path, problems, scenario } = counterexample
+  return `${line}\n  path ${path}, cut at ${cut}: ${problems.join("; ")}\n  ${JSON.stringify(scenario)}`
+}

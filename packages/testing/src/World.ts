@@ -1,0 +1,302 @@
+/**
+ * What the interpreters of one run share: the subject, the clock, the trace and the threads so far.
+ *
+ * Invariants:
+ * 1. `events` only grows, in the order in which things happened.
+ * 2. A thread is in `threads` from before its body can wait until the end of the run.
+ *
+ * @since 0.1.0
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import * as Semaphore from "effect/Semaphore"
+import type { Ended } from "./Outcome.ts"
+import type { AnyThread, Subject, Work } from "./Subject.ts"
+import type { Event, Happening } from "./Trace.ts"
+
+/**
+ * What a world needs of a clock: what time it is, and to be called later.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Timer {
+  readonly currentTimeMillisUnsafe: () => number
+  readonly after: (millis: number, wake: () => void) => () => void
+}
+
+/**
+ * A thread that was spawned, by its path, and the scope that it lives in.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Known {
+  readonly name: string
+  readonly thread: AnyThread
+  readonly scope: string
+}
+
+/**
+ * How a world is made. `onEvent` hears of each event when it happens; ids are counted from `firstId` (default 0), so
+ * that two worlds of one run don't use the same; `spin` is what a synchronous section does (default: nothing). With
+ * `ledger` the trace also has what the ledger of the first thread hears (default: not).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly subject: Subject
+  readonly clock: Timer
+  readonly onEvent?: ((event: Event) => void) | undefined
+  readonly firstId?: number | undefined
+  readonly spin?: (() => void) | undefined
+  readonly ledger?: boolean | undefined
+}
+
+/**
+ * What the interpreters of one run share.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface World {
+  readonly subject: Subject
+  readonly clock: Timer
+  readonly queue: Queue.Queue<number>
+  readonly semaphore: Semaphore.Semaphore
+  readonly events: ReadonlyArray<Event>
+  readonly threads: Map<string, Known>
+  readonly spin: () => void
+  readonly nextId: () => number
+  readonly note: (happening: Happening) => void
+  readonly noting: (happening: () => Happening) => Effect.Effect<void>
+  /** Notes a new thread and, whenever that comes, its end. */
+  readonly admit: (known: Known, parent: string) => Effect.Effect<void>
+  readonly isCancelled: (name: string) => boolean
+  /** The live descendants of a thread. */
+  readonly liveBelow: (name: string) => ReadonlyArray<string>
+  /** The live threads that were spawned into a scope. */
+  readonly liveIn: (scope: string) => ReadonlyArray<string>
+  /** What has become of each thread by now. */
+  readonly ended: () => ReadonlyMap<string, Ended>
+  /** What is in the queue. */
+  readonly queued: () => ReadonlyArray<number>
+  readonly isUnlocked: () => boolean
+}
+
+class Fate implements Ended {
+  readonly name: string
+  readonly scope: string
+  readonly exit: Ended["exit"]
+  readonly reason: Ended["reason"]
+  private readonly thread: AnyThread
+
+  constructor({ name, scope, thread }: Known) {
+    this.name = name
+    this.scope = scope
+    this.thread = thread
+    this.exit = thread.controls.poll()
+    this.reason = thread.reason
+  }
+
+  /** Looked at only when it is asked for, as that makes the signal. */
+  get told(): Ended["told"] {
+    const { stopSignal } = this.thread
+    return stopSignal.aborted ? CancelReason.fromUnknown(stopSignal.reason) : undefined
+  }
+}
+
+class Shared implements World {
+  readonly subject: Subject
+  readonly clock: Timer
+  readonly queue: Queue.Queue<number>
+  readonly semaphore: Semaphore.Semaphore = Semaphore.makeUnsafe(1)
+  readonly events: Array<Event> = []
+  readonly threads: Map<string, Known> = new Map()
+  readonly spin: () => void
+  private readonly reasons: Map<string, CancelReason.CancelReason> = new Map()
+  private readonly ledger: boolean
+  private readonly onEvent: ((event: Event) => void) | undefined
+  private lastId: number
+
+  constructor(options: Options, queue: Queue.Queue<number>) {
+    this.subject = options.subject
+    this.queue = queue
+    this.clock = options.clock
+    this.onEvent = options.onEvent
+    this.lastId = options.firstId ?? 0
+    this.spin = options.spin ?? (() => {})
+    this.ledger = options.ledger ?? false
+  }
+
+  nextId(): number {
+    return ++this.lastId
+  }
+
+  note(happening: Happening): void {
+    const event: Event = { at: this.clock.currentTimeMillisUnsafe(), ...happening }
+    this.events.push(event)
+    this.onEvent?.(event)
+    for (const { name, thread } of this.threads.values()) {
+      const { reason } = thread
+      if (reason === undefined) continue
+      const first = this.reasons.get(name)
+      if (first === undefined) this.reasons.set(name, reason)
+      if (first === undefined || first === reason || happening._tag === "ReasonChanged") continue
+      this.note({ _tag: "ReasonChanged", thread: name })
+    }
+  }
+
+  noting(happening: () => Happening): Effect.Effect<void> {
+    return Effect.sync(() => this.note(happening()))
+  }
+
+  admit(known: Known, parent: string): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (this.ledger && this.threads.size === 0) this.watch(known.thread)
+      this.threads.set(known.name, known)
+      const late = known.thread.controls.poll() !== undefined && !this.hasStarted(known.name)
+      this.note({ _tag: "Spawned", thread: known.name, parent, scope: known.scope, late })
+      ThreadAdapter.onExit(known.thread, (exit) =>
+        this.note({ _tag: "Settled", thread: known.name, exit, live: this.liveBelow(known.name) })
+      )
+    })
+  }
+
+  private watch(thread: AnyThread): void {
+    const names = new Map<object, string>()
+    ThreadAdapter.observeLeases(thread, {
+      entered: (key, lease) => {
+        names.set(key, lease)
+        this.note({ _tag: "Entered", thread: ownerOf(lease), lease })
+      },
+      settled: (key, fate, failure) => {
+        const lease = names.get(key)
+        if (lease !== undefined) this.note({ _tag: "Left", thread: ownerOf(lease), lease, fate, failure })
+      }
+    })
+  }
+
+  isCancelled(name: string): boolean {
+    return this.threads.get(name)?.thread.signal.aborted === true
+  }
+
+  liveBelow(name: string): ReadonlyArray<string> {
+    return this.live((known) => known.name.startsWith(`${name}.`))
+  }
+
+  liveIn(scope: string): ReadonlyArray<string> {
+    return this.live((known) => known.scope === scope)
+  }
+
+  ended(): ReadonlyMap<string, Ended> {
+    const ended = new Map<string, Ended>()
+    for (const known of this.threads.values()) ended.set(known.name, new Fate(known))
+    return ended
+  }
+
+  queued(): ReadonlyArray<number> {
+    // It holds one at most.
+    return Queue.sizeUnsafe(this.queue) === 0 ? [] : [Effect.runSync(Queue.peek(this.queue))]
+  }
+
+  isUnlocked(): boolean {
+    return Effect.runSync(this.semaphore.takeIfAvailable(1))
+  }
+
+  private live(among: (known: Known) => boolean): ReadonlyArray<string> {
+    const live: Array<string> = []
+    for (const known of this.threads.values()) {
+      if (known.thread.controls.poll() === undefined && among(known)) live.push(known.name)
+    }
+    return live
+  }
+
+  private hasStarted(name: string): boolean {
+    return this.events.some((event) => event._tag === "Started" && event.thread === name)
+  }
+}
+
+/** A lease is named after its thread, with a number. */
+const ownerOf = (lease: string): string => lease.slice(0, lease.indexOf("/"))
+
+/**
+ * Makes a world in which nothing has happened. What is shared in it wakes on the scheduler of the current fiber.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Effect.Effect<World> =>
+  Effect.map(Queue.bounded<number>(1), (queue) => new Shared(options, queue))
+
+// ---- Asking ----
+
+/** What programs raise; they cross to other threads by their Schemas. */
+class LetterA extends Schema.TaggedError<LetterA>("@quiesce/testing/LetterA")("LetterA", { letter: Schema.Number }) {}
+class LetterB extends Schema.TaggedError<LetterB>("@quiesce/testing/LetterB")("LetterB", { letter: Schema.Number }) {}
+
+/** @category constructors @since 0.1.0 */
+export type Letter = Error & { readonly letter: number }
+
+/**
+ * The classes of what programs raise, each a Schema.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const errors: Readonly<
+  Record<"A" | "B", (new (fields: { readonly letter: number }) => Letter) & Schema.Codec<Letter, unknown>>
+> = { A: LetterA, B: LetterB }
+
+/**
+ * Raises a letter and notes what became of it.
+ *
+ * @category asking
+ * @since 0.1.0
+ */
+export const raise = (world: World, by: string, target: Known, error: "A" | "B"): Work =>
+  Effect.uninterruptibleMask((restore) => {
+    const letter = world.nextId()
+    world.note({ _tag: "Asked", thread: target.name, id: letter, how: "raise", message: by, wasAlive: isAlive(target) })
+    return Effect.onExit(restore(world.subject.raise(target.thread, new errors[error]({ letter }))), (exit) =>
+      world.noting(() =>
+        exit._tag === "Success"
+          ? { _tag: "RaiseAnswered", thread: target.name, letter, delivered: exit.value }
+          : { _tag: "RaiseWithdrawn", thread: target.name, letter }
+      )
+    )
+  })
+
+/**
+ * Asks, and notes when the asking returned and with which exit there.
+ *
+ * @category asking
+ * @since 0.1.0
+ */
+export const asking = (
+  world: World,
+  target: Known,
+  how: "stop" | "interrupt" | "interruptFork" | "shutdown",
+  message: string,
+  ask: (id: number) => Work
+): Work =>
+  Effect.uninterruptibleMask((restore) => {
+    const id = world.nextId()
+    world.note({ _tag: "Asked", thread: target.name, id, how, message, wasAlive: isAlive(target) })
+    return Effect.onExit(restore(ask(id)), (result) =>
+      world.noting(() => ({
+        _tag: "Returned",
+        thread: target.name,
+        id,
+        exit: target.thread.controls.poll(),
+        live: world.liveBelow(target.name),
+        result
+      }))
+    )
+  })
+
+const isAlive = (known: Known): boolean => known.thread.controls.poll() === undefined

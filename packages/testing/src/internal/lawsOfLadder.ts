@@ -1,0 +1,161 @@
+/** The laws of the ladder and of what is reported of it. */
+import * as Escalation from "@quiesce/core/Escalation"
+import type { ShutdownReport } from "@quiesce/core/ShutdownReport"
+import * as Exit from "effect/Exit"
+import { anyGivenUp, isAbandoned, isForced, isKilled, type Outcome } from "../Outcome.ts"
+import { type Event, only } from "../Trace.ts"
+
+type Check = (outcome: Outcome) => ReadonlyArray<string>
+
+const reports = (outcome: Outcome): ReadonlyArray<Extract<Event, { readonly _tag: "Reported" }>> =>
+  only(outcome.events, "Reported")
+
+const climbOf = (outcome: Outcome): Escalation.Escalation | undefined => {
+  const only = outcome.scenario.plan.length === 1 ? outcome.scenario.plan[0]!.action : undefined
+  if (only?._tag !== "Shutdown") return undefined
+  const { interrupt, kill, stop, unwind } = only.climb
+  return {
+    interrupt: interrupt ?? undefined,
+    kill: kill ?? undefined,
+    stop: stop ?? undefined,
+    unwind: unwind ?? undefined
+  }
+}
+
+const ladderMonotone: Check = (outcome) => {
+  const climb = climbOf(outcome)
+  if (climb === undefined) return []
+  return reports(outcome).flatMap(({ report }) => {
+    const problems: Array<string> = []
+    let at = 0
+    let rank = -1
+    for (const attempt of report.attempts) {
+      const next = Escalation.rungs.indexOf(attempt.rung)
+      if (next <= rank) problems.push(`${attempt.rung} was climbed out of order`)
+      if (rungsBetween(climb, rank, next)) problems.push(`a rung below ${attempt.rung} was skipped`)
+      if (attempt.at !== at) problems.push(`${attempt.rung} was asked at ${attempt.at}, not at ${at}`)
+      if (attempt._tag === "Outwaited" && attempt.millis !== climb[attempt.rung])
+        problems.push(`${attempt.rung} had ${attempt.millis} ms`)
+      if (attempt._tag === "Outwaited") at += attempt.millis
+      rank = next
+    }
+    return problems
+  })
+}
+
+const rungsBetween = (climb: Escalation.Escalation, from: number, to: number): boolean =>
+  Escalation.rungs.slice(from + 1, to).some((rung) => climb[rung] !== undefined)
+
+/** Whether the ledger was watched before the first thread began; a cut may come between its spawn and that. */
+const isWatched = (outcome: Outcome): boolean => {
+  const spawned = only(outcome.events, "Spawned").find(({ thread }) => thread === "t")
+  const started = only(outcome.events, "Started").find(({ thread }) => thread === "t")
+  if (spawned === undefined || started === undefined) return spawned !== undefined
+  return outcome.events.indexOf(spawned) < outcome.events.indexOf(started)
+}
+
+/** What was given up says so, and the report names what was lost: what the ledger still had. */
+const killIsVisible: Check = (outcome) => [
+  ...reports(outcome).flatMap(({ report }) => {
+    const exit = outcome.threads.get(report.thread)?.exit
+    const problems: Array<string> = []
+    if ((report.ending._tag === "Lingers") !== isAbandoned(exit))
+      problems.push(`the exit of ${report.thread} does not say whether it was abandoned`)
+    if ((report.ending._tag === "Killed") !== isKilled(exit))
+      problems.push(`the exit of ${report.thread} does not say whether it was killed`)
+    const lost = only(outcome.events, "Left").filter(({ fate }) => fate === "lost")
+    if (!isAbandoned(exit) && !isForced(exit) && lost.length > 0) problems.push("leases were lost without a kill")
+    return isWatched(outcome) ? [...problems, ...misnamed("lost", names(lost), names(report.lost))] : problems
+  }),
+  ...(anyGivenUp(outcome) ? lostOf(outcome) : []),
+  ...lockOf(outcome)
+]
+
+/** Each lease that was acquired and is not released was lost, and no other. */
+const lostOf = (outcome: Outcome): ReadonlyArray<string> => {
+  const left = only(outcome.events, "Left")
+  const lost = new Set(names(left.filter(({ fate }) => fate === "lost")))
+  const released = new Set(names(left.filter(({ fate }) => fate !== "lost")))
+  const entered = names(only(outcome.events, "Entered"))
+  return entered.flatMap((lease) =>
+    lost.has(lease) === released.has(lease) ? [`${lease} was neither released nor lost, or both`] : []
+  )
+}
+
+/** A lock that a killed thread held says that its owner died; any other is free. */
+const lockOf = (outcome: Outcome): ReadonlyArray<string> => {
+  if (outcome.leftovers === undefined) return []
+  const balance = only(outcome.events, "Locked").length - only(outcome.events, "Unlocked").length
+  const isDead = balance > 0 && [...outcome.threads.values()].some(({ exit }) => isForced(exit))
+  const expected = isDead ? "ownerDied" : "free"
+  return outcome.leftovers.lock === expected || anyAbandoned(outcome)
+    ? []
+    : [`the lock is ${outcome.leftovers.lock}, not ${expected}`]
+}
+
+const anyAbandoned = (outcome: Outcome): boolean => [...outcome.threads.values()].some(({ exit }) => isAbandoned(exit))
+
+const names = (leases: ReadonlyArray<{ readonly lease: string }>): ReadonlyArray<string> =>
+  leases.map(({ lease }) => lease)
+
+const misnamed = (what: string, happened: ReadonlyArray<string>, told: ReadonlyArray<string>): ReadonlyArray<string> =>
+  happened.join() === told.join()
+    ? []
+    : [`${what} were ${happened.join() || "none"}, the report says ${told.join() || "none"}`]
+
+const reportTrue: Check = (outcome) =>
+  climbOf(outcome) === undefined
+    ? []
+    : [...reports(outcome).flatMap((event) => falseIn(outcome, event)), ...unlike(outcome)]
+
+const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Reported" }>): ReadonlyArray<string> => {
+  const { report } = event
+  const problems: Array<string> = []
+  const asked = outcome.events.findIndex((other) => other._tag === "Asked" && other.id === event.id)
+  const settled = only(outcome.events, "Settled").find(({ thread }) => thread === report.thread)
+  const began = outcome.events[asked]!.at
+  const millis = settled === undefined ? 0 : Math.max(0, settled.at - began)
+  if (report.startedAt !== began) problems.push(`it began at ${began}, the report says ${report.startedAt}`)
+  if (report.millis !== millis) problems.push(`it took ${millis} ms, the report says ${report.millis}`)
+  if (settled !== undefined && (report.ending._tag === "Succeeded") !== Exit.isSuccess(settled.exit))
+    problems.push(`it did not end as ${report.ending._tag}`)
+  if (report.rung === null && report.attempts.length > 0) problems.push("the rung is missing")
+  if (!isWatched(outcome)) return problems
+  const left = only(outcome.events.slice(asked, outcome.events.indexOf(event)), "Left").filter(({ thread }) =>
+    below(report.thread, thread)
+  )
+  for (const fate of ["released", "failed", "timedOut", "lost"] as const) {
+    problems.push(...misnamed(fate, names(left.filter((other) => other.fate === fate)), names(report[fate])))
+  }
+  return [...problems, ...misheld(outcome, report)]
+}
+
+/** For how long a lease was held. */
+const misheld = (outcome: Outcome, report: ShutdownReport): ReadonlyArray<string> =>
+  [...report.released, ...report.failed, ...report.timedOut, ...report.lost].flatMap(({ heldMillis, lease }) => {
+    const from = only(outcome.events, "Entered").find((event) => event.lease === lease)
+    const to = only(outcome.events, "Left").find((event) => event.lease === lease)
+    const held = (to?.at ?? 0) - (from?.at ?? 0)
+    return held === heldMillis ? [] : [`${lease} was held for ${held} ms, the report says ${heldMillis}`]
+  })
+
+const hows = { released: "ok", failed: "failed", timedOut: "cut" } as const
+
+/** What the ledger hears is what happened, at the same time. */
+const unlike = (outcome: Outcome): ReadonlyArray<string> =>
+  only(outcome.events, "Left").flatMap(({ at, fate, lease }) => {
+    if (fate === "lost") return []
+    const released = only(outcome.events, "Released").find((event) => event.lease === lease)
+    return released?.how === hows[fate] && released.at === at
+      ? []
+      : [`${lease} was ${fate} at ${at} for the ledger, and ${released?.how ?? "not ended"} at ${released?.at}`]
+  })
+
+/** Whether a thread is another one or a descendant of it; children are named after their parents. */
+const below = (ancestor: string, thread: string): boolean => thread === ancestor || thread.startsWith(`${ancestor}.`)
+
+export const laws: Record<"ladder-monotone" | "kill-is-visible" | "report-true", Check> = {
+  "ladder-monotone": ladderMonotone,
+  "kill-is-visible": killIsVisible,
+  "report-true": reportTrue
+}

@@ -1,0 +1,53 @@
+/** The laws of what several threads share that are not fibers: code that is ended by force, places that are used again. */
+import * as Exit from "effect/Exit"
+import { isForced, type Outcome, type Witness } from "../Outcome.ts"
+import { only } from "../Trace.ts"
+
+type Check = (outcome: Outcome) => ReadonlyArray<string>
+
+const told = (witnesses: ReadonlyArray<Witness>): ReadonlyArray<string> =>
+  witnesses.flatMap(({ crashed, problems, where }) => [
+    ...problems.map((problem) => `the thread ${where} noticed: ${problem}`),
+    ...(crashed ? [`the thread ${where} crashed`] : [])
+  ])
+
+/** A section that did not come to its end was ended by force, or went down with its worker. */
+const unwindPrecise: Check = (outcome) => {
+  const killed = [...outcome.threads.values()].some(({ exit }) => isForced(exit))
+  const ended = new Set(only(outcome.events, "Spun").map(({ id }) => id))
+  const cut = only(outcome.events, "Spinning").filter(({ id }) => !ended.has(id))
+  const asked = only(outcome.events, "Asked").some(({ how }) => how === "interrupt" || how === "shutdown")
+  const problems = cut.flatMap(({ shielded, thread }) => {
+    if (killed) return []
+    if (!asked) return [`a section of ${thread} was ended, though nobody had asked`]
+    if (shielded) return [`a shielded section of ${thread} was ended`]
+    const exit = outcome.threads.get(thread)?.exit
+    return exit !== undefined && Exit.isSuccess(exit) ? [`${thread} succeeded, though its section was ended`] : []
+  })
+  // What goes down with its worker goes down with it.
+  return [...problems, ...told(outcome.witnesses.filter(({ crashed }) => !killed || !crashed)), ...unreleased(outcome)]
+}
+
+const unreleased = (outcome: Outcome): ReadonlyArray<string> => {
+  if ([...outcome.threads.values()].some(({ exit }) => isForced(exit))) return []
+  const released = new Set(only(outcome.events, "Released").map(({ lease }) => lease))
+  return only(outcome.events, "Acquired").flatMap(({ lease }) =>
+    released.has(lease) ? [] : [`the release of ${lease} did not run to its end`]
+  )
+}
+
+const noSignalLeak: Check = (outcome) => told(outcome.witnesses)
+
+const crashContained: Check = (outcome) => {
+  const crashed = isForced(outcome.threads.get("t")?.exit)
+  return [
+    ...told(outcome.witnesses.filter(({ where }) => where !== "beside" || !crashed)),
+    ...(outcome.end === "Done" ? [] : [`the run ended in ${outcome.end}`])
+  ]
+}
+
+export const laws: Record<"unwind-precise" | "no-signal-leak" | "crash-contained", Check> = {
+  "unwind-precise": unwindPrecise,
+  "no-signal-leak": noSignalLeak,
+  "crash-contained": crashContained
+}
