@@ -11,7 +11,7 @@ import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import type * as Thread from "@quiesce/core/Thread"
 import type * as Scope from "effect/Scope"
 import { Stage } from "./internal/stage.ts"
-import type { Name } from "./Law.ts"
+import { type Name, names } from "./Law.ts"
 import * as LeakCheck from "./LeakCheck.ts"
 import type { Outcome } from "./Outcome.ts"
 import type { Instruction, Program } from "./Program.ts"
@@ -35,6 +35,15 @@ export interface Adapter {
   readonly run: (scenario: Scenario, cut: number | null) => Outcome | Promise<Outcome>
   readonly parallel?: number | undefined
 }
+
+/**
+ * The laws that an adapter can keep.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const applying = (adapter: Adapter): ReadonlyArray<Name> =>
+  names.filter((law) => adapter.lacks[law] === undefined)
 
 const oneLoop = "a fiber shares its JavaScript thread with whoever would end its synchronous code"
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { describe, expect, it } from "vitest"
-import type { Adapter } from "./Adapter.ts"
+import { type Adapter, applying } from "./Adapter.ts"
 import { type Check as AnyCheck, checks } from "./internal/checks.ts"
 import * as Law from "./Law.ts"
 import * as Search from "./Search.ts"
@@ -24,15 +24,6 @@ export type Check = AnyCheck
  * @since 0.1.0
  */
 export const laws: Readonly<Record<Law.Name, Check>> = checks
-
-/**
- * The laws that an adapter can keep.
- *
- * @category observing
- * @since 0.1.0
- */
-export const applying = (adapter: Adapter): ReadonlyArray<Law.Name> =>
-  Law.names.filter((law) => adapter.lacks[law] === undefined)
 
 /**
  * Registers a test for each law that applies to an adapter, or for those of `only`. Call it in a test file.

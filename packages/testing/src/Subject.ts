@@ -45,6 +45,7 @@ export type Work<A = unknown, R = never> = Effect.Effect<A, unknown, R>
  * @since 0.1.0
  */
 export interface Kept {
+  readonly thread: string
   readonly scope: string
   readonly acquired: Effect.Effect<void>
   readonly releasing: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>

@@ -25,32 +25,52 @@ interface Sleep {
 export interface VirtualClock extends Clock.Clock {
   /** How many sleeps are pending. */
   readonly pending: number
+  /** When the next of them is due; undefined when there is none. */
+  readonly next: number | undefined
   /** Goes to the next sleep and ends it. False when there is none. */
   readonly advance: () => boolean
   /** Calls `wake` after some milliseconds. The result takes it back. */
   readonly after: (millis: number, wake: () => void) => () => void
 }
 
+/**
+ * Where a clock keeps the time, in milliseconds. Several clocks may share one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Hand {
+  now: number
+}
+
 const nanosPerMilli = 1_000_000n
 
 class Virtual implements VirtualClock {
-  private now = 0
+  private readonly hand: Hand
   /** Sorted by the time that they are due. */
   private readonly sleeps: Array<Sleep> = []
-  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.now)
+  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.hand.now)
   readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
   readonly monotonicTimeNanos: Effect.Effect<bigint> = this.currentTimeNanos
+
+  constructor(hand: Hand) {
+    this.hand = hand
+  }
+
+  get next(): number | undefined {
+    return this.sleeps[0]?.due
+  }
 
   get pending(): number {
     return this.sleeps.length
   }
 
   currentTimeMillisUnsafe(): number {
-    return this.now
+    return this.hand.now
   }
 
   currentTimeNanosUnsafe(): bigint {
-    return BigInt(Math.round(this.now)) * nanosPerMilli
+    return BigInt(Math.round(this.hand.now)) * nanosPerMilli
   }
 
   monotonicTimeNanosUnsafe(): bigint {
@@ -70,13 +90,13 @@ class Virtual implements VirtualClock {
   advance(): boolean {
     const next = this.sleeps.shift()
     if (next === undefined) return false
-    this.now = Math.max(this.now, next.due)
+    this.hand.now = Math.max(this.hand.now, next.due)
     next.wake()
     return true
   }
 
   after(millis: number, wake: () => void): () => void {
-    const sleep: Sleep = { due: this.now + millis, wake }
+    const sleep: Sleep = { due: this.hand.now + millis, wake }
     const later = this.sleeps.findIndex((other) => other.due > sleep.due)
     if (later < 0) this.sleeps.push(sleep)
     else this.sleeps.splice(later, 0, sleep)
@@ -88,9 +108,9 @@ class Virtual implements VirtualClock {
 }
 
 /**
- * Makes a clock.
+ * Makes a clock, by default one with a time of its own.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (): VirtualClock => new Virtual()
+export const make = (hand: Hand = { now: 0 }): VirtualClock => new Virtual(hand)

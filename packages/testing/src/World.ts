@@ -14,6 +14,7 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
 import type { Ended } from "./Outcome.ts"
+import type { Spin } from "./Program.ts"
 import type { AnyThread, Subject, Work } from "./Subject.ts"
 import type { Event, Happening } from "./Trace.ts"
 
@@ -53,7 +54,7 @@ export interface Options {
   readonly clock: Timer
   readonly onEvent?: ((event: Event) => void) | undefined
   readonly firstId?: number | undefined
-  readonly spin?: (() => void) | undefined
+  readonly spin?: ((how: Spin, shielded: boolean) => void) | undefined
   readonly ledger?: boolean | undefined
 }
 
@@ -70,7 +71,7 @@ export interface World {
   readonly semaphore: Semaphore.Semaphore
   readonly events: ReadonlyArray<Event>
   readonly threads: Map<string, Known>
-  readonly spin: () => void
+  readonly spin: (how: Spin, shielded: boolean) => void
   readonly nextId: () => number
   readonly note: (happening: Happening) => void
   readonly noting: (happening: () => Happening) => Effect.Effect<void>
@@ -117,7 +118,7 @@ class Shared implements World {
   readonly semaphore: Semaphore.Semaphore = Semaphore.makeUnsafe(1)
   readonly events: Array<Event> = []
   readonly threads: Map<string, Known> = new Map()
-  readonly spin: () => void
+  readonly spin: World["spin"]
   private readonly reasons: Map<string, CancelReason.CancelReason> = new Map()
   private readonly ledger: boolean
   private readonly onEvent: ((event: Event) => void) | undefined
@@ -157,7 +158,7 @@ class Shared implements World {
 
   admit(known: Known, parent: string): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (this.ledger && this.threads.size === 0) this.watch(known.thread)
+      if (this.ledger && this.threads.size === 0) this.watch(known)
       this.threads.set(known.name, known)
       const late = known.thread.controls.poll() !== undefined && !this.hasStarted(known.name)
       this.note({ _tag: "Spawned", thread: known.name, parent, scope: known.scope, late })
@@ -167,7 +168,9 @@ class Shared implements World {
     })
   }
 
-  private watch(thread: AnyThread): void {
+  private watch({ name, thread }: Known): void {
+    /** A lease is named after its thread, with a number; one that is kept elsewhere is that of the first. */
+    const ownerOf = (lease: string): string => (lease.split("/", 2).length === 2 ? lease.split("/", 1)[0]! : name)
     const names = new Map<object, string>()
     ThreadAdapter.observeLeases(thread, {
       entered: (key, lease) => {
@@ -220,9 +223,6 @@ class Shared implements World {
     return this.events.some((event) => event._tag === "Started" && event.thread === name)
   }
 }
-
-/** A lease is named after its thread, with a number. */
-const ownerOf = (lease: string): string => lease.slice(0, lease.indexOf("/"))
 
 /**
  * Makes a world in which nothing has happened. What is shared in it wakes on the scheduler of the current fiber.

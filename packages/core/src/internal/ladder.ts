@@ -88,7 +88,13 @@ export const ask = (
     }
     case "kill": {
       const asked = interrupt(node, reason, rung)
-      return Option.isNone(kill) ? asked : Effect.andThen(asked, kill.value(reason))
+      // Its exit says what it was cancelled for first.
+      return Option.isNone(kill)
+        ? asked
+        : Effect.andThen(
+            asked,
+            Effect.suspend(() => kill.value(node.reason ?? reason))
+          )
     }
   }
 }

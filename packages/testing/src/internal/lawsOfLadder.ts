@@ -71,15 +71,14 @@ const killIsVisible: Check = (outcome) => [
   ...lockOf(outcome)
 ]
 
-/** Each lease that was acquired and is not released was lost, and no other. */
+/** Each lease that was held was released or lost, and not both. Several may have one name. */
 const lostOf = (outcome: Outcome): ReadonlyArray<string> => {
-  const left = only(outcome.events, "Left")
-  const lost = new Set(names(left.filter(({ fate }) => fate === "lost")))
-  const released = new Set(names(left.filter(({ fate }) => fate !== "lost")))
-  const entered = names(only(outcome.events, "Entered"))
-  return entered.flatMap((lease) =>
-    lost.has(lease) === released.has(lease) ? [`${lease} was neither released nor lost, or both`] : []
-  )
+  const held = new Map<string, number>()
+  for (const event of outcome.events) {
+    if (event._tag === "Entered") held.set(event.lease, (held.get(event.lease) ?? 0) + 1)
+    if (event._tag === "Left") held.set(event.lease, (held.get(event.lease) ?? 0) - 1)
+  }
+  return [...held].flatMap(([lease, count]) => (count === 0 ? [] : [`${lease} was neither released nor lost, or both`]))
 }
 
 /** A lock that a killed thread held says that its owner died; any other is free. */
@@ -130,9 +129,13 @@ const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Repor
   return [...problems, ...misheld(outcome, report)]
 }
 
+/** The programs' own leases have names of their own; those that are kept elsewhere share one. */
+const isOwn = (lease: string): boolean => lease.includes("/")
+
 /** For how long a lease was held. */
 const misheld = (outcome: Outcome, report: ShutdownReport): ReadonlyArray<string> =>
   [...report.released, ...report.failed, ...report.timedOut, ...report.lost].flatMap(({ heldMillis, lease }) => {
+    if (!isOwn(lease)) return []
     const from = only(outcome.events, "Entered").find((event) => event.lease === lease)
     const to = only(outcome.events, "Left").find((event) => event.lease === lease)
     const held = (to?.at ?? 0) - (from?.at ?? 0)
@@ -144,7 +147,7 @@ const hows = { released: "ok", failed: "failed", timedOut: "cut" } as const
 /** What the ledger hears is what happened, at the same time. */
 const unlike = (outcome: Outcome): ReadonlyArray<string> =>
   only(outcome.events, "Left").flatMap(({ at, fate, lease }) => {
-    if (fate === "lost") return []
+    if (fate === "lost" || !isOwn(lease)) return []
     const released = only(outcome.events, "Released").find((event) => event.lease === lease)
     return released?.how === hows[fate] && released.at === at
       ? []

@@ -15,9 +15,9 @@ const times = (events: ReadonlyArray<{ readonly lease: string }>): Map<string, n
 const releaseOnce: Check = (outcome) => {
   const releases = times(only(outcome.events, "Releasing"))
   const held = abandoned(outcome)
-  return only(outcome.events, "Acquired").flatMap(({ lease }) => {
+  return only(outcome.events, "Acquired").flatMap(({ kept, lease }) => {
     const count = releases.get(lease) ?? 0
-    return count === 1 || (count === 0 && held) ? [] : [`${lease} was released ${count} times`]
+    return count === 1 || (count === 0 && held && kept !== true) ? [] : [`${lease} was released ${count} times`]
   })
 }
 

@@ -55,7 +55,9 @@ const slack = 50
 const firstReason: Check = (outcome) => [
   ...only(outcome.events, "ReasonChanged").map(({ thread }) => `the reason of ${thread} changed`),
   ...[...outcome.threads.values()].flatMap(({ name, reason, told }) =>
-    told === undefined || told === reason ? [] : [`the signal of ${name} says ${told.message}, not ${reason?.message}`]
+    told === undefined || isSame(told, reason)
+      ? []
+      : [`the signal of ${name} says ${told.message}, not ${reason?.message}`]
   )
 ]
 
@@ -81,10 +83,14 @@ const reasonEverywhere: Check = (outcome) => {
  * it gets with the exit when it joins that.
  */
 const isReasonOf = (outcome: Outcome, thread: string, seen: CancelReason.CancelReason): boolean =>
-  seen === outcome.threads.get(thread)?.reason ||
+  isSame(seen, outcome.threads.get(thread)?.reason) ||
   (seen._tag === "DeadlineExceeded" && has(outcome, "DeadlineBegan", thread)) ||
   (seen.message === raised && has(outcome, "Received", thread)) ||
-  [...outcome.threads.values()].some(({ name, reason }) => reason === seen && name.startsWith(`${thread}.`))
+  [...outcome.threads.values()].some(({ name, reason }) => isSame(seen, reason) && name.startsWith(`${thread}.`))
+
+/** Whether two reasons say the same: one that has crossed to another thread is a copy. */
+const isSame = (a: CancelReason.CancelReason, b: CancelReason.CancelReason | undefined): boolean =>
+  a === b || (b !== undefined && a._tag === b._tag && a.message === b.message && a.by === b.by && a.at === b.at)
 
 /** What core tells the work of a region that takes an error. */
 const raised = "An error was raised into this region"
@@ -99,7 +105,7 @@ const descendants = (outcome: Outcome): ReadonlyArray<string> =>
     const ended = only(outcome.events, "BodyEnded").find((event) => event.thread === parent)
     if (child?._tag !== "ParentEnded" || child.parent !== parent || scope !== parent || ended === undefined) return []
     const reason = CancelReason.fromExit(ended.exit)
-    return Option.isSome(reason) && reason.value === outcome.threads.get(parent)?.reason
+    return Option.isSome(reason) && isSame(reason.value, outcome.threads.get(parent)?.reason)
       ? [`${thread} was not told why ${parent} was cancelled`]
       : []
   })

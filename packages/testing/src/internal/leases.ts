@@ -93,6 +93,7 @@ export const keep = (place: Place): Scoped =>
     const { scope, thread, world } = place
     const lease = `${thread}/${place.own.leases++}`
     return world.subject.keep(lease, {
+      thread,
       scope,
       acquired: world.noting(() => ({ _tag: "Acquired", thread, lease, scope })),
       releasing: (exit) =>
@@ -112,8 +113,9 @@ export const spin = (place: Place, how: Spin, releasing: boolean): Work =>
     const { masked, thread, world } = place
     const id = world.nextId()
     return world.subject.spin(how, () => {
-      world.note({ _tag: "Spinning", thread, id, how, shielded: masked || releasing || how === "uninterruptible" })
-      world.spin()
+      const shielded = masked || releasing || how === "uninterruptible"
+      world.note({ _tag: "Spinning", thread, id, how, shielded })
+      world.spin(how, shielded)
       world.note({ _tag: "Spun", thread, id })
     })
   })

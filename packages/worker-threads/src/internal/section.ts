@@ -9,7 +9,8 @@
  *    a claim back; only the worker does everything else.
  * 2. A run that finds itself claimed at its end waits there until it is ended, so no later code can be hit.
  * 3. A run number is used again only after all others, so that what is meant for one run never reaches the next.
- * 4. A job is resumed once: with its outcome, or, when its run was ended, by `ended`. Finalizers of its fiber never run
+ * 4. Under a mask a section is one that nobody can claim.
+ * 5. A job is resumed once: with its outcome, or, when its run was ended, by `ended`. Finalizers of its fiber never run
  *    while the section is on the stack.
  */
 import { AsyncResource } from "node:async_hooks"
@@ -96,6 +97,8 @@ class Runner implements SectionRunner {
       Effect.withFiber((fiber) => {
         // A section inside a section, by way of `runSync`, is a part of it.
         if (this.word.isBusy()) return evaluate(section, token)
+        // Under a mask, and so in a finalizer, nothing is ended: a cancel waits until the mask is lifted.
+        if (!isInterruptible(fiber)) return Effect.suspend(() => this.masked(() => evaluate(section, token)))
         return Effect.callback<A>((resume) => {
           // The exit is that of this very section.
           const job = this.enqueue(section, token, fiber, graceMillis, (exit) => resume(exit as Exit.Exit<A>))
@@ -192,6 +195,10 @@ class Runner implements SectionRunner {
     return this.run
   }
 }
+
+/** Effect keeps it in the fiber, without saying so in its type. */
+const isInterruptible = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  (fiber as { readonly interruptible?: boolean }).interruptible !== false
 
 const finish = (job: Job, exit: Exit.Exit<unknown>): void => {
   const state = job.state

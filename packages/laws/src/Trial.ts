@@ -1,0 +1,105 @@
+/** Which law is tried on which adapter, how far, and on how many cores. */
+import { once } from "node:events"
+import { availableParallelism } from "node:os"
+import { Worker } from "node:worker_threads"
+import * as Adapter from "@quiesce/testing/Adapter"
+import type { Name } from "@quiesce/testing/Law"
+import * as Search from "@quiesce/testing/Search"
+import * as WorkerAdapter from "./WorkerAdapter.ts"
+
+export interface Trial {
+  readonly adapter: "fibers" | "workers"
+  readonly law: Name
+  readonly budget: Search.Budget
+}
+
+export interface Result {
+  readonly finding: Search.Finding
+  readonly seconds: number
+}
+
+interface Asked {
+  readonly deep?: boolean | undefined
+  readonly adapter?: string | undefined
+  readonly law?: string | undefined
+  readonly programs?: string | undefined
+  readonly seed?: string | undefined
+}
+
+const budgets = {
+  fibers: { quick: { programs: 1000, whole: 200, cuts: 20 }, deep: { programs: 100_000, whole: 2000, cuts: 8 } },
+  workers: { quick: { programs: 100, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } }
+} as const
+
+/** The laws for which workers have to be killed; for the others that would only cost. */
+const killing: ReadonlySet<Name> = new Set([
+  "kill-is-visible",
+  "ladder-monotone",
+  "report-true",
+  "unwind-precise",
+  "crash-contained"
+])
+
+/** What costs a worker or half a second now and then is cut less often. */
+export const budgetOf = (adapter: Trial["adapter"], law: Name, deep: boolean): Search.Budget => {
+  const budget = budgets[adapter][deep ? "deep" : "quick"]
+  return adapter === "workers" && killing.has(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
+}
+
+/** The trials that were asked for. */
+export const select = (asked: Asked): ReadonlyArray<Trial> =>
+  (["fibers", "workers"] as const).flatMap((adapter) => {
+    if (asked.adapter !== undefined && asked.adapter !== adapter) return []
+    const lacks = adapter === "fibers" ? Adapter.fibers.lacks : {}
+    return Adapter.applying({ ...Adapter.fibers, lacks })
+      .filter((law) => asked.law === undefined || asked.law === law)
+      .map((law) => ({ adapter, law, budget: adjusted(budgetOf(adapter, law, asked.deep === true), asked) }))
+  })
+
+const adjusted = (budget: Search.Budget, { programs, seed }: Asked): Search.Budget => ({
+  ...budget,
+  ...(programs === undefined
+    ? {}
+    : { programs: Number(programs), whole: Math.min(budget.whole ?? 0, Number(programs)) }),
+  ...(seed === undefined ? {} : { seed: Number(seed) })
+})
+
+/** Runs trials on fibers side by side, one on each core, then those on workers, which take all cores themselves. */
+export const runAll = async (trials: ReadonlyArray<Trial>, done: (result: Result) => void): Promise<void> => {
+  const fibers = trials.filter(({ adapter }) => adapter === "fibers")
+  let next = 0
+  const queue = (): Trial | undefined => fibers[next++]
+  const lanes = Array.from({ length: Math.min(fibers.length, availableParallelism()) }, () => inThread(queue, done))
+  await Promise.all(lanes)
+  const cores = Math.max(2, availableParallelism())
+  const cheap = WorkerAdapter.make(cores, { kills: false, thorough: false })
+  const costly = WorkerAdapter.make(cores)
+  try {
+    for (const trial of trials) {
+      if (trial.adapter === "workers") done(await run(trial, killing.has(trial.law) ? costly : cheap))
+    }
+  } finally {
+    await Promise.all([cheap.close(), costly.close()])
+  }
+}
+
+/** One trial. */
+export const run = async ({ budget, law }: Trial, adapter: Adapter.Adapter): Promise<Result> => {
+  const start = performance.now()
+  const finding = await Search.run(law, adapter, budget)
+  return { finding, seconds: (performance.now() - start) / 1000 }
+}
+
+/** Takes trials one after another and has each run by a thread of its own. */
+const inThread = async (queue: () => Trial | undefined, done: (result: Result) => void): Promise<void> => {
+  const worker = new Worker(new URL("./fibers.worker.ts", import.meta.url))
+  try {
+    for (let trial = queue(); trial !== undefined; trial = queue()) {
+      worker.postMessage(trial)
+      const [result] = (await once(worker, "message")) as [Result]
+      done(result)
+    }
+  } finally {
+    await worker.terminate()
+  }
+}

@@ -1,0 +1,89 @@
+/** Worker threads as what the laws are tried on: the same programs as for fibers, on real workers. */
+import type { Adapter } from "@quiesce/testing/Adapter"
+import type { Outcome } from "@quiesce/testing/Outcome"
+import type { Scenario } from "@quiesce/testing/Scenario"
+import { crashes, Seat } from "./workers/Seat.ts"
+
+/** An adapter with workers of its own, which end with `close`. */
+export interface WorkerAdapter extends Adapter {
+  readonly close: () => Promise<void>
+}
+
+/**
+ * How much real time a run may cost. Each kill costs a worker: without `kills` no ladder has that rung, and who
+ * outlasts the last one is given up instead. An unwind of a thread that waits costs half a second; without `thorough`
+ * only synchronous code is unwound.
+ */
+export interface Costs {
+  readonly kills: boolean
+  readonly thorough: boolean
+}
+
+/** Makes an adapter that runs scenarios on so many seats at a time. */
+export const make = (seats: number, options: Costs = { kills: true, thorough: false }): WorkerAdapter => {
+  const ordinary = new Seats(1, seats, options.thorough)
+  const doomed = new Seats(2, seats, options.thorough)
+  return {
+    name: "worker threads",
+    lacks: {},
+    parallel: seats,
+    run: (scenario, cut) =>
+      (crashes(scenario.program) ? doomed : ordinary).run(options.kills ? scenario : withoutKills(scenario), cut),
+    close: async () => {
+      await Promise.all([ordinary.close(), doomed.close()])
+    }
+  }
+}
+
+const withoutKills = ({ plan, program, seed, witnesses }: Scenario): Scenario => ({
+  program,
+  plan: plan.map((planned) => {
+    if (planned.action._tag !== "Shutdown" || planned.action.climb.interrupt === null) return planned
+    const { interrupt, stop, unwind } = planned.action.climb
+    return { ...planned, action: { _tag: "Shutdown", climb: { stop, interrupt, unwind, kill: null } } }
+  }),
+  seed,
+  witnesses
+})
+
+/** Seats, each made when it is first needed, and the runs that wait for one. */
+class Seats {
+  private readonly size: 1 | 2
+  private readonly free: Array<Seat> = []
+  private readonly all: Array<Seat> = []
+  private readonly waiting: Array<(seat: Seat) => void> = []
+  private readonly most: number
+  private readonly thorough: boolean
+
+  constructor(size: 1 | 2, most: number, thorough: boolean) {
+    this.size = size
+    this.most = most
+    this.thorough = thorough
+  }
+
+  async run(scenario: Scenario, cut: number | null): Promise<Outcome> {
+    const seat = await this.take()
+    try {
+      return await seat.run(scenario, cut)
+    } finally {
+      const next = this.waiting.shift()
+      if (next === undefined) this.free.push(seat)
+      else next(seat)
+    }
+  }
+
+  private take(): Promise<Seat> | Seat {
+    const free = this.free.pop()
+    if (free !== undefined) return free
+    if (this.all.length < this.most) {
+      const made = new Seat(this.size, this.thorough)
+      this.all.push(made)
+      return made
+    }
+    return new Promise((resolve) => this.waiting.push(resolve))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all.map((seat) => seat.close()))
+  }
+}

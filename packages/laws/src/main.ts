@@ -1,0 +1,55 @@
+/**
+ * Tries the laws and prints a table, law by adapter:
+ *
+ *     pnpm laws [--deep] [--adapter fibers|workers] [--law NAME] [--programs N] [--seed N] [--json FILE]
+ *
+ * Exits with 1 when there is a counterexample, which is printed with what it takes to see it again.
+ */
+import { writeFileSync } from "node:fs"
+import { parseArgs } from "node:util"
+import * as Search from "@quiesce/testing/Search"
+import * as Trial from "./Trial.ts"
+
+const { values } = parseArgs({
+  options: {
+    deep: { type: "boolean", default: false },
+    adapter: { type: "string" },
+    law: { type: "string" },
+    programs: { type: "string" },
+    seed: { type: "string" },
+    json: { type: "string" }
+  }
+})
+
+const trials = Trial.select(values)
+if (trials.length === 0) {
+  console.error("No law of that name applies to an adapter of that name.")
+  process.exit(2)
+}
+
+const columns = (...cells: ReadonlyArray<string | number>): string =>
+  cells.map((cell, index) => (index < 2 ? String(cell).padEnd(24) : String(cell).padStart(12))).join("")
+
+console.log(`${columns("law", "adapter", "programs", "cuts", "counterexs")}     seconds`)
+const findings: Array<Search.Finding> = []
+await Trial.runAll(trials, ({ finding, seconds }) => {
+  const { adapter, counterexample, cuts, law, programs } = finding
+  findings.push(finding)
+  const progress = `${seconds.toFixed(1).padStart(12)}  (${findings.length} of ${trials.length})`
+  console.log(columns(law, adapter, programs, cuts, counterexample === undefined ? 0 : 1) + progress)
+})
+
+const broken = findings.filter(({ counterexample }) => counterexample !== undefined)
+for (const finding of broken) console.log(`\n${Search.render(finding)}`)
+console.log(`${findings.length} searches, ${broken.length} laws broken, on Node ${process.version}`)
+if (values.json !== undefined) {
+  const list = findings.map(({ adapter, counterexample, cuts, law, programs }) => ({
+    law,
+    adapter,
+    programs,
+    cuts,
+    counterexamples: counterexample === undefined ? 0 : 1
+  }))
+  writeFileSync(values.json, `${JSON.stringify(list, null, 2)}\n`)
+}
+process.exitCode = broken.length === 0 ? 0 : 1

@@ -1,0 +1,219 @@
+/**
+ * A pool with a worker that runs one scenario at a time, and what is used of it again and again.
+ *
+ * Invariants:
+ * 1. One run is under way at a time.
+ * 2. A worker that has been left in a state that the next run could notice is not used again.
+ */
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads"
+import type { Outcome, Witness } from "@quiesce/testing/Outcome"
+import type { Instruction, Program } from "@quiesce/testing/Program"
+import type { Scenario } from "@quiesce/testing/Scenario"
+import { HostLease, SharedMutex, WorkerPool } from "@quiesce/worker-threads"
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { type Cells, Kept, makeCells, seatKey, Tasks, type ToHost, type ToWorker } from "./contract.ts"
+import { HostRun } from "./hostRun.ts"
+import { isForced } from "@quiesce/testing/Outcome"
+
+const url = new URL("./laws.worker.ts", import.meta.url)
+
+type Pool = Effect.Success<ReturnType<typeof makePool>>
+
+let lastRun = 0
+
+const makePool = (seat: Seat, size: number, concurrency: number) =>
+  WorkerPool.make(Tasks, {
+    spawn: (options) => seat.hire(options),
+    size,
+    concurrency,
+    hostLeases: [HostLease.handler(Kept, (payload) => seat.keep(payload))]
+  })
+
+/** Whether a program takes its worker down. */
+export const crashes = (program: Program): boolean => program.some(isCrash)
+
+const isCrash = (instruction: Instruction): boolean => {
+  if (instruction._tag === "Crash") return true
+  if (instruction._tag === "Finally" && crashes(instruction.cleanup)) return true
+  if (instruction._tag === "Group" && instruction.members.some(crashes)) return true
+  return "body" in instruction && crashes(instruction.body)
+}
+
+export class Seat {
+  private readonly cells: Cells = makeCells()
+  private readonly size: number
+  private readonly thorough: boolean
+  private scope: Scope.Closeable = Scope.makeUnsafe()
+  private pool: Pool | undefined = undefined
+  private current: HostRun | undefined = undefined
+  /** Workers that have not been made ready. */
+  private newcomers = 0
+  /** The port of the worker that the run is on, once it is known. */
+  private link: MessagePort | undefined = undefined
+
+  /** With two workers the second has a place for a thread elsewhere; with one it is beside the run. */
+  constructor(size: 1 | 2, thorough: boolean) {
+    this.size = size
+    this.thorough = thorough
+  }
+
+  hire(options: ConstructorParameters<typeof Worker>[1] & object): Worker {
+    this.newcomers++
+    const { port1, port2 } = new MessageChannel()
+    const worker = new Worker(url, {
+      ...options,
+      workerData: { ...options.workerData, [seatKey]: { port: port2, cells: this.cells } },
+      transferList: [...(options.transferList ?? []), port2]
+    })
+    port1.on("message", (message: ToHost) => {
+      if (message._tag === "Began") this.link = port1
+      this.current?.take(message)
+    })
+    port1.unref()
+    worker.once("exit", () => {
+      // What it said before is still in the port.
+      setImmediate(() => {
+        if (this.link === port1) {
+          this.link = undefined
+          this.current?.gone()
+        }
+        port1.close()
+      })
+    })
+    return worker
+  }
+
+  keep(payload: { readonly lease: string; readonly thread: string; readonly scope: string }) {
+    const { lease, scope, thread } = payload
+    const run = this.current
+    return Effect.acquireRelease(
+      Effect.sync(() => run?.noteKept({ _tag: "Acquired", thread, lease, scope, kept: true })),
+      (_, exit) =>
+        Effect.sync(() => {
+          const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
+          run?.noteKept({ _tag: "Releasing", thread, lease, reason })
+          run?.noteKept({ _tag: "Released", thread, lease, how: "ok" })
+        })
+    )
+  }
+
+  /** The pool, with all its workers ready for runs. */
+  private async open(): Promise<Pool> {
+    if (this.pool === undefined) {
+      const concurrency = this.size === 1 ? 2 : 1
+      this.pool = await Effect.runPromise(Scope.provide(makePool(this, this.size, concurrency), this.scope))
+    }
+    const { pool } = this
+    const hello = Effect.all(
+      Array.from({ length: this.size }, () => pool.execute("Hello", undefined)),
+      { concurrency: "unbounded" }
+    )
+    while (this.newcomers > 0) {
+      // One after another, until each worker has had its turn.
+      const greeted = new Set(await Effect.runPromise(hello))
+      if (greeted.size === this.size) this.newcomers = 0
+    }
+    return pool
+  }
+
+  async run(scenario: Scenario, cut: number | null): Promise<Outcome> {
+    // An idle pool does not keep the process alive, and here its worker is waited for when the task has ended.
+    const alive = setInterval(() => {}, 60_000)
+    try {
+      return await this.runOnce(scenario, cut)
+    } finally {
+      clearInterval(alive)
+    }
+  }
+
+  private async runOnce(scenario: Scenario, cut: number | null): Promise<Outcome> {
+    const pool = await this.open()
+    const mutex = SharedMutex.makeUnsafe()
+    const run = new HostRun(++lastRun, scenario, cut, {
+      cells: this.cells,
+      thorough: this.thorough,
+      post: (message: ToWorker) => this.link?.postMessage(message),
+      spawn: (options) => {
+        const spawned = pool.spawn("Run", { run: run.run, scenario, cut, mutex }, options)
+        return Effect.map(spawned, (thread) => {
+          if (scenario.witnesses) ThreadAdapter.onExit(thread, () => witnesses.next())
+          return thread
+        })
+      },
+      lock: () => Effect.runPromise(stateOf(mutex))
+    })
+    const witnesses = new Witnesses(pool, this.size === 1 ? "beside" : "elsewhere")
+    if (scenario.witnesses) await witnesses.begin()
+    this.current = run
+    const outcome = await run.outcome()
+    this.current = undefined
+    const seen = scenario.witnesses ? await witnesses.end() : []
+    if (outcome.end !== "Done" || outcome.leftovers === undefined) await this.renew(outcome)
+    return { ...outcome, witnesses: seen }
+  }
+
+  /** A pool replaces a worker that is gone, and this the pool whose worker has not come to an end. */
+  private async renew(outcome: Outcome): Promise<void> {
+    if (outcome.end === "Done" && isForced(outcome.threads.get("t")?.exit)) return
+    await this.close()
+    this.scope = Scope.makeUnsafe()
+    this.pool = undefined
+  }
+
+  async close(): Promise<void> {
+    await Effect.runPromise(Scope.close(this.scope, Exit.void))
+  }
+}
+
+/** Whether a lock is free, and with which news. */
+const stateOf = (mutex: SharedMutex.SharedMutex): Effect.Effect<"free" | "held" | "ownerDied"> =>
+  Effect.orDie(
+    Effect.scoped(
+      Effect.map(SharedMutex.tryLock(mutex), (guard) => {
+        if (Option.isNone(guard)) return "held"
+        return guard.value.ownerDied ? "ownerDied" : "free"
+      })
+    )
+  )
+
+/** The threads that must not notice. */
+class Witnesses {
+  private readonly pool: Pool
+  private readonly where: Witness["where"]
+  private readonly word = new Int32Array(new SharedArrayBuffer(4))
+  private readonly all: Array<Promise<Witness>> = []
+
+  constructor(pool: Pool, where: Witness["where"]) {
+    this.pool = pool
+    this.where = where
+  }
+
+  async begin(): Promise<void> {
+    this.all.push(this.start(this.where, this.word))
+    // It has been sent.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** One that runs in the place that has just become free. */
+  next(): void {
+    this.all.push(this.start("next", new Int32Array(new SharedArrayBuffer(4)).fill(1)))
+  }
+
+  end(): Promise<ReadonlyArray<Witness>> {
+    Atomics.store(this.word, 0, 1)
+    return Promise.all(this.all)
+  }
+
+  private async start(where: Witness["where"], word: Int32Array<SharedArrayBuffer>): Promise<Witness> {
+    const exit = await Effect.runPromise(Effect.exit(this.pool.execute("Witness", { word })))
+    if (Exit.isSuccess(exit)) return { where, crashed: false, problems: exit.value }
+    const crashed = isForced(exit) || Cause.pretty(exit.cause).includes("The worker ended")
+    return { where, crashed, problems: crashed ? [] : [`it ended in ${Cause.pretty(exit.cause).split("\n", 1)[0]}`] }
+  }
+}

@@ -1,0 +1,83 @@
+/** What host and worker agree on: the tasks of the pool, the words of shared memory, the messages beside the pool's. */
+import * as Scenario from "@quiesce/testing/Scenario"
+import { HostLease, SharedMutex } from "@quiesce/worker-threads"
+import * as Schema from "effect/Schema"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
+import type { EncodedEnded, EncodedEvent } from "./wire.ts"
+
+const Word = Schema.declare((u): u is Int32Array<SharedArrayBuffer> => u instanceof Int32Array)
+
+/** A lease of a program that the host keeps. */
+export const Kept = HostLease.make({
+  name: "Kept",
+  payload: Schema.Struct({ lease: Schema.String, thread: Schema.String, scope: Schema.String }),
+  success: Schema.Void
+})
+
+export class Tasks extends RpcGroup.make(
+  /** Makes the worker ready: from then on its scheduler can be held. Gives its thread id. */
+  Rpc.make("Hello", { success: Schema.Number }),
+  /** Interprets the program of a scenario, with its plan begun at a step. */
+  Rpc.make("Run", {
+    payload: {
+      run: Schema.Number,
+      scenario: Scenario.Scenario,
+      cut: Schema.NullOr(Schema.Number),
+      mutex: SharedMutex.SharedMutex
+    },
+    error: Schema.String
+  }),
+  /** Lives beside a scenario until `word` is set, and says what it has noticed of it. */
+  Rpc.make("Witness", { payload: { word: Word }, success: Schema.Array(Schema.String) })
+) {}
+
+/** The words that a seat shares with its workers. */
+export const cell = {
+  /** The virtual time, in milliseconds. */
+  now: 0,
+  /** The number of the last event of either side. */
+  sequence: 1,
+  /** 1 while the worker waits for what the plan says to be asked. */
+  waiting: 2,
+  /** The number of the last synchronous section that may end. */
+  gate: 3
+} as const
+
+export type Cells = Int32Array<SharedArrayBuffer>
+
+export const makeCells = (): Cells => new Int32Array(new SharedArrayBuffer(16))
+
+/** What the worker tells. `run` is the run that it is about. */
+export type ToHost = { readonly run: number } & (
+  | { readonly _tag: "Began" }
+  | { readonly _tag: "Trace"; readonly events: ReadonlyArray<EncodedEvent> }
+  /** Nothing can run before time passes; `next` is the time of the next sleep. */
+  | { readonly _tag: "Idle"; readonly activity: number; readonly next: number | null; readonly ended: boolean }
+  /** It waits at a step, for the host to do what the plan says. */
+  | { readonly _tag: "Cut"; readonly index: number }
+  /** A synchronous section runs until the gate is opened for it, or until it is ended; `ends`: by an interrupt. */
+  | { readonly _tag: "Spinning"; readonly spin: number; readonly ends: boolean }
+  | {
+      readonly _tag: "Finished"
+      readonly steps: number
+      readonly tasks: number
+      readonly sleeps: number
+      readonly listeners: number
+      readonly queued: ReadonlyArray<number>
+      readonly threads: ReadonlyArray<EncodedEnded>
+    }
+)
+
+/** What the host tells. */
+export type ToWorker = { readonly run: number } &
+  /** Say when nothing can run. */
+  (
+    | { readonly _tag: "Look" }
+    /** Ends the next sleep, if nothing has happened since `activity`. */
+    | { readonly _tag: "Advance"; readonly activity: number }
+    | { readonly _tag: "Finish" }
+  )
+
+/** Under this key of its `workerData` a worker finds its port and the words of its seat. */
+export const seatKey = "@quiesce/laws/seat"

@@ -1,0 +1,85 @@
+/**
+ * What the ladder does to the thread of a run that takes real time: while it is under way, virtual time stands still.
+ */
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import type { AnyThread, Work } from "@quiesce/testing/Subject"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+
+/** What it has to know of the run, and to tell it. */
+export interface Run {
+  readonly isSpinning: () => boolean
+  /** Whether the engine is asked even where no synchronous code runs. */
+  readonly isThorough: boolean
+  readonly unwound: () => void
+  readonly changed: () => void
+}
+
+const idle: UnwindOutcome = { _tag: "Idle" }
+
+export class Effort {
+  private readonly run: Run
+  private underWay = 0
+  /** The worker was killed, and has not gone yet. */
+  isDying = false
+
+  constructor(run: Run) {
+    this.run = run
+  }
+
+  get isUnderWay(): boolean {
+    return this.underWay > 0 || this.isDying
+  }
+
+  /** Watches the controls of the thread that is spawned. */
+  watch(spawned: Work<AnyThread, Scope.Scope>): Work<AnyThread, Scope.Scope> {
+    return Effect.map(spawned, (thread) => Object.assign(thread, { controls: this.watched(thread.controls) }))
+  }
+
+  private watched(controls: AnyThread["controls"]): AnyThread["controls"] {
+    return new Proxy(controls, {
+      get: (target, key) => {
+        if (key === "locate") return this.asked(target.locate, Option.none())
+        if (key === "unwind") return Option.map(target.unwind, (unwind) => this.asked(this.unwinding(unwind), idle))
+        if (key === "kill") return Option.map(target.kill, (kill) => this.killing(kill))
+        const value: unknown = Reflect.get(target, key, target)
+        return typeof value === "function" ? value.bind(target) : value
+      }
+    })
+  }
+
+  /**
+   * Asks the engine only if synchronous code runs: of a worker that waits, it takes half a second of real time to find
+   * out that there is nothing to be found or ended.
+   */
+  private asked<A>(effect: Effect.Effect<A>, otherwise: A): Effect.Effect<A> {
+    return Effect.suspend(() => {
+      if (!this.run.isSpinning() && !this.run.isThorough) return Effect.succeed(otherwise)
+      this.underWay++
+      return Effect.ensuring(
+        effect,
+        Effect.sync(() => {
+          this.underWay--
+          this.run.changed()
+        })
+      )
+    })
+  }
+
+  private unwinding(unwind: Effect.Effect<UnwindOutcome>): Effect.Effect<UnwindOutcome> {
+    return Effect.map(unwind, (outcome) => {
+      // Then the worker goes on.
+      if (outcome._tag === "Unwound") this.run.unwound()
+      return outcome
+    })
+  }
+
+  private killing<A extends Array<never>, B>(kill: (...args: A) => Effect.Effect<B>): (...args: A) => Effect.Effect<B> {
+    return (...args) =>
+      Effect.suspend(() => {
+        this.isDying = true
+        return kill(...args)
+      })
+  }
+}

@@ -1,0 +1,161 @@
+/** The worker's side of one run: interprets the program of a scenario, notes what happens, and spins. */
+import * as Thread from "@quiesce/core/Thread"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as Interpreter from "@quiesce/testing/Interpreter"
+import * as LeakCheck from "@quiesce/testing/LeakCheck"
+import * as Scenario from "@quiesce/testing/Scenario"
+import { core, type Subject } from "@quiesce/testing/Subject"
+import type { Event } from "@quiesce/testing/Trace"
+import type * as VirtualClock from "@quiesce/testing/VirtualClock"
+import * as World from "@quiesce/testing/World"
+import { HostLease, SharedMutex } from "@quiesce/worker-threads"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { cell, Kept } from "./contract.ts"
+import type { Current, Cut, Harness } from "./harness.ts"
+import { Encoder, type EncodedEvent } from "./wire.ts"
+
+export interface Given {
+  readonly run: number
+  readonly scenario: Scenario.Scenario
+  readonly cut: number | null
+  readonly mutex: SharedMutex.SharedMutex
+}
+
+const unasked = (): void => {}
+
+export class Interpretation implements Current {
+  readonly run: number
+  readonly clock: VirtualClock.VirtualClock
+  readonly cuts: Array<Cut> = []
+  private readonly harness: Harness
+  private readonly given: Given
+  private readonly encoder: Encoder = new Encoder()
+  private readonly watch: LeakCheck.Watch = LeakCheck.watch()
+  private events: Array<EncodedEvent> = []
+  private spins = 0
+  private ended = false
+  private world: World.World | undefined = undefined
+
+  constructor(harness: Harness, clock: VirtualClock.VirtualClock, given: Given) {
+    this.harness = harness
+    this.clock = clock
+    this.given = given
+    this.run = given.run
+  }
+
+  /** The body of the task. Its scope is that of the task's thread. */
+  get body(): Effect.Effect<unknown, unknown, Scope.Scope> {
+    return Effect.withFiber(({ context }) =>
+      Effect.gen({ self: this }, function* () {
+        const thread = yield* Thread.current
+        const { clock, onEvent, spin, subject } = this
+        const world = (this.world = yield* World.make({ subject, clock, spin, onEvent }))
+        // The host notes its beginning and its end.
+        world.threads.set("t", { name: "t", thread, scope: "main" })
+        ThreadAdapter.onExit(thread, () => {
+          this.ended = true
+        })
+        this.cuts.push(...this.cutsOf(world, context))
+        this.harness.begin(this)
+        return yield* Interpreter.body(world, "t", this.given.scenario.program)
+      })
+    )
+  }
+
+  private cutsOf(world: World.World, context: Context.Context<never>): ReadonlyArray<Cut> {
+    const { cut, scenario } = this.given
+    if (cut === null) return []
+    const cuts = scenario.plan.map((planned, index) => ({
+      step: cut + planned.after,
+      index,
+      unseen: planned.unseen === true,
+      // What is done to the first thread is done by the host, which has it, too.
+      act: () =>
+        Scenario.targetOf(world, planned)?.name === "t"
+          ? undefined
+          : () => void Effect.runForkWith(context)(Scenario.perform(world, planned, index, () => {}))
+    }))
+    return cuts.toSorted((a, b) => a.step - b.step)
+  }
+
+  hasEnded(): boolean {
+    return this.ended
+  }
+
+  flush(): void {
+    if (this.events.length > 0) this.harness.post({ _tag: "Trace", run: this.run, events: this.events })
+    this.events = []
+  }
+
+  finish({ steps, tasks }: { readonly steps: number; readonly tasks: number }): void {
+    const world = this.world!
+    this.flush()
+    const threads = Array.from(world.ended().values(), (fate) => this.encoder.ended(fate))
+    const left = { tasks, sleeps: this.clock.pending, listeners: this.watch.listeners(), queued: world.queued() }
+    this.harness.post({ _tag: "Finished", run: this.run, steps, threads, ...left })
+  }
+
+  private readonly onEvent = (event: Event): void => {
+    this.events.push(this.encoder.event(Atomics.add(this.harness.cells, cell.sequence, 1), event))
+    this.harness.happened()
+  }
+
+  /** Runs until the host opens the gate, or has it ended. */
+  private readonly spin: World.World["spin"] = (how, shielded) => {
+    const { cells } = this.harness
+    const spin = ++this.spins
+    this.flush()
+    this.harness.post({ _tag: "Spinning", run: this.run, spin, ends: how === "interruptible" && !shielded })
+    for (;;) {
+      const open = Atomics.load(cells, cell.gate)
+      if (open >= spin) break
+      Atomics.wait(cells, cell.gate, open, 1)
+    }
+    this.harness.happened()
+  }
+
+  /** Core, except that the host keeps leases, that locks are in shared memory, and that there is something to crash. */
+  private get subject(): Subject {
+    const { mutex } = this.given
+    return {
+      ...core,
+      keep: (lease, { scope, thread }) => this.kept({ lease, scope, thread }),
+      lock: (_, work) => SharedMutex.withLock(mutex, { recover: Effect.void })(work),
+      crash: (how) =>
+        Effect.callback<void>(() => {
+          this.flush()
+          if (how === "exit") process.exit(1)
+          setImmediate(() => {
+            throw new Error("nobody catches this")
+          })
+        })
+    }
+  }
+
+  /** While the host acquires or releases, its answer is awaited. */
+  private kept(payload: { readonly lease: string; readonly scope: string; readonly thread: string }) {
+    return Effect.suspend(() => {
+      let answered = unasked
+      let isReleased = false
+      const last = Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          isReleased = true
+          answered()
+        })
+      )
+      const acquiring = Effect.suspend(() => {
+        answered = this.harness.awaiting()
+        return HostLease.acquire(Kept, payload)
+      })
+      const acquired = Effect.onExit(acquiring, () => Effect.sync(() => answered()))
+      const first = Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          if (!isReleased) answered = this.harness.awaiting()
+        })
+      )
+      return Effect.andThen(last, Effect.andThen(acquired, first))
+    })
+  }
+}

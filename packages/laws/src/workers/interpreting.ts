@@ -1,0 +1,48 @@
+/** The tasks of a worker, under its harness. */
+import { type MessagePort, threadId, workerData } from "node:worker_threads"
+import { ThreadWorker } from "@quiesce/worker-threads"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Scheduler from "effect/Scheduler"
+import { type Cells, seatKey, Tasks } from "./contract.ts"
+import { Harness, Outsider } from "./harness.ts"
+import { Interpretation } from "./interpretation.ts"
+import { RunClock } from "./runClock.ts"
+import { witness } from "./witness.ts"
+
+// Only the seat writes under this key.
+const { cells, port } = workerData[seatKey] as { readonly cells: Cells; readonly port: MessagePort }
+const harness = new Harness(port, cells)
+const clock = new RunClock(cells)
+
+const outside = <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.withFiber((fiber) =>
+    Effect.provideContext(
+      effect,
+      Context.make(Outsider, true).pipe(
+        Context.add(Scheduler.Scheduler, harness.outside ?? fiber.getRef(Scheduler.Scheduler)),
+        Context.add(Clock.Clock, Context.get(Context.empty(), Clock.Clock))
+      )
+    )
+  )
+
+const handlers = Tasks.toLayer({
+  Hello: () =>
+    Effect.withFiber((fiber) =>
+      Effect.sync(() => {
+        harness.wrap(fiber.getRef(Scheduler.Scheduler))
+        return threadId
+      })
+    ),
+  // The scope that it needs is that of the task's own thread; what it fails with crosses as text.
+  Run: (given) =>
+    Effect.mapError(Effect.asVoid(new Interpretation(harness, clock.renew(), given).body), String) as Effect.Effect<
+      void,
+      string
+    >,
+  Witness: ({ word }) => outside(witness(word))
+})
+
+ThreadWorker.main(Tasks, Layer.provide(handlers, Layer.succeed(Clock.Clock, clock)))

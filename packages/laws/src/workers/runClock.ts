@@ -1,0 +1,50 @@
+/** The clock of a worker: that of the run that is under way. */
+import * as VirtualClock from "@quiesce/testing/VirtualClock"
+import type * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { cell, type Cells } from "./contract.ts"
+
+/** The time that host and worker share. */
+export const handOf = (cells: Cells): VirtualClock.Hand => ({
+  get now() {
+    return Atomics.load(cells, cell.now)
+  },
+  set now(now) {
+    Atomics.store(cells, cell.now, now)
+  }
+})
+
+export class RunClock implements Clock.Clock {
+  private readonly hand: VirtualClock.Hand
+  private current: VirtualClock.VirtualClock
+  readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.currentTimeMillisUnsafe())
+  readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
+  readonly monotonicTimeNanos: Effect.Effect<bigint> = this.currentTimeNanos
+
+  constructor(cells: Cells) {
+    this.hand = handOf(cells)
+    this.current = VirtualClock.make(this.hand)
+  }
+
+  /** A clock for a new run; what slept on the one before sleeps for ever. */
+  renew(): VirtualClock.VirtualClock {
+    return (this.current = VirtualClock.make(this.hand))
+  }
+
+  currentTimeMillisUnsafe(): number {
+    return this.hand.now
+  }
+
+  currentTimeNanosUnsafe(): bigint {
+    return this.current.currentTimeNanosUnsafe()
+  }
+
+  monotonicTimeNanosUnsafe(): bigint {
+    return this.current.monotonicTimeNanosUnsafe()
+  }
+
+  sleep(duration: Duration.Duration): Effect.Effect<void> {
+    return Effect.suspend(() => this.current.sleep(duration))
+  }
+}
