@@ -47,6 +47,10 @@ type State =
 /** For how long a worker may take to end by itself, and then to be ended. */
 const closeMillis = 2000
 
+/** How often, and at first after which time, a worker is told again to end by force; each pause is twice the last. */
+const insistAttempts = 8
+const insistMillis = 25
+
 /** What the pool hears of its worker. */
 export interface Listener {
   readonly ready: (worker: WorkerHandle) => void
@@ -74,6 +78,7 @@ export class WorkerHandle {
   private problem: string | undefined = undefined
   /** None where the inspector is not to be had. */
   private readonly reach: Option.Option<Reach>
+  private insisting: NodeJS.Timeout | undefined = undefined
   private goneObservers: Array<() => void> = []
 
   constructor(
@@ -200,8 +205,29 @@ export class WorkerHandle {
       if (this.state._tag === "Gone" || this.state._tag === "Doomed") return
       if (this.state._tag === "Killed") return void this.state.reasons.set(task, reason)
       this.leave({ _tag: "Killed", reasons: new Map([[task, reason]]) })
-      void this.worker.terminate()
+      this.terminate()
     })
+  }
+
+  private terminate(): void {
+    this.hangUp()
+    clearTimeout(this.insisting)
+    this.insist(1)
+  }
+
+  /**
+   * An end by the inspector that is just under way, when it comes to the worker, takes back this one as well: then code
+   * that runs next goes on for ever, so it is told again until it is gone, or is in native code and may have heard.
+   */
+  private insist(attempt: number): void {
+    void this.worker.terminate()
+    if (attempt < insistAttempts)
+      this.insisting = setTimeout(() => this.insist(attempt + 1), insistMillis * 2 ** attempt)
+  }
+
+  /** Node aborts the whole process when it has something to tell the inspector of a worker that is being taken down. */
+  private hangUp(): void {
+    if (Option.isSome(this.reach)) this.reach.value.close()
   }
 
   /** Asks the worker to end by itself and, if it does not in time, ends it by force. Completes when it is gone. */
@@ -210,13 +236,15 @@ export class WorkerHandle {
       this.worker.ref()
       if (this.state._tag === "Starting" || this.state._tag === "Attaching" || this.state._tag === "Ready") {
         this.leave({ _tag: "Closing" })
+        // What was to end the last task may still be under way.
+        if (this.tasks.size === 0) this.hangUp()
         this.outbox.putNow({ _tag: "Close" })
       }
       return this.whenGone
     })
     return Effect.flatMap(Effect.timeoutOption(asked, closeMillis), (ended) => {
       if (Option.isSome(ended)) return Effect.void
-      void this.worker.terminate()
+      this.terminate()
       // Native code can't be ended: then the process goes on without waiting for it.
       return Effect.asVoid(Effect.timeoutOption(this.whenGone, closeMillis))
     })
@@ -319,7 +347,7 @@ export class WorkerHandle {
   private broke(problem: string | undefined): void {
     this.problem ??= problem
     this.doom()
-    void this.worker.terminate()
+    this.terminate()
   }
 
   private doom(): void {
@@ -365,7 +393,8 @@ export class WorkerHandle {
   }
 
   private unlisten(): void {
-    if (Option.isSome(this.reach)) this.reach.value.close()
+    this.hangUp()
+    clearTimeout(this.insisting)
     this.port.off("message", this.onMessage)
     this.port.off("messageerror", this.onUnreadable)
     this.port.off("close", this.onPortClosed)
