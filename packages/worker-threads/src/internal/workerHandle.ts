@@ -31,25 +31,11 @@ import { Reach } from "./reach.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 import { SlotTable } from "./slotTable.ts"
 import { TaskRings } from "./taskRings.ts"
-
-type State =
-  | { readonly _tag: "Starting"; readonly patience: NodeJS.Timeout }
-  /** It is ready; the inspector's line to it is not yet open. */
-  | { readonly _tag: "Attaching" }
-  | { readonly _tag: "Ready" }
-  | { readonly _tag: "Closing" }
-  /** It has done what makes it unusable, and is about to end. */
-  | { readonly _tag: "Doomed" }
-  /** It was terminated for these of its tasks, each with its reason. */
-  | { readonly _tag: "Killed"; readonly reasons: Map<RemoteTask, CancelReason.CancelReason> }
-  | { readonly _tag: "Gone" }
+import { Termination } from "./termination.ts"
+import { guess, type State } from "./workerState.ts"
 
 /** For how long a worker may take to end by itself, and then to be ended. */
 const closeMillis = 2000
-
-/** How often, and at first after which time, a worker is told again to end by force; each pause is twice the last. */
-const insistAttempts = 8
-const insistMillis = 25
 
 /** What the pool hears of its worker. */
 export interface Listener {
@@ -78,7 +64,7 @@ export class WorkerHandle {
   private problem: string | undefined = undefined
   /** None where the inspector is not to be had. */
   private readonly reach: Option.Option<Reach>
-  private insisting: NodeJS.Timeout | undefined = undefined
+  private readonly termination: Termination
   private goneObservers: Array<() => void> = []
 
   constructor(
@@ -112,6 +98,7 @@ export class WorkerHandle {
       port1.close()
       throw cause
     }
+    this.termination = new Termination(this.worker)
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.threads = new Descendants(this.worker.threadId)
@@ -209,20 +196,10 @@ export class WorkerHandle {
     })
   }
 
+  /** Ends it by force, whatever runs. */
   private terminate(): void {
     this.hangUp()
-    clearTimeout(this.insisting)
-    this.insist(1)
-  }
-
-  /**
-   * An end by the inspector that is just under way, when it comes to the worker, takes back this one as well: then code
-   * that runs next goes on for ever, so it is told again until it is gone, or is in native code and may have heard.
-   */
-  private insist(attempt: number): void {
-    void this.worker.terminate()
-    if (attempt < insistAttempts)
-      this.insisting = setTimeout(() => this.insist(attempt + 1), insistMillis * 2 ** attempt)
+    this.termination.begin()
   }
 
   /** Node aborts the whole process when it has something to tell the inspector of a worker that is being taken down. */
@@ -377,7 +354,7 @@ export class WorkerHandle {
     this.rings.close()
     this.unlisten()
     this.threads.end()
-    const error = WorkerError.make({ _tag: "WorkerExited", code, problem: this.problem ?? this.guess(state) })
+    const error = WorkerError.make({ _tag: "WorkerExited", code, problem: this.problem ?? guess(state, this.wasReady) })
     for (const task of Array.from(this.tasks)) {
       task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error)
     }
@@ -385,16 +362,9 @@ export class WorkerHandle {
     for (const observer of this.goneObservers) observer()
   }
 
-  private guess(state: State): string {
-    if (state._tag === "Killed") return "it was killed"
-    return this.wasReady
-      ? "it called process.exit, closed the pool's port, or was ended from outside"
-      : "it ended before it was ready"
-  }
-
   private unlisten(): void {
     this.hangUp()
-    clearTimeout(this.insisting)
+    this.termination.over()
     this.port.off("message", this.onMessage)
     this.port.off("messageerror", this.onUnreadable)
     this.port.off("close", this.onPortClosed)
