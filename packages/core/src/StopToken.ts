@@ -80,7 +80,16 @@ class NodeToken implements StopToken {
   get reason(): CancelReason.CancelReason | undefined {
     if (this.node.reason !== undefined) return this.node.reason
     if (this.late) return CancelReason.deadlineExceeded(this.deadline)
-    return this.node.flags?.stopRequested === true ? onTheWay : undefined
+    return this.node.flags?.stopRequested === true ? (this.above ?? onTheWay) : undefined
+  }
+
+  /** The reason of the thread above that has been told, where the request is one that came to that. */
+  private get above(): CancelReason.CancelReason | undefined {
+    const { flags, parentNode } = this.node
+    for (let node = parentNode; node !== undefined && node.flags === flags; node = node.parentNode) {
+      if (node.reason !== undefined) return node.reason
+    }
+    return undefined
   }
 
   /** A method, as the engine inlines that better than a closure. */

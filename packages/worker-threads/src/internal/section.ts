@@ -207,10 +207,14 @@ const finish = (job: Job, exit: Exit.Exit<unknown>): void => {
   else if (state._tag !== "Done") state.resume(exit)
 }
 
-/** The job waits for nothing but the interruption of its fiber. */
+/**
+ * The job waits for the interruption of its fiber, which the reason comes with. That of a thread below the task's may
+ * stay away, as long as the task itself is busy ending: then the reason is enough.
+ */
 const leftTo = (job: Job): void => {
-  if (job.state._tag === "Leaving") job.state.left()
-  job.state = done
+  if (job.state._tag !== "Running") return finish(job, interruption(job.token))
+  if (job.token.reason !== StopToken.onTheWay) return finish(job, interruption(job.token))
+  setImmediate(leftTo, job)
 }
 
 const isOnTheWay = (exit: Exit.Exit<unknown>): boolean =>
