@@ -40,10 +40,12 @@ const killing: ReadonlySet<Name> = new Set([
   "crash-contained"
 ])
 
+export const isKilling = (law: Name): boolean => killing.has(law)
+
 /** What costs a worker or half a second now and then is cut less often. */
 export const budgetOf = (adapter: Trial["adapter"], law: Name, deep: boolean): Search.Budget => {
   const budget = budgets[adapter][deep ? "deep" : "quick"]
-  return adapter === "workers" && killing.has(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
+  return adapter === "workers" && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
 }
 
 /** The trials that were asked for. */
@@ -76,7 +78,7 @@ export const runAll = async (trials: ReadonlyArray<Trial>, done: (result: Result
   const costly = WorkerAdapter.make(cores)
   try {
     for (const trial of trials) {
-      if (trial.adapter === "workers") done(await run(trial, killing.has(trial.law) ? costly : cheap))
+      if (trial.adapter === "workers") done(await run(trial, isKilling(trial.law) ? costly : cheap))
     }
   } finally {
     await Promise.all([cheap.close(), costly.close()])

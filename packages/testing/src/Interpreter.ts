@@ -65,7 +65,10 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
     case "Spin":
       return spin(place, instruction.how, false)
     case "Crash":
-      return world.subject.crash(instruction.how)
+      return Effect.andThen(
+        world.noting(() => ({ _tag: "Crashing", thread: place.thread })),
+        world.subject.crash(instruction.how)
+      )
     case "Fail":
       return Effect.fail(`${place.thread} failed`)
     case "Join":

@@ -71,6 +71,7 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "Taken"; readonly item: number }
   | { readonly _tag: "Spinning"; readonly id: number; readonly how: Spin; readonly shielded: boolean }
   | { readonly _tag: "Spun"; readonly id: number }
+  | { readonly _tag: "Crashing" }
   | { readonly _tag: "Locked" }
   | { readonly _tag: "Unlocked" }
   | { readonly _tag: "PromiseBegan"; readonly id: number; readonly settle: number | null }

@@ -66,6 +66,8 @@ export type ToHost = { readonly run: number } & (
       readonly listeners: number
       readonly queued: ReadonlyArray<number>
       readonly threads: ReadonlyArray<EncodedEnded>
+      /** Threads that lived on when the first had ended. */
+      readonly orphans: ReadonlyArray<string>
     }
 )
 

@@ -320,7 +320,8 @@ export class HostRun {
       this.events,
       this.fromWorker.map((encoded) => ({ sequence: encoded.sequence, event: decoder.event(encoded) })),
       world.ended(),
-      (finished?.threads ?? []).map((encoded) => decoder.ended(encoded))
+      (finished?.threads ?? []).map((encoded) => decoder.ended(encoded)),
+      finished?.orphans ?? []
     )
     return {
       scenario,

@@ -36,6 +36,7 @@ export class Interpretation implements Current {
   private events: Array<EncodedEvent> = []
   private spins = 0
   private ended = false
+  private orphans: ReadonlyArray<string> = []
   private world: World.World | undefined = undefined
 
   constructor(harness: Harness, clock: VirtualClock.VirtualClock, given: Given) {
@@ -56,6 +57,7 @@ export class Interpretation implements Current {
         world.threads.set("t", { name: "t", thread, scope: "main" })
         ThreadAdapter.onExit(thread, () => {
           this.ended = true
+          this.orphans = world.liveBelow("t")
         })
         this.cuts.push(...this.cutsOf(world, context))
         this.harness.begin(this)
@@ -94,7 +96,8 @@ export class Interpretation implements Current {
     this.flush()
     const threads = Array.from(world.ended().values(), (fate) => this.encoder.ended(fate))
     const left = { tasks, sleeps: this.clock.pending, listeners: this.watch.listeners(), queued: world.queued() }
-    this.harness.post({ _tag: "Finished", run: this.run, steps, threads, ...left })
+    const { orphans, run } = this
+    this.harness.post({ _tag: "Finished", run, steps, threads, orphans, ...left })
   }
 
   private readonly onEvent = (event: Event): void => {

@@ -13,24 +13,22 @@ export interface Merged {
 }
 
 /**
- * Of the first thread the host knows the end, of those below it the worker. When the first one ends, only both together
- * know what lives.
+ * Of the first thread the host knows the end, of those below it the worker, who also says which of them were `orphans`:
+ * alive when the first had ended.
  */
 export const merge = (
   here: ReadonlyArray<Numbered>,
   there: ReadonlyArray<Numbered>,
   first: ReadonlyMap<string, Ended>,
-  below: ReadonlyArray<Ended>
+  below: ReadonlyArray<Ended>,
+  orphans: ReadonlyArray<string>
 ): Merged => {
-  const live = new Map<string, string>()
-  const ours = new Set(here.map(({ event }) => event))
-  const events = [...here, ...there]
-    .toSorted((a, b) => a.sequence - b.sequence)
-    .map(({ event }) => {
-      if (event._tag === "Spawned" && !event.late) live.set(event.thread, event.scope)
-      if (event._tag === "Settled") live.delete(event.thread)
-      return ours.has(event) ? withLive(event, live) : event
-    })
+  let hasEnded = false
+  const adopted = here.map(({ event, sequence }) => {
+    if (event._tag === "Settled") hasEnded = true
+    return { sequence, event: hasEnded && "live" in event ? { ...event, live: orphans } : event }
+  })
+  const events = [...adopted, ...there].toSorted((a, b) => a.sequence - b.sequence).map(({ event }) => event)
   const threads = new Map(first)
   for (const ended of below) if (!threads.has(ended.name)) threads.set(ended.name, ended)
   // Of a worker that is gone, what it has told before is known.
@@ -40,12 +38,4 @@ export const merge = (
     }
   }
   return { events, threads }
-}
-
-const withLive = (event: Event, live: ReadonlyMap<string, string>): Event => {
-  if (event._tag === "Settled" || event._tag === "Returned") {
-    return { ...event, live: [...live.keys()].filter((name) => name.startsWith(`${event.thread}.`)) }
-  }
-  if (event._tag !== "ScopeClosed") return event
-  return { ...event, live: [...live].flatMap(([name, scope]) => (scope === event.scope ? [name] : [])) }
 }

@@ -79,14 +79,19 @@ const reasonEverywhere: Check = (outcome) => {
 }
 
 /**
- * Whether a thread may see a reason: its own; that of a region or deadline in it; or that of a thread below it, which
- * it gets with the exit when it joins that.
+ * Whether a thread may see a reason: its own; that of a region or deadline in it; that of a thread below it, which it
+ * gets with the exit when it joins that; or, where it has none itself, that of one above, which its section hears of.
  */
 const isReasonOf = (outcome: Outcome, thread: string, seen: CancelReason.CancelReason): boolean =>
   isSame(seen, outcome.threads.get(thread)?.reason) ||
   (seen._tag === "DeadlineExceeded" && has(outcome, "DeadlineBegan", thread)) ||
   (seen.message === raised && has(outcome, "Received", thread)) ||
-  [...outcome.threads.values()].some(({ name, reason }) => isSame(seen, reason) && name.startsWith(`${thread}.`))
+  [...outcome.threads.values()].some(
+    ({ name, reason }) =>
+      isSame(seen, reason) &&
+      (name.startsWith(`${thread}.`) ||
+        (outcome.threads.get(thread)?.reason === undefined && thread.startsWith(`${name}.`)))
+  )
 
 /** Whether two reasons say the same: one that has crossed to another thread is a copy. */
 const isSame = (a: CancelReason.CancelReason, b: CancelReason.CancelReason | undefined): boolean =>

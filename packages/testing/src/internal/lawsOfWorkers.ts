@@ -38,10 +38,20 @@ const unreleased = (outcome: Outcome): ReadonlyArray<string> => {
 
 const noSignalLeak: Check = (outcome) => told(outcome.witnesses)
 
+/**
+ * What was on the worker that crashed may go down with it: what ran beside the first thread, and where that had ended
+ * before the crash came, the next one in its place. What runs elsewhere may not, nor what is started afterwards.
+ */
 const crashContained: Check = (outcome) => {
-  const crashed = isForced(outcome.threads.get("t")?.exit)
+  const isForcedDown = isForced(outcome.threads.get("t")?.exit)
+  const crashes = only(outcome.events, "Crashing").length > 0
   return [
-    ...told(outcome.witnesses.filter(({ where }) => where !== "beside" || !crashed)),
+    ...told(
+      outcome.witnesses.filter(
+        ({ crashed, where }) => !crashed || !crashes || where === "elsewhere" || (where === "next" && isForcedDown)
+      )
+    ),
+    ...(isForcedDown && !crashes ? ["the first thread crashed, and nothing crashed it"] : []),
     ...(outcome.end === "Done" ? [] : [`the run ended in ${outcome.end}`])
   ]
 }

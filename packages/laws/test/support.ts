@@ -1,0 +1,13 @@
+/** The laws of one test file on workers of their own, so that files run side by side. */
+import { availableParallelism } from "node:os"
+import type { Name } from "@quiesce/testing/Law"
+import * as Laws from "@quiesce/testing/Laws"
+import { afterAll } from "vitest"
+import { budgetOf } from "../src/Trial.ts"
+import * as WorkerAdapter from "../src/WorkerAdapter.ts"
+
+export const suiteOnWorkers = (costs: WorkerAdapter.Costs, laws: ReadonlyArray<Name>): void => {
+  const adapter = WorkerAdapter.make(Math.min(4, availableParallelism()), costs)
+  for (const law of laws) Laws.suite(adapter, { ...budgetOf("workers", law, false), only: [law] })
+  afterAll(() => adapter.close())
+}
