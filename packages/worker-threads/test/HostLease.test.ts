@@ -4,7 +4,7 @@ import { Deferred, Effect, Exit } from "effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Worker } from "node:worker_threads"
+import { Worker, type WorkerOptions } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
 import { NoRoom, Tasks, TempFolder } from "./fixtures/host-leases.ts"
@@ -73,6 +73,20 @@ describe("HostLease", () => {
       })
     )()
   )
+
+  it.each(["succeed", "fail"] as const)("tells its release how the worker's scope ended: %s", async (how) => {
+    const ends: Array<string> = []
+    const folder = HostLease.handler(TempFolder, (prefix) =>
+      Effect.acquireRelease(Effect.succeed(prefix), (_, exit) => Effect.sync(() => ends.push(exit._tag)))
+    )
+    const program = Effect.gen(function* () {
+      const options = { spawn: (options: WorkerOptions) => new Worker(url, options), size: 1, hostLeases: [folder] }
+      const pool = yield* WorkerPool.make(Tasks, options)
+      yield* Effect.exit(pool.execute("Hold", { prefix: how, how, cells: makeCells() }))
+    })
+    await Effect.runPromise(Effect.scoped(program))
+    expect(ends).toEqual([how === "succeed" ? "Success" : "Failure"])
+  })
 
   it(
     "is released when its task is interrupted",

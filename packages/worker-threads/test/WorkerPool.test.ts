@@ -45,6 +45,17 @@ describe("execute", () => {
   )
 
   it(
+    "gives as a defect what the contract does not declare",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(pool.execute("Undeclared", { message: "not in the contract" }))
+        expect(Exit.isFailure(exit) && Cause.hasDies(exit.cause)).toBe(true)
+        expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain("not in the contract")
+      })
+    )
+  )
+
+  it(
     "gives a defect with its message",
     withPool((pool) =>
       Effect.gen(function* () {

@@ -79,6 +79,12 @@ const makeWire = (schema: AnySchema): Wire => {
 export const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A> =>
   Exit.isExit(effect) && Exit.isSuccess(effect)
 
+/** Encodes nothing that does not fit: an error that a contract does not declare is told by that. */
+const errorWireOf = (schema: Schema.Top): Wire => {
+  const wire = wireOf(schema)
+  return wire.isPlain ? { ...wire, encode: wire.decode } : wire
+}
+
 const codecs = new WeakMap<object, TaskCodec>()
 
 /** A codec for what is no Rpc. */
@@ -89,7 +95,7 @@ export const make = (
   name,
   payload: wireOf(schemas.payload),
   success: wireOf(schemas.success),
-  error: wireOf(schemas.error),
+  error: errorWireOf(schemas.error),
   element: undefined
 })
 
@@ -102,7 +108,7 @@ export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
       name: rpc._tag,
       payload: wireOf(rpc.payloadSchema),
       success: wireOf(stream === undefined ? rpc.successSchema : Schema.Void),
-      error: wireOf(stream === undefined ? rpc.errorSchema : Schema.Union([rpc.errorSchema, stream.error])),
+      error: errorWireOf(stream === undefined ? rpc.errorSchema : Schema.Union([rpc.errorSchema, stream.error])),
       element: stream === undefined ? undefined : wireOf(stream.success)
     }
     codecs.set(rpc, codec)
