@@ -23,7 +23,8 @@ import * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
 import { call, decodeToHost, handshakeKey, type Handshake, type ToHost, type ToWorker } from "./message.ts"
-import { type Capabilities, execArgv } from "./capabilities.ts"
+import type { Capabilities } from "./capabilities.ts"
+import { startWith } from "./inheritedFlags.ts"
 import { Descendants } from "./lineage.ts"
 import { Outbox } from "./outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
@@ -89,11 +90,8 @@ export class WorkerHandle {
     const given = { ...this.rings.memory, names, capabilities, control: this.control.buffer, port: port2 }
     const handshake = given as unknown as Handshake
     try {
-      this.worker = spawn({
-        workerData: { [handshakeKey]: handshake },
-        transferList: [port2],
-        execArgv: [...process.execArgv, ...execArgv]
-      })
+      const workerData = { [handshakeKey]: handshake }
+      this.worker = startWith((execArgv) => spawn({ workerData, transferList: [port2], execArgv }))
     } catch (cause) {
       port1.close()
       throw cause
