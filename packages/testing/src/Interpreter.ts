@@ -65,10 +65,7 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
     case "Spin":
       return spin(place, instruction.how, false)
     case "Crash":
-      return Effect.andThen(
-        world.noting(() => ({ _tag: "Crashing", thread: place.thread })),
-        world.subject.crash(instruction.how)
-      )
+      return crash(place, instruction)
     case "Fail":
       return Effect.fail(`${place.thread} failed`)
     case "Join":
@@ -89,6 +86,12 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
       return nested(place, instruction)
   }
 }
+
+const crash = ({ thread, world }: Place, { how }: Of<"Crash">): Work =>
+  Effect.andThen(
+    world.noting(() => ({ _tag: "Crashing", thread })),
+    world.subject.crash(how)
+  )
 
 const sleep = (place: Place, millis: number): Work => {
   const work = Effect.sleep(millis)
