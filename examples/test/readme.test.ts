@@ -47,6 +47,28 @@ it("the program in the README has 20 lines at most and prints what the README sa
   expect(ran).toEqual({ lines: output!.trimEnd().split("\n"), errors: "", code: 0 })
 })
 
+const workerReadme = "packages/worker-threads/README.md"
+
+it.each(["main.ts", "records.main.ts", "primes.main.ts"])(
+  `the program %s of ${workerReadme} prints what that says`,
+  async (main) => {
+    const text = textOf(workerReadme)
+    const named = Object.fromEntries(
+      blocks(text, "ts").flatMap((block) => {
+        const name = nameOf(block)
+        return name === undefined ? [] : [[name, block]]
+      })
+    )
+    // What it prints is the next block that is of no language.
+    const [output] = blocks(text.slice(text.indexOf(`\`\`\`ts\n// ${main}\n`)), "")
+
+    const ran = await withFiles(dirname(workerReadme), named, (folder) => runFile(join(folder, main)))
+
+    expect(ran).toEqual({ lines: output?.trimEnd().split("\n"), errors: "", code: 0 })
+  },
+  30_000
+)
+
 it.each(readmes)(
   "every TypeScript block of %s compiles by itself",
   async (readme) => {
