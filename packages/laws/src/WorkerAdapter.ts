@@ -2,7 +2,7 @@
 import type { Adapter } from "@quiesce/testing/Adapter"
 import type { Outcome } from "@quiesce/testing/Outcome"
 import type { Scenario } from "@quiesce/testing/Scenario"
-import { crashes, Seat } from "./workers/Seat.ts"
+import { crashes, type Fault, type Options as SeatOptions, Seat } from "./workers/Seat.ts"
 
 /** An adapter with workers of its own, which end with `close`. */
 export interface WorkerAdapter extends Adapter {
@@ -10,25 +10,27 @@ export interface WorkerAdapter extends Adapter {
 }
 
 /**
- * How much real time a run may cost. Each kill costs a worker: without `kills` no ladder has that rung, and who
- * outlasts the last one is given up instead. An unwind of a thread that waits costs half a second; without `thorough`
- * only synchronous code is unwound.
+ * How much real time a run may cost, and which fault is planted. Each kill costs a worker: without `kills` no ladder has
+ * that rung, and who outlasts the last one is given up instead. An unwind of a thread that waits costs half a second;
+ * without `thorough` only synchronous code is unwound.
  */
-export interface Costs {
+export interface Options {
   readonly kills: boolean
   readonly thorough: boolean
+  readonly fault?: Fault | undefined
 }
 
 /** Makes an adapter that runs scenarios on so many seats at a time. */
-export const make = (seats: number, options: Costs = { kills: true, thorough: false }): WorkerAdapter => {
-  const ordinary = new Seats(1, seats, options.thorough)
-  const doomed = new Seats(2, seats, options.thorough)
+export const make = (seats: number, options: Options = { kills: true, thorough: false }): WorkerAdapter => {
+  const { fault, kills, thorough } = options
+  const ordinary = new Seats({ size: 1, thorough, fault }, seats)
+  const doomed = new Seats({ size: 2, thorough, fault }, seats)
   return {
     name: "worker threads",
     lacks: {},
     parallel: seats,
     run: (scenario, cut) =>
-      (crashes(scenario.program) ? doomed : ordinary).run(options.kills ? scenario : withoutKills(scenario), cut),
+      (crashes(scenario.program) ? doomed : ordinary).run(kills ? scenario : withoutKills(scenario), cut),
     close: async () => {
       await Promise.all([ordinary.close(), doomed.close()])
     }
@@ -48,17 +50,15 @@ const withoutKills = ({ plan, program, seed, witnesses }: Scenario): Scenario =>
 
 /** Seats, each made when it is first needed, and the runs that wait for one. */
 class Seats {
-  private readonly size: 1 | 2
+  private readonly options: SeatOptions
   private readonly free: Array<Seat> = []
   private readonly all: Array<Seat> = []
   private readonly waiting: Array<(seat: Seat) => void> = []
   private readonly most: number
-  private readonly thorough: boolean
 
-  constructor(size: 1 | 2, most: number, thorough: boolean) {
-    this.size = size
+  constructor(options: SeatOptions, most: number) {
+    this.options = options
     this.most = most
-    this.thorough = thorough
   }
 
   async run(scenario: Scenario, cut: number | null): Promise<Outcome> {
@@ -76,7 +76,7 @@ class Seats {
     const free = this.free.pop()
     if (free !== undefined) return free
     if (this.all.length < this.most) {
-      const made = new Seat(this.size, this.thorough)
+      const made = new Seat(this.options)
       this.all.push(made)
       return made
     }

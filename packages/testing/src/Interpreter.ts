@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { withChild } from "./internal/children.ts"
-import { acquire, keep, spin } from "./internal/leases.ts"
+import { acquire, crash, keep, spin } from "./internal/leases.ts"
 import { escalation, type Of, type Place, type Scoped, state } from "./internal/place.ts"
 import { shared } from "./internal/shared.ts"
 import type { Climb, Instruction, Program } from "./Program.ts"
@@ -65,7 +65,7 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
     case "Spin":
       return spin(place, instruction.how, false)
     case "Crash":
-      return crash(place, instruction)
+      return crash(place, instruction.how)
     case "Fail":
       return Effect.fail(`${place.thread} failed`)
     case "Join":
@@ -86,12 +86,6 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
       return nested(place, instruction)
   }
 }
-
-const crash = ({ thread, world }: Place, { how }: Of<"Crash">): Work =>
-  Effect.andThen(
-    world.noting(() => ({ _tag: "Crashing", thread })),
-    world.subject.crash(how)
-  )
 
 const sleep = (place: Place, millis: number): Work => {
   const work = Effect.sleep(millis)

@@ -122,12 +122,15 @@ const explore = async (law: Name, adapter: Adapter, scenario: Scenario.Scenario,
   const cuts = scenario.plan.length === 0 ? [] : Scenario.cutsOf(whole.steps, most, whole.steps)
   const parallel = adapter.parallel ?? 1
   for (let done = 0; done < cuts.length; done += parallel) {
-    const outcomes = cuts.slice(done, done + parallel).map((cut) => adapter.run(scenario, cut))
-    // What runs at once is not awaited: that would cost as much as the run.
-    for (const outcome of outcomes) verify(law, outcome instanceof Promise ? await outcome : outcome)
+    const running = cuts.slice(done, done + parallel).map((cut) => adapter.run(scenario, cut))
+    // What runs at once is not awaited: that would cost as much as the run. The rest have all ended before any is judged.
+    const outcomes = running.every(isOutcome) ? running : await Promise.all(running.map(async (outcome) => outcome))
+    for (const outcome of outcomes) verify(law, outcome)
   }
   return cuts.length + 1
 }
+
+const isOutcome = (ran: Outcome | Promise<Outcome>): ran is Outcome => !(ran instanceof Promise)
 
 const verify = (law: Name, outcome: Outcome): void => {
   const problems = checks[law](outcome)

@@ -82,7 +82,10 @@ const cancelInWorkerpool: Measure = async () => {
   const pool = workerpool.pool(fileURLToPath(workerpoolUrl), { maxWorkers: 1, workerType: "thread" })
   const run: PeerPool["run"] = (payload, options) => {
     const promise = pool.exec("task", [payload])
-    options?.signal.addEventListener("abort", () => promise.cancel())
+    // Without braces Node would throw what the promise that a listener returns is rejected with.
+    options?.signal.addEventListener("abort", () => {
+      promise.cancel()
+    })
     // Its promises are no Promises.
     return new Promise((resolve, reject) => void promise.then(resolve, reject))
   }

@@ -6,7 +6,8 @@
  * 2. A worker that has been left in a state that the next run could notice is not used again.
  */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads"
-import type { Outcome, Witness } from "@quiesce/testing/Outcome"
+import * as Thread from "@quiesce/core/Thread"
+import { isForced, type Outcome, type Witness } from "@quiesce/testing/Outcome"
 import type { Instruction, Program } from "@quiesce/testing/Program"
 import type { Scenario } from "@quiesce/testing/Scenario"
 import { HostLease, SharedMutex, WorkerPool } from "@quiesce/worker-threads"
@@ -19,7 +20,19 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { type Cells, Kept, makeCells, seatKey, Tasks, type ToHost, type ToWorker } from "./contract.ts"
 import { HostRun } from "./hostRun.ts"
-import { isForced } from "@quiesce/testing/Outcome"
+
+/**
+ * How a seat is set up, and with which planted fault: host leases that are dropped when their thread is killed; sections
+ * that are ended under a mask; a late cancel that reaches the next task; a crash that takes the other worker along.
+ */
+export interface Options {
+  /** With two workers the second has a place for a thread elsewhere; with one it is beside the run. */
+  readonly size: 1 | 2
+  readonly thorough: boolean
+  readonly fault?: Fault | undefined
+}
+
+export type Fault = "drops host leases" | "ends masked sections" | "leaks cancels" | "spreads crashes"
 
 const url = new URL("./laws.worker.ts", import.meta.url)
 
@@ -47,8 +60,8 @@ const isCrash = (instruction: Instruction): boolean => {
 
 export class Seat {
   private readonly cells: Cells = makeCells()
-  private readonly size: number
-  private readonly thorough: boolean
+  private readonly options: Options
+  private readonly workers: Set<Worker> = new Set()
   private scope: Scope.Closeable = Scope.makeUnsafe()
   private pool: Pool | undefined = undefined
   private current: HostRun | undefined = undefined
@@ -57,10 +70,8 @@ export class Seat {
   /** The port of the worker that the run is on, once it is known. */
   private link: MessagePort | undefined = undefined
 
-  /** With two workers the second has a place for a thread elsewhere; with one it is beside the run. */
-  constructor(size: 1 | 2, thorough: boolean) {
-    this.size = size
-    this.thorough = thorough
+  constructor(options: Options) {
+    this.options = options
   }
 
   hire(options: ConstructorParameters<typeof Worker>[1] & object): Worker {
@@ -68,7 +79,7 @@ export class Seat {
     const { port1, port2 } = new MessageChannel()
     const worker = new Worker(url, {
       ...options,
-      workerData: { ...options.workerData, [seatKey]: { port: port2, cells: this.cells } },
+      workerData: { ...options.workerData, [seatKey]: { port: port2, cells: this.cells, fault: this.options.fault } },
       transferList: [...(options.transferList ?? []), port2]
     })
     port1.on("message", (message: ToHost) => {
@@ -76,7 +87,10 @@ export class Seat {
       this.current?.take(message)
     })
     port1.unref()
+    this.workers.add(worker)
     worker.once("exit", () => {
+      this.workers.delete(worker)
+      if (this.options.fault === "spreads crashes") for (const other of this.workers) void other.terminate()
       // What it said before is still in the port.
       setImmediate(() => {
         if (this.link === port1) {
@@ -96,6 +110,7 @@ export class Seat {
       Effect.sync(() => run?.noteKept({ _tag: "Acquired", thread, lease, scope, kept: true })),
       (_, exit) =>
         Effect.sync(() => {
+          if (this.options.fault === "drops host leases" && isForced(exit)) return
           const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
           run?.noteKept({ _tag: "Releasing", thread, lease, reason })
           run?.noteKept({ _tag: "Released", thread, lease, how: "ok" })
@@ -106,18 +121,18 @@ export class Seat {
   /** The pool, with all its workers ready for runs. */
   private async open(): Promise<Pool> {
     if (this.pool === undefined) {
-      const concurrency = this.size === 1 ? 2 : 1
-      this.pool = await Effect.runPromise(Scope.provide(makePool(this, this.size, concurrency), this.scope))
+      const concurrency = this.options.size === 1 ? 2 : 1
+      this.pool = await Effect.runPromise(Scope.provide(makePool(this, this.options.size, concurrency), this.scope))
     }
     const { pool } = this
     const hello = Effect.all(
-      Array.from({ length: this.size }, () => pool.execute("Hello", undefined)),
+      Array.from({ length: this.options.size }, () => pool.execute("Hello", undefined)),
       { concurrency: "unbounded" }
     )
     while (this.newcomers > 0) {
       // One after another, until each worker has had its turn.
       const greeted = new Set(await Effect.runPromise(hello))
-      if (greeted.size === this.size) this.newcomers = 0
+      if (greeted.size === this.options.size) this.newcomers = 0
     }
     return pool
   }
@@ -137,18 +152,18 @@ export class Seat {
     const mutex = SharedMutex.makeUnsafe()
     const run = new HostRun(++lastRun, scenario, cut, {
       cells: this.cells,
-      thorough: this.thorough,
+      thorough: this.options.thorough,
       post: (message: ToWorker) => this.link?.postMessage(message),
       spawn: (options) => {
         const spawned = pool.spawn("Run", { run: run.run, scenario, cut, mutex }, options)
         return Effect.map(spawned, (thread) => {
-          if (scenario.witnesses) ThreadAdapter.onExit(thread, () => witnesses.next())
+          if (scenario.witnesses) ThreadAdapter.onExit(thread, () => witnesses.next(this.isLeaking(thread)))
           return thread
         })
       },
       lock: () => Effect.runPromise(stateOf(mutex))
     })
-    const witnesses = new Witnesses(pool, this.size === 1 ? "beside" : "elsewhere")
+    const witnesses = new Witnesses(pool, this.options.size === 1 ? "beside" : "elsewhere")
     if (scenario.witnesses) await witnesses.begin()
     this.current = run
     const outcome = await run.outcome()
@@ -156,6 +171,10 @@ export class Seat {
     const seen = scenario.witnesses ? await witnesses.end() : []
     if (outcome.end !== "Done" || outcome.leftovers === undefined) await this.renew(outcome)
     return { ...outcome, witnesses: seen }
+  }
+
+  private isLeaking(thread: Thread.Thread<unknown, unknown>): boolean {
+    return this.options.fault === "leaks cancels" && thread.reason !== undefined
   }
 
   /** A pool replaces a worker that is gone, and this the pool whose worker has not come to an end. */
@@ -195,14 +214,14 @@ class Witnesses {
   }
 
   async begin(): Promise<void> {
-    this.all.push(this.start(this.where, this.word))
+    this.all.push(this.start(this.where, this.word, false))
     // It has been sent.
     await new Promise((resolve) => setImmediate(resolve))
   }
 
   /** One that runs in the place that has just become free. */
-  next(): void {
-    this.all.push(this.start("next", new Int32Array(new SharedArrayBuffer(4)).fill(1)))
+  next(isLeaking: boolean): void {
+    this.all.push(this.start("next", new Int32Array(new SharedArrayBuffer(4)).fill(1), isLeaking))
   }
 
   end(): Promise<ReadonlyArray<Witness>> {
@@ -210,10 +229,17 @@ class Witnesses {
     return Promise.all(this.all)
   }
 
-  private async start(where: Witness["where"], word: Int32Array<SharedArrayBuffer>): Promise<Witness> {
-    const exit = await Effect.runPromise(Effect.exit(this.pool.execute("Witness", { word })))
+  private async start(
+    where: Witness["where"],
+    word: Int32Array<SharedArrayBuffer>,
+    isLeaking: boolean
+  ): Promise<Witness> {
+    const started = Effect.flatMap(this.pool.spawn("Witness", { word }), (thread) =>
+      Effect.andThen(isLeaking ? Thread.interruptFork(thread) : Effect.void, Thread.join(thread))
+    )
+    const exit = await Effect.runPromise(Effect.exit(Effect.scoped(started)))
     if (Exit.isSuccess(exit)) return { where, crashed: false, problems: exit.value }
-    const crashed = isForced(exit) || Cause.pretty(exit.cause).includes("The worker ended")
-    return { where, crashed, problems: crashed ? [] : [`it ended in ${Cause.pretty(exit.cause).split("\n", 1)[0]}`] }
+    if (isForced(exit)) return { where, crashed: true, problems: [] }
+    return { where, crashed: false, problems: [`it ended in ${Cause.pretty(exit.cause).split("\n", 1)[0]}`] }
   }
 }

@@ -1,4 +1,5 @@
 /** The worker's side of one run: interprets the program of a scenario, notes what happens, and spins. */
+import * as Blocking from "@quiesce/core/Blocking"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import * as Interpreter from "@quiesce/testing/Interpreter"
@@ -31,6 +32,7 @@ export class Interpretation implements Current {
   readonly cuts: Array<Cut> = []
   private readonly harness: Harness
   private readonly given: Given
+  private readonly unmasks: boolean
   private readonly encoder: Encoder = new Encoder()
   private readonly watch: LeakCheck.Watch = LeakCheck.watch()
   private events: Array<EncodedEvent> = []
@@ -39,7 +41,9 @@ export class Interpretation implements Current {
   private orphans: ReadonlyArray<string> = []
   private world: World.World | undefined = undefined
 
-  constructor(harness: Harness, clock: VirtualClock.VirtualClock, given: Given) {
+  /** With the planted fault `unmasks`, all sections are run as if none was shielded. */
+  constructor(harness: Harness, clock: VirtualClock.VirtualClock, given: Given, unmasks: boolean) {
+    this.unmasks = unmasks
     this.harness = harness
     this.clock = clock
     this.given = given
@@ -125,6 +129,7 @@ export class Interpretation implements Current {
     return {
       ...core,
       keep: (lease, { scope, thread }) => this.kept({ lease, scope, thread }),
+      ...(this.unmasks ? { spin: (_, section) => Effect.interruptible(Blocking.interruptible(section)) } : {}),
       lock: (_, work) => SharedMutex.withLock(mutex, { recover: Effect.void })(work),
       crash: (how) =>
         Effect.callback<void>(() => {

@@ -13,7 +13,11 @@ import { RunClock } from "./runClock.ts"
 import { witness } from "./witness.ts"
 
 // Only the seat writes under this key.
-const { cells, port } = workerData[seatKey] as { readonly cells: Cells; readonly port: MessagePort }
+const { cells, fault, port } = workerData[seatKey] as {
+  readonly cells: Cells
+  readonly port: MessagePort
+  readonly fault: unknown
+}
 const harness = new Harness(port, cells)
 const clock = new RunClock(cells)
 
@@ -38,10 +42,10 @@ const handlers = Tasks.toLayer({
     ),
   // The scope that it needs is that of the task's own thread; what it fails with crosses as text.
   Run: (given) =>
-    Effect.mapError(Effect.asVoid(new Interpretation(harness, clock.renew(), given).body), String) as Effect.Effect<
-      void,
-      string
-    >,
+    Effect.mapError(
+      Effect.asVoid(new Interpretation(harness, clock.renew(), given, fault === "ends masked sections").body),
+      String
+    ) as Effect.Effect<void, string>,
   Witness: ({ word }) => outside(witness(word))
 })
 

@@ -68,7 +68,8 @@ const killIsVisible: Check = (outcome) => [
     return isWatched(outcome) ? [...problems, ...misnamed("lost", names(lost), names(report.lost))] : problems
   }),
   ...(anyGivenUp(outcome) ? lostOf(outcome) : []),
-  ...lockOf(outcome)
+  ...lockOf(outcome),
+  ...keptOf(outcome)
 ]
 
 /** Each lease that was held was released or lost, and not both. Several may have one name. */
@@ -79,6 +80,14 @@ const lostOf = (outcome: Outcome): ReadonlyArray<string> => {
     if (event._tag === "Left") held.set(event.lease, (held.get(event.lease) ?? 0) - 1)
   }
   return [...held].flatMap(([lease, count]) => (count === 0 ? [] : [`${lease} was neither released nor lost, or both`]))
+}
+
+/** What is kept elsewhere is released there, whatever the thread has come to. */
+const keptOf = (outcome: Outcome): ReadonlyArray<string> => {
+  const released = new Set(names(only(outcome.events, "Released")))
+  return only(outcome.events, "Acquired").flatMap(({ kept, lease }) =>
+    kept !== true || released.has(lease) ? [] : [`${lease} is kept for nobody`]
+  )
 }
 
 /** A lock that a killed thread held says that its owner died; any other is free. */

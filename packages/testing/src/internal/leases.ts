@@ -1,4 +1,4 @@
-/** Instructions that acquire, and synchronous sections. */
+/** Instructions that acquire, synchronous sections, and crashes. */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -119,3 +119,9 @@ export const spin = (place: Place, how: Spin, releasing: boolean): Work =>
       world.note({ _tag: "Spun", thread, id })
     })
   })
+
+export const crash = ({ thread, world }: Place, how: "exit" | "throw"): Work =>
+  Effect.andThen(
+    world.noting(() => ({ _tag: "Crashing", thread })),
+    world.subject.crash(how)
+  )

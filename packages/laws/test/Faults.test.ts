@@ -1,0 +1,26 @@
+/** The laws that only workers can break: each check finds the fault that is planted for it, and shrinks the program. */
+import type { Name } from "@quiesce/testing/Law"
+import * as Program from "@quiesce/testing/Program"
+import * as Search from "@quiesce/testing/Search"
+import { describe, expect, it } from "vitest"
+import * as WorkerAdapter from "../src/WorkerAdapter.ts"
+import type { Fault } from "../src/workers/Seat.ts"
+
+const faults: ReadonlyArray<readonly [Name, Fault]> = [
+  ["kill-is-visible", "drops host leases"],
+  ["unwind-precise", "ends masked sections"],
+  ["no-signal-leak", "leaks cancels"],
+  ["crash-contained", "spreads crashes"]
+]
+
+describe("the check of", { timeout: 300_000 }, () => {
+  it.each(faults)("%s finds an adapter that %s", async (law, fault) => {
+    const adapter = WorkerAdapter.make(2, { kills: true, thorough: false, fault })
+
+    const { counterexample } = await Search.run(law, adapter, { programs: 200, whole: 0, cuts: 3, seed: 3 })
+    await adapter.close()
+
+    expect(counterexample).toBeDefined()
+    expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)
+  })
+})
