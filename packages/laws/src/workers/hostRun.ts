@@ -252,7 +252,7 @@ export class HostRun {
       this.worker = busy
       return "wait"
     }
-    if (!this.isDone && this.clock.advance()) return "go"
+    if (!this.isDone && this.advance()) return "go"
     this.worker = busy
     Atomics.store(this.place.cells, cell.gate, worker.spin)
     return "wait"
@@ -265,10 +265,16 @@ export class HostRun {
     const here = this.isDone ? undefined : this.clock.next
     if (here === undefined && worker.next === null) return "stuck"
     if (here !== undefined && (worker.next === null || here <= worker.next)) {
-      this.clock.advance()
+      this.advance()
       return "go"
     }
     return this.post({ _tag: "Advance", run: this.run, activity: worker.activity })
+  }
+
+  /** Who slept goes on right away, and may ask the worker for something. */
+  private advance(): boolean {
+    this.isDirty = true
+    return this.clock.advance()
   }
 
   private post(message: ToWorker): "wait" {
