@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { basename } from "node:path"
 import { defineConfig } from "vitest/config"
 
@@ -9,6 +10,8 @@ const roots = [...readdirSync("packages").map((name) => `packages/${name}`), "ex
 
 export default defineConfig({
   test: {
+    // Vitest would leave one core free, and much of what the tests do is to wait.
+    maxWorkers: availableParallelism(),
     projects: roots.map((root) => ({
       root,
       test: { name: basename(root), include: ["test/**/*.test.ts"] }
