@@ -1,7 +1,8 @@
-import { execFile } from "node:child_process"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { existsSync } from "node:fs"
+import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { expect, it } from "vitest"
 
 const script = fileURLToPath(new URL("./fixtures/chaos-main.ts", import.meta.url))
@@ -10,12 +11,20 @@ const root = new URL("../../../node_modules/", import.meta.url)
 /** `pnpm chaos` strikes as often as one likes; it takes workers about 50 ms to be replaced. In milliseconds. */
 const limit = 240_000
 
+const ended = async (binary: string, args: ReadonlyArray<string>) => {
+  const process = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] })
+  const exited = once(process, "close")
+  const [stdout, stderr] = await Promise.all([text(process.stdout), text(process.stderr)])
+  const [code, signal] = await exited
+  return { code, signal, stderr, stdout }
+}
+
 const storm = async (binary: string, faults: number): Promise<void> => {
   const seed = process.env["SEED"] ?? String(Date.now() % 1_000_000)
   console.info(`SEED=${seed}`)
-  // It fails with what was found; here that the process comes to its own end is seen, too.
-  const { stdout, stderr } = await promisify(execFile)(binary, [script, String(faults), seed])
-  expect(stderr).toBe("")
+  const { code, signal, stderr, stdout } = await ended(binary, [script, String(faults), seed])
+  // It says what was found; here that the process comes to its own end is seen, too.
+  expect({ code, signal, stderr }, `SEED=${seed}: ${stdout}`).toEqual({ code: 0, signal: null, stderr: "" })
   const { leases, strikes } = JSON.parse(stdout)
   expect(Object.values<number>(strikes).reduce((sum, count) => sum + count, 0)).toBe(faults)
   expect(leases.acquired).toBe(leases.released)

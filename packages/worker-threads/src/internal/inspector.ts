@@ -5,8 +5,11 @@
  * line goes through the main thread: also while that loops or waits in JavaScript, but not while it is in native code.
  *
  * Invariants:
- * 1. A connection is open while somebody uses it, and no longer: Node waits at exit for whoever is still connected.
- * 2. A worker that nobody asked for is left at once, so other workers and their debuggers see nothing of us.
+ * 1. A connection is open while somebody uses or holds it, and no longer: Node waits at exit for whoever is still
+ *    connected. It is opened before the worker that it is for: a new one is told of all workers that there are, one by
+ *    one, and Node may take the whole process down if one of them ends just then.
+ * 2. A worker that nobody asked for is left in the turn in which it is told of, so other workers and their debuggers see
+ *    nothing of us.
  * 3. A worker is known by its thread id, which the title of its target holds; each use of a worker is told once that
  *    it is attached, then once that it is gone.
  */
@@ -16,6 +19,9 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Attachment } from "./attachment.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
+
+/** Has a connection open before a worker starts, until the result is called. Throws where there is none to be had. */
+export const hold = (): (() => void) => (current ??= new Connection()).hold()
 
 /**
  * Attaches to a worker until the scope closes.
@@ -55,7 +61,7 @@ const join = (threadId: number): Effect.Effect<User, Problem> => {
   if (threadId < 0) return Effect.fail(problem("The worker has ended"))
   try {
     // A connection is told of each worker once, so one that has left this worker is of no use to it.
-    if (current?.hasLeft(threadId) !== false) current = new Connection()
+    if (current?.isFor(threadId) !== true) current = new Connection()
     return Effect.succeed(current.join(threadId))
   } catch (cause) {
     return Effect.fail(problem(cause instanceof Error ? cause.message : String(cause)))
@@ -67,7 +73,11 @@ class Connection {
   /** Who waits for, or uses, which worker. */
   private readonly byThread = new Map<number, Attachment>()
   private readonly bySession = new Map<string, Attachment>()
-  private readonly left = new Set<number>()
+  /** Those that nobody has asked for yet, with their sessions. */
+  private readonly newcomers = new Map<number, string>()
+  /** The highest id of those that it was told of. */
+  private newest = 0
+  private holders = 0
   private state: "Connected" | "Enabled" | "Closed" = "Connected"
 
   constructor() {
@@ -86,32 +96,54 @@ class Connection {
     })
   }
 
-  hasLeft(threadId: number): boolean {
-    return this.left.has(threadId) || this.byThread.has(threadId)
+  /** Whether it can attach to a worker: it will be told of it, or was in this turn. */
+  isFor(threadId: number): boolean {
+    return !this.byThread.has(threadId) && (threadId > this.newest || this.newcomers.has(threadId))
+  }
+
+  hold(): () => void {
+    this.holders++
+    this.enable()
+    let isOver = false
+    return () => {
+      if (isOver) return
+      isOver = true
+      this.holders--
+      this.closeIfUnused()
+    }
   }
 
   join(threadId: number): User {
     const attachment = new Attachment(threadId)
     this.byThread.set(threadId, attachment)
+    const sessionId = this.newcomers.get(threadId)
+    this.newcomers.delete(threadId)
+    if (sessionId !== undefined) this.use(sessionId, attachment)
     // Tells of the workers that are there at once, so not before it is known who is wanted.
-    if (this.state === "Connected") this.enable()
+    this.enable()
     return { attachment, leave: () => this.leave(attachment) }
   }
 
   private enable(): void {
+    if (this.state !== "Connected") return
     this.state = "Enabled"
     this.session.post("NodeWorker.enable", { waitForDebuggerOnStart: false })
   }
 
   private leave(attachment: Attachment): void {
     this.byThread.delete(attachment.threadId)
-    this.left.add(attachment.threadId)
     const sessionId = attachment.sessionId
     attachment.gone()
-    if (sessionId !== undefined && this.bySession.delete(sessionId)) {
-      this.session.post("NodeWorker.detach", { sessionId })
-    }
-    if (this.byThread.size === 0) this.close()
+    if (sessionId !== undefined && this.bySession.delete(sessionId)) this.detach(sessionId)
+    this.closeIfUnused()
+  }
+
+  private detach(sessionId: string): void {
+    if (this.state !== "Closed") this.session.post("NodeWorker.detach", { sessionId })
+  }
+
+  private closeIfUnused(): void {
+    if (this.byThread.size === 0 && this.holders === 0) this.close()
   }
 
   private readonly close = (): void => {
@@ -125,12 +157,17 @@ class Connection {
     // Told of in the very moment of its end.
     if (this.state === "Closed") return
     const threadId = Number(/^\[worker (\d+)\]/.exec(title)?.[1] ?? NaN)
+    this.newest = Math.max(this.newest, threadId || 0)
     const attachment = this.byThread.get(threadId)
-    if (attachment === undefined) {
-      this.left.add(threadId)
-      this.session.post("NodeWorker.detach", { sessionId })
-      return
-    }
+    if (attachment !== undefined) return this.use(sessionId, attachment)
+    this.newcomers.set(threadId, sessionId)
+    // Whoever starts it may still be about to ask.
+    setImmediate(() => {
+      if (this.newcomers.delete(threadId)) this.detach(sessionId)
+    }).unref()
+  }
+
+  private use(sessionId: string, attachment: Attachment): void {
     this.bySession.set(sessionId, attachment)
     attachment.attach(sessionId, (message, failed) => {
       this.session.post("NodeWorker.sendMessageToWorker", { sessionId, message }, (error) => {
@@ -143,5 +180,6 @@ class Connection {
     const attachment = this.bySession.get(sessionId)
     this.bySession.delete(sessionId)
     attachment?.gone()
+    for (const [threadId, newcomer] of this.newcomers) if (newcomer === sessionId) this.newcomers.delete(threadId)
   }
 }

@@ -4,8 +4,8 @@
  * Invariants:
  * 1. Only a section of the task that is meant is ended, and only in the very run that was seen.
  * 2. A grace that runs belongs to a task that has not ended; with that it is over.
- * 3. The line is opened when the worker is ready, and closed when it is gone. A worker is not kept waiting for it: it
- *    goes by way of the main thread, which may be busy.
+ * 3. The line is opened before the worker is started, and closed when it is gone. A worker is kept waiting for it only
+ *    for a time: it goes by way of the main thread, which may be busy.
  */
 import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
@@ -43,26 +43,44 @@ export class Reach {
   /** Of slots whose section was given time to notice an interrupt by itself. */
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
   private state: State = { _tag: "Opening" }
+  private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
+  private readonly letGo: () => void
 
+  /** Before the worker is started. */
   constructor(control: ControlBlock, listener: Listener) {
     this.control = control
     this.listener = listener
+    this.letGo = Inspector.hold()
   }
 
-  /** Opens the line; `then` is called when that is done, or could not be, or takes too long to be waited for. */
-  open(worker: Worker, then: () => void): void {
+  /** Opens the line, in the turn in which the worker is started. */
+  open(worker: Worker): void {
+    this.opening = Effect.runFork(Scope.provide(Inspector.attach(worker), this.scope))
+    this.opening.addObserver((exit) => {
+      if (this.state._tag !== "Opening") return
+      this.state = Exit.isSuccess(exit)
+        ? { _tag: "Open", attachment: exit.value }
+        : { _tag: "Closed", why: "The worker could not be attached to" }
+    })
+  }
+
+  /** Calls `then` when the line is open, or could not be opened, or that takes too long to be waited for. */
+  whenOpen(then: () => void): void {
+    if (this.state._tag !== "Opening") return then()
     const impatient = setTimeout(then, patienceMillis)
-    Effect.runFork(Scope.provide(Inspector.attach(worker), this.scope)).addObserver((exit) => {
-      if (this.state._tag === "Opening") {
-        this.state = Exit.isSuccess(exit)
-          ? { _tag: "Open", attachment: exit.value }
-          : { _tag: "Closed", why: "The worker could not be attached to" }
-      }
+    this.opening?.addObserver(() => {
       clearTimeout(impatient)
       then()
     })
   }
 
+  /** The worker is gone, or was never there. */
+  over(): void {
+    this.close()
+    this.letGo()
+  }
+
+  /** Closes the line: the worker is about to end. */
   close(): void {
     this.state = { _tag: "Closed", why: "The worker is gone" }
     for (const slot of this.graces.keys()) this.ended(slot)

@@ -92,11 +92,13 @@ export class WorkerHandle {
     try {
       const workerData = { [handshakeKey]: handshake }
       this.worker = startWith((execArgv) => spawn({ workerData, transferList: [port2], execArgv }))
+      if (Option.isSome(this.reach)) this.reach.value.open(this.worker)
     } catch (cause) {
+      if (Option.isSome(this.reach)) this.reach.value.over()
       port1.close()
       throw cause
     }
-    this.termination = new Termination(this.worker)
+    this.termination = new Termination(this.worker, this.hangUp)
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.threads = new Descendants(this.worker.threadId)
@@ -190,18 +192,11 @@ export class WorkerHandle {
       if (this.state._tag === "Gone" || this.state._tag === "Doomed") return
       if (this.state._tag === "Killed") return void this.state.reasons.set(task, reason)
       this.leave({ _tag: "Killed", reasons: new Map([[task, reason]]) })
-      this.terminate()
+      this.termination.begin()
     })
   }
 
-  /** Ends it by force, whatever runs. */
-  private terminate(): void {
-    this.hangUp()
-    this.termination.begin()
-  }
-
-  /** Node aborts the whole process when it has something to tell the inspector of a worker that is being taken down. */
-  private hangUp(): void {
+  private readonly hangUp = (): void => {
     if (Option.isSome(this.reach)) this.reach.value.close()
   }
 
@@ -219,7 +214,7 @@ export class WorkerHandle {
     })
     return Effect.flatMap(Effect.timeoutOption(asked, closeMillis), (ended) => {
       if (Option.isSome(ended)) return Effect.void
-      this.terminate()
+      this.termination.begin()
       // Native code can't be ended: then the process goes on without waiting for it.
       return Effect.asVoid(Effect.timeoutOption(this.whenGone, closeMillis))
     })
@@ -260,9 +255,11 @@ export class WorkerHandle {
 
   private readonly onUnreadable = (): void => this.broke("a message of its could not be read")
 
-  /** Where it does not end by itself, nothing more would be heard of it. */
+  /** It is about to end; where it is not, nothing more would be heard of it. */
   private readonly onPortClosed = (): void => {
-    if (this.state._tag !== "Closing") this.broke(undefined)
+    if (this.state._tag === "Closing") return
+    this.doom()
+    this.termination.beginLate()
   }
 
   private take(message: ToHost): void {
@@ -295,7 +292,7 @@ export class WorkerHandle {
     this.leave({ _tag: "Attaching" })
     Option.match(this.reach, {
       onNone: () => this.started(),
-      onSome: (reach) => reach.open(this.worker, () => this.started())
+      onSome: (reach) => reach.whenOpen(() => this.started())
     })
   }
 
@@ -322,7 +319,7 @@ export class WorkerHandle {
   private broke(problem: string | undefined): void {
     this.problem ??= problem
     this.doom()
-    this.terminate()
+    this.termination.begin()
   }
 
   private doom(): void {
@@ -361,7 +358,7 @@ export class WorkerHandle {
   }
 
   private unlisten(): void {
-    this.hangUp()
+    if (Option.isSome(this.reach)) this.reach.value.over()
     this.termination.over()
     this.port.off("message", this.onMessage)
     this.port.off("messageerror", this.onUnreadable)
