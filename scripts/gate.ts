@@ -30,8 +30,12 @@ interface VitestReport {
   }>
 }
 
+/** Hundreds of workers and processes load the same modules: they are compiled once. */
+const cache = join(import.meta.dirname, "../node_modules/.cache/node-compile")
+
 const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
   const { error, status } = spawnSync(command, args, {
+    env: { NODE_COMPILE_CACHE: cache, ...process.env },
     stdio: ["ignore", "inherit", "inherit"],
     shell: process.platform === "win32" && !isAbsolute(command)
   })
