@@ -39,7 +39,7 @@ export interface Cut {
  * - `seed`: of the sample, and of the order in which tasks run; without one they run first in, first out
  * - `only`: just these cuts, as a finding says them
  * - `live`: real time, for programs that use files, sockets, workers or child processes; steps may then differ from run
- *   to run
+ *   to run. What such a program has made and is there a second after its end is a finding, as in `Leaks`
  * - `budget`: the number of steps after which a run is given up (default 100,000)
  *
  * @category models
@@ -156,7 +156,8 @@ const most = 5
  */
 export const render = (self: Exploration): string => {
   const { cuts, findings, seed, steps } = self
-  const kinds = Map.groupBy(findings, ({ problems, trace }) => [...problems, trace].join("\n"))
+  // The number of a process, a worker or a step makes no other kind.
+  const kinds = Map.groupBy(findings, ({ problems, trace }) => [...problems, trace].join("\n").replaceAll(/\d+/g, "#"))
   const shown = [...kinds.values()].slice(0, most).map((same) => renderFinding(same[0]!, same.length - 1, self))
   const more = kinds.size > most ? [`... and ${kinds.size - most} other kinds`] : []
   const seeded = seed === undefined ? "" : `, seed ${seed}`

@@ -1,4 +1,8 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { closeSync, openSync } from "node:fs"
 import { readFile } from "node:fs/promises"
+import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "@effect/vitest"
 import { Lease, Thread } from "@quiesce/core"
 import { Interruption, Journal } from "@quiesce/testing"
@@ -16,6 +20,33 @@ const sound = Effect.scoped(
 )
 
 const listener = (): void => {}
+
+/** What is there until it is closed, which may be asked for twice. */
+const leaks: ReadonlyArray<() => () => Promise<unknown>> = [
+  () => {
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 60_000)"], { stdio: "ignore" })
+    const exited = once(child, "exit")
+    return () => {
+      child.kill("SIGKILL")
+      return exited
+    }
+  },
+  () => {
+    const worker = new Worker("setInterval(() => {}, 60_000)", { eval: true })
+    return () => worker.terminate()
+  },
+  () => {
+    let fd: number | undefined = openSync(import.meta.filename, "r")
+    return async () => {
+      if (fd !== undefined) closeSync(fd)
+      fd = undefined
+    }
+  },
+  () => {
+    const timer = setTimeout(() => {}, 60_000)
+    return async () => clearTimeout(timer)
+  }
+]
 
 /** What it finds, each problem once. */
 const problems = (found: Interruption.Exploration): ReadonlyArray<string> => [
@@ -166,6 +197,28 @@ describe("Interruption.explore", () => {
       })
       expect(problems(found)).toEqual([])
     })
+  )
+
+  it.effect(
+    "finds what is left in the real world, and says where it was made",
+    () =>
+      Effect.gen(function* () {
+        const opened: Array<() => Promise<unknown>> = []
+        const closeAll = Effect.promise(() => Promise.all(opened.map((close) => close())))
+        const gap = Effect.andThen(
+          Effect.sync(() => opened.push(...leaks.map((open) => open()))),
+          closeAll
+        )
+        const { findings } = yield* Effect.ensuring(Interruption.explore(gap, { live: true }), closeAll)
+        const [first] = findings
+        for (const kind of ["process", "worker", "descriptor", "timer"]) {
+          expect(first?.problems.join("\n")).toMatch(
+            new RegExp(`a ${kind} was left: .*, made at .*Interruption\\.test\\.ts:\\d+`)
+          )
+        }
+        expect(first?.problems).toHaveLength(4)
+      }),
+    60_000
   )
 
   it.effect("refuses, with what to do, an empty program, one that never ends, and one that is never the same", () =>

@@ -198,7 +198,7 @@ const opened: Readonly<Record<string, Opened>> = {
       return () => ended(child)
     },
     kind: "process",
-    what: /^child process \d+$/
+    what: /^child process \d+ \(.*node.* -e setInterval/
   },
   "a descriptor": {
     open: async () => {

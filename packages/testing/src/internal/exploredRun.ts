@@ -20,7 +20,11 @@ import * as Journal from "../Journal.ts"
 import * as LeakCheck from "../LeakCheck.ts"
 import * as StepScheduler from "../StepScheduler.ts"
 import * as VirtualClock from "../VirtualClock.ts"
+import type { LeftOver } from "../LeftOver.ts"
 import { FiberWatch } from "./fiberWatch.ts"
+import { current } from "./made.ts"
+import { quietly } from "./resources.ts"
+import { Watch } from "./watch.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
 
@@ -96,30 +100,69 @@ export class ExploredRun {
     this.context = options.live ? base : Context.add(base, Clock.Clock, this.clock as Clock.Clock)
   }
 
-  async run(): Promise<Result> {
+  run(): Promise<Result> {
+    return this.options.live ? this.live() : this.virtual()
+  }
+
+  private async virtual(): Promise<Result> {
     const listeners = LeakCheck.watch(() => this.draining)
-    const handles = this.options.live ? countHandles() : undefined
     try {
-      this.draining = true
-      Effect.runForkWith(this.context)(this.whole).addObserver(() => {
-        this.done = true
-        this.woken()
-      })
-      await (this.options.live ? this.runLive() : this.runVirtual())
-      const left = await this.leftovers(listeners.listeners(), handles)
-      return {
-        end: this.done ? "Done" : this.scheduler.exhausted ? "Endless" : "Deadlock",
-        steps: this.steps,
-        exit: this.exit,
-        again: this.again,
-        place: this.place,
-        waits: this.watch.waiting,
-        journal: this.journal,
-        entries: this.entries,
-        left: this.done ? left : []
-      }
+      this.start()
+      await this.runVirtual()
+      this.drain()
+      const count = listeners.listeners()
+      return this.result([
+        ...(this.clock.pending === 0 ? [] : [`${this.clock.pending} timers were left`]),
+        ...(count === 0 ? [] : [`${count} listeners were left on AbortSignals`])
+      ])
     } finally {
       listeners.end()
+    }
+  }
+
+  private async live(): Promise<Result> {
+    const watch = new Watch(true)
+    try {
+      await current.run(watch.sight, () => {
+        this.start()
+        return this.runLive()
+      })
+      const left = this.done ? await watch.leftOvers(within) : []
+      // What closed meanwhile may have woken somebody.
+      this.drain()
+      return this.result(left.map(inWords))
+    } finally {
+      watch.end()
+    }
+  }
+
+  private start(): void {
+    this.draining = true
+    Effect.runForkWith(this.context)(this.whole).addObserver(() => {
+      this.done = true
+      this.woken()
+    })
+  }
+
+  /** `left` is what is there of the platform, or stands for it. */
+  private result(left: ReadonlyArray<string>): Result {
+    const { scheduler, watch } = this
+    const all = [
+      ...watch.waiting.map((wait) => `a fiber was left: ${wait}`),
+      ...watch.openScopes,
+      ...(scheduler.pending === 0 ? [] : [`${scheduler.pending} tasks were left that could still run`]),
+      ...left
+    ]
+    return {
+      end: this.done ? "Done" : scheduler.exhausted ? "Endless" : "Deadlock",
+      steps: this.steps,
+      exit: this.exit,
+      again: this.again,
+      place: this.place,
+      waits: watch.waiting,
+      journal: this.journal,
+      entries: this.entries,
+      left: this.done ? all : []
     }
   }
 
@@ -221,7 +264,7 @@ export class ExploredRun {
   /** False when nothing has for too long. */
   private somethingHappens(): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), patience)
+      const timer = quietly(() => setTimeout(() => resolve(false), patience))
       this.woken = () => {
         clearTimeout(timer)
         this.woken = () => {}
@@ -229,47 +272,12 @@ export class ExploredRun {
       }
     })
   }
-
-  // ---- What is left ----
-
-  private async leftovers(listeners: Listeners, handles: Handles | undefined): Promise<ReadonlyArray<string>> {
-    this.drain()
-    const { clock, scheduler, watch } = this
-    const more = handles === undefined ? [] : await newHandles(handles)
-    return [
-      ...watch.waiting.map((wait) => `a fiber was left: ${wait}`),
-      ...watch.openScopes,
-      ...(scheduler.pending === 0 ? [] : [`${scheduler.pending} tasks were left that could still run`]),
-      ...(clock.pending === 0 ? [] : [`${clock.pending} timers were left`]),
-      ...(listeners === 0 ? [] : [`${listeners} listeners were left on AbortSignals`]),
-      ...more
-    ]
-  }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-type Listeners = number
-type Handles = ReadonlyMap<string, number>
+/** For how long what is closing is waited for in the real world, in milliseconds. */
+const within = 1000
 
-const countHandles = (): Handles => {
-  const counts = new Map<string, number>()
-  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1)
-  return counts
-}
-
-/** How many turns what has been closed may take to be gone. */
-const turns = 50
-
-const newHandles = async (before: Handles): Promise<ReadonlyArray<string>> => {
-  let found: ReadonlyArray<string> = []
-  for (let i = 0; i < turns; i++) {
-    found = [...countHandles()].flatMap(([kind, count]) => {
-      const more = count - (before.get(kind) ?? 0)
-      return more > 0 ? [`${more} ${kind} of the platform were left`] : []
-    })
-    if (found.length === 0) return found
-    await turn()
-  }
-  return found
-}
+const inWords = ({ kind, madeAt, what }: LeftOver): string =>
+  `a ${kind} was left: ${what}${madeAt[0] === undefined ? "" : `, made at ${madeAt[0]}`}`

@@ -7,6 +7,8 @@
  * 2. What is made within `quietly` is not seen.
  */
 import { createHook, executionAsyncId } from "node:async_hooks"
+import { ChildProcess } from "node:child_process"
+import { basename } from "node:path"
 import type { Kind } from "../LeftOver.ts"
 import { forget, type Made, tell } from "./made.ts"
 import { Origin } from "./origin.ts"
@@ -68,12 +70,23 @@ const describe = (type: string, resource: Resource): Pick<Made, "kind" | "what">
     case "WORKER":
       return { kind: "worker", what: () => `worker thread ${resource.threadId}` }
     case "PROCESSWRAP":
-      return { kind: "process", what: () => `child process ${resource.pid}` }
+      return { kind: "process", what: () => `child process ${resource.pid}${commandOf(resource)}` }
     default: {
       const name = handles[type]
       return name === undefined ? undefined : { kind: "handle", what: () => name }
     }
   }
+}
+
+const longestCommand = 60
+
+/** Node's object for a child process hangs on its handle by a symbol of Node's own. */
+const commandOf = (resource: object): string => {
+  const symbol = Object.getOwnPropertySymbols(resource).find(({ description }) => description === "owner_symbol")
+  const owner: unknown = symbol === undefined ? undefined : Reflect.get(resource, symbol)
+  if (!(owner instanceof ChildProcess)) return ""
+  const command = [basename(owner.spawnfile), ...owner.spawnargs.slice(1)].join(" ")
+  return ` (${command.length > longestCommand ? `${command.slice(0, longestCommand)}...` : command})`
 }
 
 const partOf = (stack: string): Kind | undefined => {
