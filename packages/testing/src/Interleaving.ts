@@ -71,7 +71,7 @@ export const explore = <R = never, E = never>(
         // What it needs, the environment gives.
         program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
         environment: options.environment,
-        live: false,
+        live: undefined,
         blows: [],
         seed,
         budget

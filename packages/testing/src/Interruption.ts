@@ -8,11 +8,13 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { type Blow, ExploredRun, type Result } from "./internal/exploredRun.ts"
+import { limitOf } from "./internal/limit.ts"
 import * as Journal from "./Journal.ts"
 import { cutsOf } from "./Scenario.ts"
 import { random } from "./StepScheduler.ts"
@@ -38,8 +40,11 @@ export interface Cut {
  * - `hit`: with an interrupt (the default), two interrupts, or an error that is raised into the program
  * - `seed`: of the sample, and of the order in which tasks run; without one they run first in, first out
  * - `only`: just these cuts, as a finding says them
- * - `live`: real time, for programs that use files, sockets, workers or child processes; steps may then differ from run
- *   to run. What such a program has made and is there a second after its end is a finding, as in `Leaks`
+ * - `live`: real time, for programs that use files, sockets, workers or child processes. A millisecond of waiting is a
+ *   step, too, and steps may differ from run to run. What such a program has made and is still there after its end is a
+ *   finding, as in `Leaks`
+ * - `within`: with `live`, for how long, in real time, what is closing is waited for (default one second). Nothing is
+ *   waited for when nothing is there
  * - `budget`: the number of steps after which a run is given up (default 100,000)
  *
  * @category models
@@ -52,6 +57,7 @@ export interface Options<R = never, E = never> {
   readonly seed?: number | undefined
   readonly only?: ReadonlyArray<Cut> | undefined
   readonly live?: boolean | undefined
+  readonly within?: Duration.Input | undefined
   readonly budget?: number | undefined
 }
 
@@ -190,17 +196,23 @@ const checked = <R, E>({ budget, cuts }: Options<R, E>): Effect.Effect<void, Tes
   return Effect.void
 }
 
-const once = <R, E>(program: Program<R>, options: Options<R, E>, blows: ReadonlyArray<Blow>): Effect.Effect<Result> =>
-  Effect.promise(() =>
-    new ExploredRun({
-      // What it needs, the environment gives.
-      program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
-      environment: options.environment,
-      live: options.live === true,
-      seed: options.seed,
-      budget: options.budget ?? 100_000,
-      blows
-    }).run()
+const once = <R, E>(
+  program: Program<R>,
+  options: Options<R, E>,
+  blows: ReadonlyArray<Blow>
+): Effect.Effect<Result, TestingError.TestingError> =>
+  Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
+    Effect.promise(() =>
+      new ExploredRun({
+        // What it needs, the environment gives.
+        program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
+        environment: options.environment,
+        live: options.live === true ? { within } : undefined,
+        seed: options.seed,
+        budget: options.budget ?? 100_000,
+        blows
+      }).run()
+    )
   )
 
 /** The program without a cancel, twice. */

@@ -7,17 +7,16 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Cause from "effect/Cause"
 import { dual } from "effect/Function"
-import { format } from "effect/Formatter"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scheduler from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
 import { watchedScheduler, watchedTracer } from "./internal/fibers.ts"
+import { limitOf } from "./internal/limit.ts"
 import { Watch as InternalWatch } from "./internal/watch.ts"
 import type { LeftOver } from "./LeftOver.ts"
 import * as TestingError from "./TestingError.ts"
@@ -69,7 +68,7 @@ export const none: {
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options = {}) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.fromResult(limitOf(options)), (within) =>
+      Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
         Effect.suspend(() => {
           const watch = new InternalWatch(true)
           return Effect.ensuring(
@@ -105,24 +104,6 @@ const settled = <A, E>(
     const error = Cause.fail(TestingError.make({ _tag: "LeftOver", leftOvers }))
     return Effect.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, error) : error)
   })
-
-/** The time in ms for which what is closing is waited for. */
-const limitOf = (options: Options): Result.Result<number, TestingError.TestingError> => {
-  const { within = "1 second" } = options
-  const millis = Option.map(Duration.fromInput(within), Duration.toMillis)
-  return Option.isSome(millis) && millis.value >= 0 && millis.value <= longest
-    ? Result.succeed(millis.value)
-    : Result.fail(
-        TestingError.make({
-          _tag: "InvalidOption",
-          option: "within",
-          problem: `${format(within)} is no time to wait. Give a finite one such as "2 seconds"`
-        })
-      )
-}
-
-/** What a timer of Node takes. */
-const longest = 2 ** 31 - 1
 
 /**
  * A watch over code without Effect.
@@ -160,7 +141,7 @@ export const watch = (options: Options = {}): Watch => {
   const watch = new InternalWatch(false)
   const end = () => watch.end()
   return {
-    leftOvers: async () => watch.leftOvers(Result.getOrThrow(limitOf(options)), options.ignore),
+    leftOvers: async () => watch.leftOvers(Result.getOrThrow(limitOf(options.within)), options.ignore),
     end,
     [Symbol.dispose]: end
   }

@@ -37,7 +37,8 @@ export interface Blow {
 export interface Options {
   readonly program: Effect.Effect<unknown, unknown, Scope.Scope>
   readonly environment: Layer.Layer<never, unknown> | undefined
-  readonly live: boolean
+  /** In the real world, where what is closing is waited for as many milliseconds. */
+  readonly live: { readonly within: number } | undefined
   readonly seed: number | undefined
   readonly budget: number
   readonly blows: ReadonlyArray<Blow>
@@ -58,7 +59,7 @@ export interface Result {
   readonly left: ReadonlyArray<string>
 }
 
-/** For how long a program that uses the real world may do nothing, in milliseconds. */
+/** For how many milliseconds a program that uses the real world may do nothing. */
 const patience = 10_000
 
 const reason = CancelReason.interrupted("Cancelled to see what that leaves")
@@ -75,6 +76,8 @@ export class ExploredRun {
   /** Whether what runs is of this run, and not of whoever else is in the process. */
   private draining = false
   private from = Infinity
+  /** Steps in which nothing could run. */
+  private idle = 0
   private steps = 0
   private exit: AnyExit | undefined = undefined
   private again: AnyExit | undefined = undefined
@@ -97,11 +100,12 @@ export class ExploredRun {
       Context.add(Tracer.Tracer, this.watch.tracer),
       Context.add(Journal.Current, this.journal)
     )
-    this.context = options.live ? base : Context.add(base, Clock.Clock, this.clock as Clock.Clock)
+    this.context = options.live !== undefined ? base : Context.add(base, Clock.Clock, this.clock as Clock.Clock)
   }
 
   run(): Promise<Result> {
-    return this.options.live ? this.live() : this.virtual()
+    const { live } = this.options
+    return live === undefined ? this.virtual() : this.live(live.within)
   }
 
   private async virtual(): Promise<Result> {
@@ -120,7 +124,7 @@ export class ExploredRun {
     }
   }
 
-  private async live(): Promise<Result> {
+  private async live(within: number): Promise<Result> {
     const watch = new Watch(true)
     try {
       await current.run(watch.sight, () => {
@@ -196,7 +200,7 @@ export class ExploredRun {
         if (isFirst) this.begin(thread)
         return Effect.map(Thread.await(thread), (exit) => {
           unobserve()
-          if (isFirst) this.steps = this.scheduler.steps - this.from
+          if (isFirst) this.steps = this.passed
           if (isFirst) this.from = Infinity
           return exit
         })
@@ -218,14 +222,24 @@ export class ExploredRun {
   private begin(thread: Thread.Thread<unknown, unknown>): void {
     this.thread = thread
     this.from = this.scheduler.steps
+    this.idle = 0
+  }
+
+  /** How many steps of the program have passed. */
+  private get passed(): number {
+    return this.scheduler.steps - this.from + this.idle
+  }
+
+  private step(fiber: Parameters<FiberWatch["saw"]>[0]): (() => void) | undefined {
+    this.watch.saw(fiber)
+    return this.blow()
   }
 
   /** What is done at this step, if anything. */
-  private step(fiber: Parameters<FiberWatch["saw"]>[0]): (() => void) | undefined {
-    this.watch.saw(fiber)
+  private blow(): (() => void) | undefined {
     const { thread } = this
     const next = this.blows[0]
-    if (thread === undefined || next === undefined || this.scheduler.steps - this.from < next.step) return undefined
+    if (thread === undefined || next === undefined || this.passed < next.step) return undefined
     this.blows.shift()
     if (this.place === "") this.place = this.watch.place
     return () => {
@@ -261,23 +275,27 @@ export class ExploredRun {
     }
   }
 
-  /** False when nothing has for too long. */
+  /** False when nothing has for too long. A millisecond is a step: a cancel falls into what is waited for, too. */
   private somethingHappens(): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = quietly(() => setTimeout(() => resolve(false), patience))
-      this.woken = () => {
-        clearTimeout(timer)
+      const over = (happened: boolean) => {
+        clearInterval(timer)
         this.woken = () => {}
-        resolve(true)
+        resolve(happened)
       }
+      let left = patience
+      const pass = () => {
+        this.idle++
+        this.blow()?.()
+        if (--left === 0) over(false)
+      }
+      const timer = quietly(() => setInterval(pass, 1))
+      this.woken = () => over(true)
     })
   }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-/** For how long what is closing is waited for in the real world, in milliseconds. */
-const within = 1000
 
 const inWords = ({ kind, madeAt, what }: LeftOver): string =>
   `a ${kind} was left: ${what}${madeAt[0] === undefined ? "" : `, made at ${madeAt[0]}`}`
