@@ -199,6 +199,31 @@ describe("Interruption.explore", () => {
     })
   )
 
+  it.effect("hits a program of the real world while nothing of it runs", () =>
+    Effect.gen(function* () {
+      const begun = Effect.callback<void>((resume) => {
+        let timer: NodeJS.Timeout | undefined
+        const immediate = setImmediate(() => {
+          timer = setTimeout(() => resume(Effect.void), 20)
+        })
+        return Effect.suspend(() => {
+          clearImmediate(immediate)
+          clearTimeout(timer)
+          return timer === undefined ? Effect.void : Journal.acquired("what had begun")
+        })
+      })
+      const found = yield* Interruption.explore(begun, { live: true })
+      expect(problems(found)).toContain('"what had begun" was acquired and not released')
+    })
+  )
+
+  it.effect("refuses a time to wait that never ends", () =>
+    Effect.gen(function* () {
+      const { message } = yield* Effect.flip(Interruption.explore(sound, { live: true, within: "Infinity" }))
+      expect(message).toContain("is no time to wait. Give a finite one")
+    })
+  )
+
   it.effect(
     "finds what is left in the real world, and says where it was made",
     () =>
