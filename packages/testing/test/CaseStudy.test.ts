@@ -30,7 +30,7 @@ it.each(runnable.filter((one) => !isLive(one)))(
   "the case study has the row of $module: $name",
   { timeout: 30_000 },
   async (one) => {
-    const [row] = await Effect.runPromise(study([one], true))
+    const [row] = await Effect.runPromise(study([one], { quickly: true }))
     expect(rowsOfPage).toContainEqual(cells(row!))
   }
 )
@@ -45,15 +45,22 @@ const known = [
   "Not a valid effect"
 ]
 
+/** What a few hits may show of a program, by what many have. */
+const seenFor: Readonly<Record<string, ReadonlyArray<string>>> = {
+  none: ["none"],
+  few: ["none", "few", "some"],
+  some: ["few", "some"],
+  all: ["all"]
+}
+
 it.each(runnable.filter(isLive))(
   "the case study has the row of $module: $name, in the real world",
   { timeout: 120_000 },
   async (one) => {
-    const [row] = await Effect.runPromise(study([one], true))
+    const [row] = await Effect.runPromise(study([one], { quickly: true }))
     const [module, name, , share] = cells(row!)
     const [, , , shareOfPage] = rowsOfPage.find((cells) => cells[0] === module && cells[1] === name) ?? []
-    if (shareOfPage === "few") expect(share).not.toBe("all")
-    else expect(share).toBe(shareOfPage)
+    expect(seenFor[shareOfPage ?? ""]).toContain(share)
     const unknown = row!.problems.filter((problem) => !known.some((one) => problem.includes(one)))
     expect(unknown).toEqual([])
   }
