@@ -59,6 +59,7 @@ it.each(runnable.filter(isLive))(
   async (one) => {
     const [row] = await Effect.runPromise(study([one], { quickly: true }))
     const [module, name, , share] = cells(row!)
+    expect(row!.cuts).toBe(one.live?.quick)
     const [, , , shareOfPage] = rowsOfPage.find((cells) => cells[0] === module && cells[1] === name) ?? []
     expect(seenFor[shareOfPage ?? ""]).toContain(share)
     const unknown = row!.problems.filter((problem) => !known.some((one) => problem.includes(one)))
