@@ -20,7 +20,7 @@ const dispatched = async (callers: number, tasks: number, call: () => Promise<un
 const tasksOf = (callers: number): number => (callers === 1 ? 10_000 : 50_000)
 
 /** A worker is new for each measurement, and throughput is of one that has been at work for a while: ours and the peers'. */
-const warmUp = 30_000
+const warmUpOf = (callers: number): number => (callers === 1 ? 30_000 : 100_000)
 
 /** With the callers as fibers, as an Effect app has them. */
 const dispatchInPool = (callers: number): Measure =>
@@ -44,13 +44,13 @@ const dispatchInPool = (callers: number): Measure =>
           () => ((performance.now() - start) * 1000) / tasks
         )
       })
-    return Effect.andThen(run(warmUp), run(tasksOf(callers)))
+    return Effect.andThen(run(warmUpOf(callers)), run(tasksOf(callers)))
   })
 
 const dispatchInPiscina = (callers: number): Measure =>
   inPiscina(callers, async (pool) => {
     const call = () => pool.run({ a: 1, b: 2 })
-    await dispatched(callers, warmUp, call)
+    await dispatched(callers, warmUpOf(callers), call)
     return dispatched(callers, tasksOf(callers), call)
   })
 
@@ -71,7 +71,7 @@ const dispatchBare =
         waiting.set(++last, resolve)
         worker.postMessage({ id: last, a: 1, b: 2 })
       })
-    await dispatched(callers, warmUp, call)
+    await dispatched(callers, warmUpOf(callers), call)
     const micros = await dispatched(callers, tasksOf(callers), call)
     await worker.terminate()
     return micros
@@ -100,7 +100,7 @@ export const comparisons: ReadonlyArray<Comparison> = [
     id: "worker-dispatch-64-against-effect-rpc",
     unit: "us a task",
     ours: dispatchInPool(64),
-    peer: dispatchInRpc(64, warmUp, tasksOf(64)),
+    peer: dispatchInRpc(64, warmUpOf(64), tasksOf(64)),
     direction: "at least",
     target: 10,
     rounds: 3
