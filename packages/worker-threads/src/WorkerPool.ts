@@ -40,8 +40,8 @@ import * as WorkerError from "./WorkerError.ts"
  * - `startWithin`: how long a worker may take until it is ready (default: 30 seconds); then it is ended, and an attempt
  *   to start it has failed
  * - `concurrency`: how many tasks a worker runs at a time (default 1)
- * - `queue`: how many tasks may wait for a worker, and whether one more waits to be taken or fails with `QueueFull`
- *   (default: without bound)
+ * - `queue`: how many tasks may wait beyond those that a worker runs or is started for, and whether one more waits to be
+ *   taken or fails with `QueueFull` (default: without bound)
  * - `escalation`: what a task climbs that is ended without naming one (default: `interrupt` for one second, `unwind`
  *   for one, then `kill`)
  * - `hostLeases`: what its workers may ask this thread to acquire and keep for them (default: nothing)

@@ -339,6 +339,22 @@ describe("faults", () => {
       { queue: { bound: 1, whenFull: "fail" } }
     )
   )
+
+  it(
+    "a queue without places takes as many tasks as workers can be started for, and no more",
+    withPool(
+      (pool) =>
+        Effect.gen(function* () {
+          const cells = makeCells()
+          yield* Effect.forkChild(pool.execute("Mark", { cells }), { startImmediately: true })
+          const early = yield* Effect.exit(pool.execute("Add", { a: 1, b: 1 }))
+          yield* whenSet(cells, 0)
+          const late = yield* Effect.exit(pool.execute("Add", { a: 1, b: 1 }))
+          expect([early, late].map(workerErrorOf)).toEqual(["QueueFull", "QueueFull"])
+        }),
+      { size: { min: 0, max: 1 }, queue: { bound: 0, whenFull: "fail" } }
+    )
+  )
 })
 
 describe("unwind", () => {

@@ -114,8 +114,18 @@ export class Crew implements Listener {
   get hasRoom(): boolean {
     return (
       this.state._tag === "Open" &&
-      (this.options.bound === Infinity || this.line.size < this.options.bound || this.idlest() !== undefined)
+      (this.options.bound === Infinity ||
+        this.line.size < this.options.bound + this.coming ||
+        this.idlest() !== undefined)
     )
+  }
+
+  /** How many tasks the workers can take that are being started, or that would be for one more task. */
+  private get coming(): number {
+    if (this.isPausing) return 0
+    let workers = this.options.max - this.workers.size
+    for (const worker of this.workers) if (worker.isStarting) workers++
+    return workers * this.options.concurrency
   }
 
   /** Completes when there is room for one more task. */
