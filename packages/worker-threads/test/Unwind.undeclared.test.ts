@@ -2,7 +2,8 @@ import { Deferred, Effect, Fiber, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import { Attachment } from "../src/internal/attachment.ts"
 import * as Debugger from "../src/internal/debugger.ts"
-import { Harness } from "./fixtures/unwind-harness.ts"
+import { withBundle } from "./fixtures/bundle.ts"
+import { Harness, workerUrl } from "./fixtures/unwind-harness.ts"
 import { endless } from "./fixtures/unwind-hogs.ts"
 
 // `Atomics.wait` and a regular expression come to no halt: nothing of JavaScript runs in them.
@@ -32,6 +33,18 @@ describe("unwindUndeclared", { timeout: 20_000 }, () => {
     harness.openGate(masked)
     await harness.answer("Ended", masked)
   })
+
+  it("is refused in a bundle, where what runs can't be told from Effect", () =>
+    withBundle(workerUrl, async (bundle) => {
+      await using harness = await Harness.open(bundle)
+      const id = await harness.started({ hog: "gated", declared: false })
+      expect(await harness.unwindUndeclared(id)).toMatchObject({
+        _tag: "Refused",
+        why: expect.stringContaining("Keep effect out of the worker's bundle")
+      })
+      harness.openGate(id)
+      expect((await harness.answer("Ended", id)).value).toBe(42)
+    }))
 
   it("ends nothing where no fiber runs, and nothing of it is left for what runs next", async () => {
     await using harness = await Harness.open()

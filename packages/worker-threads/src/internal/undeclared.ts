@@ -38,7 +38,9 @@ const judge = (halt: Debugger.Halt, task: number): Effect.Effect<Debugger.Verdic
     const top = halt.frames[0]
     const loops = halt.frames.filter(isLoop)
     if (top === undefined || loops[0] === undefined) return refused("what runs is not a fiber")
-    if (!runsUserCode(halt.frames, loops[0])) return refused("it is about to go on by itself")
+    const library = libraryOf(loops[0])
+    if (library === undefined) return refused(bundled)
+    if (!runsUserCode(halt.frames, loops[0], library)) return refused("it is about to go on by itself")
     for (const frame of loops) {
       yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
     }
@@ -62,10 +64,17 @@ const resumption = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame)
 
 const refused = (why: string): Debugger.Verdict<Outcome> => ({ value: { _tag: "Refused", why }, end: false })
 
+/** The folder of Effect's modules; undefined where they are in one file with all others. */
+const libraryOf = (loop: Debugger.Frame): string | undefined => {
+  const at = loop.url.search(/internal\/[^/]*$/)
+  return at < 0 ? undefined : loop.url.slice(0, at)
+}
+
+const bundled =
+  "its code is in one file with Effect's, so that the two can't be told apart. Keep effect out of the worker's bundle, or put what may take long into Blocking.interruptible"
+
 /** Effect itself must not be ended in the middle of a step: it may have taken a finalizer off its stack. */
-const runsUserCode = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame): boolean => {
-  const library = loop.url.replace(/internal\/[^/]*$/, "")
-  return frames
+const runsUserCode = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame, library: string): boolean =>
+  frames
     .slice(0, frames.indexOf(loop))
     .some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
-}
