@@ -63,7 +63,7 @@ const tests = (node: string, projects: ReadonlyArray<string> = []): Outcome => {
 }
 
 /** The projects whose tests see a difference between the versions of Node. */
-const versioned = ["core", "worker-threads", "examples"]
+const versioned = ["core", "worker-threads", "laws", "examples"]
 
 const testsOn = (major: Nodes.Major): Outcome => {
   const binary = Nodes.find(major)
