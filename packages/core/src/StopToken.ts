@@ -40,10 +40,11 @@ export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect
 })
 
 /**
- * How many checks of a thread share one look at the clock and at shared memory; what is known here is seen by each. It is
- * odd, so that two tokens that are checked by turns both get to look.
+ * How many checks of a thread share one look at the clock and at shared memory; what is known here is seen by each. They
+ * are odd, so that two tokens that are checked by turns both get to look. `told` is for threads that are told when there
+ * is something to be seen.
  */
-const stride = 63
+const stride = { asking: 63, told: 1023 } as const
 
 /**
  * What is known of a reason while its message can't be delivered: whoever is told this is interrupted soon, with the
@@ -61,12 +62,15 @@ class NodeToken implements StopToken {
   private readonly deadline: number
   private readonly clock: Clock.Clock
   private readonly checks: Checks
+  private readonly stride: number
 
   constructor(node: ThreadNode, deadline: number, clock: Clock.Clock) {
     this.node = node
     this.deadline = deadline
     this.clock = clock
-    this.checks = node.checks ??= { left: 0 }
+    this.checks = node.checks ??= new Int32Array(1)
+    const isTold = node.flags === undefined || node.flags.checks === this.checks
+    this.stride = isTold && deadline === Infinity ? stride.told : stride.asking
   }
 
   get stopRequested(): boolean {
@@ -94,12 +98,16 @@ class NodeToken implements StopToken {
 
   /** A method, as the engine inlines that better than a closure. */
   check(): void {
-    if (--this.checks.left < 0) this.look()
+    // It has one element.
+    if (--this.checks[0]! < 0) this.look()
   }
 
   private look(): void {
-    if (this.interrupted) throw CancelReason.toError(this.reason!)
-    this.checks.left = stride - 1
+    // Before it looks: what comes after that sets it to none again.
+    this.checks[0] = this.stride - 1
+    if (!this.interrupted) return
+    this.checks[0] = 0
+    throw CancelReason.toError(this.reason!)
   }
 
   private get late(): boolean {

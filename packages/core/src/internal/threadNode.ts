@@ -55,15 +55,15 @@ export interface LeaseEntry {
   next: LeaseEntry | undefined
 }
 
-/** How many checks of a token are left until it looks; set to none by a cancel. One for all tokens of a thread. */
-export interface Checks {
-  left: number
-}
+/** How many checks of a token are left until it looks; set to none by a cancel. One word for all tokens of a thread. */
+export type Checks = Int32Array
 
 /** Requests in shared memory. */
 export interface Flags {
   readonly stopRequested: boolean
   readonly interrupted: boolean
+  /** Is set to none by whoever makes a request, so that the thread need not look for one. */
+  readonly checks: Checks
 }
 
 export type Fate = "released" | "failed" | "timedOut" | "lost"
@@ -271,7 +271,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
     }
     const first = state._tag === "Stopping" ? state.reason : reason
     const fresh = same(first, reason) ? only(first) : [first, reason]
-    if (this.checks !== undefined) this.checks.left = 0
+    if (this.checks !== undefined) this.checks[0] = 0
     this.state = cancelled(first, fresh.length === 1 ? none : [reason], rung)
     if (this.controller !== undefined || this.stopController !== undefined) {
       const error = CancelReason.toError(first)

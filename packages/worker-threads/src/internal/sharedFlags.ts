@@ -4,10 +4,12 @@ import * as ControlBlock from "./controlBlock.ts"
 export class SharedFlags {
   private readonly control: ControlBlock.ControlBlock
   private readonly slot: number
+  readonly checks: Int32Array
 
   constructor(control: ControlBlock.ControlBlock, slot: number) {
     this.control = control
     this.slot = slot
+    this.checks = ControlBlock.checks(control, slot)
   }
 
   get stopRequested(): boolean {
