@@ -1,6 +1,6 @@
 /** Removes what the compiler wrote, so that the next build starts from nothing. */
 import { globSync, rmSync } from "node:fs"
 
-for (const path of globSync(["packages/*/dist", "{.,packages/*,examples}/node_modules/.cache"])) {
+for (const path of globSync(["packages/*/dist", ".cache", "{.,packages/*,examples}/node_modules/.cache"])) {
   rmSync(path, { recursive: true, force: true })
 }

@@ -31,7 +31,7 @@ interface VitestReport {
 }
 
 /** Hundreds of workers and processes load the same modules: they are compiled once. */
-const cache = join(import.meta.dirname, "../node_modules/.cache/node-compile")
+const cache = join(import.meta.dirname, "../.cache/node-compile")
 
 const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
   const { error, status } = spawnSync(command, args, {

@@ -102,6 +102,7 @@ it("the tour, where the inspector is not to be had, says what it leaves out and 
 
   const ran = await runTour({ nodeArgs: permissions })
 
+  expect(ran.errors).toBe("")
   expect(scenes(ran).map(({ name, ended }) => [name, ended])).toEqual([
     ...fibers.map(([name, , ended]) => [name, ended]),
     ["ladder on a worker", "kill"],

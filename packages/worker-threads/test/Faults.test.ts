@@ -28,6 +28,8 @@ const makePool = (fault: string, tokens: Tokens, options?: Partial<WorkerPool.Op
         stderr: true
       }),
     size: 2,
+    // On a busy machine even what obeys at once takes its time.
+    escalation: { interrupt: "20 seconds", unwind: "1 second", kill: "1 second" },
     hostLeases: [
       HostLease.handler(Token, (name) =>
         Effect.acquireRelease(

@@ -101,6 +101,21 @@ describe("RingWriter.mustCall", () => {
   })
 })
 
+describe("RingReader.watch", () => {
+  it("is awake until something comes, and asleep when nothing has", () => {
+    const { reader, writer } = open()
+    expect(reader.watch(0)).toBe(false)
+    expect(writer.mustCall()).toBe(true)
+    writer.write(1, 0, 0, "one")
+    expect(reader.watch(0)).toBe(true)
+    writer.write(2, 0, 0, "two")
+    expect(writer.mustCall()).toBe(false)
+    expect(take(reader).length).toBe(2)
+    expect(reader.watch(0)).toBe(false)
+    expect(writer.mustCall()).toBe(true)
+  })
+})
+
 describe("RingReader.read", () => {
   it("throws BadWords for what no writer has written", () => {
     fc.assert(

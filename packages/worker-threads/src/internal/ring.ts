@@ -28,6 +28,9 @@ const positions = 2 * length - 1
 /** The largest entry, so that one can't fill the ring. */
 const maxEntry = 1024
 
+/** How often a reader that watches looks until it looks at the time. */
+const looksAtOnce = 100
+
 /** The memory of a ring, whose reader is asleep. */
 export const make = (): SharedArrayBuffer => new SharedArrayBuffer((header + length) * 4)
 
@@ -103,6 +106,16 @@ export class RingReader {
       take(first, second, third, value)
     }
     return count
+  }
+
+  /** Is awake, and looks until something is there; false where nothing has come in time, and the reader sleeps. */
+  watch(millis: number): boolean {
+    Atomics.store(this.state, awake, 1)
+    const end = performance.now() + millis
+    do {
+      for (let i = 0; i < looksAtOnce; i++) if (Atomics.load(this.state, tail) !== this.at) return true
+    } while (performance.now() < end)
+    return !this.sleep()
   }
 
   /** False where something has come in the meantime, and the reader stays awake. */

@@ -23,6 +23,7 @@ import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
 import * as CurrentTask from "./currentTask.ts"
 import { mirrorLeases } from "./leaseMirror.ts"
+import { Lingering } from "./lingering.ts"
 import * as Lineage from "./lineage.ts"
 import { call, decodeToWorker, type Handshake, type ToHost, type ToWorker } from "./message.ts"
 import { Outbox } from "./outbox.ts"
@@ -128,6 +129,9 @@ interface Options {
 /** How many tasks are taken from the ring before others have their turn. */
 const startsAtOnce = 256
 
+/** For how long tasks that come one by one are run before others have their turn. */
+const budgetMillis = 0.5
+
 class WorkerRuntime implements Worker {
   readonly control: ControlBlock.ControlBlock
   readonly outbox: Outbox<ToHost>
@@ -139,6 +143,7 @@ class WorkerRuntime implements Worker {
   private readonly slotFlags: Array<SharedFlags> = []
   private readonly starts: Ring.RingReader
   private readonly values: Ring.RingWriter
+  private readonly lingering: Lingering
 
   constructor(options: Options) {
     this.options = options
@@ -148,6 +153,7 @@ class WorkerRuntime implements Worker {
     this.byIndex = options.handshake.names.map((name) => options.entries.get(name))
     this.starts = new Ring.RingReader(options.handshake.starts)
     this.values = new Ring.RingWriter(options.handshake.values)
+    this.lingering = new Lingering(this.starts)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.tasks = new SlotTable(ControlBlock.slots(options.control))
     mirrorLeases(options.outbox, options.thread, this.tasks)
@@ -164,10 +170,23 @@ class WorkerRuntime implements Worker {
       this.readStarts()
       // What is of nobody's protocol comes from nobody that this worker serves.
       if (raw !== call) for (const message of decodeToWorker(raw) ?? []) this.take(message)
-      scheduler.runLine()
+      this.runLine()
     })
     Lineage.toHost((message) => this.outbox.putNow(message))
     this.outbox.putNow({ _tag: "Ready" })
+  }
+
+  /** Runs what is in line, and what comes right after. Whatever of it is ended by force, the ring's reader sleeps by then. */
+  private runLine(): void {
+    const { scheduler } = this.options
+    const end = performance.now() + budgetMillis
+    scheduler.runLine()
+    while (this.tasks.size === 0 && performance.now() < end) {
+      this.outbox.flush()
+      if (!this.lingering.watch()) return
+      this.readStarts()
+      scheduler.runLine()
+    }
   }
 
   /** Puts tasks in line. One that is ended by force does not keep it from looking again. */
