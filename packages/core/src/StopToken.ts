@@ -44,7 +44,7 @@ export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect
  * are odd, so that two tokens that are checked by turns both get to look. `told` is for threads that are told when there
  * is something to be seen.
  */
-const stride = { asking: 63, told: 1023 } as const
+const stride = { asking: 63, told: 4095 } as const
 
 /**
  * What is known of a reason while its message can't be delivered: whoever is told this is interrupted soon, with the

@@ -249,7 +249,7 @@ export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseO
  * Makes requests that arrive in shared memory visible to a thread and to all that it spawns from now on. `checks` is one
  * word, which whoever makes a request sets to 0: the tokens of the thread itself count it down, and look at the flags
  * when it is below. A request is missed there only if it falls into the nanosecond of a count, and then is seen after
- * some 1,000 checks.
+ * some 4,000 checks.
  *
  * @category constructors
  * @since 0.1.0

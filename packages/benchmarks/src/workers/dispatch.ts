@@ -20,7 +20,7 @@ const dispatched = async (callers: number, tasks: number, call: () => Promise<un
 const tasksOf = (callers: number): number => (callers === 1 ? 10_000 : 50_000)
 
 /** A worker is new for each measurement, and throughput is of one that has been at work for a while: ours and the peers'. */
-const warmUpOf = (callers: number): number => (callers === 1 ? 30_000 : 100_000)
+const warmUpOf = (callers: number): number => (callers === 1 ? 30_000 : 200_000)
 
 /** With the callers as fibers, as an Effect app has them. */
 const dispatchInPool = (callers: number): Measure =>
