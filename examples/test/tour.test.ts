@@ -14,8 +14,11 @@ beforeEach(async () => {
 afterEach(() => rm(temporary, { recursive: true }))
 
 /** Runs the tour with a folder for temporary files that is its own. */
-const runTour = (options: Parameters<typeof runFile>[1] = {}) =>
-  runFile(main, { ...options, env: { TMPDIR: temporary, TEMP: temporary, TMP: temporary } })
+const runTour = async (options: Parameters<typeof runFile>[1] = {}): Promise<Ran> => {
+  const ran = await runFile(main, { ...options, env: { TMPDIR: temporary, TEMP: temporary, TMP: temporary } })
+  if (Number.isNaN(account(ran).left)) throw new Error(`It did not come to its last line: ${ran.errors}`)
+  return ran
+}
 
 const account = (ran: Ran) => {
   const [, acquired, released, left] = /^(\d+) acquired, (\d+) released, (\d+) left$/.exec(ran.lines.at(-1) ?? "") ?? []

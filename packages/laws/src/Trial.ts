@@ -9,7 +9,7 @@ import * as WorkerAdapter from "./WorkerAdapter.ts"
 
 export interface Trial {
   readonly adapter: "fibers" | "workers"
-  readonly law: Name
+  readonly law: Name | "model"
   readonly budget: Search.Budget
 }
 
@@ -40,10 +40,10 @@ const killing: ReadonlySet<Name> = new Set([
   "crash-contained"
 ])
 
-export const isKilling = (law: Name): boolean => killing.has(law)
+export const isKilling = (law: Trial["law"]): boolean => law !== "model" && killing.has(law)
 
 /** What costs a worker or half a second now and then is cut less often. */
-export const budgetOf = (adapter: Trial["adapter"], law: Name, deep: boolean): Search.Budget => {
+export const budgetOf = (adapter: Trial["adapter"], law: Trial["law"], deep: boolean): Search.Budget => {
   const budget = budgets[adapter][deep ? "deep" : "quick"]
   return adapter === "workers" && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
 }
@@ -53,7 +53,7 @@ export const select = (asked: Asked): ReadonlyArray<Trial> =>
   (["fibers", "workers"] as const).flatMap((adapter) => {
     if (asked.adapter !== undefined && asked.adapter !== adapter) return []
     const lacks = adapter === "fibers" ? Adapter.fibers.lacks : {}
-    return Adapter.applying({ ...Adapter.fibers, lacks })
+    return [...Adapter.applying({ ...Adapter.fibers, lacks }), "model" as const]
       .filter((law) => asked.law === undefined || asked.law === law)
       .map((law) => ({ adapter, law, budget: adjusted(budgetOf(adapter, law, asked.deep === true), asked) }))
   })
@@ -88,7 +88,7 @@ export const runAll = async (trials: ReadonlyArray<Trial>, done: (result: Result
 /** One trial. */
 export const run = async ({ budget, law }: Trial, adapter: Adapter.Adapter): Promise<Result> => {
   const start = performance.now()
-  const finding = await Search.run(law, adapter, budget)
+  const finding = await (law === "model" ? Search.model(adapter, budget) : Search.run(law, adapter, budget))
   return { finding, seconds: (performance.now() - start) / 1000 }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Tries the laws and prints a table, law by adapter:
+ * Tries the laws, compares the adapters with the model, and prints a table, law by adapter:
  *
  *     pnpm laws [--deep] [--adapter fibers|workers] [--law NAME] [--programs N] [--seed N] [--json FILE]
  *

@@ -1,9 +1,6 @@
-/** The laws on worker threads that need no worker to be killed. */
+/** The laws on worker threads that need no worker to be killed, and the comparison with the model. */
 import * as Law from "@quiesce/testing/Law"
 import { isKilling } from "../src/Trial.ts"
 import { suiteOnWorkers } from "./support.ts"
 
-suiteOnWorkers(
-  { kills: false, thorough: false },
-  Law.names.filter((law) => !isKilling(law))
-)
+suiteOnWorkers({ kills: false, thorough: false }, [...Law.names.filter((law) => !isKilling(law)), "model"])

@@ -6,7 +6,7 @@ import { afterAll } from "vitest"
 import { budgetOf } from "../src/Trial.ts"
 import * as WorkerAdapter from "../src/WorkerAdapter.ts"
 
-export const suiteOnWorkers = (costs: WorkerAdapter.Options, laws: ReadonlyArray<Name>): void => {
+export const suiteOnWorkers = (costs: WorkerAdapter.Options, laws: ReadonlyArray<Name | "model">): void => {
   const adapter = WorkerAdapter.make(Math.min(4, availableParallelism()), costs)
   for (const law of laws) Laws.suite(adapter, { ...budgetOf("workers", law, false), only: [law] })
   afterAll(() => adapter.close())

@@ -80,6 +80,31 @@ const tree = { Acquire: 2, Scoped: 2, Sleep: 2, Fork: 4, Join: 1, Finally: 1, In
 const regions = { Receive: 3, Deadline: 2, UntilStopped: 2, Sleep: 3, Checkpoint: 2, Acquire: 2, Fork: 2 }
 
 /**
+ * What adapters are compared with the model on.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const modelled: LawCase = {
+  mix: {
+    weights: {
+      Acquire: 6,
+      Sleep: 3,
+      Checkpoint: 2,
+      Spin: 2,
+      Fail: 1,
+      Scoped: 3,
+      Mask: 3,
+      Restore: 2,
+      Attempt: 2,
+      Finally: 3
+    },
+    releases: ["Ok", "Fail", "Die", "Slow", "Hang", "Spin"]
+  },
+  plan: waiting(once)
+}
+
+/**
  * The case of each law.
  *
  * @category constructors

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, type TestContext } from "vitest"
 import { type Adapter, applying } from "./Adapter.ts"
 import { type Check as AnyCheck, checks } from "./internal/checks.ts"
 import * as Law from "./Law.ts"
@@ -26,7 +26,8 @@ export type Check = AnyCheck
 export const laws: Readonly<Record<Law.Name, Check>> = checks
 
 /**
- * Registers a test for each law that applies to an adapter, or for those of `only`. Call it in a test file.
+ * Registers a test for each law that applies to an adapter, and one that compares it with the model; or those of `only`.
+ * Call it in a test file.
  *
  * ```ts
  * import { Adapter, Laws } from "@quiesce/testing"
@@ -40,18 +41,27 @@ export const laws: Readonly<Record<Law.Name, Check>> = checks
 export const suite = (
   adapter: Adapter,
   options: Search.Budget & {
-    readonly only?: ReadonlyArray<Law.Name> | undefined
+    readonly only?: ReadonlyArray<Law.Name | "model"> | undefined
     readonly timeout?: number | undefined
   } = {}
 ): void => {
-  const { only = Law.names, timeout = 300_000, ...budget } = options
+  const { only, timeout = 300_000, ...budget } = options
+  const isWanted = (name: Law.Name | "model"): boolean => only?.includes(name) ?? true
   describe(`the laws on ${adapter.name}`, () => {
-    for (const law of applying(adapter).filter((name) => only.includes(name))) {
-      it(`${law}: ${Law.statements[law]}`, { timeout }, async ({ annotate }) => {
-        const finding = await Search.run(law, adapter, budget)
-        await annotate(Search.render(finding))
-        expect(Search.render(finding)).toContain(" 0 counterexamples")
-      })
+    for (const law of applying(adapter).filter(isWanted)) {
+      it(`${law}: ${Law.statements[law]}`, { timeout }, ({ annotate }) =>
+        holds(Search.run(law, adapter, budget), annotate)
+      )
     }
+    if (!isWanted("model")) return
+    it("model: what happens is what a model without any runtime allows", { timeout }, ({ annotate }) =>
+      holds(Search.model(adapter, budget), annotate)
+    )
   })
+}
+
+const holds = async (search: Promise<Search.Finding>, annotate: TestContext["annotate"]): Promise<void> => {
+  const finding = Search.render(await search)
+  await annotate(finding)
+  expect(finding).toContain(" 0 counterexamples")
 }

@@ -7,9 +7,10 @@
 import * as fc from "fast-check"
 import type { Adapter } from "./Adapter.ts"
 import * as Arbitrary from "./Arbitrary.ts"
-import { checks } from "./internal/checks.ts"
+import { type Check, checks } from "./internal/checks.ts"
 import type { Name } from "./Law.ts"
-import { cases } from "./LawCase.ts"
+import { cases, type LawCase, modelled } from "./LawCase.ts"
+import * as Model from "./Model.ts"
 import type { Outcome } from "./Outcome.ts"
 import * as Scenario from "./Scenario.ts"
 
@@ -41,18 +42,20 @@ export interface Counterexample {
 }
 
 /**
- * What a search has found. `programs` counts all programs, `whole` those of them that were cut at every step.
+ * What a search has found. `programs` counts all programs, `whole` those of them that were cut at every step, `undecided`
+ * the runs that the model has nothing to say of, where it was asked.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Finding {
-  readonly law: Name
+  readonly law: Name | "model"
   readonly adapter: string
   readonly programs: number
   readonly whole: number
   readonly cuts: number
   readonly seed: number
+  readonly undecided?: number | undefined
   readonly counterexample: Counterexample | undefined
 }
 
@@ -76,22 +79,46 @@ class Broken extends Error {
  * @category runners
  * @since 0.1.0
  */
-export const run = async (law: Name, adapter: Adapter, budget: Budget = {}): Promise<Finding> => {
-  const { cuts = 20, programs = 1000, seed = defaultSeed, whole = 200 } = budget
-  const { mix, plan } = cases[law]
+export const run = (law: Name, adapter: Adapter, budget: Budget = {}): Promise<Finding> =>
+  search(law, cases[law], checks[law], adapter, budget)
+
+/**
+ * Searches for a run that the model does not allow, among the programs that it knows.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const model = async (adapter: Adapter, budget: Budget = {}): Promise<Finding> => {
+  let undecided = 0
+  const check = (outcome: Outcome): ReadonlyArray<string> => {
+    const compared = Model.compare(outcome)
+    if (compared._tag === "Undecided") undecided++
+    return compared._tag === "Unlike" ? [compared.problem] : []
+  }
+  const finding = await search("model", modelled, check, adapter, budget)
+  return { ...finding, undecided }
+}
+
+const search = async (
+  law: Finding["law"],
+  { mix, plan }: LawCase,
+  check: Check,
+  adapter: Adapter,
+  { cuts = 20, programs = 1000, seed = defaultSeed, whole = 200 }: Budget
+): Promise<Finding> => {
   const counted = { programs: 0, cuts: 0 }
-  const search = (of: Arbitrary.Mix, most: number, numRuns: number) =>
+  const among = (of: Arbitrary.Mix, most: number, numRuns: number) =>
     fc.check(
       fc.asyncProperty(Arbitrary.scenario(of, plan), async (scenario) => {
         counted.programs++
-        counted.cuts += await explore(law, adapter, scenario, most)
+        counted.cuts += await explore(check, adapter, scenario, most)
       }),
       { numRuns, seed }
     )
   const found = async (small: boolean): Promise<fc.RunDetails<[Scenario.Scenario]>> =>
     small
-      ? search({ ...mix, depth: Math.min(2, mix.depth ?? 3), length: 2 }, Infinity, whole)
-      : search(mix, cuts, programs)
+      ? among({ ...mix, depth: Math.min(2, mix.depth ?? 3), length: 2 }, Infinity, whole)
+      : among(mix, cuts, programs)
   const small = await found(true)
   const inSmall = counted.programs
   const details = small.failed ? small : await found(false)
@@ -115,25 +142,25 @@ const counterexampleOf = (details: fc.RunDetails<[Scenario.Scenario]>): Countere
 }
 
 /** Runs a scenario whole and cut at its steps, and throws what breaks the law. Gives the number of runs. */
-const explore = async (law: Name, adapter: Adapter, scenario: Scenario.Scenario, most: number): Promise<number> => {
+const explore = async (check: Check, adapter: Adapter, scenario: Scenario.Scenario, most: number): Promise<number> => {
   const ran = adapter.run(scenario, null)
   const whole = ran instanceof Promise ? await ran : ran
-  verify(law, whole)
+  verify(check, whole)
   const cuts = scenario.plan.length === 0 ? [] : Scenario.cutsOf(whole.steps, most, whole.steps)
   const parallel = adapter.parallel ?? 1
   for (let done = 0; done < cuts.length; done += parallel) {
     const running = cuts.slice(done, done + parallel).map((cut) => adapter.run(scenario, cut))
     // What runs at once is not awaited: that would cost as much as the run. The rest have all ended before any is judged.
     const outcomes = running.every(isOutcome) ? running : await Promise.all(running.map(async (outcome) => outcome))
-    for (const outcome of outcomes) verify(law, outcome)
+    for (const outcome of outcomes) verify(check, outcome)
   }
   return cuts.length + 1
 }
 
 const isOutcome = (ran: Outcome | Promise<Outcome>): ran is Outcome => !(ran instanceof Promise)
 
-const verify = (law: Name, outcome: Outcome): void => {
-  const problems = checks[law](outcome)
+const verify = (check: Check, outcome: Outcome): void => {
+  const problems = check(outcome)
   if (problems.length > 0) throw new Broken(outcome, problems)
 }
 
@@ -143,8 +170,9 @@ const verify = (law: Name, outcome: Outcome): void => {
  * @category conversions
  * @since 0.1.0
  */
-export const render = ({ adapter, counterexample, cuts, law, programs, seed, whole }: Finding): string => {
-  const line = `${law} on ${adapter}: ${programs} programs, ${whole} of them cut at every step, ${cuts} cuts, ${counterexample === undefined ? 0 : 1} counterexamples (seed ${seed})`
+export const render = ({ adapter, counterexample, cuts, law, programs, seed, undecided, whole }: Finding): string => {
+  const open = undecided === undefined ? "" : `, ${undecided} of them undecided`
+  const line = `${law} on ${adapter}: ${programs} programs, ${whole} of them cut at every step, ${cuts} cuts${open}, ${counterexample === undefined ? 0 : 1} counterexamples (seed ${seed})`
   if (counterexample === undefined) return line
   const { cut, path, problems, scenario } = counterexample
   return `${line}\n  path ${path}, cut at ${cut}: ${problems.join("; ")}\n  ${JSON.stringify(scenario)}`

@@ -18,7 +18,7 @@ export const acquire = (place: Place, instruction: Of<"Acquire">, spawn: Spawn):
     const lease = `${thread}/${place.own.leases++}`
     let noted = false
     const acquired = (): string => {
-      if (!noted) world.note({ _tag: "Acquired", thread, lease, scope: place.scope })
+      if (!noted) world.note({ _tag: "Acquired", thread, lease, scope: place.scope, unsure: instruction.interruptible })
       noted = true
       return lease
     }
