@@ -96,28 +96,32 @@ const run = (program: Program, cancel: Cancel | undefined): Machine => {
   return machine
 }
 
-/** What may follow where the interrupt was asked for after `before` had been observed: it was seen at the next point. */
+/**
+ * What may follow where the interrupt was asked for after `before` had been observed: it was seen at the next point. Where
+ * a synchronous section ran just then, it may have been told only when the thread waited for something.
+ */
 const cancelled = (outcome: Outcome, asked: Asked, real: ReadonlyArray<Observable>): ReadonlyArray<Machine> => {
   const later = observablesOf(outcome.events.slice(outcome.events.indexOf(asked)), outcome.events)
   const before = real.length - later.length
-  return possible(outcome.scenario.program, asked.at, ({ at, seen }) => at > asked.at || seen > before, before)
+  const inSection = real[before - 1]?.what === "spinning"
+  const isMissed = ({ at, seen, waits }: Mark): boolean => (at > asked.at || seen > before) && (waits || !inSection)
+  return possible(outcome.scenario.program, asked.at, isMissed, before)
 }
 
-/** Tries one point after another, from the last one that was passed before the cancel was asked for. */
+/** Tries one point after another at which the cancel may have been seen; `isMissed` are those that it can't have passed. */
 const possible = (
   program: Program,
   at: number,
-  isLater: (mark: Mark) => boolean,
+  isMissed: (mark: Mark) => boolean,
   before = 0
 ): ReadonlyArray<Machine> => {
   const machines: Array<Machine> = []
   for (let point = 1; ; point++) {
-    const machine = run(program, { at, point })
+    const machine = run(program, { at, before, point })
     const { isCancelled, marks, observed } = machine
-    const last = isCancelled ? marks.at(-2) : marks.at(-1)
+    const passed = isCancelled ? marks.slice(0, -1) : marks
     const seen = isCancelled ? marks.at(-1)! : { at: Infinity, seen: observed.length }
-    const isTooEarly = seen.at < at || seen.seen < before
-    if (!isTooEarly && (last === undefined || !isLater(last))) machines.push(machine)
+    if (seen.at >= at && seen.seen >= before && !passed.some(isMissed)) machines.push(machine)
     if (!isCancelled) return machines
   }
 }

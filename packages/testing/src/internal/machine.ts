@@ -23,16 +23,21 @@ export const failed = 1
 export const died = 2
 export const interrupted = 4
 
-/** When the cancel is asked for, and the point at which it is seen. */
+/**
+ * When the cancel is asked for, after how much has been observed, and the point at which it is seen. Where a synchronous
+ * section runs while it is asked for, that has lasted until then.
+ */
 export interface Cancel {
   readonly at: number
+  readonly before: number
   readonly point: number
 }
 
-/** A point that was passed: the time, and how much had been observed by then. */
+/** A point that was passed: the time, how much had been observed by then, and whether the thread waited there. */
 export interface Mark {
   readonly at: number
   readonly seen: number
+  readonly waits: boolean
 }
 
 /** What the machine does not know how to do. */
@@ -85,22 +90,25 @@ export class Machine {
     this.observe(`${what} ${exit === ok ? "succeeded" : "failed"}`)
   }
 
-  private observeAll(...whats: ReadonlyArray<string>): void {
-    for (const what of whats) this.observe(what)
+  private spinning(): void {
+    const { cancel } = this
+    this.observe("spinning")
+    if (cancel?.before === this.observed.length) this.now = Math.max(this.now, cancel.at)
   }
 
   /** Whether the thread ends at this point, which is none under a mask. */
-  private ends(masked: boolean, waits = 0): boolean {
+  private ends(masked: boolean, sleep?: number): boolean {
     if (masked) return false
     if (this.isCancelled) return true
     const { cancel } = this
     // What is asked for while it waits is seen then.
-    this.marks.push({ at: this.now + waits, seen: this.observed.length })
+    const waits = sleep !== undefined
+    this.marks.push({ at: this.now + (sleep ?? 0), seen: this.observed.length, waits })
     if (cancel?.point !== this.marks.length) return false
     this.isCancelled = true
     // While it waits, it is woken when it is cancelled.
-    if (waits > 0) this.now = Math.min(Math.max(this.now, cancel.at), this.now + waits)
-    this.marks[this.marks.length - 1] = { at: this.now, seen: this.observed.length }
+    if (waits) this.now = Math.min(Math.max(this.now, cancel.at), this.now + sleep)
+    this.marks[this.marks.length - 1] = { at: this.now, seen: this.observed.length, waits }
     return true
   }
 
@@ -187,7 +195,7 @@ export class Machine {
 
   private spin({ how }: Of<"Spin">, masked: boolean): number {
     const shielded = masked || how === "uninterruptible"
-    this.observe("spinning")
+    this.spinning()
     // Where it can be ended while it runs.
     if (how === "interruptible" && this.ends(shielded)) return interrupted
     this.observe("spun")
@@ -209,8 +217,10 @@ export class Machine {
     this.observe(isCut ? `releasing ${lease}, cut at ${end}` : `releasing ${lease}`)
     if (release._tag === "Spawn" || release._tag === "Cancel")
       throw new Undecided(`a release that does ${release._tag}`)
-    if (release._tag === "Spin") this.observeAll("spinning", "spun")
-    this.now = end
+    if (release._tag === "Spin") {
+      this.spinning()
+      this.observe("spun")
+    } else this.now = end
     if (isCut) return died
     const fails = release._tag === "Fail" || release._tag === "Die"
     this.observe(`released ${lease}, ${fails ? "failed" : "ok"}`)

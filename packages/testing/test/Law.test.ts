@@ -1,0 +1,13 @@
+/** The README lists the laws as the suite names them. */
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import * as Law from "@quiesce/testing/Law"
+import { expect, it } from "vitest"
+
+const readme = readFileSync(join(import.meta.dirname, "../README.md"), "utf8")
+
+it("each of the 33 laws is in the README, as it is stated here", () => {
+  const rows = [...readme.matchAll(/^\| `([a-z-]+)` +\| (.+?) +\|$/gm)].map(([, name, statement]) => [name, statement])
+  expect(rows).toEqual(Object.entries(Law.statements))
+  expect(rows.length).toBe(33)
+})
