@@ -170,11 +170,9 @@ const whatIs = (event: Event, all: ReadonlyArray<Event>): string | undefined => 
   }
 }
 
-/** A release that is given up ends by itself, at that time, but nobody waits for it. */
-const cutOf = (lease: string, all: ReadonlyArray<Event>): string => {
-  const cut = only(all, "Released").find((event) => event.lease === lease && event.how === "cut")
-  return cut === undefined ? "" : `, cut at ${cut.at}`
-}
+/** A release that is given up ends by itself some time, but nobody waits for it. */
+const cutOf = (lease: string, all: ReadonlyArray<Event>): string =>
+  only(all, "Released").some((event) => event.lease === lease && event.how === "cut") ? ", to be cut" : ""
 
 const numberOf = (lease: string): string => lease.slice(lease.indexOf("/") + 1)
 

@@ -45,7 +45,7 @@ const expected: ReadonlyArray<readonly [string, Program.Program, string]> = [
   [
     "a release that hangs, and is cut",
     [{ ...lease, within: 7, release: { _tag: "Hang" } }],
-    "acquired 0 at 0; the body succeeded at 0; releasing 0, cut at 7 at 0; the thread failed at 7"
+    "acquired 0 at 0; the body succeeded at 0; releasing 0, to be cut at 0; the thread failed at 7"
   ],
   [
     "a failure that is caught",

@@ -97,13 +97,13 @@ export class Machine {
   }
 
   /** Whether the thread ends at this point, which is none under a mask. */
-  private ends(masked: boolean, sleep?: number): boolean {
+  private ends(masked: boolean, sleep = 0): boolean {
     if (masked) return false
     if (this.isCancelled) return true
     const { cancel } = this
     // What is asked for while it waits is seen then.
-    const waits = sleep !== undefined
-    this.marks.push({ at: this.now + (sleep ?? 0), seen: this.observed.length, waits })
+    const waits = sleep > 0
+    this.marks.push({ at: this.now + sleep, seen: this.observed.length, waits })
     if (cancel?.point !== this.marks.length) return false
     this.isCancelled = true
     // While it waits, it is woken when it is cancelled.
@@ -214,7 +214,7 @@ export class Machine {
     const end = this.now + Math.min(millis, within ?? Infinity)
     // It is given up, and ends by itself a little later.
     const isCut = this.now + millis > end
-    this.observe(isCut ? `releasing ${lease}, cut at ${end}` : `releasing ${lease}`)
+    this.observe(isCut ? `releasing ${lease}, to be cut` : `releasing ${lease}`)
     if (release._tag === "Spawn" || release._tag === "Cancel")
       throw new Undecided(`a release that does ${release._tag}`)
     if (release._tag === "Spin") {
