@@ -38,7 +38,7 @@ export type Comparison =
 
 /**
  * What may be observed of a program: with a cancel that is asked for `at` some millisecond, after all else of that has
- * happened, each outcome that it may have. Fails with `Undecided` of what the model does not know.
+ * happened, each outcome that it may have. Throws where the model does not know an instruction.
  *
  * @category observing
  * @since 0.1.0

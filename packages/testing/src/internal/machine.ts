@@ -43,7 +43,7 @@ export interface Mark {
 /** What the machine does not know how to do. */
 export class Undecided extends Error {}
 
-/** A lease that is held; `isNamed` where its acquisition is observed in the step in which it happens. */
+/** A lease that is held. */
 interface Held {
   readonly lease: string
   readonly release: Release
