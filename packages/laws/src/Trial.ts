@@ -19,7 +19,7 @@ export interface Result {
 }
 
 interface Asked {
-  readonly deep?: boolean | undefined
+  readonly quick?: boolean | undefined
   readonly adapter?: string | undefined
   readonly law?: string | undefined
   readonly programs?: string | undefined
@@ -55,7 +55,7 @@ export const select = (asked: Asked): ReadonlyArray<Trial> =>
     const lacks = adapter === "fibers" ? Adapter.fibers.lacks : {}
     return [...Adapter.applying({ ...Adapter.fibers, lacks }), "model" as const]
       .filter((law) => asked.law === undefined || asked.law === law)
-      .map((law) => ({ adapter, law, budget: adjusted(budgetOf(adapter, law, asked.deep === true), asked) }))
+      .map((law) => ({ adapter, law, budget: adjusted(budgetOf(adapter, law, asked.quick !== true), asked) }))
   })
 
 const adjusted = (budget: Search.Budget, { programs, seed }: Asked): Search.Budget => ({
