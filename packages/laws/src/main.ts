@@ -3,7 +3,8 @@
  *
  *     pnpm laws [--quick] [--adapter fibers|workers] [--law NAME] [--programs N] [--seed N] [--json FILE]
  *
- * That takes about an hour; with `--quick` it tries as many programs as the tests do, in a few minutes. Exits with 1 when there is a counterexample, which is printed with what it takes to see it again.
+ * That takes about an hour; with `--quick` it tries as many programs as the tests do, in a few minutes. Exits with 1 when
+ * there is a counterexample, which is printed with what it takes to see it again.
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
