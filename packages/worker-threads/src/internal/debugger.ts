@@ -40,7 +40,7 @@ export interface Verdict<A> {
 const limit = "5 seconds"
 
 /** The worker knows no other. */
-export const realClock: Clock.Clock = Context.get(Context.empty(), Clock.Clock)
+const realClock = Context.get(Context.empty(), Clock.Clock)
 
 /**
  * Halts the worker and asks what is to follow; none when no JavaScript ran within `patience`. On a machine that has more

@@ -9,7 +9,6 @@
  */
 import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -37,10 +36,6 @@ type State =
 /** Attaching takes a millisecond or two where the main thread has time for it. */
 const patienceMillis = 1000
 
-/** Between two looks at code that is in no section; each pause is twice the one before. */
-const firstPauseMillis = 20
-const longestPauseMillis = 1000
-
 export class Reach {
   private readonly control: ControlBlock
   private readonly listener: Listener
@@ -48,8 +43,6 @@ export class Reach {
   /** Of slots whose section was given time to notice an interrupt by itself. */
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
   private state: State = { _tag: "Opening" }
-  /** How many tasks have ended. */
-  private ends = 0
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
   private readonly letGo: () => void
 
@@ -111,7 +104,6 @@ export class Reach {
 
   /** The task of a slot has ended: nobody waits for its grace to be over. */
   ended(slot: number): void {
-    this.ends++
     this.graces.get(slot)?.interruptUnsafe()
     this.graces.delete(slot)
   }
@@ -120,24 +112,11 @@ export class Reach {
   unwind(slot: number): Effect.Effect<UnwindOutcome> {
     return Effect.suspend(() => {
       const run = this.runOf(slot)
-      return run === undefined ? this.unwindUndeclared(slot, this.ends, firstPauseMillis) : this.unwindRun(run)
-    })
-  }
-
-  /** Tries again for a while, as long as no task of this worker has ended since, where there was nothing to be ended. */
-  private unwindUndeclared(slot: number, ends: number, pause: number): Effect.Effect<UnwindOutcome> {
-    return Effect.suspend(() => {
+      if (run !== undefined) return this.unwindRun(run)
       if (this.state._tag !== "Open") return refused(this.why)
-      return Effect.flatMap(Undeclared.unwindUndeclared(this.state.attachment, slot), (outcome) => {
+      return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, slot), (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(slot)
-        // To find a worker idle takes seconds in which nothing else can be ended: that is looked at twice at most.
-        const isFirstIdle = outcome._tag === "Idle" && pause === firstPauseMillis
-        const isOver = pause > longestPauseMillis || !(isFirstIdle || Undeclared.isPassing(outcome))
-        if (isOver) return Effect.succeed(outcome)
-        const again = Effect.suspend(() =>
-          this.ends === ends ? this.unwindUndeclared(slot, ends, pause * 2) : Effect.succeed(outcome)
-        )
-        return Effect.andThen(Effect.provideService(Effect.sleep(pause), Clock.Clock, Debugger.realClock), again)
+        return outcome
       })
     })
   }

@@ -37,10 +37,10 @@ const judge = (halt: Debugger.Halt, task: number): Effect.Effect<Debugger.Verdic
   Effect.gen(function* () {
     const top = halt.frames[0]
     const loops = halt.frames.filter(isLoop)
-    if (top === undefined || loops[0] === undefined) return refused(noFiber)
+    if (top === undefined || loops[0] === undefined) return refused("what runs is not a fiber")
     const library = libraryOf(loops[0])
     if (library === undefined) return refused(bundled)
-    if (!runsUserCode(halt.frames, loops[0], library)) return refused(goesOn)
+    if (!runsUserCode(halt.frames, loops[0], library)) return refused("it is about to go on by itself")
     for (const frame of loops) {
       yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
     }
@@ -49,13 +49,6 @@ const judge = (halt: Debugger.Halt, task: number): Effect.Effect<Debugger.Verdic
       ? { value: { _tag: "Unwound" }, end: true }
       : refused(typeof why === "string" ? why : "it could not be looked at")
   })
-
-const noFiber = "what runs is not a fiber"
-const goesOn = "it is about to go on by itself"
-
-/** Whether a moment later there may be something to be ended: on a busy machine, code that hogs may be just beginning. */
-export const isPassing = (outcome: Outcome): boolean =>
-  outcome._tag === "Refused" && (outcome.why === noFiber || outcome.why === goesOn)
 
 const isLoop = ({ name }: Debugger.Frame): boolean => name === "runLoop"
 
