@@ -43,6 +43,8 @@ export class Reach {
   /** Of slots whose section was given time to notice an interrupt by itself. */
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
   private state: State = { _tag: "Opening" }
+  /** How many tasks have ended in each slot. */
+  private readonly ends: Map<number, number> = new Map()
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
   private readonly letGo: () => void
 
@@ -104,8 +106,13 @@ export class Reach {
 
   /** The task of a slot has ended: nobody waits for its grace to be over. */
   ended(slot: number): void {
+    this.ends.set(slot, this.endsOf(slot) + 1)
     this.graces.get(slot)?.interruptUnsafe()
     this.graces.delete(slot)
+  }
+
+  private endsOf(slot: number): number {
+    return this.ends.get(slot) ?? 0
   }
 
   /** Ends what a task runs, declared or not. */
@@ -114,7 +121,9 @@ export class Reach {
       const run = this.runOf(slot)
       if (run !== undefined) return this.unwindRun(run)
       if (this.state._tag !== "Open") return refused(this.why)
-      return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, slot), (outcome) => {
+      const ends = this.endsOf(slot)
+      const isOver = (): boolean => this.endsOf(slot) !== ends
+      return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, slot, isOver), (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(slot)
         return outcome
       })

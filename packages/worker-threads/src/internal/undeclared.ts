@@ -25,15 +25,25 @@ const watch = `globalThis[${JSON.stringify(key)}]`
  * Ends what a worker's task runs, if it is in code of the user's and all fibers on the stack are the task's and
  * interruptible. It takes tens of milliseconds, so it is for a worker whose event loop stands still.
  *
+ * `isOver` tells whether the task has ended: its place may be another's by then, which is sent only after that.
+ *
  * *Cancellation*: the worker goes on.
  */
-export const unwindUndeclared = (attachment: Attachment, task: number): Effect.Effect<Outcome> =>
-  Debugger.halt(attachment, patience, (halt) => judge(halt, task)).pipe(
+export const unwindUndeclared = (
+  attachment: Attachment,
+  task: number,
+  isOver: () => boolean = () => false
+): Effect.Effect<Outcome> =>
+  Debugger.halt(attachment, patience, (halt) => judge(halt, task, isOver)).pipe(
     Effect.map(Option.getOrElse(() => idle)),
     Effect.catch(({ why }: Problem) => Effect.succeed<Outcome>({ _tag: "Refused", why }))
   )
 
-const judge = (halt: Debugger.Halt, task: number): Effect.Effect<Debugger.Verdict<Outcome>, Problem> =>
+const judge = (
+  halt: Debugger.Halt,
+  task: number,
+  isOver: () => boolean
+): Effect.Effect<Debugger.Verdict<Outcome>, Problem> =>
   Effect.gen(function* () {
     const top = halt.frames[0]
     const loops = halt.frames.filter(isLoop)
@@ -45,6 +55,7 @@ const judge = (halt: Debugger.Halt, task: number): Effect.Effect<Debugger.Verdic
       yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
     }
     const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
+    if (isOver()) return refused("the task has ended, and another is in its place")
     return why === null
       ? { value: { _tag: "Unwound" }, end: true }
       : refused(typeof why === "string" ? why : "it could not be looked at")
