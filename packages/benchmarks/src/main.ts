@@ -1,7 +1,8 @@
 /**
  * Runs all comparisons and prints one line for each: `pnpm bench [--only TEXT] [--json FILE]`.
  *
- * Each is run in a process of its own, so that none meets code that the engine has optimized for another. Exits with 1 when a target is missed. The figures are of the machine; the ratios are the claim.
+ * Each is run in a process of its own, so that none meets code that the engine has optimized for another. Exits with 1
+ * when a target is missed. The figures are of the machine; the ratios are the claim.
  */
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"

@@ -10,7 +10,9 @@ import type * as Exit from "effect/Exit"
 import type { Spin } from "./Program.ts"
 
 /**
- * One event. A lease that is `kept` elsewhere outlives its thread; of one whose acquiring may be interrupted, it is `unsure` when exactly it was had. A lease has `Entered` and `Left` the ledger, where that is watched. `live` names the threads that should have ended by then and have not, `queued` what is in the queue then.
+ * One event. A lease that is `kept` elsewhere outlives its thread; of one whose acquiring may be interrupted, it is
+ * `unsure` when exactly it was had. A lease has `Entered` and `Left` the ledger, where that is watched. `live` names the
+ * threads that should have ended by then and have not, `queued` what is in the queue then.
  *
  * @category models
  * @since 0.1.0

@@ -12,9 +12,9 @@ const root = new URL("../../../node_modules/", import.meta.url)
 const limit = 240_000
 
 const ended = async (binary: string, args: ReadonlyArray<string>) => {
-  const process = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] })
-  const exited = once(process, "close")
-  const [stdout, stderr] = await Promise.all([text(process.stdout), text(process.stderr)])
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] })
+  const exited = once(child, "close")
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
   const [code, signal] = await exited
   return { code, signal, stderr, stdout }
 }

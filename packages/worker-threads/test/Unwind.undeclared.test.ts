@@ -34,6 +34,17 @@ describe("unwindUndeclared", { timeout: 20_000 }, () => {
     await harness.answer("Ended", masked)
   })
 
+  it("is refused when the task has ended, as what runs in its place is another", async () => {
+    await using harness = await Harness.open()
+    const next = await harness.started({ hog: "gated", declared: false })
+    expect(await harness.unwindUndeclared(next, true)).toEqual({
+      _tag: "Refused",
+      why: "the task has ended, and another is in its place"
+    })
+    harness.openGate(next)
+    expect((await harness.answer("Ended", next)).value).toBe(42)
+  })
+
   it("is refused in a bundle, where what runs can't be told from Effect", () =>
     withBundle(workerUrl, async (bundle) => {
       await using harness = await Harness.open(bundle)

@@ -13,7 +13,7 @@ const watchMillis = 0.05
 const pause = 15
 
 /** Where threads take turns on one core, to watch is to be in the way. */
-const isAlone = availableParallelism() === 1
+const hasOneCore = availableParallelism() === 1
 
 export class Lingering {
   private readonly ring: RingReader
@@ -25,7 +25,7 @@ export class Lingering {
 
   /** Whether something has come. */
   watch(): boolean {
-    if (isAlone || this.passes-- > 0) return false
+    if (hasOneCore || this.passes-- > 0) return false
     const came = this.ring.watch(watchMillis)
     this.passes = came ? 0 : pause
     return came

@@ -29,11 +29,7 @@ const watch = `globalThis[${JSON.stringify(key)}]`
  *
  * *Cancellation*: the worker goes on.
  */
-export const unwindUndeclared = (
-  attachment: Attachment,
-  task: number,
-  isOver: () => boolean = () => false
-): Effect.Effect<Outcome> =>
+export const unwindUndeclared = (attachment: Attachment, task: number, isOver: () => boolean): Effect.Effect<Outcome> =>
   Debugger.halt(attachment, patience, (halt) => judge(halt, task, isOver)).pipe(
     Effect.map(Option.getOrElse(() => idle)),
     Effect.catch(({ why }: Problem) => Effect.succeed<Outcome>({ _tag: "Refused", why }))
