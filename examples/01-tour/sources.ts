@@ -1,6 +1,7 @@
 /** The real input: the source files that the installed packages bring, and what is read out of one. */
 import { hash } from "node:crypto"
 import { readdirSync, statSync } from "node:fs"
+import type { Dirent } from "node:fs"
 import { open } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
 import { basename, join } from "node:path"
@@ -9,19 +10,36 @@ import type { ThreadError } from "@quiesce/core"
 import { Effect } from "effect"
 import type { Scope } from "effect"
 
-const installed = join(import.meta.dirname, "../../node_modules")
+/** Where the packages are; what is beside it comes and goes, as tools keep their caches there. */
+const installed = join(import.meta.dirname, "../../node_modules/.pnpm")
 
 /** Larger files are left out, so that no single one holds up the others. */
 const largest = 128 * 1024
 
 /** The paths of the installed `.ts` and `.js` files, in a stable order. */
 export const survey: Effect.Effect<ReadonlyArray<string>> = Effect.sync(() =>
-  readdirSync(installed, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.[jt]s$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name))
+  filesBelow(installed)
+    .filter((path) => /\.[jt]s$/.test(path))
     .filter((path) => (statSync(path, { throwIfNoEntry: false })?.size ?? Infinity) <= largest)
     .toSorted()
 )
+
+/** The files of a folder and of the folders in it, but for links. One that is gone by then has none. */
+const filesBelow = (folder: string): ReadonlyArray<string> =>
+  entriesOf(folder).flatMap((entry) => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return filesBelow(path)
+    return entry.isFile() ? [path] : []
+  })
+
+const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return []
+    throw error
+  }
+}
 
 /** What is known of a file. */
 export interface Facts {

@@ -23,8 +23,11 @@ const makePool = (fault: string, tokens: Tokens, options?: Partial<WorkerPool.Op
     spawn: (options) =>
       new Worker(fixture(fault), {
         ...options,
-        // With a young generation as large as usual, running out of memory may end the process.
-        resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 },
+        // More than a worker needs, as its neighbour must not run out of it. With a young generation as large as usual,
+        // running out of memory may end the process.
+        ...(fault === "out-of-memory" && {
+          resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 }
+        }),
         stderr: true
       }),
     size: 2,
