@@ -2,6 +2,7 @@ import { Deferred, Effect, Fiber, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import { Attachment } from "../src/internal/attachment.ts"
 import * as Debugger from "../src/internal/debugger.ts"
+import * as Undeclared from "../src/internal/undeclared.ts"
 import { withBundle } from "./fixtures/bundle.ts"
 import { Harness, workerUrl } from "./fixtures/unwind-harness.ts"
 import { endless } from "./fixtures/unwind-hogs.ts"
@@ -84,6 +85,43 @@ describe("unwindUndeclared", { timeout: 20_000 }, () => {
       expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
       expect(await harness.answer("Ended", id)).toMatchObject({ order: ["inner", "outer"], store })
     }
+  })
+})
+
+type Outcome = Effect.Success<Parameters<typeof Undeclared.insist>[0]>
+const unwound: Outcome = { _tag: "Unwound" }
+const idle: Outcome = { _tag: "Idle" }
+const refused = (why: string): Outcome => ({ _tag: "Refused", why })
+const noFiber = refused("what runs is not a fiber")
+
+/** What comes of attempts that give one outcome after another, the last one for ever, and how many there were. */
+const insist = async (outcomes: ReadonlyArray<Outcome>, endsAfter = Infinity) => {
+  let attempts = 0
+  const attempt = Effect.sync(() => outcomes[Math.min(attempts++, outcomes.length - 1)]!)
+  const outcome = await Effect.runPromise(Undeclared.insist(attempt, () => attempts >= endsAfter))
+  return { outcome, attempts }
+}
+
+describe("insist", () => {
+  it("looks again where there may be something to be ended a moment later", async () => {
+    const outcomes = [
+      noFiber,
+      refused("it is about to go on by itself"),
+      refused("other tasks are on the stack"),
+      unwound
+    ]
+    expect(await insist(outcomes)).toEqual({ outcome: unwound, attempts: 4 })
+  })
+
+  it("looks at an idle worker twice, and at one that is in no fiber a few times", async () => {
+    expect(await insist([idle])).toEqual({ outcome: idle, attempts: 2 })
+    expect(await insist([noFiber])).toEqual({ outcome: noFiber, attempts: 7 })
+  })
+
+  it("looks once where it will not be otherwise, or when the task has ended", async () => {
+    const masked = refused("what runs is uninterruptible")
+    expect(await insist([masked])).toEqual({ outcome: masked, attempts: 1 })
+    expect(await insist([noFiber, unwound], 1)).toEqual({ outcome: noFiber, attempts: 1 })
   })
 })
 

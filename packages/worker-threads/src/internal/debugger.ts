@@ -42,6 +42,10 @@ const limit = "5 seconds"
 /** The worker knows no other. */
 const realClock = Context.get(Context.empty(), Clock.Clock)
 
+/** Milliseconds of the worker's time. */
+export const wait = (millis: number): Effect.Effect<void> =>
+  Effect.provideService(Effect.sleep(millis), Clock.Clock, realClock)
+
 /**
  * Halts the worker and asks what is to follow; none when no JavaScript ran within `patience`. On a machine that has more
  * to run than it can, it takes its time until a thread that loops gets to see the request. It fails when the worker is

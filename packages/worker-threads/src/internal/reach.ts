@@ -118,11 +118,17 @@ export class Reach {
   /** Ends what a task runs, declared or not. */
   unwind(slot: number): Effect.Effect<UnwindOutcome> {
     return Effect.suspend(() => {
+      const ends = this.endsOf(slot)
+      const isOver = (): boolean => this.endsOf(slot) !== ends
+      return Undeclared.insist(this.unwindOnce(slot, isOver), isOver)
+    })
+  }
+
+  private unwindOnce(slot: number, isOver: () => boolean): Effect.Effect<UnwindOutcome> {
+    return Effect.suspend(() => {
       const run = this.runOf(slot)
       if (run !== undefined) return this.unwindRun(run)
       if (this.state._tag !== "Open") return refused(this.why)
-      const ends = this.endsOf(slot)
-      const isOver = (): boolean => this.endsOf(slot) !== ends
       return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, slot, isOver), (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(slot)
         return outcome

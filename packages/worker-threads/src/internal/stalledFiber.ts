@@ -20,6 +20,9 @@ import * as Word from "./sectionWord.ts"
 /** Where the host finds the watch of a worker, from any frame of a halted stack. */
 export const key: "~@quiesce/worker-threads/StalledFiber" = "~@quiesce/worker-threads/StalledFiber"
 
+/** Why what runs is not ended: it may be the task's turn a moment later. */
+export const otherTasks = "other tasks are on the stack"
+
 const currentKey = "~effect/Fiber/currentFiber"
 
 /** What Effect keeps of a fiber, as far as it is touched here. */
@@ -79,7 +82,7 @@ export class Watch {
     if (Word.look(words, index).state !== Word.idle) return "a declared section runs"
     if (this.fibers.length === 0 || this.fibers[0]!.fiber !== globals[currentKey]) return "what runs is not a fiber"
     if (!scheduler.isInTask) return "the fiber does not run on the worker's scheduler"
-    if (this.fibers.some(({ fiber }) => taskOf(fiber) !== task)) return "other tasks are on the stack"
+    if (this.fibers.some(({ fiber }) => taskOf(fiber) !== task)) return otherTasks
     if (this.fibers.some(({ fiber }) => fiber.interruptible !== true)) return "what runs is uninterruptible"
     return null
   }

@@ -2,12 +2,13 @@
  * Ends synchronous code that hogs a worker outside any declared section: the worker is halted, looked at, and then let
  * go or ended where it is.
  */
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Attachment } from "./attachment.ts"
 import * as Debugger from "./debugger.ts"
 import type { Problem } from "./inspectorProblem.ts"
-import { key } from "./stalledFiber.ts"
+import { key, otherTasks } from "./stalledFiber.ts"
 
 /** What came of it; where it is `Unwound`, the worker has to be told to `repair`. */
 export type Outcome =
@@ -35,6 +36,28 @@ export const unwindUndeclared = (attachment: Attachment, task: number, isOver: (
     Effect.catch(({ why }: Problem) => Effect.succeed<Outcome>({ _tag: "Refused", why }))
   )
 
+/** Between two looks; each pause is twice the one before. */
+const firstPauseMillis = 20
+const longestPauseMillis = 1000
+
+/**
+ * Tries again for a while, as long as the task has not ended, where there was nothing of it to be ended: a moment later
+ * there may be, as on a busy machine code that hogs may only be beginning.
+ */
+export const insist = (
+  attempt: Effect.Effect<UnwindOutcome>,
+  isOver: () => boolean,
+  pause: number = firstPauseMillis
+): Effect.Effect<UnwindOutcome> =>
+  Effect.flatMap(attempt, (outcome) => {
+    // To find a worker idle takes seconds in which nothing else can be ended: that is looked at twice at most.
+    const isFirstIdle = outcome._tag === "Idle" && pause === firstPauseMillis
+    const isPassing = outcome._tag === "Refused" && [noFiber, goesOn, otherTasks].includes(outcome.why)
+    if (pause > longestPauseMillis || !(isFirstIdle || isPassing)) return Effect.succeed(outcome)
+    const again = Effect.suspend(() => (isOver() ? Effect.succeed(outcome) : insist(attempt, isOver, pause * 2)))
+    return Effect.andThen(Debugger.wait(pause), again)
+  })
+
 const judge = (
   halt: Debugger.Halt,
   task: number,
@@ -43,10 +66,10 @@ const judge = (
   Effect.gen(function* () {
     const top = halt.frames[0]
     const loops = halt.frames.filter(isLoop)
-    if (top === undefined || loops[0] === undefined) return refused("what runs is not a fiber")
+    if (top === undefined || loops[0] === undefined) return refused(noFiber)
     const library = libraryOf(loops[0])
     if (library === undefined) return refused(bundled)
-    if (!runsUserCode(halt.frames, loops[0], library)) return refused("it is about to go on by itself")
+    if (!runsUserCode(halt.frames, loops[0], library)) return refused(goesOn)
     for (const frame of loops) {
       yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
     }
@@ -56,6 +79,9 @@ const judge = (
       ? { value: { _tag: "Unwound" }, end: true }
       : refused(typeof why === "string" ? why : "it could not be looked at")
   })
+
+const noFiber = "what runs is not a fiber"
+const goesOn = "it is about to go on by itself"
 
 const isLoop = ({ name }: Debugger.Frame): boolean => name === "runLoop"
 
