@@ -71,7 +71,7 @@ export const runAll = async (trials: ReadonlyArray<Trial>, done: (result: Result
   const fibers = trials.filter(({ adapter }) => adapter === "fibers")
   let next = 0
   const queue = (): Trial | undefined => fibers[next++]
-  const lanes = Array.from({ length: Math.min(fibers.length, availableParallelism()) }, () => inThread(queue, done))
+  const lanes = Array.from({ length: Math.min(fibers.length, availableParallelism()) }, () => inThreads(queue, done))
   await Promise.all(lanes)
   const cores = Math.max(2, availableParallelism())
   const cheap = WorkerAdapter.make(cores, { kills: false, thorough: false })
@@ -92,16 +92,16 @@ export const run = async ({ budget, law }: Trial, adapter: Adapter.Adapter): Pro
   return { finding, seconds: (performance.now() - start) / 1000 }
 }
 
-/** Takes trials one after another and has each run by a thread of its own. */
-const inThread = async (queue: () => Trial | undefined, done: (result: Result) => void): Promise<void> => {
-  const worker = new Worker(new URL("./fibers.worker.ts", import.meta.url))
-  try {
-    for (let trial = queue(); trial !== undefined; trial = queue()) {
+/** Takes trials one after another and has each run by a thread of its own, as threads that were given up are kept. */
+const inThreads = async (queue: () => Trial | undefined, done: (result: Result) => void): Promise<void> => {
+  for (let trial = queue(); trial !== undefined; trial = queue()) {
+    const worker = new Worker(new URL("./fibers.worker.ts", import.meta.url))
+    try {
       worker.postMessage(trial)
       const [result] = (await once(worker, "message")) as [Result]
       done(result)
+    } finally {
+      await worker.terminate()
     }
-  } finally {
-    await worker.terminate()
   }
 }

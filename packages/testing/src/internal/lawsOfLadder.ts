@@ -72,14 +72,25 @@ const killIsVisible: Check = (outcome) => [
   ...keptOf(outcome)
 ]
 
-/** Each lease that was held was released or lost, and not both. Several may have one name. */
+/**
+ * Each lease that was held was released or lost, and not both. Several may have one name. What a thread below one that
+ * was given up has come to hold since is not decided while that thread still runs.
+ */
 const lostOf = (outcome: Outcome): ReadonlyArray<string> => {
   const held = new Map<string, number>()
+  const undecided = new Set<string>()
+  const givenUp = new Set<string>()
+  const isOnItsWay = (thread: string): boolean =>
+    outcome.threads.get(thread)?.exit === undefined && [...givenUp].some((above) => thread.startsWith(`${above}.`))
   for (const event of outcome.events) {
+    if (event._tag === "Settled" && isAbandoned(event.exit)) givenUp.add(event.thread)
+    if (event._tag === "Entered" && isOnItsWay(event.thread)) undecided.add(event.lease)
     if (event._tag === "Entered") held.set(event.lease, (held.get(event.lease) ?? 0) + 1)
     if (event._tag === "Left") held.set(event.lease, (held.get(event.lease) ?? 0) - 1)
   }
-  return [...held].flatMap(([lease, count]) => (count === 0 ? [] : [`${lease} was neither released nor lost, or both`]))
+  return [...held].flatMap(([lease, count]) =>
+    count === 0 || undecided.has(lease) ? [] : [`${lease} was neither released nor lost, or both`]
+  )
 }
 
 /** What is kept elsewhere is released there, whatever the thread has come to. */

@@ -84,8 +84,8 @@ const reasonEverywhere: Check = (outcome) => {
  */
 const isReasonOf = (outcome: Outcome, thread: string, seen: CancelReason.CancelReason): boolean =>
   isSame(seen, outcome.threads.get(thread)?.reason) ||
-  (seen._tag === "DeadlineExceeded" && has(outcome, "DeadlineBegan", thread)) ||
-  (seen.message === raised && has(outcome, "Received", thread)) ||
+  (seen._tag === "DeadlineExceeded" && hasDeadline(outcome, thread)) ||
+  (seen.message === raised && wasRaisedInto(outcome, thread)) ||
   [...outcome.threads.values()].some(
     ({ name, reason }) =>
       isSame(seen, reason) &&
@@ -100,8 +100,12 @@ const isSame = (a: CancelReason.CancelReason, b: CancelReason.CancelReason | und
 /** What core tells the work of a region that takes an error. */
 const raised = "An error was raised into this region"
 
-const has = (outcome: Outcome, tag: "DeadlineBegan" | "Received", thread: string): boolean =>
-  only(outcome.events, tag).some((event) => event.thread === thread)
+const hasDeadline = (outcome: Outcome, thread: string): boolean =>
+  only(outcome.events, "DeadlineBegan").some((event) => event.thread === thread)
+
+/** A region that has claimed an error ends its work also where it does not come to fail with it in the end. */
+const wasRaisedInto = (outcome: Outcome, thread: string): boolean =>
+  only(outcome.events, "Asked").some((event) => event.thread === thread && event.how === "raise")
 
 /** A thread that ends because it was cancelled hands its reason on to those that it leaves behind. */
 const descendants = (outcome: Outcome): ReadonlyArray<string> =>
