@@ -10,7 +10,8 @@ import * as Schema from "effect/Schema"
 import { CancelReason } from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
 import * as Ledger from "./internal/ledger.ts"
-import { lingering, root, type ThreadNode } from "./internal/threadNode.ts"
+import { lingering } from "./internal/lingering.ts"
+import { root, type ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 
 /**
@@ -27,7 +28,8 @@ export interface DumpedLease {
 
 /**
  * A thread in a dump. `rung` is the highest on which it was asked to end, null while nobody has asked; an abandoned
- * thread has ended for all who wait, but still runs. One that is `done` is not in the tree any more.
+ * thread has ended for all who wait, but still runs. One that is `done` is not in the tree any more, nor is one of
+ * before the last hundred abandoned that waits for what can't come, and so is garbage.
  *
  * @category models
  * @since 0.1.0

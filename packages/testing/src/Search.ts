@@ -111,6 +111,7 @@ const search = async (
     fc.check(
       fc.asyncProperty(Arbitrary.scenario(of, plan), async (scenario) => {
         counted.programs++
+        if (counted.programs % 100 === 0) await turn()
         counted.cuts += await explore(check, adapter, scenario, most)
       }),
       { numRuns, seed }
@@ -124,6 +125,9 @@ const search = async (
   const details = small.failed ? small : await found(false)
   return { law, adapter: adapter.name, ...counted, whole: inSmall, seed, counterexample: counterexampleOf(details) }
 }
+
+/** One of the event loop. Without it, the engine keeps what was made for a weak reference to it. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const counterexampleOf = (details: fc.RunDetails<[Scenario.Scenario]>): Counterexample | undefined => {
   if (!details.failed) return undefined

@@ -202,7 +202,9 @@ const abandon = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Ef
         Effect.sync(() => {
           if (!node.isAlive) return false
           for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", now(node))
-          const cause = Cause.combine(CancelReason.toCause(node.reason ?? reason), Cause.die(error))
+          // Not combined, which would have both hashed.
+          const { reasons } = CancelReason.toCause(node.reason ?? reason)
+          const cause = Cause.fromReasons([...reasons, Cause.makeDieReason(error)])
           node.controls.abandon(Exit.failCause(cause))
           return true
         })

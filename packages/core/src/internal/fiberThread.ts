@@ -21,7 +21,8 @@ import { Inbox } from "./inbox.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import { Settlement } from "./settlement.ts"
-import { CurrentNode, lingering, type ThreadNode } from "./threadNode.ts"
+import { lingering } from "./lingering.ts"
+import { CurrentNode, type ThreadNode } from "./threadNode.ts"
 
 const none: Option.Option<never> = Option.none()
 

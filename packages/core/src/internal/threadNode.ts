@@ -106,6 +106,8 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   state: State = running
   /** Set by the adapter, in the same step that makes the node. */
   controls!: ThreadControls<A, E>
+  /** Set while it is one of those that linger. */
+  lingering: WeakRef<ThreadNode> | undefined = undefined
   /** Ties the thread to the scope that it was spawned into, when that is not its parent's own. */
   link: Scope.Closeable | undefined = undefined
 
@@ -361,9 +363,6 @@ export const root: ThreadNode = new ThreadNode(
   Escalations.interrupt,
   "main"
 )
-
-/** Threads that were abandoned and still run. */
-export const lingering: Set<ThreadNode> = new Set()
 
 /** The thread that a fiber is part of. */
 export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<ThreadNode>(

@@ -1,0 +1,52 @@
+/**
+ * Threads that were abandoned and still run, for who asks what does.
+ *
+ * Invariants:
+ * 1. A thread that something can still resume is known until it ends.
+ * 2. Of those that nothing can resume any more only the latest are kept: else each that hangs would cost its memory for
+ *    as long as the process lives.
+ */
+import type { ThreadNode } from "./threadNode.ts"
+
+const kept = 100
+
+class Lingering implements Iterable<ThreadNode> {
+  private readonly references = new Set<WeakRef<ThreadNode>>()
+  /** The oldest first. */
+  private readonly latest = new Set<ThreadNode>()
+  private readonly collected = new FinalizationRegistry<WeakRef<ThreadNode>>((reference) =>
+    this.references.delete(reference)
+  )
+
+  add(node: ThreadNode): void {
+    if (node.lingering !== undefined) return
+    node.lingering = new WeakRef(node)
+    this.references.add(node.lingering)
+    this.collected.register(node, node.lingering)
+    this.latest.add(node)
+    for (const oldest of this.latest) {
+      if (this.latest.size <= kept) break
+      this.latest.delete(oldest)
+    }
+  }
+
+  delete(node: ThreadNode): void {
+    if (node.lingering === undefined) return
+    this.references.delete(node.lingering)
+    node.lingering = undefined
+    this.latest.delete(node)
+  }
+
+  has(node: ThreadNode): boolean {
+    return node.lingering !== undefined
+  }
+
+  *[Symbol.iterator](): Iterator<ThreadNode> {
+    for (const reference of this.references) {
+      const node = reference.deref()
+      if (node !== undefined) yield node
+    }
+  }
+}
+
+export const lingering: Lingering = new Lingering()
