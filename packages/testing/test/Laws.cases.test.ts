@@ -1,0 +1,60 @@
+/** Runs that long searches have found, in which a law has to look twice. */
+import { describe, expect, it } from "vitest"
+import * as Adapter from "@quiesce/testing/Adapter"
+import type * as Law from "@quiesce/testing/Law"
+import * as Laws from "@quiesce/testing/Laws"
+import type { Instruction } from "@quiesce/testing/Program"
+import type { Scenario } from "@quiesce/testing/Scenario"
+
+const slow = { _tag: "Acquire", millis: 0, fails: false, interruptible: false, within: null } as const
+const acquire: Instruction = { ...slow, release: { _tag: "Slow", millis: 1 } }
+const fork = (...body: ReadonlyArray<Instruction>): Instruction => ({
+  _tag: "Fork",
+  body,
+  immediately: false,
+  outer: false,
+  escalation: null
+})
+
+const problems = async (law: Law.Name, scenario: Pick<Scenario, "program" | "plan">, cut: number) => {
+  const outcome = await Adapter.fibers.run({ ...scenario, seed: null, witnesses: false }, cut)
+  return { problems: Laws.laws[law](outcome), events: outcome.events }
+}
+
+describe("each law holds where", () => {
+  it("a region was told to end by an error, and its thread then by another reason", async () => {
+    const raise: Instruction = { _tag: "Raise", child: 0, error: "A", within: 0 }
+    const run = await problems(
+      "reason-everywhere",
+      {
+        program: [
+          fork({ _tag: "Receive", error: "A", body: [{ _tag: "Scoped", body: [acquire] }] }),
+          {
+            _tag: "Scoped",
+            body: [{ _tag: "Finally", body: [], cleanup: [{ _tag: "UntilStopped", body: [raise] }] }]
+          }
+        ],
+        plan: [
+          { action: { _tag: "Interrupt", wait: true }, target: 0, after: 0 },
+          { action: { _tag: "Stop" }, target: 0, after: 0 }
+        ]
+      },
+      80
+    )
+    expect(run.problems).toEqual([])
+    const reason = expect.objectContaining({ message: "An error was raised into this region" })
+    expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Releasing", reason }))
+  })
+
+  it("a thread below one that was abandoned is still giving back what it came to hold since", async () => {
+    const climb = { stop: 0, interrupt: null, unwind: null, kill: null }
+    const run = await problems(
+      "kill-is-visible",
+      { program: [fork(acquire)], plan: [{ action: { _tag: "Shutdown", climb }, target: 0, after: 0 }] },
+      36
+    )
+    expect(run.problems).toEqual([])
+    expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Entered", lease: "t.0/0" }))
+    expect(run.events.filter(({ _tag }) => _tag === "Left")).toEqual([])
+  })
+})
