@@ -34,7 +34,12 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "Refused"; readonly name: string }
   | { readonly _tag: "Started" }
   | { readonly _tag: "BodyEnded"; readonly exit: Exit.Exit<unknown, unknown> }
-  | { readonly _tag: "Settled"; readonly exit: Exit.Exit<unknown, unknown>; readonly live: ReadonlyArray<string> }
+  | {
+      readonly _tag: "Settled"
+      readonly exit: Exit.Exit<unknown, unknown>
+      readonly reason: CancelReason.CancelReason | undefined
+      readonly live: ReadonlyArray<string>
+    }
   | { readonly _tag: "ScopeClosed"; readonly scope: string; readonly live: ReadonlyArray<string> }
   | { readonly _tag: "Passed"; readonly masked: boolean; readonly cancelled: boolean }
   | { readonly _tag: "MaskBroken" }

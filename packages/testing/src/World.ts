@@ -163,7 +163,13 @@ class Shared implements World {
       const late = known.thread.controls.poll() !== undefined && !this.hasStarted(known.name)
       this.note({ _tag: "Spawned", thread: known.name, parent, scope: known.scope, late })
       ThreadAdapter.onExit(known.thread, (exit) =>
-        this.note({ _tag: "Settled", thread: known.name, exit, live: this.liveBelow(known.name) })
+        this.note({
+          _tag: "Settled",
+          thread: known.name,
+          exit,
+          reason: known.thread.reason,
+          live: this.liveBelow(known.name)
+        })
       )
     })
   }

@@ -34,7 +34,8 @@ export const merge = (
   // Of a worker that is gone, what it has told before is known.
   for (const event of events) {
     if (event._tag === "Settled" && !threads.has(event.thread)) {
-      threads.set(event.thread, { name: event.thread, scope: "", exit: event.exit, reason: undefined, told: undefined })
+      const { exit, reason, thread: name } = event
+      threads.set(name, { name, scope: "", exit, reason, told: undefined })
     }
   }
   return { events, threads }

@@ -80,18 +80,26 @@ const reasonEverywhere: Check = (outcome) => {
 
 /**
  * Whether a thread may see a reason: its own; that of a region or deadline in it; that of a thread below it, which it
- * gets with the exit when it joins that; or, where it has none itself, that of one above, which its section hears of.
+ * gets with the exit when it joins that; or, where it had none itself by then, that of one above, for which what it runs
+ * is ended.
  */
-const isReasonOf = (outcome: Outcome, thread: string, seen: CancelReason.CancelReason): boolean =>
-  isSame(seen, outcome.threads.get(thread)?.reason) ||
-  (seen._tag === "DeadlineExceeded" && hasDeadline(outcome, thread)) ||
-  (seen.message === raised && wasRaisedInto(outcome, thread)) ||
-  [...outcome.threads.values()].some(
-    ({ name, reason }) =>
-      isSame(seen, reason) &&
-      (name.startsWith(`${thread}.`) ||
-        (outcome.threads.get(thread)?.reason === undefined && thread.startsWith(`${name}.`)))
+const isReasonOf = (outcome: Outcome, thread: string, seen: CancelReason.CancelReason): boolean => {
+  const own = outcome.threads.get(thread)?.reason
+  return (
+    isSame(seen, own) ||
+    (seen._tag === "DeadlineExceeded" && hasDeadline(outcome, thread)) ||
+    (seen.message === raised && wasRaisedInto(outcome, thread)) ||
+    [...outcome.threads.values()].some(
+      ({ name, reason }) =>
+        isSame(seen, reason) &&
+        (name.startsWith(`${thread}.`) ||
+          (thread.startsWith(`${name}.`) && (own === undefined || isEarlier(seen, own))))
+    )
   )
+}
+
+const isEarlier = (a: CancelReason.CancelReason, b: CancelReason.CancelReason): boolean =>
+  a.at !== undefined && b.at !== undefined && a.at < b.at
 
 /** Whether two reasons say the same: one that has crossed to another thread is a copy. */
 const isSame = (a: CancelReason.CancelReason, b: CancelReason.CancelReason | undefined): boolean =>
