@@ -92,7 +92,7 @@ export const run = async ({ budget, law }: Trial, adapter: Adapter.Adapter): Pro
   return { finding, seconds: (performance.now() - start) / 1000 }
 }
 
-/** Takes trials one after another and has each run by a thread of its own, as threads that were given up are kept. */
+/** Takes trials one after another and has each run by a thread of its own, so that its memory goes with it. */
 const inThreads = async (queue: () => Trial | undefined, done: (result: Result) => void): Promise<void> => {
   for (let trial = queue(); trial !== undefined; trial = queue()) {
     const worker = new Worker(new URL("./fibers.worker.ts", import.meta.url))
