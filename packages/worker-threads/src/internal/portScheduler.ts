@@ -8,7 +8,9 @@
  * Invariants:
  * 1. While tasks are in line, and while one of them runs that has others behind it, a message is under way.
  * 2. A task is taken out of the line before it runs: the oldest of those with the lowest priority number.
- * 3. A fiber that is started or woken outside a task does nothing but queue itself.
+ * 3. A fiber that is started or woken outside a task does nothing but queue itself; so does one that is woken in a task
+ *    in which another runs. Whoever wakes several, one after another, is thus through with it before one of them can be
+ *    ended by force: an end cuts short only the fiber whose turn it is, and those that it has started.
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Fiber from "effect/Fiber"
@@ -37,6 +39,10 @@ export class PortScheduler implements Scheduler.Scheduler {
   private isDue = false
   /** Whether the code that asks runs in a task; stale after an end by force, until `reset`. */
   private inTask = false
+  /** The first fiber that ran in this task; undefined as long as none did. */
+  private occupant: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** The id of the latest fiber that has begun. Ids rise. */
+  private newest = 0
   /** Called outside tasks, before each. */
   beforeTask: () => void = () => {}
   /** Called at the beginning of a message, to put more in line. */
@@ -57,6 +63,7 @@ export class PortScheduler implements Scheduler.Scheduler {
   /** A task was ended by force. */
   reset(): void {
     this.inTask = false
+    this.occupant = undefined
   }
 
   close(): void {
@@ -64,7 +71,17 @@ export class PortScheduler implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    if (fiber.currentOpCount === 1) return this.mustQueue(fiber)
     return !this.inTask || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
+  }
+
+  /** Asked of a fiber that begins or goes on. */
+  private mustQueue(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    const isNew = fiber.id > this.newest
+    if (isNew) this.newest = fiber.id
+    if (!this.inTask) return true
+    if (this.occupant === undefined) this.occupant = fiber
+    return this.occupant !== fiber && !isNew
   }
 
   makeDispatcher(): Scheduler.SchedulerDispatcher {
@@ -94,7 +111,7 @@ export class PortScheduler implements Scheduler.Scheduler {
   /** Runs what is in line now. Must be the last thing that the handler of a port message does. */
   runLine(): void {
     // A task may have been ended by force before this.
-    this.inTask = false
+    this.reset()
     let left = this.queued
     const end = performance.now() + budgetMillis
     while (left > 0) {
@@ -131,12 +148,14 @@ export class PortScheduler implements Scheduler.Scheduler {
       bucket.taken = 0
     }
     this.queued--
-    const outer = this.inTask
+    const { inTask, occupant } = this
     this.inTask = true
+    this.occupant = undefined
     try {
       task()
     } finally {
-      this.inTask = outer
+      this.inTask = inTask
+      this.occupant = occupant
     }
   }
 }
