@@ -108,7 +108,7 @@ export const makeUnsafe = (options: Options): SharedSemaphore => {
   }
   const buffer = Memory.make(permits)
   const semaphore: SharedSemaphore = { [TypeId]: TypeId, name: options.name ?? "SharedSemaphore", buffer }
-  Registry.made(buffer, semaphore)
+  Registry.open(buffer)
   return semaphore
 }
 

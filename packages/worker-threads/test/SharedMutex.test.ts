@@ -207,8 +207,10 @@ describe("what was cut short", () => {
   })
 
   it("a thread that dies between its release and the wake-up leaves nobody asleep", async () => {
+    const { open } = (await internal("sharedRegistry")) as {
+      readonly open: (buffer: SharedArrayBuffer) => object
+    }
     const memory = (await internal("sharedMemory")) as {
-      readonly open: (buffer: SharedArrayBuffer, seen: () => void) => object
       readonly commit: (memory: object, name: string, step: (state: Int32Array) => void) => void
     }
     const { release } = (await internal("sharedState")) as {
@@ -218,11 +220,7 @@ describe("what was cut short", () => {
     SharedMutex.lockSync(mutex)
     const waiter = Effect.runFork(Effect.scoped(SharedMutex.lock(mutex)))
     // The first request of a lock has the id 0; whom the release wakes is dropped.
-    memory.commit(
-      memory.open(mutex.buffer, () => {}),
-      "",
-      (state) => release(state, 0, true, [])
-    )
+    memory.commit(open(mutex.buffer), "", (state) => release(state, 0, true, []))
     expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
     await Effect.runPromise(SharedMutex.threadDied(1_000_000))
     expect((await Effect.runPromise(Fiber.join(waiter))).ownerDied).toBe(false)

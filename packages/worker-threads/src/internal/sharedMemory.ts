@@ -4,14 +4,16 @@
  * There is no inner lock to die in. A transition is worked out on a private copy of the state, and one compare-exchange
  * on the root makes that copy the state (Herlihy, "A methodology for implementing highly concurrent data objects").
  *
- * Layout: root (64 bits: version, index of the current copy), `magic`, `total` permits, next request id, a seat for
- * each thread, a wake word for each request, and two copies of the state for each seat.
+ * Layout: root (64 bits: version, index of the current copy), `magic`, `total` permits, next request id, the lock's name
+ * (two words: the thread that made it, the number that it gave it), a seat for each thread, a wake word for each
+ * request, and two copies of the state for each seat.
  *
  * Invariants:
  * 1. Only the thread on a seat writes the seat's two copies, and never the one that is current.
  * 2. The version grows with each transition: so if the root is still what was read, the copy that was read through it
  *    was not written meanwhile, and the transition worked out from it is right. Anything else is thrown away.
- * 3. A seat is given back only after its thread has ended. A dead thread leaves at most a copy that nobody will read.
+ * 3. A seat is given back only by its own thread between two transitions, or after that has ended. A dead thread leaves
+ *    at most a copy that nobody will read.
  * 4. Whoever waits looks at the state between reading its wake word and waiting on it, and who changes a state adds to
  *    the wake words concerned afterwards: so no wake is lost, but one whose waker dies in between. That one is made up
  *    for by `wakeAll`, and synchronous waits look again each second anyway.
@@ -26,13 +28,15 @@ const maxSeats = 64
 const MAGIC = 2
 const TOTAL = 3
 const NEXT_ID = 4
+const MAKER = 5
+const NUMBER = 6
 const SEATS = 8
 const WAKES: number = SEATS + maxSeats
 const COPIES: number = WAKES + maxRequests
 const byteSize = 4 * (COPIES + 2 * maxSeats * stateSize)
 
 /** "QLk" and the version of the layout. */
-const magic = 0x51_4c_6b_01
+const magic = 0x51_4c_6b_02
 
 /** What stands for a thread in shared memory: unique in the process for good, and never 0. */
 export const keyOf = (id: number): number => id + 1
@@ -48,16 +52,17 @@ export interface Memory {
   seat: number
 }
 
-/** The one place that knows which locks this thread has seen: ephemeral, so a lock is collected with its buffer. */
-const known = new WeakMap<SharedArrayBuffer, Memory>()
-
 export const isLockBuffer = (u: unknown): u is SharedArrayBuffer =>
   u instanceof SharedArrayBuffer && u.byteLength === byteSize && Atomics.load(new Int32Array(u), MAGIC) === magic
+
+let made = 0
 
 export const make = (total: number): SharedArrayBuffer => {
   const buffer = new SharedArrayBuffer(byteSize)
   const ints = new Int32Array(buffer)
   ints[TOTAL] = total
+  ints[MAKER] = ownKey
+  ints[NUMBER] = ++made
   // The maker must be able to pass on a death, however many threads come to use the lock.
   ints[SEATS] = ownKey
   initial(copyAt(ints, 0), total)
@@ -65,16 +70,18 @@ export const make = (total: number): SharedArrayBuffer => {
   return buffer
 }
 
-/** The memory behind a buffer. `seen` is told of one that this thread has not used yet. */
-export const open = (buffer: SharedArrayBuffer, seen: (memory: Memory) => void): Memory => {
-  let memory = known.get(buffer)
-  if (memory === undefined) {
-    const ints = new Int32Array(buffer)
-    memory = { ints, root: new BigInt64Array(buffer, 0, 1), total: Atomics.load(ints, TOTAL), seat: 0 }
-    known.set(buffer, memory)
-    seen(memory)
-  }
-  return memory
+/** What is the same for all buffers through which threads see one lock, and for no other lock. */
+export const identity = (buffer: SharedArrayBuffer): string => {
+  const ints = new Int32Array(buffer)
+  return `${ints[MAKER]}/${ints[NUMBER]}`
+}
+
+/** Whether this thread has made it. */
+export const isOwn = ({ ints }: Memory): boolean => ints[MAKER] === ownKey
+
+export const view = (buffer: SharedArrayBuffer): Memory => {
+  const ints = new Int32Array(buffer)
+  return { ints, root: new BigInt64Array(buffer, 0, 1), total: Atomics.load(ints, TOTAL), seat: 0 }
 }
 
 const copyAt = (ints: Int32Array, index: number): Int32Array => {

@@ -2,48 +2,68 @@
  * The locks that this thread knows, so that a death can be told to all of them, and what its synchronous code has asked
  * of them, so that a section that was ended by force leaves nothing locked.
  *
+ * Each message that a lock comes in brings a buffer of its own, all of the same memory. What is kept of a lock here
+ * stands on one more of them, so that it can be seen when the last one that anybody else has is gone.
+ *
  * Invariants:
- * 1. A lock that was made here is kept while its handle is alive or another thread uses it: its death must be told even
- *    if the maker has dropped the lock. All others are kept weakly.
- * 2. A synchronous request is in `asked` before it is in the lock, and leaves it after it has left the lock. So whatever
+ * 1. A lock is kept as long as there is a buffer of it here, or a request of this thread; by the thread that made it
+ *    also as long as another thread has a seat: that one's death must be told.
+ * 2. A lock that is kept no longer has no seat for this thread, so that who made it can let go of it, too.
+ * 3. A synchronous request is in `asked` before it is in the lock, and leaves it after it has left the lock. So whatever
  *    was cut short, sweeping what is in `asked` is enough.
  */
 import * as Memory from "./sharedMemory.ts"
-import { reap } from "./sharedState.ts"
+import { hasRequests, reap } from "./sharedState.ts"
 
 interface Entry {
-  readonly memory: WeakRef<Memory.Memory>
-  /** Set while it must not be collected. */
-  kept: { readonly memory: Memory.Memory; readonly handle: WeakRef<object> } | undefined
+  readonly identity: string
+  readonly memory: Memory.Memory
+  /** How many buffers of it there are here. */
+  buffers: number
 }
 
-const entries = new Set<Entry>()
+const entries = new Map<string, Entry>()
+const byBuffer = new WeakMap<SharedArrayBuffer, Entry>()
 let pruneAt = 64
 
-const add = (entry: Entry): void => {
+const collected = new FinalizationRegistry<Entry>((entry) => {
+  entry.buffers--
+  letGo(entry)
+})
+
+const letGo = (entry: Entry): void => {
+  const { buffers, identity, memory } = entry
+  if (buffers > 0 || (Memory.isOwn(memory) && Memory.hasOthers(memory))) return
+  if (Memory.peek(memory, (state) => hasRequests(state, Memory.ownKey))) return
+  Memory.vacate(memory, Memory.ownKey)
+  entries.delete(identity)
+}
+
+/** Who gives a seat back tells nobody, so it is looked now and then. */
+const prune = (): void => {
+  for (const entry of entries.values()) letGo(entry)
+}
+
+/** The memory of a lock, which is thereby known here. */
+export const open = (buffer: SharedArrayBuffer): Memory.Memory => {
+  const known = byBuffer.get(buffer)
+  if (known !== undefined) return known.memory
+  const identity = Memory.identity(buffer)
+  const entry = entries.get(identity) ?? add(identity, buffer)
+  entry.buffers++
+  byBuffer.set(buffer, entry)
+  collected.register(buffer, entry)
+  return entry.memory
+}
+
+const add = (identity: string, buffer: SharedArrayBuffer): Entry => {
   if (entries.size >= pruneAt) {
     prune()
     pruneAt = Math.max(64, 2 * entries.size)
   }
-  entries.add(entry)
-}
-
-const prune = (): void => {
-  for (const entry of entries) {
-    if (entry.kept?.handle.deref() === undefined && entry.kept !== undefined && !Memory.hasOthers(entry.kept.memory)) {
-      entry.kept = undefined
-    }
-    if (entry.memory.deref() === undefined) entries.delete(entry)
-  }
-}
-
-/** The memory of a lock, which is thereby known here. */
-export const open = (buffer: SharedArrayBuffer): Memory.Memory =>
-  Memory.open(buffer, (memory) => add({ memory: new WeakRef(memory), kept: undefined }))
-
-/** Makes what `handle` gives access to known here. */
-export const made = (buffer: SharedArrayBuffer, handle: object): void => {
-  Memory.open(buffer, (memory) => add({ memory: new WeakRef(memory), kept: { memory, handle: new WeakRef(handle) } }))
+  const entry: Entry = { identity, memory: Memory.view(structuredClone(buffer)), buffers: 0 }
+  entries.set(identity, entry)
+  return entry
 }
 
 /**
@@ -52,9 +72,7 @@ export const made = (buffer: SharedArrayBuffer, handle: object): void => {
  */
 export const threadDied = (threadId: number): void => {
   const key = Memory.keyOf(threadId)
-  for (const entry of entries) {
-    const memory = entry.memory.deref()
-    if (memory === undefined) continue
+  for (const { memory } of entries.values()) {
     // First its seat: this thread may need one.
     Memory.vacate(memory, key)
     Memory.commit(memory, "", (state, woken) => reap(state, key, undefined, woken))

@@ -62,6 +62,13 @@ const find = (state: Int32Array, id: number): number => {
   return -1
 }
 
+/** Whether a thread holds anything, or waits. */
+export const hasRequests = (state: Int32Array, key: number): boolean => {
+  const count = countOf(state)
+  for (let i = 0; i < count; i++) if (state[at(i) + KEY] === key) return true
+  return false
+}
+
 /** How many integers of a state are in use. */
 export const usedSize = (state: Int32Array): number => at(countOf(state))
 
