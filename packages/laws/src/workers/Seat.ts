@@ -5,7 +5,7 @@
  * 1. One run is under way at a time.
  * 2. A worker that has been left in a state that the next run could notice is not used again.
  */
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads"
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads"
 import * as Thread from "@quiesce/core/Thread"
 import { isForced, type Outcome, type Witness } from "@quiesce/testing/Outcome"
 import type { Instruction, Program } from "@quiesce/testing/Program"
@@ -82,17 +82,21 @@ export class Seat {
       workerData: { ...options.workerData, [seatKey]: { port: port2, cells: this.cells, fault: this.options.fault } },
       transferList: [...(options.transferList ?? []), port2]
     })
-    port1.on("message", (message: ToHost) => {
+    const take = (message: ToHost): void => {
       if (message._tag === "Began") this.link = port1
       this.current?.take(message)
-    })
+    }
+    port1.on("message", take)
     port1.unref()
     this.workers.add(worker)
     worker.once("exit", () => {
       this.workers.delete(worker)
       if (this.options.fault === "spreads crashes") for (const other of this.workers) void other.terminate()
-      // What it said before is still in the port.
       setImmediate(() => {
+        // What it said before may still be in the port, which has no order with its end.
+        for (let left = receiveMessageOnPort(port1); left !== undefined; left = receiveMessageOnPort(port1)) {
+          take(left.message)
+        }
         if (this.link === port1) {
           this.link = undefined
           this.current?.gone()
