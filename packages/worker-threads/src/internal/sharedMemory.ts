@@ -58,7 +58,8 @@ export const isLockBuffer = (u: unknown): u is SharedArrayBuffer =>
 let made = 0
 
 export const make = (total: number): SharedArrayBuffer => {
-  const buffer = new SharedArrayBuffer(byteSize)
+  // One that could grow is of pages of its own, of which only those count that are used, and which are given back.
+  const buffer = new SharedArrayBuffer(byteSize, { maxByteLength: byteSize })
   const ints = new Int32Array(buffer)
   ints[TOTAL] = total
   ints[MAKER] = ownKey
