@@ -8,13 +8,16 @@ const roots = [...readdirSync("packages").map((name) => `packages/${name}`), "ex
   existsSync(`${root}/test`)
 )
 
+// Tests wait for events. The limit is for one whose event never comes, however slow the machine, in milliseconds.
+const hangs = 300_000
+
 export default defineConfig({
   test: {
     // Vitest would leave one core free, and much of what the tests do is to wait.
     maxWorkers: availableParallelism(),
     projects: roots.map((root) => ({
       root,
-      test: { name: basename(root), include: ["test/**/*.test.ts"] }
+      test: { name: basename(root), include: ["test/**/*.test.ts"], testTimeout: hangs, hookTimeout: hangs }
     }))
   }
 })

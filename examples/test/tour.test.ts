@@ -88,9 +88,9 @@ it("the tour shows each scene and leaves nothing", async () => {
 
   expectEachScene(ran)
   await expectNothingLeft(ran)
-}, 60_000)
+})
 
-it.for(["node-22", "node-24"])("the tour is the same on %s", { timeout: 60_000 }, async (version, { skip }) => {
+it.for(["node-22", "node-24"])("the tour is the same on %s", async (version, { skip }) => {
   const node = join(workspace, "node_modules", version, "bin/node")
   if (!existsSync(node)) return skip("It is an optional dependency, and not there for this platform")
 
@@ -115,7 +115,7 @@ it("the tour, where the inspector is not to be had, says what it leaves out and 
   expect(parts(ran).map(({ ended }) => ended)).toEqual(["stop", "interrupt", "kill"])
   expect(ran.lines.filter((line) => /left out, .*Access to this API has been restricted/.test(line)).length).toBe(2)
   await expectNothingLeft(ran)
-}, 60_000)
+})
 
 it("the tour notices a planted leak, from outside and in the ledger, and exits with 1", async () => {
   const ran = await runTour({ args: ["--leak"] })
@@ -132,11 +132,10 @@ it("the tour notices a planted leak, from outside and in the ledger, and exits w
   const descriptors = ran.lines.filter((line) => line.startsWith("left: file descriptor"))
   expect(descriptors.length).toBe(process.platform === "win32" ? 0 : 1)
   expect(await readdir(temporary)).toEqual([])
-}, 60_000)
+})
 
 it.runIf(process.platform !== "win32").for(["1 stop flag", "7 hung finalizer"])(
   "the tour, ended early by a signal after scene %s, leaves nothing either",
-  { timeout: 60_000 },
   async (scene) => {
     const ran = await runTour({
       onLine: (line, kill) => {

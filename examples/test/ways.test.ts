@@ -80,7 +80,7 @@ it("05-effect-rpc: one line each on the host and in the worker, and calls end as
     "  the workers are gone              0 lock files are left"
   ])
   expect(code).toBe(0)
-}, 120_000)
+})
 
 it.each([
   ["protocol.ts", "RpcClient.layerProtocolWorker(", "RpcProtocol.layerClient("],

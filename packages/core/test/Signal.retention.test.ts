@@ -32,7 +32,6 @@ describe.each([
 ])("on %s, after 20,000 rounds,", (_, node) => {
   it.skipIf(!existsSync(node))(
     "no signal, region or thread has left a listener, an object or heap behind, and a leak would have been seen",
-    { timeout: 60_000 },
     async () => {
       const [leaky, ...others] = (await measure(node)).toReversed()
       expect(leaky).toMatchObject({ name: "leaky", alive: 100 })

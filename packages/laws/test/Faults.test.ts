@@ -13,7 +13,7 @@ const faults: ReadonlyArray<readonly [Name, Fault]> = [
   ["crash-contained", "spreads crashes"]
 ]
 
-describe("the check of", { timeout: 300_000 }, () => {
+describe("the check of", () => {
   it.each(faults)("%s finds an adapter that %s", async (law, fault) => {
     const adapter = WorkerAdapter.make(2, { kills: true, thorough: false, fault })
 

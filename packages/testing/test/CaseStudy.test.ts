@@ -26,14 +26,10 @@ const runnable = [...cases, ...nodeCases].filter(
 
 const isLive = ({ live }: Case) => live !== undefined
 
-it.each(runnable.filter((one) => !isLive(one)))(
-  "the case study has the row of $module: $name",
-  { timeout: 30_000 },
-  async (one) => {
-    const [row] = await Effect.runPromise(study([one], { quickly: true }))
-    expect(rowsOfPage).toContainEqual(cells(row!))
-  }
-)
+it.each(runnable.filter((one) => !isLive(one)))("the case study has the row of $module: $name", async (one) => {
+  const [row] = await Effect.runPromise(study([one], { quickly: true }))
+  expect(rowsOfPage).toContainEqual(cells(row!))
+})
 
 /** What is found with `@effect/platform-node`, as far as each machine finds it in a few hits. */
 const known = [
@@ -53,19 +49,15 @@ const seenFor: Readonly<Record<string, ReadonlyArray<string>>> = {
   all: ["all"]
 }
 
-it.each(runnable.filter(isLive))(
-  "the case study has the row of $module: $name, in the real world",
-  { timeout: 120_000 },
-  async (one) => {
-    const [row] = await Effect.runPromise(study([one], { quickly: true }))
-    const [module, name, , share] = cells(row!)
-    expect(row!.cuts).toBe(one.live?.quick)
-    const [, , , shareOfPage] = rowsOfPage.find((cells) => cells[0] === module && cells[1] === name) ?? []
-    expect(seenFor[shareOfPage ?? ""]).toContain(share)
-    const unknown = row!.problems.filter((problem) => !known.some((one) => problem.includes(one)))
-    expect(unknown).toEqual([])
-  }
-)
+it.each(runnable.filter(isLive))("the case study has the row of $module: $name, in the real world", async (one) => {
+  const [row] = await Effect.runPromise(study([one], { quickly: true }))
+  const [module, name, , share] = cells(row!)
+  expect(row!.cuts).toBe(one.live?.quick)
+  const [, , , shareOfPage] = rowsOfPage.find((cells) => cells[0] === module && cells[1] === name) ?? []
+  expect(seenFor[shareOfPage ?? ""]).toContain(share)
+  const unknown = row!.problems.filter((problem) => !known.some((one) => problem.includes(one)))
+  expect(unknown).toEqual([])
+})
 
 it.each(holders)("finds the gap in $module, a holder of a leaky shape", async ({ environment, problem, program }) => {
   const { findings } = await Effect.runPromise(Interruption.explore(program, { environment }))

@@ -4,8 +4,6 @@ import { once } from "node:events"
 import { MessageChannel, receiveMessageOnPort, type Worker } from "node:worker_threads"
 import { expect, it } from "vitest"
 
-const timeout = 60_000
-
 /** What is heard of a worker in the end. */
 const endOf = (worker: Worker): Effect.Effect<{ readonly error: string | undefined; readonly code: number }> =>
   Effect.callback((resume) => {
@@ -26,32 +24,27 @@ it.each([
   ["rejection", { error: "This worker leaves a rejection unhandled, as it should", code: 1 }],
   ["exit", { error: undefined, code: 3 }],
   ["out-of-memory", { error: "ERR_WORKER_OUT_OF_MEMORY", code: 1 }]
-] as const)("%s ends by itself", { timeout }, async (fault, end) => {
+] as const)("%s ends by itself", async (fault, end) => {
   expect(await run(Effect.scoped(Effect.flatMap(FaultyWorker.spawn(fault), endOf)))).toEqual(end)
 })
 
-it.each(["never-ready", "garbage", "hog", "deaf"] as const)(
-  "%s is there until its scope closes",
-  { timeout },
-  async (fault) => {
-    let worker: Worker | undefined
-    await run(
-      Effect.scoped(
-        Effect.gen(function* () {
-          worker = yield* FaultyWorker.spawn(fault)
-          yield* Effect.promise(() => once(worker!, "online"))
-          expect(worker.threadId).toBeGreaterThan(0)
-        })
-      )
+it.each(["never-ready", "garbage", "hog", "deaf"] as const)("%s is there until its scope closes", async (fault) => {
+  let worker: Worker | undefined
+  await run(
+    Effect.scoped(
+      Effect.gen(function* () {
+        worker = yield* FaultyWorker.spawn(fault)
+        yield* Effect.promise(() => once(worker!, "online"))
+        expect(worker.threadId).toBeGreaterThan(0)
+      })
     )
+  )
 
-    expect(worker?.threadId).toBe(-1)
-  }
-)
+  expect(worker?.threadId).toBe(-1)
+})
 
 it.each([{}, { maxOldGenerationSizeMb: 16 }])(
   "out-of-memory does not try to fill a heap of the usual size, nor one with such a young generation",
-  { timeout },
   async (resourceLimits) => {
     const end = await run(Effect.scoped(Effect.flatMap(FaultyWorker.spawn("out-of-memory", { resourceLimits }), endOf)))
 
@@ -59,7 +52,7 @@ it.each([{}, { maxOldGenerationSizeMb: 16 }])(
   }
 )
 
-it("garbage comes from the worker, and through the ports that it was given", { timeout }, async () => {
+it("garbage comes from the worker, and through the ports that it was given", async () => {
   const received = await run(
     Effect.scoped(
       Effect.gen(function* () {
@@ -76,7 +69,7 @@ it("garbage comes from the worker, and through the ports that it was given", { t
   expect(received).toEqual([[undefined], [undefined]])
 })
 
-it("deaf answers nothing, whichever way it was asked", { timeout }, async () => {
+it("deaf answers nothing, whichever way it was asked", async () => {
   const answers = await run(
     Effect.scoped(
       Effect.gen(function* () {

@@ -244,13 +244,13 @@ const opened: Readonly<Record<string, Opened>> = {
 const held = new Set<unknown>()
 
 describe("none", () => {
-  it.each(Object.entries(opened))("finds nothing of %s that is closed", { timeout: 30_000 }, async (_, { open }) => {
+  it.each(Object.entries(opened))("finds nothing of %s that is closed", async (_, { open }) => {
     const effect = Effect.promise(async () => (await open())())
 
     expect(await look(effect, patient)).toEqual([])
   })
 
-  it.each(Object.entries(opened))("finds %s that is left, and its place", { timeout: 30_000 }, async (_, one) => {
+  it.each(Object.entries(opened))("finds %s that is left, and its place", async (_, one) => {
     let close: (() => unknown) | undefined
     const found = await look(
       Effect.promise(async () => {
@@ -347,7 +347,7 @@ describe("none", () => {
     expect(found.every((leftOver) => leftOver.madeAt[0]?.startsWith("napping ("))).toBe(true)
   })
 
-  it("waits for what is closing", { timeout: 30_000 }, async () => {
+  it("waits for what is closing", async () => {
     const effect = Effect.promise(async () => {
       const server = createServer()
       const port = await listen(server)
@@ -363,7 +363,7 @@ describe("none", () => {
     expect(await look(effect, patient)).toEqual([])
   })
 
-  it("says of a worker just that it is left, not its ports", { timeout: 30_000 }, async () => {
+  it("says of a worker just that it is left, not its ports", async () => {
     let worker: Worker | undefined
     const found = await look(
       Effect.sync(() => {

@@ -2,13 +2,12 @@ import { Lease, Thread, ThreadError } from "@quiesce/core"
 import { HostLease, WorkerError, WorkerPool } from "@quiesce/worker-threads"
 import { Cause, Deferred, Effect, Exit, Fiber, type Layer, Logger, Schedule } from "effect"
 import { Worker } from "node:worker_threads"
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, it } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
 import { Faults, Token } from "./fixtures/faults.ts"
 import { whenSet } from "./support.ts"
 
 // A worker takes its time on a machine that has other things to do.
-vi.setConfig({ testTimeout: 60_000 })
 
 const fixture = (name: string): URL => new URL(`./fixtures/${name}.worker.ts`, import.meta.url)
 

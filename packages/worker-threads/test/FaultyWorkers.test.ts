@@ -7,8 +7,6 @@ import type { Worker } from "node:worker_threads"
 import { expect, it } from "vitest"
 import { Tasks } from "./fixtures/contract.ts"
 
-const timeout = 60_000
-
 /** Makes a pool of such workers in a scope of its own, of which nothing is left over. */
 const tryPool = (fault: FaultyWorker.Fault, onSpawn: (worker: Worker) => void = () => {}) =>
   WorkerPool.make(Tasks, {
@@ -32,7 +30,6 @@ it.each([
   ["garbage", "a message of nobody's protocol"]
 ] as const)(
   "a pool of workers with the fault %s fails with SpawnFailed, which says what it was",
-  { timeout },
   async (fault, problem) => {
     const error = await withoutLeaks(Effect.flip(tryPool(fault)))
 
@@ -44,7 +41,6 @@ it.each([
 
 it.each(["never-ready", "hog", "deaf"] as const)(
   "a pool of workers with the fault %s that is interrupted while it waits for them has ended them",
-  { timeout },
   async (fault) => {
     const workers: Array<Worker> = []
     const exit = await withoutLeaks(

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 
 const script = fileURLToPath(new URL("./fixtures/flags-main.ts", import.meta.url))
 
-describe("a pool", { timeout: 30_000 }, () => {
+describe("a pool", () => {
   it.for([
     ["--max-old-space-size=500"],
     ["--title", "of two words", "--expose-gc", "--import", "data:text/javascript,"],

@@ -39,7 +39,7 @@ const hold = (held) => {
 }
 ${opener}`
 
-describe.runIf(process.platform === "linux")("what a killed worker has open", { timeout: 30_000 }, () => {
+describe.runIf(process.platform === "linux")("what a killed worker has open", () => {
   it.for([
     ["a FileHandle", 0],
     ["what openSync gives", 0],

@@ -6,13 +6,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, it } from "vitest"
 import { Refresh } from "./fixtures/contract.ts"
 import { cell, makeCells, Nested, readText, Token } from "./fixtures/nested.ts"
 import { whenSet } from "./support.ts"
 
 // Workers start one after another here, each with all of this to load.
-vi.setConfig({ testTimeout: 60_000 })
 
 const url = new URL("./fixtures/nested.worker.ts", import.meta.url)
 

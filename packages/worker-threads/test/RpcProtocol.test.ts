@@ -5,7 +5,7 @@ import { Cause, DateTime, Duration, Effect, Exit, Fiber, Layer, Option, Schema, 
 import { RpcClient, RpcClientError, RpcWorker } from "effect/rpc"
 import { TestClock } from "effect/testing"
 import { Worker } from "node:worker_threads"
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, it } from "vitest"
 import { cell, Jobs, Kept, makeCells, Refused } from "./fixtures/rpc-contract.ts"
 import { whenSet } from "./support.ts"
 
@@ -47,8 +47,6 @@ const open = (cells: Int32Array<SharedArrayBuffer>): void => {
 
 const failureOf = (exit: Exit.Exit<unknown, unknown>): unknown =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-
-vi.setConfig({ testTimeout: 60_000 })
 
 /** Has one worker crash while a call runs on another. */
 const crash = (client: Client) =>

@@ -22,44 +22,31 @@ const reasonOf = (f: () => unknown): unknown => {
 }
 
 /** Workers take long to start on a busy machine; nothing here waits for a time. In milliseconds. */
-const limit = 60_000
 
 describe("across threads", () => {
-  it.for(Object.keys(scenarios))("SharedMutex %s", { timeout: limit }, (name) => scenarios[name]!())
+  it.for(Object.keys(scenarios))("SharedMutex %s", (name) => scenarios[name]!())
 
-  it(
-    "law 25, kill-is-visible: workers killed at any point neither break nor keep the lock",
-    () => {
-      const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
-      console.info(`SEED=${seed}`)
-      return killed(8, seed)
-    },
-    limit
-  )
+  it("law 25, kill-is-visible: workers killed at any point neither break nor keep the lock", () => {
+    const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
+    console.info(`SEED=${seed}`)
+    return killed(8, seed)
+  })
 
   const root = new URL("../../../node_modules/", import.meta.url)
   const script = fileURLToPath(new URL("./fixtures/shared-main.ts", import.meta.url))
-  it.for(["node-22", "node-24"])(
-    "works on %s, and the process comes to its own end",
-    { timeout: limit },
-    async (version, { skip }) => {
-      const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
-      if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
-      const { stdout } = await promisify(execFile)(binary, [script, "3"])
-      expect(JSON.parse(stdout)).toEqual({ done: Object.keys(scenarios).length, rounds: 3 })
-    }
-  )
+  it.for(["node-22", "node-24"])("works on %s, and the process comes to its own end", async (version, { skip }) => {
+    const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
+    if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
+    const { stdout } = await promisify(execFile)(binary, [script, "3"])
+    expect(JSON.parse(stdout)).toEqual({ done: Object.keys(scenarios).length, rounds: 3 })
+  })
 
-  it(
-    "a process that waits for a lock lives on until the fiber has it, and then ends",
-    async () => {
-      const { stdout } = await promisify(execFile)(process.execPath, [
-        fileURLToPath(new URL("./fixtures/shared-wait.ts", import.meta.url))
-      ])
-      expect(stdout).toBe("locked after the worker's end\n")
-    },
-    limit
-  )
+  it("a process that waits for a lock lives on until the fiber has it, and then ends", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      fileURLToPath(new URL("./fixtures/shared-wait.ts", import.meta.url))
+    ])
+    expect(stdout).toBe("locked after the worker's end\n")
+  })
 })
 
 describe("lock", () => {
@@ -147,22 +134,18 @@ describe("lockSync", () => {
     expect(status(mutex)).toEqual(free)
   })
 
-  it(
-    "ends by its timeout or its token, with the request withdrawn",
-    async () => {
-      const harness = new Harness()
-      const peer = await harness.spawn()
-      peer.send({ _tag: "Lock", mode: "sync" })
-      await peer.answer("Locked")
-      const { mutex } = harness
-      expect(reasonOf(() => SharedMutex.lockSync(mutex, { timeout: 5 }))).toBe("LockTimedOut")
-      const token = StopToken.fromSignal(AbortSignal.abort(new Error("enough")))
-      expect(reasonOf(() => SharedMutex.lockSync(mutex, { token }))).toMatchObject({ name: "AbortError" })
-      expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
-      await peer.kill()
-    },
-    limit
-  )
+  it("ends by its timeout or its token, with the request withdrawn", async () => {
+    const harness = new Harness()
+    const peer = await harness.spawn()
+    peer.send({ _tag: "Lock", mode: "sync" })
+    await peer.answer("Locked")
+    const { mutex } = harness
+    expect(reasonOf(() => SharedMutex.lockSync(mutex, { timeout: 5 }))).toBe("LockTimedOut")
+    const token = StopToken.fromSignal(AbortSignal.abort(new Error("enough")))
+    expect(reasonOf(() => SharedMutex.lockSync(mutex, { token }))).toMatchObject({ name: "AbortError" })
+    expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
+    await peer.kill()
+  })
 })
 
 describe("SharedMutex", () => {

@@ -78,5 +78,5 @@ describe("SharedSemaphore", () => {
     await Effect.runPromise(SharedMutex.threadDied(threadId))
     expect(await Effect.runPromise(Fiber.join(next))).toEqual({ permits: 2, ownerDied: true })
     expect(SharedSemaphore.takeSync(semaphore, 3)).toMatchObject({ ownerDied: false })
-  }, 60_000)
+  })
 })

@@ -12,7 +12,7 @@ const makePool = WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, op
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
 const makeCells = () => new Int32Array(new SharedArrayBuffer(16))
 
-describe("an interrupt", { timeout: 30_000 }, () => {
+describe("an interrupt", () => {
   it("does not end a section in a finalizer", () =>
     run(
       Effect.gen(function* () {

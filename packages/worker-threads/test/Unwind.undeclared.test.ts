@@ -10,7 +10,7 @@ import { endless } from "./fixtures/unwind-hogs.ts"
 // `Atomics.wait` and a regular expression come to no halt: nothing of JavaScript runs in them.
 const haltable = endless.filter((hog) => hog !== "atomicsWait" && hog !== "regularExpression")
 
-describe("unwindUndeclared", { timeout: 20_000 }, () => {
+describe("unwindUndeclared", () => {
   it.for(haltable)("ends %s in an Effect.sync; its finalizers run, those behind it are unharmed", async (hog) => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog, declared: false })
@@ -125,7 +125,7 @@ describe("insist", () => {
   })
 })
 
-describe("halt", { timeout: 20_000 }, () => {
+describe("halt", () => {
   it("comes as often as it is asked for, however soon after another", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated" })
@@ -173,7 +173,7 @@ describe("halt", { timeout: 20_000 }, () => {
   })
 })
 
-describe("locate", { timeout: 20_000 }, () => {
+describe("locate", () => {
   it("tells the stack of a section, which goes on", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated" })

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest"
 const root = new URL("../../../node_modules/", import.meta.url)
 const script = fileURLToPath(new URL("./fixtures/unwind-main.ts", import.meta.url))
 
-describe("unwind", { timeout: 30_000 }, () => {
+describe("unwind", () => {
   it.for(["node-22", "node-24"])("works on %s, and the process comes to its own end", async (version, { skip }) => {
     const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
     if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")

@@ -13,7 +13,7 @@ const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effe
 const makeCells = () => new Int32Array(new SharedArrayBuffer(16))
 const escalation = { interrupt: "20 millis", unwind: "10 seconds" } as const
 
-describe("an end by force of code that was woken with others", { timeout: 30_000 }, () => {
+describe("an end by force of code that was woken with others", () => {
   it("keeps nothing from another task that was woken by the same step", () =>
     run(
       Effect.gen(function* () {

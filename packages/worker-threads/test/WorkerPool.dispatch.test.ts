@@ -19,7 +19,7 @@ const problemOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
   return failure instanceof WorkerError.WorkerError ? failure.reason._tag : undefined
 }
 
-describe("many tasks at once", { timeout: 60_000 }, () => {
+describe("many tasks at once", () => {
   for (const hog of ["Spin", "Hog"] as const) {
     it(
       `${hog}, ended by force, holds back no result of those before it and takes none of those behind it with it`,
