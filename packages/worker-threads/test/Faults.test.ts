@@ -230,9 +230,11 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
       (pool, tokens) =>
         Effect.scoped(
           Effect.gen(function* () {
-            const threads = yield* Effect.forEach([makeCells(), makeCells()], (cells) =>
-              Effect.tap(pool.spawn("Hold", { cells }), () => whenSet(cells, 0))
-            )
+            // The second keeps the first from hearing of its end.
+            const threads = yield* Effect.forEach(["Hold", "Hog"] as const, (task) => {
+              const cells = makeCells()
+              return Effect.tap(pool.spawn(task, { cells }), () => whenSet(cells, 0))
+            })
             const reports = yield* Effect.forEach(
               threads,
               (thread) => Thread.shutdown(thread, { kill: "10 seconds" }),
