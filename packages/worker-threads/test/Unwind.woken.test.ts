@@ -30,6 +30,18 @@ describe("an end by force of code that was woken with others", () => {
       })
     ))
 
+  it("leaves nothing running that was started in the same step, and ends it before what has started it", () =>
+    run(
+      Effect.gen(function* () {
+        const pool = yield* makePool
+        const cells = makeCells()
+        const thread = yield* pool.spawn("Start", { cells })
+        yield* whenSet(cells, 0)
+        expect((yield* Thread.shutdown(thread, escalation)).rung).toBe("unwind")
+        expect([Atomics.load(cells, 3), Atomics.load(cells, 1)]).toEqual([1, 1])
+      })
+    ))
+
   it("keeps the end of a thread from nobody who waits for it", () =>
     run(
       Effect.gen(function* () {

@@ -8,13 +8,13 @@
  * Invariants:
  * 1. While tasks are in line, and while one of them runs that has others behind it, a message is under way.
  * 2. A task is taken out of the line before it runs: the oldest of those with the lowest priority number.
- * 3. A fiber that is started or woken outside a task does nothing but queue itself; so does one that is woken in a task
- *    in which another runs. Whoever wakes several, one after another, is thus through with it before one of them can be
- *    ended by force: an end cuts short only the fiber whose turn it is, and those that it has started.
+ * 3. A fiber that is started outside a task does nothing but queue itself.
+ * 4. A fiber that is woken goes on in a turn of its own, wherever it is woken (`turns.ts`).
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
+import * as Turns from "./turns.ts"
 
 interface Bucket {
   readonly priority: number
@@ -31,6 +31,8 @@ const budgetMillis = 0.5
 
 export class PortScheduler implements Scheduler.Scheduler {
   readonly executionMode: "async" = "async"
+  /** Undefined where fibers can't be given turns. */
+  readonly "~@quiesce/worker-threads/Turns": Turns.OnTheSpot | undefined
   private readonly sender: MessagePort
   private readonly receiver: MessagePort
   private readonly buckets: Array<Bucket> = []
@@ -39,16 +41,15 @@ export class PortScheduler implements Scheduler.Scheduler {
   private isDue = false
   /** Whether the code that asks runs in a task; stale after an end by force, until `reset`. */
   private inTask = false
-  /** The first fiber that ran in this task; undefined as long as none did. */
-  private occupant: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  /** The id of the latest fiber that has begun. Ids rise. */
-  private newest = 0
+  /** How many fibers run on the spot, because they have been interrupted; stale like `inTask`. */
+  private onTheSpot = 0
   /** Called outside tasks, before each. */
   beforeTask: () => void = () => {}
   /** Called at the beginning of a message, to put more in line. */
   beforeLine: () => void = () => {}
 
   constructor() {
+    this[Turns.key] = Turns.install() === undefined ? this.runOnTheSpot : undefined
     const { port1, port2 } = new MessageChannel()
     this.sender = port1
     this.receiver = port2
@@ -63,7 +64,7 @@ export class PortScheduler implements Scheduler.Scheduler {
   /** A task was ended by force. */
   reset(): void {
     this.inTask = false
-    this.occupant = undefined
+    this.onTheSpot = 0
   }
 
   close(): void {
@@ -71,17 +72,7 @@ export class PortScheduler implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    if (fiber.currentOpCount === 1) return this.mustQueue(fiber)
-    return !this.inTask || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
-  }
-
-  /** Asked of a fiber that begins or goes on. */
-  private mustQueue(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    const isNew = fiber.id > this.newest
-    if (isNew) this.newest = fiber.id
-    if (!this.inTask) return true
-    if (this.occupant === undefined) this.occupant = fiber
-    return this.occupant !== fiber && !isNew
+    return (!this.inTask && this.onTheSpot === 0) || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
   }
 
   makeDispatcher(): Scheduler.SchedulerDispatcher {
@@ -139,6 +130,15 @@ export class PortScheduler implements Scheduler.Scheduler {
     this.runLine()
   }
 
+  private readonly runOnTheSpot: Turns.OnTheSpot = (piece) => {
+    this.onTheSpot++
+    try {
+      piece()
+    } finally {
+      this.onTheSpot--
+    }
+  }
+
   private runNext(): void {
     const bucket = this.buckets.find(({ tasks, taken }) => taken < tasks.length)
     if (bucket === undefined) return
@@ -148,14 +148,12 @@ export class PortScheduler implements Scheduler.Scheduler {
       bucket.taken = 0
     }
     this.queued--
-    const { inTask, occupant } = this
+    const outer = this.inTask
     this.inTask = true
-    this.occupant = undefined
     try {
       task()
     } finally {
-      this.inTask = inTask
-      this.occupant = occupant
+      this.inTask = outer
     }
   }
 }

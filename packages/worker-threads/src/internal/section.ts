@@ -102,7 +102,7 @@ class Runner implements SectionRunner {
         return Effect.callback<A>((resume) => {
           // The exit is that of this very section.
           const job = this.enqueue(section, token, fiber, graceMillis, (exit) => resume(exit as Exit.Exit<A>))
-          return Effect.suspend(() => this.leave(job))
+          return this.leave(job)
         })
       })
     )
@@ -168,14 +168,14 @@ class Runner implements SectionRunner {
     else finish(job, exit)
   }
 
-  /** What the fiber's interruption waits for. */
+  /** What the fiber's interruption waits for. Looked at and noted in one step, as the section may end between two. */
   private leave(job: Job): Effect.Effect<void> {
-    if (job.state._tag !== "Running") {
-      job.state = done
-      return Effect.void
-    }
     return Effect.callback((resume) => {
-      job.state = { _tag: "Leaving", left: () => resume(Effect.void) }
+      if (job.state._tag === "Running") job.state = { _tag: "Leaving", left: () => resume(Effect.void) }
+      else {
+        job.state = done
+        resume(Effect.void)
+      }
     })
   }
 

@@ -2,20 +2,23 @@
  * The worker's side of ending code that is in no declared section: says whose fibers are on a halted stack, and sets
  * those right that were ended there.
  *
- * It rests on internals of Effect (a fiber's `_running`, the reference to the fiber that runs), so it first tries them
- * out and, where they are not as expected, refuses.
+ * It rests on internals of Effect (a fiber's `_running`, the reference to the fiber that runs, the turns of fibers), so it
+ * first tries them out and, where they are not as expected, refuses.
  *
  * Invariants:
  * 1. Code is given up only if each fiber on the stack belongs to the task that is meant and is interruptible, and the
  *    stack is that of one task of the port scheduler: then nobody else's code is on it.
  * 2. The fibers of a verdict are kept until `repair`, which lets each go on, as interrupted, once, in its async context.
+ * 3. What one of them has started ends before it, though it may have been ended before it had taken note of that.
  */
 import { AsyncResource } from "node:async_hooks"
 import * as CancelReason from "@quiesce/core/CancelReason"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { PortScheduler } from "./portScheduler.ts"
 import * as Word from "./sectionWord.ts"
+import * as Turns from "./turns.ts"
 
 /** Where the host finds the watch of a worker, from any frame of a halted stack. */
 export const key: "~@quiesce/worker-threads/StalledFiber" = "~@quiesce/worker-threads/StalledFiber"
@@ -52,8 +55,12 @@ export const install = (options: Options): Watch => (globals[key] = new Watch(op
 
 export class Watch {
   private readonly options: Options
-  private readonly problem: string | undefined = trial()
+  private readonly problem: string | undefined = trial() ?? Turns.install()
   private fibers: Array<Stalled> = []
+  /** What they have started side by side, in a step that is not over. */
+  private started: Array<Fiber.Fiber<unknown, unknown>> = []
+  /** Where the modules of this toolkit are; empty where they are in one file with others. */
+  readonly folders: ReadonlyArray<string> = foldersOf(import.meta.url)
 
   constructor(options: Options) {
     this.options = options
@@ -69,11 +76,21 @@ export class Watch {
     this.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
   }
 
+  /** The fibers that a step which starts several has started until now. */
+  sawStarted(fibers: unknown): void {
+    if (fibers instanceof Set) this.started.push(...fibers)
+  }
+
   /** Why the code must not be ended; null when it may. */
   verdict(task: number): string | null {
     const why = this.refusal(task)
-    if (why !== null) this.fibers = []
+    if (why !== null) this.forget()
     return why
+  }
+
+  private forget(): void {
+    this.fibers = []
+    this.started = []
   }
 
   private refusal(task: number): string | null {
@@ -82,25 +99,50 @@ export class Watch {
     if (Word.look(words, index).state !== Word.idle) return "a declared section runs"
     if (this.fibers.length === 0 || this.fibers[0]!.fiber !== globals[currentKey]) return "what runs is not a fiber"
     if (!scheduler.isInTask) return "the fiber does not run on the worker's scheduler"
-    if (this.fibers.some(({ fiber }) => taskOf(fiber) !== task)) return otherTasks
+    const all = [...this.fibers.map(({ fiber }) => fiber), ...this.started]
+    if (all.some((fiber) => fiber.pollUnsafe() === undefined && taskOf(fiber) !== task)) return otherTasks
     if (this.fibers.some(({ fiber }) => fiber.interruptible !== true)) return "what runs is uninterruptible"
     return null
   }
 
   /** Sets right what was ended. Must be called on a turn of the event loop after it. */
   repair(reason: CancelReason.CancelReason): void {
-    const fibers = this.fibers
-    this.fibers = []
+    const { fibers, started } = this
+    this.forget()
     if (fibers.length === 0) return
     globals[currentKey] = undefined
     this.options.scheduler.reset()
     for (const { fiber } of fibers) fiber._running = false
-    for (const { fiber, context } of fibers) {
-      context.runInAsyncScope(() => fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason)))
-      context.emitDestroy()
-    }
+    const annotations = CancelReason.toAnnotations(reason)
+    whenEnded(started, () => endInOrder(fibers, annotations))
+    for (const fiber of started) fiber.interruptUnsafe(undefined, annotations)
   }
 }
+
+/** Ends each when the one inside it has ended. */
+const endInOrder = (fibers: ReadonlyArray<Stalled>, annotations: Context.Context<never>): void => {
+  const [first, ...others] = fibers
+  if (first === undefined) return
+  const { fiber, context } = first
+  whenEnded([fiber], () => endInOrder(others, annotations))
+  context.runInAsyncScope(() => fiber.interruptUnsafe(undefined, annotations))
+  context.emitDestroy()
+}
+
+const whenEnded = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>, f: () => void): void => {
+  let left = fibers.length
+  if (left === 0) return f()
+  for (const fiber of fibers) {
+    fiber.addObserver(() => {
+      if (--left === 0) f()
+    })
+  }
+}
+
+const foldersOf = (url: string): ReadonlyArray<string> =>
+  /\/internal\/stalledFiber\.[jt]s$/.test(url)
+    ? [new URL("..", url), new URL(".", import.meta.resolve("@quiesce/core/Thread"))].map(String)
+    : []
 
 /** Whether the internals are as expected: of a fiber in its run loop, and of the same one suspended. */
 const trial = (): string | undefined => {

@@ -9,6 +9,7 @@ import type { Attachment } from "./attachment.ts"
 import * as Debugger from "./debugger.ts"
 import type { Problem } from "./inspectorProblem.ts"
 import { key, otherTasks } from "./stalledFiber.ts"
+import * as Turns from "./turns.ts"
 
 /** What came of it; where it is `Unwound`, the worker has to be told to `repair`. */
 export type Outcome =
@@ -69,9 +70,13 @@ const judge = (
     if (top === undefined || loops[0] === undefined) return refused(noFiber)
     const library = libraryOf(loops[0])
     if (library === undefined) return refused(bundled)
-    if (!runsUserCode(halt.frames, loops[0], library)) return refused(goesOn)
+    const folders = yield* halt.evaluate(top, `${watch}?.folders`)
+    if (!runsUserCode(halt.frames, loops[0], library, strings(folders))) return refused(goesOn)
     for (const frame of loops) {
       yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
+    }
+    for (const frame of halt.frames.filter(({ name, url }) => name === startsMany && url.startsWith(library))) {
+      yield* halt.evaluate(frame, `void ${watch}?.sawStarted(typeof fibers === "undefined" ? undefined : fibers)`)
     }
     const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
     if (isOver()) return refused("the task has ended, and another is in its place")
@@ -83,6 +88,9 @@ const judge = (
 const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"
 
+/** The function of Effect that starts the fibers of a concurrent `forEach`, and has them in `fibers`. */
+const startsMany = "go"
+
 const isLoop = ({ name }: Debugger.Frame): boolean => name === "runLoop"
 
 /** In a frame of Effect that resumes a fiber: the async context that the fiber goes on in. */
@@ -90,7 +98,7 @@ const asyncContext = `typeof asyncContext === "undefined" ? undefined : asyncCon
 
 /** The frame that has entered the async context of the fiber whose loop it is, where it was resumed in one. */
 const resumption = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame): Debugger.Frame | undefined => {
-  const [inside, entry, outside] = frames.slice(frames.indexOf(loop) + 1)
+  const [inside, entry, outside] = frames.slice(frames.indexOf(loop) + 1).filter(({ name }) => name !== Turns.frameName)
   const found = inside?.name === "evaluate" && entry?.name === "runInAsyncScope" && outside?.name === "evaluate"
   return found && outside.url === loop.url ? outside : undefined
 }
@@ -106,8 +114,21 @@ const libraryOf = (loop: Debugger.Frame): string | undefined => {
 const bundled =
   "its code is in one file with Effect's, so that the two can't be told apart. Keep effect out of the worker's bundle, or put what may take long into Blocking.interruptible"
 
-/** Effect itself must not be ended in the middle of a step: it may have taken a finalizer off its stack. */
-const runsUserCode = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame, library: string): boolean =>
-  frames
-    .slice(0, frames.indexOf(loop))
-    .some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+/** What the worker tells of itself. */
+const strings = (told: unknown): ReadonlyArray<string> =>
+  Array.isArray(told) ? told.filter((one) => typeof one === "string") : []
+
+/**
+ * Neither Effect nor this toolkit, whose modules are in `folders`, may be ended in the middle of a step: it may have taken
+ * a finalizer off its stack, or told some of those who wait and not yet the others.
+ */
+const runsUserCode = (
+  frames: ReadonlyArray<Debugger.Frame>,
+  loop: Debugger.Frame,
+  library: string,
+  folders: ReadonlyArray<string>
+): boolean => {
+  const urls = frames.slice(0, frames.indexOf(loop)).map(({ url }) => url)
+  if (urls.some((url) => folders.some((folder) => url.startsWith(folder)))) return false
+  return urls.some((url) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+}
