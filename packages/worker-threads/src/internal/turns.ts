@@ -13,7 +13,7 @@
  * 1. A fiber in line counts as running: nobody else lets it go on, and an interrupt is noted, for after its turn.
  * 2. In a turn only its fiber goes on, and those that it starts.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -38,7 +38,7 @@ interface Internals extends Fiber.Fiber<unknown, unknown> {
   readonly interruptible: boolean
   /** Undoes what it waits for; undefined unless it waits. */
   readonly _yielded: unknown
-  readonly _interruptedCause: Cause.Cause<never> | undefined
+  _interruptedCause: Cause.Cause<never> | undefined
   _running: boolean
   _deferredInterrupt: boolean
   evaluate: (effect: AnyEffect) => void
@@ -78,14 +78,17 @@ const isInterruption = (fiber: Internals, effect: AnyEffect): boolean =>
   (effect as { readonly cause?: Cause.Cause<unknown> }).cause === fiber._interruptedCause
 
 const takeTurn = (fiber: Internals, effect: AnyEffect, evaluate: Internals["evaluate"]): void => {
-  const isInterrupted = fiber._deferredInterrupt
-  fiber._deferredInterrupt = false
-  fiber._running = false
+  const late = fiber._deferredInterrupt ? fiber._interruptedCause : undefined
+  // Else it would end at its next unmasking, and not have gone on at all.
+  if (late !== undefined) fiber._interruptedCause = undefined
+  fiber._running = fiber._deferredInterrupt = false
   current = fiber
   evaluate.call(fiber, effect)
-  // As if the interrupt had come just now.
-  if (isInterrupted && fiber.interruptible && fiber.pollUnsafe() === undefined) {
-    evaluate.call(fiber, Effect.failCause(fiber._interruptedCause!))
+  if (late !== undefined && fiber.pollUnsafe() === undefined) {
+    // As if the interrupt had come just now.
+    const since = fiber._interruptedCause
+    fiber._interruptedCause = since === undefined ? late : Cause.combine(late, since)
+    if (fiber.interruptible) evaluate.call(fiber, Effect.failCause(fiber._interruptedCause))
   }
   current = undefined
 }
@@ -113,6 +116,7 @@ const isAsExpected = (prototype: Partial<Prototype>): prototype is Prototype => 
   fiber.interruptUnsafe()
   const hears = fiber._deferredInterrupt && fiber._interruptedCause !== undefined && fiber.pollUnsafe() === undefined
   fiber._running = fiber._deferredInterrupt = false
+  fiber._interruptedCause = undefined
   if (wokenWith !== undefined) fiber.evaluate(wokenWith)
   const exit = fiber.pollUnsafe()
   return waits && isKept && hears && exit !== undefined && Exit.isSuccess(exit) && isToldApart()

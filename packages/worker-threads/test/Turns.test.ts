@@ -1,0 +1,90 @@
+import { Effect, Exit, Fiber, Scheduler } from "effect"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { PortScheduler } from "../src/internal/portScheduler.ts"
+
+let scheduler: PortScheduler
+beforeAll(() => {
+  scheduler = new PortScheduler()
+})
+afterAll(() => scheduler.close())
+
+const run = <A>(effect: Effect.Effect<A>): Promise<A> =>
+  Effect.runPromise(Effect.provideService(effect, Scheduler.Scheduler, scheduler))
+
+/** A fiber that waits until `wake` is called, then notes it, and then waits for ever; and what is noted at its end. */
+const makeWaiting = (notes: Array<string>) =>
+  Effect.gen(function* () {
+    let wake: (() => void) | undefined
+    const waiting = Effect.callback<void>((resume) => {
+      wake = () => resume(Effect.void)
+      return Effect.sync(() => notes.push("gave up waiting"))
+    })
+    const fiber = yield* Effect.andThen(
+      waiting,
+      Effect.sync(() => notes.push("went on"))
+    ).pipe(
+      Effect.andThen(Effect.never),
+      Effect.ensuring(Effect.sync(() => notes.push("ended"))),
+      Effect.forkChild({ startImmediately: true })
+    )
+    return { fiber, wake: () => wake?.() }
+  })
+
+describe("a fiber that is woken", () => {
+  it("goes on after the one who wakes it, and after those that were woken before", () =>
+    run(
+      Effect.gen(function* () {
+        const notes: Array<string> = []
+        const [first, second] = [yield* makeWaiting(notes), yield* makeWaiting(notes)]
+        first.wake()
+        second.wake()
+        notes.push("woke them")
+        yield* Effect.yieldNow
+        yield* Effect.yieldNow
+        expect(notes).toEqual(["woke them", "went on", "went on"])
+      })
+    ))
+
+  it("hears of an interrupt that comes meanwhile after that", () =>
+    run(
+      Effect.gen(function* () {
+        const notes: Array<string> = []
+        const { fiber, wake } = yield* makeWaiting(notes)
+        wake()
+        fiber.interruptUnsafe()
+        expect(notes).toEqual([])
+        expect(Exit.hasInterrupts(yield* Fiber.await(fiber))).toBe(true)
+        expect(notes).toEqual(["went on", "ended"])
+      })
+    ))
+
+  it("is not woken any more once it has been interrupted, which ends it on the spot", () =>
+    run(
+      Effect.gen(function* () {
+        const notes: Array<string> = []
+        const { fiber, wake } = yield* makeWaiting(notes)
+        fiber.interruptUnsafe()
+        expect(notes).toEqual(["gave up waiting", "ended"])
+        wake()
+        expect(Exit.hasInterrupts(yield* Fiber.await(fiber))).toBe(true)
+        expect(notes).toEqual(["gave up waiting", "ended"])
+      })
+    ))
+
+  it("is interrupted on the spot outside of any fiber, too", async () => {
+    const notes: Array<string> = []
+    const { fiber } = await run(
+      Effect.tap(makeWaiting(notes), ({ fiber }) =>
+        Effect.sync(() => {
+          setImmediate(() => {
+            notes.push("an immediate")
+            fiber.interruptUnsafe()
+            notes.push("is over")
+          })
+        })
+      ).pipe(Effect.tap(({ fiber }) => Effect.exit(Fiber.await(fiber))))
+    )
+    expect(fiber.pollUnsafe()).toBeDefined()
+    expect(notes).toEqual(["an immediate", "gave up waiting", "ended", "is over"])
+  })
+})
