@@ -420,7 +420,13 @@ const givenUp = (exit: Exit.Failure<unknown, unknown>): Effect.Effect<Option.Opt
  * @since 0.1.0
  */
 export const checkpoint: Effect.Effect<void, ThreadError.ThreadError> = Effect.suspend(() =>
-  inside("Thread.checkpoint", () => Effect.yieldNow)
+  inside("Thread.checkpoint", (node) =>
+    // A cancel that came while it had its turn coming reaches it where it next waits: here.
+    Effect.andThen(
+      Effect.yieldNow,
+      Effect.suspend(() => (node.isCancelled ? Effect.yieldNow : Effect.void))
+    )
+  )
 )
 
 /**
