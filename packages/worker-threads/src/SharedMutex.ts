@@ -79,9 +79,9 @@ export type SyncOptions = Lock.SyncOptions
 export type Status = Lock.Status
 
 /**
- * Makes a mutex, for up to 64 threads and 128 requests at a time. Its memory, about 10 KB of 330 KB set aside, is freed
- * when no thread has the mutex any more. Deaths of who holds it are told where it was made, so have it there until
- * another thread has used it; from then on it is kept for that one.
+ * Makes a mutex, for up to 64 threads and 128 requests at a time. Its memory is freed when no thread has the mutex any
+ * more. Deaths of who holds it are told where it was made, so have it there until another thread has used it; from then
+ * on it is kept for that one.
  *
  * ```ts
  * import { SharedMutex } from "@quiesce/worker-threads"

@@ -80,6 +80,7 @@ export const identity = (buffer: SharedArrayBuffer): string => {
 /** Whether this thread has made it. */
 export const isOwn = ({ ints }: Memory): boolean => ints[MAKER] === ownKey
 
+/** A lock's memory as this thread sees it through a buffer. */
 export const view = (buffer: SharedArrayBuffer): Memory => {
   const ints = new Int32Array(buffer)
   return { ints, root: new BigInt64Array(buffer, 0, 1), total: Atomics.load(ints, TOTAL), seat: 0 }
