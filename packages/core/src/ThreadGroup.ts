@@ -39,7 +39,7 @@ const TypeId = "~@quiesce/core/ThreadGroup"
  * - `collect`: its siblings run on; `joinAll` fails with all failures in one Cause
  * - `isolate`: it is nobody's business but of those who join that thread
  *
- * An interruption is not a failure.
+ * An interruption is not a failure, and is left out where a thread that was interrupted fails besides.
  *
  * @category models
  * @since 0.1.0
@@ -114,9 +114,11 @@ class Group<E> implements ThreadGroup<E>, NodeGroup {
 
   /** Notes how a member ended. Its siblings are only asked here; whoever joins the group waits for them. */
   ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): void {
-    if (this.policy !== "isolate" && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+    if (this.policy !== "isolate" && Exit.isFailure(exit)) {
+      // An interruption beside a failure is the member's own: it would end whoever joins, as if that had been asked to end.
+      const wrong = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
       // A node tells only the group that it was spawned into.
-      this.failed(node, exit.cause as Cause.Cause<E>)
+      if (wrong.length > 0) this.failed(node, Cause.fromReasons(wrong) as Cause.Cause<E>)
     }
     if (--this.size > 0) return
     const emptied = this.emptied

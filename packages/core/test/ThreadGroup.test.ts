@@ -178,6 +178,21 @@ describe("ThreadGroup, collect", () => {
   )
 })
 
+describe("ThreadGroup, a member that was interrupted and fails besides", () => {
+  for (const policy of ["failFast", "collect"] as const) {
+    it.effect(`has joinAll fail with the failure alone: ${policy}`, () =>
+      Effect.gen(function* () {
+        const group = yield* ThreadGroup.make({ policy })
+        const member = yield* ThreadGroup.spawn(group, Effect.ensuring(Effect.never, Effect.die("cleanup")), now)
+        const joiner = yield* Thread.spawn(ThreadGroup.joinAll(group))
+        yield* Thread.interrupt(member, CancelReason.interrupted("why"))
+        expect(messages(yield* Thread.await(member))).toEqual(["why"])
+        expect(yield* Thread.await(joiner)).toEqual(Exit.die("cleanup"))
+      })
+    )
+  }
+})
+
 describe("ThreadGroup, isolate", () => {
   it.effect("makes a failure nobody's business but of those who join that thread", () =>
     Effect.gen(function* () {

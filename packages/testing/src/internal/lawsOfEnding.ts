@@ -153,8 +153,8 @@ const failFastOrigin: Check = (outcome) =>
     const failed = only(outcome.events, "MemberEnded").some(
       ({ exit, group }) => group === joined.group && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
     )
-    return failed && Cause.hasInterruptsOnly(joined.exit.cause) && !isCancelled(outcome, joined.thread)
-      ? ["the group failed with an interruption, not with the failure"]
+    return failed && Cause.hasInterrupts(joined.exit.cause) && !isCancelled(outcome, joined.thread)
+      ? ["the group failed with an interruption, not with the failure alone"]
       : []
   })
 
