@@ -11,8 +11,8 @@ import type { Rung } from "./Escalation.ts"
  * What was tried on one rung.
  *
  * - `Ended`: the thread ended on it, `millis` after it was asked
- * - `Outwaited`: the thread was still there after `millis`; `stack` is where it was, if that could be had, and
- *   `finalizer` the name of the lease whose release it was in
+ * - `Outwaited`: the thread was still there after `millis`; `stack` is where it was, if that could be had, `finalizer` the
+ *   name of the lease whose release it was in, and `why`, on the rung `unwind`, why that was refused at first, if it was
  * - `Unavailable`: what the thread runs on does not have the rung
  *
  * `at` is in milliseconds since the shutdown began.
@@ -29,6 +29,7 @@ export type Attempt =
       readonly millis: number
       readonly stack: string | null
       readonly finalizer: string | null
+      readonly why: string | null
     }
   | { readonly _tag: "Unavailable"; readonly rung: Rung; readonly at: number; readonly why: string }
 
@@ -130,7 +131,8 @@ export const ShutdownReport: Schema.Codec<ShutdownReport, unknown> = Schema.Stru
         at: Schema.Number,
         millis: Schema.Number,
         stack: Schema.NullOr(Schema.String),
-        finalizer: Schema.NullOr(Schema.String)
+        finalizer: Schema.NullOr(Schema.String),
+        why: Schema.NullOr(Schema.String)
       }),
       Schema.TaggedStruct("Unavailable", { rung: RungSchema, at: Schema.Number, why: Schema.String })
     ])
@@ -178,8 +180,10 @@ const renderAttempt = (attempt: Attempt): string => {
   switch (attempt._tag) {
     case "Ended":
       return `ended after ${attempt.millis} ms`
-    case "Outwaited":
-      return `outwaited for ${attempt.millis} ms${attempt.finalizer === null ? "" : `, in the release of "${attempt.finalizer}"`}`
+    case "Outwaited": {
+      const where = attempt.finalizer === null ? "" : `, in the release of "${attempt.finalizer}"`
+      return `outwaited for ${attempt.millis} ms${where}${attempt.why === null ? "" : `, refused at first: ${attempt.why}`}`
+    }
     case "Unavailable":
       return `not available: ${attempt.why}`
   }

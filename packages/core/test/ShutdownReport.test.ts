@@ -40,7 +40,7 @@ describe("Thread.shutdown", () => {
       expect(report.rung).toBe("interrupt")
       expect(report.millis).toBe(57)
       expect(report.attempts).toEqual([
-        { _tag: "Outwaited", rung: "stop", at: 0, millis: 50, stack: null, finalizer: null },
+        { _tag: "Outwaited", rung: "stop", at: 0, millis: 50, stack: null, finalizer: null, why: null },
         { _tag: "Ended", rung: "interrupt", at: 50, millis: 7 }
       ])
       expect(report.ending).toMatchObject({ _tag: "Interrupted", reason: { _tag: "Shutdown" } })
@@ -58,8 +58,8 @@ describe("Thread.shutdown", () => {
       expect(ShutdownReport.isAbandoned(report)).toBe(true)
       expect(report).toMatchObject({ rung: "interrupt", millis: 30, ending: { _tag: "Lingers" } })
       expect(report.attempts).toEqual([
-        { _tag: "Outwaited", rung: "stop", at: 0, millis: 10, stack: null, finalizer: null },
-        { _tag: "Outwaited", rung: "interrupt", at: 10, millis: 20, stack: null, finalizer: "socket" }
+        { _tag: "Outwaited", rung: "stop", at: 0, millis: 10, stack: null, finalizer: null, why: null },
+        { _tag: "Outwaited", rung: "interrupt", at: 10, millis: 20, stack: null, finalizer: "socket", why: null }
       ])
       expect(report.lost).toEqual([{ lease: "socket", thread: thread.name, heldMillis: 30, error: null }])
       expect(ShutdownReport.render(report)).toContain('in the release of "socket"')

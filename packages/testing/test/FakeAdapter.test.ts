@@ -60,6 +60,15 @@ describe("a shutdown", () => {
 
     expect(report).toMatchObject({ rung: "kill", millis: 3000, ending: { _tag: "Killed" } })
     expect(rungsOf(report).at(-1)).toEqual(["kill", "Ended", 3000, 0])
+    expect(report.attempts.map((attempt) => ("why" in attempt ? attempt.why : null))).toEqual([
+      null,
+      null,
+      "It is uninterruptible",
+      null
+    ])
+    expect(ShutdownReport.render(report)).toContain(
+      "unwind at 2000 ms: outwaited for 1000 ms, refused at first: It is unint"
+    )
   })
 
   it("goes by a rung that the thread lacks, and says so", async () => {

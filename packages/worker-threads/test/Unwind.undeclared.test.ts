@@ -88,7 +88,7 @@ describe("unwindUndeclared", () => {
   })
 })
 
-type Outcome = Effect.Success<Parameters<typeof Undeclared.insist>[0]>
+type Outcome = Parameters<typeof Undeclared.insist>[0]
 const unwound: Outcome = { _tag: "Unwound" }
 const idle: Outcome = { _tag: "Idle" }
 const refused = (why: string): Outcome => ({ _tag: "Refused", why })
@@ -98,7 +98,8 @@ const noFiber = refused("what runs is not a fiber")
 const insist = async (outcomes: ReadonlyArray<Outcome>, endsAfter = Infinity) => {
   let attempts = 0
   const attempt = Effect.sync(() => outcomes[Math.min(attempts++, outcomes.length - 1)]!)
-  const outcome = await Effect.runPromise(Undeclared.insist(attempt, () => attempts >= endsAfter))
+  const isOver = () => attempts >= endsAfter
+  const outcome = await Effect.runPromise(Effect.flatMap(attempt, (first) => Undeclared.insist(first, attempt, isOver)))
   return { outcome, attempts }
 }
 

@@ -417,6 +417,33 @@ describe("unwind", () => {
   )
 
   it(
+    "says why code was not ended that has to be killed",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("Masked", { cells })
+          yield* whenSet(cells, 0)
+          const report = yield* Thread.shutdown(thread, {
+            interrupt: "20 millis",
+            unwind: "1 second",
+            kill: "1 minute"
+          })
+          expect(report.attempts.map(({ rung, _tag }) => [rung, _tag])).toEqual([
+            ["interrupt", "Outwaited"],
+            ["unwind", "Outwaited"],
+            ["kill", "Ended"]
+          ])
+          expect(report.attempts.slice(0, 2)).toMatchObject([
+            { why: null },
+            { why: "its worker runs an uninterruptible section" }
+          ])
+        })
+      )
+    )
+  )
+
+  it(
     "spares the tasks beside it on the same worker",
     withPool(
       (pool) =>

@@ -18,6 +18,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as CancelReason from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
+import type { UnwindOutcome } from "../ThreadControls.ts"
 import * as ThreadError from "../ThreadError.ts"
 import * as Ladder from "./ladder.ts"
 import * as Ledger from "./ledger.ts"
@@ -27,6 +28,8 @@ import type { ThreadNode } from "./threadNode.ts"
 export interface Observer {
   readonly asked: (step: Escalation.Step, at: number) => void
   readonly unavailable: (node: ThreadNode, rung: Escalation.Rung, at: number, why: string) => void
+  /** What came of asking for an unwind, whenever that is known. */
+  readonly unwound: (node: ThreadNode, outcome: UnwindOutcome) => void
   readonly outwaited: (node: ThreadNode, stack: string | null, now: number) => void
   readonly ended: (node: ThreadNode, place: number) => void
   readonly abandoned: (node: ThreadNode, place: number) => void
@@ -135,7 +138,11 @@ const askAll = (
       if (refusal !== undefined) observer?.unavailable(node, rung, node.clock.currentTimeMillisUnsafe(), refusal)
       return refusal === undefined
     })
-    const asks = Effect.forEach(available, (place) => Ladder.ask(nodes[place]!, rung, reason), { discard: true })
+    const asks = Effect.forEach(
+      available.map((place) => nodes[place]!),
+      (node) => Ladder.ask(node, rung, reason, (outcome) => observer?.unwound(node, outcome)),
+      { discard: true }
+    )
     return Effect.as(asks, available.length > 0)
   })
 

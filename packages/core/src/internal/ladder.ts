@@ -8,6 +8,7 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
 import type * as Escalation from "../Escalation.ts"
+import type { UnwindOutcome } from "../ThreadControls.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** Asks a thread, and all its descendants, to stop. */
@@ -68,11 +69,12 @@ export const reasonOfEnd = (
     at
   }))
 
-/** Asks on one rung, whatever it takes there. Returns at once. */
+/** Asks on one rung, whatever it takes there. Returns at once; what came of an unwind is told when it is known. */
 export const ask = (
   node: ThreadNode,
   rung: Escalation.Rung,
-  reason: CancelReason.CancelReason
+  reason: CancelReason.CancelReason,
+  unwound?: (outcome: UnwindOutcome) => void
 ): Effect.Effect<void> => {
   const { unwind, kill } = node.controls
   switch (rung) {
@@ -82,9 +84,9 @@ export const ask = (
       return interrupt(node, reason)
     case "unwind": {
       const asked = interrupt(node, reason, rung)
-      return Option.isNone(unwind)
-        ? asked
-        : Effect.andThen(asked, Effect.forkDetach(unwind.value, { startImmediately: true }))
+      if (Option.isNone(unwind)) return asked
+      const told = unwound === undefined ? unwind.value : Effect.map(unwind.value, unwound)
+      return Effect.andThen(asked, Effect.forkDetach(told, { startImmediately: true }))
     }
     case "kill": {
       const asked = interrupt(node, reason, rung)

@@ -5,6 +5,7 @@ import type * as Exit from "effect/Exit"
 import * as CancelReason from "../CancelReason.ts"
 import type { Rung, Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
+import type { UnwindOutcome } from "../ThreadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
 import * as Ledger from "./ledger.ts"
@@ -59,6 +60,8 @@ interface Notes {
   readonly leases: Partial<Record<Fate, Array<LeaseOutcome>>>
   /** One for each rung that did not end the thread, in order. */
   outwaited: ReadonlyArray<Attempt>
+  /** Why its unwind was refused at first. */
+  refusal: string | undefined
   lingers: boolean
 }
 
@@ -94,10 +97,15 @@ class Recorder implements Climb.Observer, Watch {
     this.missed(node, { _tag: "Unavailable", rung, at: now - this.startedAt, why })
   }
 
+  unwound(node: ThreadNode, outcome: UnwindOutcome): void {
+    if (outcome._tag === "Refused") this.notesOf(node).refusal = outcome.why
+  }
+
   outwaited(node: ThreadNode, stack: string | null, now: number): void {
     const { rung, at } = this.asks.at(-1)!
     const finalizer = Ledger.releasing(node)?.name ?? null
-    this.missed(node, { _tag: "Outwaited", rung, at, millis: now - this.startedAt - at, stack, finalizer })
+    const why = (rung === "unwind" ? this.notes.get(node)?.refusal : undefined) ?? null
+    this.missed(node, { _tag: "Outwaited", rung, at, millis: now - this.startedAt - at, stack, finalizer, why })
   }
 
   ended(node: ThreadNode, place: number): void {
@@ -140,14 +148,14 @@ class Recorder implements Climb.Observer, Watch {
   private notesOf(node: ThreadNode): Notes {
     let notes = this.notes.get(node)
     if (notes === undefined) {
-      notes = { leases: {}, outwaited: nothing, lingers: false }
+      notes = { leases: {}, outwaited: nothing, refusal: undefined, lingers: false }
       this.notes.set(node, notes)
     }
     return notes
   }
 }
 
-const clean: Notes = { leases: {}, outwaited: nothing, lingers: false }
+const clean: Notes = { leases: {}, outwaited: nothing, refusal: undefined, lingers: false }
 
 /** An exit as plain data. */
 const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {

@@ -115,12 +115,13 @@ export class Reach {
     return this.ends.get(slot) ?? 0
   }
 
-  /** Ends what a task runs, declared or not. */
+  /** Ends what a task runs, declared or not. Gives what came of the first attempt; where that may pass, others follow. */
   unwind(slot: number): Effect.Effect<UnwindOutcome> {
     return Effect.suspend(() => {
       const ends = this.endsOf(slot)
       const isOver = (): boolean => this.endsOf(slot) !== ends
-      return Undeclared.insist(this.unwindOnce(slot, isOver), isOver)
+      const attempt = this.unwindOnce(slot, isOver)
+      return Effect.tap(attempt, (outcome) => Effect.forkDetach(Undeclared.insist(outcome, attempt, isOver)))
     })
   }
 
@@ -128,6 +129,7 @@ export class Reach {
     return Effect.suspend(() => {
       const run = this.runOf(slot)
       if (run !== undefined) return this.unwindRun(run)
+      if (Word.look(this.control.words, word.section).state === Word.masked) return refused(Unwinder.masked)
       if (this.state._tag !== "Open") return refused(this.why)
       return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, slot, isOver), (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(slot)

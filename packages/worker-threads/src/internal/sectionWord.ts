@@ -11,7 +11,7 @@ export type Words = Int32Array<SharedArrayBuffer>
 export const idle = 0
 export const running = 1
 const claimed = 2
-const masked = 3
+export const masked = 3
 
 /** What the host saw, and did, when it tried to claim. */
 export type Claim =

@@ -10,6 +10,7 @@ import * as Debugger from "./debugger.ts"
 import type { Problem } from "./inspectorProblem.ts"
 import { key, otherTasks } from "./stalledFiber.ts"
 import * as Turns from "./turns.ts"
+import { masked } from "./unwinder.ts"
 
 /** What came of it; where it is `Unwound`, the worker has to be told to `repair`. */
 export type Outcome =
@@ -43,21 +44,23 @@ const longestPauseMillis = 1000
 
 /**
  * Tries again for a while, as long as the task has not ended, where there was nothing of it to be ended: a moment later
- * there may be, as on a busy machine code that hogs may only be beginning.
+ * there may be, as on a busy machine code that hogs may only be beginning. `outcome` is that of the attempt before.
  */
 export const insist = (
+  outcome: UnwindOutcome,
   attempt: Effect.Effect<UnwindOutcome>,
   isOver: () => boolean,
   pause: number = firstPauseMillis
-): Effect.Effect<UnwindOutcome> =>
-  Effect.flatMap(attempt, (outcome) => {
-    // To find a worker idle takes seconds in which nothing else can be ended: that is looked at twice at most.
-    const isFirstIdle = outcome._tag === "Idle" && pause === firstPauseMillis
-    const isPassing = outcome._tag === "Refused" && [noFiber, goesOn, otherTasks].includes(outcome.why)
-    if (pause > longestPauseMillis || !(isFirstIdle || isPassing)) return Effect.succeed(outcome)
-    const again = Effect.suspend(() => (isOver() ? Effect.succeed(outcome) : insist(attempt, isOver, pause * 2)))
-    return Effect.andThen(Debugger.wait(pause), again)
-  })
+): Effect.Effect<UnwindOutcome> => {
+  // To find a worker idle takes seconds in which nothing else can be ended: that is looked at twice at most.
+  const isFirstIdle = outcome._tag === "Idle" && pause === firstPauseMillis
+  const isPassing = outcome._tag === "Refused" && passing.includes(outcome.why)
+  if (pause > longestPauseMillis || !(isFirstIdle || isPassing)) return Effect.succeed(outcome)
+  const again = Effect.suspend(() =>
+    isOver() ? Effect.succeed(outcome) : Effect.flatMap(attempt, (next) => insist(next, attempt, isOver, pause * 2))
+  )
+  return Effect.andThen(Debugger.wait(pause), again)
+}
 
 const judge = (
   halt: Debugger.Halt,
@@ -87,6 +90,7 @@ const judge = (
 
 const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"
+const passing = [noFiber, goesOn, otherTasks, masked]
 
 /** The function of Effect that starts the fibers of a concurrent `forEach`, and has them in `fibers`. */
 const startsMany = "go"

@@ -29,6 +29,9 @@ export interface Target {
 
 const idle: Unwinding = { _tag: "Idle" }
 
+/** Why nothing of a worker is ended now. */
+export const masked = "its worker runs an uninterruptible section"
+
 /**
  * Ends the section that runs, if it is the expected run.
  *
@@ -43,7 +46,7 @@ const attempt = (target: Target, expected: number | undefined): Effect.Effect<Un
     case "Idle":
       return Effect.succeed(idle)
     case "Masked":
-      return Effect.succeed({ _tag: "Refused", why: "it runs an uninterruptible section" })
+      return Effect.succeed({ _tag: "Refused", why: masked })
     case "Claimed":
       return terminate(target, claim.run)
   }
