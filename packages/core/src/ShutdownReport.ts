@@ -10,7 +10,7 @@ import type { Rung } from "./Escalation.ts"
 /**
  * What was tried on one rung.
  *
- * - `Ended`: the thread ended on it, `millis` after it was asked
+ * - `Ended`: the thread ended on it, `millis` after it was asked; there is none where it ended between two rungs
  * - `Outwaited`: the thread was still there after `millis`; `stack` is where it was, if that could be had, `finalizer` the
  *   name of the lease whose release it was in, and `why`, on the rung `unwind`, why that was refused at first, if it was
  * - `Unavailable`: what the thread runs on does not have the rung

@@ -45,7 +45,8 @@ export const interruptOn: {
  * finalizer the Promise rejects with `signal.reason` itself. With a signal that has aborted already nothing runs, not
  * even a synchronous prefix. What fails in a finalizer then is logged, as the reason takes its place.
  *
- * An effect that succeeds all the same, because it was uninterruptible to its end, resolves: that is what happened.
+ * An effect that succeeds all the same, because it was uninterruptible to its end, resolves: that is what happened. One
+ * that was interrupted by something else rejects with the `CancelError` of that reason.
  *
  * @category runners
  * @since 0.1.0
@@ -55,7 +56,12 @@ export const run = <A, E>(
   options?: { readonly signal?: AbortSignal | undefined }
 ): Promise<A> => {
   const signal = options?.signal
-  if (signal === undefined) return Effect.runPromise(effect)
+  if (signal === undefined) {
+    return Effect.runPromiseExit(effect).then((exit) => {
+      if (Exit.isFailure(exit)) throw rejection(exit.cause)
+      return exit.value
+    })
+  }
   if (signal.aborted) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
     const stretch: Mutable<Stretch> = { node: root, reason: undefined }
@@ -67,7 +73,7 @@ export const run = <A, E>(
     fiber.addObserver((exit) => {
       disarm()
       if (Exit.isSuccess(exit)) return resolve(exit.value)
-      if (!signal.aborted || !Cause.hasInterrupts(exit.cause)) return reject(Cause.squash(exit.cause))
+      if (!signal.aborted || !Cause.hasInterrupts(exit.cause)) return reject(rejection(exit.cause))
       if (!Cause.hasInterruptsOnly(exit.cause)) {
         Effect.runFork(Effect.logError("A finalizer failed after an abort", exit.cause))
       }
@@ -75,6 +81,9 @@ export const run = <A, E>(
     })
   })
 }
+
+const rejection = (cause: Cause.Cause<unknown>): unknown =>
+  Cause.hasInterruptsOnly(cause) ? CancelReason.toError(CancelReason.firstOfCause(cause)!) : Cause.squash(cause)
 
 /**
  * Runs a function that takes an AbortSignal and returns a Promise. On interruption the signal aborts with the reason's

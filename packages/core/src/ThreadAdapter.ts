@@ -49,6 +49,8 @@ export interface Cell<in A, in E> {
   readonly name: string
   /** Ends the thread; the first call counts. What it still holds then is lost. */
   readonly settle: (exit: Exit.Exit<A, E>) => void
+  /** Ends the thread by its escalation, as the end of its scope does. *Cancellation*: what was asked stays asked. */
+  readonly end: (reason: CancelReason.CancelReason) => Effect.Effect<void>
   /** The names of the leases that the thread holds now, the latest first. */
   readonly held: () => ReadonlyArray<string>
   /** Enters a lease that the thread has acquired. The result ends it; the first call counts. */
@@ -89,6 +91,10 @@ class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E>, ThreadCon
 
   abandon(exit: Exit.Exit<never, never>): void {
     this.settle(exit, true)
+  }
+
+  end(reason: CancelReason.CancelReason): Effect.Effect<void> {
+    return Climb.endAll([this.node], reason)
   }
 
   held(): ReadonlyArray<string> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Lease, ShutdownReport, Thread } from "@quiesce/core"
-import { Cause, Clock, Effect, Exit, Fiber, Schema } from "effect"
+import { CancelReason, Lease, ShutdownReport, Thread, ThreadAdapter } from "@quiesce/core"
+import { Cause, Clock, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { defectTags, endsIn, failureTag, hung, messages, settle } from "./support.ts"
 
@@ -315,6 +315,50 @@ describe("Thread.shutdown", () => {
       expect(yield* Thread.await(thread)).toBe(before)
       expect((yield* Thread.status(thread))._tag).toBe("Abandoned")
       expect(yield* Clock.currentTimeMillis).toBe(110)
+    })
+  )
+})
+
+describe("Thread.shutdown, while it looks for where a thread is", () => {
+  /** A thread elsewhere that hears of nothing; where it is takes 3 seconds to find out. */
+  const deaf = Effect.gen(function* () {
+    let cell: ThreadAdapter.Cell<void, never> | undefined
+    const thread = yield* ThreadAdapter.spawn<void, never, never, never>((made) => {
+      cell = made
+      return Effect.succeed({
+        requestStop: () => Effect.void,
+        requestInterrupt: () => Effect.void,
+        raise: () => Effect.succeed(false),
+        unwind: Option.none(),
+        kill: Option.none(),
+        locate: Effect.as(Effect.sleep(3000), Option.some("at loop (busy.ts:3:1)"))
+      })
+    })
+    return { thread, cell: cell! }
+  })
+
+  it.effect("does not keep the next rung waiting for that, and tells it when it is found", () =>
+    Effect.gen(function* () {
+      const { thread } = yield* deaf
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 100, interrupt: 5000 }), 6300)
+      expect(report.attempts).toMatchObject([
+        { rung: "stop", at: 0, millis: 100, stack: "at loop (busy.ts:3:1)" },
+        { rung: "interrupt", at: 300, millis: 5000, stack: null }
+      ])
+      expect(report.millis).toBe(6300)
+    })
+  )
+
+  it.effect("has no attempt on a rung that the thread did not live to see", () =>
+    Effect.gen(function* () {
+      const { cell, thread } = yield* deaf
+      const ending = yield* Effect.forkChild(Thread.shutdown(thread, { stop: 100, interrupt: 5000 }))
+      yield* TestClock.adjust(200)
+      cell.settle(Exit.void)
+      yield* TestClock.adjust(100)
+      const report = yield* Fiber.join(ending)
+      expect(report).toMatchObject({ rung: "stop", millis: 200, ending: { _tag: "Succeeded" } })
+      expect(report.attempts).toMatchObject([{ _tag: "Outwaited", rung: "stop", at: 0, millis: 100 }])
     })
   )
 })

@@ -10,10 +10,10 @@
  * 3. When a climb is over, each of its threads has settled: by itself or by being abandoned. Each was told of once, by
  *    `ended` or by `abandoned`.
  */
-import type * as Clock from "effect/Clock"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as CancelReason from "../CancelReason.ts"
@@ -30,7 +30,9 @@ export interface Observer {
   readonly unavailable: (node: ThreadNode, rung: Escalation.Rung, at: number, why: string) => void
   /** What came of asking for an unwind, whenever that is known. */
   readonly unwound: (node: ThreadNode, outcome: UnwindOutcome) => void
-  readonly outwaited: (node: ThreadNode, stack: string | null, now: number) => void
+  readonly outwaited: (node: ThreadNode, now: number) => void
+  /** Where one was that a rung did not end, if that is found out before the climb is over. */
+  readonly located: (node: ThreadNode, rung: Escalation.Rung, stack: string) => void
   readonly ended: (node: ThreadNode, place: number) => void
   readonly abandoned: (node: ThreadNode, place: number) => void
 }
@@ -63,16 +65,33 @@ const stepsOf = (escalation: Escalation.Escalation): ReadonlyArray<Escalation.St
  *
  * *Cancellation*: what was asked stays asked; nobody climbs on.
  */
-export const climb: (
+export const climb = (
   nodes: ReadonlyArray<ThreadNode>,
   steps: ReadonlyArray<Escalation.Step>,
   reason: CancelReason.CancelReason,
   observer?: Observer
-) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer) {
+): Effect.Effect<void> => {
+  if (observer === undefined) return climbAll(nodes, steps, reason, undefined, [])
+  return Effect.suspend(() => {
+    const searches: Array<Fiber.Fiber<void>> = []
+    return Effect.ensuring(
+      climbAll(nodes, steps, reason, observer, searches),
+      Effect.sync(() => searches.forEach((search) => search.interruptUnsafe()))
+    )
+  })
+}
+
+const climbAll: (
+  nodes: ReadonlyArray<ThreadNode>,
+  steps: ReadonlyArray<Escalation.Step>,
+  reason: CancelReason.CancelReason,
+  observer: Observer | undefined,
+  searches: Array<Fiber.Fiber<void>>
+) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer, searches) {
   let left: Places = nodes.map((_, place) => place)
   // What ended before is asked nothing. Of many, the first pass finds that out.
   if (nodes.length === 1) left = living(nodes, left, observer)
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
     if (left.length === 0) return
     const { clock } = nodes[left[0]!]!
     observer?.asked(step, clock.currentTimeMillisUnsafe())
@@ -83,7 +102,13 @@ export const climb: (
     const waiting = awaitAll(nodes, left)
     yield* step.grace === Infinity ? waiting : Effect.timeoutOption(waiting, step.grace)
     left = living(nodes, left, observer)
-    if (left.length > 0 && observer !== undefined) yield* outwaited(nodes, left, clock, observer)
+    if (left.length === 0 || observer === undefined) continue
+    const search = yield* locate(nodes, left, step.rung, clock.currentTimeMillisUnsafe(), observer)
+    if (search === undefined) continue
+    searches.push(search)
+    const next = steps[index + 1]?.rung
+    yield* Effect.timeoutOption(Fiber.await(search), next === "kill" || next === undefined ? lastPatience : patience)
+    left = living(nodes, left, observer)
   }
   for (const place of left) {
     const node = nodes[place]!
@@ -91,6 +116,11 @@ export const climb: (
     else observer?.ended(node, place)
   }
 })
+
+/** For how long a rung waits for where a thread was on the one before; what is found later is told all the same. */
+const patience = "200 millis"
+/** After that there is nothing left to be found. */
+const lastPatience = "1 second"
 
 /** Those that have not settled; the others are told of. */
 const living = (nodes: ReadonlyArray<ThreadNode>, places: Places, observer: Observer | undefined): Places =>
@@ -146,20 +176,28 @@ const askAll = (
     return Effect.as(asks, available.length > 0)
   })
 
-const outwaited = Effect.fnUntraced(function* (
+/** Tells of those that a rung did not end, and looks for where they are: undefined when that is known already. */
+const locate = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
-  clock: Clock.Clock,
+  rung: Escalation.Rung,
+  now: number,
   observer: Observer
-) {
-  const now = clock.currentTimeMillisUnsafe()
-  for (const place of places) {
-    const node = nodes[place]!
-    if (!node.isAlive) continue
-    const stack = yield* node.controls.locate
-    observer.outwaited(node, Option.getOrNull(stack), now)
-  }
-})
+): Effect.Effect<Fiber.Fiber<void> | undefined> => {
+  for (const place of places) observer.outwaited(nodes[place]!, now)
+  const locating = Effect.forEach(
+    places,
+    (place) => {
+      const node = nodes[place]!
+      return Effect.map(node.controls.locate, (stack) => {
+        if (Option.isSome(stack)) observer.located(node, rung, stack.value)
+      })
+    },
+    { concurrency: "unbounded", discard: true }
+  )
+  const search = Effect.forkChild(locating, { startImmediately: true })
+  return Effect.map(search, (fiber) => (fiber.pollUnsafe() === undefined ? fiber : undefined))
+}
 
 const awaitAll = (nodes: ReadonlyArray<ThreadNode>, places: Places): Effect.Effect<void> =>
   Effect.callback((resume) => {

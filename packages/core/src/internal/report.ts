@@ -101,11 +101,18 @@ class Recorder implements Climb.Observer, Watch {
     if (outcome._tag === "Refused") this.notesOf(node).refusal = outcome.why
   }
 
-  outwaited(node: ThreadNode, stack: string | null, now: number): void {
+  outwaited(node: ThreadNode, now: number): void {
     const { rung, at } = this.asks.at(-1)!
     const finalizer = Ledger.releasing(node)?.name ?? null
     const why = (rung === "unwind" ? this.notes.get(node)?.refusal : undefined) ?? null
-    this.missed(node, { _tag: "Outwaited", rung, at, millis: now - this.startedAt - at, stack, finalizer, why })
+    this.missed(node, { _tag: "Outwaited", rung, at, millis: now - this.startedAt - at, stack: null, finalizer, why })
+  }
+
+  located(node: ThreadNode, rung: Rung, stack: string): void {
+    const notes = this.notesOf(node)
+    notes.outwaited = notes.outwaited.map((attempt) =>
+      attempt._tag === "Outwaited" && attempt.rung === rung ? { ...attempt, stack } : attempt
+    )
   }
 
   ended(node: ThreadNode, place: number): void {
