@@ -118,6 +118,8 @@ const allButOne = (pool: Pool) =>
 describe("a fault ends the threads of its worker with a typed error, no others, and the pool replaces it", () => {
   it.each([
     ["uncaught-exception", /nobody catches this/],
+    ["uncaught-tagged", /Unheard/],
+    ["uncaught-object", /page: 7/],
     ["unhandled-rejection", /nobody awaits this/],
     ["out-of-memory", /memory limit/],
     ["process-exit", /process\.exit/],

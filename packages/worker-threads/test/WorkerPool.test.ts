@@ -443,6 +443,23 @@ describe("unwind", () => {
     )
   )
 
+  it("happens by the escalation when the pool's scope closes, to calls from outside that scope, too", async () => {
+    const cells = makeCells()
+    const closing = Effect.gen(function* () {
+      const pool = yield* makePool()
+      const outside = pool.run("Hog", { cells }).then(
+        () => "resolved",
+        (error: unknown) => error
+      )
+      yield* whenSet(cells, 0)
+      return { outside }
+    })
+    const { outside } = await Effect.runPromise(Effect.scoped(closing))
+    expect(await outside).toBeInstanceOf(CancelReason.CancelError)
+    expect(await outside).toMatchObject({ reason: { _tag: "Shutdown", message: "The pool's scope has closed" } })
+    expect(Atomics.load(cells, 1)).toBe(1)
+  })
+
   it(
     "spares the tasks beside it on the same worker",
     withPool(

@@ -9,6 +9,7 @@ import type { Attachment } from "./attachment.ts"
 import * as Inspector from "./inspector.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
 import { handshakeOf } from "./message.ts"
+import { messageOf } from "./thrown.ts"
 
 /** `undeclared`: also code outside declared sections, as far as a worker's own check of its Effect agrees. */
 export type Capabilities =
@@ -64,7 +65,7 @@ const spawn: Effect.Effect<Worker, Problem, Scope.Scope> = Effect.acquireRelease
       worker.on("error", () => {})
       return worker
     },
-    catch: (cause) => problem(cause instanceof Error ? cause.message : String(cause))
+    catch: (cause) => problem(messageOf(cause))
   }),
   (worker) => Effect.promise(() => worker.terminate())
 )

@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Transferable from "effect/workers/Transferable"
 import type { EncodedExit, EncodedReason } from "./message.ts"
+import { messageOf } from "./thrown.ts"
 
 /** What is wrong with a value, in words. */
 export type Problem = string
@@ -137,7 +138,7 @@ const decodeDefect = Schema.decodeUnknownExit(Defect)
 
 const defectToWire = (defect: unknown): unknown => {
   const exit = encodeDefect(defect)
-  return Exit.isSuccess(exit) ? exit.value : String(defect)
+  return Exit.isSuccess(exit) ? exit.value : messageOf(defect)
 }
 
 const defectFromWire = (encoded: unknown): unknown => {

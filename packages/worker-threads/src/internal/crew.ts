@@ -11,6 +11,7 @@
  * 5. Closing waits for every worker that was ever started and is not gone.
  */
 import type { Worker, WorkerOptions } from "node:worker_threads"
+import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -18,6 +19,7 @@ import * as WorkerError from "../WorkerError.ts"
 import type { Capabilities } from "./capabilities.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { RemoteTask } from "./remoteTask.ts"
+import { messageOf } from "./thrown.ts"
 import { type Listener, WorkerHandle } from "./workerHandle.ts"
 
 const attempts = 5
@@ -49,6 +51,8 @@ export interface Status {
   readonly running: number
   readonly queued: number
 }
+
+const poolCloses = CancelReason.shutdown("The pool's scope has closed")
 
 export class Crew implements Listener {
   private readonly spawn: (options: WorkerOptions) => Worker
@@ -97,7 +101,7 @@ export class Crew implements Listener {
     })
   }
 
-  /** Ends all workers. Their tasks have ended before, or are told. */
+  /** Ends the tasks that run, each by its escalation, and then the workers. Those in line are told. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.state = { _tag: "Closed" }
@@ -106,7 +110,11 @@ export class Crew implements Listener {
       this.retirements.clear()
       this.dismissAll(WorkerError.make({ _tag: "PoolClosed" }))
       const all = [...this.workers, ...this.leaving]
-      return Effect.forEach(all, (worker) => worker.end, { concurrency: "unbounded", discard: true })
+      const tasks = all.flatMap((worker) => Array.from(worker.tasks))
+      return Effect.andThen(
+        Effect.forEach(tasks, (task) => task.cell.end(poolCloses), { concurrency: "unbounded", discard: true }),
+        Effect.forEach(all, (worker) => worker.end, { concurrency: "unbounded", discard: true })
+      )
     })
   }
 
@@ -183,7 +191,7 @@ export class Crew implements Listener {
     try {
       this.workers.add(new WorkerHandle(this.spawn, this.options, this.names, this.capabilities, this))
     } catch (cause) {
-      this.failed(cause instanceof Error ? cause.message : String(cause), true)
+      this.failed(messageOf(cause), true)
     }
   }
 

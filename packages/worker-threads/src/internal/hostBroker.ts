@@ -17,6 +17,7 @@ import * as WorkerError from "../WorkerError.ts"
 import * as Codec from "./codec.ts"
 import type { EncodedExit, ToHost, ToWorker } from "./message.ts"
 import type { Outbox } from "./outbox.ts"
+import { messageOf } from "./thrown.ts"
 
 /** How the exit of a scope crosses, of which only the end matters and not the value. */
 export const scopeExit: Codec.TaskCodec = Codec.make("scope", {
@@ -129,7 +130,7 @@ export class HostBroker {
       try {
         this.outbox.putNow({ _tag: "Acquire", id: this.id, lease, name, payload }, transfers)
       } catch (cause) {
-        resume(Effect.fail(unsendable(name, cause instanceof Error ? cause.message : String(cause))))
+        resume(Effect.fail(unsendable(name, messageOf(cause))))
       }
     }).pipe(Effect.ensuring(Effect.sync(() => this.asking.delete(lease))))
   }

@@ -22,6 +22,7 @@ import * as Codec from "./codec.ts"
 import * as CurrentTask from "./currentTask.ts"
 import * as HostBroker from "./hostBroker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "./message.ts"
+import { messageOf } from "./thrown.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
 type Reply = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
@@ -220,7 +221,7 @@ export class HostKeeper {
   ): Effect.Effect<void, Codec.Problem> {
     return Effect.try({
       try: () => this.send({ _tag: "Acquired", id: this.id, lease, exit }, transfers),
-      catch: (cause) => (cause instanceof Error ? cause.message : String(cause))
+      catch: (cause) => messageOf(cause)
     })
   }
 

@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Attachment } from "./attachment.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
+import { messageOf } from "./thrown.ts"
 
 /** Has a connection open before a worker starts, until the result is called. Throws where there is none to be had. */
 export const hold = (): (() => void) => (current ??= new Connection()).hold()
@@ -64,7 +65,7 @@ const join = (threadId: number): Effect.Effect<User, Problem> => {
     if (current?.isFor(threadId) !== true) current = new Connection()
     return Effect.succeed(current.join(threadId))
   } catch (cause) {
-    return Effect.fail(problem(cause instanceof Error ? cause.message : String(cause)))
+    return Effect.fail(problem(messageOf(cause)))
   }
 }
 

@@ -6,6 +6,7 @@
  * 2. A message with transfers, or one that must not wait for the turn to end, flushes at once.
  */
 import type { MessagePort, Transferable } from "node:worker_threads"
+import { messageOf } from "./thrown.ts"
 
 export class Outbox<M> {
   private readonly target: MessagePort
@@ -50,7 +51,7 @@ export class Outbox<M> {
     try {
       this.target.postMessage([message])
     } catch (cause) {
-      this.onUnsendable(message, cause instanceof Error ? cause.message : String(cause))
+      this.onUnsendable(message, messageOf(cause))
     }
   }
 }

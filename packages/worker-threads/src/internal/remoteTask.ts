@@ -20,6 +20,7 @@ import * as Codec from "./codec.ts"
 import type * as CurrentTask from "./currentTask.ts"
 import { HostKeeper, type HostLeases } from "./hostKeeper.ts"
 import type { EncodedExit, ToHost } from "./message.ts"
+import { messageOf } from "./thrown.ts"
 import type { WorkerHandle } from "./workerHandle.ts"
 
 /** Where a task is. */
@@ -93,7 +94,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
     try {
       worker.start(this, slot)
     } catch (cause) {
-      const problem = cause instanceof Error ? cause.message : String(cause)
+      const problem = messageOf(cause)
       this.fail(WorkerError.make({ _tag: "NotSendable", task: this.codec.name, problem }))
       return
     }
@@ -166,7 +167,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
     if (now !== undefined) return this.settle(now)
     Effect.runFork(decoding).addObserver((exit) => {
       if (Exit.isSuccess(exit)) return this.settle(exit.value)
-      const problem = String(Cause.squash(exit.cause))
+      const problem = messageOf(Cause.squash(exit.cause))
       this.fail(WorkerError.make({ _tag: "BadReply", task: this.codec.name, problem }))
     })
   }
@@ -274,5 +275,5 @@ const encodeError = (error: unknown): unknown => {
   const maker: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
   const schema = Schema.isSchema(maker) ? (maker as unknown as Schema.Codec<unknown, unknown>) : Schema.Defect()
   const encoded = Schema.encodeUnknownExit(schema)(error)
-  return Exit.isSuccess(encoded) ? encoded.value : String(error)
+  return Exit.isSuccess(encoded) ? encoded.value : messageOf(error)
 }

@@ -1,9 +1,9 @@
 /** What has ended a call without a reply, as Effect's RpcClient tells it: interruptions and defects are left as they are. */
-import { ThreadError } from "@quiesce/core/ThreadError"
 import * as Cause from "effect/Cause"
 import { RpcClientDefect, RpcClientError } from "effect/rpc/RpcClientError"
 import * as EffectWorkerError from "effect/workers/WorkerError"
 import * as WorkerError from "../WorkerError.ts"
+import { messageOf } from "./thrown.ts"
 
 export const fromCause = (cause: Cause.Cause<unknown>): Cause.Cause<RpcClientError> => {
   const failure = cause.reasons.find(Cause.isFailReason)
@@ -14,8 +14,7 @@ export const fromCause = (cause: Cause.Cause<unknown>): Cause.Cause<RpcClientErr
 }
 
 const reasonOf = (error: unknown): RpcClientError["reason"] => {
-  const message =
-    error instanceof WorkerError.WorkerError || error instanceof ThreadError ? error.message : String(error)
+  const message = messageOf(error)
   if (!(error instanceof WorkerError.WorkerError)) return new RpcClientDefect({ message, cause: error })
   const Kind = kinds[error.reason._tag] ?? EffectWorkerError.WorkerUnknownError
   return new Kind({ message, cause: error })

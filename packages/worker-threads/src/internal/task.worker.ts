@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as ThreadWorker from "../ThreadWorker.ts"
 import { type BadModule, Tasks, type Thrown, thrown } from "./taskContract.ts"
+import { messageOf } from "./thrown.ts"
 
 type Run = (input: unknown, context: { readonly signal: AbortSignal; readonly token: StopToken.StopToken }) => unknown
 
@@ -22,7 +23,7 @@ const load = (url: string): Effect.Effect<Run, BadModule> =>
   Effect.flatMap(
     Effect.tryPromise({
       try: () => import(url) as Promise<{ readonly default?: unknown }>,
-      catch: (cause) => bad(cause instanceof Error ? cause.message : String(cause))
+      catch: (cause) => bad(messageOf(cause))
     }),
     (module) =>
       typeof module.default === "function"

@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
+import { messageOf } from "./thrown.ts"
 
 /** `own` is what structured clone drops of an error. */
 const Thrown: Schema.TaggedStruct<
@@ -42,7 +43,7 @@ const canCross = (value: unknown): boolean => {
 
 /** Of what can't be cloned, its text. */
 export const thrown = (value: unknown): Thrown => {
-  if (!(value instanceof Error)) return { _tag: "Thrown", value: canCross(value) ? value : String(value), own: {} }
+  if (!(value instanceof Error)) return { _tag: "Thrown", value: canCross(value) ? value : messageOf(value), own: {} }
   const own = Object.entries(Object.assign({ name: value.name }, value)).filter(([, property]) => canCross(property))
   const plain = canCross(value) ? value : new Error(value.message)
   return { _tag: "Thrown", value: plain, own: Object.fromEntries(own) }

@@ -33,6 +33,7 @@ import type { RemoteTask } from "./remoteTask.ts"
 import { SlotTable } from "./slotTable.ts"
 import { TaskRings } from "./taskRings.ts"
 import { Termination } from "./termination.ts"
+import { traceOf } from "./thrown.ts"
 import { guess, type State } from "./workerState.ts"
 
 /** For how long a worker may take to end by itself, and then to be ended. */
@@ -329,7 +330,7 @@ export class WorkerHandle {
 
   /** Nobody has caught it, so the worker ends. */
   private readonly onError = (error: unknown): void => {
-    this.problem ??= error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.problem ??= traceOf(error)
     this.doom()
   }
 
