@@ -48,13 +48,13 @@ export interface Cell<in A, in E> {
   readonly id: number
   readonly name: string
   /** Ends the thread; the first call counts. What it still holds then is lost. */
-  readonly settle: (exit: Exit.Exit<A, E>) => void
+  settle(exit: Exit.Exit<A, E>): void
   /** Ends the thread by its escalation, as the end of its scope does. *Cancellation*: what was asked stays asked. */
-  readonly end: (reason: CancelReason.CancelReason) => Effect.Effect<void>
+  end(reason: CancelReason.CancelReason): Effect.Effect<void>
   /** The names of the leases that the thread holds now, the latest first. */
-  readonly held: () => ReadonlyArray<string>
+  held(): ReadonlyArray<string>
   /** Enters a lease that the thread has acquired. The result ends it; the first call counts. */
-  readonly enter: (lease: string) => (fate: LeaseFate, error: string | null) => void
+  enter(lease: string): (fate: LeaseFate, error: string | null) => void
 }
 
 class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E>, ThreadControls<A, E> {

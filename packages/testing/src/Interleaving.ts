@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { checked, seedsOf } from "./internal/explorationOptions.ts"
 import { ExploredRun, type Result } from "./internal/exploredRun.ts"
 import * as Journal from "./Journal.ts"
 import * as TestingError from "./TestingError.ts"
@@ -51,36 +52,49 @@ export interface Exploration {
   readonly findings: ReadonlyArray<Finding>
 }
 
+type Program<R> = Effect.Effect<unknown, unknown, R | Scope.Scope>
+type AnyProgram = Effect.Effect<unknown, unknown, unknown>
+type AnyOptions = Options<never, unknown>
+
+/** A program that needs nothing, or is given all that it needs. */
+interface Explorer<A> {
+  <E = never>(program: Program<never>, options?: Options<never, E>): Effect.Effect<A, TestingError.TestingError>
+  <R, E = never>(
+    program: Program<R>,
+    options: Options<R, E> & { readonly environment: Layer.Layer<R, E> }
+  ): Effect.Effect<A, TestingError.TestingError>
+}
+
 /**
- * Runs a program in many orders. It must succeed in each, and leave nothing behind.
+ * Runs a program in many orders. It must succeed in each, and leave nothing behind. Fails with `InvalidOption`, and
+ * with `NotDeterministic` where an order that goes wrong does not come again with its seed.
  *
  * @category runners
  * @since 0.1.0
  */
-export const explore = <R = never, E = never>(
-  program: Effect.Effect<unknown, unknown, R | Scope.Scope>,
-  options: Options<R, E> = {}
-): Effect.Effect<Exploration> =>
+export const explore: Explorer<Exploration> = (program: AnyProgram, options?: AnyOptions) =>
+  exploreAny(program, options)
+
+/** That it is given all that it needs is asked of whoever calls the others. */
+const exploreAny = (
+  program: AnyProgram,
+  options: AnyOptions = {}
+): Effect.Effect<Exploration, TestingError.TestingError> =>
   Effect.gen(function* () {
-    const { budget = 100_000, seeds = 100 } = options
-    const all = typeof seeds === "number" ? Array.from({ length: seeds }, (_, index) => index + 1) : seeds
+    const { budget = 100_000 } = options
+    yield* checked({ budget })
+    const all = yield* seedsOf(options.seeds)
     const seen = new Set<string>()
     const findings: Array<Finding> = []
     for (const seed of all) {
-      const run = new ExploredRun({
-        // What it needs, the environment gives.
-        program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
-        environment: options.environment,
-        live: undefined,
-        blows: [],
-        seed,
-        budget
-      })
-      const result = yield* Effect.promise(() => run.run())
+      const result = yield* inOrder(program, options, budget, seed)
       const trace = Journal.render(result.journal, result.entries)
       seen.add(`${result.steps} ${trace}`)
       const problems = problemsOf(result)
-      if (problems.length > 0) findings.push({ seed, problems, trace })
+      if (problems.length === 0) continue
+      // What does not come again with its seed depends on something else.
+      if (findings.length === 0) yield* checkAgain(result, yield* inOrder(program, options, budget, seed))
+      findings.push({ seed, problems, trace })
     }
     return { orders: all.length, distinct: seen.size, findings }
   })
@@ -91,20 +105,36 @@ export const explore = <R = never, E = never>(
  * @category runners
  * @since 0.1.0
  */
-export const check = <R = never, E = never>(
-  program: Effect.Effect<unknown, unknown, R | Scope.Scope>,
-  options: Options<R, E> = {}
-): Effect.Effect<Exploration, TestingError.TestingError> =>
-  Effect.flatMap(explore(program, options), (found) => {
+export const check: Explorer<Exploration> = (program: AnyProgram, options?: AnyOptions) =>
+  Effect.flatMap(exploreAny(program, options), (found) => {
     const { findings, orders } = found
     const first = findings[0]
     if (first === undefined) return Effect.succeed(found)
     return Effect.fail(TestingError.make({ _tag: "WrongOrder", findings: findings.length, orders, ...first }))
   })
 
+const inOrder = (program: AnyProgram, options: AnyOptions, budget: number, seed: number): Effect.Effect<Result> =>
+  Effect.promise(() =>
+    new ExploredRun({
+      // What it needs, the environment gives.
+      program: program as Program<never>,
+      environment: options.environment,
+      live: undefined,
+      blows: [],
+      seed,
+      budget
+    }).run()
+  )
+
+const checkAgain = (first: Result, second: Result): Effect.Effect<void, TestingError.TestingError> =>
+  first.end === second.end && first.steps === second.steps && first.exit?._tag === second.exit?._tag
+    ? Effect.void
+    : Effect.fail(TestingError.make({ _tag: "NotDeterministic", first: first.steps, second: second.steps }))
+
 const problemsOf = (result: Result): ReadonlyArray<string> => {
   if (result.end === "Endless") return ["it went on and on", ...result.waits]
   if (result.end === "Deadlock") return ["it never ended: nothing could run any more", ...result.waits]
+  if (result.broken !== undefined) return [`its environment failed: ${result.broken}`]
   const failed = result.exit === undefined || Exit.isFailure(result.exit)
   return [
     ...(failed ? [`it ended as ${String(result.exit)}`] : []),

@@ -13,15 +13,18 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { checked, within } from "./internal/explorationOptions.ts"
 import { type Blow, ExploredRun, type Result } from "./internal/exploredRun.ts"
 import { limitOf } from "./internal/limit.ts"
+import { counted } from "./internal/wording.ts"
 import * as Journal from "./Journal.ts"
 import { cutsOf } from "./Scenario.ts"
 import { random } from "./StepScheduler.ts"
 import * as TestingError from "./TestingError.ts"
 
 /**
- * Where a program is hit: at `step` of the whole program and, with two blows, at a `second` step after it.
+ * Where a program is hit: at `step` of the whole program and, with two blows, at a `second` step after it. Step 0 is that of
+ * a run without a cancel.
  *
  * @category models
  * @since 0.1.0
@@ -76,7 +79,8 @@ export interface Finding {
 }
 
 /**
- * What came of it. `steps` is the number of steps of the program, `cuts` at how many of them it was hit.
+ * What came of it. `steps` is the number of steps of the program, `cuts` at how many of them it was hit, `exit` how it ends
+ * without a cancel.
  *
  * @category models
  * @since 0.1.0
@@ -85,43 +89,81 @@ export interface Exploration {
   readonly steps: number
   readonly cuts: number
   readonly seed: number | undefined
+  readonly exit: Exit.Exit<unknown, unknown>
   readonly findings: ReadonlyArray<Finding>
 }
 
 /** What a program may need: what the environment gives, and a scope of its own. */
 type Program<R> = Effect.Effect<unknown, unknown, R | Scope.Scope>
 
+type AnyProgram = Effect.Effect<unknown, unknown, unknown>
+type AnyOptions = Options<never, unknown>
+
+/** A program that needs nothing, or is given all that it needs. */
+interface Explorer<A> {
+  <E = never>(
+    program: Effect.Effect<unknown, unknown, Scope.Scope>,
+    options?: Options<never, E>
+  ): Effect.Effect<A, TestingError.TestingError>
+  <R, E = never>(
+    program: Program<R>,
+    options: Options<R, E> & { readonly environment: Layer.Layer<R, E> }
+  ): Effect.Effect<A, TestingError.TestingError>
+}
+
 /**
  * Tries a program at every step and gives all findings.
  *
- * Fails with `Empty`, `NeverEnds`, `Deadlock` or `NotDeterministic` where the program can't be tried, and with
- * `InvalidOption`.
+ * Fails with `Empty`, `NeverEnds`, `Deadlock`, `Dies`, `BadEnvironment`, `NotRepeatable` or `NotDeterministic` where the
+ * program can't be tried, and with `InvalidOption`. In no environment, it ends with the first cancel after which the program
+ * does not end as before: what outlives it is broken then.
  *
  * *Cancellation*: between two runs.
  *
  * @category runners
  * @since 0.1.0
  */
-export const explore = <R = never, E = never>(
-  program: Program<R>,
-  options: Options<R, E> = {}
+export const explore: Explorer<Exploration> = (program: AnyProgram, options?: AnyOptions) =>
+  exploreAny(program, options)
+
+/** That it is given all that it needs is asked of whoever calls the others. */
+const exploreAny = (
+  program: AnyProgram,
+  options: AnyOptions = {}
 ): Effect.Effect<Exploration, TestingError.TestingError> =>
   Effect.gen(function* () {
     yield* checked(options)
-    const whole = yield* baseline(program, options)
+    const [whole, second] = yield* baseline(program, options)
+    yield* within(options.only ?? [], whole.steps, options.live === true)
     const cuts = options.only ?? plan(whole.steps, options)
     const findings: Array<Finding> = []
+    const find = (cut: Cut, result: Result, problems: ReadonlyArray<string>) => {
+      if (problems.length === 0) return
+      findings.push({ cut, place: result.place, problems, trace: Journal.render(result.journal, result.entries) })
+    }
+    // What goes wrong without a cancel goes wrong with most of them, and is not their fault.
+    find(uncut, second, problemsOf(second, whole, options.environment === undefined ? second.exit : second.again))
+    if (Exit.hasDies(whole.exit!) && findings.length === 0) {
+      return yield* failed({ _tag: "Dies", problem: String(whole.exit) })
+    }
     for (const cut of cuts) {
+      if (cut.step === 0) continue
       const result = yield* once(program, options, blowsOf(cut, options))
-      // In no environment, what a cancel may have broken is what outlives the program: a fresh run shows it.
-      const again = options.environment === undefined ? (yield* once(program, options, [])).exit : result.again
-      const problems = problemsOf(result, whole, again)
-      if (problems.length > 0) {
-        findings.push({ cut, place: result.place, problems, trace: Journal.render(result.journal, result.entries) })
+      if (options.environment !== undefined) find(cut, result, problemsOf(result, whole, result.again))
+      else {
+        // In no environment, what a cancel may have broken is what outlives the program: a fresh run shows it.
+        const fresh = yield* once(program, options, [])
+        const stuck = fresh.end === "Done" ? [] : [`run once more, it ${howOf(fresh)}`, ...fresh.waits]
+        const again = fresh.end === "Done" ? fresh.exit : whole.exit
+        find(cut, result, [...problemsOf(result, whole, again), ...stuck])
+        // What outlives the program is broken by now, so that the next runs would not be those of the program.
+        if (stuck.length > 0 || again?._tag !== whole.exit?._tag) break
       }
     }
-    return { steps: whole.steps, cuts: cuts.length, seed: options.seed, findings }
+    return { steps: whole.steps, cuts: cuts.length, seed: options.seed, exit: whole.exit!, findings }
   })
+
+const uncut: Cut = { step: 0 }
 
 /**
  * Tries a program at every step, and fails with `NotCancelSafe` if a cancel left something behind. The error says which,
@@ -139,11 +181,8 @@ export const explore = <R = never, E = never>(
  * @category runners
  * @since 0.1.0
  */
-export const check = <R = never, E = never>(
-  program: Program<R>,
-  options: Options<R, E> = {}
-): Effect.Effect<Exploration, TestingError.TestingError> =>
-  Effect.flatMap(explore(program, options), (found) =>
+export const check: Explorer<Exploration> = (program: AnyProgram, options?: AnyOptions) =>
+  Effect.flatMap(exploreAny(program, options), (found) =>
     found.findings.length === 0
       ? Effect.succeed(found)
       : Effect.fail(
@@ -155,19 +194,21 @@ export const check = <R = never, E = never>(
 const most = 5
 
 /**
- * The findings as text: of those with the same outcome the first.
+ * The findings as text: of those with the same problems the first.
  *
  * @category conversions
  * @since 0.1.0
  */
 export const render = (self: Exploration): string => {
-  const { cuts, findings, seed, steps } = self
+  const { cuts, exit, findings, seed, steps } = self
   // The number of a process, a worker or a step makes no other kind.
-  const kinds = Map.groupBy(findings, ({ problems, trace }) => [...problems, trace].join("\n").replaceAll(/\d+/g, "#"))
+  const kinds = Map.groupBy(findings, ({ problems }) => problems.join("\n").replaceAll(/\d+/g, "#"))
   const shown = [...kinds.values()].slice(0, most).map((same) => renderFinding(same[0]!, same.length - 1, self))
-  const more = kinds.size > most ? [`... and ${kinds.size - most} other kinds`] : []
+  const more = kinds.size > most ? [`... and ${counted(kinds.size - most, "other kind")}`] : []
   const seeded = seed === undefined ? "" : `, seed ${seed}`
-  return [`${steps} steps, ${cuts} cuts, ${findings.length} findings${seeded}`, ...shown, ...more].join("\n\n")
+  const failing = Exit.isFailure(exit) ? `, of a program that ends as ${String(exit)} without a cancel` : ""
+  const counts = [counted(steps, "step"), counted(cuts, "cut"), counted(findings.length, "finding")].join(", ")
+  return [`${counts}${seeded}${failing}`, ...shown, ...more].join("\n\n")
 }
 
 const renderFinding = (
@@ -177,8 +218,9 @@ const renderFinding = (
 ): string => {
   const again = JSON.stringify({ ...(seed === undefined ? {} : { seed }), only: [cut] })
   const second = cut.second === undefined ? "" : ` and again ${cut.second} steps later`
+  const hit = `hit at step ${cut.step} of ${steps}${second}${more === 0 ? "" : ` (and ${more} more with the same problems)`}, ${place}`
   return [
-    `hit at step ${cut.step} of ${steps}${second}${more === 0 ? "" : ` (and ${more} more with the same outcome)`}, ${place}`,
+    cut.step === 0 ? `without a cancel${more === 0 ? "" : `, and with ${more} of the cancels`}` : hit,
     ...problems.map((problem) => `  - ${problem}`),
     `  trace: ${trace}`,
     `  again: ${again}`
@@ -187,18 +229,9 @@ const renderFinding = (
 
 // ---- Steps ----
 
-const checked = <R, E>({ budget, cuts }: Options<R, E>): Effect.Effect<void, TestingError.TestingError> => {
-  for (const [option, value] of Object.entries({ budget, cuts })) {
-    if (value === undefined || (Number.isInteger(value) && value > 0)) continue
-    const problem = `${value} is not a number of ${option === "cuts" ? "cuts" : "steps"}; give a positive integer`
-    return Effect.fail(TestingError.make({ _tag: "InvalidOption", option, problem }))
-  }
-  return Effect.void
-}
-
-const once = <R, E>(
-  program: Program<R>,
-  options: Options<R, E>,
+const once = (
+  program: AnyProgram,
+  options: AnyOptions,
   blows: ReadonlyArray<Blow>
 ): Effect.Effect<Result, TestingError.TestingError> =>
   Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
@@ -215,29 +248,36 @@ const once = <R, E>(
     )
   )
 
-/** The program without a cancel, twice. */
-const baseline = <R, E>(
-  program: Program<R>,
-  options: Options<R, E>
-): Effect.Effect<Result, TestingError.TestingError> =>
+/** The program without a cancel, twice; whoever runs the test may still have been setting up beside the first time. */
+const baseline = (
+  program: AnyProgram,
+  options: AnyOptions
+): Effect.Effect<readonly [Result, Result], TestingError.TestingError> =>
   Effect.gen(function* () {
     const first = yield* once(program, options, [])
     const { steps, waits } = first
+    if (first.end !== "Done" && first.exit !== undefined) {
+      return yield* failed({ _tag: "NotRepeatable", problem: `it ${howOf(first)}`, waits })
+    }
     if (first.end === "Endless") return yield* failed({ _tag: "NeverEnds", steps: options.budget ?? 100_000, waits })
     if (first.end === "Deadlock") return yield* failed({ _tag: "Deadlock", waits })
+    if (first.broken !== undefined) return yield* failed({ _tag: "BadEnvironment", problem: first.broken })
+    if (first.again !== undefined && first.again._tag !== first.exit!._tag) {
+      return yield* failed({ _tag: "NotRepeatable", problem: `it ended as ${String(first.again)}`, waits: [] })
+    }
     const { steps: trivial } = yield* once(Effect.void, options, [])
     if (steps <= trivial) return yield* failed({ _tag: "Empty" })
     const second = yield* once(program, options, [])
-    if (options.live !== true && second.steps !== steps) {
+    if (options.live !== true && (second.end !== "Done" || second.steps !== steps)) {
       return yield* failed({ _tag: "NotDeterministic", first: steps, second: second.steps })
     }
-    return first
+    return [first, second]
   })
 
 const failed = (reason: TestingError.TestingErrorReason): Effect.Effect<never, TestingError.TestingError> =>
   Effect.fail(TestingError.make(reason))
 
-const plan = <R, E>(steps: number, options: Options<R, E>): ReadonlyArray<Cut> => {
+const plan = (steps: number, options: AnyOptions): ReadonlyArray<Cut> => {
   const seed = options.seed ?? steps
   const next = random(seed)
   return cutsOf(steps, options.cuts ?? 1000, seed).map((step) =>
@@ -245,22 +285,26 @@ const plan = <R, E>(steps: number, options: Options<R, E>): ReadonlyArray<Cut> =
   )
 }
 
-const blowsOf = <R, E>({ second, step }: Cut, { hit }: Options<R, E>): ReadonlyArray<Blow> => {
+const blowsOf = ({ second, step }: Cut, { hit }: AnyOptions): ReadonlyArray<Blow> => {
   const raise = typeof hit === "object" ? hit.raise : undefined
   const first = { step, raise }
   return second === undefined ? [first] : [first, { step: step + second, raise }]
 }
 
+const howOf = ({ end }: Result): string => (end === "Deadlock" ? "never ended" : "went on and on")
+
 const problemsOf = (result: Result, whole: Result, again: Result["exit"]): ReadonlyArray<string> => {
   if (result.end !== "Done") {
-    const how = result.end === "Deadlock" ? "it never ended" : "it went on and on"
-    return [`after the hit ${how}`, ...result.waits]
+    if (result.exit === undefined) return [`after the hit it ${howOf(result)}`, ...result.waits]
+    const entries = result.journal.entries.slice(0, result.entries)
+    return [`run once more in its environment, it ${howOf(result)}`, ...result.waits, ...Journal.problems({ entries })]
   }
   const died = result.exit !== undefined && Exit.hasDies(result.exit) && !Exit.hasDies(whole.exit!)
   return [
     ...Journal.problems(result.journal),
     ...result.left,
     ...(died ? [`it died: ${String(result.exit)}`] : []),
+    ...(result.broken === undefined ? [] : [`its environment could not be taken down: ${result.broken}`]),
     ...(again?._tag === whole.exit?._tag ? [] : [`run once more, it ended as ${String(again)}`])
   ]
 }

@@ -25,6 +25,8 @@ export interface Entry {
   readonly what: "acquired" | "releasing" | "released" | "failed" | "lost"
   readonly name: string
   readonly scope?: object | undefined
+  /** What acquired it: of two that acquire at the same time neither is before the other. */
+  readonly by?: object | undefined
 }
 
 /**
@@ -101,7 +103,7 @@ export const resource = <A = void, E = never, R = never>(
       const acquire = options?.acquire ?? (Effect.void as Effect.Effect<unknown> as Effect.Effect<A, E, R>)
       return Effect.acquireRelease(
         Effect.map(acquire, (value) => {
-          entries?.push({ what: "acquired", name, scope })
+          entries?.push({ what: "acquired", name, scope, by: fiber })
           return value
         }),
         (value, exit) => {
@@ -124,17 +126,20 @@ export const resource = <A = void, E = never, R = never>(
 export const problems = (self: Journal): ReadonlyArray<string> => {
   const out: Array<string> = []
   const held = new Map<string, Array<Entry>>()
-  const stacks = new Map<object, Array<string>>()
+  const stacks = new Map<object, Array<Entry>>()
   for (const entry of self.entries) {
     const { name, scope, what } = entry
     const same = held.get(name) ?? []
     if (what === "acquired") {
       held.set(name, [...same, entry])
-      if (scope !== undefined) stacks.set(scope, [...(stacks.get(scope) ?? []), name])
+      if (scope !== undefined) stacks.set(scope, [...(stacks.get(scope) ?? []), entry])
     } else if (what === "releasing") {
-      const top = stacks.get(scope!)?.pop()
-      if (top !== undefined && top !== name)
-        out.push(`"${name}" was released before "${top}", which was acquired later`)
+      const stack = stacks.get(scope!) ?? []
+      const at = stack.findLastIndex((other) => other.name === name)
+      if (at < 0) continue
+      const [own] = stack.splice(at, 1)
+      const later = stack.slice(at).findLast(({ by }) => by === own!.by)
+      if (later !== undefined) out.push(`"${name}" was released before "${later.name}", which was acquired later`)
     } else if (same.length === 0) {
       out.push(`"${name}" was released without being held`)
     } else {
@@ -158,7 +163,7 @@ export const problems = (self: Journal): ReadonlyArray<string> => {
  */
 export const render = (self: Journal, count: number = self.entries.length): string =>
   count === 0
-    ? "nothing was acquired"
+    ? "nothing was noted as acquired"
     : self.entries
         .slice(0, count)
         .flatMap(({ name, what }) => (what === "releasing" ? [] : [`${signs[what]}${name}`]))

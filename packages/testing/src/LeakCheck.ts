@@ -57,16 +57,17 @@ const wrap = (): void => {
   if (isWrapped) return
   isWrapped = true
   const prototype = AbortSignal.prototype
-  // Called with `this` below.
-  // oxlint-disable-next-line typescript/unbound-method
-  const { addEventListener, removeEventListener } = EventTarget.prototype
-  prototype.addEventListener = function (this: AbortSignal, ...args: Parameters<typeof addEventListener>) {
+  prototype.addEventListener = function (this: AbortSignal, ...args: Parameters<EventTarget["addEventListener"]>) {
     open?.added(this, args[1])
-    addEventListener.apply(this, args)
+    // Looked up each time: somebody else may have put something over it meanwhile.
+    EventTarget.prototype.addEventListener.apply(this, args)
   }
-  prototype.removeEventListener = function (this: AbortSignal, ...args: Parameters<typeof removeEventListener>) {
+  prototype.removeEventListener = function (
+    this: AbortSignal,
+    ...args: Parameters<EventTarget["removeEventListener"]>
+  ) {
     open?.removed(this, args[1])
-    removeEventListener.apply(this, args)
+    EventTarget.prototype.removeEventListener.apply(this, args)
   }
 }
 

@@ -70,7 +70,7 @@ export const none: {
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
         Effect.suspend(() => {
-          const watch = new InternalWatch(true)
+          const watch = new InternalWatch("bound")
           return Effect.ensuring(
             Effect.flatMap(Effect.exit(restore(watched(effect, watch))), (exit) =>
               settled(
@@ -138,7 +138,7 @@ export interface Watch extends Disposable {
  * @since 0.1.0
  */
 export const watch = (options: Options = {}): Watch => {
-  const watch = new InternalWatch(false)
+  const watch = new InternalWatch("all")
   const end = () => watch.end()
   return {
     leftOvers: async () => watch.leftOvers(Result.getOrThrow(limitOf(options.within)), options.ignore),

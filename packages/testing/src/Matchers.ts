@@ -8,32 +8,33 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Cause from "effect/Cause"
+import * as Result from "effect/Result"
 import { expect } from "vitest"
 import * as Interruption from "./Interruption.ts"
 
 declare module "vitest" {
   interface Matchers {
     /** Tries an effect with a cancel at each of its steps: see `Interruption.check`. Await it. */
-    toBeCancelSafe(options?: Interruption.Options<unknown, unknown>): Promise<void>
+    toBeCancelSafe(options?: Interruption.Options<never, unknown>): Promise<void>
   }
 }
 
 expect.extend({
-  async toBeCancelSafe(received: unknown, options?: Interruption.Options<unknown, unknown>) {
+  async toBeCancelSafe(received: unknown, options?: Interruption.Options<never, unknown>) {
     if (!Effect.isEffect(received)) {
-      return { pass: false, message: () => `toBeCancelSafe tries an Effect, and was given ${String(received)}.` }
+      throw new TypeError(`toBeCancelSafe tries an Effect, and was given ${String(received)}.`)
     }
     // What it needs, the environment gives.
     const program = received as Effect.Effect<unknown, unknown>
-    const exit = await Effect.runPromiseExit(Interruption.check(program, options))
+    const result = await Effect.runPromise(Effect.result(Interruption.check(program, options)))
+    // What could not be tried is neither safe nor unsafe.
+    if (Result.isFailure(result) && result.failure.reason._tag !== "NotCancelSafe") throw result.failure
     return {
-      pass: Exit.isSuccess(exit),
+      pass: Result.isSuccess(result),
       message: () =>
-        Exit.isSuccess(exit)
-          ? `The program was expected to leave something behind, and did not at any of ${exit.value.cuts} cuts.`
-          : String(Cause.squash(exit.cause))
+        Result.isSuccess(result)
+          ? `The program was expected to leave something behind, and did not at any of ${result.success.cuts} cuts.`
+          : result.failure.message
     }
   }
 })

@@ -13,6 +13,7 @@ import { cases, type LawCase, modelled } from "./LawCase.ts"
 import * as Model from "./Model.ts"
 import type { Outcome } from "./Outcome.ts"
 import * as Scenario from "./Scenario.ts"
+import * as TestingError from "./TestingError.ts"
 
 /**
  * How far to search: `whole` small programs that are cut at every step (default 200), then `programs` (default 1,000)
@@ -106,6 +107,14 @@ const search = async (
   adapter: Adapter,
   { cuts = 20, programs = 1000, seed = defaultSeed, whole = 200 }: Budget
 ): Promise<Finding> => {
+  for (const [option, value] of Object.entries({ cuts, programs, whole })) {
+    if (Number.isInteger(value) && value >= 0) continue
+    throw TestingError.make({ _tag: "InvalidOption", option, problem: `${value} is no number of ${option}` })
+  }
+  if (programs + whole === 0) {
+    const problem = "with no program at all a law is not tried; give at least one, as programs or as whole"
+    throw TestingError.make({ _tag: "InvalidOption", option: "programs", problem })
+  }
   const counted = { programs: 0, cuts: 0 }
   const among = (of: Arbitrary.Mix, most: number, numRuns: number) =>
     fc.check(

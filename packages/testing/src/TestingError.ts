@@ -5,6 +5,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
+import { counted } from "./internal/wording.ts"
 import * as LeftOver from "./LeftOver.ts"
 
 /**
@@ -13,6 +14,9 @@ import * as LeftOver from "./LeftOver.ts"
  * - `Empty`: the program has no step at which it could be cancelled
  * - `NeverEnds`: it was still going on after `steps` steps
  * - `Deadlock`: nothing could run any more and no time was waited for; `waits` says who waits for what
+ * - `Dies`: it dies without a cancel, so that a cancel would show nothing
+ * - `BadEnvironment`: its environment can't be built or taken down
+ * - `NotRepeatable`: run a second time in the same environment, without a cancel before that, it does not end as the first time
  * - `NotDeterministic`: two runs without a cancel had different numbers of steps
  * - `InvalidOption`: an option that can't be used as given
  * - `NotCancelSafe`: a cancel left something behind; `report` is the text of all findings
@@ -26,6 +30,9 @@ export type TestingErrorReason =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "NeverEnds"; readonly steps: number; readonly waits: ReadonlyArray<string> }
   | { readonly _tag: "Deadlock"; readonly waits: ReadonlyArray<string> }
+  | { readonly _tag: "Dies"; readonly problem: string }
+  | { readonly _tag: "BadEnvironment"; readonly problem: string }
+  | { readonly _tag: "NotRepeatable"; readonly problem: string; readonly waits: ReadonlyArray<string> }
   | { readonly _tag: "NotDeterministic"; readonly first: number; readonly second: number }
   | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
   | { readonly _tag: "NotCancelSafe"; readonly findings: number; readonly report: string }
@@ -43,6 +50,9 @@ const TestingErrorReason: Schema.Codec<TestingErrorReason> = Schema.Union([
   Schema.TaggedStruct("Empty", {}),
   Schema.TaggedStruct("NeverEnds", { steps: Schema.Number, waits: Schema.Array(Schema.String) }),
   Schema.TaggedStruct("Deadlock", { waits: Schema.Array(Schema.String) }),
+  Schema.TaggedStruct("Dies", { problem: Schema.String }),
+  Schema.TaggedStruct("BadEnvironment", { problem: Schema.String }),
+  Schema.TaggedStruct("NotRepeatable", { problem: Schema.String, waits: Schema.Array(Schema.String) }),
   Schema.TaggedStruct("NotDeterministic", { first: Schema.Number, second: Schema.Number }),
   Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("NotCancelSafe", { findings: Schema.Number, report: Schema.String }),
@@ -85,6 +95,9 @@ export class TestingError extends Base {
  */
 export const make = (reason: TestingErrorReason): TestingError => new TestingError({ reason })
 
+/** How many left-overs a message tells of. */
+const mostShown = 20
+
 const lines = (waits: ReadonlyArray<string>): string => waits.map((wait) => `\n  ${wait}`).join("")
 
 const explain = (reason: TestingErrorReason): string => {
@@ -95,17 +108,24 @@ const explain = (reason: TestingErrorReason): string => {
       return `The program still ran after ${reason.steps} steps, so it was given up. It probably loops, or sleeps in a loop, until somebody stops it: have it end by itself, as with Effect.timeout or Effect.repeat's times, or raise the option budget.${lines(reason.waits)}`
     case "Deadlock":
       return `Nothing can run any more and no time is waited for, so the program would never end. Either its fibers wait for each other, or one waits for something outside the program, such as a file, a socket or a timer of the platform: then set the option live.${lines(reason.waits)}`
+    case "Dies":
+      return `Without a cancel the program dies, so there is nothing to be seen of a cancel: ${reason.problem}\nA service that it needs may be missing: give it as the option environment. If it is to die, catch that in the program, as with Effect.exit.`
+    case "BadEnvironment":
+      return `The environment can't be built and taken down, so the program was not tried in it: ${reason.problem}\nGive a Layer that works without the program.`
+    case "NotRepeatable":
+      return `Without any cancel, the program ends, but run a second time in the same environment ${reason.problem}; so a second time does not show what a cancel has broken. Have it leave the environment as it found it, or make what it uses up inside the program.${lines(reason.waits)}`
     case "NotDeterministic":
-      return `Two runs without a cancel took ${reason.first} and ${reason.second} steps, so a step does not mean the same place twice. The program probably depends on something that outlives it (a cache, a counter at the top of a module), on Math.random or on real time: make that inside the program, or give it as the environment.`
+      return `Two runs without a cancel took ${reason.first} and ${reason.second} steps, so a step does not mean the same place twice. The program probably depends on something that outlives it (a cache, a counter at the top of a module), on Math.random or on real time: make that inside the program, or give it as the environment. If it uses files, sockets or timers of the platform, set the option live.`
     case "InvalidOption":
       return `${reason.option}: ${reason.problem}.`
     case "NotCancelSafe":
-      return `The program is not safe to cancel. ${reason.findings} of its cancels left something behind.\n\n${reason.report}`
+      return `The program is not safe to cancel. Something was left behind or went wrong.\n\n${reason.report}`
     case "WrongOrder":
       return `The program goes wrong in ${reason.findings} of ${reason.orders} orders of its fibers. The first, which comes again with the option seeds: [${reason.seed}]:${lines(reason.problems)}\n  trace: ${reason.trace}`
     case "LeftOver": {
       const { length } = reason.leftOvers
-      return `${length === 1 ? "One thing is" : `${length} things are`} still there that the effect has made. Release what it acquires in the expression that acquires it, within a scope that closes before its end:\n${reason.leftOvers.map(LeftOver.render).join("\n")}`
+      const more = length > mostShown ? `\n... and ${counted(length - mostShown, "other")}` : ""
+      return `${length === 1 ? "One thing is" : `${length} things are`} still there that the effect has made. Release what it acquires in the expression that acquires it, within a scope that closes before its end:\n${reason.leftOvers.slice(0, mostShown).map(LeftOver.render).join("\n")}${more}`
     }
   }
 }

@@ -2,7 +2,8 @@
  * A clock that stands still while anything can run and jumps to the next sleep when nothing can.
  *
  * Invariants:
- * 1. Time never goes back. Of the sleeps that are due at the same time the one that began first ends first.
+ * 1. Time never goes back. Of the sleeps that are due at the same time the one that began first ends first, and all have
+ *    ended before anything else happens, as with timers.
  * 2. A sleep that was interrupted is not pending.
  *
  * @since 0.1.0
@@ -27,7 +28,7 @@ export interface VirtualClock extends Clock.Clock {
   readonly pending: number
   /** When the next of them is due; undefined when there is none. */
   readonly next: number | undefined
-  /** Goes to the next sleep and ends it. False when there is none. */
+  /** Goes to the time of the next sleep and ends all that are due then, before any of them goes on. False without one. */
   readonly advance: () => boolean
   /** Calls `wake` after some milliseconds. The result takes it back. */
   readonly after: (millis: number, wake: () => void) => () => void
@@ -43,7 +44,7 @@ export interface Hand {
   now: number
 }
 
-const nanosPerMilli = 1_000_000n
+const nanosPerMilli = 1_000_000
 
 class Virtual implements VirtualClock {
   private readonly hand: Hand
@@ -70,7 +71,7 @@ class Virtual implements VirtualClock {
   }
 
   currentTimeNanosUnsafe(): bigint {
-    return BigInt(Math.round(this.hand.now)) * nanosPerMilli
+    return BigInt(Math.round(this.hand.now * nanosPerMilli))
   }
 
   monotonicTimeNanosUnsafe(): bigint {
@@ -88,10 +89,11 @@ class Virtual implements VirtualClock {
   }
 
   advance(): boolean {
-    const next = this.sleeps.shift()
-    if (next === undefined) return false
-    this.hand.now = Math.max(this.hand.now, next.due)
-    next.wake()
+    const due = this.next
+    if (due === undefined) return false
+    this.hand.now = Math.max(this.hand.now, due)
+    // Those that a wake begins are due later; one that it takes back is not there any more.
+    while (this.next === due) this.sleeps.shift()!.wake()
     return true
   }
 

@@ -1,6 +1,6 @@
 /** Threads that behave as they are told to, on each rung, in virtual time; their reports say just that. */
 import { CancelReason, type Escalation, ShutdownReport, Thread } from "@quiesce/core"
-import { FakeAdapter, Leaks, Simulation } from "@quiesce/testing"
+import { FakeAdapter, Interruption, Leaks, Simulation } from "@quiesce/testing"
 import { Effect, Exit, Fiber, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { describe, expect, it } from "vitest"
@@ -219,5 +219,16 @@ describe("spawn", () => {
     const error = await run(Effect.flip(FakeAdapter.spawn({ leases: [{ name: "file", takes: "soon" as "1 second" }] })))
 
     expect(error).toMatchObject({ reason: { _tag: "InvalidOption", option: 'lease "file"' } })
+  })
+
+  it("is safe to cancel itself, also while a reaction begins", async () => {
+    const end = FakeAdapter.endsAfter("300 millis")
+    for (const script of [{ onStart: end }, { onStop: end }, { onInterrupt: end }, { onUnwind: end }]) {
+      const program = Effect.scoped(
+        Effect.flatMap(FakeAdapter.spawn(script, { name: "fake" }), (thread) => Thread.shutdown(thread, all))
+      )
+      const { findings } = await Effect.runPromise(Interruption.explore(program))
+      expect(findings).toEqual([])
+    }
   })
 })

@@ -41,6 +41,37 @@ describe("Interleaving.explore", () => {
     })
   )
 
+  it.effect("mixes fibers that wake at the same time", () =>
+    Effect.gen(function* () {
+      const racy = Effect.gen(function* () {
+        const counter = yield* Ref.make(0)
+        const late = Effect.delay(increment(counter), 10)
+        yield* Effect.all([late, late], { concurrency: 2 })
+        const value = yield* Ref.get(counter)
+        if (value !== 2) return yield* Effect.fail(`counted ${value}`)
+      })
+      const found = yield* Interleaving.explore(racy)
+      expect(found.findings.length).toBeGreaterThan(0)
+      expect(found.findings[0]!.problems.join()).toContain("counted 1")
+    })
+  )
+
+  it.effect("refuses to try no order, and a program that a seed does not repeat", () =>
+    Effect.gen(function* () {
+      for (const seeds of [0, -1, [], Number.NaN]) {
+        expect((yield* Effect.flip(Interleaving.explore(Effect.void, { seeds }))).reason).toMatchObject({
+          _tag: "InvalidOption",
+          option: "seeds"
+        })
+      }
+      let runs = 0
+      const changing = Effect.suspend(() =>
+        Effect.andThen(Effect.repeat(Effect.yieldNow, { times: ++runs }), Effect.fail("no"))
+      )
+      expect((yield* Effect.flip(Interleaving.explore(changing))).reason._tag).toBe("NotDeterministic")
+    })
+  )
+
   it.effect("finds nothing where the order does not matter", () =>
     Effect.gen(function* () {
       const lock = yield* Semaphore.make(1)

@@ -48,6 +48,9 @@ const leaks: ReadonlyArray<() => () => Promise<unknown>> = [
   }
 ]
 
+const refusal = (options: Interruption.Options) =>
+  Effect.map(Effect.flip(Interruption.explore(sound, options)), ({ message }) => message)
+
 /** What it finds, each problem once. */
 const problems = (found: Interruption.Exploration): ReadonlyArray<string> => [
   ...new Set(found.findings.flatMap((finding) => finding.problems))
@@ -110,7 +113,7 @@ describe("Interruption.explore", () => {
         yield* Effect.provideService(Effect.sleep(1), Scope.Scope, made)
         yield* Scope.close(made, yield* Effect.exit(Effect.void))
       })
-      expect(problems(yield* Interruption.explore(scope)).join()).toContain("was never closed, with 1 finalizers in it")
+      expect(problems(yield* Interruption.explore(scope)).join()).toContain("was never closed, with 1 finalizer in it")
       const fiber = Effect.flatMap(Effect.forkDetach(Effect.never), (made) =>
         Effect.andThen(Effect.sleep(1), Fiber.interrupt(made))
       )
@@ -118,7 +121,7 @@ describe("Interruption.explore", () => {
         "waits for nothing, for ever (Effect.never)"
       )
       const timer = Effect.flatMap(Effect.forkDetach(Effect.sleep(9)), (made) => Fiber.join(made))
-      expect(problems(yield* Interruption.explore(timer)).join()).toContain("1 timers were left")
+      expect(problems(yield* Interruption.explore(timer)).join()).toContain("1 sleep of the Clock was left")
       const signal = new AbortController().signal
       const listening = Effect.andThen(
         Effect.sync(() => signal.addEventListener("abort", listener)),
@@ -127,7 +130,11 @@ describe("Interruption.explore", () => {
           Effect.sync(() => signal.removeEventListener("abort", listener))
         )
       )
-      expect(problems(yield* Interruption.explore(listening))).toEqual(["1 listeners were left on AbortSignals"])
+      expect(problems(yield* Interruption.explore(listening))).toEqual([
+        expect.stringMatching(
+          /a listener was left: "listener" for "abort" on an AbortSignal, made at .*Interruption\.test/
+        )
+      ])
     })
   )
 
@@ -137,7 +144,7 @@ describe("Interruption.explore", () => {
         Effect.andThen(permits.take(1), Effect.andThen(Effect.sleep(1), permits.release(1)))
       )
       const found = yield* Interruption.explore(use, { environment: Permits.layer })
-      expect(problems(found).join()).toContain("after the hit it never ended")
+      expect(problems(found).join()).toContain("run once more in its environment, it never ended")
       expect(problems(found).join()).toContain("waits for permits of a Semaphore")
       const better = Effect.flatMap(Permits, (permits) => permits.withPermits(1)(Effect.sleep(1)))
       expect(problems(yield* Interruption.explore(better, { environment: Permits.layer }))).toEqual([])
@@ -259,6 +266,119 @@ describe("Interruption.explore", () => {
     })
   )
 
+  it.effect("refuses a program that dies or can't be run twice, and an environment that can't be built", () =>
+    Effect.gen(function* () {
+      // What a program lacks that is not typed.
+      const lacking = Permits as unknown as Effect.Effect<Semaphore.Semaphore>
+      const dying = yield* Effect.flip(Interruption.explore(Effect.andThen(Effect.sleep(1), lacking)))
+      expect(dying).toMatchObject({ reason: { _tag: "Dies", problem: expect.stringContaining("test/Permits") } })
+      const take = Effect.flatMap(Permits, (permits) => Effect.andThen(Effect.sleep(1), permits.take(1)))
+      const once = yield* Effect.flip(Interruption.explore(take, { environment: Permits.layer }))
+      expect(once).toMatchObject({
+        reason: { _tag: "NotRepeatable", waits: [expect.stringContaining("waits for permits of a Semaphore")] }
+      })
+      const environment = Layer.effect(Permits, Effect.fail("no permits"))
+      expect(yield* Effect.flip(Interruption.explore(take, { environment }))).toMatchObject({
+        reason: { _tag: "BadEnvironment", problem: expect.stringContaining("no permits") }
+      })
+    })
+  )
+
+  it.effect("refuses options by which nothing would be tried, or not what was meant", () =>
+    Effect.gen(function* () {
+      expect(yield* refusal({ only: [] })).toContain("it has no cut")
+      expect(yield* refusal({ only: [{ step: 9999 }] })).toContain("the program has no step 9999")
+      // As somebody without types may write it.
+      const hit = "interupt" as "interrupt"
+      expect(yield* refusal({ hit })).toContain('"interupt" is no hit')
+    })
+  )
+
+  it.effect("tells of what is left without any cancel as such", () =>
+    Effect.gen(function* () {
+      const found = yield* Interruption.explore(Effect.andThen(Journal.acquired("a"), Effect.sleep(1)))
+      expect(found.findings[0]).toMatchObject({ cut: { step: 0 }, problems: ['"a" was acquired and not released'] })
+      expect(Interruption.render(found)).toContain("without a cancel, and with 5 of the cancels")
+      const again = yield* Interruption.explore(Effect.andThen(Journal.acquired("a"), Effect.sleep(1)), {
+        only: [{ step: 0 }]
+      })
+      expect(again.findings).toEqual([found.findings[0]])
+    })
+  )
+
+  it.effect("finds timers of the platform that are left in virtual time, and says where they were made", () =>
+    Effect.gen(function* () {
+      const timer = Effect.callback<void>((resume) => {
+        const made = setTimeout(() => {}, 60_000)
+        timers.push(made)
+        queueMicrotask(() => {
+          clearTimeout(made)
+          resume(Effect.void)
+        })
+      })
+      const timers: Array<NodeJS.Timeout> = []
+      const found = yield* Interruption.explore(Effect.andThen(timer, Effect.yieldNow))
+      expect(problems(found)).toEqual([])
+      const left = Effect.callback<void>((resume) => {
+        const made = setTimeout(() => {}, 60_000)
+        timers.push(made)
+        resume(Effect.andThen(Effect.yieldNow, () => Effect.sync(() => clearTimeout(made))))
+      })
+      const unsafe = yield* Interruption.explore(left)
+      timers.forEach((made) => clearTimeout(made))
+      expect(problems(unsafe)).toEqual([
+        expect.stringMatching(/a timer was left: setTimeout of 60000 ms, made at .*Interruption\.test/)
+      ])
+    })
+  )
+
+  it.effect("takes no listener for left that is gone by itself", () =>
+    Effect.gen(function* () {
+      const gone = Effect.gen(function* () {
+        const [once, own] = [new AbortController(), new AbortController()]
+        once.signal.addEventListener("abort", () => {}, { once: true })
+        once.signal.addEventListener("abort", () => {}, { signal: own.signal })
+        yield* Effect.ensuring(
+          Effect.sleep(1),
+          Effect.sync(() => {
+            once.abort()
+            own.abort()
+          })
+        )
+      })
+      expect(problems(yield* Interruption.explore(gone))).toEqual([])
+    })
+  )
+
+  it.effect("keeps apart two explorations that run at the same time", () =>
+    Effect.gen(function* () {
+      const signal = new AbortController().signal
+      const listening = Effect.acquireUseRelease(
+        Effect.sync(() => {
+          const own = { handleEvent: (): void => {} }
+          signal.addEventListener("abort", own)
+          return own
+        }),
+        () => Effect.sleep(1),
+        (own) => Effect.sync(() => signal.removeEventListener("abort", own))
+      )
+      const both = yield* Effect.all([Interruption.explore(listening), Interruption.explore(listening)], {
+        concurrency: 2
+      })
+      expect(both.flatMap(problems)).toEqual([])
+    })
+  )
+
+  it.effect("ends with the first cancel that breaks what outlives the program", () =>
+    Effect.gen(function* () {
+      const lock = Semaphore.makeUnsafe(1)
+      const unsafe = Effect.andThen(lock.take(1), Effect.andThen(Effect.sleep(1), lock.release(1)))
+      const { findings } = yield* Interruption.explore(unsafe)
+      expect(findings).toHaveLength(1)
+      expect(findings[0]!.problems.join()).toMatch(/run once more, it never ended,.* waits for permits of a Semaphore/)
+    })
+  )
+
   it.effect("says of a deadlock who waits for what", () =>
     Effect.gen(function* () {
       const deadlock = Effect.gen(function* () {
@@ -283,7 +403,7 @@ describe("Interruption.check", () => {
       const leaky = Effect.andThen(Journal.acquired("a"), Effect.andThen(Effect.sleep(1), Journal.released("a")))
       const error = yield* Effect.flip(Interruption.check(leaky))
       expect(error.message).toMatch(
-        /hit at step \d+ of \d+ \(and 5 more with the same outcome\), fiber \d+ of thread "program"/
+        /hit at step \d+ of \d+ \(and 5 more with the same problems\), fiber \d+ of thread "program"/
       )
       expect(error.message).toContain('- "a" was acquired and not released')
       expect(error.message).toContain("trace: +a")

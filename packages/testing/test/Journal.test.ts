@@ -33,6 +33,16 @@ describe("Journal.problems", () => {
 })
 
 describe("Journal.resource", () => {
+  it.effect("is in order among what one fiber acquires, and in no order with what others acquire meanwhile", () =>
+    Effect.gen(function* () {
+      const journal = Journal.make()
+      const all = Effect.forEach(["a", "b", "c"], (name) => Journal.resource(name), { concurrency: "unbounded" })
+      yield* in_(Effect.scoped(all), journal)
+      expect(journal.entries.filter(({ what }) => what === "released")).toHaveLength(3)
+      expect(Journal.problems(journal)).toEqual([])
+    })
+  )
+
   it.effect("notes the acquire and the release, and a release that fails", () =>
     Effect.gen(function* () {
       const journal = Journal.make()

@@ -1,5 +1,5 @@
 /** Each kind of thing, opened and closed, is nothing; left open, it is found with its place. */
-import { Leaks, type LeftOver, TestingError } from "@quiesce/testing"
+import { LeakCheck, Leaks, type LeftOver, TestingError } from "@quiesce/testing"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createSocket } from "node:dgram"
@@ -557,5 +557,31 @@ describe("watch", () => {
     expect(during.some((part, index) => part === before[index])).toBe(false)
     expect(stillDuring).toEqual(during)
     expect(parts()).toEqual(before)
+  })
+})
+
+const listenOnce = (signal: AbortSignal): void => signal.addEventListener("abort", () => {}, { once: true })
+
+describe("listeners", () => {
+  it("on the signal of a promise or a callback, which is garbage when that has settled, are not left over", async () => {
+    const calls = [
+      Effect.promise(async (signal) => {
+        listenOnce(signal)
+        await Promise.resolve()
+      }),
+      Effect.callback<void>((resume, signal) => {
+        listenOnce(signal)
+        queueMicrotask(() => resume(Effect.void))
+      })
+    ]
+    for (const call of calls) expect(await look(Effect.andThen(call, Effect.sleep(1)))).toEqual([])
+  })
+
+  it("are seen as well after a check that counts them in another way", async () => {
+    LeakCheck.watch().end()
+    const { signal } = new AbortController()
+    expect(await look(Effect.sync(() => signal.addEventListener("abort", () => {})))).toMatchObject([
+      { kind: "listener" }
+    ])
   })
 })

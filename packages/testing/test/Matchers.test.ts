@@ -2,7 +2,7 @@
 // oxlint-disable-next-line import/no-unassigned-import
 import "@quiesce/testing/Matchers"
 import { Journal } from "@quiesce/testing"
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { expect, it } from "vitest"
 
 const sound = Effect.scoped(Effect.andThen(Journal.resource("a"), Effect.sleep(1)))
@@ -17,4 +17,16 @@ it("toBeCancelSafe holds for a program that leaves nothing behind, and says of o
 
 it("toBeCancelSafe refuses what is no effect", async () => {
   await expect(expect(1).toBeCancelSafe()).rejects.toThrow("tries an Effect, and was given 1")
+})
+
+it("toBeCancelSafe takes an environment", async () => {
+  class Delay extends Context.Service<Delay, Effect.Effect<void>>()("test/Delay") {}
+  const environment = Layer.succeed(Delay, Effect.sleep(1))
+  await expect(Effect.flatMap(Delay, (delay) => delay)).toBeCancelSafe({ environment })
+})
+
+it("toBeCancelSafe passes for nothing that could not be tried, whichever way it is asked", async () => {
+  await expect(expect(Effect.void).not.toBeCancelSafe()).rejects.toThrow("no step at which it could be cancelled")
+  await expect(expect(Effect.never).not.toBeCancelSafe()).rejects.toThrow("would never end")
+  await expect(expect(1).not.toBeCancelSafe()).rejects.toThrow("tries an Effect")
 })

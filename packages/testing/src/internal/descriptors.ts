@@ -98,7 +98,8 @@ export const appeared = (
   after: ReadonlyMap<number, string>
 ): ReadonlyArray<Made> =>
   [...after]
-    .filter(([fd, path]) => before.get(fd) !== path && !opened.has(fd))
+    // The event loop keeps one on /dev/null from its first stream on, for when there are no more descriptors.
+    .filter(([fd, path]) => path !== "/dev/null" && before.get(fd) !== path && !opened.has(fd))
     .map(([fd, path]) => ({
       kind: "descriptor",
       isThere: () => readLink(fd) === path && !opened.has(fd),

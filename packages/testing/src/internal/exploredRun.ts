@@ -8,16 +8,17 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import * as Journal from "../Journal.ts"
-import * as LeakCheck from "../LeakCheck.ts"
 import * as StepScheduler from "../StepScheduler.ts"
 import * as VirtualClock from "../VirtualClock.ts"
 import type { LeftOver } from "../LeftOver.ts"
@@ -25,6 +26,7 @@ import { FiberWatch } from "./fiberWatch.ts"
 import { current } from "./made.ts"
 import { quietly } from "./resources.ts"
 import { Watch } from "./watch.ts"
+import { counted } from "./wording.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
 
@@ -54,6 +56,8 @@ export interface Result {
   readonly place: string
   readonly waits: ReadonlyArray<string>
   readonly journal: Journal.Journal
+  /** What its environment failed with. */
+  readonly broken: string | undefined
   /** How many entries of it are of the first time. */
   readonly entries: number
   readonly left: ReadonlyArray<string>
@@ -61,6 +65,9 @@ export interface Result {
 
 /** For how many milliseconds a program that uses the real world may do nothing. */
 const patience = 10_000
+
+/** How many fibers that wait are told of as the place of a cancel. */
+const mostPlaces = 3
 
 const reason = CancelReason.interrupted("Cancelled to see what that leaves")
 
@@ -73,8 +80,6 @@ export class ExploredRun {
   private readonly context: Context.Context<never>
   private thread: Thread.Thread<unknown, unknown> | undefined = undefined
   private done = false
-  /** Whether what runs is of this run, and not of whoever else is in the process. */
-  private draining = false
   private from = Infinity
   /** Steps in which nothing could run. */
   private idle = 0
@@ -82,6 +87,9 @@ export class ExploredRun {
   private exit: AnyExit | undefined = undefined
   private again: AnyExit | undefined = undefined
   private entries = 0
+  private root: Fiber.Fiber<void, unknown> | undefined = undefined
+  private isGivenUp = false
+  private broken: string | undefined = undefined
   private place = ""
   private woken: () => void = () => {}
   private readonly blows: Array<Blow>
@@ -103,47 +111,40 @@ export class ExploredRun {
     this.context = options.live !== undefined ? base : Context.add(base, Clock.Clock, this.clock as Clock.Clock)
   }
 
-  run(): Promise<Result> {
+  async run(): Promise<Result> {
     const { live } = this.options
-    return live === undefined ? this.virtual() : this.live(live.within)
-  }
-
-  private async virtual(): Promise<Result> {
-    const listeners = LeakCheck.watch(() => this.draining)
-    try {
-      this.start()
-      await this.runVirtual()
-      this.drain()
-      const count = listeners.listeners()
-      return this.result([
-        ...(this.clock.pending === 0 ? [] : [`${this.clock.pending} timers were left`]),
-        ...(count === 0 ? [] : [`${count} listeners were left on AbortSignals`])
-      ])
-    } finally {
-      listeners.end()
-    }
-  }
-
-  private async live(within: number): Promise<Result> {
-    const watch = new Watch(true)
+    // In virtual time all that the program makes is made in its own steps, and nothing is closing that would be waited for.
+    const watch = new Watch(live === undefined ? "own" : "bound")
     try {
       await current.run(watch.sight, () => {
         this.start()
-        return this.runLive()
+        return live === undefined ? this.runVirtual() : this.runLive()
       })
-      const left = this.done ? await watch.leftOvers(within) : []
+      const left = this.done ? await watch.leftOvers(live?.within ?? 0) : []
       // What closed meanwhile may have woken somebody.
       this.drain()
-      return this.result(left.map(inWords))
+      const result = this.result([...sleepingOf(this.clock.pending), ...left.map(inWords)])
+      this.giveUp()
+      return result
     } finally {
       watch.end()
     }
   }
 
+  /** What a run that does not end holds in the real world is not to stay. */
+  private giveUp(): void {
+    if (this.done || this.scheduler.exhausted) return
+    this.isGivenUp = true
+    this.root?.interruptUnsafe()
+    this.drain()
+  }
+
   private start(): void {
-    this.draining = true
-    Effect.runForkWith(this.context)(this.whole).addObserver(() => {
+    this.root = Effect.runForkWith(this.context)(this.whole)
+    this.root.addObserver((exit) => {
+      if (this.isGivenUp) return
       this.done = true
+      if (Exit.isFailure(exit)) this.broken = Cause.pretty(exit.cause)
       this.woken()
     })
   }
@@ -154,7 +155,7 @@ export class ExploredRun {
     const all = [
       ...watch.waiting.map((wait) => `a fiber was left: ${wait}`),
       ...watch.openScopes,
-      ...(scheduler.pending === 0 ? [] : [`${scheduler.pending} tasks were left that could still run`]),
+      ...(scheduler.pending === 0 ? [] : [`${counted(scheduler.pending, "task")} left that could still run`]),
       ...left
     ]
     return {
@@ -164,8 +165,9 @@ export class ExploredRun {
       again: this.again,
       place: this.place,
       waits: watch.waiting,
-      journal: this.journal,
-      entries: this.entries,
+      journal: { entries: [...this.journal.entries] },
+      broken: this.broken,
+      entries: this.exit === undefined ? this.journal.entries.length : this.entries,
       left: this.done ? all : []
     }
   }
@@ -198,7 +200,9 @@ export class ExploredRun {
       Effect.flatMap(Thread.spawn(program, { name: "program" }), (thread) => {
         const unobserve = ThreadAdapter.observeLeases(thread, this.leases)
         if (isFirst) this.begin(thread)
+        this.watch.waiter = Fiber.getCurrent()
         return Effect.map(Thread.await(thread), (exit) => {
+          this.watch.waiter = undefined
           unobserve()
           if (isFirst) this.steps = this.passed
           if (isFirst) this.from = Infinity
@@ -236,24 +240,25 @@ export class ExploredRun {
   }
 
   /** What is done at this step, if anything. */
-  private blow(): (() => void) | undefined {
+  private blow(place: () => string = () => this.watch.place): (() => void) | undefined {
     const { thread } = this
     const next = this.blows[0]
     if (thread === undefined || next === undefined || this.passed < next.step) return undefined
     this.blows.shift()
-    if (this.place === "") this.place = this.watch.place
+    if (this.place === "") this.place = place()
     return () => {
       const blow = next.raise === undefined ? Thread.interruptFork(thread, reason) : Thread.raise(thread, next.raise)
       Effect.runForkWith(this.context)(blow)
     }
   }
 
+  /** Nothing runs, so that the cancel falls into what the program waits for. */
+  private readonly whileIdle = (): string => `while ${this.watch.waiting.slice(0, mostPlaces).join(", and ")}`
+
   // ---- Its time ----
 
   private drain(): void {
-    this.draining = true
     while (!this.scheduler.exhausted && this.scheduler.runTask());
-    this.draining = false
   }
 
   /** One turn of the event loop passes whenever nothing can run, and only then time. */
@@ -286,7 +291,7 @@ export class ExploredRun {
       let left = patience
       const pass = () => {
         this.idle++
-        this.blow()?.()
+        this.blow(this.whileIdle)?.()
         if (--left === 0) over(false)
       }
       const timer = quietly(() => setInterval(pass, 1))
@@ -295,7 +300,10 @@ export class ExploredRun {
   }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const sleepingOf = (count: number): ReadonlyArray<string> =>
+  count === 0 ? [] : [`${counted(count, "sleep")} of the Clock ${count === 1 ? "was" : "were"} left`]
+
+const turn = (): Promise<void> => new Promise((resolve) => quietly(() => setImmediate(resolve)))
 
 const inWords = ({ kind, madeAt, what }: LeftOver): string =>
   `a ${kind} was left: ${what}${madeAt[0] === undefined ? "" : `, made at ${madeAt[0]}`}`

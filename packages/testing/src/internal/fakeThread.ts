@@ -32,7 +32,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
   private readonly script: Script<A, E>
   private readonly clock: Clock.Clock
   private readonly held: Array<Held> = []
-  private readonly waiting: Set<Fiber.Fiber<void>> = new Set()
+  private readonly waiting: Set<Fiber.Fiber<unknown, unknown>> = new Set()
   private readonly raises: Set<() => void> = new Set()
   private state: "Running" | "Ending" | "Killed" | "Ended" = "Running"
   /** The first for which it was interrupted. */
@@ -81,10 +81,14 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
   }
 
   private inBackground(effect: Effect.Effect<void>): Effect.Effect<void> {
-    return Effect.map(Effect.forkDetach(effect, { startImmediately: true }), (fiber) => {
+    // It is known from its first step on, whatever becomes of who asked.
+    const known = Effect.withFiber<void>((fiber) => {
+      if (this.state === "Ended") return Effect.void
       this.waiting.add(fiber)
       fiber.addObserver(() => this.waiting.delete(fiber))
+      return effect
     })
+    return Effect.asVoid(Effect.forkDetach(known, { startImmediately: true }))
   }
 
   private sleep(time: Duration.Input): Effect.Effect<void> {

@@ -12,6 +12,7 @@ import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import * as Waits from "./waits.ts"
+import { counted } from "./wording.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
@@ -22,6 +23,8 @@ export class FiberWatch {
   private readonly last = new WeakMap<AnyFiber, Tracer.EffectPrimitive<unknown>>()
   /** The fiber that made the last step. */
   private current: AnyFiber | undefined = undefined
+  /** The fiber of the test itself, while it does nothing but wait for the program. */
+  waiter: AnyFiber | undefined = undefined
   readonly tracer: Tracer.Tracer = Waits.tracer((primitive, fiber) => this.last.set(fiber, primitive))
 
   readonly saw = (fiber: AnyFiber): void => {
@@ -39,7 +42,7 @@ export class FiberWatch {
   /** Those that have not ended, each with what it waits for. */
   get waiting(): ReadonlyArray<string> {
     return [...this.fibers.keys()]
-      .filter((fiber) => fiber.pollUnsafe() === undefined)
+      .filter((fiber) => fiber !== this.waiter && fiber.pollUnsafe() === undefined)
       .map((fiber) => `${this.placeOf(fiber)} waits for ${Waits.describe(this.last.get(fiber))}`)
   }
 
@@ -48,7 +51,7 @@ export class FiberWatch {
     return [...this.scopes].flatMap(([scope, place]) => {
       if (scope.state._tag !== "Open") return []
       const count = scope.state.finalizers?.size ?? 1
-      return [`a scope first seen in ${place} was never closed, with ${count} finalizers in it`]
+      return [`a scope first seen in ${place} was never closed, with ${counted(count, "finalizer")} in it`]
     })
   }
 

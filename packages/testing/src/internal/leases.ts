@@ -1,5 +1,6 @@
 /** Instructions that acquire, synchronous sections, and crashes. */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Thread from "@quiesce/core/Thread"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -82,7 +83,11 @@ const releasing = (place: Place, how: Release, spawn: Spawn): Scoped => {
     case "Cancel":
       return Effect.suspend(() => {
         const self = place.world.threads.get(place.thread)
-        return self === undefined ? Effect.void : interrupt(place.world, self, "from a finalizer", true)
+        if (self === undefined) return Effect.void
+        // A thread that runs elsewhere does not know the handle of its own, and would wait for itself.
+        return Effect.flatMap(Thread.current, (current) =>
+          interrupt(place.world, self, "from a finalizer", current === self.thread)
+        )
       })
   }
 }

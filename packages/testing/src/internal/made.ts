@@ -6,7 +6,8 @@
  * 2. A watch that is bound to an effect sees what that effect makes, also within watches of its own, and what is made
  *    beside it by nobody who is watched: of that it can't be told apart. What another watched effect makes it does not
  *    see.
- * 3. When its effect has ended, such a watch sees only what that has caused.
+ * 3. When its effect has ended, such a watch sees only what that has caused; one of just what an effect makes sees nothing
+ *    else at any time.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
 import type { Kind } from "../LeftOver.ts"
@@ -24,16 +25,19 @@ export interface Made {
 
 const sweepFrom = 1000
 
-/** What sees. `bound` tells whether it is that of an effect. */
+/** Whose things a watch sees: all that is made, what an effect makes or nobody who is watched, or just what it makes. */
+export type Reach = "all" | "bound" | "own"
+
+/** What sees. */
 export class Sight {
   readonly made: Set<Made> = new Set()
   readonly outer: Sight | undefined
-  readonly bound: boolean
+  readonly reach: Reach
   ended = false
   private sweepAt = sweepFrom
 
-  constructor(bound: boolean) {
-    this.bound = bound
+  constructor(reach: Reach) {
+    this.reach = reach
     this.outer = current.getStore()
   }
 
@@ -47,8 +51,8 @@ export class Sight {
 
   /** Whether it is to see what `maker` makes, an effect that is watched, if any. */
   sees(maker: Sight | undefined): boolean {
-    if (!this.bound) return true
-    if (maker === undefined) return !this.ended
+    if (this.reach === "all") return true
+    if (maker === undefined) return this.reach === "bound" && !this.ended
     for (let sight: Sight | undefined = maker; sight !== undefined; sight = sight.outer) {
       if (sight === this) return true
     }
@@ -61,6 +65,12 @@ export const current: AsyncLocalStorage<Sight> = new AsyncLocalStorage()
 
 /** All that see. */
 export const open: Set<Sight> = new Set()
+
+/** Whether some watch sees more than what its own effect makes. */
+export const followsAll = (): boolean => {
+  for (const sight of open) if (sight.reach !== "own") return true
+  return false
+}
 
 export const tell = (made: Made): void => {
   const maker = current.getStore()

@@ -10,7 +10,7 @@ import { createHook, executionAsyncId } from "node:async_hooks"
 import { ChildProcess } from "node:child_process"
 import { basename } from "node:path"
 import type { Kind } from "../LeftOver.ts"
-import { forget, type Made, tell } from "./made.ts"
+import { followsAll, forget, type Made, tell } from "./made.ts"
 import { Origin } from "./origin.ts"
 
 /** Handles by their types in async hooks. A request is none: it ends by itself. */
@@ -27,8 +27,11 @@ const handles: Readonly<Record<string, string>> = {
   MESSAGEPORT: "message port"
 }
 
-/** What Node makes for itself: standard streams at their first use, and timers of AbortSignals, which nobody can clear. */
-const ofNode = /node:internal\/bootstrap\/|setWeakAbortSignalTimeout \(node:/
+/**
+ * What Node makes for itself: standard streams at their first use, timers of AbortSignals, which nobody can clear, and the one
+ * by which an HTTP server keeps its date.
+ */
+const ofNode = /node:internal\/bootstrap\/|setWeakAbortSignalTimeout \(node:|\(node:internal\/http:/
 
 /** The parts of a resource that are looked at; internals of Node only where they may be missing. */
 interface Resource {
@@ -52,6 +55,11 @@ export const quietly = <A>(make: () => A): A => {
   } finally {
     quiet = before
   }
+}
+
+/** Turns the stacks that are kept into text, as each keeps alive what the functions in it see. */
+export const letGo = (): void => {
+  for (const origin of origins.values()) void origin.frames
 }
 
 /** What runs now, as far as it was made while somebody watched. */
@@ -98,9 +106,11 @@ const hook = createHook({
   init(id, type, _trigger, raw) {
     if (quiet || type === "PROMISE") return
     const resource: Resource = raw
+    const description = describe(type, resource)
+    // What led to what is not followed where that would cost more than all the rest.
+    if (description === undefined && !followsAll()) return
     const origin = new Origin(running())
     origins.set(id, origin)
-    const description = describe(type, resource)
     if (description === undefined) return
     const one: Made = {
       ...description,

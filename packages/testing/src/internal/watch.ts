@@ -12,7 +12,7 @@ import * as Descriptors from "./descriptors.ts"
 import { collect } from "./garbage.ts"
 import { links } from "./link.ts"
 import * as Listeners from "./listeners.ts"
-import { type Made, open, Sight } from "./made.ts"
+import { type Made, open, type Reach, Sight } from "./made.ts"
 import * as Resources from "./resources.ts"
 
 /** An event loop may take as many turns to close a handle and tell so. */
@@ -20,10 +20,12 @@ const turns = 4
 
 export class Watch {
   readonly sight: Sight
-  private readonly before: ReadonlyMap<number, string> = links()
+  /** The descriptors that were open before; whose the others are is not known. */
+  private readonly before: ReadonlyMap<number, string> | undefined
 
-  constructor(bound: boolean) {
-    this.sight = new Sight(bound)
+  constructor(reach: Reach) {
+    this.sight = new Sight(reach)
+    this.before = reach === "own" ? undefined : links()
     if (open.size === 0) {
       Resources.install()
       Listeners.install()
@@ -42,8 +44,8 @@ export class Watch {
   /** What is left over, at once when that is nothing, or else when it is nothing or the limit in ms has passed. */
   leftOvers(within: number, ignore?: (leftOver: LeftOver) => boolean): Promise<ReadonlyArray<LeftOver>> {
     const { sight, before } = this
-    sight.ended = sight.bound
-    const appeared = Descriptors.appeared(before, links())
+    sight.ended = sight.reach !== "all"
+    const appeared = before === undefined ? [] : Descriptors.appeared(before, links())
     const remaining = (): ReadonlyArray<Made> =>
       [...sight.made, ...appeared].filter((made) => made.isThere() && ignore?.(leftOverOf(made)) !== true)
     return Resources.quietly(() => new Promise((resolve) => new Wait(remaining, within, resolve)))
@@ -97,7 +99,10 @@ class Wait {
     if (this.state === "Over") return
     this.ownTurns.add(executionAsyncId())
     this.state = "Idle"
-    if (--this.turnsLeft === 0 && this.hasListeners) collect()
+    if (--this.turnsLeft === 0 && this.hasListeners) {
+      Resources.letGo()
+      collect()
+    }
     const remaining = this.look()
     if (remaining.length === 0 || (this.turnsLeft <= 0 && this.isLate)) this.give(remaining)
     else if (this.turnsLeft > 0) this.lookSoon()
