@@ -73,6 +73,11 @@ export class ThreadError extends Base {
   override get message(): string {
     return explain(this.reason)
   }
+
+  /** What is printed of it, by `console.log` as well. */
+  override toJSON(): unknown {
+    return { _tag: this._tag, message: this.message, reason: this.reason }
+  }
 }
 
 /**

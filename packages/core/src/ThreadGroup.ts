@@ -13,6 +13,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Inspectable from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Result from "effect/Result"
@@ -59,7 +60,7 @@ export interface ThreadGroup<in out E = never> extends Pipeable {
   readonly size: number
 }
 
-class Group<E> implements ThreadGroup<E>, NodeGroup {
+class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
   readonly [TypeId] = (_: E): E => _
   readonly policy: Policy
   /** The scope that the group was made in. */
@@ -76,6 +77,7 @@ class Group<E> implements ThreadGroup<E>, NodeGroup {
   private emptied: Array<() => void> = []
 
   constructor(policy: Policy, maker: ThreadNode, home: Scope.Scope) {
+    super()
     this.policy = policy
     this.maker = maker
     this.home = home
@@ -110,6 +112,10 @@ class Group<E> implements ThreadGroup<E>, NodeGroup {
 
   pipe(): unknown {
     return pipeArguments(this, arguments)
+  }
+
+  toJSON(): unknown {
+    return { _id: "ThreadGroup", policy: this.policy, size: this.size }
   }
 
   /** Notes how a member ended. Its siblings are only asked here; whoever joins the group waits for them. */

@@ -43,6 +43,15 @@ describe("ThreadError", () => {
     }
   })
 
+  it("shows its message where it is printed", () => {
+    const error = ThreadError.make({ _tag: "SelfJoin", thread: "a" })
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      _tag: "ThreadError",
+      message: error.message,
+      reason: { _tag: "SelfJoin", thread: "a" }
+    })
+  })
+
   it.effect("is a failure that can be yielded and caught by its tag", () =>
     Effect.gen(function* () {
       const failing = Effect.gen(function* () {

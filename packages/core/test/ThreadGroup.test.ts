@@ -113,6 +113,19 @@ describe("ThreadGroup, its scope", () => {
   )
 })
 
+describe("a thread and a group", () => {
+  it.effect("are printed with no more than what they are", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make()
+      const thread = yield* ThreadGroup.spawn(group, Effect.never, { ...now, name: "a" })
+      expect(JSON.parse(JSON.stringify({ group, thread }))).toEqual({
+        group: { _id: "ThreadGroup", policy: "failFast", size: 1 },
+        thread: { _id: "Thread", id: expect.any(Number), name: "a", state: "Running" }
+      })
+    })
+  )
+})
+
 describe("ThreadGroup, failFast", () => {
   it.effect("interrupts the siblings of the first that fails, and shows the original error only", () =>
     Effect.gen(function* () {

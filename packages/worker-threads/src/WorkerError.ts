@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
  * - `BadReply`: what the worker sent is not what the contract says
  * - `QueueFull`: the pool's queue has reached its bound and was asked not to wait
  * - `PoolClosed`: the pool's scope has closed
+ * - `WrongKind`: a task that gives a stream was not asked for as one, or the other way round
  * - `UnknownTask`: the worker has no handler of that name
  * - `InvalidOption`: an option that can't be used as given
  * - `OwnerDied`: the thread that held the lock has died, and nobody has made consistent what the lock protects
@@ -36,6 +37,7 @@ export type WorkerErrorReason =
   | { readonly _tag: "BadReply"; readonly task: string; readonly problem: string }
   | { readonly _tag: "QueueFull"; readonly bound: number }
   | { readonly _tag: "PoolClosed" }
+  | { readonly _tag: "WrongKind"; readonly task: string; readonly isStream: boolean }
   | { readonly _tag: "UnknownTask"; readonly task: string }
   | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
   | { readonly _tag: "OwnerDied"; readonly lock: string; readonly threadId: number }
@@ -53,6 +55,7 @@ const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("BadReply", { task: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("QueueFull", { bound: Schema.Number }),
   Schema.TaggedStruct("PoolClosed", {}),
+  Schema.TaggedStruct("WrongKind", { task: Schema.String, isStream: Schema.Boolean }),
   Schema.TaggedStruct("UnknownTask", { task: Schema.String }),
   Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("OwnerDied", { lock: Schema.String, threadId: Schema.Number }),
@@ -83,6 +86,11 @@ export class WorkerError extends Base {
   override get message(): string {
     return explain(this.reason)
   }
+
+  /** What is printed of it, by `console.log` as well. */
+  override toJSON(): unknown {
+    return { _tag: this._tag, message: this.message, reason: this.reason }
+  }
 }
 
 /**
@@ -93,24 +101,31 @@ export class WorkerError extends Base {
  */
 export const make = (reason: WorkerErrorReason): WorkerError => new WorkerError({ reason })
 
+/** A problem that is in the middle of a sentence. */
+const bare = (problem: string): string => problem.replace(/[.\s]+$/, "")
+
 const explain = (reason: WorkerErrorReason): string => {
   switch (reason._tag) {
     case "SpawnFailed":
-      return `The worker could not be started (${reason.attempts} attempts): ${reason.problem}. Check the worker's URL, what it imports, and that it calls ThreadWorker.main.`
+      return `The worker could not be started (${reason.attempts} attempts): ${bare(reason.problem)}. Check the worker's URL, what it imports, and that it calls ThreadWorker.main.`
     case "WorkerExited":
-      return `The worker ended under its threads${reason.code === null ? "" : ` with code ${reason.code}`}: ${reason.problem}. Only its own threads are gone and the pool replaces it; run them again if they may be.`
+      return `The worker ended under its threads${reason.code === null ? "" : ` with code ${reason.code}`}: ${bare(reason.problem)}. Only its own threads are gone and the pool replaces it; run them again if they may be.`
     case "NotSendable":
-      return `"${reason.task}" was not sent, because its payload can't cross to a worker: ${reason.problem}. Send plain data, or give the contract a Schema that encodes to it.`
+      return `"${reason.task}" was not sent, because its payload can't cross to a worker: ${bare(reason.problem)}. Send plain data, or give the contract a Schema that encodes to it.`
     case "BadReply":
-      return `What the worker answered to "${reason.task}" does not fit the contract: ${reason.problem}. Host and worker were probably built from different versions of it.`
+      return `What the worker answered to "${reason.task}" does not fit the contract: ${bare(reason.problem)}. Host and worker were probably built from different versions of it.`
     case "QueueFull":
       return `All workers are busy and ${reason.bound} tasks wait already, so the task was not taken. Try again later, raise the bound, or let callers wait.`
     case "PoolClosed":
       return `The pool's scope has closed, so the task was not taken. Use the pool within the scope that it was made in.`
+    case "WrongKind":
+      return reason.isStream
+        ? `"${reason.task}" gives a stream, which was not asked for, so it was not started. Use the pool's stream for it.`
+        : `"${reason.task}" gives no stream, so it was not started as one. Use the pool's execute, run or spawn for it.`
     case "UnknownTask":
       return `The worker has no handler for "${reason.task}". Host and worker must be given the same RpcGroup.`
     case "InvalidOption":
-      return `${reason.option}: ${reason.problem}.`
+      return `${reason.option}: ${bare(reason.problem)}.`
     case "OwnerDied":
       return `Thread ${reason.threadId} died while it held "${reason.lock}", so what the lock protects may be half changed, and nothing was done. Give withLock a recover that makes it consistent; until one has, each withLock without it fails like this.`
     case "LockUnusable":
@@ -120,10 +135,10 @@ const explain = (reason: WorkerErrorReason): string => {
     case "WouldBlockForever":
       return `This thread holds "${reason.lock}" itself or waits for it in a fiber, which could never let go while synchronous code blocks the thread. Release it first, or wait in the fiber with the Effect instead.`
     case "LeaseRefused":
-      return `The host keeps no "${reason.lease}" for this worker: ${reason.problem}. Give the pool a HostLease.handler for it in hostLeases, and ask from within a task of that pool.`
+      return `The host keeps no "${reason.lease}" for this worker: ${bare(reason.problem)}. Give the pool a HostLease.handler for it in hostLeases, and ask from within a task of that pool.`
     case "BadTaskModule":
-      return `"${reason.url}" is no module of a task: ${reason.problem}. Give an absolute URL, as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
+      return `"${reason.url}" is no module of a task: ${bare(reason.problem)}. Give an absolute URL, as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
     case "LockFull":
-      return `"${reason.lock}" has no room for this request: ${reason.problem}. Limit how many wait at a time, and see to it that the ends of workers are told with SharedMutex.threadDied.`
+      return `"${reason.lock}" has no room for this request: ${bare(reason.problem)}. Limit how many wait at a time, and see to it that the ends of workers are told with SharedMutex.threadDied.`
   }
 }

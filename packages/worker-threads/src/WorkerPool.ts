@@ -207,6 +207,7 @@ class Pool {
   readonly execute = (tag: string, payload: unknown): Effect.Effect<unknown, unknown> => {
     const entry = this.entries.get(tag)
     if (entry === undefined) return unknownTask(tag)
+    if (entry.codec.element !== undefined) return wrongKind(tag, true)
     return Effect.withFiber((fiber) => {
       const transfers: Array<unknown> = []
       const encoding = entry.codec.payload.encode(payload, transfers)
@@ -245,6 +246,8 @@ class Pool {
     const entry = this.entries.get(tag)
     if (entry === undefined) return unknownTask(tag)
     const { codec } = entry
+    const isStream = codec.element !== undefined
+    if (isStream !== (onChunk !== undefined)) return wrongKind(tag, isStream)
     const transfers: Array<unknown> = []
     const encoding = Effect.mapError(codec.payload.encode(payload, transfers), (problem) =>
       WorkerError.make({ _tag: "NotSendable", task: tag, problem })
@@ -287,6 +290,9 @@ class Pool {
     return task
   }
 }
+
+const wrongKind = (task: string, isStream: boolean): Effect.Effect<never, WorkerError.WorkerError> =>
+  Effect.fail(WorkerError.make({ _tag: "WrongKind", task, isStream }))
 
 const unknownTask = (task: string): Effect.Effect<never, WorkerError.WorkerError> =>
   Effect.fail(WorkerError.make({ _tag: "UnknownTask", task }))

@@ -21,6 +21,10 @@ const workerErrorOf = (exit: Exit.Exit<unknown, unknown>): string =>
       )[0] ?? "none")
     : "none"
 
+/** As somebody without types may write it. */
+const bad = (spawn: unknown) =>
+  Effect.runPromise(Effect.flip(Effect.scoped(makePool({ spawn: spawn as WorkerPool.Options["spawn"] }))))
+
 describe("execute", () => {
   it(
     "gives the value, with what the contract encodes decoded on both sides",
@@ -249,6 +253,19 @@ describe("run", () => {
 
 describe("stream", () => {
   it(
+    "is refused for a task that gives none, and only by it one that gives a stream is called",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const payload = { to: 3, cells: makeCells() }
+        expect(workerErrorOf(yield* Effect.exit(pool.execute("Count", payload)))).toBe("WrongKind")
+        expect(workerErrorOf(yield* Effect.exit(Effect.scoped(pool.spawn("Count", payload))))).toBe("WrongKind")
+        const added = Stream.runDrain(pool.stream("Add", { a: 1, b: 2 }))
+        expect(workerErrorOf(yield* Effect.exit(added))).toBe("WrongKind")
+      })
+    )
+  )
+
+  it(
     "gives all elements in order, and is never far ahead of what is taken",
     withPool((pool) =>
       Effect.gen(function* () {
@@ -316,6 +333,11 @@ describe("faults", () => {
       )
     )
     expect(workerErrorOf(exit)).toBe("SpawnFailed")
+  })
+
+  it("what gives no Worker to start is refused, or told of when the pool can't start one", async () => {
+    expect((await bad("./worker.ts")).message).toContain('spawn: "./worker.ts" is no function')
+    expect((await bad(() => new URL("file:///worker.ts"))).message).toContain("spawn gave no Worker but URL")
   })
 
   it("bad options are refused by name", async () => {

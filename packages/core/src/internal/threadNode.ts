@@ -10,6 +10,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
+import * as Inspectable from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
@@ -93,7 +94,7 @@ export interface NodeGroup extends Watched {
   readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void
 }
 
-export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
+export class ThreadNode<out A = unknown, out E = unknown> extends Inspectable.Class implements Watched {
   readonly "~@quiesce/core/Thread": typeof TypeId = TypeId
   readonly id: number = lastId++
   readonly label: string | undefined
@@ -146,12 +147,18 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   private controller: AbortController | undefined = undefined
 
   constructor(parent: ThreadNode | undefined, clock: Clock.Clock, escalation: Escalation, label: string | undefined) {
+    super()
     this.parentNode = parent
     this.clock = clock
     this.spawnedAt = clock.currentTimeMillisUnsafe()
     this.escalation = escalation
     this.label = label
     this.flags = parent?.flags
+  }
+
+  /** What is printed of it; all of it would be the whole tree. */
+  toJSON(): unknown {
+    return { _id: "Thread", id: this.id, name: this.name, state: this.state._tag }
   }
 
   get name(): string {

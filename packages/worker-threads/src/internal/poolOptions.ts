@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os"
 import * as Escalation from "@quiesce/core/Escalation"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { Options } from "../WorkerPool.ts"
@@ -19,40 +20,49 @@ export interface Parsed {
 }
 
 export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.WorkerError> =>
-  Effect.suspend(() => {
-    const { size = availableParallelism(), concurrency = 1, queue, escalation } = options
-    const { min, max, idle } = typeof size === "number" ? { min: size, max: size, idle: undefined } : size
-    const idleMillis = Option.match(Duration.fromInput(idle ?? "10 seconds"), {
-      onNone: () => NaN,
-      onSome: Duration.toMillis
-    })
-    const startMillis = Option.match(Duration.fromInput(options.startWithin ?? "30 seconds"), {
-      onNone: () => NaN,
-      onSome: Duration.toMillis
-    })
+  Effect.gen(function* () {
+    const { concurrency = 1, queue, escalation, spawn } = options
     const bound = queue?.bound ?? Infinity
+    const startMillis = millisOf(options.startWithin ?? "30 seconds")
+    if (typeof spawn !== "function") {
+      return yield* invalid("spawn", `${format(spawn)} is no function; give (options) => new Worker(url, options)`)
+    }
+    const size = yield* sizeOf(options.size)
+    if (!(startMillis > 0 && startMillis <= 0x7fffffff)) {
+      const problem = `${format(options.startWithin)} is no time that can be waited; give one such as "30 seconds"`
+      return yield* invalid("startWithin", problem)
+    }
+    if (!isCount(concurrency, 1)) {
+      return yield* invalid("concurrency", `${format(concurrency)} is not a number of tasks, which is at least 1`)
+    }
+    if (bound !== Infinity && !isCount(bound, 0)) {
+      return yield* invalid("queue.bound", `${format(bound)} is not a number of tasks that wait, which is at least 0`)
+    }
     const steps = escalation === undefined ? undefined : Escalation.steps(escalation)
-    if (!isCount(max, 1)) return invalid("size", `${String(max)} is not a number of workers, which is at least 1`)
-    if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${String(min)} is not between 0 and ${max}`)
-    if (!(idleMillis >= 0)) return invalid("size.idle", "a time can't be negative or no time at all")
-    if (!(startMillis > 0 && startMillis <= 0x7fffffff))
-      return invalid("startWithin", "it is no time that can be waited")
-    if (!isCount(concurrency, 1)) return invalid("concurrency", `${String(concurrency)} is not a number of tasks`)
-    if (bound !== Infinity && !isCount(bound, 0)) return invalid("queue.bound", `${String(bound)} is not a number`)
-    if (steps !== undefined && Result.isFailure(steps)) return invalid("escalation", steps.failure.message)
+    if (steps !== undefined && Result.isFailure(steps)) return yield* invalid("escalation", steps.failure.message)
     const names = (options.hostLeases ?? []).map(({ name }) => name)
     const twice = names.find((name, index) => names.indexOf(name) !== index)
-    if (twice !== undefined) return invalid("hostLeases", `"${twice}" has two handlers`)
-    return Effect.succeed({
-      min,
-      max,
-      idleMillis,
-      concurrency,
-      startMillis,
-      bound,
-      whenFull: queue?.whenFull ?? "wait"
-    })
+    if (twice !== undefined) return yield* invalid("hostLeases", `"${twice}" has two handlers`)
+    return { ...size, concurrency, startMillis, bound, whenFull: queue?.whenFull ?? "wait" }
   })
+
+type Size = Pick<Parsed, "min" | "max" | "idleMillis">
+
+const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<Size, WorkerError.WorkerError> => {
+  if (typeof size !== "number" && (typeof size !== "object" || size === null)) {
+    return invalid("size", `${format(size)} is not a number of workers; give one such as 4, or { min: 0, max: 4 }`)
+  }
+  const { min, max, idle } = typeof size === "number" ? { min: size, max: size, idle: undefined } : size
+  const idleMillis = millisOf(idle ?? "10 seconds")
+  if (!isCount(max, 1)) return invalid("size", `${format(max)} is not a number of workers, which is at least 1`)
+  if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${format(min)} is not between 0 and ${max}`)
+  if (!(idleMillis >= 0)) return invalid("size.idle", `${format(idle)} is no time; give one such as "10 seconds"`)
+  return Effect.succeed({ min, max, idleMillis })
+}
+
+/** NaN for what is no time. */
+const millisOf = (time: Duration.Input): number =>
+  Option.match(Duration.fromInput(time), { onNone: () => NaN, onSome: Duration.toMillis })
 
 const isCount = (value: number, least: number): boolean => Number.isInteger(value) && value >= least && value <= 65_536
 

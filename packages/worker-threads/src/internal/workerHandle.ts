@@ -8,13 +8,7 @@
  * 3. Nothing of it is left then: no listener, no port, no timer, no inspector session, no thread below it.
  * 4. Once it is known that the worker will end, it is given no task. What it had sent until its end counts.
  */
-import {
-  MessageChannel,
-  receiveMessageOnPort,
-  type MessagePort,
-  type Worker,
-  type WorkerOptions
-} from "node:worker_threads"
+import { MessageChannel, receiveMessageOnPort, type MessagePort, Worker, type WorkerOptions } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
@@ -33,7 +27,7 @@ import type { RemoteTask } from "./remoteTask.ts"
 import { SlotTable } from "./slotTable.ts"
 import { TaskRings } from "./taskRings.ts"
 import { Termination } from "./termination.ts"
-import { traceOf } from "./thrown.ts"
+import { messageOf, traceOf } from "./thrown.ts"
 import { guess, type State } from "./workerState.ts"
 
 /** For how long a worker may take to end by itself, and then to be ended. */
@@ -92,7 +86,7 @@ export class WorkerHandle {
     const handshake = given as unknown as Handshake
     try {
       const workerData = { [handshakeKey]: handshake }
-      this.worker = startWith((execArgv) => spawn({ workerData, transferList: [port2], execArgv }))
+      this.worker = checked(startWith((execArgv) => spawn({ workerData, transferList: [port2], execArgv })))
       if (Option.isSome(this.reach)) this.reach.value.open(this.worker)
     } catch (cause) {
       if (Option.isSome(this.reach)) this.reach.value.over()
@@ -369,4 +363,10 @@ export class WorkerHandle {
     this.worker.off("messageerror", this.onError)
     this.worker.off("exit", this.onExit)
   }
+}
+
+/** What `spawn` gave, which may be anything. */
+const checked = (worker: unknown): Worker => {
+  if (worker instanceof Worker) return worker
+  throw new TypeError(`spawn gave no Worker but ${messageOf(worker)}; give (options) => new Worker(url, options)`)
 }
