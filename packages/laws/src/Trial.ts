@@ -18,7 +18,8 @@ export interface Result {
   readonly seconds: number
 }
 
-interface Asked {
+/** What was asked for, as it was typed. */
+export interface Asked {
   readonly quick?: boolean | undefined
   readonly adapter?: string | undefined
   readonly law?: string | undefined

@@ -11,21 +11,39 @@ import { parseArgs } from "node:util"
 import * as Search from "@quiesce/testing/Search"
 import * as Trial from "./Trial.ts"
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    adapter: { type: "string" },
-    law: { type: "string" },
-    programs: { type: "string" },
-    seed: { type: "string" },
-    json: { type: "string" }
-  }
-})
+const refuse = (problem: string): never => {
+  console.error(
+    `${problem}\npnpm laws [--quick] [--adapter fibers|workers] [--law NAME] [--programs N] [--seed N] [--json FILE]`
+  )
+  process.exit(2)
+}
 
+const asked = (): Trial.Asked & { readonly json?: string | undefined } => {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: "boolean", default: false },
+        adapter: { type: "string" },
+        law: { type: "string" },
+        programs: { type: "string" },
+        seed: { type: "string" },
+        json: { type: "string" }
+      }
+    })
+    return values
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const values = asked()
+for (const [name, value] of Object.entries({ programs: values.programs, seed: values.seed })) {
+  if (value !== undefined && !/^\d+$/.test(value)) refuse(`--${name} ${value} is not a number.`)
+}
 const trials = Trial.select(values)
 if (trials.length === 0) {
-  console.error("No law of that name applies to an adapter of that name.")
-  process.exit(2)
+  const all = [...new Set(Trial.select({}).map(({ law }) => law))].join(", ")
+  refuse(`No law of that name applies to an adapter of that name. There are fibers and workers, and the laws ${all}.`)
 }
 
 const columns = (...cells: ReadonlyArray<string | number>): string =>

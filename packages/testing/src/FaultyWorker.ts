@@ -5,7 +5,9 @@
  */
 import { Worker, type WorkerOptions } from "node:worker_threads"
 import * as Effect from "effect/Effect"
+import { format } from "effect/Formatter"
 import type * as Scope from "effect/Scope"
+import * as TestingError from "./TestingError.ts"
 
 /**
  * What is wrong with a worker.
@@ -47,12 +49,16 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 
 /**
  * The module of a faulty worker. The one that runs out of memory is to be started with a small heap in `resourceLimits`;
- * otherwise it throws and says so.
+ * otherwise it throws and says so. Throws `InvalidOption` for what is no fault.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const url = (fault: Fault): URL => new URL(`./internal/${fault}.worker.${extension}`, import.meta.url)
+export const url = (fault: Fault): URL => {
+  if (faults.includes(fault)) return new URL(`./internal/${fault}.worker.${extension}`, import.meta.url)
+  const problem = `${format(fault)} is no fault; there are ${faults.join(", ")}`
+  throw TestingError.make({ _tag: "InvalidOption", option: "fault", problem })
+}
 
 /** Of a worker that is to run out of memory soon. */
 const smallHeap = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 }

@@ -96,3 +96,8 @@ it("every fault has a module", () => {
     FaultyWorker.faults.map((fault) => `${fault}.worker.ts`)
   )
 })
+
+it("what is no fault is refused by name", () => {
+  // As somebody without types may write it.
+  expect(() => FaultyWorker.url("crsh" as FaultyWorker.Fault)).toThrow('"crsh" is no fault; there are throws,')
+})
