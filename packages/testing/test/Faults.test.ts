@@ -3,7 +3,7 @@ import * as Adapter from "@quiesce/testing/Adapter"
 import * as Program from "@quiesce/testing/Program"
 import * as Search from "@quiesce/testing/Search"
 import { expect, it } from "vitest"
-import { faults } from "./fixtures/faults.ts"
+import { faults, others } from "./fixtures/faults.ts"
 
 // The keys of the record are names of laws.
 it.each(Object.keys(faults) as ReadonlyArray<keyof typeof faults>)(
@@ -17,3 +17,12 @@ it.each(Object.keys(faults) as ReadonlyArray<keyof typeof faults>)(
     expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)
   }
 )
+
+it.each(others)("$law: its check finds that $what", async ({ fault, law, what }) => {
+  const adapter = Adapter.fromSubject(what, fault)
+
+  const { counterexample } = await Search.run(law, adapter, { programs: 1000, whole: 0, cuts: 40, seed: 1 })
+
+  expect(counterexample).toBeDefined()
+  expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)
+})

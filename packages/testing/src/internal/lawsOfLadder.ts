@@ -27,6 +27,7 @@ const ladderMonotone: Check = (outcome) => {
   if (climb === undefined) return []
   return reports(outcome).flatMap(({ report }) => {
     const problems: Array<string> = []
+    if (isForcedByStop(report)) problems.push("stop has ended it by force")
     let at = 0
     let rank = -1
     for (const attempt of report.attempts) {
@@ -41,6 +42,12 @@ const ladderMonotone: Check = (outcome) => {
     }
     return problems
   })
+}
+
+/** Who is asked to stop ends by itself or not at all. Those below the first thread may end with what they live in. */
+const isForcedByStop = ({ attempts, ending, thread }: ShutdownReport): boolean => {
+  const last = attempts.at(-1)
+  return thread === "t" && last?._tag === "Ended" && last.rung === "stop" && ending._tag === "Interrupted"
 }
 
 const rungsBetween = (climb: Escalation.Escalation, from: number, to: number): boolean =>
