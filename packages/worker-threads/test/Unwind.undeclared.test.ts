@@ -20,6 +20,18 @@ describe("unwindUndeclared", () => {
     await harness.answer("Bystanders", id)
   })
 
+  it("ends a task's code before what it has ended of another's has been set right; both run their finalizers", async () => {
+    await using harness = await Harness.open()
+    const first = await harness.started({ declared: false })
+    const second = harness.run({ declared: false })
+    expect(await harness.endUndeclared(first)).toEqual({ _tag: "Unwound" })
+    await harness.answer("Started", second)
+    expect(await harness.unwindUndeclared(second)).toEqual({ _tag: "Unwound" })
+    expect(await harness.answer("Ended", second)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+    harness.repair(first)
+    expect(await harness.answer("Ended", first)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+  })
+
   it("is refused for another task, and in uninterruptible code", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated", declared: false })

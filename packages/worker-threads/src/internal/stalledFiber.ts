@@ -8,7 +8,8 @@
  * Invariants:
  * 1. Code is given up only if each fiber on the stack belongs to the task that is meant and is interruptible, and the
  *    stack is that of one task of the port scheduler: then nobody else's code is on it.
- * 2. The fibers of a verdict are kept until `repair`, which lets each go on, as interrupted, once, in its async context.
+ * 2. The fibers of a verdict are kept for their task until its `repair`, which lets each go on, as interrupted, once, in
+ *    its async context. Another task's code may be ended before that.
  * 3. What one of them has started ends before it, though it may have been ended before it had taken note of that.
  */
 import { AsyncResource } from "node:async_hooks"
@@ -42,6 +43,16 @@ interface Stalled {
   readonly context: AsyncResource
 }
 
+/** What is on a halted stack. */
+interface Stack {
+  /** The innermost first. */
+  readonly fibers: Array<Stalled>
+  /** What they have started side by side, in a step that is not over. */
+  readonly started: Array<Fiber.Fiber<unknown, unknown>>
+}
+
+const emptyStack = (): Stack => ({ fibers: [], started: [] })
+
 /** `taskOf` tells the task that a fiber is part of; undefined where it is of none. */
 export interface Options {
   readonly scheduler: PortScheduler
@@ -56,11 +67,10 @@ export const install = (options: Options): Watch => (globals[key] = new Watch(op
 export class Watch {
   private readonly options: Options
   private readonly problem: string | undefined = trial() ?? Turns.install()
-  private fibers: Array<Stalled> = []
-  /** What they have started side by side, in a step that is not over. */
-  private started: Array<Fiber.Fiber<unknown, unknown>> = []
-  /** Where the modules of this toolkit are; empty where they are in one file with others. */
-  readonly folders: ReadonlyArray<string> = foldersOf(import.meta.url)
+  /** Empty, but between `look` and `verdict`. */
+  private stack: Stack = emptyStack()
+  /** Ended, and not repaired yet. */
+  private ended: Array<{ readonly task: number; readonly stack: Stack }> = []
 
   constructor(options: Options) {
     this.options = options
@@ -69,54 +79,64 @@ export class Watch {
   // Called by the host while the worker is halted. They call nothing of the user's.
 
   /**
+   * Begins a look, whatever an earlier one has come to. Gives where the modules of this toolkit are; nothing where they
+   * are in one file with others.
+   */
+  look(): ReadonlyArray<string> {
+    this.stack = emptyStack()
+    return folders
+  }
+
+  /**
    * A fiber whose run loop is on the stack, the innermost first. `context` is the one that it was resumed in, if it was:
    * where the code has entered others since, those are over with it.
    */
   saw(fiber: Internals, context?: AsyncResource): void {
-    this.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
+    this.stack.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
   }
 
   /** The fibers that a step which starts several has started until now. */
   sawStarted(fibers: unknown): void {
-    if (fibers instanceof Set) this.started.push(...fibers)
+    if (fibers instanceof Set) this.stack.started.push(...fibers)
   }
 
-  /** Why the code must not be ended; null when it may. */
+  /** Why the code must not be ended; null when it is to be, and be repaired then. */
   verdict(task: number): string | null {
     const why = this.refusal(task)
-    if (why !== null) this.forget()
+    if (why === null) this.ended.push({ task, stack: this.stack })
+    this.stack = emptyStack()
     return why
-  }
-
-  private forget(): void {
-    this.fibers = []
-    this.started = []
   }
 
   private refusal(task: number): string | null {
     if (this.problem !== undefined) return this.problem
     const { scheduler, words, index, taskOf } = this.options
     if (Word.look(words, index).state !== Word.idle) return "a declared section runs"
-    if (this.fibers.length === 0 || this.fibers[0]!.fiber !== globals[currentKey]) return "what runs is not a fiber"
+    const { fibers, started } = this.stack
+    if (fibers.length === 0 || fibers[0]!.fiber !== globals[currentKey]) return "what runs is not a fiber"
     if (!scheduler.isInTask) return "the fiber does not run on the worker's scheduler"
-    const all = [...this.fibers.map(({ fiber }) => fiber), ...this.started]
+    const all = [...fibers.map(({ fiber }) => fiber), ...started]
     if (all.some((fiber) => fiber.pollUnsafe() === undefined && taskOf(fiber) !== task)) return otherTasks
-    if (this.fibers.some(({ fiber }) => fiber.interruptible !== true)) return "what runs is uninterruptible"
+    if (fibers.some(({ fiber }) => fiber.interruptible !== true)) return "what runs is uninterruptible"
     return null
   }
 
-  /** Sets right what was ended. Must be called on a turn of the event loop after it. */
-  repair(reason: CancelReason.CancelReason): void {
-    const { fibers, started } = this
-    this.forget()
-    if (fibers.length === 0) return
+  /** Sets right what was ended of a task. Must be called on a turn of the event loop after it. */
+  repair(task: number, reason: CancelReason.CancelReason): void {
+    const mine = this.ended.filter((one) => one.task === task)
+    if (mine.length === 0) return
+    this.ended = this.ended.filter((one) => one.task !== task)
     globals[currentKey] = undefined
     this.options.scheduler.reset()
-    for (const { fiber } of fibers) fiber._running = false
     const annotations = CancelReason.toAnnotations(reason)
-    whenEnded(started, () => endInOrder(fibers, annotations))
-    for (const fiber of started) fiber.interruptUnsafe(undefined, annotations)
+    for (const { stack } of mine) endStack(stack, annotations)
   }
+}
+
+const endStack = ({ fibers, started }: Stack, annotations: Context.Context<never>): void => {
+  for (const { fiber } of fibers) fiber._running = false
+  whenEnded(started, () => endInOrder(fibers, annotations))
+  for (const fiber of started) fiber.interruptUnsafe(undefined, annotations)
 }
 
 /** Ends each when the one inside it has ended. */
@@ -139,10 +159,13 @@ const whenEnded = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>, f: () =
   }
 }
 
+/** Where the modules of this toolkit are. */
 const foldersOf = (url: string): ReadonlyArray<string> =>
   /\/internal\/stalledFiber\.[jt]s$/.test(url)
     ? [new URL("..", url), new URL(".", import.meta.resolve("@quiesce/core/Thread"))].map(String)
     : []
+
+const folders = foldersOf(import.meta.url)
 
 /** Whether the internals are as expected: of a fiber in its run loop, and of the same one suspended. */
 const trial = (): string | undefined => {

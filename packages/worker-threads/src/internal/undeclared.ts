@@ -73,7 +73,7 @@ const judge = (
     if (top === undefined || loops[0] === undefined) return refused(noFiber)
     const library = libraryOf(loops[0])
     if (library === undefined) return refused(bundled)
-    const folders = yield* halt.evaluate(top, `${watch}?.folders`)
+    const folders = yield* halt.evaluate(top, `${watch}?.look()`)
     if (!runsUserCode(halt.frames, loops[0], library, strings(folders))) return refused(goesOn)
     for (const frame of loops) {
       yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
@@ -81,8 +81,8 @@ const judge = (
     for (const frame of halt.frames.filter(({ name, url }) => name === startsMany && url.startsWith(library))) {
       yield* halt.evaluate(frame, `void ${watch}?.sawStarted(typeof fibers === "undefined" ? undefined : fibers)`)
     }
-    const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
     if (isOver()) return refused("the task has ended, and another is in its place")
+    const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
     return why === null
       ? { value: { _tag: "Unwound" }, end: true }
       : refused(typeof why === "string" ? why : "it could not be looked at")

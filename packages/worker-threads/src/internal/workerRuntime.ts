@@ -239,7 +239,7 @@ class WorkerRuntime implements Worker {
   /** Lets the fibers of a task go on, as interrupted, whose code was ended by force. */
   private repair(slot: number): void {
     for (const task of this.tasks) {
-      if (task.slot === slot) this.options.watch.repair(task.reason)
+      if (task.slot === slot) this.options.watch.repair(slot, task.reason)
     }
   }
 
