@@ -169,15 +169,15 @@ const internal = (name: string): Promise<unknown> => {
 
 describe("what was cut short", () => {
   it("a section that is ended by force leaves nothing locked, but what was held before it", async () => {
-    const { abandonSince, mark } = (await internal("sharedRegistry")) as {
-      readonly mark: () => number
-      readonly abandonSince: (mark: number) => void
+    const { abandonSection, beginSection } = (await internal("sharedRegistry")) as {
+      readonly beginSection: (isRunning: () => boolean) => object
+      readonly abandonSection: (section: object) => void
     }
     const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
     const kept = SharedMutex.lockSync(before)
-    const section = mark()
+    const section = beginSection(() => true)
     const lost = SharedMutex.lockSync(inside)
-    abandonSince(section)
+    abandonSection(section)
     expect(status(before).held).toBe(1)
     expect(status(inside)).toEqual(free)
     const next = SharedMutex.lockSync(inside)

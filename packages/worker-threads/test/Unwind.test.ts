@@ -1,9 +1,12 @@
+import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Unwinder from "../src/internal/unwinder.ts"
 import { Harness } from "./fixtures/unwind-harness.ts"
 import { endless } from "./fixtures/unwind-hogs.ts"
 import { race, repeat } from "./fixtures/unwind-scenarios.ts"
+
+const held = (mutex: SharedMutex.SharedMutex): number => Effect.runSync(SharedMutex.status(mutex)).held
 
 describe("unwind", () => {
   it.for(endless)("ends a section in %s; its finalizers run in order, once", async (hog) => {
@@ -48,6 +51,18 @@ describe("unwind", () => {
     expect(await Effect.runPromise(Unwinder.unwind(harness.target, 1_000))).toEqual({ _tag: "Idle" })
     harness.openGate(id)
     expect(await harness.answer("Ended", id)).toMatchObject({ value: 42, reason: undefined })
+  })
+
+  it("leaves locked what others have locked since, before the worker is told, and nothing else", async () => {
+    await using harness = await Harness.open()
+    const [inside, behind] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
+    const id = await harness.started({ lock: inside })
+    const ended = await Effect.runPromise(Unwinder.unwind({ ...harness.target, unwound: () => {} }))
+    await harness.lock(behind)
+    expect([held(inside), held(behind)]).toEqual([1, 1])
+    if (ended._tag === "Unwound") harness.target.unwound(ended.run)
+    await harness.answer("Ended", id)
+    expect([held(inside), held(behind)]).toEqual([0, 1])
   })
 
   it("is idle where nothing runs", async () => {

@@ -43,8 +43,8 @@ interface Job {
   readonly context: AsyncResource
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly graceMillis: number
-  /** The locks that were held when it began. */
-  locks?: ReturnType<typeof Registry.mark>
+  /** Whose the locks are that it asks for, since it began. */
+  locks?: Registry.Section
   state:
     | { readonly _tag: "Waiting"; readonly resume: Resume }
     | { readonly _tag: "Running"; readonly resume: Resume }
@@ -116,7 +116,7 @@ class Runner implements SectionRunner {
     this.open.delete(run)
     this.word.clear(run)
     // Its `finally` did not run, so that locks it took in synchronous code are still held.
-    if (job.locks !== undefined) Registry.abandonSince(job.locks)
+    if (job.locks !== undefined) Registry.abandonSection(job.locks)
     finish(job, interruption(job.token))
   }
 
@@ -157,7 +157,7 @@ class Runner implements SectionRunner {
     const run = this.begin()
     this.open.set(run, job)
     this.options.onStart?.(job.fiber, job.graceMillis)
-    job.locks = Registry.mark()
+    job.locks = Registry.beginSection(() => this.run === run && this.word.isBusy())
     this.word.start(run)
     // A cancel that came before the word said so was not the host's to claim.
     const exit = job.token.interrupted ? interruption(job.token) : job.execute()

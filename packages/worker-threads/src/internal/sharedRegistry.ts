@@ -12,6 +12,7 @@
  * 3. A synchronous request is in `asked` before it is in the lock, and leaves it after it has left the lock. So whatever
  *    was cut short, sweeping what is in `asked` is enough.
  */
+import { executionAsyncId } from "node:async_hooks"
 import * as Memory from "./sharedMemory.ts"
 import { hasRequests, reap } from "./sharedState.ts"
 
@@ -81,18 +82,18 @@ export const threadDied = (threadId: number): void => {
   prune()
 }
 
-/** A request of synchronous code; `order` grows. */
+/** A request of synchronous code. */
 export interface Asked {
   readonly memory: Memory.Memory
   readonly id: number
-  readonly order: number
+  /** In which section. */
+  readonly section: Section | undefined
 }
 
 const asked = new Set<Asked>()
-let order = 0
 
 export const enter = (memory: Memory.Memory): Asked => {
-  const entry = { memory, id: Memory.nextId(memory), order: order++ }
+  const entry = { memory, id: Memory.nextId(memory), section: currentSection() }
   asked.add(entry)
   return entry
 }
@@ -101,16 +102,31 @@ export const leave = (entry: Asked): void => {
   asked.delete(entry)
 }
 
-/** A point in the life of this thread, for `abandonSince`. */
-export const mark = (): number => order
+/** A synchronous section, which may be ended by force, and of which it is not known for a while then whether it was. */
+export interface Section {
+  /** False where it may have ended, too. */
+  readonly isRunning: () => boolean
+  readonly asyncId: number
+}
+
+let latest: Section | undefined
+
+/** To be called where one begins, in an async scope of its own. */
+export const beginSection = (isRunning: () => boolean): Section => (latest = { isRunning, asyncId: executionAsyncId() })
+
+/** It may have entered other async scopes; where it may have ended, what runs in its own is still its code. */
+const currentSection = (): Section | undefined =>
+  latest !== undefined && (latest.isRunning() || latest.asyncId === executionAsyncId()) ? latest : undefined
 
 /**
- * To be called where a synchronous section was ended by force, with the mark taken before it: what the section waited
- * for is withdrawn, and what it held goes on to the next one with the news that its owner died.
+ * To be called where a section was ended by force: what it waited for is withdrawn, and what it held goes on to the next
+ * one with the news that its owner died. What others have asked for since is theirs.
  */
-export const abandonSince = (mark: number): void => {
+export const abandonSection = (section: Section): void => abandon((entry) => entry.section === section)
+
+const abandon = (isMeant: (entry: Asked) => boolean): void => {
   for (const entry of asked) {
-    if (entry.order < mark) continue
+    if (!isMeant(entry)) continue
     Memory.commit(entry.memory, "", (state, woken) => reap(state, Memory.ownKey, entry.id, woken))
     Memory.wakeAll(entry.memory)
     asked.delete(entry)
