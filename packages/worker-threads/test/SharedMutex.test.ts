@@ -169,15 +169,16 @@ const internal = (name: string): Promise<unknown> => {
 
 describe("what was cut short", () => {
   it("a section that is ended by force leaves nothing locked, but what was held before it", async () => {
-    const { abandonSection, beginSection } = (await internal("sharedRegistry")) as {
+    const { abandon, askedInSection, beginSection } = (await internal("sharedRegistry")) as {
       readonly beginSection: (isRunning: () => boolean) => object
-      readonly abandonSection: (section: object) => void
+      readonly askedInSection: (section: object) => ReadonlyArray<object>
+      readonly abandon: (entries: ReadonlyArray<object>) => void
     }
     const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
     const kept = SharedMutex.lockSync(before)
     const section = beginSection(() => true)
     const lost = SharedMutex.lockSync(inside)
-    abandonSection(section)
+    abandon(askedInSection(section))
     expect(status(before).held).toBe(1)
     expect(status(inside)).toEqual(free)
     const next = SharedMutex.lockSync(inside)

@@ -1,3 +1,4 @@
+import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
 import { Deferred, Effect, Fiber, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import { Attachment } from "../src/internal/attachment.ts"
@@ -9,6 +10,8 @@ import { endless } from "./fixtures/unwind-hogs.ts"
 
 // `Atomics.wait` and a regular expression come to no halt: nothing of JavaScript runs in them.
 const haltable = endless.filter((hog) => hog !== "atomicsWait" && hog !== "regularExpression")
+
+const held = (mutex: SharedMutex.SharedMutex): number => Effect.runSync(SharedMutex.status(mutex)).held
 
 describe("unwindUndeclared", () => {
   it.for(haltable)("ends %s in an Effect.sync; its finalizers run, those behind it are unharmed", async (hog) => {
@@ -30,6 +33,17 @@ describe("unwindUndeclared", () => {
     expect(await harness.answer("Ended", second)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
     harness.repair(first)
     expect(await harness.answer("Ended", first)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+  })
+
+  it("leaves nothing locked that the step has locked, but what its fiber had locked before", async () => {
+    await using harness = await Harness.open()
+    const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
+    const id = await harness.started({ declared: false, lock: inside, lockBefore: before })
+    expect([held(before), held(inside)]).toEqual([1, 1])
+    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+    await harness.answer("Ended", id)
+    expect([held(before), held(inside)]).toEqual([1, 0])
+    expect(SharedMutex.lockSync(inside).ownerDied).toBe(true)
   })
 
   it("is refused for another task, and in uninterruptible code", async () => {

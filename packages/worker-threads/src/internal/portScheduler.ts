@@ -39,9 +39,9 @@ export class PortScheduler implements Scheduler.Scheduler {
   private queued = 0
   /** Whether a message is under way. */
   private isDue = false
-  /** Whether the code that asks runs in a task; stale after an end by force, until `reset`. */
-  private inTask = false
-  /** How many fibers run on the spot, because they have been interrupted; stale like `inTask`. */
+  /** The task that the code that asks runs in; stale after an end by force, until `reset`. */
+  private task: (() => void) | undefined = undefined
+  /** How many fibers run on the spot, because they have been interrupted; stale like `task`. */
   private onTheSpot = 0
   /** Called outside tasks, before each. */
   beforeTask: () => void = () => {}
@@ -57,13 +57,13 @@ export class PortScheduler implements Scheduler.Scheduler {
     port2.unref()
   }
 
-  get isInTask(): boolean {
-    return this.inTask
+  get currentTask(): (() => void) | undefined {
+    return this.task
   }
 
   /** A task was ended by force. */
   reset(): void {
-    this.inTask = false
+    this.task = undefined
     this.onTheSpot = 0
   }
 
@@ -72,7 +72,7 @@ export class PortScheduler implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return (!this.inTask && this.onTheSpot === 0) || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
+    return (this.task === undefined && this.onTheSpot === 0) || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
   }
 
   makeDispatcher(): Scheduler.SchedulerDispatcher {
@@ -148,12 +148,12 @@ export class PortScheduler implements Scheduler.Scheduler {
       bucket.taken = 0
     }
     this.queued--
-    const outer = this.inTask
-    this.inTask = true
+    const outer = this.task
+    this.task = task
     try {
       task()
     } finally {
-      this.inTask = outer
+      this.task = outer
     }
   }
 }

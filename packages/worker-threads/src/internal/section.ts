@@ -116,7 +116,7 @@ class Runner implements SectionRunner {
     this.open.delete(run)
     this.word.clear(run)
     // Its `finally` did not run, so that locks it took in synchronous code are still held.
-    if (job.locks !== undefined) Registry.abandonSection(job.locks)
+    if (job.locks !== undefined) Registry.abandon(Registry.askedInSection(job.locks))
     finish(job, interruption(job.token))
   }
 

@@ -1,6 +1,6 @@
 /**
  * The locks that this thread knows, so that a death can be told to all of them, and what its synchronous code has asked
- * of them, so that a section that was ended by force leaves nothing locked.
+ * of them, so that what was ended by force leaves nothing locked.
  *
  * Each message that a lock comes in brings a buffer of its own, all of the same memory. What is kept of a lock here
  * stands on one more of them, so that it can be seen when the last one that anybody else has is gone.
@@ -88,12 +88,28 @@ export interface Asked {
   readonly id: number
   /** In which section. */
   readonly section: Section | undefined
+  /** In which step of a fiber. */
+  readonly step: Step | undefined
+}
+
+/** An operation of a fiber, in a task of its scheduler: of both there is but one at a time. */
+export interface Step {
+  readonly fiber: object
+  readonly operation: number
+  readonly task: object | undefined
+}
+
+let currentStep: () => Step | undefined = () => undefined
+
+/** From now on it is known in which step a request is made. */
+export const tellSteps = (tell: typeof currentStep): void => {
+  currentStep = tell
 }
 
 const asked = new Set<Asked>()
 
 export const enter = (memory: Memory.Memory): Asked => {
-  const entry = { memory, id: Memory.nextId(memory), section: currentSection() }
+  const entry = { memory, id: Memory.nextId(memory), section: currentSection(), step: currentStep() }
   asked.add(entry)
   return entry
 }
@@ -118,15 +134,21 @@ export const beginSection = (isRunning: () => boolean): Section => (latest = { i
 const currentSection = (): Section | undefined =>
   latest !== undefined && (latest.isRunning() || latest.asyncId === executionAsyncId()) ? latest : undefined
 
-/**
- * To be called where a section was ended by force: what it waited for is withdrawn, and what it held goes on to the next
- * one with the news that its owner died. What others have asked for since is theirs.
- */
-export const abandonSection = (section: Section): void => abandon((entry) => entry.section === section)
+/** To be abandoned where a section was ended by force. What others have asked for since is theirs. */
+export const askedInSection = (section: Section): ReadonlyArray<Asked> =>
+  Array.from(asked).filter((entry) => entry.section === section)
 
-const abandon = (isMeant: (entry: Asked) => boolean): void => {
-  for (const entry of asked) {
-    if (!isMeant(entry)) continue
+/** To be abandoned where steps are ended by force. */
+export const askedInSteps = (steps: ReadonlyArray<Step>): ReadonlyArray<Asked> =>
+  Array.from(asked).filter(({ step }) => step !== undefined && steps.some((other) => isSame(step, other)))
+
+const isSame = (self: Step, that: Step): boolean =>
+  self.fiber === that.fiber && self.operation === that.operation && self.task === that.task
+
+/** What was waited for is withdrawn, and what was held goes on to the next one with the news that its owner died. */
+export const abandon = (entries: ReadonlyArray<Asked>): void => {
+  for (const entry of entries) {
+    if (!asked.has(entry)) continue
     Memory.commit(entry.memory, "", (state, woken) => reap(state, Memory.ownKey, entry.id, woken))
     Memory.wakeAll(entry.memory)
     asked.delete(entry)

@@ -18,6 +18,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { PortScheduler } from "./portScheduler.ts"
+import * as Registry from "./sharedRegistry.ts"
 import * as Word from "./sectionWord.ts"
 import * as Turns from "./turns.ts"
 
@@ -51,6 +52,14 @@ interface Stack {
   readonly started: Array<Fiber.Fiber<unknown, unknown>>
 }
 
+/** What was ended of a task. */
+interface Ended {
+  readonly task: number
+  readonly stack: Stack
+  /** The locks that the code had asked for in the steps that it was in: nobody else knows of them yet. */
+  readonly locks: ReadonlyArray<Registry.Asked>
+}
+
 const emptyStack = (): Stack => ({ fibers: [], started: [] })
 
 /** `taskOf` tells the task that a fiber is part of; undefined where it is of none. */
@@ -70,10 +79,18 @@ export class Watch {
   /** Empty, but between `look` and `verdict`. */
   private stack: Stack = emptyStack()
   /** Ended, and not repaired yet. */
-  private ended: Array<{ readonly task: number; readonly stack: Stack }> = []
+  private ended: Array<Ended> = []
 
   constructor(options: Options) {
     this.options = options
+    Registry.tellSteps(() => {
+      const fiber = globals[currentKey]
+      return fiber === undefined ? undefined : this.stepOf(fiber)
+    })
+  }
+
+  private stepOf(fiber: Internals): Registry.Step {
+    return { fiber, operation: fiber.currentOpCount, task: this.options.scheduler.currentTask }
   }
 
   // Called by the host while the worker is halted. They call nothing of the user's.
@@ -103,7 +120,9 @@ export class Watch {
   /** Why the code must not be ended; null when it is to be, and be repaired then. */
   verdict(task: number): string | null {
     const why = this.refusal(task)
-    if (why === null) this.ended.push({ task, stack: this.stack })
+    const { stack } = this
+    const steps = stack.fibers.map(({ fiber }) => this.stepOf(fiber))
+    if (why === null) this.ended.push({ task, stack, locks: Registry.askedInSteps(steps) })
     this.stack = emptyStack()
     return why
   }
@@ -114,7 +133,7 @@ export class Watch {
     if (Word.look(words, index).state !== Word.idle) return "a declared section runs"
     const { fibers, started } = this.stack
     if (fibers.length === 0 || fibers[0]!.fiber !== globals[currentKey]) return "what runs is not a fiber"
-    if (!scheduler.isInTask) return "the fiber does not run on the worker's scheduler"
+    if (scheduler.currentTask === undefined) return "the fiber does not run on the worker's scheduler"
     const all = [...fibers.map(({ fiber }) => fiber), ...started]
     if (all.some((fiber) => fiber.pollUnsafe() === undefined && taskOf(fiber) !== task)) return otherTasks
     if (fibers.some(({ fiber }) => fiber.interruptible !== true)) return "what runs is uninterruptible"
@@ -129,7 +148,10 @@ export class Watch {
     globals[currentKey] = undefined
     this.options.scheduler.reset()
     const annotations = CancelReason.toAnnotations(reason)
-    for (const { stack } of mine) endStack(stack, annotations)
+    for (const { locks, stack } of mine) {
+      Registry.abandon(locks)
+      endStack(stack, annotations)
+    }
   }
 }
 
