@@ -42,6 +42,18 @@ describe("an end by force of code that was woken with others", () => {
       })
     ))
 
+  it("ends what was started last, of several side by side, before what has started it", () =>
+    run(
+      Effect.gen(function* () {
+        const pool = yield* makePool
+        const cells = makeCells()
+        const thread = yield* pool.spawn("StartNext", { cells })
+        yield* whenSet(cells, 0)
+        expect((yield* Thread.shutdown(thread, escalation)).rung).toBe("unwind")
+        expect([Atomics.load(cells, 3), Atomics.load(cells, 1)]).toEqual([1, 1])
+      })
+    ))
+
   it("keeps the end of a thread from nobody who waits for it", () =>
     run(
       Effect.gen(function* () {

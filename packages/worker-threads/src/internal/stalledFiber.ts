@@ -50,6 +50,8 @@ interface Stack {
   readonly fibers: Array<Stalled>
   /** What they have started side by side, in a step that is not over. */
   readonly started: Array<Fiber.Fiber<unknown, unknown>>
+  /** Where such a step notes what it has started, and the fiber that it was about to note there. */
+  readonly notes: Array<readonly [Set<unknown>, Internals]>
 }
 
 /** What was ended of a task. */
@@ -60,7 +62,7 @@ interface Ended {
   readonly locks: ReadonlyArray<Registry.Asked>
 }
 
-const emptyStack = (): Stack => ({ fibers: [], started: [] })
+const emptyStack = (): Stack => ({ fibers: [], started: [], notes: [] })
 
 /** `taskOf` tells the task that a fiber is part of; undefined where it is of none. */
 export interface Options {
@@ -112,9 +114,12 @@ export class Watch {
     this.stack.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
   }
 
-  /** The fibers that a step which starts several has started until now. */
-  sawStarted(fibers: unknown): void {
-    if (fibers instanceof Set) this.stack.started.push(...fibers)
+  /** The fibers that a step which starts several has started until now; `inside` says how many are on the stack inside it. */
+  sawStarted(fibers: unknown, inside: number): void {
+    if (!(fibers instanceof Set)) return
+    this.stack.started.push(...fibers)
+    const last = this.stack.fibers[inside - 1]
+    if (last !== undefined) this.stack.notes.push([fibers, last.fiber])
   }
 
   /** Why the code must not be ended; null when it is to be, and be repaired then. */
@@ -122,7 +127,11 @@ export class Watch {
     const why = this.refusal(task)
     const { stack } = this
     const steps = stack.fibers.map(({ fiber }) => this.stepOf(fiber))
-    if (why === null) this.ended.push({ task, stack, locks: Registry.askedInSteps(steps) })
+    if (why === null) {
+      this.ended.push({ task, stack, locks: Registry.askedInSteps(steps) })
+      // What waits for those that it has started ends before this is repaired, and has to wait for this one, too.
+      for (const [set, fiber] of stack.notes) set.add(fiber)
+    }
     this.stack = emptyStack()
     return why
   }

@@ -79,7 +79,8 @@ const judge = (
       yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
     }
     for (const frame of halt.frames.filter(({ name, url }) => name === startsMany && url.startsWith(library))) {
-      yield* halt.evaluate(frame, `void ${watch}?.sawStarted(typeof fibers === "undefined" ? undefined : fibers)`)
+      const inside = loops.filter((loop) => halt.frames.indexOf(loop) < halt.frames.indexOf(frame)).length
+      yield* halt.evaluate(frame, `void ${watch}?.sawStarted(${startedFibers}, ${inside})`)
     }
     if (isOver()) return refused("the task has ended, and another is in its place")
     const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
@@ -94,6 +95,7 @@ const passing = [noFiber, goesOn, otherTasks, masked]
 
 /** The function of Effect that starts the fibers of a concurrent `forEach`, and has them in `fibers`. */
 const startsMany = "go"
+const startedFibers = `typeof fibers === "undefined" ? undefined : fibers`
 
 const isLoop = ({ name }: Debugger.Frame): boolean => name === "runLoop"
 
