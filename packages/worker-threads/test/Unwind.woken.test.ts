@@ -54,6 +54,18 @@ describe("an end by force of code that was woken with others", () => {
       })
     ))
 
+  it("ends what was started within a step before the fiber of that step, whoever interrupts that meanwhile", () =>
+    run(
+      Effect.gen(function* () {
+        const pool = yield* makePool
+        const cells = makeCells()
+        const thread = yield* pool.spawn("Nest", { cells })
+        yield* whenSet(cells, 0)
+        expect((yield* Thread.shutdown(thread, escalation)).rung).toBe("unwind")
+        expect([Atomics.load(cells, 3), Atomics.load(cells, 1)]).toEqual([1, 1])
+      })
+    ))
+
   it("keeps the end of a thread from nobody who waits for it", () =>
     run(
       Effect.gen(function* () {

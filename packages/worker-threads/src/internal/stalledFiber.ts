@@ -165,7 +165,6 @@ export class Watch {
 }
 
 const endStack = ({ fibers, started }: Stack, annotations: Context.Context<never>): void => {
-  for (const { fiber } of fibers) fiber._running = false
   whenEnded(started, () => endInOrder(fibers, annotations))
   for (const fiber of started) fiber.interruptUnsafe(undefined, annotations)
 }
@@ -176,6 +175,8 @@ const endInOrder = (fibers: ReadonlyArray<Stalled>, annotations: Context.Context
   if (first === undefined) return
   const { fiber, context } = first
   whenEnded([fiber], () => endInOrder(others, annotations))
+  // Until now whoever else interrupts it, as its scope may, has that put off: it must not end before those inside it.
+  fiber._running = false
   context.runInAsyncScope(() => fiber.interruptUnsafe(undefined, annotations))
   context.emitDestroy()
 }
