@@ -14,8 +14,8 @@ export const word = {
   heartbeat: 0,
   /** Which run of which section is under way: see the section runner. */
   section: 1,
-  /** The slot of the task whose section runs. */
-  sectionSlot: 2,
+  /** The id of the task whose section runs: its slot may be another's by then, as a fiber may outlive its task. */
+  sectionTask: 2,
   /** The milliseconds that the section was given to notice an interrupt by itself. */
   sectionGrace: 3
 } as const

@@ -4,7 +4,8 @@ import type { HostBroker } from "./hostBroker.ts"
 
 /** What the code of a task needs of it. */
 export interface Task {
-  /** Its row of the control block. */
+  readonly id: number
+  /** Its row of the control block, which is another's when it has ended. */
   readonly slot: number
   /** What the host keeps for it. */
   readonly broker: HostBroker

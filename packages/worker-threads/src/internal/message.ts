@@ -40,8 +40,8 @@ export type ToWorker =
   | { readonly _tag: "Released"; readonly id: number; readonly lease: number; readonly problem: string | null }
   /** The run of a section was ended by force. */
   | { readonly _tag: "Unwound"; readonly run: number }
-  /** What the fibers of a slot ran was ended by force, outside any section. */
-  | { readonly _tag: "Repair"; readonly slot: number }
+  /** What the fibers of a task ran was ended by force, outside any section. The task may have ended. */
+  | { readonly _tag: "Repair"; readonly id: number }
   | { readonly _tag: "Close" }
 
 export type ToHost =
@@ -89,7 +89,7 @@ const toWorker: Readonly<Record<ToWorker["_tag"], Check>> = {
   Refused: (m) => number(m["id"]) && number(m["lease"]) && string(m["problem"]),
   Released: (m) => number(m["id"]) && number(m["lease"]) && (m["problem"] === null || string(m["problem"])),
   Unwound: (m) => number(m["run"]),
-  Repair: (m) => number(m["slot"]),
+  Repair: (m) => number(m["id"]),
   Close: () => true
 }
 

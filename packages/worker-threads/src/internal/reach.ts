@@ -22,10 +22,12 @@ import * as Word from "./sectionWord.ts"
 import * as Undeclared from "./undeclared.ts"
 import * as Unwinder from "./unwinder.ts"
 
-/** What the worker is told after its code was ended. */
+/** What the worker is told after its code was ended, and what is known of its tasks, by their ids. */
 export interface Listener {
   readonly unwound: (run: number) => void
-  readonly repair: (slot: number) => void
+  readonly repair: (task: number) => void
+  /** Whether a task has not ended. */
+  readonly runs: (task: number) => boolean
 }
 
 type State =
@@ -40,11 +42,9 @@ export class Reach {
   private readonly control: ControlBlock
   private readonly listener: Listener
   private readonly scope = Scope.makeUnsafe()
-  /** Of slots whose section was given time to notice an interrupt by itself. */
+  /** Of tasks whose section was given time to notice an interrupt by itself. */
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
   private state: State = { _tag: "Opening" }
-  /** How many tasks have ended in each slot. */
-  private readonly ends: Map<number, number> = new Map()
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
   private readonly letGo: () => void
 
@@ -85,7 +85,7 @@ export class Reach {
   /** Closes the line: the worker is about to end. */
   close(): void {
     this.state = { _tag: "Closed", why: "The worker is gone" }
-    for (const slot of this.graces.keys()) this.ended(slot)
+    for (const task of this.graces.keys()) this.ended(task)
     Effect.runFork(Scope.close(this.scope, Exit.void))
   }
 
@@ -94,45 +94,37 @@ export class Reach {
   }
 
   /** Ends the section of a task, if one runs, when its grace is over. Returns at once. */
-  interruptSection(slot: number): void {
-    const run = this.runOf(slot)
+  interruptSection(task: number): void {
+    const run = this.runOf(task)
     if (run === undefined) return
     const grace = Atomics.load(this.control.words, word.sectionGrace)
     if (grace <= 0) return void Effect.runFork(this.unwindRun(run))
     // A later interrupt does not give it more time.
-    if (this.graces.has(slot)) return
-    this.graces.set(slot, Effect.runFork(Effect.andThen(Effect.sleep(grace), this.unwindRun(run))))
+    if (this.graces.has(task)) return
+    this.graces.set(task, Effect.runFork(Effect.andThen(Effect.sleep(grace), this.unwindRun(run))))
   }
 
-  /** The task of a slot has ended: nobody waits for its grace to be over. */
-  ended(slot: number): void {
-    this.ends.set(slot, this.endsOf(slot) + 1)
-    this.graces.get(slot)?.interruptUnsafe()
-    this.graces.delete(slot)
-  }
-
-  private endsOf(slot: number): number {
-    return this.ends.get(slot) ?? 0
+  /** A task has ended: nobody waits for its grace to be over. */
+  ended(task: number): void {
+    this.graces.get(task)?.interruptUnsafe()
+    this.graces.delete(task)
   }
 
   /** Ends what a task runs, declared or not. Gives what came of the first attempt; where that may pass, others follow. */
-  unwind(slot: number): Effect.Effect<UnwindOutcome> {
-    return Effect.suspend(() => {
-      const ends = this.endsOf(slot)
-      const isOver = (): boolean => this.endsOf(slot) !== ends
-      const attempt = this.unwindOnce(slot, isOver)
-      return Effect.tap(attempt, (outcome) => Effect.forkDetach(Undeclared.insist(outcome, attempt, isOver)))
-    })
+  unwind(task: number): Effect.Effect<UnwindOutcome> {
+    const isOver = (): boolean => !this.listener.runs(task)
+    const attempt = this.unwindOnce(task, isOver)
+    return Effect.tap(attempt, (outcome) => Effect.forkDetach(Undeclared.insist(outcome, attempt, isOver)))
   }
 
-  private unwindOnce(slot: number, isOver: () => boolean): Effect.Effect<UnwindOutcome> {
+  private unwindOnce(task: number, isOver: () => boolean): Effect.Effect<UnwindOutcome> {
     return Effect.suspend(() => {
-      const run = this.runOf(slot)
+      const run = this.runOf(task)
       if (run !== undefined) return this.unwindRun(run)
       if (Word.look(this.control.words, word.section).state === Word.masked) return refused(Unwinder.masked)
       if (this.state._tag !== "Open") return refused(this.why)
-      return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, slot, isOver), (outcome) => {
-        if (outcome._tag === "Unwound") this.listener.repair(slot)
+      return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, task, isOver), (outcome) => {
+        if (outcome._tag === "Unwound") this.listener.repair(task)
         return outcome
       })
     })
@@ -148,10 +140,10 @@ export class Reach {
   }
 
   /** The run of the section of a task that can be ended now. */
-  private runOf(slot: number): number | undefined {
+  private runOf(task: number): number | undefined {
     const { words } = this.control
     const { run, state } = Word.look(words, word.section)
-    return state === Word.running && Atomics.load(words, word.sectionSlot) === slot ? run : undefined
+    return state === Word.running && Atomics.load(words, word.sectionTask) === task ? run : undefined
   }
 
   private get why(): string {

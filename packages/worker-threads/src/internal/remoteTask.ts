@@ -255,8 +255,8 @@ export class RemoteTask implements ThreadAdapter.Controls {
 
   get unwind(): Option.Option<Effect.Effect<UnwindOutcome>> {
     if (this.state._tag !== "Running") return Option.none()
-    const { worker, slot } = this.state
-    return Option.map(worker.unwinder, (unwind) => unwind(slot))
+    const { worker } = this.state
+    return Option.map(worker.unwinder, (unwind) => unwind(this.id))
   }
 
   get kill(): Option.Option<(reason: CancelReason.CancelReason) => Effect.Effect<void>> {

@@ -4,7 +4,7 @@ import { type ControlBlock, word } from "./controlBlock.ts"
 import * as CurrentTask from "./currentTask.ts"
 import * as Section from "./section.ts"
 
-/** No slot. */
+/** No id. */
 const noTask = -1
 
 export const make = ({ words }: ControlBlock): Section.SectionRunner =>
@@ -13,7 +13,7 @@ export const make = ({ words }: ControlBlock): Section.SectionRunner =>
     index: word.section,
     token: StopToken.current,
     onStart: (fiber, graceMillis) => {
-      Atomics.store(words, word.sectionSlot, fiber.getRef(CurrentTask.Current)?.slot ?? noTask)
+      Atomics.store(words, word.sectionTask, fiber.getRef(CurrentTask.Current)?.id ?? noTask)
       Atomics.store(words, word.sectionGrace, graceMillis)
     }
   })

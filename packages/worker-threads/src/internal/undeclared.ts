@@ -28,7 +28,7 @@ const watch = `globalThis[${JSON.stringify(key)}]`
  * Ends what a worker's task runs, if it is in code of the user's and all fibers on the stack are the task's and
  * interruptible. It takes tens of milliseconds, so it is for a worker whose event loop stands still.
  *
- * `isOver` tells whether the task has ended: its place may be another's by then, which is sent only after that.
+ * `isOver` tells whether the task has ended: nothing is ended for its sake then.
  *
  * *Cancellation*: the worker goes on.
  */

@@ -160,7 +160,7 @@ export class WorkerHandle {
   interrupt(id: number, slot: number, reason: CancelReason.CancelReason): void {
     ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag | ControlBlock.interruptFlag)
     this.outbox.putNow({ _tag: "Interrupt", id, reason: Codec.reasonToWire(reason) })
-    if (Option.isSome(this.reach)) this.reach.value.interruptSection(slot)
+    if (Option.isSome(this.reach)) this.reach.value.interruptSection(id)
   }
 
   /** Sends what has no hurry. */
@@ -173,8 +173,8 @@ export class WorkerHandle {
     this.outbox.putNow(message, transfers)
   }
 
-  get unwinder(): Option.Option<(slot: number) => Effect.Effect<UnwindOutcome>> {
-    return Option.map(this.reach, (reach) => (slot) => reach.unwind(slot))
+  get unwinder(): Option.Option<(id: number) => Effect.Effect<UnwindOutcome>> {
+    return Option.map(this.reach, (reach) => (id) => reach.unwind(id))
   }
 
   get locate(): Effect.Effect<Option.Option<string>> {
@@ -231,7 +231,7 @@ export class WorkerHandle {
   /** A task has ended; its slot is free. */
   taskEnded(task: RemoteTask, slot: number): void {
     if (!this.tasks.delete(task)) return
-    if (Option.isSome(this.reach)) this.reach.value.ended(slot)
+    if (Option.isSome(this.reach)) this.reach.value.ended(task.id)
     this.slots.push(slot)
     if (this.tasks.size === 0) this.worker.unref()
     if (this.isReady) this.listener.idle(this)
@@ -302,7 +302,9 @@ export class WorkerHandle {
 
   readonly unwound = (run: number): void => this.outbox.putNow({ _tag: "Unwound", run })
 
-  readonly repair = (slot: number): void => this.outbox.putNow({ _tag: "Repair", slot })
+  readonly repair = (id: number): void => this.outbox.putNow({ _tag: "Repair", id })
+
+  readonly runs = (id: number): boolean => this.tasks.get(id) !== undefined
 
   private unsendable(message: ToWorker, problem: string): void {
     if (message._tag !== "Start") return

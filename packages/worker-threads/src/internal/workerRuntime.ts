@@ -3,13 +3,15 @@
  *
  * Invariants:
  * 1. A task is in `tasks` from its `Start` until its exit has been sent; each `Start` is answered by one `Exit`.
- * 2. Messages for a task that is not there are for one that has ended, and are dropped.
+ * 2. Messages for a task that is not there are for one that has ended, and are dropped, but for what its fibers need that
+ *    outlive it.
  * 3. Before code of a task runs, the ring of starts has no entry that nobody will look at: its reader sleeps, or a
  *    message of the scheduler is under way. That code may be ended by force, or never end.
  * 4. Before code of a task runs, what tasks before it have said is sent: a value is in the ring and the host awake or
  *    called, and the outbox is empty. So no task that hogs the worker holds back the result of another.
  */
 import * as Blocking from "@quiesce/core/Blocking"
+import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import * as Context from "effect/Context"
@@ -86,7 +88,7 @@ export const serve = (
   )
 }
 
-const taskOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => fiber.getRef(CurrentTask.Current)?.slot
+const taskOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => fiber.getRef(CurrentTask.Current)?.id
 
 /** Of a contract and its handlers. */
 export const entriesOf =
@@ -229,18 +231,17 @@ class WorkerRuntime implements Worker {
       case "Unwound":
         return this.options.sections.ended(message.run)
       case "Repair":
-        return this.repair(message.slot)
+        return this.repair(message.id)
       case "Close":
         Deferred.doneUnsafe(this.options.closed, Effect.void)
         return
     }
   }
 
-  /** Lets the fibers of a task go on, as interrupted, whose code was ended by force. */
-  private repair(slot: number): void {
-    for (const task of this.tasks) {
-      if (task.slot === slot) this.options.watch.repair(slot, task.reason)
-    }
+  /** Lets the fibers of a task go on, as interrupted, whose code was ended by force. They may outlive the task. */
+  private repair(id: number): void {
+    const reason = this.tasks.get(id)?.reason ?? CancelReason.interrupted("It was ended from outside")
+    this.options.watch.repair(id, reason)
   }
 
   private start(

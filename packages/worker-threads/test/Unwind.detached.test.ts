@@ -1,0 +1,68 @@
+/** Fibers that outlive the task that has started them, in a worker whose next task has its slot. */
+import { Worker } from "node:worker_threads"
+import { Thread } from "@quiesce/core"
+import { WorkerPool } from "@quiesce/worker-threads"
+import { Effect, Exit, type Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { Tasks } from "./fixtures/detached.ts"
+import { whenSet } from "./support.ts"
+
+const url = new URL("./fixtures/detached.worker.ts", import.meta.url)
+const makePool = WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, options), size: 1 })
+const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
+
+/** A task that waits, and a fiber of the one before it, which hogs the worker. */
+const besideHog = (isDeclared: boolean) =>
+  Effect.gen(function* () {
+    const pool = yield* makePool
+    const cells = new Int32Array(new SharedArrayBuffer(20))
+    yield* pool.execute("Leave", { cells, isDeclared })
+    const thread = yield* pool.spawn("Wait", { cells })
+    yield* whenSet(cells, 1)
+    Atomics.store(cells, 2, 1)
+    yield* whenSet(cells, 0)
+    return { cells, thread }
+  })
+
+const cameToItsEnd = (cells: Int32Array<SharedArrayBuffer>) =>
+  Effect.gen(function* () {
+    Atomics.store(cells, 4, 1)
+    yield* whenSet(cells, 3)
+    return Atomics.load(cells, 3) === 1
+  })
+
+describe("a detached fiber", () => {
+  it("whose section runs is not ended by an interrupt of another task", () =>
+    run(
+      Effect.gen(function* () {
+        const { cells, thread } = yield* besideHog(true)
+        yield* Thread.interruptFork(thread)
+        expect(yield* cameToItsEnd(cells)).toBe(true)
+        expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
+      })
+    ))
+
+  it("is not ended by an unwind of another task", () =>
+    run(
+      Effect.gen(function* () {
+        const { cells, thread } = yield* besideHog(false)
+        const report = yield* Thread.shutdown(thread, { interrupt: "20 millis", unwind: "100 millis" })
+        expect(report.attempts.at(-1)).toMatchObject({ _tag: "Outwaited", rung: "unwind" })
+        expect(yield* cameToItsEnd(cells)).toBe(true)
+        expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
+      })
+    ))
+
+  it("is ended by an unwind of its task, and runs its finalizers, though the task has ended by then", () =>
+    run(
+      Effect.gen(function* () {
+        const pool = yield* makePool
+        const cells = new Int32Array(new SharedArrayBuffer(20))
+        const thread = yield* pool.spawn("Stay", { cells })
+        yield* whenSet(cells, 0)
+        expect((yield* Thread.shutdown(thread, { interrupt: "20 millis", unwind: "10 seconds" })).rung).toBe("unwind")
+        yield* whenSet(cells, 3)
+        expect(Atomics.load(cells, 3)).toBe(2)
+      })
+    ))
+})
