@@ -46,6 +46,13 @@ describe("unwindUndeclared", () => {
     expect(SharedMutex.lockSync(inside).ownerDied).toBe(true)
   })
 
+  it("ends code of the user's that has the name of the function in which Effect runs a fiber", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ declared: false, hog: "namesake" })
+    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+    expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+  })
+
   it("is refused for another task, and in uninterruptible code", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated", declared: false })

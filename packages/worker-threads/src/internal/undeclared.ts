@@ -69,12 +69,15 @@ const judge = (
 ): Effect.Effect<Debugger.Verdict<Outcome>, Problem> =>
   Effect.gen(function* () {
     const top = halt.frames[0]
+    if (top === undefined) return refused(noFiber)
+    const folders = strings(yield* halt.evaluate(top, `${watch}?.look()`))
     const loops = halt.frames.filter(isLoop)
-    if (top === undefined || loops[0] === undefined) return refused(noFiber)
+    if (loops[0] === undefined) {
+      const isBundled = folders.length === 0 && halt.frames.some(({ name }) => name === loopName)
+      return refused(isBundled ? bundled : noFiber)
+    }
     const library = libraryOf(loops[0])
-    if (library === undefined) return refused(bundled)
-    const folders = yield* halt.evaluate(top, `${watch}?.look()`)
-    if (!runsUserCode(halt.frames, loops[0], library, strings(folders))) return refused(goesOn)
+    if (!runsUserCode(halt.frames, loops[0], library, folders)) return refused(goesOn)
     for (const frame of loops) {
       yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
     }
@@ -97,7 +100,11 @@ const passing = [noFiber, goesOn, otherTasks, masked]
 const startsMany = "go"
 const startedFibers = `typeof fibers === "undefined" ? undefined : fibers`
 
-const isLoop = ({ name }: Debugger.Frame): boolean => name === "runLoop"
+/** The function of Effect that runs a fiber, and the module that it is in. Code of the user's may have the same name. */
+const loopName = "runLoop"
+const loopModule = /(?<=\/)internal\/effect\.[jt]s$/
+
+const isLoop = ({ name, url }: Debugger.Frame): boolean => name === loopName && loopModule.test(url)
 
 /** In a frame of Effect that resumes a fiber: the async context that the fiber goes on in. */
 const asyncContext = `typeof asyncContext === "undefined" ? undefined : asyncContext`
@@ -111,12 +118,10 @@ const resumption = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame)
 
 const refused = (why: string): Debugger.Verdict<Outcome> => ({ value: { _tag: "Refused", why }, end: false })
 
-/** The folder of Effect's modules; undefined where they are in one file with all others. */
-const libraryOf = (loop: Debugger.Frame): string | undefined => {
-  const at = loop.url.search(/internal\/[^/]*$/)
-  return at < 0 ? undefined : loop.url.slice(0, at)
-}
+/** The folder of Effect's modules. */
+const libraryOf = (loop: Debugger.Frame): string => loop.url.replace(loopModule, "")
 
+/** Where the toolkit is in one file with others, Effect may be, too: then there is no such module. */
 const bundled =
   "its code is in one file with Effect's, so that the two can't be told apart. Keep effect out of the worker's bundle, or put what may take long into Blocking.interruptible"
 
