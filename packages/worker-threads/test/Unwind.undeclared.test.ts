@@ -142,9 +142,11 @@ describe("insist", () => {
       noFiber,
       refused("it is about to go on by itself"),
       refused("other tasks are on the stack"),
+      refused("what runs is uninterruptible"),
+      refused("a declared section runs"),
       unwound
     ]
-    expect(await insist(outcomes)).toEqual({ outcome: unwound, attempts: 4 })
+    expect(await insist(outcomes)).toEqual({ outcome: unwound, attempts: 6 })
   })
 
   it("looks at an idle worker twice, and at one that is in no fiber a few times", async () => {
@@ -153,8 +155,8 @@ describe("insist", () => {
   })
 
   it("looks once where it will not be otherwise, or when the task has ended", async () => {
-    const masked = refused("what runs is uninterruptible")
-    expect(await insist([masked])).toEqual({ outcome: masked, attempts: 1 })
+    const unknown = refused("this version of Effect is not known here")
+    expect(await insist([unknown])).toEqual({ outcome: unknown, attempts: 1 })
     expect(await insist([noFiber, unwound], 1)).toEqual({ outcome: noFiber, attempts: 1 })
   })
 })

@@ -25,8 +25,11 @@ import * as Turns from "./turns.ts"
 /** Where the host finds the watch of a worker, from any frame of a halted stack. */
 export const key: "~@quiesce/worker-threads/StalledFiber" = "~@quiesce/worker-threads/StalledFiber"
 
-/** Why what runs is not ended: it may be the task's turn a moment later. */
+// Why what runs is not ended, though a moment later something of the task's may be that can be.
+
 export const otherTasks = "other tasks are on the stack"
+export const uninterruptible = "what runs is uninterruptible"
+export const inSection = "a declared section runs"
 
 const currentKey = "~effect/Fiber/currentFiber"
 
@@ -139,13 +142,13 @@ export class Watch {
   private refusal(task: number): string | null {
     if (this.problem !== undefined) return this.problem
     const { scheduler, words, index, taskOf } = this.options
-    if (Word.look(words, index).state !== Word.idle) return "a declared section runs"
+    if (Word.look(words, index).state !== Word.idle) return inSection
     const { fibers, started } = this.stack
     if (fibers.length === 0 || fibers[0]!.fiber !== globals[currentKey]) return "what runs is not a fiber"
     if (scheduler.currentTask === undefined) return "the fiber does not run on the worker's scheduler"
     const all = [...fibers.map(({ fiber }) => fiber), ...started]
     if (all.some((fiber) => fiber.pollUnsafe() === undefined && taskOf(fiber) !== task)) return otherTasks
-    if (fibers.some(({ fiber }) => fiber.interruptible !== true)) return "what runs is uninterruptible"
+    if (fibers.some(({ fiber }) => fiber.interruptible !== true)) return uninterruptible
     return null
   }
 

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import type { Attachment } from "./attachment.ts"
 import * as Debugger from "./debugger.ts"
 import type { Problem } from "./inspectorProblem.ts"
-import { key, otherTasks } from "./stalledFiber.ts"
+import { inSection, key, otherTasks, uninterruptible } from "./stalledFiber.ts"
 import * as Turns from "./turns.ts"
 import { masked } from "./unwinder.ts"
 
@@ -43,8 +43,8 @@ const firstPauseMillis = 20
 const longestPauseMillis = 1000
 
 /**
- * Tries again for a while, as long as the task has not ended, where there was nothing of it to be ended: a moment later
- * there may be, as on a busy machine code that hogs may only be beginning. `outcome` is that of the attempt before.
+ * Tries again for a while, as long as the task has not ended, where there was nothing of it to be ended, or nothing that
+ * may be: a moment later there may, as code that hogs may only be beginning. `outcome` is that of the attempt before.
  */
 export const insist = (
   outcome: UnwindOutcome,
@@ -94,7 +94,7 @@ const judge = (
 
 const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"
-const passing = [noFiber, goesOn, otherTasks, masked]
+const passing = [noFiber, goesOn, otherTasks, uninterruptible, inSection, masked]
 
 /** The function of Effect that starts the fibers of a concurrent `forEach`, and has them in `fibers`. */
 const startsMany = "go"
