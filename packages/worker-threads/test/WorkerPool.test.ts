@@ -417,6 +417,27 @@ describe("unwind", () => {
   )
 
   it(
+    "ends a handler that hogs the worker before it has given its Effect",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("Eager", { cells })
+          yield* whenSet(cells, 0)
+          const report = yield* Thread.shutdown(thread, {
+            interrupt: "20 millis",
+            unwind: "2 seconds",
+            kill: "5 seconds"
+          })
+          expect(report.rung).toBe("unwind")
+          expect(report.ending._tag).toBe("Interrupted")
+          expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+        })
+      )
+    )
+  )
+
+  it(
     "ends code that is in no section, after the grace of the rung before, and says where it was",
     withPool((pool) =>
       Effect.scoped(

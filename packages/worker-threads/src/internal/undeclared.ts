@@ -139,7 +139,21 @@ const runsUserCode = (
   library: string,
   folders: ReadonlyArray<string>
 ): boolean => {
-  const urls = frames.slice(0, frames.indexOf(loop)).map(({ url }) => url)
-  if (urls.some((url) => folders.some((folder) => url.startsWith(folder)))) return false
-  return urls.some((url) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+  const inside = frames.slice(0, frames.indexOf(loop)).filter((frame) => !leadsToHandler(frame, folders))
+  if (inside.some(({ url }) => folders.some((folder) => url.startsWith(folder)))) return false
+  return inside.some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+}
+
+/** The functions by which a task calls its handler: when that has given its Effect, nothing is left for them to do. */
+const handlerCallers = [
+  "internal/workerRuntime run",
+  "internal/workerTask handle",
+  "internal/workerTask body",
+  "internal/workerTask start",
+  "internal/directSpawn "
+]
+
+const leadsToHandler = ({ name, url }: Debugger.Frame, folders: ReadonlyArray<string>): boolean => {
+  const folder = folders.find((one) => url.startsWith(one))
+  return folder !== undefined && handlerCallers.includes(`${url.slice(folder.length).replace(/\.[jt]s$/, "")} ${name}`)
 }
