@@ -88,3 +88,36 @@ describe("a fiber that is woken", () => {
     expect(notes).toEqual(["an immediate", "gave up waiting", "ended", "is over"])
   })
 })
+
+/** What a dispatcher makes of tasks of two priorities, one of which puts more of each in line. */
+const order = (dispatcher: Scheduler.SchedulerDispatcher): ReadonlyArray<string> => {
+  const notes: Array<string> = []
+  const add = (note: string, priority: number, then?: () => void) =>
+    dispatcher.scheduleTask(() => {
+      notes.push(note)
+      then?.()
+    }, priority)
+  add("late", 10)
+  add("first", 0, () => {
+    add("first of the next batch", -1)
+    add("last", 10)
+    add("third of the next batch", 0)
+  })
+  add("second", 0)
+  dispatcher.flush()
+  return notes
+}
+
+describe("PortScheduler", () => {
+  it("runs a batch to its end before what was put in line meanwhile, as the scheduler of Effect does", () => {
+    expect(order(scheduler.makeDispatcher())).toEqual([
+      "first",
+      "second",
+      "late",
+      "first of the next batch",
+      "third of the next batch",
+      "last"
+    ])
+    expect(order(scheduler.makeDispatcher())).toEqual(order(new Scheduler.MixedScheduler().makeDispatcher()))
+  })
+})

@@ -7,7 +7,8 @@
  *
  * Invariants:
  * 1. While tasks are in line, and while one of them runs that has others behind it, a message is under way.
- * 2. A task is taken out of the line before it runs: the oldest of those with the lowest priority number.
+ * 2. Tasks are taken out of the line, each before it runs, in batches: of a batch the oldest with the lowest priority
+ *    number. What is put in line meanwhile is for the next one, so nothing waits for ever for what comes again and again.
  * 3. A fiber that is started outside a task does nothing but queue itself.
  * 4. A fiber that is woken goes on in a turn of its own, wherever it is woken (`turns.ts`).
  */
@@ -23,10 +24,7 @@ interface Bucket {
   taken: number
 }
 
-/** How many tasks that were taken are let go of at a time, in a line that is never empty. */
-const keptTaken = 1024
-
-/** After which time a batch gives way to messages, timers and promises. */
+/** After which time the line gives way to messages, timers and promises. */
 const budgetMillis = 0.5
 
 export class PortScheduler implements Scheduler.Scheduler {
@@ -35,7 +33,10 @@ export class PortScheduler implements Scheduler.Scheduler {
   readonly "~@quiesce/worker-threads/Turns": Turns.OnTheSpot | undefined
   private readonly sender: MessagePort
   private readonly receiver: MessagePort
-  private readonly buckets: Array<Bucket> = []
+  /** What is run next, and what is in line behind all of that; in the order of their priorities. */
+  private batch: Array<Bucket> = []
+  private buckets: Array<Bucket> = []
+  /** How many are in line. */
   private queued = 0
   /** Whether a message is under way. */
   private isDue = false
@@ -140,13 +141,8 @@ export class PortScheduler implements Scheduler.Scheduler {
   }
 
   private runNext(): void {
-    const bucket = this.buckets.find(({ tasks, taken }) => taken < tasks.length)
-    if (bucket === undefined) return
-    const task = bucket.tasks[bucket.taken++]!
-    if (bucket.taken === bucket.tasks.length || bucket.taken === keptTaken) {
-      bucket.tasks.splice(0, bucket.taken)
-      bucket.taken = 0
-    }
+    const task = this.take()
+    if (task === undefined) return
     this.queued--
     const outer = this.task
     this.task = task
@@ -155,5 +151,17 @@ export class PortScheduler implements Scheduler.Scheduler {
     } finally {
       this.task = outer
     }
+  }
+
+  private take(): (() => void) | undefined {
+    if (this.batch.length === 0) {
+      this.batch = this.buckets
+      this.buckets = []
+    }
+    const bucket = this.batch[0]
+    if (bucket === undefined) return undefined
+    const task = bucket.tasks[bucket.taken++]
+    if (bucket.taken === bucket.tasks.length) this.batch.shift()
+    return task
   }
 }
