@@ -83,6 +83,9 @@ export type Status = Lock.Status
  * more. Deaths of who holds it are told where it was made, so have it there until another thread has used it; from then
  * on it is kept for that one.
  *
+ * *Gotchas*: make it in a thread above all that use it. A pool hears of the death of its worker, and so do the threads
+ * above that, but not the other workers: what waits in the worker that has made it waits for ever.
+ *
  * ```ts
  * import { SharedMutex } from "@quiesce/worker-threads"
  * import { Effect } from "effect"

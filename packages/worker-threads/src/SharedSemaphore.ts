@@ -88,6 +88,7 @@ export interface Status {
 
 /**
  * Makes a semaphore, for up to 64 threads and 128 requests at a time. Fails with `InvalidOption`.
+ * Make it in a thread above all that use it, as for a `SharedMutex`.
  *
  * @category constructors
  * @since 0.1.0
