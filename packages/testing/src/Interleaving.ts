@@ -10,6 +10,7 @@ import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { checked, seedsOf } from "./internal/explorationOptions.ts"
 import { ExploredRun, type Result } from "./internal/exploredRun.ts"
+import type { AnyProgram, Explorer } from "./internal/explorer.ts"
 import * as Journal from "./Journal.ts"
 import * as TestingError from "./TestingError.ts"
 
@@ -52,18 +53,8 @@ export interface Exploration {
   readonly findings: ReadonlyArray<Finding>
 }
 
-type Program<R> = Effect.Effect<unknown, unknown, R | Scope.Scope>
-type AnyProgram = Effect.Effect<unknown, unknown, unknown>
 type AnyOptions = Options<never, unknown>
-
-/** A program that needs nothing, or is given all that it needs. */
-interface Explorer<A> {
-  <E = never>(program: Program<never>, options?: Options<never, E>): Effect.Effect<A, TestingError.TestingError>
-  <R, E = never>(
-    program: Program<R>,
-    options: Options<R, E> & { readonly environment: Layer.Layer<R, E> }
-  ): Effect.Effect<A, TestingError.TestingError>
-}
+type Settings = Omit<Options, "environment">
 
 /**
  * Runs a program in many orders. It must succeed in each, and leave nothing behind. Fails with `InvalidOption`, and
@@ -72,10 +63,9 @@ interface Explorer<A> {
  * @category runners
  * @since 0.1.0
  */
-export const explore: Explorer<Exploration> = (program: AnyProgram, options?: AnyOptions) =>
+export const explore: Explorer<Settings, Exploration> = (program: AnyProgram, options?: AnyOptions) =>
   exploreAny(program, options)
 
-/** That it is given all that it needs is asked of whoever calls the others. */
 const exploreAny = (
   program: AnyProgram,
   options: AnyOptions = {}
@@ -105,7 +95,7 @@ const exploreAny = (
  * @category runners
  * @since 0.1.0
  */
-export const check: Explorer<Exploration> = (program: AnyProgram, options?: AnyOptions) =>
+export const check: Explorer<Settings, Exploration> = (program: AnyProgram, options?: AnyOptions) =>
   Effect.flatMap(exploreAny(program, options), (found) => {
     const { findings, orders } = found
     const first = findings[0]
@@ -117,7 +107,7 @@ const inOrder = (program: AnyProgram, options: AnyOptions, budget: number, seed:
   Effect.promise(() =>
     new ExploredRun({
       // What it needs, the environment gives.
-      program: program as Program<never>,
+      program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
       environment: options.environment,
       live: undefined,
       blows: [],

@@ -15,6 +15,7 @@ import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { checked, within } from "./internal/explorationOptions.ts"
 import { type Blow, ExploredRun, type Result } from "./internal/exploredRun.ts"
+import type { AnyProgram, Explorer } from "./internal/explorer.ts"
 import { limitOf } from "./internal/limit.ts"
 import { counted } from "./internal/wording.ts"
 import * as Journal from "./Journal.ts"
@@ -93,23 +94,8 @@ export interface Exploration {
   readonly findings: ReadonlyArray<Finding>
 }
 
-/** What a program may need: what the environment gives, and a scope of its own. */
-type Program<R> = Effect.Effect<unknown, unknown, R | Scope.Scope>
-
-type AnyProgram = Effect.Effect<unknown, unknown, unknown>
 type AnyOptions = Options<never, unknown>
-
-/** A program that needs nothing, or is given all that it needs. */
-interface Explorer<A> {
-  <E = never>(
-    program: Effect.Effect<unknown, unknown, Scope.Scope>,
-    options?: Options<never, E>
-  ): Effect.Effect<A, TestingError.TestingError>
-  <R, E = never>(
-    program: Program<R>,
-    options: Options<R, E> & { readonly environment: Layer.Layer<R, E> }
-  ): Effect.Effect<A, TestingError.TestingError>
-}
+type Settings = Omit<Options, "environment">
 
 /**
  * Tries a program at every step and gives all findings.
@@ -123,10 +109,9 @@ interface Explorer<A> {
  * @category runners
  * @since 0.1.0
  */
-export const explore: Explorer<Exploration> = (program: AnyProgram, options?: AnyOptions) =>
+export const explore: Explorer<Settings, Exploration> = (program: AnyProgram, options?: AnyOptions) =>
   exploreAny(program, options)
 
-/** That it is given all that it needs is asked of whoever calls the others. */
 const exploreAny = (
   program: AnyProgram,
   options: AnyOptions = {}
@@ -146,21 +131,41 @@ const exploreAny = (
     if (Exit.hasDies(whole.exit!) && findings.length === 0) {
       return yield* failed({ _tag: "Dies", problem: String(whole.exit) })
     }
+    let tried = 0
     for (const cut of cuts) {
+      tried++
       if (cut.step === 0) continue
-      const result = yield* once(program, options, blowsOf(cut, options))
-      if (options.environment !== undefined) find(cut, result, problemsOf(result, whole, result.again))
-      else {
-        // In no environment, what a cancel may have broken is what outlives the program: a fresh run shows it.
-        const fresh = yield* once(program, options, [])
-        const stuck = fresh.end === "Done" ? [] : [`run once more, it ${howOf(fresh)}`, ...fresh.waits]
-        const again = fresh.end === "Done" ? fresh.exit : whole.exit
-        find(cut, result, [...problemsOf(result, whole, again), ...stuck])
-        // What outlives the program is broken by now, so that the next runs would not be those of the program.
-        if (stuck.length > 0 || again?._tag !== whole.exit?._tag) break
-      }
+      const { breaks, problems, result } = yield* hit(program, options, cut, whole)
+      find(cut, result, problems)
+      if (breaks) break
     }
-    return { steps: whole.steps, cuts: cuts.length, seed: options.seed, exit: whole.exit!, findings }
+    return { steps: whole.steps, cuts: tried, seed: options.seed, exit: whole.exit!, findings }
+  })
+
+/** What is wrong after one cut, and whether it breaks what outlives the program: then no next run would be of the program. */
+interface Hit {
+  readonly result: Result
+  readonly problems: ReadonlyArray<string>
+  readonly breaks: boolean
+}
+
+const hit = (
+  program: AnyProgram,
+  options: AnyOptions,
+  cut: Cut,
+  whole: Result
+): Effect.Effect<Hit, TestingError.TestingError> =>
+  Effect.gen(function* () {
+    const result = yield* once(program, options, blowsOf(cut, options))
+    if (options.environment !== undefined) {
+      return { result, problems: problemsOf(result, whole, result.again), breaks: false }
+    }
+    // In no environment, what a cancel may have broken is what outlives the program: a fresh run shows it.
+    const fresh = yield* once(program, options, [])
+    const stuck = fresh.end === "Done" ? [] : [`run once more, it ${howOf(fresh)}`, ...fresh.waits]
+    const again = fresh.end === "Done" ? fresh.exit : whole.exit
+    const problems = [...problemsOf(result, whole, again), ...stuck]
+    return { result, problems, breaks: stuck.length > 0 || again?._tag !== whole.exit?._tag }
   })
 
 const uncut: Cut = { step: 0 }
@@ -181,7 +186,7 @@ const uncut: Cut = { step: 0 }
  * @category runners
  * @since 0.1.0
  */
-export const check: Explorer<Exploration> = (program: AnyProgram, options?: AnyOptions) =>
+export const check: Explorer<Settings, Exploration> = (program: AnyProgram, options?: AnyOptions) =>
   Effect.flatMap(exploreAny(program, options), (found) =>
     found.findings.length === 0
       ? Effect.succeed(found)
