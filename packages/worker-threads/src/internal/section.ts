@@ -43,7 +43,7 @@ interface Job {
   readonly context: AsyncResource
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly graceMillis: number
-  /** Whose the locks are that it asks for, since it began. */
+  /** To which the locks belong that it asks for; there since it began. */
   locks?: Registry.Section
   state:
     | { readonly _tag: "Waiting"; readonly resume: Resume }
