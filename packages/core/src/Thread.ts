@@ -180,6 +180,9 @@ export const interruptFork = <A, E>(
  *
  * Fails with `SelfJoin` when a thread would shut down itself or one of its ancestors, and with `InvalidEscalation`.
  *
+ * *Gotchas*: the report says where the thread was when it had outlasted a rung. To find that out, the next one waits for
+ * a fifth of a second at most, and for one second before the thread is killed or abandoned.
+ *
  * *Cancellation*: what was asked stays asked; nobody climbs on. The thread still ends with its scope.
  *
  * @category stopping
