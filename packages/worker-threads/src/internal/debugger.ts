@@ -12,7 +12,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Attachment } from "./attachment.ts"
-import type { Problem } from "./inspectorProblem.ts"
+import { problem, type Problem } from "./inspectorProblem.ts"
 
 /** A frame of the stack, the innermost first; lines and columns from 1. */
 export interface Frame {
@@ -39,6 +39,9 @@ export interface Verdict<A> {
 /** How long all of it may take; a worker in native code looks at nothing until that returns. */
 const limit = "5 seconds"
 
+/** Why there was no halt within that: a worker that is idle answers at once. */
+export const deaf = "what runs does not look at requests to halt"
+
 /** The worker knows no other. */
 const realClock = Context.get(Context.empty(), Clock.Clock)
 
@@ -49,7 +52,7 @@ export const wait = (millis: number): Effect.Effect<void> =>
 /**
  * Halts the worker and asks what is to follow; none when no JavaScript ran within `patience`. On a machine that has more
  * to run than it can, it takes its time until a thread that loops gets to see the request. It fails when the worker is
- * gone, and no timer of it is left then.
+ * gone, and no timer of it is left then; and when it does not answer.
  */
 export const halt = <A>(
   attachment: Attachment,
@@ -63,8 +66,7 @@ export const halt = <A>(
     ).pipe(
       // Not waited for: a worker in native code answers when that returns.
       Effect.ensuring(Effect.sync(() => attachment.send("Debugger.disable"))),
-      Effect.timeoutOption(limit),
-      Effect.map(Option.flatten),
+      Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(problem(deaf)) }),
       Effect.provideService(Clock.Clock, realClock)
     )
   )

@@ -94,7 +94,7 @@ const judge = (
 
 const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"
-const passing = [noFiber, goesOn, otherTasks, uninterruptible, inSection, masked]
+const passing = [noFiber, goesOn, otherTasks, uninterruptible, inSection, masked, Debugger.deaf]
 
 /** The function of Effect that starts the fibers of a concurrent `forEach`, and has them in `fibers`. */
 const startsMany = "go"
