@@ -10,7 +10,6 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
-import * as Inspectable from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
@@ -94,7 +93,7 @@ export interface NodeGroup extends Watched {
   readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void
 }
 
-export class ThreadNode<out A = unknown, out E = unknown> extends Inspectable.Class implements Watched {
+export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   readonly "~@quiesce/core/Thread": typeof TypeId = TypeId
   readonly id: number = lastId++
   readonly label: string | undefined
@@ -147,7 +146,6 @@ export class ThreadNode<out A = unknown, out E = unknown> extends Inspectable.Cl
   private controller: AbortController | undefined = undefined
 
   constructor(parent: ThreadNode | undefined, clock: Clock.Clock, escalation: Escalation, label: string | undefined) {
-    super()
     this.parentNode = parent
     this.clock = clock
     this.spawnedAt = clock.currentTimeMillisUnsafe()
@@ -156,7 +154,7 @@ export class ThreadNode<out A = unknown, out E = unknown> extends Inspectable.Cl
     this.flags = parent?.flags
   }
 
-  /** What is printed of it; all of it would be the whole tree. */
+  /** What is written of it; all of it would be the whole tree. */
   toJSON(): unknown {
     return { _id: "Thread", id: this.id, name: this.name, state: this.state._tag }
   }
