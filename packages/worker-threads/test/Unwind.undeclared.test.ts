@@ -73,7 +73,7 @@ describe("unwindUndeclared", () => {
     const next = await harness.started({ hog: "gated", declared: false })
     expect(await harness.unwindUndeclared(next, true)).toEqual({
       _tag: "Refused",
-      why: "the task has ended, and another is in its place"
+      why: "the task has ended"
     })
     harness.openGate(next)
     expect((await harness.answer("Ended", next)).value).toBe(42)

@@ -85,7 +85,7 @@ const judge = (
       const inside = loops.filter((loop) => halt.frames.indexOf(loop) < halt.frames.indexOf(frame)).length
       yield* halt.evaluate(frame, `void ${watch}?.sawStarted(${startedFibers}, ${inside})`)
     }
-    if (isOver()) return refused("the task has ended, and another is in its place")
+    if (isOver()) return refused("the task has ended")
     const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
     return why === null
       ? { value: { _tag: "Unwound" }, end: true }
