@@ -20,6 +20,7 @@ import type * as Fiber from "effect/Fiber"
 import type { PortScheduler } from "./portScheduler.ts"
 import * as Registry from "./sharedRegistry.ts"
 import * as Word from "./sectionWord.ts"
+import * as ToolkitFolders from "./toolkitFolders.ts"
 import * as Turns from "./turns.ts"
 
 /** Where the host finds the watch of a worker, from any frame of a halted stack. */
@@ -80,7 +81,9 @@ export const install = (options: Options): Watch => (globals[key] = new Watch(op
 
 export class Watch {
   private readonly options: Options
-  private readonly problem: string | undefined = trial() ?? Turns.install()
+  private readonly found = ToolkitFolders.find()
+  /** Why nothing may be ended in this worker. */
+  private readonly problem: string | undefined = this.found.problem ?? trial() ?? Turns.install()
   /** Empty, but between `look` and `verdict`. */
   private stack: Stack = emptyStack()
   /** Ended, and not repaired yet. */
@@ -101,12 +104,12 @@ export class Watch {
   // Called by the host while the worker is halted. They call nothing of the user's.
 
   /**
-   * Begins a look, whatever an earlier one has come to. Gives where the modules of this toolkit are; nothing where they
-   * are in one file with others.
+   * Begins a look, whatever an earlier one has come to. Returns the folders of this toolkit's code, or a text that says why
+   * nothing may be ended.
    */
-  look(): ReadonlyArray<string> {
+  look(): ReadonlyArray<string> | string {
     this.stack = emptyStack()
-    return folders
+    return this.problem ?? this.found.folders ?? []
   }
 
   /**
@@ -193,14 +196,6 @@ const whenEnded = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>, f: () =
     })
   }
 }
-
-/** Where the modules of this toolkit are. */
-const foldersOf = (url: string): ReadonlyArray<string> =>
-  /\/internal\/stalledFiber\.[jt]s$/.test(url)
-    ? [new URL("..", url), new URL(".", import.meta.resolve("@quiesce/core/Thread"))].map(String)
-    : []
-
-const folders = foldersOf(import.meta.url)
 
 /** Whether the internals are as expected: of a fiber in its run loop, and of the same one suspended. */
 const trial = (): string | undefined => {

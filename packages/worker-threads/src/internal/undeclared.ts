@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Attachment } from "./attachment.ts"
 import * as Debugger from "./debugger.ts"
+import * as HandlerCall from "./handlerCall.ts"
 import type { Problem } from "./inspectorProblem.ts"
 import { inSection, key, otherTasks, uninterruptible } from "./stalledFiber.ts"
 import * as Turns from "./turns.ts"
@@ -70,12 +71,12 @@ const judge = (
   Effect.gen(function* () {
     const top = halt.frames[0]
     if (top === undefined) return refused(noFiber)
-    const folders = strings(yield* halt.evaluate(top, `${watch}?.look()`))
+    const told = yield* halt.evaluate(top, ofWatch("look()"))
+    const folders = foldersIn(told)
+    // Without the folders each frame of this toolkit would pass for user code.
+    if (folders === undefined) return refused(whyOf(told))
     const loops = halt.frames.filter(isLoop)
-    if (loops[0] === undefined) {
-      const isBundled = folders.length === 0 && halt.frames.some(({ name }) => name === loopName)
-      return refused(isBundled ? bundled : noFiber)
-    }
+    if (loops[0] === undefined) return refused(noFiber)
     const library = libraryOf(loops[0])
     if (!runsUserCode(halt.frames, loops[0], library, folders)) return refused(goesOn)
     for (const frame of loops) {
@@ -86,11 +87,18 @@ const judge = (
       yield* halt.evaluate(frame, `void ${watch}?.sawStarted(${startedFibers}, ${inside})`)
     }
     if (isOver()) return refused("the task has ended")
-    const why = yield* halt.evaluate(top, `${watch} === undefined ? "it was not prepared" : ${watch}.verdict(${task})`)
-    return why === null
-      ? { value: { _tag: "Unwound" }, end: true }
-      : refused(typeof why === "string" ? why : "it could not be looked at")
+    const why = yield* halt.evaluate(top, ofWatch(`verdict(${task})`))
+    return why === null ? { value: { _tag: "Unwound" }, end: true } : refused(whyOf(why))
   })
+
+/** A call of a method of the watch, or a text that says why there is none. */
+const ofWatch = (call: string): string => `${watch} === undefined ? "it was not prepared" : ${watch}.${call}`
+
+/** What the worker tells of itself: its folders; undefined where it has told none. */
+const foldersIn = (told: unknown): ReadonlyArray<string> | undefined =>
+  Array.isArray(told) && told.length > 0 && told.every((one) => typeof one === "string") ? told : undefined
+
+const whyOf = (told: unknown): string => (typeof told === "string" ? told : "it could not be looked at")
 
 const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"
@@ -121,17 +129,10 @@ const refused = (why: string): Debugger.Verdict<Outcome> => ({ value: { _tag: "R
 /** The folder of Effect's modules. */
 const libraryOf = (loop: Debugger.Frame): string => loop.url.replace(loopModule, "")
 
-/** Where the toolkit is in one file with others, Effect may be, too: then there is no such module. */
-const bundled =
-  "its code is in one file with Effect's, so that the two can't be told apart. Keep effect out of the worker's bundle, or put what may take long into Blocking.interruptible"
-
-/** What the worker tells of itself. */
-const strings = (told: unknown): ReadonlyArray<string> =>
-  Array.isArray(told) ? told.filter((one) => typeof one === "string") : []
-
 /**
- * Neither Effect nor this toolkit, whose modules are in `folders`, may be ended in the middle of a step: it may have taken
- * a finalizer off its stack, or told some of those who wait and not yet the others.
+ * Neither Effect nor this toolkit, whose code is in `folders`, may be ended in the middle of a step: it may have taken a
+ * finalizer off its stack, or told some of those who wait and not yet the others. A step that calls a handler is no such
+ * step.
  */
 const runsUserCode = (
   frames: ReadonlyArray<Debugger.Frame>,
@@ -139,21 +140,10 @@ const runsUserCode = (
   library: string,
   folders: ReadonlyArray<string>
 ): boolean => {
-  const inside = frames.slice(0, frames.indexOf(loop)).filter((frame) => !leadsToHandler(frame, folders))
-  if (inside.some(({ url }) => folders.some((folder) => url.startsWith(folder)))) return false
+  const isToolkit = ({ url }: Debugger.Frame): boolean => folders.some((folder) => url.startsWith(folder))
+  const inLoop = frames.slice(0, frames.indexOf(loop))
+  const call = inLoop.findLastIndex((frame) => frame.name === HandlerCall.frameName && isToolkit(frame))
+  const inside = call < 0 ? inLoop : inLoop.slice(0, call)
+  if (inside.some(isToolkit)) return false
   return inside.some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
-}
-
-/** The functions by which a task calls its handler: when that has given its Effect, nothing is left for them to do. */
-const handlerCallers = [
-  "internal/workerRuntime run",
-  "internal/workerTask handle",
-  "internal/workerTask body",
-  "internal/workerTask start",
-  "internal/directSpawn "
-]
-
-const leadsToHandler = ({ name, url }: Debugger.Frame, folders: ReadonlyArray<string>): boolean => {
-  const folder = folders.find((one) => url.startsWith(one))
-  return folder !== undefined && handlerCallers.includes(`${url.slice(folder.length).replace(/\.[jt]s$/, "")} ${name}`)
 }

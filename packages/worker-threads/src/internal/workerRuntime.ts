@@ -24,6 +24,7 @@ import type * as Scope from "effect/Scope"
 import * as Codec from "./codec.ts"
 import * as ControlBlock from "./controlBlock.ts"
 import * as CurrentTask from "./currentTask.ts"
+import { callHandler } from "./handlerCall.ts"
 import { mirrorLeases } from "./leaseMirror.ts"
 import { Lingering } from "./lingering.ts"
 import * as Lineage from "./lineage.ts"
@@ -104,7 +105,9 @@ export const entriesOf =
         codec: Codec.of(rpc),
         // The shape of what a handler is called with is Effect's; what pools have no use for is empty.
         run: (payload, { id }) =>
-          Rpc.unwrap(found.handler(payload, { rpc, client, headers, requestId: requestId(id) })) as ReturnType<Run>,
+          Rpc.unwrap(
+            callHandler(found.handler, payload, { rpc, client, headers, requestId: requestId(id) })
+          ) as ReturnType<Run>,
         context: Context.merge(found.context, context)
       })
     }
