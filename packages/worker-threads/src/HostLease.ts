@@ -15,8 +15,8 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Codec from "./internal/codec.ts"
-import * as CurrentTask from "./internal/currentTask.ts"
+import * as Codec from "./internal/wire/codec.ts"
+import * as CurrentTask from "./internal/wire/currentTask.ts"
 import * as WorkerError from "./WorkerError.ts"
 
 const TypeId = "~@quiesce/worker-threads/HostLease"

@@ -12,8 +12,8 @@
 import * as Layer from "effect/Layer"
 import * as RpcClient from "effect/rpc/RpcClient"
 import * as RpcServer from "effect/rpc/RpcServer"
-import * as RpcClientProtocol from "./internal/rpcClient.ts"
-import * as RpcServerProtocol from "./internal/rpcServer.ts"
+import * as RpcClientProtocol from "./internal/rpc/host/client.ts"
+import * as RpcServerProtocol from "./internal/rpc/worker/server.ts"
 import type * as WorkerError from "./WorkerError.ts"
 import type * as WorkerPool from "./WorkerPool.ts"
 

@@ -10,7 +10,7 @@ import * as Signal from "@quiesce/core/Signal"
 import type * as StopToken from "@quiesce/core/StopToken"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { rethrown, Tasks } from "./internal/taskContract.ts"
+import { rethrown, Tasks } from "./internal/plainTask/taskContract.ts"
 import * as WorkerError from "./WorkerError.ts"
 import * as WorkerPool from "./WorkerPool.ts"
 
@@ -27,7 +27,7 @@ export interface TaskContext {
 }
 
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
-const worker = new URL(`./internal/task.worker.${extension}`, import.meta.url)
+const worker = new URL(`./internal/plainTask/task.worker.${extension}`, import.meta.url)
 
 /** Its scope is that of the process, which it does not keep alive. */
 const makePool = Effect.suspend(() =>

@@ -11,8 +11,8 @@ import * as Layer from "effect/Layer"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Scope from "effect/Scope"
-import { handshakeOf } from "./internal/message.ts"
-import * as WorkerRuntime from "./internal/workerRuntime.ts"
+import { handshakeOf } from "./internal/wire/message.ts"
+import * as WorkerRuntime from "./internal/worker/workerRuntime.ts"
 import * as WorkerError from "./WorkerError.ts"
 
 /**

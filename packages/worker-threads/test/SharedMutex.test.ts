@@ -169,7 +169,7 @@ const internal = (name: string): Promise<unknown> => {
 
 describe("what was cut short", () => {
   it("a section that is ended by force leaves nothing locked, but what was held before it", async () => {
-    const { abandon, askedInSection, beginSection } = (await internal("sharedRegistry")) as {
+    const { abandon, askedInSection, beginSection } = (await internal("locks/registry")) as {
       readonly beginSection: (isRunning: () => boolean) => object
       readonly askedInSection: (section: object) => ReadonlyArray<object>
       readonly abandon: (entries: ReadonlyArray<object>) => void
@@ -191,13 +191,13 @@ describe("what was cut short", () => {
   })
 
   it("a thread that dies between its release and the wake-up leaves nobody asleep", async () => {
-    const { open } = (await internal("sharedRegistry")) as {
+    const { open } = (await internal("locks/registry")) as {
       readonly open: (buffer: SharedArrayBuffer) => object
     }
-    const memory = (await internal("sharedMemory")) as {
+    const memory = (await internal("locks/memory")) as {
       readonly commit: (memory: object, name: string, step: (state: Int32Array) => void) => void
     }
-    const { release } = (await internal("sharedState")) as {
+    const { release } = (await internal("locks/state")) as {
       readonly release: (state: Int32Array, id: number, strict: boolean, woken: Array<number>) => void
     }
     const mutex = SharedMutex.makeUnsafe()

@@ -1,6 +1,6 @@
 import { Effect, Exit, Fiber, Scheduler } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { PortScheduler } from "../src/internal/portScheduler.ts"
+import { PortScheduler } from "../src/internal/scheduler/portScheduler.ts"
 
 let scheduler: PortScheduler
 beforeAll(() => {

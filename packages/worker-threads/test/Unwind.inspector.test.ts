@@ -5,8 +5,8 @@ import { promisify } from "node:util"
 import { Worker } from "node:worker_threads"
 import { Effect, Exit, Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { capabilities } from "../src/internal/capabilities.ts"
-import * as Inspector from "../src/internal/inspector.ts"
+import { capabilities } from "../src/internal/unwind/host/capabilities.ts"
+import * as Inspector from "../src/internal/inspector/connection.ts"
 import { Harness } from "./fixtures/unwind-harness.ts"
 
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url))

@@ -1,7 +1,7 @@
 import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import * as Unwinder from "../src/internal/unwinder.ts"
+import * as Unwinder from "../src/internal/unwind/host/unwindSection.ts"
 import { Harness } from "./fixtures/unwind-harness.ts"
 import { endless } from "./fixtures/unwind-hogs.ts"
 import { race, repeat } from "./fixtures/unwind-scenarios.ts"

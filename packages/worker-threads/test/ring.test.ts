@@ -1,7 +1,7 @@
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { BadWords } from "../src/internal/plainData.ts"
-import * as Ring from "../src/internal/ring.ts"
+import { BadWords } from "../src/internal/wire/plainData.ts"
+import * as Ring from "../src/internal/wire/ring.ts"
 
 const open = () => {
   const buffer = Ring.make()

@@ -1,0 +1,35 @@
+/**
+ * The flags of this process that its workers are started with. Node refuses to start a worker with a flag that is the
+ * whole process's, such as `--max-old-space-size`; such a flag is in force without being handed on.
+ */
+import type { Worker } from "node:worker_threads"
+import { hasProperty } from "effect/Predicate"
+import { execArgv } from "../unwind/host/capabilities.ts"
+
+/** Without those that were refused so far; it only gets shorter. */
+let inherited: ReadonlyArray<string> = process.execArgv
+
+/** Starts a worker with the flags that it takes. Throws what `start` throws otherwise. */
+export const startWith = (start: (execArgv: Array<string>) => Worker): Worker => {
+  try {
+    return start([...inherited, ...execArgv])
+  } catch (cause) {
+    const rest = without(inherited, refusedBy(cause))
+    if (rest.length === inherited.length) throw cause
+    inherited = rest
+    return startWith(start)
+  }
+}
+
+/** The flags that an error names. */
+const refusedBy = (cause: unknown): ReadonlyArray<string> =>
+  cause instanceof Error && hasProperty(cause, "code") && cause.code === "ERR_WORKER_INVALID_EXEC_ARGV"
+    ? cause.message.replace(/^.*?: /, "").split(", ")
+    : []
+
+const without = (flags: ReadonlyArray<string>, refused: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const isRefused = (flag: string | undefined) => flag !== undefined && refused.includes(flag)
+  // A flag's value may be an argument of its own.
+  const isValueOfRefused = (flag: string, at: number) => !flag.startsWith("-") && isRefused(flags[at - 1])
+  return flags.filter((flag, at) => !isRefused(flag) && !isValueOfRefused(flag, at))
+}

@@ -1,0 +1,70 @@
+/** The options of a pool, checked: what can't be used as given is refused by name, before any worker is started. */
+import { availableParallelism } from "node:os"
+import * as Escalation from "@quiesce/core/Escalation"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { format } from "effect/Formatter"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type { Options } from "../../WorkerPool.ts"
+import * as WorkerError from "../../WorkerError.ts"
+
+export interface Parsed {
+  readonly min: number
+  readonly max: number
+  readonly idleMillis: number
+  readonly concurrency: number
+  readonly startMillis: number
+  readonly bound: number
+  readonly whenFull: "wait" | "fail"
+}
+
+export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.WorkerError> =>
+  Effect.gen(function* () {
+    const { concurrency = 1, queue, escalation, spawn } = options
+    const bound = queue?.bound ?? Infinity
+    const startMillis = millisOf(options.startWithin ?? "30 seconds")
+    if (typeof spawn !== "function") {
+      return yield* invalid("spawn", `${format(spawn)} is no function; give (options) => new Worker(url, options)`)
+    }
+    const size = yield* sizeOf(options.size)
+    if (!(startMillis > 0 && startMillis <= 0x7fffffff)) {
+      const problem = `${format(options.startWithin)} is no time that can be waited; give one such as "30 seconds"`
+      return yield* invalid("startWithin", problem)
+    }
+    if (!isCount(concurrency, 1)) {
+      return yield* invalid("concurrency", `${format(concurrency)} is not a number of tasks, which is at least 1`)
+    }
+    if (bound !== Infinity && !isCount(bound, 0)) {
+      return yield* invalid("queue.bound", `${format(bound)} is not a number of tasks that wait, which is at least 0`)
+    }
+    const steps = escalation === undefined ? undefined : Escalation.steps(escalation)
+    if (steps !== undefined && Result.isFailure(steps)) return yield* invalid("escalation", steps.failure.message)
+    const names = (options.hostLeases ?? []).map(({ name }) => name)
+    const twice = names.find((name, index) => names.indexOf(name) !== index)
+    if (twice !== undefined) return yield* invalid("hostLeases", `"${twice}" has two handlers`)
+    return { ...size, concurrency, startMillis, bound, whenFull: queue?.whenFull ?? "wait" }
+  })
+
+type Size = Pick<Parsed, "min" | "max" | "idleMillis">
+
+const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<Size, WorkerError.WorkerError> => {
+  if (typeof size !== "number" && (typeof size !== "object" || size === null)) {
+    return invalid("size", `${format(size)} is not a number of workers; give one such as 4, or { min: 0, max: 4 }`)
+  }
+  const { min, max, idle } = typeof size === "number" ? { min: size, max: size, idle: undefined } : size
+  const idleMillis = millisOf(idle ?? "10 seconds")
+  if (!isCount(max, 1)) return invalid("size", `${format(max)} is not a number of workers, which is at least 1`)
+  if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${format(min)} is not between 0 and ${max}`)
+  if (!(idleMillis >= 0)) return invalid("size.idle", `${format(idle)} is no time; give one such as "10 seconds"`)
+  return Effect.succeed({ min, max, idleMillis })
+}
+
+/** NaN for what is no time. */
+const millisOf = (time: Duration.Input): number =>
+  Option.match(Duration.fromInput(time), { onNone: () => NaN, onSome: Duration.toMillis })
+
+const isCount = (value: number, least: number): boolean => Number.isInteger(value) && value >= least && value <= 65_536
+
+const invalid = (option: string, problem: string): Effect.Effect<never, WorkerError.WorkerError> =>
+  Effect.fail(WorkerError.make({ _tag: "InvalidOption", option, problem }))

@@ -1,0 +1,279 @@
+/**
+ * The host's side of one task: the controls of its thread, wherever it is on its way.
+ *
+ * Invariants:
+ * 1. The state only moves on: Queued, Running, Ended. A task that ends while it is queued is never sent.
+ * 2. The cell is settled once: by the worker's exit, by the end of the worker, or before anything was sent; after all
+ *    that the host keeps for the task is released.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadError from "@quiesce/core/ThreadError"
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as WorkerError from "../../WorkerError.ts"
+import * as Codec from "../wire/codec.ts"
+import type * as CurrentTask from "../wire/currentTask.ts"
+import { HostKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
+import type { EncodedExit, ToHost } from "../wire/message.ts"
+import { messageOf } from "../wire/errorText.ts"
+import type { WorkerHandle } from "./workerHandle.ts"
+
+/** Where a task is. */
+type State =
+  | { readonly _tag: "Queued"; readonly leaveQueue: () => void }
+  | { readonly _tag: "Running"; readonly worker: WorkerHandle; readonly slot: number }
+  | { readonly _tag: "Ended" }
+
+const ended: State = { _tag: "Ended" }
+const unqueued: State = { _tag: "Queued", leaveQueue: () => {} }
+const none: ReadonlyArray<never> = []
+
+/** A lease that the worker holds. */
+interface Mirrored {
+  readonly name: string
+  readonly end: ReturnType<ThreadAdapter.Cell<unknown, unknown>["enter"]>
+}
+
+let lastRaise = 0
+
+export class RemoteTask implements ThreadAdapter.Controls {
+  /** By which its worker knows it; there is none before it has one. */
+  id = 0
+  readonly codec: Codec.TaskCodec
+  /** The encoded payload; let go of when it has been sent. */
+  payload: unknown
+  transfers: ReadonlyArray<unknown>
+  readonly deadline: number
+  readonly cell: ThreadAdapter.Cell<unknown, unknown>
+  /** Told of each chunk of a stream. */
+  onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
+  private state: State = unqueued
+  private credits = 0
+  private stopReason: CancelReason.CancelReason | undefined = undefined
+  private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
+  /** Errors that were raised while it waited for a worker. */
+  private unsent: Map<number, unknown> | undefined = undefined
+  private leases: Map<number, Mirrored> | undefined = undefined
+  private readonly hostLeases: HostLeases
+  private readonly above: CurrentTask.Task | undefined
+  private keeper: HostKeeper | undefined = undefined
+
+  constructor(options: {
+    readonly cell: ThreadAdapter.Cell<unknown, unknown>
+    readonly codec: Codec.TaskCodec
+    readonly payload: unknown
+    readonly transfers: ReadonlyArray<unknown>
+    readonly deadline: number
+    readonly hostLeases: HostLeases
+    /** The task that it is started by, where that runs in a worker itself. */
+    readonly above: CurrentTask.Task | undefined
+  }) {
+    this.cell = options.cell
+    this.codec = options.codec
+    this.payload = options.payload
+    this.transfers = options.transfers
+    this.deadline = options.deadline
+    this.hostLeases = options.hostLeases
+    this.above = options.above
+  }
+
+  // ---- Its way ----
+
+  queued(leaveQueue: () => void): void {
+    this.state = { _tag: "Queued", leaveQueue }
+  }
+
+  /** Sends the task to a worker that has a slot for it. */
+  sendTo(worker: WorkerHandle, slot: number): void {
+    this.state = { _tag: "Running", worker, slot }
+    try {
+      worker.start(this, slot)
+    } catch (cause) {
+      const problem = messageOf(cause)
+      this.fail(WorkerError.make({ _tag: "NotSendable", task: this.codec.name, problem }))
+      return
+    }
+    this.payload = undefined
+    this.transfers = none
+    if (this.credits > 0) worker.tell({ _tag: "Pull", id: this.id, count: this.credits })
+    if (this.stopReason !== undefined) worker.stop(this.id, slot, this.stopReason)
+    if (this.unsent === undefined) return
+    for (const [raise, error] of this.unsent)
+      worker.tell({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
+    this.unsent = undefined
+  }
+
+  /** Lets its stream send more chunks. */
+  pull(count: number): void {
+    if (this.state._tag === "Running") this.state.worker.tell({ _tag: "Pull", id: this.id, count })
+    else this.credits += count
+  }
+
+  /** The elements in a chunk; fails with what does not fit the contract. */
+  decodeChunk(values: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, WorkerError.WorkerError> {
+    const { element, name } = this.codec
+    if (element === undefined) return Effect.succeed(values)
+    return Effect.mapError(Effect.forEach(values, element.decode), (problem) =>
+      WorkerError.make({ _tag: "BadReply", task: name, problem })
+    )
+  }
+
+  /** What the worker says of this task. */
+  take(message: Extract<ToHost, { readonly id: number }>): void {
+    switch (message._tag) {
+      case "Exit":
+        return this.exited(message.exit)
+      case "Chunk":
+        return this.onChunk?.(message.values)
+      case "Held":
+        ;(this.leases ??= new Map()).set(message.lease, {
+          name: message.name,
+          end: this.cell.enter(message.name)
+        })
+        return
+      case "Gone":
+        this.leases?.get(message.lease)?.end(message.fate, message.error)
+        this.leases?.delete(message.lease)
+        return
+      case "Acquire":
+      case "Release":
+        return this.keeperOf()?.take(message)
+    }
+  }
+
+  raised(raise: number, delivered: boolean): void {
+    this.raises?.get(raise)?.(delivered)
+    this.raises?.delete(raise)
+  }
+
+  /** It has ended with this value. */
+  succeeded(encoded: unknown): void {
+    const decoded = this.codec.success.decode(encoded)
+    if (Codec.isDone(decoded)) this.settle(decoded)
+    else this.exitedWith(Effect.map(decoded, Exit.succeed))
+  }
+
+  private exited(encoded: EncodedExit): void {
+    this.exitedWith(Codec.exitFromWire(this.codec, encoded))
+  }
+
+  private exitedWith(decoding: Effect.Effect<Exit.Exit<unknown, unknown>, Codec.Problem>): void {
+    const now = Codec.immediate(decoding)
+    if (now !== undefined) return this.settle(now)
+    Effect.runFork(decoding).addObserver((exit) => {
+      if (Exit.isSuccess(exit)) return this.settle(exit.value)
+      const problem = messageOf(Cause.squash(exit.cause))
+      this.fail(WorkerError.make({ _tag: "BadReply", task: this.codec.name, problem }))
+    })
+  }
+
+  /** The worker has ended under it, or was killed for it. */
+  lost(killed: CancelReason.CancelReason | undefined, error: WorkerError.WorkerError): void {
+    // What the host keeps is not lost: it is released before the cell is settled.
+    const lost = Array.from(this.leases?.values() ?? [], (lease) => lease.name).toReversed()
+    const { name } = this.cell
+    const defect =
+      killed === undefined
+        ? ThreadError.make({ _tag: "Crashed", thread: name, problem: error.message })
+        : ThreadError.make({ _tag: "Killed", thread: name, lost })
+    const interrupts = killed === undefined ? Cause.fail(error) : CancelReason.toCause(killed)
+    this.settle(Exit.failCause(Cause.combine(interrupts, Cause.die(defect))))
+  }
+
+  fail(error: WorkerError.WorkerError): void {
+    this.settle(Exit.fail(error))
+  }
+
+  private settle(exit: Exit.Exit<unknown, unknown>): void {
+    const { state } = this
+    if (state._tag === "Ended") return
+    this.state = ended
+    if (state._tag === "Queued") state.leaveQueue()
+    if (state._tag === "Running") state.worker.taskEnded(this, state.slot)
+    const { keeper } = this
+    if (keeper === undefined || keeper.isEmpty) this.cell.settle(exit)
+    else {
+      Effect.runFork(keeper.close(exit)).addObserver((closed) => {
+        const failures = Exit.isSuccess(closed) ? closed.value : closed.cause
+        if (failures.reasons.length === 0) return this.cell.settle(exit)
+        this.cell.settle(Exit.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, failures) : failures))
+      })
+    }
+    if (this.raises !== undefined) for (const answer of this.raises.values()) answer(false)
+  }
+
+  /** Made for the first lease that a worker asks for. */
+  private keeperOf(): HostKeeper | undefined {
+    if (this.state._tag !== "Running") return undefined
+    const { worker } = this.state
+    return (this.keeper ??= new HostKeeper(
+      this.hostLeases,
+      this.above?.broker,
+      this.id,
+      this.cell.enter.bind(this.cell),
+      (message, transfers) => worker.post(message, transfers ?? [])
+    ))
+  }
+
+  // ---- Controls ----
+
+  requestStop(reason: CancelReason.CancelReason): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.stopReason = reason
+      if (this.state._tag === "Running") this.state.worker.stop(this.id, this.state.slot, reason)
+    })
+  }
+
+  requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (this.state._tag === "Running") this.state.worker.interrupt(this.id, this.state.slot, reason)
+      else this.settle(Exit.failCause(CancelReason.toCause(reason)))
+    })
+  }
+
+  raise(error: unknown): Effect.Effect<boolean> {
+    return Effect.callback((resume) => {
+      if (this.state._tag === "Ended") return resume(Effect.succeed(false))
+      const raise = ++lastRaise
+      const answers = (this.raises ??= new Map<number, (delivered: boolean) => void>())
+      answers.set(raise, (delivered) => resume(Effect.succeed(delivered)))
+      if (this.state._tag === "Running")
+        this.state.worker.tell({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
+      else (this.unsent ??= new Map<number, unknown>()).set(raise, error)
+      return Effect.sync(() => {
+        answers.delete(raise)
+        if (this.unsent?.delete(raise) !== true && this.state._tag === "Running")
+          this.state.worker.tell({ _tag: "Withdraw", raise })
+      })
+    })
+  }
+
+  get unwind(): Option.Option<Effect.Effect<UnwindOutcome>> {
+    if (this.state._tag !== "Running") return Option.none()
+    const { worker } = this.state
+    return Option.map(worker.unwinder, (unwind) => unwind(this.id))
+  }
+
+  get kill(): Option.Option<(reason: CancelReason.CancelReason) => Effect.Effect<void>> {
+    return Option.some((reason) =>
+      Effect.suspend(() => (this.state._tag === "Running" ? this.state.worker.kill(this, reason) : Effect.void))
+    )
+  }
+
+  get locate(): Effect.Effect<Option.Option<string>> {
+    return Effect.suspend(() => (this.state._tag === "Running" ? this.state.worker.locate : Effect.succeedNone))
+  }
+}
+
+/** An instance of a Schema's class crosses by that Schema, any other error by its name and message. */
+const encodeError = (error: unknown): unknown => {
+  const maker: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
+  const schema = Schema.isSchema(maker) ? (maker as unknown as Schema.Codec<unknown, unknown>) : Schema.Defect()
+  const encoded = Schema.encodeUnknownExit(schema)(error)
+  return Exit.isSuccess(encoded) ? encoded.value : messageOf(error)
+}

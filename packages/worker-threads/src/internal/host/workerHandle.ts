@@ -1,0 +1,374 @@
+/**
+ * One worker thread on the host: its ports, its slots, what runs on it, and its end.
+ *
+ * Invariants:
+ * 1. A slot is free, or belongs to one task in `tasks`. The control block's row of a slot is cleared before its next
+ *    task is sent.
+ * 2. When the worker is gone, for whatever cause, `tasks` is emptied by telling each; then `gone` is called, once.
+ * 3. Nothing of it is left then: no listener, no port, no timer, no inspector session, no thread below it.
+ * 4. Once it is known that the worker will end, it is given no task. What it had sent until its end counts.
+ */
+import { MessageChannel, receiveMessageOnPort, type MessagePort, Worker, type WorkerOptions } from "node:worker_threads"
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as WorkerError from "../../WorkerError.ts"
+import * as Codec from "../wire/codec.ts"
+import * as ControlBlock from "../wire/controlBlock.ts"
+import { call, decodeToHost, handshakeKey, type Handshake, type ToHost, type ToWorker } from "../wire/message.ts"
+import type { Capabilities } from "../unwind/host/capabilities.ts"
+import { startWith } from "./inheritedFlags.ts"
+import { Descendants } from "../locks/threadDeaths.ts"
+import { Outbox } from "../wire/outbox.ts"
+import type { Parsed } from "./poolOptions.ts"
+import { Reach } from "../unwind/host/workerInspector.ts"
+import type { RemoteTask } from "./remoteTask.ts"
+import { SlotTable } from "../wire/slotTable.ts"
+import { TaskRings } from "./taskRings.ts"
+import { Termination } from "./termination.ts"
+import { messageOf, traceOf } from "../wire/errorText.ts"
+import { guess, type State } from "./workerState.ts"
+
+/** For how long a worker may take to end by itself, and then to be ended. */
+const closeMillis = 2000
+
+/** What the pool hears of its worker. */
+export interface Listener {
+  readonly ready: (worker: WorkerHandle) => void
+  /** A task has ended, and its slot is free. */
+  readonly idle: (worker: WorkerHandle) => void
+  /** `error` is what was wrong; undefined when it was closed or killed. */
+  readonly gone: (worker: WorkerHandle, error: WorkerError.WorkerError | undefined) => void
+}
+
+export class WorkerHandle {
+  readonly tasks: SlotTable<RemoteTask>
+  readonly worker: Worker
+  /** Kept, as the worker forgets it at its end. */
+  private readonly threads: Descendants
+  private readonly port: MessagePort
+  private readonly control: ControlBlock.ControlBlock
+  private readonly outbox: Outbox<ToWorker>
+  private readonly rings: TaskRings
+  private readonly listener: Listener
+  private readonly slots: Array<number>
+  private state: State
+  wasReady = false
+  /** Whether it was ever given a task. */
+  wasUsed = false
+  private problem: string | undefined = undefined
+  /** None where the inspector is not to be had. */
+  private readonly reach: Option.Option<Reach>
+  private readonly termination: Termination
+  private goneObservers: Array<() => void> = []
+
+  constructor(
+    spawn: (options: WorkerOptions) => Worker,
+    { concurrency, startMillis }: Parsed,
+    names: ReadonlyArray<string>,
+    capabilities: Capabilities,
+    listener: Listener
+  ) {
+    const { port1, port2 } = new MessageChannel()
+    this.port = port1
+    this.listener = listener
+    this.tasks = new SlotTable(concurrency)
+    this.slots = Array.from({ length: concurrency }, (_, index) => concurrency - 1 - index)
+    this.control = ControlBlock.make(concurrency)
+    this.reach = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
+    this.rings = new TaskRings(names, port1, {
+      ended: (id, value) => this.tasks.get(id)?.succeeded(value),
+      broke: (problem) => this.broke(problem)
+    })
+    // The port type of Node and that of the message are one.
+    const given = { ...this.rings.memory, names, capabilities, control: this.control.buffer, port: port2 }
+    const handshake = given as unknown as Handshake
+    try {
+      const workerData = { [handshakeKey]: handshake }
+      this.worker = checked(startWith((execArgv) => spawn({ workerData, transferList: [port2], execArgv })))
+      if (Option.isSome(this.reach)) this.reach.value.open(this.worker)
+    } catch (cause) {
+      if (Option.isSome(this.reach)) this.reach.value.over()
+      port1.close()
+      throw cause
+    }
+    this.termination = new Termination(this.worker, this.hangUp)
+    this.outbox = new Outbox<ToWorker>(port1)
+    this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
+    this.threads = new Descendants(this.worker.threadId)
+    const impatient = () => this.broke(`it was not ready within ${startMillis} ms`)
+    this.state = { _tag: "Starting", patience: setTimeout(impatient, startMillis) }
+    this.listen()
+  }
+
+  private listen(): void {
+    this.port.on("message", this.onMessage)
+    this.port.on("messageerror", this.onUnreadable)
+    this.port.on("close", this.onPortClosed)
+    this.worker.on("error", this.onError)
+    this.worker.on("messageerror", this.onError)
+    this.worker.on("exit", this.onExit)
+    this.port.unref()
+  }
+
+  get isReady(): boolean {
+    return this.state._tag === "Ready"
+  }
+
+  get isStarting(): boolean {
+    return this.state._tag === "Starting" || this.state._tag === "Attaching"
+  }
+
+  get isGone(): boolean {
+    return this.state._tag === "Gone"
+  }
+
+  /** The number of tasks that it could take. */
+  get free(): number {
+    return this.isReady ? this.slots.length : 0
+  }
+
+  // ---- To the worker ----
+
+  /** Sends a task to a free slot. Throws when its payload can't be cloned; then the slot is to be freed. */
+  run(task: RemoteTask): void {
+    const slot = this.slots.pop()!
+    task.id = this.tasks.nextId(slot)
+    this.tasks.add(task)
+    this.wasUsed = true
+    // While a task runs, the process has something to wait for.
+    if (this.tasks.size === 1) this.worker.ref()
+    ControlBlock.reset(this.control, slot, task.deadline)
+    task.sendTo(this, slot)
+  }
+
+  start(task: RemoteTask, slot: number): void {
+    const { id, payload, transfers } = task
+    const [name, label] = [task.codec.name, task.cell.name]
+    if (transfers.length === 0 && label === name && this.rings.start(id, slot, name, payload)) return
+    const message = { _tag: "Start", id, slot, task: name, name: label, payload } as const
+    if (transfers.length > 0) this.outbox.putNow(message, transfers)
+    else this.outbox.put(message)
+  }
+
+  stop(id: number, slot: number, reason: CancelReason.CancelReason): void {
+    ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag)
+    this.outbox.putNow({ _tag: "Stop", id, reason: Codec.reasonToWire(reason) })
+  }
+
+  interrupt(id: number, slot: number, reason: CancelReason.CancelReason): void {
+    ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag | ControlBlock.interruptFlag)
+    this.outbox.putNow({ _tag: "Interrupt", id, reason: Codec.reasonToWire(reason) })
+    if (Option.isSome(this.reach)) this.reach.value.interruptSection(id)
+  }
+
+  /** Sends what has no hurry. */
+  tell(message: ToWorker): void {
+    this.outbox.put(message)
+  }
+
+  /** Throws when it can't be cloned. */
+  post(message: ToWorker, transfers: ReadonlyArray<unknown>): void {
+    this.outbox.putNow(message, transfers)
+  }
+
+  get unwinder(): Option.Option<(id: number) => Effect.Effect<UnwindOutcome>> {
+    return Option.map(this.reach, (reach) => (id) => reach.unwind(id))
+  }
+
+  get locate(): Effect.Effect<Option.Option<string>> {
+    return Option.match(this.reach, { onNone: () => Effect.succeedNone, onSome: (reach) => reach.locate })
+  }
+
+  /** Terminates the OS thread for one of its tasks; what else runs on it ends as crashed. */
+  kill(task: RemoteTask, reason: CancelReason.CancelReason): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (this.state._tag === "Gone" || this.state._tag === "Doomed") return
+      if (this.state._tag === "Killed") return void this.state.reasons.set(task, reason)
+      this.leave({ _tag: "Killed", reasons: new Map([[task, reason]]) })
+      this.termination.begin()
+    })
+  }
+
+  private readonly hangUp = (): void => {
+    if (Option.isSome(this.reach)) this.reach.value.close()
+  }
+
+  /** Asks the worker to end by itself and, if it does not in time, ends it by force. Completes when it is gone. */
+  get end(): Effect.Effect<void> {
+    const asked = Effect.suspend(() => {
+      this.worker.ref()
+      if (this.state._tag === "Starting" || this.state._tag === "Attaching" || this.state._tag === "Ready") {
+        this.leave({ _tag: "Closing" })
+        // What was to end the last task may still be under way.
+        if (this.tasks.size === 0) this.hangUp()
+        this.outbox.putNow({ _tag: "Close" })
+      }
+      return this.whenGone
+    })
+    return Effect.flatMap(Effect.timeoutOption(asked, closeMillis), (ended) => {
+      if (Option.isSome(ended)) return Effect.void
+      this.termination.begin()
+      // Native code can't be ended: then the process goes on without waiting for it.
+      return Effect.asVoid(Effect.timeoutOption(this.whenGone, closeMillis))
+    })
+  }
+
+  private get whenGone(): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      if (this.state._tag === "Gone") return resume(Effect.void)
+      this.goneObservers.push(() => resume(Effect.void))
+    })
+  }
+
+  /** Goes on to a state in which it takes no task. */
+  private leave(state: State): void {
+    if (this.state._tag === "Starting") clearTimeout(this.state.patience)
+    this.state = state
+  }
+
+  /** A task has ended; its slot is free. */
+  taskEnded(task: RemoteTask, slot: number): void {
+    if (!this.tasks.delete(task)) return
+    if (Option.isSome(this.reach)) this.reach.value.ended(task.id)
+    this.slots.push(slot)
+    if (this.tasks.size === 0) this.worker.unref()
+    if (this.isReady) this.listener.idle(this)
+  }
+
+  // ---- From the worker ----
+
+  private readonly onMessage = (raw: unknown): void => {
+    if (raw !== call) {
+      const messages = decodeToHost(raw)
+      if (messages === undefined) return this.broke("it sent a message of nobody's protocol")
+      for (const message of messages) this.take(message)
+    }
+    this.rings.read()
+  }
+
+  private readonly onUnreadable = (): void => this.broke("a message of its could not be read")
+
+  /** It is about to end; where it is not, nothing more would be heard of it. */
+  private readonly onPortClosed = (): void => {
+    if (this.state._tag === "Closing") return
+    this.doom()
+    this.termination.beginLate()
+  }
+
+  private take(message: ToHost): void {
+    switch (message._tag) {
+      case "Ready":
+        return this.attach()
+      case "Failed":
+        this.problem = message.problem
+        return
+      case "Born":
+        if (!this.threads.born(message.threadId)) this.broke("it says of a thread that it is its own, which is not")
+        return
+      case "Died":
+        return this.threads.died(message.threadId)
+      case "Raised":
+        for (const task of this.tasks) task.raised(message.raise, message.delivered)
+        return
+      case "Exit":
+      case "Chunk":
+      case "Held":
+      case "Gone":
+      case "Acquire":
+      case "Release":
+        return this.tasks.get(message.id)?.take(message)
+    }
+  }
+
+  private attach(): void {
+    if (this.state._tag !== "Starting") return
+    this.leave({ _tag: "Attaching" })
+    Option.match(this.reach, {
+      onNone: () => this.started(),
+      onSome: (reach) => reach.whenOpen(() => this.started())
+    })
+  }
+
+  private started(): void {
+    // That of a worker that has ended is -1 already before its exit is told.
+    if (this.state._tag !== "Attaching" || this.worker.threadId < 0) return
+    this.state = { _tag: "Ready" }
+    this.wasReady = true
+    this.worker.unref()
+    this.listener.ready(this)
+  }
+
+  readonly unwound = (run: number): void => this.outbox.putNow({ _tag: "Unwound", run })
+
+  readonly repair = (id: number): void => this.outbox.putNow({ _tag: "Repair", id })
+
+  readonly runs = (id: number): boolean => this.tasks.get(id) !== undefined
+
+  private unsendable(message: ToWorker, problem: string): void {
+    if (message._tag !== "Start") return
+    const task = this.tasks.get(message.id)
+    task?.fail(WorkerError.make({ _tag: "NotSendable", task: message.task, problem }))
+  }
+
+  /** What it did makes it unusable. */
+  private broke(problem: string | undefined): void {
+    this.problem ??= problem
+    this.doom()
+    this.termination.begin()
+  }
+
+  private doom(): void {
+    const { _tag } = this.state
+    if (_tag === "Starting" || _tag === "Attaching" || _tag === "Ready") this.leave({ _tag: "Doomed" })
+  }
+
+  /** Nobody has caught it, so the worker ends. */
+  private readonly onError = (error: unknown): void => {
+    this.problem ??= traceOf(error)
+    this.doom()
+  }
+
+  private readonly onExit = (code: number): void => {
+    if (this.state._tag === "Gone") return
+    this.doom()
+    // What it said before its end is still in the port.
+    for (let left = receiveMessageOnPort(this.port); left !== undefined; left = receiveMessageOnPort(this.port)) {
+      this.onMessage(left.message)
+    }
+    this.ended(code)
+  }
+
+  private ended(code: number): void {
+    const { state } = this
+    this.leave({ _tag: "Gone" })
+    this.rings.close()
+    this.unlisten()
+    this.threads.end()
+    const error = WorkerError.make({ _tag: "WorkerExited", code, problem: this.problem ?? guess(state, this.wasReady) })
+    for (const task of Array.from(this.tasks)) {
+      task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error)
+    }
+    this.listener.gone(this, state._tag === "Killed" || state._tag === "Closing" ? undefined : error)
+    for (const observer of this.goneObservers) observer()
+  }
+
+  private unlisten(): void {
+    if (Option.isSome(this.reach)) this.reach.value.over()
+    this.termination.over()
+    this.port.off("message", this.onMessage)
+    this.port.off("messageerror", this.onUnreadable)
+    this.port.off("close", this.onPortClosed)
+    this.port.close()
+    this.worker.off("error", this.onError)
+    this.worker.off("messageerror", this.onError)
+    this.worker.off("exit", this.onExit)
+  }
+}
+
+/** What `spawn` gave, which may be anything. */
+const checked = (worker: unknown): Worker => {
+  if (worker instanceof Worker) return worker
+  throw new TypeError(`spawn gave no Worker but ${messageOf(worker)}; give (options) => new Worker(url, options)`)
+}

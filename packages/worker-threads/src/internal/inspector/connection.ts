@@ -1,0 +1,186 @@
+/**
+ * The host's line to the engine of its workers: V8's inspector, by way of Node's `NodeWorker` domain.
+ *
+ * That domain is the main thread's alone, and knows all workers, however deep. So where the host is a worker itself, its
+ * line goes through the main thread: also while that loops or waits in JavaScript, but not while it is in native code.
+ *
+ * Invariants:
+ * 1. A connection is open while somebody uses or holds it, and no longer: Node waits at exit for whoever is still
+ *    connected. It is opened before the worker that it is for: a new one is told of all workers that there are, one by
+ *    one, and Node may take the whole process down if one of them ends just then.
+ * 2. A worker that nobody asked for is left in the turn in which it is told of, so other workers and their debuggers see
+ *    nothing of us.
+ * 3. A worker is known by its thread id, which the title of its target holds; each use of a worker is told once that
+ *    it is attached, then once that it is gone.
+ */
+import type { Session } from "node:inspector"
+import { isMainThread, type Worker } from "node:worker_threads"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Attachment } from "./attachment.ts"
+import { problem, type Problem } from "./inspectorProblem.ts"
+import { messageOf } from "../wire/errorText.ts"
+
+/** Has a connection open before a worker starts, until the result is called. Throws where there is none to be had. */
+export const hold = (): (() => void) => (current ??= new Connection()).hold()
+
+/**
+ * Attaches to a worker until the scope closes.
+ *
+ * *Cancellation*: what had begun is undone; the connection closes with its last user.
+ */
+export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.acquireRelease(
+      Effect.suspend(() => join(worker.threadId)),
+      (user) => Effect.sync(() => user.leave())
+    ),
+    (user) => awaitAttached(worker, user.attachment)
+  )
+
+const awaitAttached = (worker: Worker, attachment: Attachment): Effect.Effect<Attachment, Problem> =>
+  Effect.callback((resume) => {
+    const exited = () => resume(Effect.fail(problem("The worker ended before it could be attached to")))
+    worker.once("exit", exited)
+    attachment.onAttached(() => {
+      worker.off("exit", exited)
+      resume(Effect.succeed(attachment))
+    })
+    return Effect.sync(() => worker.off("exit", exited))
+  })
+
+interface User {
+  readonly attachment: Attachment
+  readonly leave: () => void
+}
+
+/** The youngest connection; older ones live on for those who use them. */
+let current: Connection | undefined
+
+const join = (threadId: number): Effect.Effect<User, Problem> => {
+  // -1 is the thread id of a worker that has ended.
+  if (threadId < 0) return Effect.fail(problem("The worker has ended"))
+  try {
+    // A connection is told of each worker once, so one that has left this worker is of no use to it.
+    if (current?.isFor(threadId) !== true) current = new Connection()
+    return Effect.succeed(current.join(threadId))
+  } catch (cause) {
+    return Effect.fail(problem(messageOf(cause)))
+  }
+}
+
+class Connection {
+  private readonly session: Session
+  /** Who waits for, or uses, which worker. */
+  private readonly byThread = new Map<number, Attachment>()
+  private readonly bySession = new Map<string, Attachment>()
+  /** Those that nobody has asked for yet, with their sessions. */
+  private readonly newcomers = new Map<number, string>()
+  /** The highest id of those that it was told of. */
+  private newest = 0
+  private holders = 0
+  private state: "Connected" | "Enabled" | "Closed" = "Connected"
+
+  constructor() {
+    // Not imported, as a runtime without an inspector can't load it.
+    const { Session } = process.getBuiltinModule("node:inspector")
+    this.session = new Session()
+    if (isMainThread) this.session.connect()
+    else this.session.connectToMainThread()
+    process.once("exit", this.close)
+    this.session.on("NodeWorker.attachedToWorker", ({ params }) =>
+      this.attached(params.sessionId, params.workerInfo.title)
+    )
+    this.session.on("NodeWorker.detachedFromWorker", ({ params }) => this.detached(params.sessionId))
+    this.session.on("NodeWorker.receivedMessageFromWorker", ({ params }) => {
+      this.bySession.get(params.sessionId)?.receive(params.message)
+    })
+  }
+
+  /** Whether it can attach to a worker: it will be told of it, or was in this turn. */
+  isFor(threadId: number): boolean {
+    return !this.byThread.has(threadId) && (threadId > this.newest || this.newcomers.has(threadId))
+  }
+
+  hold(): () => void {
+    this.holders++
+    this.enable()
+    let isOver = false
+    return () => {
+      if (isOver) return
+      isOver = true
+      this.holders--
+      this.closeIfUnused()
+    }
+  }
+
+  join(threadId: number): User {
+    const attachment = new Attachment(threadId)
+    this.byThread.set(threadId, attachment)
+    const sessionId = this.newcomers.get(threadId)
+    this.newcomers.delete(threadId)
+    if (sessionId !== undefined) this.use(sessionId, attachment)
+    // Tells of the workers that are there at once, so not before it is known who is wanted.
+    this.enable()
+    return { attachment, leave: () => this.leave(attachment) }
+  }
+
+  private enable(): void {
+    if (this.state !== "Connected") return
+    this.state = "Enabled"
+    this.session.post("NodeWorker.enable", { waitForDebuggerOnStart: false })
+  }
+
+  private leave(attachment: Attachment): void {
+    this.byThread.delete(attachment.threadId)
+    const sessionId = attachment.sessionId
+    attachment.gone()
+    if (sessionId !== undefined && this.bySession.delete(sessionId)) this.detach(sessionId)
+    this.closeIfUnused()
+  }
+
+  private detach(sessionId: string): void {
+    if (this.state !== "Closed") this.session.post("NodeWorker.detach", { sessionId })
+  }
+
+  private closeIfUnused(): void {
+    if (this.byThread.size === 0 && this.holders === 0) this.close()
+  }
+
+  private readonly close = (): void => {
+    this.state = "Closed"
+    if (current === this) current = undefined
+    process.off("exit", this.close)
+    this.session.disconnect()
+  }
+
+  private attached(sessionId: string, title: string): void {
+    // Told of in the very moment of its end.
+    if (this.state === "Closed") return
+    const threadId = Number(/^\[worker (\d+)\]/.exec(title)?.[1] ?? NaN)
+    this.newest = Math.max(this.newest, threadId || 0)
+    const attachment = this.byThread.get(threadId)
+    if (attachment !== undefined) return this.use(sessionId, attachment)
+    this.newcomers.set(threadId, sessionId)
+    // Whoever starts it may still be about to ask.
+    setImmediate(() => {
+      if (this.newcomers.delete(threadId)) this.detach(sessionId)
+    }).unref()
+  }
+
+  private use(sessionId: string, attachment: Attachment): void {
+    this.bySession.set(sessionId, attachment)
+    attachment.attach(sessionId, (message, failed) => {
+      this.session.post("NodeWorker.sendMessageToWorker", { sessionId, message }, (error) => {
+        if (error !== null) failed(error.message)
+      })
+    })
+  }
+
+  private detached(sessionId: string): void {
+    const attachment = this.bySession.get(sessionId)
+    this.bySession.delete(sessionId)
+    attachment?.gone()
+    for (const [threadId, newcomer] of this.newcomers) if (newcomer === sessionId) this.newcomers.delete(threadId)
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The worker's side of what the host keeps for one task: asks, and tells when it is not needed any more. It also asks on
+ * behalf of the workers of this worker.
+ *
+ * Invariants:
+ * 1. Each number is asked for once. From a success on, or when asking was cancelled, `Release` is sent once for it and
+ *    its answer is waited for.
+ * 2. After `close` nobody waits: who asks then is refused.
+ * 3. Numbers are this thread's own: what a worker below calls its leases never gets to the host.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import * as WorkerError from "../../WorkerError.ts"
+import * as Codec from "../wire/codec.ts"
+import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
+import type { Outbox } from "../wire/outbox.ts"
+import { messageOf } from "../wire/errorText.ts"
+
+/** How the exit of a scope crosses, of which only the end matters and not the value. */
+export const scopeExit: Codec.TaskCodec = Codec.make("scope", {
+  payload: Schema.Void,
+  success: Schema.Void,
+  error: Schema.Never
+})
+
+let isUntold = false
+
+/** Runs `f`; what it enters in the ledger is not told to the host, which has it in its own. */
+export const untold = <A>(f: () => A): A => {
+  isUntold = true
+  try {
+    return f()
+  } finally {
+    isUntold = false
+  }
+}
+
+/** Whether the host has to be told of what is being entered. */
+export const isTold = (): boolean => !isUntold
+
+type Answer = Extract<ToWorker, { readonly _tag: "Acquired" | "Refused" | "Released" }>
+type Asked = Effect.Effect<EncodedExit, WorkerError.WorkerError>
+
+let last = 0
+
+export class HostBroker {
+  private readonly id: number
+  private readonly outbox: Outbox<ToHost>
+  private readonly asking: Map<number, { readonly name: string; readonly resume: (answer: Asked) => void }> = new Map()
+  private readonly releasing: Map<number, (problem: string | null) => void> = new Map()
+  private isClosed = false
+
+  constructor(id: number, outbox: Outbox<ToHost>) {
+    this.id = id
+    this.outbox = outbox
+  }
+
+  acquire(codec: Codec.TaskCodec, payload: unknown): Effect.Effect<unknown, unknown, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Scope.Scope, (scope) => {
+        const lease = ++last
+        const asked = Effect.flatMap(restore(this.encode(lease, codec, payload)), (exit) =>
+          this.read(lease, codec, exit)
+        )
+        return this.keep(
+          lease,
+          Effect.tap(asked, () => Scope.addFinalizerExit(scope, (exit) => this.release(lease, exit)))
+        )
+      })
+    )
+  }
+
+  /** Asks for a worker below, whose contract need not be known here: what crosses is passed on as it is. */
+  forward(name: string, payload: unknown): Effect.Effect<EncodedExit, WorkerError.WorkerError, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Scope.Scope, (scope) => {
+        const lease = ++last
+        const asked = Effect.tap(restore(this.ask(lease, name, payload, [])), ({ _tag }) =>
+          _tag === "Success" ? Scope.addFinalizerExit(scope, (exit) => this.release(lease, exit)) : Effect.void
+        )
+        return this.keep(lease, asked)
+      })
+    )
+  }
+
+  private keep<A, E>(lease: number, held: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.onExitPrimitive(held, (exit) =>
+      // Whatever the host has made of it in the meantime.
+      Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) ? this.release(lease, exit) : undefined
+    )
+  }
+
+  /** What the host says. */
+  take(answer: Answer): void {
+    switch (answer._tag) {
+      case "Acquired":
+        return this.asking.get(answer.lease)?.resume(Effect.succeed(answer.exit))
+      case "Refused": {
+        const asking = this.asking.get(answer.lease)
+        return asking?.resume(refused(asking.name, answer.problem))
+      }
+      case "Released":
+        return this.releasing.get(answer.lease)?.(answer.problem)
+    }
+  }
+
+  /** The task has ended: what the host still keeps for it, it releases by itself. */
+  close(): void {
+    this.isClosed = true
+    for (const { name, resume } of this.asking.values()) resume(refused(name, "the task has ended"))
+    for (const released of this.releasing.values()) released(null)
+  }
+
+  private encode(lease: number, codec: Codec.TaskCodec, payload: unknown): Asked {
+    const { name } = codec
+    const transfers: Array<unknown> = []
+    return Effect.flatMap(
+      Effect.mapError(codec.payload.encode(payload, transfers), (problem) => unsendable(name, problem)),
+      (encoded) => this.ask(lease, name, encoded, transfers)
+    )
+  }
+
+  private ask(lease: number, name: string, payload: unknown, transfers: ReadonlyArray<unknown>): Asked {
+    return Effect.callback<EncodedExit, WorkerError.WorkerError>((resume) => {
+      if (this.isClosed) return resume(refused(name, "the task has ended"))
+      this.asking.set(lease, { name, resume })
+      try {
+        this.outbox.putNow({ _tag: "Acquire", id: this.id, lease, name, payload }, transfers)
+      } catch (cause) {
+        resume(Effect.fail(unsendable(name, messageOf(cause))))
+      }
+    }).pipe(Effect.ensuring(Effect.sync(() => this.asking.delete(lease))))
+  }
+
+  /** What does not fit the contract is given back. */
+  private read(lease: number, codec: Codec.TaskCodec, encoded: EncodedExit): Effect.Effect<unknown, unknown> {
+    return Effect.matchEffect(Codec.exitFromWire(codec, encoded), {
+      onSuccess: (exit): Effect.Effect<unknown, unknown> => exit,
+      onFailure: (problem) => {
+        const failure = Exit.fail(WorkerError.make({ _tag: "BadReply", task: codec.name, problem }))
+        return encoded._tag === "Success" ? Effect.andThen(this.release(lease, failure), failure) : failure
+      }
+    })
+  }
+
+  private release(lease: number, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    const plain = Exit.isSuccess(exit) ? Exit.void : exit
+    return Effect.flatMap(Codec.exitToWire(scopeExit, plain, []), (encoded) =>
+      Effect.callback<void>((resume) => {
+        if (this.isClosed) return resume(Effect.void)
+        this.releasing.set(lease, (problem) => {
+          this.releasing.delete(lease)
+          resume(problem === null ? Effect.void : Effect.die(new Error(problem)))
+        })
+        this.outbox.putNow({ _tag: "Release", id: this.id, lease, exit: encoded })
+      })
+    )
+  }
+}
+
+const unsendable = (task: string, problem: string): WorkerError.WorkerError =>
+  WorkerError.make({ _tag: "NotSendable", task, problem })
+
+const refused = (lease: string, problem: string): Effect.Effect<never, WorkerError.WorkerError> =>
+  Effect.fail(WorkerError.make({ _tag: "LeaseRefused", lease, problem }))

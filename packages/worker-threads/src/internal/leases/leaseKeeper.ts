@@ -1,0 +1,266 @@
+/**
+ * The host's side of what it keeps for the workers of a pool: acquires what the pool's options declare, each in a scope
+ * of its own, and closes that scope when the worker says so or its task has ended. What they don't declare is asked for
+ * from the host of this thread, where it is a worker itself.
+ *
+ * Invariants:
+ * 1. A worker reaches only what was asked for under its own task. A number that is taken is refused.
+ * 2. A scope is closed once; all who wait for that wait for the same closing.
+ * 3. After `close` nothing is acquired, and nothing is left.
+ * 4. What the host above keeps is told to it once: it stands in the ledger here, but is not reported from here.
+ */
+import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as HostLease from "../../HostLease.ts"
+import type * as WorkerError from "../../WorkerError.ts"
+import * as Codec from "../wire/codec.ts"
+import * as CurrentTask from "../wire/currentTask.ts"
+import * as HostBroker from "./leaseBroker.ts"
+import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
+import { messageOf } from "../wire/errorText.ts"
+
+type AnyExit = Exit.Exit<unknown, unknown>
+type Reply = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
+type Enter = ThreadAdapter.Cell<unknown, unknown>["enter"]
+
+/** What a pool gives to its workers; the keepers that still release something for them. */
+export class HostLeases {
+  readonly handlers: ReadonlyMap<string, HostLease.Handler>
+  readonly context: Context.Context<never>
+  /** The task that the pool was made in, where that runs in a worker. */
+  private readonly above: CurrentTask.Task | undefined
+  readonly closing: Set<Fiber.Fiber<unknown>> = new Set()
+
+  constructor(handlers: ReadonlyArray<HostLease.Handler>, context: Context.Context<never>) {
+    this.handlers = new Map(handlers.map((handler) => [handler.name, handler]))
+    this.context = context
+    this.above = Context.get(context, CurrentTask.Current)
+  }
+
+  get broker(): HostBroker.HostBroker | undefined {
+    return this.above?.broker
+  }
+
+  /** Waits until nothing is kept for tasks that have ended. */
+  get idle(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.forEach([...this.closing], Fiber.await, { discard: true }))
+  }
+}
+
+const flatten = (exit: Exit.Exit<AnyExit>): AnyExit => (Exit.isSuccess(exit) ? exit.value : exit)
+
+/** One resource, on its way in, kept, or on its way out. */
+class Kept {
+  readonly scope: Scope.Closeable = Scope.makeUnsafe()
+  acquiring: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Ends its entry in the ledger. */
+  settle: ReturnType<Enter> | undefined = undefined
+  private closing: Fiber.Fiber<AnyExit> | undefined = undefined
+
+  get isClosing(): boolean {
+    return this.closing !== undefined
+  }
+
+  /** Completes with what came of the releases. */
+  close(exit: AnyExit): Effect.Effect<AnyExit> {
+    return Effect.suspend(() => {
+      this.closing ??= Effect.runFork(Effect.uninterruptible(this.end(exit)))
+      return Effect.map(Fiber.await(this.closing), flatten)
+    })
+  }
+
+  private end(exit: AnyExit): Effect.Effect<AnyExit> {
+    const stopped = this.acquiring === undefined ? Effect.void : Fiber.interrupt(this.acquiring)
+    return Effect.map(Effect.andThen(stopped, Effect.exit(Scope.close(this.scope, exit))), (released) => {
+      if (Exit.isSuccess(released)) this.settle?.("released", null)
+      else this.settle?.("failed", Cause.pretty(released.cause))
+      return released
+    })
+  }
+}
+
+export class HostKeeper {
+  private readonly leases: HostLeases
+  private readonly broker: HostBroker.HostBroker | undefined
+  private readonly id: number
+  private readonly enter: Enter
+  private readonly reply: Reply
+  private readonly kept: Map<number, Kept> = new Map()
+  private isClosed = false
+
+  constructor(leases: HostLeases, broker: HostBroker.HostBroker | undefined, id: number, enter: Enter, reply: Reply) {
+    this.leases = leases
+    this.broker = broker ?? leases.broker
+    this.id = id
+    this.enter = enter
+    this.reply = reply
+  }
+
+  take(message: Extract<ToHost, { readonly _tag: "Acquire" | "Release" }>): void {
+    if (this.isClosed) return
+    if (message._tag === "Release") return this.release(message)
+    const { lease, name, payload } = message
+    const handler = this.leases.handlers.get(name)
+    const { broker } = this
+    if (this.kept.has(lease)) return this.refuse(lease, "its number is taken")
+    const kept = new Kept()
+    if (handler === undefined && broker === undefined) return this.refuse(lease, "the pool does not declare it")
+    this.kept.set(lease, kept)
+    const acquiring =
+      handler === undefined
+        ? this.forward(lease, kept, broker!, name, payload)
+        : this.acquire(lease, kept, handler, payload)
+    kept.acquiring = Effect.runForkWith(this.leases.context)(acquiring)
+  }
+
+  /** Releases all that is left, the latest first. Completes with the failures of that. */
+  close(exit: AnyExit): Effect.Effect<Cause.Cause<never>> {
+    this.isClosed = true
+    const all = Array.from(this.kept.values()).toReversed()
+    const closed = Effect.map(
+      Effect.forEach(all, (kept) => kept.close(exit)),
+      (exits) =>
+        Cause.fromReasons<never>(
+          exits.flatMap((end) => (Exit.isFailure(end) ? end.cause.reasons.filter(Cause.isDieReason) : []))
+        )
+    )
+    const fiber = Effect.runFork(closed)
+    this.leases.closing.add(fiber)
+    fiber.addObserver(() => this.leases.closing.delete(fiber))
+    return Fiber.join(fiber)
+  }
+
+  get isEmpty(): boolean {
+    return this.kept.size === 0
+  }
+
+  private acquire(lease: number, kept: Kept, handler: HostLease.Handler, payload: unknown): Effect.Effect<void> {
+    const codec = HostLease.codecOfHandler(handler)
+    const made = Effect.flatMap(
+      Effect.mapError(codec.payload.decode(payload), (problem) => new Misfit(problem)),
+      (decoded) =>
+        Scope.provide(
+          Effect.suspend(() => handler.acquire(decoded)),
+          kept.scope
+        )
+    )
+    return Effect.flatMap(Effect.exit(made), (exit) => {
+      // Whoever interrupts it closes it, too.
+      if (kept.isClosing) return Effect.void
+      if (Exit.isFailure(exit)) return this.drop(lease, kept, exit, () => this.answer(lease, codec, exit))
+      kept.settle = this.enter(codec.name)
+      const refuse = (problem: Codec.Problem) =>
+        this.drop(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
+      return this.answer(lease, codec, exit).pipe(Effect.catch(refuse))
+    }).pipe(Effect.ignore)
+  }
+
+  /** Has the host above acquire and keep it; here it is in the ledger, and its scope tells that host of its end. */
+  private forward(
+    lease: number,
+    kept: Kept,
+    broker: HostBroker.HostBroker,
+    name: string,
+    payload: unknown
+  ): Effect.Effect<void> {
+    return Effect.flatMap(Effect.exit(Scope.provide(broker.forward(name, payload), kept.scope)), (exit) => {
+      if (kept.isClosing) return Effect.void
+      if (Exit.isFailure(exit)) {
+        const problem = problemOf(exit.cause)
+        return this.drop(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
+      }
+      const answer = this.pass(lease, exit.value)
+      if (exit.value._tag === "Failure") return this.drop(lease, kept, Exit.void, () => answer)
+      kept.settle = HostBroker.untold(() => this.enter(name))
+      const refuse = (problem: Codec.Problem) =>
+        this.drop(lease, kept, Exit.void, () => Effect.sync(() => this.refuse(lease, problem)))
+      return answer.pipe(Effect.catch(refuse))
+    }).pipe(Effect.ignore)
+  }
+
+  /** Releases what is of no use to the worker, and only then tells it. */
+  private drop(
+    lease: number,
+    kept: Kept,
+    exit: AnyExit,
+    tell: () => Effect.Effect<void, Codec.Problem>
+  ): Effect.Effect<void, Codec.Problem> {
+    kept.acquiring = undefined
+    return Effect.andThen(
+      kept.close(exit),
+      Effect.suspend(() => {
+        this.kept.delete(lease)
+        return tell()
+      })
+    )
+  }
+
+  /** Fails with why the answer can't cross. */
+  private answer(lease: number, codec: Codec.TaskCodec, exit: AnyExit): Effect.Effect<void, Codec.Problem> {
+    if (Exit.isFailure(exit)) {
+      const misfit = exit.cause.reasons.find((reason) => Cause.isFailReason(reason) && reason.error instanceof Misfit)
+      if (misfit !== undefined) return Effect.sync(() => this.refuse(lease, "its payload does not fit the contract"))
+    }
+    const transfers: Array<unknown> = []
+    return Effect.flatMap(Codec.exitToWire(codec, exit, transfers), (encoded) => {
+      if (Exit.isSuccess(exit) && encoded._tag === "Failure")
+        return Effect.fail("what the host acquired can't be encoded")
+      return this.pass(lease, encoded, transfers)
+    })
+  }
+
+  private pass(
+    lease: number,
+    exit: EncodedExit,
+    transfers: ReadonlyArray<unknown> = []
+  ): Effect.Effect<void, Codec.Problem> {
+    return Effect.try({
+      try: () => this.send({ _tag: "Acquired", id: this.id, lease, exit }, transfers),
+      catch: (cause) => messageOf(cause)
+    })
+  }
+
+  private release({ lease, exit }: Extract<ToHost, { readonly _tag: "Release" }>): void {
+    const kept = this.kept.get(lease)
+    if (kept === undefined) return this.send({ _tag: "Released", id: this.id, lease, problem: null })
+    const closed = Effect.flatMap(
+      Effect.orElseSucceed(Codec.exitFromWire(HostBroker.scopeExit, exit), () => Exit.void),
+      (how: AnyExit) => kept.close(how)
+    )
+    Effect.runFork(closed).addObserver((end) => {
+      this.kept.delete(lease)
+      const released = flatten(end)
+      const problem = Exit.isFailure(released) ? Cause.pretty(released.cause) : null
+      this.send({ _tag: "Released", id: this.id, lease, problem })
+    })
+  }
+
+  private refuse(lease: number, problem: string): void {
+    this.send({ _tag: "Refused", id: this.id, lease, problem })
+  }
+
+  private send(message: ToWorker, transfers: ReadonlyArray<unknown> = []): void {
+    if (!this.isClosed) this.reply(message, transfers)
+  }
+}
+
+/** In the words of the host that has refused it, where one has. */
+const problemOf = (cause: Cause.Cause<WorkerError.WorkerError>): string => {
+  const failed = cause.reasons.find(Cause.isFailReason)
+  if (failed === undefined) return Cause.pretty(cause)
+  const { reason } = failed.error
+  return "problem" in reason ? reason.problem : failed.error.message
+}
+
+class Misfit {
+  readonly problem: string
+
+  constructor(problem: string) {
+    this.problem = problem
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Getting a shared lock: by fibers, which suspend, and by synchronous code, which stops its thread. Either enters a
+ * request, waits until its phase changes, and then holds the lock or learns that there is none to hold.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Lease from "@quiesce/core/Lease"
+import type * as StopToken from "@quiesce/core/StopToken"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { format } from "effect/Formatter"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as WorkerError from "../../WorkerError.ts"
+import * as Memory from "./memory.ts"
+import * as Registry from "./registry.ts"
+import { type Demand, type Handle, type Hold, invalid, open, Request } from "./request.ts"
+import * as State from "./state.ts"
+
+export interface SyncOptions {
+  readonly timeout?: Duration.Input | undefined
+  readonly token?: StopToken.StopToken | undefined
+}
+
+/** Throws within a generatorless effect become failures, if they are ours. */
+export const attempt = <A>(f: () => A): Effect.Effect<A, WorkerError.WorkerError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(f())
+    } catch (error) {
+      return error instanceof WorkerError.WorkerError ? Effect.fail(error) : Effect.die(error)
+    }
+  })
+
+/**
+ * Gets the lock for the scope, entered in the ledger.
+ *
+ * *Cancellation*: the request is withdrawn, also one that was granted and not yet answered.
+ */
+export const acquire = (lock: Handle, demand: Demand): Effect.Effect<Hold, WorkerError.WorkerError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(enter(lock, demand, "wait"), ({ request }) =>
+      Effect.flatMap(
+        Effect.onExit(restore(untilAnswered(request)), (exit) =>
+          Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => request.withdraw())
+        ),
+        () => hold(lock, request)
+      )
+    )
+  )
+
+/** The same if it can be had at once. */
+export const acquireNow = (
+  lock: Handle,
+  demand: Demand
+): Effect.Effect<Option.Option<Hold>, WorkerError.WorkerError, Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.flatMap(enter(lock, demand, "leave"), ({ entered, request }) =>
+      entered ? Effect.asSome(hold(lock, request)) : Effect.succeedNone
+    )
+  )
+
+const enter = (
+  lock: Handle,
+  demand: Demand,
+  orElse: "wait" | "leave"
+): Effect.Effect<{ readonly request: Request; readonly entered: boolean }, WorkerError.WorkerError> =>
+  attempt(() => {
+    const memory = open(lock)
+    const request = new Request(memory, Memory.nextId(memory), lock.name, demand)
+    return { request, entered: request.enter(orElse) }
+  })
+
+/** A lease can't be interrupted between the grant and its entry here, as the region around it is masked. */
+const hold = (lock: Handle, request: Request): Effect.Effect<Hold, WorkerError.WorkerError, Scope.Scope> =>
+  Effect.flatMap(
+    attempt(() => request.claim()),
+    (hold) =>
+      Effect.orDie(
+        Lease.make({
+          name: lock.name,
+          acquire: Effect.succeed(hold),
+          release: (hold) => Effect.sync(() => hold.release())
+        })
+      )
+  )
+
+const untilAnswered = (request: Request): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const { memory, word } = request
+    let waiting = true
+    keepAlive()
+    const end = (): void => {
+      if (!waiting) return
+      waiting = false
+      letGo()
+    }
+    const look = (): void => {
+      for (;;) {
+        if (!waiting) return
+        const read = Memory.readWake(memory, word)
+        if (request.phase !== State.Phase.waiting) {
+          end()
+          return resume(Effect.void)
+        }
+        const woken = Memory.waitAsync(memory, word, read)
+        if (woken !== undefined) return void woken.then(look)
+      }
+    }
+    look()
+    return Effect.sync(() => {
+      end()
+      // The promise that waits on the word ends now, not when somebody next uses the word.
+      Memory.wake(memory, word)
+    })
+  })
+
+let waits = 0
+let timer: NodeJS.Timeout | undefined
+
+/** Node ends a thread that has nothing to do but wait for shared memory, and then nobody would answer. */
+const keepAlive = (): void => {
+  waits++
+  timer ??= setInterval(() => {}, 2 ** 31 - 1)
+}
+
+const letGo = (): void => {
+  if (--waits > 0) return
+  clearInterval(timer)
+  timer = undefined
+}
+
+/** Gets the lock and stops the thread until then. Throws a `WorkerError`, or what the token stands for. */
+export const acquireSync = (lock: Handle, demand: Demand, options: SyncOptions | undefined): Hold => {
+  const millis = timeoutOf(options?.timeout)
+  const memory = open(lock)
+  const asked = Registry.enter(memory)
+  const request = new Request(memory, asked.id, lock.name, demand)
+  try {
+    request.enter("block")
+    waitSync(request, millis, options?.token)
+    return request.claim(asked)
+  } catch (error) {
+    request.withdraw()
+    Registry.leave(asked)
+    throw error
+  }
+}
+
+const timeoutOf = (timeout: Duration.Input | undefined): number => {
+  if (timeout === undefined) return Infinity
+  // `Duration` would take NaN for zero.
+  const duration = Number.isNaN(timeout) ? Option.none() : Duration.fromInput(timeout)
+  const millis = Option.isSome(duration) ? Duration.toMillis(duration.value) : -1
+  if (millis >= 0) return millis
+  throw invalid("timeout", `${format(timeout)} is not a time to wait; give one such as "2 seconds"`)
+}
+
+/** How long a synchronous wait goes on without a look at the token, and without one at the state; in milliseconds. */
+const tokenSlice = 10
+const slice = 1000
+
+const waitSync = (request: Request, millis: number, token: StopToken.StopToken | undefined): void => {
+  const { memory, word } = request
+  const end = performance.now() + millis
+  for (;;) {
+    const read = Memory.readWake(memory, word)
+    if (request.phase !== State.Phase.waiting) return
+    if (token?.interrupted === true) throw CancelReason.toError(token.reason ?? CancelReason.interrupted())
+    const left = end - performance.now()
+    if (left <= 0) throw WorkerError.make({ _tag: "LockTimedOut", lock: request.lock, millis })
+    Memory.wait(memory, word, read, Math.min(left, token === undefined ? slice : tokenSlice))
+  }
+}
+
+/** How many permits are free, how many requests hold and wait, and whether the lock has become unusable. */
+export interface Status {
+  readonly free: number
+  readonly held: number
+  readonly waiting: number
+  readonly unusable: boolean
+}
+
+export const status = (lock: Handle): Effect.Effect<Status, WorkerError.WorkerError> =>
+  attempt(() => Memory.peek(open(lock), (state) => ({ ...State.tally(state), unusable: State.isUnusable(state) })))

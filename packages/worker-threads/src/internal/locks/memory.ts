@@ -1,0 +1,173 @@
+/**
+ * The shared memory of a lock: makes any transition of its state atomic, whatever thread dies at whatever instruction.
+ *
+ * There is no inner lock to die in. A transition is worked out on a private copy of the state, and one compare-exchange
+ * on the root makes that copy the state (Herlihy, "A methodology for implementing highly concurrent data objects").
+ *
+ * Layout: root (64 bits: version, index of the current copy), `magic`, `total` permits, next request id, the lock's name
+ * (two words: the thread that made it, the number that it gave it), a seat for each thread, a wake word for each
+ * request, and two copies of the state for each seat.
+ *
+ * Invariants:
+ * 1. Only the thread on a seat writes the seat's two copies, and never the one that is current.
+ * 2. The version grows with each transition: so if the root is still what was read, the copy that was read through it
+ *    was not written meanwhile, and the transition worked out from it is right. Anything else is thrown away.
+ * 3. A seat is given back only by its own thread between two transitions, or after that has ended. A dead thread leaves
+ *    at most a copy that nobody will read.
+ * 4. Whoever waits looks at the state between reading its wake word and waiting on it, and who changes a state adds to
+ *    the wake words concerned afterwards: so no wake is lost, but one whose waker dies in between. That one is made up
+ *    for by `wakeAll`, and synchronous waits look again each second anyway.
+ */
+import { threadId } from "node:worker_threads"
+import * as WorkerError from "../../WorkerError.ts"
+import { initial, maxRequests, stateSize, usedSize } from "./state.ts"
+
+/** How many threads can use a lock at the same time. */
+const maxSeats = 64
+
+const MAGIC = 2
+const TOTAL = 3
+const NEXT_ID = 4
+const MAKER = 5
+const NUMBER = 6
+const SEATS = 8
+const WAKES: number = SEATS + maxSeats
+const COPIES: number = WAKES + maxRequests
+const byteSize = 4 * (COPIES + 2 * maxSeats * stateSize)
+
+/** "QLk" and the version of the layout. */
+const magic = 0x51_4c_6b_02
+
+/** What stands for a thread in shared memory: unique in the process for good, and never 0. */
+export const keyOf = (id: number): number => id + 1
+export const ownKey: number = keyOf(threadId)
+export const threadOf = (key: number): number => key - 1
+
+/** A lock's memory as one thread sees it. */
+export interface Memory {
+  readonly ints: Int32Array
+  readonly root: BigInt64Array
+  readonly total: number
+  /** The last known seat of this thread; checked at each use. */
+  seat: number
+}
+
+export const isLockBuffer = (u: unknown): u is SharedArrayBuffer =>
+  u instanceof SharedArrayBuffer && u.byteLength === byteSize && Atomics.load(new Int32Array(u), MAGIC) === magic
+
+let made = 0
+
+export const make = (total: number): SharedArrayBuffer => {
+  // One that could grow is of pages of its own, of which only those count that are used, and which are given back.
+  const buffer = new SharedArrayBuffer(byteSize, { maxByteLength: byteSize })
+  const ints = new Int32Array(buffer)
+  ints[TOTAL] = total
+  ints[MAKER] = ownKey
+  ints[NUMBER] = ++made
+  // The maker must be able to pass on a death, however many threads come to use the lock.
+  ints[SEATS] = ownKey
+  initial(copyAt(ints, 0), total)
+  Atomics.store(ints, MAGIC, magic)
+  return buffer
+}
+
+/** What is the same for all buffers through which threads see one lock, and for no other lock. */
+export const identity = (buffer: SharedArrayBuffer): string => {
+  const ints = new Int32Array(buffer)
+  return `${ints[MAKER]}/${ints[NUMBER]}`
+}
+
+/** Whether this thread has made it. */
+export const isOwn = ({ ints }: Memory): boolean => ints[MAKER] === ownKey
+
+/** A lock's memory as this thread sees it through a buffer. */
+export const view = (buffer: SharedArrayBuffer): Memory => {
+  const ints = new Int32Array(buffer)
+  return { ints, root: new BigInt64Array(buffer, 0, 1), total: Atomics.load(ints, TOTAL), seat: 0 }
+}
+
+const copyAt = (ints: Int32Array, index: number): Int32Array => {
+  const start = COPIES + index * stateSize
+  return ints.subarray(start, start + stateSize)
+}
+
+/** Unique among the requests of a lock that are alive. */
+export const nextId = (memory: Memory): number => Atomics.add(memory.ints, NEXT_ID, 1)
+
+const take = (memory: Memory, name: string): number => {
+  const { ints } = memory
+  if (Atomics.load(ints, SEATS + memory.seat) === ownKey) return memory.seat
+  for (let seat = 0; seat < maxSeats; seat++) {
+    if (Atomics.load(ints, SEATS + seat) === ownKey) return (memory.seat = seat)
+  }
+  for (let seat = 0; seat < maxSeats; seat++) {
+    if (Atomics.compareExchange(ints, SEATS + seat, 0, ownKey) === 0) return (memory.seat = seat)
+  }
+  throw WorkerError.make({ _tag: "LockFull", lock: name, problem: `${maxSeats} threads use it already` })
+}
+
+/** Gives back the seat of a thread that has ended. */
+export const vacate = (memory: Memory, key: number): void => {
+  for (let seat = 0; seat < maxSeats; seat++) Atomics.compareExchange(memory.ints, SEATS + seat, key, 0)
+}
+
+/** Whether a thread other than this one has used the lock, and is not known to have ended. */
+export const hasOthers = (memory: Memory): boolean => {
+  for (let seat = 0; seat < maxSeats; seat++) {
+    const key = Atomics.load(memory.ints, SEATS + seat)
+    if (key !== 0 && key !== ownKey) return true
+  }
+  return false
+}
+
+/** Makes one transition; `step` may be run more than once, and must depend on nothing but the state. */
+export const commit = <A>(memory: Memory, name: string, step: (state: Int32Array, woken: Array<number>) => A): A => {
+  const seat = take(memory, name)
+  const woken: Array<number> = []
+  for (;;) {
+    const root = Atomics.load(memory.root, 0)
+    const current = Number(root & 0xffffn)
+    const next = current === 2 * seat ? 2 * seat + 1 : 2 * seat
+    const from = copyAt(memory.ints, current)
+    const to = copyAt(memory.ints, next)
+    to.set(from.subarray(0, usedSize(from)))
+    woken.length = 0
+    const result = step(to, woken)
+    const grown = (((root >> 16n) + 1n) << 16n) | BigInt(next)
+    if (Atomics.compareExchange(memory.root, 0, root, grown) !== root) continue
+    for (const word of woken) wake(memory, word)
+    return result
+  }
+}
+
+/** Looks at the state without changing it. */
+export const peek = <A>(memory: Memory, look: (state: Int32Array) => A): A => {
+  for (;;) {
+    const root = Atomics.load(memory.root, 0)
+    const result = look(copyAt(memory.ints, Number(root & 0xffffn)))
+    if (Atomics.load(memory.root, 0) === root) return result
+  }
+}
+
+/** Wakes whoever waits on a word, to look again; one that is woken without need waits on. */
+export const wake = (memory: Memory, word: number): void => {
+  Atomics.add(memory.ints, WAKES + word, 1)
+  Atomics.notify(memory.ints, WAKES + word)
+}
+
+export const wakeAll = (memory: Memory): void => {
+  for (let word = 0; word < maxRequests; word++) wake(memory, word)
+}
+
+export const readWake = (memory: Memory, word: number): number => Atomics.load(memory.ints, WAKES + word)
+
+/** Stops the thread until the word differs from what was read. */
+export const wait = (memory: Memory, word: number, read: number, millis: number): void => {
+  Atomics.wait(memory.ints, WAKES + word, read, millis)
+}
+
+/** The same as a promise; undefined if the word differs already. It does not keep the event loop alive. */
+export const waitAsync = (memory: Memory, word: number, read: number): Promise<unknown> | undefined => {
+  const result = Atomics.waitAsync(memory.ints, WAKES + word, read)
+  return result.async ? result.value : undefined
+}

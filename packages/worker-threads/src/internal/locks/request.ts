@@ -1,0 +1,141 @@
+/**
+ * One request to a shared lock, from its entry to its end, and what it gives.
+ *
+ * Invariant: a request that was entered is either answered with a `Hold`, which ends it, or withdrawn.
+ */
+import * as WorkerError from "../../WorkerError.ts"
+import * as Memory from "./memory.ts"
+import * as Registry from "./registry.ts"
+import * as State from "./state.ts"
+
+/** A lock as it is handed about: plain data that structured clone copies, the memory shared. */
+export interface Handle {
+  readonly name: string
+  readonly buffer: SharedArrayBuffer
+}
+
+/** What is asked of a lock; `strict` is that of `State.release`. */
+export interface Demand {
+  readonly permits: number
+  readonly strict: boolean
+}
+
+/** The memory of a lock. */
+export const open = (lock: Handle): Memory.Memory => {
+  if (Memory.isLockBuffer(lock.buffer)) return Registry.open(lock.buffer)
+  throw invalid(lock.name, "its buffer is not that of a shared lock; make one, and send it as it is")
+}
+
+export const invalid = (option: string, problem: string): WorkerError.WorkerError =>
+  WorkerError.make({ _tag: "InvalidOption", option, problem })
+
+/** One request, from its entry to its end. */
+export class Request {
+  readonly memory: Memory.Memory
+  readonly id: number
+  readonly lock: string
+  readonly demand: Demand
+
+  constructor(memory: Memory.Memory, id: number, lock: string, demand: Demand) {
+    this.memory = memory
+    this.id = id
+    this.lock = lock
+    this.demand = demand
+  }
+
+  /** Whether it was entered; a refusal throws. */
+  enter(orElse: State.Request["orElse"]): boolean {
+    const { permits } = this.demand
+    const { total } = this.memory
+    if (!Number.isInteger(permits) || permits < 1 || permits > total) {
+      throw invalid(
+        "permits",
+        `${permits} can't be taken from "${this.lock}", which has ${total}: ask for 1 to ${total}`
+      )
+    }
+    const asked = { key: Memory.ownKey, id: this.id, permits, total, orElse }
+    const answer = this.commit((state, woken) => State.request(state, asked, woken))
+    switch (answer) {
+      case "entered":
+        return true
+      case "busy":
+        return false
+      case "unusable":
+        throw this.unusable()
+      case "forever":
+        throw WorkerError.make({ _tag: "WouldBlockForever", lock: this.lock })
+      case "full":
+        throw WorkerError.make({
+          _tag: "LockFull",
+          lock: this.lock,
+          problem: `${State.maxRequests} requests hold it or wait already`
+        })
+    }
+  }
+
+  get phase(): State.Phase {
+    return Memory.peek(this.memory, (state) => State.phaseOf(state, this.id))
+  }
+
+  get word(): number {
+    return Memory.peek(this.memory, (state) => State.wakeOf(state, this.id))
+  }
+
+  /** What came of it, when it does not wait any more. */
+  claim(asked?: Registry.Asked): Hold {
+    const phase = this.phase
+    if (phase === State.Phase.gone) throw this.unusable()
+    return new Hold(this, phase === State.Phase.told, asked)
+  }
+
+  commit<A>(step: (state: Int32Array, woken: Array<number>) => A): A {
+    return Memory.commit(this.memory, this.lock, step)
+  }
+
+  withdraw(): void {
+    this.commit((state, woken) => State.withdraw(state, this.id, woken))
+  }
+
+  get deadThread(): number {
+    return Memory.threadOf(Memory.peek(this.memory, State.lastDead))
+  }
+
+  unusable(): WorkerError.WorkerError {
+    return WorkerError.make({ _tag: "LockUnusable", lock: this.lock, threadId: this.deadThread })
+  }
+}
+
+/** What a request that was granted gives. */
+export class Hold {
+  readonly ownerDied: boolean
+  private readonly request: Request
+  private readonly asked: Registry.Asked | undefined
+  private handedOn = false
+
+  constructor(request: Request, ownerDied: boolean, asked: Registry.Asked | undefined) {
+    this.request = request
+    this.ownerDied = ownerDied
+    this.asked = asked
+  }
+
+  get deadThread(): number {
+    return this.request.deadThread
+  }
+
+  markConsistent(): void {
+    this.request.commit((state) => State.markConsistent(state, this.request.id))
+  }
+
+  /** What was told here is for the next owner to deal with. */
+  handOn(): void {
+    this.handedOn = true
+  }
+
+  /** Once more does nothing. */
+  release(): void {
+    const { demand, id } = this.request
+    if (this.handedOn) this.request.withdraw()
+    else this.request.commit((state, woken) => State.release(state, id, demand.strict, woken))
+    if (this.asked !== undefined) Registry.leave(this.asked)
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The host's end of Effect's RPC: an RpcClient's protocol whose requests are the tasks of a pool.
+ *
+ * An RpcClient interrupts the fiber that sends a request, and waits for it, before it goes on: that fiber is all that
+ * stands for the call here, and it ends after the call's thread.
+ *
+ * Invariants:
+ * 1. A call is in `calls` while its thread may be alive and a message for it can come.
+ */
+import type { Worker } from "node:worker_threads"
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Deadline from "@quiesce/core/Deadline"
+import * as Thread from "@quiesce/core/Thread"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as RpcClient from "effect/rpc/RpcClient"
+import type { RpcClientError } from "effect/rpc/RpcClientError"
+import type * as RpcMessage from "effect/rpc/RpcMessage"
+import * as RpcWorker from "effect/rpc/RpcWorker"
+import type * as Scope from "effect/Scope"
+import type { TaskCodec } from "../../wire/codec.ts"
+import * as CurrentTask from "../../wire/currentTask.ts"
+import * as InitialMessage from "../initialMessage.ts"
+import { type Opened, openCrew } from "../../host/openPool.ts"
+import { RemoteTask } from "../../host/remoteTask.ts"
+import type { Started } from "../../host/remoteStream.ts"
+import * as RpcCodec from "../codec.ts"
+import * as RpcFailure from "./failure.ts"
+import { defaultEscalation, type Options } from "../../../WorkerPool.ts"
+import type * as WorkerError from "../../../WorkerError.ts"
+
+type Protocol = RpcClient.Protocol["Service"]
+
+export const make = (options: Options): Effect.Effect<Protocol, WorkerError.WorkerError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const initial = yield* Effect.serviceOption(RpcWorker.InitialMessage)
+    const hooks = yield* Effect.serviceOption(RpcClient.ConnectionHooks)
+    const opened = yield* openCrew({ ...options, spawn: (each) => prepared(options.spawn(each), initial) }, [])
+    const calls = new Calls(opened, options.escalation ?? defaultEscalation)
+    const protocol = yield* RpcClient.Protocol.make((write) =>
+      Effect.succeed({
+        send: (clientId, message, transfers) => calls.send(clientId, message, transfers ?? [], write),
+        supportsAck: true,
+        supportsTransferables: true,
+        codecFor: RpcCodec.codecFor
+      })
+    )
+    if (Option.isSome(hooks)) yield* hooks.value.onConnect
+    return {
+      ...protocol,
+      // Its end is that of the client.
+      run: (clientId, f) => Effect.onExit(protocol.run(clientId, f), () => calls.end(clientId))
+    }
+  })
+
+/** A worker on its way to be served. */
+const prepared = (worker: Worker, initial: Option.Option<RpcWorker.InitialMessage["Service"]>): Worker => {
+  worker.on("message", (message: unknown) => {
+    if (!isForeign(message)) return
+    worker.emit("error", new Error("it serves Effect's own worker protocol. Provide it with RpcProtocol.layerServer"))
+    void worker.terminate()
+  })
+  if (Option.isSome(initial)) Effect.runFork(InitialMessage.send(worker, initial.value))
+  return worker
+}
+
+/** How a worker of Effect's own protocol says that it is ready. */
+const isForeign = (message: unknown): boolean => Array.isArray(message) && message.length === 1 && message[0] === 0
+
+type Write = (clientId: number, response: RpcMessage.FromServerEncoded) => Effect.Effect<void>
+
+type RequestId = string | number
+
+class Calls {
+  private readonly opened: Opened
+  private readonly escalation: NonNullable<Options["escalation"]>
+  private readonly calls = new Map<number, Map<RequestId, Started>>()
+  private readonly codecs = new Map<string, TaskCodec>()
+
+  constructor(opened: Opened, escalation: NonNullable<Options["escalation"]>) {
+    this.opened = opened
+    this.escalation = escalation
+  }
+
+  send(
+    clientId: number,
+    message: RpcMessage.FromClientEncoded,
+    transfers: ReadonlyArray<unknown>,
+    write: Write
+  ): Effect.Effect<void, RpcClientError> {
+    switch (message._tag) {
+      case "Request":
+        return this.call(clientId, message, transfers, write)
+      case "Ack":
+        return Effect.sync(() => this.calls.get(clientId)?.get(message.requestId)?.task.pull(1))
+      case "Interrupt":
+        return this.interrupt(clientId, message.requestId)
+      case "Eof":
+      case "Ping":
+        return Effect.void
+    }
+  }
+
+  /** Ends the calls of a client whose scope has closed, and waits for them. */
+  end(clientId: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const calls = [...(this.calls.get(clientId)?.values() ?? [])]
+      this.calls.delete(clientId)
+      return Effect.forEach(calls, ({ thread }) => endThread(thread, scopeClosed), {
+        concurrency: "unbounded",
+        discard: true
+      })
+    })
+  }
+
+  /** Only a call whose sending fiber was not interrupted is left to be ended here. */
+  private interrupt(clientId: number, id: RequestId): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const call = this.calls.get(clientId)?.get(id)
+      return call === undefined ? Effect.void : endThread(call.thread, CancelReason.interrupted())
+    })
+  }
+
+  private call(
+    clientId: number,
+    { discard: _, ...request }: RpcMessage.RequestEncoded,
+    transfers: ReadonlyArray<unknown>,
+    write: Write
+  ): Effect.Effect<void, RpcClientError> {
+    const requestId = request.id
+    const onChunk = (values: ReadonlyArray<unknown>): Effect.Effect<void> =>
+      // A chunk that the RpcServer sends holds a value.
+      write(clientId, { _tag: "Chunk", requestId, values: values as RpcMessage.ResponseChunkEncoded["values"] })
+    const ended = Effect.scoped(
+      Effect.flatMap(this.start(request, transfers, onChunk), (started) => {
+        this.enter(clientId, requestId, started)
+        return Effect.ensuring(
+          Effect.orDie(Thread.await(started.thread)),
+          Effect.sync(() => this.leave(clientId, requestId, started))
+        )
+      })
+    )
+    return Effect.matchCauseEffect(ended, {
+      onFailure: (cause) => Effect.failCause(RpcFailure.fromCause(cause)),
+      onSuccess: (exit) =>
+        Exit.isSuccess(exit)
+          ? // The codec has decoded it.
+            write(clientId, { _tag: "Exit", requestId, exit: exit.value as RpcCodec.EncodedReply })
+          : Effect.failCause(RpcFailure.fromCause(exit.cause))
+    })
+  }
+
+  private start(
+    request: RpcMessage.RequestEncoded,
+    transfers: ReadonlyArray<unknown>,
+    onChunk: (values: ReadonlyArray<unknown>) => Effect.Effect<void>
+  ): Effect.Effect<Started, unknown, Scope.Scope> {
+    const { crew, hostLeases } = this.opened
+    let task: RemoteTask | undefined
+    const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
+      (cell) =>
+        Effect.withFiber((fiber) => {
+          const codec = this.codecOf(request.tag)
+          const deadline = fiber.getRef(Deadline.Current)
+          const above = fiber.getRef(CurrentTask.Current)
+          task = new RemoteTask({ cell, codec, payload: request, transfers, deadline, hostLeases, above })
+          // One chunk is on its way at a time, so that none can overtake another.
+          task.onChunk = (values) => void Effect.runForkWith(fiber.context)(onChunk(values))
+          crew.take(task)
+          return Effect.succeed(task)
+        }),
+      { escalation: this.escalation, name: request.tag }
+    )
+    return Effect.flatMap(crew.admit(), () => Effect.map(spawned, (thread) => ({ thread, task: task! })))
+  }
+
+  private codecOf(tag: string): TaskCodec {
+    let codec = this.codecs.get(tag)
+    if (codec === undefined) this.codecs.set(tag, (codec = RpcCodec.make(tag)))
+    return codec
+  }
+
+  private enter(clientId: number, id: RequestId, started: Started): void {
+    let calls = this.calls.get(clientId)
+    if (calls === undefined) this.calls.set(clientId, (calls = new Map()))
+    calls.set(id, started)
+  }
+
+  private leave(clientId: number, id: RequestId, started: Started): void {
+    const calls = this.calls.get(clientId)
+    // A middleware may have sent the same request anew.
+    if (calls?.get(id) !== started) return
+    calls.delete(id)
+    if (calls.size === 0) this.calls.delete(clientId)
+  }
+}
+
+const scopeClosed = CancelReason.parentEnded("RpcClient", "The scope of the client has closed")
+
+/** Not to be given up: whoever waits for it, by Effect for a second at most, is to find it ended. */
+const endThread = (thread: Thread.Thread<unknown, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
+  Effect.uninterruptible(Effect.asVoid(Effect.orDie(Thread.shutdown(thread, undefined, { reason }))))

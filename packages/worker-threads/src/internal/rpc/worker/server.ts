@@ -1,0 +1,80 @@
+/**
+ * The worker's end of Effect's RPC: an RpcServer's protocol whose requests are the tasks of a pool's worker.
+ *
+ * Invariants:
+ * 1. A request is in `requests`, under the id of its task, while the RpcServer may send something for it.
+ */
+import { workerData } from "node:worker_threads"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Queue from "effect/Queue"
+import type * as RpcMessage from "effect/rpc/RpcMessage"
+import type * as RpcServer from "effect/rpc/RpcServer"
+import type * as Scope from "effect/Scope"
+import * as WorkerError from "../../../WorkerError.ts"
+import * as InitialMessage from "../initialMessage.ts"
+import { contextOf } from "./launch.ts"
+import { type Handshake, handshakeOf } from "../../wire/message.ts"
+import * as RpcCodec from "../codec.ts"
+import { RpcRequest, type Write } from "./request.ts"
+import * as WorkerRuntime from "../../worker/workerRuntime.ts"
+import type { Entry } from "../../worker/workerTask.ts"
+
+export const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.WorkerError, Scope.Scope> =
+  Effect.withFiber((builder) => {
+    const handshake = handshakeOf(workerData)
+    if (handshake === undefined) return Effect.fail(WorkerError.make(noHandshake))
+    const requests = new Map<number, RpcRequest>()
+    return Effect.map(InitialMessage.listen, (initial): RpcServer.Protocol["Service"] => ({
+      run: (write) => Effect.andThen(serve(requests, write, handshake), endOf(builder)),
+      send: (clientId, response, transfers) =>
+        Effect.suspend(() => requests.get(clientId)?.respond(response, transfers ?? []) ?? Effect.void),
+      end: () => Effect.void,
+      disconnects,
+      clientIds: Effect.sync(() => new Set(requests.keys())),
+      initialMessage: Effect.asSome(initial),
+      // The chunks of a stream wait for the host in `send`.
+      supportsAck: false,
+      supportsTransferables: true,
+      supportsSpanPropagation: true,
+      supportsNotifications: false,
+      codecFor: RpcCodec.codecFor
+    }))
+  })
+
+const noHandshake: WorkerError.WorkerErrorReason = {
+  _tag: "SpawnFailed",
+  attempts: 0,
+  problem: "RpcProtocol.layerServer was built outside a worker of RpcProtocol.layerClient, which has the worker started"
+}
+
+const serve = (requests: Map<number, RpcRequest>, write: Write, handshake: Handshake): Effect.Effect<void> => {
+  const codec = RpcCodec.make("request")
+  const handle: Entry["run"] = (payload, outlet) => {
+    // The codec has decoded it.
+    const request = new RpcRequest(payload as RpcMessage.RequestEncoded, outlet, write)
+    requests.set(outlet.id, request)
+    return Effect.ensuring(
+      request.handled,
+      Effect.sync(() => requests.delete(outlet.id))
+    )
+  }
+  const served = WorkerRuntime.serve((context, scheduler) => {
+    const entry = { codec, run: handle, context: contextOf(context, scheduler) }
+    return { get: () => entry }
+  }, handshake)
+  return Effect.ensuring(
+    Effect.scoped(served),
+    Effect.sync(() => handshake.port.close())
+  )
+}
+
+/** The worker's program has nothing to do any more: it ends as when its own worker protocol was closed. */
+const endOf = (builder: Fiber.Fiber<unknown, unknown>): Effect.Effect<never> =>
+  Effect.suspend(() => {
+    builder.currentDispatcher.scheduleTask(() => builder.interruptUnsafe(builder.id), 0)
+    return Effect.never
+  })
+
+/** Nobody disconnects: requests end one by one, or with the worker. */
+const disconnects: Queue.Dequeue<number> = Effect.runSync(Queue.unbounded<number>())

@@ -1,0 +1,112 @@
+/** Whether this process can end what its workers run, and what workers have to be started with for that. */
+import { Worker, workerData } from "node:worker_threads"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Attachment } from "../../inspector/attachment.ts"
+import * as Inspector from "../../inspector/connection.ts"
+import { problem, type Problem } from "../../inspector/inspectorProblem.ts"
+import { handshakeOf } from "../../wire/message.ts"
+import { messageOf } from "../../wire/errorText.ts"
+
+/** `undeclared`: also code outside declared sections, as far as a worker's own check of its Effect agrees. */
+export type Capabilities =
+  | { readonly unwind: true; readonly undeclared: boolean }
+  | { readonly unwind: false; readonly undeclared: false; readonly why: string }
+
+const [major = 0] = (process.versions.node ?? "0").split(".").map(Number)
+
+/**
+ * Node checks its async-hook stack after each callback and aborts the process where one was ended by force; the first
+ * flag leaves that check out. The second, the default later on, keeps AsyncLocalStorage off that stack.
+ */
+export const execArgv: ReadonlyArray<string> = [
+  "--no-force-async-hooks-checks",
+  ...(major < 24 ? ["--experimental-async-context-frame"] : [])
+]
+
+/** Hogs its thread when asked to, and answers when it is asked again. */
+const guineaPig = `
+const { parentPort } = require("node:worker_threads")
+const { AsyncLocalStorage } = require("node:async_hooks")
+parentPort.on("message", (ask) => {
+  if (ask === "ping") return parentPort.close(parentPort.postMessage("pong"))
+  new AsyncLocalStorage().run(0, () => {
+    parentPort.postMessage("hogging")
+    for (;;);
+  })
+})
+`
+
+const patience = "5 seconds"
+
+const realClock = Context.get(Context.empty(), Clock.Clock)
+
+/** Ends a loop in a worker of its own, and sees whether the worker answers afterwards. */
+const tryIt: Effect.Effect<void, Problem, Scope.Scope> = Effect.gen(function* () {
+  const worker = yield* spawn
+  // Attaching and starting take about the same time.
+  const [attachment] = yield* Effect.all([Inspector.attach(worker), ask(worker, "hog", "hogging")], {
+    concurrency: "unbounded"
+  })
+  yield* end(attachment)
+  yield* ask(worker, "ping", "pong")
+})
+
+const end = (attachment: Attachment): Effect.Effect<unknown, Problem> => attachment.post("Runtime.terminateExecution")
+
+const spawn: Effect.Effect<Worker, Problem, Scope.Scope> = Effect.acquireRelease(
+  Effect.try({
+    try: () => {
+      const worker = new Worker(guineaPig, { eval: true, execArgv: [...execArgv], stdout: true, stderr: true, env: {} })
+      // Told again to whoever waits; without a listener it would end the process.
+      worker.on("error", () => {})
+      return worker
+    },
+    catch: (cause) => problem(messageOf(cause))
+  }),
+  (worker) => Effect.promise(() => worker.terminate())
+)
+
+const ask = (worker: Worker, question: string, answer: string): Effect.Effect<void, Problem> =>
+  Effect.callback((resume) => {
+    const heard = (message: unknown) =>
+      resume(message === answer ? Effect.void : Effect.fail(problem(`The worker said ${String(message)}`)))
+    const exited = () => resume(Effect.fail(problem("The worker ended")))
+    worker.once("message", heard).once("exit", exited)
+    worker.postMessage(question)
+    return Effect.sync(() => worker.off("message", heard).off("exit", exited))
+  })
+
+const measure: Effect.Effect<Capabilities> = Effect.scoped(tryIt).pipe(
+  Effect.timeoutOrElse({
+    duration: patience,
+    orElse: () => Effect.fail(problem("A loop in a worker could not be ended"))
+  }),
+  Effect.provideService(Clock.Clock, realClock),
+  Effect.match({
+    onSuccess: (): Capabilities => ({ unwind: true, undeclared: true }),
+    onFailure: ({ why }): Capabilities => ({ unwind: false, undeclared: false, why })
+  })
+)
+
+let measured: Capabilities | undefined
+const measuring = Semaphore.makeUnsafe(1)
+
+/**
+ * What this process can do; tried out once, on a worker of its own. A worker of a pool is told.
+ *
+ * *Cancellation*: that worker is ended, and waited for; whoever asks next tries again.
+ */
+export const capabilities: Effect.Effect<Capabilities> = Effect.suspend(() => {
+  const known = measured ?? handshakeOf(workerData)?.capabilities
+  return known === undefined ? measuring.withPermit(measureOnce) : Effect.succeed(known)
+})
+
+const measureOnce = Effect.suspend(() =>
+  measured === undefined
+    ? Effect.tap(measure, (made) => Effect.sync(() => (measured = made)))
+    : Effect.succeed(measured)
+)

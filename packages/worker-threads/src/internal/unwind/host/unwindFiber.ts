@@ -1,0 +1,149 @@
+/**
+ * Ends synchronous code that hogs a worker outside any declared section: the worker is halted, looked at, and then let
+ * go or ended where it is.
+ */
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Attachment } from "../../inspector/attachment.ts"
+import * as Debugger from "../../inspector/halt.ts"
+import * as HandlerCall from "../../worker/handlerCall.ts"
+import type { Problem } from "../../inspector/inspectorProblem.ts"
+import { inSection, key, otherTasks, uninterruptible } from "../worker/fiberGuard.ts"
+import * as Turns from "../../scheduler/deferredResume.ts"
+import { masked } from "./unwindSection.ts"
+
+/** What came of it; where it is `Unwound`, the worker has to be told to `repair`. */
+export type Outcome =
+  | { readonly _tag: "Unwound" }
+  | { readonly _tag: "Idle" }
+  | { readonly _tag: "Refused"; readonly why: string }
+
+/** It is not waited for: whoever asked goes on to the next rung when its time has come. */
+const patience = "2 seconds"
+
+const idle: Outcome = { _tag: "Idle" }
+const watch = `globalThis[${JSON.stringify(key)}]`
+
+/**
+ * Ends what a worker's task runs, if it is in code of the user's and all fibers on the stack are the task's and
+ * interruptible. It takes tens of milliseconds, so it is for a worker whose event loop stands still.
+ *
+ * `isOver` tells whether the task has ended: nothing is ended for its sake then.
+ *
+ * *Cancellation*: the worker goes on.
+ */
+export const unwindUndeclared = (attachment: Attachment, task: number, isOver: () => boolean): Effect.Effect<Outcome> =>
+  Debugger.halt(attachment, patience, (halt) => judge(halt, task, isOver)).pipe(
+    Effect.map(Option.getOrElse(() => idle)),
+    Effect.catch(({ why }: Problem) => Effect.succeed<Outcome>({ _tag: "Refused", why }))
+  )
+
+/** Between two looks; each pause is twice the one before. */
+const firstPauseMillis = 20
+const longestPauseMillis = 1000
+
+/**
+ * Tries again for a while, as long as the task has not ended, where there was nothing of it to be ended, or nothing that
+ * may be: a moment later there may, as code that hogs may only be beginning. `outcome` is that of the attempt before.
+ */
+export const insist = (
+  outcome: UnwindOutcome,
+  attempt: Effect.Effect<UnwindOutcome>,
+  isOver: () => boolean,
+  pause: number = firstPauseMillis
+): Effect.Effect<UnwindOutcome> => {
+  // To find a worker idle takes seconds in which nothing else can be ended: that is looked at twice at most.
+  const isFirstIdle = outcome._tag === "Idle" && pause === firstPauseMillis
+  const isPassing = outcome._tag === "Refused" && passing.includes(outcome.why)
+  if (pause > longestPauseMillis || !(isFirstIdle || isPassing)) return Effect.succeed(outcome)
+  const again = Effect.suspend(() =>
+    isOver() ? Effect.succeed(outcome) : Effect.flatMap(attempt, (next) => insist(next, attempt, isOver, pause * 2))
+  )
+  return Effect.andThen(Debugger.wait(pause), again)
+}
+
+const judge = (
+  halt: Debugger.Halt,
+  task: number,
+  isOver: () => boolean
+): Effect.Effect<Debugger.Verdict<Outcome>, Problem> =>
+  Effect.gen(function* () {
+    const top = halt.frames[0]
+    if (top === undefined) return refused(noFiber)
+    const told = yield* halt.evaluate(top, ofWatch("look()"))
+    const folders = foldersIn(told)
+    // Without the folders each frame of this toolkit would pass for user code.
+    if (folders === undefined) return refused(whyOf(told))
+    const loops = halt.frames.filter(isLoop)
+    if (loops[0] === undefined) return refused(noFiber)
+    const library = libraryOf(loops[0])
+    if (!runsUserCode(halt.frames, loops[0], library, folders)) return refused(goesOn)
+    for (const frame of loops) {
+      yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
+    }
+    for (const frame of halt.frames.filter(({ name, url }) => name === startsMany && url.startsWith(library))) {
+      const inside = loops.filter((loop) => halt.frames.indexOf(loop) < halt.frames.indexOf(frame)).length
+      yield* halt.evaluate(frame, `void ${watch}?.sawStarted(${startedFibers}, ${inside})`)
+    }
+    if (isOver()) return refused("the task has ended")
+    const why = yield* halt.evaluate(top, ofWatch(`verdict(${task})`))
+    return why === null ? { value: { _tag: "Unwound" }, end: true } : refused(whyOf(why))
+  })
+
+/** A call of a method of the watch, or a text that says why there is none. */
+const ofWatch = (call: string): string => `${watch} === undefined ? "it was not prepared" : ${watch}.${call}`
+
+/** What the worker tells of itself: its folders; undefined where it has told none. */
+const foldersIn = (told: unknown): ReadonlyArray<string> | undefined =>
+  Array.isArray(told) && told.length > 0 && told.every((one) => typeof one === "string") ? told : undefined
+
+const whyOf = (told: unknown): string => (typeof told === "string" ? told : "it could not be looked at")
+
+const noFiber = "what runs is not a fiber"
+const goesOn = "it is about to go on by itself"
+const passing = [noFiber, goesOn, otherTasks, uninterruptible, inSection, masked, Debugger.deaf]
+
+/** The function of Effect that starts the fibers of a concurrent `forEach`, and has them in `fibers`. */
+const startsMany = "go"
+const startedFibers = `typeof fibers === "undefined" ? undefined : fibers`
+
+/** The function of Effect that runs a fiber, and the module that it is in. Code of the user's may have the same name. */
+const loopName = "runLoop"
+const loopModule = /(?<=\/)internal\/effect\.[jt]s$/
+
+const isLoop = ({ name, url }: Debugger.Frame): boolean => name === loopName && loopModule.test(url)
+
+/** In a frame of Effect that resumes a fiber: the async context that the fiber goes on in. */
+const asyncContext = `typeof asyncContext === "undefined" ? undefined : asyncContext`
+
+/** The frame that has entered the async context of the fiber whose loop it is, where it was resumed in one. */
+const resumption = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame): Debugger.Frame | undefined => {
+  const [inside, entry, outside] = frames.slice(frames.indexOf(loop) + 1).filter(({ name }) => name !== Turns.frameName)
+  const found = inside?.name === "evaluate" && entry?.name === "runInAsyncScope" && outside?.name === "evaluate"
+  return found && outside.url === loop.url ? outside : undefined
+}
+
+const refused = (why: string): Debugger.Verdict<Outcome> => ({ value: { _tag: "Refused", why }, end: false })
+
+/** The folder of Effect's modules. */
+const libraryOf = (loop: Debugger.Frame): string => loop.url.replace(loopModule, "")
+
+/**
+ * Neither Effect nor this toolkit, whose code is in `folders`, may be ended in the middle of a step: it may have taken a
+ * finalizer off its stack, or told some of those who wait and not yet the others. A step that calls a handler is no such
+ * step.
+ */
+const runsUserCode = (
+  frames: ReadonlyArray<Debugger.Frame>,
+  loop: Debugger.Frame,
+  library: string,
+  folders: ReadonlyArray<string>
+): boolean => {
+  const isToolkit = ({ url }: Debugger.Frame): boolean => folders.some((folder) => url.startsWith(folder))
+  const inLoop = frames.slice(0, frames.indexOf(loop))
+  const call = inLoop.findLastIndex((frame) => frame.name === HandlerCall.frameName && isToolkit(frame))
+  const inside = call < 0 ? inLoop : inLoop.slice(0, call)
+  if (inside.some(isToolkit)) return false
+  return inside.some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+}

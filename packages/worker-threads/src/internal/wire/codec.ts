@@ -1,0 +1,204 @@
+/**
+ * How the values of a contract cross: encoded by their Schema where that changes anything, as they are where structured
+ * clone takes the encoded form anyway, and always decoded where they arrive.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Rpc from "effect/rpc/Rpc"
+import * as RpcSchema from "effect/rpc/RpcSchema"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import * as Transferable from "effect/workers/Transferable"
+import type { EncodedExit, EncodedReason } from "./message.ts"
+import { messageOf } from "./errorText.ts"
+
+/** What is wrong with a value, in words. */
+export type Problem = string
+
+/** One direction of one Schema. */
+export interface Wire {
+  /** What is sent is the value itself. */
+  readonly isPlain: boolean
+  readonly encode: (value: unknown, transfers: Array<unknown>) => Effect.Effect<unknown, Problem>
+  readonly decode: (encoded: unknown) => Effect.Effect<unknown, Problem>
+}
+
+export interface TaskCodec {
+  readonly name: string
+  readonly payload: Wire
+  readonly success: Wire
+  readonly error: Wire
+  /** Set for a task that gives a stream: the wire of its elements. */
+  readonly element: Wire | undefined
+}
+
+type AnySchema = Schema.Codec<unknown, unknown>
+
+const wires = new WeakMap<SchemaAST.AST, Wire>()
+
+const wireOf = (schema: Schema.Top): Wire => {
+  let wire = wires.get(schema.ast)
+  if (wire === undefined) {
+    // The services that coding needs come with the environment that the contract is used in.
+    wire = makeWire(schema as unknown as AnySchema)
+    wires.set(schema.ast, wire)
+  }
+  return wire
+}
+
+const makeWire = (schema: AnySchema): Wire => {
+  const decodeEffect = Schema.decodeUnknownEffect(schema)
+  const decode = (encoded: unknown): Effect.Effect<unknown, Problem> => {
+    const decoded = decodeEffect(encoded)
+    return isDone(decoded) ? decoded : Effect.mapError(decoded, (issue) => issue.message)
+  }
+  if (SchemaAST.toEncoded(schema.ast) === schema.ast) {
+    return { isPlain: true, encode: (value) => Effect.succeed(value), decode }
+  }
+  const encodeEffect = Schema.encodeUnknownEffect(schema)
+  return {
+    isPlain: false,
+    encode: (value, transfers) =>
+      Effect.suspend(() => {
+        const collector = Transferable.makeCollectorUnsafe()
+        return encodeEffect(value).pipe(
+          Effect.provideService(Transferable.Collector, collector),
+          Effect.map((encoded) => {
+            transfers.push(...collector.readUnsafe())
+            return encoded
+          }),
+          Effect.mapError((issue) => issue.message)
+        )
+      }),
+    decode
+  }
+}
+
+/** Whether an effect is nothing but a value; most of what is coded here is. */
+export const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A> =>
+  Exit.isExit(effect) && Exit.isSuccess(effect)
+
+/** Encodes nothing that does not fit: an error that a contract does not declare is told by that. */
+const errorWireOf = (schema: Schema.Top): Wire => {
+  const wire = wireOf(schema)
+  return wire.isPlain ? { ...wire, encode: wire.decode } : wire
+}
+
+const codecs = new WeakMap<object, TaskCodec>()
+
+/** A codec for what is no Rpc. */
+export const make = (
+  name: string,
+  schemas: { readonly payload: Schema.Top; readonly success: Schema.Top; readonly error: Schema.Top }
+): TaskCodec => ({
+  name,
+  payload: wireOf(schemas.payload),
+  success: wireOf(schemas.success),
+  error: errorWireOf(schemas.error),
+  element: undefined
+})
+
+/** The codec of an Rpc, made once. */
+export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
+  let codec = codecs.get(rpc)
+  if (codec === undefined) {
+    const stream = RpcSchema.isStreamSchema(rpc.successSchema) ? rpc.successSchema : undefined
+    codec = {
+      name: rpc._tag,
+      payload: wireOf(rpc.payloadSchema),
+      success: wireOf(stream === undefined ? rpc.successSchema : Schema.Void),
+      error: errorWireOf(stream === undefined ? rpc.errorSchema : Schema.Union([rpc.errorSchema, stream.error])),
+      element: stream === undefined ? undefined : wireOf(stream.success)
+    }
+    codecs.set(rpc, codec)
+  }
+  return codec
+}
+
+/** The value of an effect that is nothing but that. */
+export const immediate = <A, E>(effect: Effect.Effect<A, E>): A | undefined =>
+  isDone(effect) ? effect.value : undefined
+
+const encodeReason = Schema.encodeSync(CancelReason.CancelReason)
+const decodeReason = Schema.decodeUnknownExit(CancelReason.CancelReason)
+
+export const reasonToWire = (reason: CancelReason.CancelReason): unknown => encodeReason(reason)
+
+/** What is no reason gives one that says so. */
+export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => {
+  const exit = decodeReason(encoded)
+  return Exit.isSuccess(exit) ? exit.value : CancelReason.aborted(encoded)
+}
+
+const Defect = Schema.Defect({ includeStack: true })
+const encodeDefect = Schema.encodeUnknownExit(Defect)
+const decodeDefect = Schema.decodeUnknownExit(Defect)
+
+const defectToWire = (defect: unknown): unknown => {
+  const exit = encodeDefect(defect)
+  return Exit.isSuccess(exit) ? exit.value : messageOf(defect)
+}
+
+const defectFromWire = (encoded: unknown): unknown => {
+  const exit = decodeDefect(encoded)
+  return Exit.isSuccess(exit) ? exit.value : encoded
+}
+
+/** An exit in the form that is sent. A value or an error that can't be encoded becomes a defect that says so. */
+export const exitToWire = (
+  codec: TaskCodec,
+  exit: Exit.Exit<unknown, unknown>,
+  transfers: Array<unknown>
+): Effect.Effect<EncodedExit> => {
+  if (Exit.isSuccess(exit)) {
+    const encoded = codec.success.encode(exit.value, transfers)
+    if (isDone(encoded)) return Effect.succeed({ _tag: "Success", value: encoded.value })
+    return Effect.match(encoded, {
+      onSuccess: (value): EncodedExit => ({ _tag: "Success", value }),
+      onFailure: (problem): EncodedExit => failure({ _tag: "Die", defect: defectToWire(new Error(problem)) })
+    })
+  }
+  const reasons = Effect.forEach(exit.cause.reasons, (reason): Effect.Effect<EncodedReason> => {
+    switch (reason._tag) {
+      case "Fail":
+        return Effect.match(codec.error.encode(reason.error, transfers), {
+          onSuccess: (error): EncodedReason => ({ _tag: "Fail", error }),
+          // Not declared in the contract, as a ThreadError of misuse in the handler: a defect for the caller.
+          onFailure: (): EncodedReason => ({ _tag: "Die", defect: defectToWire(reason.error) })
+        })
+      case "Die":
+        return Effect.succeed({ _tag: "Die", defect: defectToWire(reason.defect) })
+      case "Interrupt": {
+        const named = CancelReason.firstOfCause(Cause.fromReasons([reason])) ?? CancelReason.interrupted()
+        return Effect.succeed({ _tag: "Interrupt", reason: encodeReason(named) })
+      }
+    }
+  })
+  return Effect.map(reasons, (cause): EncodedExit => ({ _tag: "Failure", cause }))
+}
+
+const failure = (reason: EncodedReason): EncodedExit => ({ _tag: "Failure", cause: [reason] })
+
+/** The exit that was sent; fails with what does not fit the contract. */
+export const exitFromWire = (
+  codec: TaskCodec,
+  encoded: EncodedExit
+): Effect.Effect<Exit.Exit<unknown, unknown>, Problem> => {
+  if (encoded._tag === "Success") {
+    const decoded = codec.success.decode(encoded.value)
+    return isDone(decoded) ? Effect.succeed(decoded) : Effect.map(decoded, Exit.succeed)
+  }
+  const reasons = Effect.forEach(encoded.cause, (reason): Effect.Effect<Cause.Reason<unknown>, Problem> => {
+    switch (reason._tag) {
+      case "Fail":
+        return Effect.map(codec.error.decode(reason.error), (error) => Cause.makeFailReason(error))
+      case "Die":
+        return Effect.succeed(Cause.makeDieReason(defectFromWire(reason.defect)))
+      case "Interrupt":
+        return Effect.succeed(CancelReason.toCause(reasonFromWire(reason.reason)).reasons[0]!)
+    }
+  })
+  return Effect.map(reasons, (all) => Exit.failCause(Cause.fromReasons(all)))
+}

@@ -1,0 +1,168 @@
+/**
+ * All that host and worker say to each other, defined once and decoded where it arrives. Several messages travel as
+ * one array, in order.
+ *
+ * What is checked here is the envelope; what a task gets and gives is checked by the Schemas of the contract.
+ */
+import type { LeaseFate } from "@quiesce/core/ThreadAdapter"
+import type { Capabilities } from "../unwind/host/capabilities.ts"
+
+/** An interruption, a failure or a defect, with its content encoded. */
+export type EncodedReason =
+  | { readonly _tag: "Fail"; readonly error: unknown }
+  | { readonly _tag: "Die"; readonly defect: unknown }
+  | { readonly _tag: "Interrupt"; readonly reason: unknown }
+
+export type EncodedExit =
+  | { readonly _tag: "Success"; readonly value: unknown }
+  | { readonly _tag: "Failure"; readonly cause: ReadonlyArray<EncodedReason> }
+
+export type ToWorker =
+  | {
+      readonly _tag: "Start"
+      readonly id: number
+      readonly slot: number
+      readonly task: string
+      readonly name: string
+      readonly payload: unknown
+    }
+  | { readonly _tag: "Stop"; readonly id: number; readonly reason: unknown }
+  | { readonly _tag: "Interrupt"; readonly id: number; readonly reason: unknown }
+  | { readonly _tag: "Raise"; readonly id: number; readonly raise: number; readonly error: unknown }
+  | { readonly _tag: "Withdraw"; readonly raise: number }
+  /** The stream of a task may send `count` more chunks. */
+  | { readonly _tag: "Pull"; readonly id: number; readonly count: number }
+  /** The host keeps what was asked for, or the asking failed. */
+  | { readonly _tag: "Acquired"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
+  /** The host does not give it. */
+  | { readonly _tag: "Refused"; readonly id: number; readonly lease: number; readonly problem: string }
+  /** The host keeps nothing under that number any more. */
+  | { readonly _tag: "Released"; readonly id: number; readonly lease: number; readonly problem: string | null }
+  /** The run of a section was ended by force. */
+  | { readonly _tag: "Unwound"; readonly run: number }
+  /** What the fibers of a task ran was ended by force, outside any section. The task may have ended. */
+  | { readonly _tag: "Repair"; readonly id: number }
+  | { readonly _tag: "Close" }
+
+export type ToHost =
+  | { readonly _tag: "Ready" }
+  | { readonly _tag: "Failed"; readonly problem: string }
+  /** A thread was started below the worker; it has ended. */
+  | { readonly _tag: "Born"; readonly threadId: number }
+  | { readonly _tag: "Died"; readonly threadId: number }
+  | { readonly _tag: "Exit"; readonly id: number; readonly exit: EncodedExit }
+  | { readonly _tag: "Chunk"; readonly id: number; readonly values: ReadonlyArray<unknown> }
+  | { readonly _tag: "Raised"; readonly raise: number; readonly delivered: boolean }
+  /** What a task holds from now on, so that it is known if the worker is lost. */
+  | { readonly _tag: "Held"; readonly id: number; readonly lease: number; readonly name: string }
+  | {
+      readonly _tag: "Gone"
+      readonly id: number
+      readonly lease: number
+      readonly fate: LeaseFate
+      readonly error: string | null
+    }
+  /** The host shall acquire something for a task and keep it. */
+  | {
+      readonly _tag: "Acquire"
+      readonly id: number
+      readonly lease: number
+      readonly name: string
+      readonly payload: unknown
+    }
+  /** It shall release that again, or stop acquiring it; `exit` is how the scope ended that held it. */
+  | { readonly _tag: "Release"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
+
+type Check = (fields: Readonly<Record<string, unknown>>) => boolean
+
+const number = (u: unknown): boolean => typeof u === "number"
+const string = (u: unknown): boolean => typeof u === "string"
+
+const toWorker: Readonly<Record<ToWorker["_tag"], Check>> = {
+  Start: (m) => number(m["id"]) && number(m["slot"]) && string(m["task"]) && string(m["name"]),
+  Stop: (m) => number(m["id"]),
+  Interrupt: (m) => number(m["id"]),
+  Raise: (m) => number(m["id"]) && number(m["raise"]),
+  Withdraw: (m) => number(m["raise"]),
+  Pull: (m) => number(m["id"]) && number(m["count"]),
+  Acquired: (m) => number(m["id"]) && number(m["lease"]) && isExit(m["exit"]),
+  Refused: (m) => number(m["id"]) && number(m["lease"]) && string(m["problem"]),
+  Released: (m) => number(m["id"]) && number(m["lease"]) && (m["problem"] === null || string(m["problem"])),
+  Unwound: (m) => number(m["run"]),
+  Repair: (m) => number(m["id"]),
+  Close: () => true
+}
+
+const isExit = (u: unknown): boolean =>
+  typeof u === "object" &&
+  u !== null &&
+  "_tag" in u &&
+  (u._tag === "Success" || (u._tag === "Failure" && "cause" in u && Array.isArray(u.cause) && u.cause.every(isReason)))
+
+const isReason = (u: unknown): boolean =>
+  typeof u === "object" &&
+  u !== null &&
+  "_tag" in u &&
+  (u._tag === "Fail" || u._tag === "Die" || u._tag === "Interrupt")
+
+const fates: ReadonlySet<unknown> = new Set<LeaseFate>(["released", "failed", "timedOut", "lost"])
+
+const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
+  Ready: () => true,
+  Failed: (m) => string(m["problem"]),
+  Born: (m) => number(m["threadId"]),
+  Died: (m) => number(m["threadId"]),
+  Exit: (m) => number(m["id"]) && isExit(m["exit"]),
+  Chunk: (m) => number(m["id"]) && Array.isArray(m["values"]),
+  Raised: (m) => number(m["raise"]) && typeof m["delivered"] === "boolean",
+  Held: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
+  Gone: (m) =>
+    number(m["id"]) && number(m["lease"]) && fates.has(m["fate"]) && (m["error"] === null || string(m["error"])),
+  Acquire: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
+  Release: (m) => number(m["id"]) && number(m["lease"]) && isExit(m["exit"])
+}
+
+/** The messages in what arrived; undefined when any of it is of nobody's protocol. */
+const decode = (checks: Readonly<Record<string, Check>>, u: unknown): ReadonlyArray<unknown> | undefined => {
+  if (!Array.isArray(u)) return undefined
+  for (const message of u) {
+    if (typeof message !== "object" || message === null) return undefined
+    const fields = message as Readonly<Record<string, unknown>>
+    const check = Object.hasOwn(checks, String(fields["_tag"])) ? checks[String(fields["_tag"])] : undefined
+    if (check?.(fields) !== true) return undefined
+  }
+  return u
+}
+
+export const decodeToWorker = (u: unknown): ReadonlyArray<ToWorker> | undefined =>
+  // Each element has passed the check of its tag.
+  decode(toWorker, u) as ReadonlyArray<ToWorker> | undefined
+
+export const decodeToHost = (u: unknown): ReadonlyArray<ToHost> | undefined =>
+  // Each element has passed the check of its tag.
+  decode(toHost, u) as ReadonlyArray<ToHost> | undefined
+
+/** What the host hands to a worker in its `workerData`, under this key. */
+export const handshakeKey = "~@quiesce/worker-threads"
+
+/** Of this thread; undefined where no pool has started it. */
+export const handshakeOf = (data: unknown): Handshake | undefined =>
+  typeof data === "object" && data !== null && handshakeKey in data
+    ? // Only the pool writes under this key.
+      (data[handshakeKey] as Handshake)
+    : undefined
+
+export interface Handshake {
+  readonly port: MessagePort
+  readonly control: SharedArrayBuffer
+  /** What the host can do: its worker's pools need not try it out again. */
+  readonly capabilities: Capabilities
+  /** The tasks of the contract; what comes through the ring names them by their index. */
+  readonly names: ReadonlyArray<string>
+  /** Rings of starts, and of the values of tasks. */
+  readonly starts: SharedArrayBuffer
+  readonly values: SharedArrayBuffer
+}
+
+/** Says that there is something in a ring whose reader was asleep. */
+export const call = null

@@ -1,0 +1,22 @@
+/** The requests of the task in a slot, where they can be seen while no message is delivered. */
+import * as ControlBlock from "../wire/controlBlock.ts"
+
+export class SharedFlags {
+  private readonly control: ControlBlock.ControlBlock
+  private readonly slot: number
+  readonly checks: Int32Array
+
+  constructor(control: ControlBlock.ControlBlock, slot: number) {
+    this.control = control
+    this.slot = slot
+    this.checks = ControlBlock.checks(control, slot)
+  }
+
+  get stopRequested(): boolean {
+    return ControlBlock.flags(this.control, this.slot) !== 0
+  }
+
+  get interrupted(): boolean {
+    return (ControlBlock.flags(this.control, this.slot) & ControlBlock.interruptFlag) !== 0
+  }
+}

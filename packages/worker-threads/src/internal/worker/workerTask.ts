@@ -1,0 +1,250 @@
+/**
+ * One task in a worker: a thread that runs a handler, and what it tells the host.
+ *
+ * Invariants:
+ * 1. `Held` for a lease is sent before its holder goes on, `Gone` when its release has ended: the host knows what is
+ *    lost with the worker.
+ * 2. The exit is sent once, after the thread has ended.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Deadline from "@quiesce/core/Deadline"
+import * as Thread from "@quiesce/core/Thread"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import * as Codec from "../wire/codec.ts"
+import * as ControlBlock from "../wire/controlBlock.ts"
+import * as CurrentTask from "../wire/currentTask.ts"
+import * as HostBroker from "../leases/leaseBroker.ts"
+import type { EncodedExit, ToHost } from "../wire/message.ts"
+import type { Outbox } from "../wire/outbox.ts"
+import type { SharedFlags } from "./sharedFlags.ts"
+
+/** What all tasks of a worker share. */
+export interface Worker {
+  readonly control: ControlBlock.ControlBlock
+  readonly outbox: Outbox<ToHost>
+  /** Sends the value of a task that has sent nothing before; false where it has to go by message. */
+  readonly sendValue: (id: number, value: unknown) => boolean
+  /** Called when the exit of a task has been sent. */
+  readonly ended: (task: WorkerTask) => void
+  readonly flags: (slot: number) => SharedFlags
+  /** Starts the thread of a task. */
+  readonly spawn: ThreadAdapter.SpawnBelow
+}
+
+/** What is run for the tasks of one name. */
+export interface Entry {
+  readonly codec: Codec.TaskCodec
+  readonly run: Run
+  /** All that a task of this kind runs with. */
+  readonly context: Context.Context<never>
+}
+
+/** What a task does with its decoded payload. */
+export type Run = (payload: unknown, task: Outlet) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+
+/** By which a task can send chunks by itself, instead of giving a stream. */
+export interface Outlet {
+  readonly id: number
+  /** Throws when a value can't be cloned; then nothing is sent. */
+  readonly chunk: (values: ReadonlyArray<unknown>, transfers: ReadonlyArray<unknown>) => void
+  /** Waits until the host wants one more. */
+  readonly credit: Effect.Effect<void>
+}
+
+export class WorkerTask implements CurrentTask.Task, Outlet {
+  readonly id: number
+  readonly slot: number
+  private readonly worker: Worker
+  private readonly entry: Entry
+  private readonly payload: unknown
+  private readonly label: string
+  /** Set when it has been started. */
+  thread: Thread.Thread<unknown, unknown> | undefined = undefined
+  /** What was asked before the thread was there. */
+  private early: Array<(thread: Thread.Thread<unknown, unknown>) => void> | undefined = undefined
+
+  // Most tasks need none of these; each is made when it is asked for.
+
+  private raises: Map<number, Fiber.Fiber<unknown, unknown>> | undefined = undefined
+  /** How many raises are not answered yet. */
+  private raising = 0
+  /** The chunks that a stream may still send. */
+  private credits: Semaphore.Semaphore | undefined = undefined
+  private madeBroker: HostBroker.HostBroker | undefined = undefined
+  private hasEnded = false
+  /** Whether it has sent a message, which its exit must not overtake. */
+  hasSpoken = false
+
+  constructor(id: number, slot: number, worker: Worker, entry: Entry, payload: unknown, label: string) {
+    this.payload = payload
+    this.label = label
+    this.id = id
+    this.slot = slot
+    this.worker = worker
+    this.entry = entry
+  }
+
+  get broker(): HostBroker.HostBroker {
+    if (this.madeBroker === undefined) {
+      this.madeBroker = new HostBroker.HostBroker(this.id, this.worker.outbox)
+      if (this.hasEnded) this.madeBroker.close()
+    }
+    return this.madeBroker
+  }
+
+  /** Runs the thread, up to its first wait. Its fiber has to be alone on the stack, as what it runs may be ended by force. */
+  readonly run = (): void => {
+    const { context } = this.entry
+    const deadline = ControlBlock.deadline(this.worker.control, this.slot)
+    const withTask = Context.addUnsafe(context, CurrentTask.Current.key, this)
+    const full = deadline === Infinity ? withTask : Context.add(withTask, Deadline.Current, deadline)
+    const spawned = this.worker.spawn(this.start, full, this.label)
+    if (Exit.isFailure(spawned)) this.exited(spawned)
+    // One that has not come to its body, and may never.
+    else this.begin(spawned.value)
+  }
+
+  private readonly start = (thread: Thread.Thread<unknown, unknown>): Effect.Effect<unknown, unknown> => {
+    this.begin(thread)
+    return this.body()
+  }
+
+  /** The thread is there. Comes before anything that could be ended by force, which ends whoever started it, too. */
+  private begin(thread: Thread.Thread<unknown, unknown>): void {
+    if (this.thread !== undefined) return
+    this.thread = thread
+    ThreadAdapter.shareFlags(thread, this.worker.flags(this.slot))
+    ThreadAdapter.onExit(thread, this.exited)
+    const { early } = this
+    this.early = undefined
+    if (early !== undefined) for (const ask of early) ask(thread)
+  }
+
+  /** Why it was asked to end. */
+  get reason(): CancelReason.CancelReason {
+    return this.thread?.reason ?? CancelReason.interrupted()
+  }
+
+  stop(reason: CancelReason.CancelReason): void {
+    this.ask((thread) => Effect.runFork(Thread.stop(thread, reason)))
+  }
+
+  interrupt(reason: CancelReason.CancelReason): void {
+    this.ask((thread) => Effect.runFork(Thread.interruptFork(thread, reason)))
+  }
+
+  private ask(f: (thread: Thread.Thread<unknown, unknown>) => void): void {
+    if (this.thread !== undefined) f(this.thread)
+    else (this.early ??= []).push(f)
+  }
+
+  raise(raise: number, error: unknown): void {
+    this.ask((thread) => this.raiseInto(thread, raise, error))
+  }
+
+  private raiseInto(thread: Thread.Thread<unknown, unknown>, raise: number, error: unknown): void {
+    this.raising++
+    this.hasSpoken = true
+    const raised = Effect.runFork(Thread.raise(thread, ThreadAdapter.encodedError(error)))
+    const raises = (this.raises ??= new Map<number, Fiber.Fiber<unknown, unknown>>())
+    raises.set(raise, raised)
+    raised.addObserver((exit) => {
+      this.raising--
+      raises.delete(raise)
+      // One that was withdrawn is not waited for any more.
+      if (Exit.isSuccess(exit)) this.worker.outbox.put({ _tag: "Raised", raise, delivered: exit.value })
+    })
+  }
+
+  withdraw(raise: number): void {
+    this.raises?.get(raise)?.interruptUnsafe()
+  }
+
+  pull(count: number): void {
+    Effect.runFork(this.streamCredits.release(count))
+  }
+
+  private get streamCredits(): Semaphore.Semaphore {
+    return (this.credits ??= Semaphore.makeUnsafe(0))
+  }
+
+  private body(): Effect.Effect<unknown, unknown> {
+    const decoded = this.entry.codec.payload.decode(this.payload)
+    if (Codec.isDone(decoded)) return this.handle(decoded.value)
+    return Effect.flatMap(Effect.mapError(decoded, misfit), (payload) => this.handle(payload))
+  }
+
+  private handle(payload: unknown): Effect.Effect<unknown, unknown> {
+    const result = this.entry.run(payload, this)
+    return Stream.isStream(result) ? this.stream(result) : result
+  }
+
+  chunk(values: ReadonlyArray<unknown>, transfers: ReadonlyArray<unknown>): void {
+    this.hasSpoken = true
+    this.worker.outbox.putNow({ _tag: "Chunk", id: this.id, values }, transfers)
+  }
+
+  get credit(): Effect.Effect<void> {
+    return Effect.asVoid(this.streamCredits.take(1))
+  }
+
+  /** Sends a stream chunk by chunk, each for a credit. */
+  private stream(stream: Stream.Stream<unknown, unknown>): Effect.Effect<void, unknown> {
+    const element = this.entry.codec.element
+    if (element === undefined) return Effect.die(new Error("The contract does not declare a stream"))
+    return Stream.runForEachArray(stream, (values) =>
+      Effect.andThen(
+        this.credit,
+        Effect.suspend(() => {
+          const transfers: Array<unknown> = []
+          return Effect.map(
+            Effect.orDie(Effect.forEach(values, (value) => element.encode(value, transfers))),
+            (encoded) => this.chunk(encoded, transfers)
+          )
+        })
+      )
+    )
+  }
+
+  private readonly exited = (exit: Exit.Exit<unknown, unknown>): void => {
+    this.hasEnded = true
+    this.madeBroker?.close()
+    this.send(exit)
+  }
+
+  private send(exit: Exit.Exit<unknown, unknown>): void {
+    // What was raised into the thread has been answered by its end; those answers go first.
+    if (this.raising > 0) return queueMicrotask(() => this.send(exit))
+    const { codec } = this.entry
+    if (Exit.isSuccess(exit) && codec.success.isPlain && this.sendValue(exit.value)) return
+    const transfers: Array<unknown> = []
+    const encoding = Codec.exitToWire(codec, exit, transfers)
+    const now = Codec.immediate(encoding)
+    if (now !== undefined) return this.sendEncoded(now, transfers)
+    Effect.runFork(Effect.map(encoding, (encoded) => this.sendEncoded(encoded, transfers)))
+  }
+
+  private sendEncoded(exit: EncodedExit, transfers: ReadonlyArray<unknown>): void {
+    const { id } = this
+    const { outbox } = this.worker
+    if (transfers.length > 0) outbox.putNow({ _tag: "Exit", id, exit }, transfers)
+    else if (exit._tag === "Success" && this.sendValue(exit.value)) return
+    else outbox.put({ _tag: "Exit", id, exit })
+    this.worker.ended(this)
+  }
+
+  /** False where the value has to go by message. */
+  private sendValue(value: unknown): boolean {
+    if (this.hasSpoken || this.madeBroker !== undefined || !this.worker.sendValue(this.id, value)) return false
+    this.worker.ended(this)
+    return true
+  }
+}
+
+const misfit = (problem: Codec.Problem): Error => new Error(`The payload does not fit: ${problem}`)
