@@ -15,52 +15,26 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as DeclaredLease from "./internal/leases/declaredLease.ts"
 import * as Codec from "./internal/wire/codec.ts"
 import * as CurrentTask from "./internal/wire/currentTask.ts"
 import * as WorkerError from "./WorkerError.ts"
 
-const TypeId = "~@quiesce/worker-threads/HostLease"
-
 /**
- * A declared lease: what it is asked for with, what it gives, and how asking may fail.
+ * A declared lease: its payload, its value, and the errors of its acquiring.
  *
  * @category models
  * @since 0.1.0
  */
-export interface HostLease<in out P, in out A, in out E> {
-  readonly [TypeId]: { readonly payload: (_: P) => P; readonly success: (_: A) => A; readonly error: (_: E) => E }
-  readonly name: string
-}
+export type HostLease<P, A, E> = DeclaredLease.DeclaredLease<P, A, E>
 
 /**
- * How a host acquires a lease, with the contract's types checked where it was made.
+ * How a host acquires a lease. The compiler checked the types of the contract where the handler was made.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Handler {
-  readonly name: string
-  readonly lease: HostLease<never, never, never>
-  readonly acquire: (payload: unknown) => Effect.Effect<unknown, unknown, Scope.Scope>
-}
-
-class Declared {
-  readonly [TypeId]: never = undefined as never
-  readonly codec: Codec.TaskCodec
-
-  constructor(codec: Codec.TaskCodec) {
-    this.codec = codec
-  }
-
-  get name(): string {
-    return this.codec.name
-  }
-}
-
-/** What a lease crosses by. */
-const codecOf = (lease: { readonly name: string }): Codec.TaskCodec =>
-  // Every lease is made by `make`.
-  (lease as Declared).codec
+export type Handler = DeclaredLease.Handler
 
 /**
  * Declares a lease.
@@ -85,7 +59,7 @@ export const make = <P, A, E = never>(options: {
   readonly error?: Schema.Codec<E, unknown> | undefined
 }): HostLease<P, A, E> => {
   const { error = Schema.Never, name, payload, success } = options
-  return new Declared(Codec.make(name, { payload, success, error }))
+  return DeclaredLease.declare(Codec.make(name, { payload, success, error }))
 }
 
 /**
@@ -132,8 +106,9 @@ export const acquire = <P, A, E>(
       return Effect.fail(WorkerError.make({ _tag: "LeaseRefused", lease: lease.name, problem }))
     }
     // What the codec of a lease decodes is of the lease's types.
-    return task.broker.acquire(codecOf(lease), payload) as Effect.Effect<A, E | WorkerError.WorkerError, Scope.Scope>
+    return task.broker.acquire(DeclaredLease.codecOf(lease), payload) as Effect.Effect<
+      A,
+      E | WorkerError.WorkerError,
+      Scope.Scope
+    >
   })
-
-/** @internal */
-export const codecOfHandler = (made: Handler): Codec.TaskCodec => codecOf(made.lease)

@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Scope from "effect/Scope"
-import { handshakeOf } from "./internal/wire/message.ts"
+import { handshakeOf } from "./internal/wire/handshake.ts"
 import * as WorkerRuntime from "./internal/worker/workerRuntime.ts"
 import * as WorkerError from "./WorkerError.ts"
 

@@ -4,14 +4,12 @@
  *
  * @since 0.1.0
  */
-import type { Worker, WorkerOptions } from "node:worker_threads"
 import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
 import * as Signal from "@quiesce/core/Signal"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import type { ThreadError } from "@quiesce/core/ThreadError"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -20,47 +18,23 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Codec from "./internal/wire/codec.ts"
-import type * as Unwinding from "./internal/unwind/host/capabilities.ts"
+import type * as Handshake from "./internal/wire/handshake.ts"
 import type { Crew } from "./internal/host/dispatcher.ts"
 import * as CurrentTask from "./internal/wire/currentTask.ts"
 import { openCrew } from "./internal/host/openPool.ts"
+import * as PoolOptions from "./internal/host/poolOptions.ts"
 import type { HostLeases } from "./internal/leases/leaseKeeper.ts"
 import { RemoteTask } from "./internal/host/remoteTask.ts"
 import { type Started, streamOf } from "./internal/host/remoteStream.ts"
-import type * as HostLease from "./HostLease.ts"
 import * as WorkerError from "./WorkerError.ts"
 
 /**
- * How a pool is made.
- *
- * - `spawn` starts a worker with the options that it is handed, adding its own if it wants:
- *   `(options) => new Worker(new URL("./tasks.worker.ts", import.meta.url), options)`
- * - `size`: the number of workers, or from how many to how many and after which idle time the surplus ends (default:
- *   one for each available core; idle for 10 seconds)
- * - `startWithin`: how long a worker may take until it is ready (default: 30 seconds); then it is ended, and an attempt
- *   to start it has failed
- * - `concurrency`: how many tasks a worker runs at a time (default 1)
- * - `queue`: how many tasks may wait beyond those that a worker runs or is started for, and whether one more waits to be
- *   taken or fails with `QueueFull` (default: without bound)
- * - `escalation`: what a task climbs that is ended without naming one (default: `interrupt` for one second, `unwind`
- *   for one, then `kill`)
- * - `hostLeases`: what its workers may ask this thread to acquire and keep for them (default: nothing)
+ * How a pool is made: see each field.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  readonly spawn: (options: WorkerOptions) => Worker
-  readonly size?:
-    | number
-    | { readonly min: number; readonly max: number; readonly idle?: Duration.Input | undefined }
-    | undefined
-  readonly startWithin?: Duration.Input | undefined
-  readonly concurrency?: number | undefined
-  readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
-  readonly escalation?: Escalation.Escalation | undefined
-  readonly hostLeases?: ReadonlyArray<HostLease.Handler> | undefined
-}
+export type Options = PoolOptions.Options
 
 /** How a call may fail besides what the contract declares. @category models @since 0.1.0 */
 export type Failure = WorkerError.WorkerError | ThreadError
@@ -132,12 +106,12 @@ export interface Status {
 }
 
 /**
- * What a task climbs that is ended without naming an escalation.
+ * The escalation of a task that is ended without naming one.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const defaultEscalation: Escalation.Escalation = { interrupt: "1 second", unwind: "1 second", kill: "5 seconds" }
+export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscalation
 
 /**
  * Makes a pool in the current scope and waits until its first workers are ready. When the scope closes, its tasks end
@@ -182,7 +156,7 @@ class Pool {
   constructor(
     requests: ReadonlyMap<string, Rpc.Any>,
     crew: Crew,
-    capabilities: Unwinding.Capabilities,
+    capabilities: Handshake.Capabilities,
     escalation: Escalation.Escalation,
     hostLeases: HostLeases
   ) {

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
-import * as HandlerCall from "../src/internal/worker/handlerCall.ts"
+import * as HandlerCall from "../src/internal/wire/handlerCall.ts"
 import { withBundle } from "./fixtures/bundle.ts"
 import { guardMain, withPacked, withRenamedSources } from "./fixtures/layouts.ts"
 import { Harness, workerUrl } from "./fixtures/unwind-harness.ts"

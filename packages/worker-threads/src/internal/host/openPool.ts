@@ -1,22 +1,22 @@
 /** Opens the workers of a pool, and closes them with the scope; nothing of them is left then. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Options } from "../../WorkerPool.ts"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
+import type { Capabilities } from "../wire/handshake.ts"
 import { Crew } from "./dispatcher.ts"
 import { HostLeases } from "../leases/leaseKeeper.ts"
 import * as PoolOptions from "./poolOptions.ts"
 
 export interface Opened {
   readonly crew: Crew
-  readonly capabilities: Unwinding.Capabilities
+  readonly capabilities: Capabilities
   readonly hostLeases: HostLeases
 }
 
 /** `names` are the tasks that are known before they are asked for. */
 export const openCrew = (
-  options: Options,
+  options: PoolOptions.Options,
   names: ReadonlyArray<string>
 ): Effect.Effect<Opened, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {

@@ -1,13 +1,48 @@
 /** The options of a pool, checked: what can't be used as given is refused by name, before any worker is started. */
 import { availableParallelism } from "node:os"
+import type { Worker, WorkerOptions } from "node:worker_threads"
 import * as Escalation from "@quiesce/core/Escalation"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type { Options } from "../../WorkerPool.ts"
 import * as WorkerError from "../../WorkerError.ts"
+import type { Handler } from "../leases/declaredLease.ts"
+
+/**
+ * How a pool is made.
+ *
+ * - `spawn` starts a worker with the options that it is handed, adding its own if it wants:
+ *   `(options) => new Worker(new URL("./tasks.worker.ts", import.meta.url), options)`
+ * - `size`: the number of workers, or from how many to how many and after which idle time the surplus ends (default:
+ *   one for each available core; idle for 10 seconds)
+ * - `startWithin`: how long a worker may take until it is ready (default: 30 seconds); then it is ended, and an attempt
+ *   to start it has failed
+ * - `concurrency`: how many tasks a worker runs at a time (default 1)
+ * - `queue`: how many tasks may wait beyond those that a worker runs or is started for, and whether one more waits to be
+ *   taken or fails with `QueueFull` (default: without bound)
+ * - `escalation`: what a task climbs that is ended without naming one (default: `interrupt` for one second, `unwind`
+ *   for one, then `kill`)
+ * - `hostLeases`: what its workers may ask this thread to acquire and keep for them (default: nothing)
+ */
+export interface Options {
+  readonly spawn: (options: WorkerOptions) => Worker
+  readonly size?:
+    | number
+    | { readonly min: number; readonly max: number; readonly idle?: Duration.Input | undefined }
+    | undefined
+  readonly startWithin?: Duration.Input | undefined
+  readonly concurrency?: number | undefined
+  readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
+  readonly escalation?: Escalation.Escalation | undefined
+  readonly hostLeases?: ReadonlyArray<Handler> | undefined
+}
+
+/**
+ * What a task climbs that is ended without naming an escalation.
+ */
+export const defaultEscalation: Escalation.Escalation = { interrupt: "1 second", unwind: "1 second", kill: "5 seconds" }
 
 export interface Parsed {
   readonly min: number

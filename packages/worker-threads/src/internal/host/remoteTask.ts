@@ -19,14 +19,31 @@ import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
 import { HostKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
-import type { EncodedExit, ToHost } from "../wire/message.ts"
+import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import { messageOf } from "../wire/errorText.ts"
-import type { WorkerHandle } from "./workerHandle.ts"
+
+/** The worker of a task, as far as the task needs it. A slot is the task's row of the control block. */
+export interface TaskWorker {
+  /** Sends the start of a task. Throws when its payload can't be cloned. */
+  readonly start: (task: RemoteTask, slot: number) => void
+  /** Sends a message at the end of the turn. */
+  readonly tell: (message: ToWorker) => void
+  /** Sends a message at once. Throws when it can't be cloned. */
+  readonly post: (message: ToWorker, transfers: ReadonlyArray<unknown>) => void
+  readonly stop: (id: number, slot: number, reason: CancelReason.CancelReason) => void
+  readonly interrupt: (id: number, slot: number, reason: CancelReason.CancelReason) => void
+  /** Ends the code that a task runs; none where the engine can't do that here. */
+  readonly unwinder: Option.Option<(id: number) => Effect.Effect<UnwindOutcome>>
+  readonly kill: (task: RemoteTask, reason: CancelReason.CancelReason) => Effect.Effect<void>
+  readonly locate: Effect.Effect<Option.Option<string>>
+  /** Takes the slot back. */
+  readonly taskEnded: (task: RemoteTask, slot: number) => void
+}
 
 /** Where a task is. */
 type State =
   | { readonly _tag: "Queued"; readonly leaveQueue: () => void }
-  | { readonly _tag: "Running"; readonly worker: WorkerHandle; readonly slot: number }
+  | { readonly _tag: "Running"; readonly worker: TaskWorker; readonly slot: number }
   | { readonly _tag: "Ended" }
 
 const ended: State = { _tag: "Ended" }
@@ -89,7 +106,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
   }
 
   /** Sends the task to a worker that has a slot for it. */
-  sendTo(worker: WorkerHandle, slot: number): void {
+  sendTo(worker: TaskWorker, slot: number): void {
     this.state = { _tag: "Running", worker, slot }
     try {
       worker.start(this, slot)

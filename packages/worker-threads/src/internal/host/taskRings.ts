@@ -6,7 +6,7 @@
  * 1. While values come, they are read; others have their turn all the same. After `close` there are none.
  */
 import type { MessagePort } from "node:worker_threads"
-import { call } from "../wire/message.ts"
+import { wakeUp } from "../wire/handshake.ts"
 import { BadWords } from "../wire/plainData.ts"
 import * as Ring from "../wire/ring.ts"
 
@@ -44,7 +44,7 @@ export class TaskRings {
   start(id: number, slot: number, name: string, payload: unknown): boolean {
     const index = this.indexes.get(name)
     if (index === undefined || !this.starts.write(id, slot, index, payload)) return false
-    if (this.starts.mustCall()) this.port.postMessage(call)
+    if (this.starts.mustCall()) this.port.postMessage(wakeUp)
     return true
   }
 

@@ -16,14 +16,14 @@ import * as Option from "effect/Option"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
-import { call, decodeToHost, handshakeKey, type Handshake, type ToHost, type ToWorker } from "../wire/message.ts"
-import type { Capabilities } from "../unwind/host/capabilities.ts"
+import { type Capabilities, handshakeKey, type Handshake, wakeUp } from "../wire/handshake.ts"
+import { decodeToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { startWith } from "./inheritedFlags.ts"
 import { Descendants } from "../locks/threadDeaths.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
 import { Reach } from "../unwind/host/workerInspector.ts"
-import type { RemoteTask } from "./remoteTask.ts"
+import type { RemoteTask, TaskWorker } from "./remoteTask.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { TaskRings } from "./taskRings.ts"
 import { Termination } from "./termination.ts"
@@ -42,7 +42,7 @@ export interface Listener {
   readonly gone: (worker: WorkerHandle, error: WorkerError.WorkerError | undefined) => void
 }
 
-export class WorkerHandle {
+export class WorkerHandle implements TaskWorker {
   readonly tasks: SlotTable<RemoteTask>
   readonly worker: Worker
   /** Kept, as the worker forgets it at its end. */
@@ -240,7 +240,7 @@ export class WorkerHandle {
   // ---- From the worker ----
 
   private readonly onMessage = (raw: unknown): void => {
-    if (raw !== call) {
+    if (raw !== wakeUp) {
       const messages = decodeToHost(raw)
       if (messages === undefined) return this.broke("it sent a message of nobody's protocol")
       for (const message of messages) this.take(message)

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
+import type { Broker } from "../wire/currentTask.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
 import { messageOf } from "../wire/errorText.ts"
@@ -46,7 +47,7 @@ type Asked = Effect.Effect<EncodedExit, WorkerError.WorkerError>
 
 let last = 0
 
-export class HostBroker {
+export class HostBroker implements Broker {
   private readonly id: number
   private readonly outbox: Outbox<ToHost>
   private readonly asking: Map<number, { readonly name: string; readonly resume: (answer: Asked) => void }> = new Map()

@@ -16,10 +16,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as HostLease from "../../HostLease.ts"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
+import { codecOfHandler, type Handler } from "./declaredLease.ts"
 import * as HostBroker from "./leaseBroker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import { messageOf } from "../wire/errorText.ts"
@@ -30,19 +30,19 @@ type Enter = ThreadAdapter.Cell<unknown, unknown>["enter"]
 
 /** What a pool gives to its workers; the keepers that still release something for them. */
 export class HostLeases {
-  readonly handlers: ReadonlyMap<string, HostLease.Handler>
+  readonly handlers: ReadonlyMap<string, Handler>
   readonly context: Context.Context<never>
   /** The task that the pool was made in, where that runs in a worker. */
   private readonly above: CurrentTask.Task | undefined
   readonly closing: Set<Fiber.Fiber<unknown>> = new Set()
 
-  constructor(handlers: ReadonlyArray<HostLease.Handler>, context: Context.Context<never>) {
+  constructor(handlers: ReadonlyArray<Handler>, context: Context.Context<never>) {
     this.handlers = new Map(handlers.map((handler) => [handler.name, handler]))
     this.context = context
     this.above = Context.get(context, CurrentTask.Current)
   }
 
-  get broker(): HostBroker.HostBroker | undefined {
+  get broker(): CurrentTask.Broker | undefined {
     return this.above?.broker
   }
 
@@ -86,14 +86,14 @@ class Kept {
 
 export class HostKeeper {
   private readonly leases: HostLeases
-  private readonly broker: HostBroker.HostBroker | undefined
+  private readonly broker: CurrentTask.Broker | undefined
   private readonly id: number
   private readonly enter: Enter
   private readonly reply: Reply
   private readonly kept: Map<number, Kept> = new Map()
   private isClosed = false
 
-  constructor(leases: HostLeases, broker: HostBroker.HostBroker | undefined, id: number, enter: Enter, reply: Reply) {
+  constructor(leases: HostLeases, broker: CurrentTask.Broker | undefined, id: number, enter: Enter, reply: Reply) {
     this.leases = leases
     this.broker = broker ?? leases.broker
     this.id = id
@@ -139,8 +139,8 @@ export class HostKeeper {
     return this.kept.size === 0
   }
 
-  private acquire(lease: number, kept: Kept, handler: HostLease.Handler, payload: unknown): Effect.Effect<void> {
-    const codec = HostLease.codecOfHandler(handler)
+  private acquire(lease: number, kept: Kept, handler: Handler, payload: unknown): Effect.Effect<void> {
+    const codec = codecOfHandler(handler)
     const made = Effect.flatMap(
       Effect.mapError(codec.payload.decode(payload), (problem) => new Misfit(problem)),
       (decoded) =>
@@ -164,7 +164,7 @@ export class HostKeeper {
   private forward(
     lease: number,
     kept: Kept,
-    broker: HostBroker.HostBroker,
+    broker: CurrentTask.Broker,
     name: string,
     payload: unknown
   ): Effect.Effect<void> {

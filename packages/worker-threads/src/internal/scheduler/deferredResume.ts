@@ -28,9 +28,6 @@ export type OnTheSpot = (piece: () => void) => void
 export const onTheSpot = (scheduler: Scheduler.Scheduler): OnTheSpot | undefined =>
   (scheduler as { readonly [key]?: OnTheSpot | undefined })[key]
 
-/** The name of a frame that leads to a fiber, between two of Effect's own. */
-export const frameName = "evaluateInTurn"
-
 type AnyEffect = Effect.Effect<unknown, unknown>
 
 /** What Effect keeps of a fiber, as far as it is touched here. */

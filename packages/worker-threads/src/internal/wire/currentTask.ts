@@ -1,6 +1,17 @@
 /** The task of a worker that a fiber is part of. */
 import * as Context from "effect/Context"
-import type { HostBroker } from "../leases/leaseBroker.ts"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as WorkerError from "../../WorkerError.ts"
+import type { TaskCodec } from "./codec.ts"
+import type { EncodedExit } from "./message.ts"
+
+/** Asks the host of this worker to acquire leases for one task. The current scope releases them. */
+export interface Broker {
+  readonly acquire: (codec: TaskCodec, payload: unknown) => Effect.Effect<unknown, unknown, Scope.Scope>
+  /** Asks for a worker of this worker. The payload and the exit pass through here in their encoded form. */
+  readonly forward: (name: string, payload: unknown) => Effect.Effect<EncodedExit, WorkerError.WorkerError, Scope.Scope>
+}
 
 /** What the code of a task needs of it. */
 export interface Task {
@@ -8,7 +19,7 @@ export interface Task {
   /** Its row of the control block, which is another's when it has ended. */
   readonly slot: number
   /** What the host keeps for it. */
-  readonly broker: HostBroker
+  readonly broker: Broker
 }
 
 /** Undefined outside tasks. */

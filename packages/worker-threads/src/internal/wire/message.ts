@@ -5,7 +5,6 @@
  * What is checked here is the envelope; what a task gets and gives is checked by the Schemas of the contract.
  */
 import type { LeaseFate } from "@quiesce/core/ThreadAdapter"
-import type { Capabilities } from "../unwind/host/capabilities.ts"
 
 /** An interruption, a failure or a defect, with its content encoded. */
 export type EncodedReason =
@@ -141,28 +140,3 @@ export const decodeToWorker = (u: unknown): ReadonlyArray<ToWorker> | undefined 
 export const decodeToHost = (u: unknown): ReadonlyArray<ToHost> | undefined =>
   // Each element has passed the check of its tag.
   decode(toHost, u) as ReadonlyArray<ToHost> | undefined
-
-/** What the host hands to a worker in its `workerData`, under this key. */
-export const handshakeKey = "~@quiesce/worker-threads"
-
-/** Of this thread; undefined where no pool has started it. */
-export const handshakeOf = (data: unknown): Handshake | undefined =>
-  typeof data === "object" && data !== null && handshakeKey in data
-    ? // Only the pool writes under this key.
-      (data[handshakeKey] as Handshake)
-    : undefined
-
-export interface Handshake {
-  readonly port: MessagePort
-  readonly control: SharedArrayBuffer
-  /** What the host can do: its worker's pools need not try it out again. */
-  readonly capabilities: Capabilities
-  /** The tasks of the contract; what comes through the ring names them by their index. */
-  readonly names: ReadonlyArray<string>
-  /** Rings of starts, and of the values of tasks. */
-  readonly starts: SharedArrayBuffer
-  readonly values: SharedArrayBuffer
-}
-
-/** Says that there is something in a ring whose reader was asleep. */
-export const call = null

@@ -24,11 +24,12 @@ import type * as Scope from "effect/Scope"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
-import { callHandler } from "./handlerCall.ts"
+import { callHandler } from "../wire/handlerCall.ts"
 import { mirrorLeases } from "../leases/leaseMirror.ts"
 import { Lingering } from "./adaptiveSpin.ts"
 import * as Lineage from "../locks/threadDeaths.ts"
-import { call, decodeToWorker, type Handshake, type ToHost, type ToWorker } from "../wire/message.ts"
+import { type Handshake, wakeUp } from "../wire/handshake.ts"
+import { decodeToWorker, type ToHost, type ToWorker } from "../wire/message.ts"
 import { Outbox } from "../wire/outbox.ts"
 import { PortScheduler } from "../scheduler/portScheduler.ts"
 import * as Ring from "../wire/ring.ts"
@@ -174,7 +175,7 @@ class WorkerRuntime implements Worker {
       // First, as messages may be for tasks that come from there.
       this.readStarts()
       // What is of nobody's protocol comes from nobody that this worker serves.
-      if (raw !== call) for (const message of decodeToWorker(raw) ?? []) this.take(message)
+      if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.take(message)
       this.runLine()
     })
     Lineage.toHost((message) => this.outbox.putNow(message))
@@ -273,7 +274,7 @@ class WorkerRuntime implements Worker {
 
   sendValue(id: number, value: unknown): boolean {
     if (!this.values.write(id, 0, 0, value)) return false
-    if (this.values.mustCall()) this.options.handshake.port.postMessage(call)
+    if (this.values.mustCall()) this.options.handshake.port.postMessage(wakeUp)
     return true
   }
 

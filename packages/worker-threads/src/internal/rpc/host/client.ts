@@ -28,7 +28,7 @@ import { RemoteTask } from "../../host/remoteTask.ts"
 import type { Started } from "../../host/remoteStream.ts"
 import * as RpcCodec from "../codec.ts"
 import * as RpcFailure from "./failure.ts"
-import { defaultEscalation, type Options } from "../../../WorkerPool.ts"
+import { defaultEscalation, type Options } from "../../host/poolOptions.ts"
 import type * as WorkerError from "../../../WorkerError.ts"
 
 type Protocol = RpcClient.Protocol["Service"]

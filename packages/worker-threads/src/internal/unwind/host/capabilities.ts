@@ -8,13 +8,8 @@ import * as Semaphore from "effect/Semaphore"
 import type { Attachment } from "../../inspector/attachment.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import { problem, type Problem } from "../../inspector/inspectorProblem.ts"
-import { handshakeOf } from "../../wire/message.ts"
+import { type Capabilities, handshakeOf } from "../../wire/handshake.ts"
 import { messageOf } from "../../wire/errorText.ts"
-
-/** `undeclared`: also code outside declared sections, as far as a worker's own check of its Effect agrees. */
-export type Capabilities =
-  | { readonly unwind: true; readonly undeclared: boolean }
-  | { readonly unwind: false; readonly undeclared: false; readonly why: string }
 
 const [major = 0] = (process.versions.node ?? "0").split(".").map(Number)
 

@@ -7,10 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Attachment } from "../../inspector/attachment.ts"
 import * as Debugger from "../../inspector/halt.ts"
-import * as HandlerCall from "../../worker/handlerCall.ts"
+import * as HandlerCall from "../../wire/handlerCall.ts"
 import type { Problem } from "../../inspector/inspectorProblem.ts"
-import { inSection, key, otherTasks, uninterruptible } from "../worker/fiberGuard.ts"
-import * as Turns from "../../scheduler/deferredResume.ts"
+import { deferredResumeFrame, inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
 import { masked } from "./unwindSection.ts"
 
 /** What came of it; where it is `Unwound`, the worker has to be told to `repair`. */
@@ -119,7 +118,9 @@ const asyncContext = `typeof asyncContext === "undefined" ? undefined : asyncCon
 
 /** The frame that has entered the async context of the fiber whose loop it is, where it was resumed in one. */
 const resumption = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame): Debugger.Frame | undefined => {
-  const [inside, entry, outside] = frames.slice(frames.indexOf(loop) + 1).filter(({ name }) => name !== Turns.frameName)
+  const [inside, entry, outside] = frames
+    .slice(frames.indexOf(loop) + 1)
+    .filter(({ name }) => name !== deferredResumeFrame)
   const found = inside?.name === "evaluate" && entry?.name === "runInAsyncScope" && outside?.name === "evaluate"
   return found && outside.url === loop.url ? outside : undefined
 }

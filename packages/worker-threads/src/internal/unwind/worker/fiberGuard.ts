@@ -20,17 +20,9 @@ import type * as Fiber from "effect/Fiber"
 import type { PortScheduler } from "../../scheduler/portScheduler.ts"
 import * as Registry from "../../locks/registry.ts"
 import * as Word from "../../wire/sectionWord.ts"
+import { inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
 import * as ToolkitFolders from "./toolkitFolders.ts"
 import * as Turns from "../../scheduler/deferredResume.ts"
-
-/** Where the host finds the watch of a worker, from any frame of a halted stack. */
-export const key: "~@quiesce/worker-threads/StalledFiber" = "~@quiesce/worker-threads/StalledFiber"
-
-// Why what runs is not ended, though a moment later something of the task's may be that can be.
-
-export const otherTasks = "other tasks are on the stack"
-export const uninterruptible = "what runs is uninterruptible"
-export const inSection = "a declared section runs"
 
 const currentKey = "~effect/Fiber/currentFiber"
 

@@ -1,0 +1,45 @@
+/** A lease as host and worker declare it together, and the host's way to acquire it. */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Codec from "../wire/codec.ts"
+
+const TypeId = "~@quiesce/worker-threads/HostLease"
+
+/**
+ * A declared lease: what it is asked for with, what it gives, and how asking may fail.
+ */
+export interface DeclaredLease<in out P, in out A, in out E> {
+  readonly [TypeId]: { readonly payload: (_: P) => P; readonly success: (_: A) => A; readonly error: (_: E) => E }
+  readonly name: string
+}
+
+/**
+ * How a host acquires a lease, with the contract's types checked where it was made.
+ */
+export interface Handler {
+  readonly name: string
+  readonly lease: DeclaredLease<never, never, never>
+  readonly acquire: (payload: unknown) => Effect.Effect<unknown, unknown, Scope.Scope>
+}
+
+class Declared {
+  readonly [TypeId]: never = undefined as never
+  readonly codec: Codec.TaskCodec
+
+  constructor(codec: Codec.TaskCodec) {
+    this.codec = codec
+  }
+
+  get name(): string {
+    return this.codec.name
+  }
+}
+
+/** The codec of a lease, by which its payload and its value cross threads. */
+export const codecOf = (lease: { readonly name: string }): Codec.TaskCodec =>
+  // Every lease is made by `make`.
+  (lease as Declared).codec
+
+export const declare = <P, A, E>(codec: Codec.TaskCodec): DeclaredLease<P, A, E> => new Declared(codec)
+
+export const codecOfHandler = (made: Handler): Codec.TaskCodec => codecOf(made.lease)
