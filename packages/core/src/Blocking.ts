@@ -2,7 +2,7 @@
  * Synchronous sections, declared: one may be ended from outside, the other may not.
  *
  * What that means is the adapter's. On a fiber no rung reaches into a section, as whoever would end it runs on the
- * same thread: there it runs to its end or to its next `token.check()`, and `Blocking.reach` says `"none"`.
+ * same thread: there it runs to its end or to its next `token.check()`, and `Blocking.preemption` says `"none"`.
  *
  * @since 0.1.0
  */
@@ -15,14 +15,14 @@ import * as StopToken from "./StopToken.ts"
 import type * as ThreadError from "./ThreadError.ts"
 
 /**
- * How sections are run. `reach` is what can end an interruptible one: `"none"` on a fiber, `"unwind"` where the
- * adapter's `unwind` rung works. `graceMillis` is what the section was given to notice a cancel by itself.
+ * How sections are run. `preemption` names the rung that can end an interruptible section: `"none"` on a fiber, `"unwind"`
+ * where the adapter's `unwind` rung works. `graceMillis` is how long the section has to notice a cancel by itself.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Runner {
-  readonly reach: "none" | "unwind"
+  readonly preemption: "none" | "unwind"
   readonly interruptible: <A>(
     section: (token: StopToken.StopToken) => A,
     graceMillis: number
@@ -31,7 +31,7 @@ export interface Runner {
 }
 
 const inline: Runner = {
-  reach: "none",
+  preemption: "none",
   interruptible: (section) => Effect.flatMap(StopToken.current, (token) => attempt(() => section(token))),
   uninterruptible: (section) => Effect.uninterruptible(Effect.sync(section))
 }
@@ -57,12 +57,12 @@ export const CurrentRunner: Context.Reference<Runner> = Context.Reference<Runner
 })
 
 /**
- * What can end an interruptible section here.
+ * The rung that can end an interruptible section here, or `"none"`.
  *
  * @category observing
  * @since 0.1.0
  */
-export const reach: Effect.Effect<Runner["reach"]> = Effect.map(CurrentRunner, (runner) => runner.reach)
+export const preemption: Effect.Effect<Runner["preemption"]> = Effect.map(CurrentRunner, (runner) => runner.preemption)
 
 /**
  * Runs a synchronous section that may be ended. It can notice a cancel through the token; where the adapter can end it

@@ -13,7 +13,7 @@ import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as CancelReason from "./CancelReason.ts"
 import { finiteMillis } from "./internal/duration.ts"
-import * as Region from "./internal/region.ts"
+import * as CancelScope from "./internal/cancelScope.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
@@ -86,7 +86,7 @@ const limited = <A, E, R>(
         })
       )
     )
-  return Region.run(
+  return CancelScope.run(
     Effect.provideService(self, Current, deadline),
     (interrupt) => {
       const fiber = timer(interrupt)
@@ -95,7 +95,7 @@ const limited = <A, E, R>(
     (exit): Effect.Effect<A, E | ThreadError.ThreadError> => {
       if (!passed || !Exit.isFailure(exit) || !Exit.hasInterrupts(exit)) return exit
       const failure = Effect.fail(ThreadError.make({ _tag: "DeadlineExceeded", millis }))
-      return Effect.ensuring(failure, Region.withoutInterrupts(exit))
+      return Effect.ensuring(failure, CancelScope.withoutInterrupts(exit))
     }
   )
 }

@@ -107,12 +107,12 @@ const parse = (self: Escalation): Result.Result<ReadonlyArray<Step>, ThreadError
     const input = self[rung]
     if (input === undefined) continue
     const grace = millisOf(input)
-    if (!(grace >= 0)) return invalid(`the grace for ${rung} is ${describe(input)}`)
+    if (Result.isFailure(grace)) return invalid(`the grace for ${rung} is ${describe(input)}`)
     const last = out.at(-1)
     if (last !== undefined && last.grace === Infinity) {
       return invalid(`${rung} would never be reached, as ${last.rung} waits without limit`)
     }
-    out.push({ rung, grace })
+    out.push({ rung, grace: grace.success })
   }
   return out.length === 0 ? invalid("it has no rung") : Result.succeed(out)
 }

@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { finiteMillis } from "./internal/duration.ts"
 import * as Ledger from "./internal/ledger.ts"
-import { liveOwner } from "./internal/spawn.ts"
+import { liveThread } from "./internal/spawn.ts"
 import type { LeaseEntry, ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 import * as ThreadError from "./ThreadError.ts"
@@ -64,7 +64,7 @@ const lease = <A, E, R, E2, R2>(
     Effect.withFiber((fiber) =>
       Effect.flatMap(options.interruptible === true ? restore(options.acquire) : options.acquire, (resource) => {
         const clock = fiber.getRef(Clock.Clock)
-        const entry = Ledger.enter(liveOwner(fiber), options.name, clock.currentTimeMillisUnsafe())
+        const entry = Ledger.enter(liveThread(fiber), options.name, clock.currentTimeMillisUnsafe())
         const release = new Release(entry, clock, within, fiber.context)
         // What the release requires is in the context that it was acquired in; so is the scope.
         const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
@@ -166,7 +166,7 @@ export interface Held {
 export const held: Effect.Effect<ReadonlyArray<Held>> = Effect.withFiber((fiber) => {
   const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
   return Effect.succeed(
-    Array.from(Ledger.held(liveOwner(fiber)), (entry) => ({
+    Array.from(Ledger.held(liveThread(fiber)), (entry) => ({
       name: entry.name,
       thread: entry.node.name,
       ageMillis: now - entry.acquiredAt,

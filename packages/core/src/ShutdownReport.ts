@@ -34,7 +34,7 @@ export type Attempt =
   | { readonly _tag: "Unavailable"; readonly rung: Rung; readonly at: number; readonly why: string }
 
 /**
- * How the thread ended. `Lingers` stands for no end at all: it was abandoned and may still run.
+ * How the thread ended. `Abandoned` stands for no end at all: it was abandoned and may still run.
  *
  * @category models
  * @since 0.1.0
@@ -45,7 +45,7 @@ export type Ending =
   | { readonly _tag: "Interrupted"; readonly reason: CancelReason }
   | { readonly _tag: "Killed"; readonly reason: CancelReason }
   | { readonly _tag: "Crashed"; readonly error: string }
-  | { readonly _tag: "Lingers" }
+  | { readonly _tag: "Abandoned" }
 
 /**
  * A lease in a report, and the milliseconds for which it was held until it was released or given up. `error` is what
@@ -108,7 +108,7 @@ export const Ending: Schema.Codec<Ending, unknown> = Schema.Union([
   Schema.TaggedStruct("Interrupted", { reason: CancelReason }),
   Schema.TaggedStruct("Killed", { reason: CancelReason }),
   Schema.TaggedStruct("Crashed", { error: Schema.String }),
-  Schema.TaggedStruct("Lingers", {})
+  Schema.TaggedStruct("Abandoned", {})
 ])
 
 /**
@@ -150,7 +150,7 @@ export const ShutdownReport: Schema.Codec<ShutdownReport, unknown> = Schema.Stru
  * @category guards
  * @since 0.1.0
  */
-export const isAbandoned = (self: ShutdownReport): boolean => self.ending._tag === "Lingers"
+export const isAbandoned = (self: ShutdownReport): boolean => self.ending._tag === "Abandoned"
 
 /**
  * The report as a few lines of text.

@@ -16,8 +16,8 @@ import type * as Scope from "effect/Scope"
 import type { Mutable } from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
 import { finiteMillis } from "./internal/duration.ts"
-import * as Region from "./internal/region.ts"
-import { CurrentStretch, root, type Stretch } from "./internal/threadNode.ts"
+import * as CancelScope from "./internal/cancelScope.ts"
+import { root } from "./internal/threadNode.ts"
 import type * as ThreadError from "./ThreadError.ts"
 
 /**
@@ -33,7 +33,7 @@ export const interruptOn: {
   (signal: AbortSignal): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R>
 } = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R> =>
-  Region.run(
+  CancelScope.run(
     self,
     (interrupt) => onAbort(signal, () => interrupt(CancelReason.fromUnknown(signal.reason))),
     (exit) => exit
@@ -64,11 +64,11 @@ export const run = <A, E>(
   }
   if (signal.aborted) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
-    const stretch: Mutable<Stretch> = { node: root, reason: undefined }
-    const fiber = Effect.runForkWith(Context.make(CurrentStretch, stretch))(effect)
+    const scope: Mutable<CancelScope.CancelScope> = { node: root, reason: undefined }
+    const fiber = Effect.runForkWith(Context.make(CancelScope.CurrentCancelScope, scope))(effect)
     const disarm = onAbort(signal, () => {
-      stretch.reason = CancelReason.fromUnknown(signal.reason)
-      fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(stretch.reason))
+      scope.reason = CancelReason.fromUnknown(signal.reason)
+      fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(scope.reason))
     })
     fiber.addObserver((exit) => {
       disarm()
@@ -185,14 +185,6 @@ export interface Linked extends Disposable {
  */
 export const any = (signals: Iterable<AbortSignal>): Linked =>
   new Follower(Array.isArray(signals) ? signals.slice() : Array.from(signals))
-
-/**
- * A child of `parent`: it aborts with it, and can be aborted by itself. Dispose it when it is of no more use.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const link = (parent: AbortSignal): Linked => new Follower([parent])
 
 class Follower implements Linked {
   private readonly controller = new AbortController()

@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CancelReason from "./CancelReason.ts"
 import * as Deadline from "./Deadline.ts"
+import { pendingReason } from "./internal/pendingReason.ts"
 import { type Checks, CurrentNode, root, type ThreadNode } from "./internal/threadNode.ts"
 import * as ThreadError from "./ThreadError.ts"
 
@@ -41,21 +42,10 @@ export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect
 
 /**
  * How many checks of a thread share one look at the clock and at shared memory; what is known here is seen by each. They
- * are odd, so that two tokens that are checked by turns both get to look. `told` is for threads that are told when there
- * is something to be seen.
+ * are odd, so that two tokens that are checked by turns both get to look. `notified` is for threads whose counter is set
+ * to none by each request.
  */
-const stride = { asking: 63, told: 4095 } as const
-
-/**
- * What is known of a reason while its message can't be delivered: whoever is told this is interrupted soon, with the
- * reason itself.
- *
- * @category models
- * @since 0.1.0
- */
-export const onTheWay: CancelReason.CancelReason = CancelReason.interrupted(
-  "Cancelled from outside; the reason arrives when the thread yields"
-)
+const stride = { polling: 63, notified: 4095 } as const
 
 class NodeToken implements StopToken {
   private readonly node: ThreadNode
@@ -69,8 +59,8 @@ class NodeToken implements StopToken {
     this.deadline = deadline
     this.clock = clock
     this.checks = node.checks ??= new Int32Array(1)
-    const isTold = node.flags === undefined || node.flags.checks === this.checks
-    this.stride = isTold && deadline === Infinity ? stride.told : stride.asking
+    const isNotified = node.flags === undefined || node.flags.checks === this.checks
+    this.stride = isNotified && deadline === Infinity ? stride.notified : stride.polling
   }
 
   get stopRequested(): boolean {
@@ -84,7 +74,7 @@ class NodeToken implements StopToken {
   get reason(): CancelReason.CancelReason | undefined {
     if (this.node.reason !== undefined) return this.node.reason
     if (this.late) return CancelReason.deadlineExceeded(this.deadline)
-    return this.node.flags?.stopRequested === true ? (this.above ?? onTheWay) : undefined
+    return this.node.flags?.stopRequested === true ? (this.above ?? pendingReason) : undefined
   }
 
   /** The reason of the thread above that has been told, where the request is one that came to that. */

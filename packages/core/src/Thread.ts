@@ -24,9 +24,9 @@ import * as CancelReason from "./CancelReason.ts"
 import * as Escalation from "./Escalation.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import { EncodedError } from "./internal/encodedError.ts"
-import { Inbox, type Region as InboxRegion } from "./internal/inbox.ts"
+import { Inbox, type RaiseHandler } from "./internal/inbox.ts"
 import * as Ladder from "./internal/ladder.ts"
-import * as Regions from "./internal/region.ts"
+import * as CancelScope from "./internal/cancelScope.ts"
 import * as Report from "./internal/report.ts"
 import { withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
@@ -202,13 +202,13 @@ export const shutdown = <A, E>(
   })
 
 /**
- * Raises an error into a thread. It is delivered to the innermost `receive` region that accepts it: the region's work
- * is interrupted with its finalizers, then the region fails with just this error, and the thread may go on.
+ * Raises an error into a thread. The innermost `receive` that accepts the error gets it: the work inside is interrupted,
+ * its finalizers run, then that `receive` fails with the raised error itself, and the thread may go on.
  *
- * Waits until then and gives `true`, or `false` when the thread ended first. Exactly one region gets the error. Fails
- * with `InvalidError` for what is not an error.
+ * Waits until then and gives `true`, or `false` when the thread ended first. Exactly one `receive` gets the error. Fails
+ * with `InvalidError` when `error` is not an error.
  *
- * *Cancellation*: an error that no region has taken yet is withdrawn, as if it had not been raised.
+ * *Cancellation*: an error that no `receive` has claimed yet is withdrawn, as if it had not been raised.
  *
  * @category stopping
  * @since 0.1.0
@@ -399,7 +399,7 @@ export const untilStopped = <A, E, R>(
 ): Effect.Effect<Option.Option<A>, E | ThreadError.ThreadError, R> =>
   inside("Thread.untilStopped", (node) => {
     let stopped = false
-    const result = Regions.run(
+    const result = CancelScope.run(
       effect,
       (interrupt) =>
         Signal.onAbort(node.stopSignal, () => {
@@ -414,7 +414,7 @@ export const untilStopped = <A, E, R>(
 
 /** None, unless a finalizer failed on the way. */
 const givenUp = (exit: Exit.Failure<unknown, unknown>): Effect.Effect<Option.Option<never>> =>
-  Effect.as(Regions.withoutInterrupts(exit), Option.none())
+  Effect.as(CancelScope.withoutInterrupts(exit), Option.none())
 
 /**
  * A point at which the current thread lets others run and, when it was interrupted, ends.
@@ -433,11 +433,11 @@ export const checkpoint: Effect.Effect<void, ThreadError.ThreadError> = Effect.s
 )
 
 /**
- * A region that accepts errors raised from outside: those that are of the Schema `error`, as the class made by
- * `Schema.TaggedError` is. When one is raised, the region's work is interrupted with its finalizers and the region
- * fails with that very error, which can be caught like any other.
+ * Runs an effect that accepts errors raised from outside. `error` is the Schema of the accepted errors, such as a class
+ * made by `Schema.TaggedError`. When such an error is raised, the effect is interrupted, its finalizers run, and
+ * `receive` fails with the raised error, which can be caught like any other.
  *
- * Regions nest; the innermost that accepts gets the error. Each takes one at most.
+ * When `receive` is nested, the innermost one that accepts an error gets it. Each gets at most one.
  *
  * @category inside
  * @since 0.1.0
@@ -459,34 +459,34 @@ export const receive: {
     inside("Thread.receive", (node) =>
       Effect.suspend(() => {
         const inbox = (node.inbox ??= new Inbox())
-        const opened = openerOf(error)
-        let region: InboxRegion
-        return Regions.run(
+        const decode = decoderOf(error)
+        let handler: RaiseHandler
+        return CancelScope.run(
           effect,
           (interrupt) => {
-            region = {
-              accepts: (raw) => Option.isSome(opened(raw)),
-              interrupt: () => interrupt(raised),
+            handler = {
+              accepts: (raw) => Option.isSome(decode(raw)),
+              interrupt: () => interrupt(interruptedByRaise),
               claimed: undefined
             }
-            inbox.enter(region)
-            return (whole) => inbox.leave(region, whole)
+            inbox.enter(handler)
+            return (interruptedAsWhole) => inbox.leave(handler, interruptedAsWhole)
           },
           (exit): Effect.Effect<A, E | E2> => {
-            const letter = region.claimed
-            if (letter === undefined) return exit
-            letter.answer(true)
-            // The region claims only what it could open.
-            const failure = Effect.fail(Option.getOrThrow(opened(letter.error)))
-            return Exit.isFailure(exit) ? Effect.ensuring(failure, Regions.withoutInterrupts(exit)) : failure
+            const raised = handler.claimed
+            if (raised === undefined) return exit
+            raised.answer(true)
+            // The handler claims only errors that it can decode.
+            const failure = Effect.fail(Option.getOrThrow(decode(raised.error)))
+            return Exit.isFailure(exit) ? Effect.ensuring(failure, CancelScope.withoutInterrupts(exit)) : failure
           }
         )
       })
     )
 )
 
-/** What a region makes of an error that was raised: itself, or decoded when it has crossed from elsewhere. */
-const openerOf = <E>(schema: Schema.Schema<E>): ((raw: unknown) => Option.Option<E>) => {
+/** Decodes an error that has crossed from elsewhere; any other raised error is given as it is. */
+const decoderOf = <E>(schema: Schema.Schema<E>): ((raw: unknown) => Option.Option<E>) => {
   const is = Schema.is(schema)
   // A schema that needs services to decode accepts only errors of this very thread.
   const decode = Schema.decodeUnknownOption(schema as Schema.Codec<E, unknown>)
@@ -496,7 +496,7 @@ const openerOf = <E>(schema: Schema.Schema<E>): ((raw: unknown) => Option.Option
   }
 }
 
-const raised = CancelReason.interrupted("An error was raised into this region")
+const interruptedByRaise = CancelReason.interrupted("An error was raised into this work")
 
 // ---- Shared steps ----
 

@@ -14,29 +14,24 @@ import * as Climb from "./internal/climb.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as Ledger from "./internal/ledger.ts"
+import * as PendingReason from "./internal/pendingReason.ts"
 import { Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
-import { lingering } from "./internal/lingering.ts"
-import type { Fate, LeaseEntry, ThreadNode } from "./internal/threadNode.ts"
+import { abandonedThreads } from "./internal/abandonedThreads.ts"
+import type { LeaseEntry, LeaseResult, ThreadNode } from "./internal/threadNode.ts"
 import type { SpawnOptions, Thread } from "./Thread.ts"
 import type { ThreadControls } from "./ThreadControls.ts"
 import type { ThreadError } from "./ThreadError.ts"
 
 /**
- * What an adapter supplies for a thread; the rest of `ThreadControls` is made from the cell.
+ * What an adapter supplies for a thread; the rest of `ThreadControls` is made from the `RemoteThread`.
  *
  * @category models
  * @since 0.1.0
  */
 export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon">
 
-/**
- * How a resource that is held elsewhere came to its end.
- *
- * @category models
- * @since 0.1.0
- */
-export type LeaseFate = Fate
+export type { LeaseResult } from "./internal/threadNode.ts"
 
 /**
  * The model's side of a thread that runs elsewhere.
@@ -44,7 +39,7 @@ export type LeaseFate = Fate
  * @category models
  * @since 0.1.0
  */
-export interface Cell<in A, in E> {
+export interface RemoteThread<in A, in E> {
   readonly id: number
   readonly name: string
   /** Ends the thread; the first call counts. What it still holds then is lost. */
@@ -54,10 +49,10 @@ export interface Cell<in A, in E> {
   /** The names of the leases that the thread holds now, the latest first. */
   held(): ReadonlyArray<string>
   /** Enters a lease that the thread has acquired. The result ends it; the first call counts. */
-  enter(lease: string): (fate: LeaseFate, error: string | null) => void
+  enter(lease: string): (result: LeaseResult, error: string | null) => void
 }
 
-class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E>, ThreadControls<A, E> {
+class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E>, ThreadControls<A, E> {
   /** The adapter's, whose answers may change while the thread lives. */
   private controls!: Controls
 
@@ -81,8 +76,8 @@ class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E>, ThreadCon
 
   override settle(exit: Exit.Exit<A, E>, abandoned = false): void {
     const { node } = this
-    if (abandoned) lingering.add(node)
-    else lingering.delete(node)
+    if (abandoned) abandonedThreads.add(node)
+    else abandonedThreads.delete(node)
     if (node.leases !== undefined || node.firstChild !== undefined) {
       for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", this.now)
     }
@@ -101,9 +96,9 @@ class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E>, ThreadCon
     return Array.from(Ledger.heldBelow(this.node), (entry) => entry.name)
   }
 
-  enter(lease: string): (fate: LeaseFate, error: string | null) => void {
+  enter(lease: string): (result: LeaseResult, error: string | null) => void {
     const entry: LeaseEntry = Ledger.enter(this.node, lease, this.now())
-    return (fate, error) => Ledger.settle(entry, fate, this.now, error)
+    return (result, error) => Ledger.settle(entry, result, this.now, error)
   }
 
   private readonly now = (): number => this.node.clock.currentTimeMillisUnsafe()
@@ -143,17 +138,17 @@ class RemoteCell<A, E> extends Settlement<A, E> implements Cell<A, E>, ThreadCon
  * @since 0.1.0
  */
 export const spawn = <A, E, E2, R>(
-  start: (cell: Cell<A, E>) => Effect.Effect<Controls, E2, R>,
+  start: (remote: RemoteThread<A, E>) => Effect.Effect<Controls, E2, R>,
   options?: SpawnOptions
 ): Effect.Effect<Thread<A, E>, E2 | ThreadError, R | Scope.Scope> =>
   Effect.uninterruptible(
     Effect.flatMap(Scope.Scope, (scope) =>
       Effect.withFiber((fiber) => {
-        const owner = Spawn.liveOwner(fiber)
-        const place = { scope, home: scope, owner, tied: scope !== owner.scope }
-        return Spawn.into<A, E, E2, R>(fiber, place, options, (node) => {
-          const cell = new RemoteCell<A, E>(node)
-          return Effect.map(start(cell), (controls) => cell.run(controls))
+        const parent = Spawn.liveThread(fiber)
+        const destination = { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope }
+        return Spawn.into<A, E, E2, R>(fiber, destination, options, (node) => {
+          const remote = new RemoteControls<A, E>(node)
+          return Effect.map(start(remote), (controls) => remote.run(controls))
         })
       })
     )
@@ -169,19 +164,24 @@ export const spawn = <A, E, E2, R>(
  * @since 0.1.0
  */
 export const execute = <A, E>(
-  start: (cell: Cell<A, E>) => Controls,
+  start: (remote: RemoteThread<A, E>) => Controls,
   options?: SpawnOptions
 ): Effect.Effect<A, E | ThreadError> =>
   Effect.withFiber((fiber) => {
     let node: ThreadNode<A, E> | undefined
     const waiting = Effect.callback<A, E | ThreadError>((resume) => {
-      const place = { scope: everOpen, home: everOpen, owner: Spawn.liveOwner(fiber), tied: false }
-      const spawned = Spawn.into<A, E>(fiber, place, options, (made) => {
+      const destination = {
+        scope: everOpen,
+        scopeOfOrigin: everOpen,
+        parent: Spawn.liveThread(fiber),
+        hasOwnLink: false
+      }
+      const spawned = Spawn.into<A, E>(fiber, destination, options, (made) => {
         node = made
-        const cell = new RemoteCell<A, E>(made)
-        cell.run(start(cell))
-        const exit = cell.poll()
-        if (exit === undefined) made.onSettled(() => resume(cell.poll()!))
+        const remote = new RemoteControls<A, E>(made)
+        remote.run(start(remote))
+        const exit = remote.poll()
+        if (exit === undefined) made.onSettled(() => resume(remote.poll()!))
         else resume(exit)
         return Exit.succeed(made)
       })
@@ -231,7 +231,7 @@ export const spawnBelow = (parent: Thread<unknown, unknown>, settings: Context.C
  */
 export interface LeaseObserver {
   readonly entered: (lease: object, name: string, holder: Thread<unknown, unknown>) => void
-  readonly settled: (lease: object, fate: LeaseFate, error: string | null) => void
+  readonly settled: (lease: object, result: LeaseResult, error: string | null) => void
 }
 
 /**
@@ -243,13 +243,13 @@ export interface LeaseObserver {
 export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseObserver): (() => void) => {
   // Every handle is a node of the tree.
   const node = thread as unknown as ThreadNode
-  const watch = {
+  const ledgerObserver = {
     entered: (entry: LeaseEntry) => observer.entered(entry, entry.name, entry.node),
-    heard: (_: ThreadNode, fate: Fate, outcome: { readonly error: string | null }, entry: LeaseEntry) =>
-      observer.settled(entry, fate, outcome.error)
+    settled: (_: ThreadNode, result: LeaseResult, outcome: { readonly error: string | null }, entry: LeaseEntry) =>
+      observer.settled(entry, result, outcome.error)
   }
-  Ledger.watch(node, watch)
-  return () => Ledger.unwatch(node, watch)
+  Ledger.observe(node, ledgerObserver)
+  return () => Ledger.unobserve(node, ledgerObserver)
 }
 
 /**
@@ -272,6 +272,15 @@ export const shareFlags = (
 }
 
 /**
+ * The reason that a `StopToken` shows when shared memory says that the thread was cancelled, but the message with the
+ * real reason can't be delivered because synchronous code runs. The thread is then interrupted with the real reason.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const pendingReason: CancelReason.CancelReason = PendingReason.pendingReason
+
+/**
  * Makes a fiber, which other code has forked in a thread, a part of that: what cancels the thread reaches it as it does
  * the thread's own fiber, at once, with the reason, and on into the regions that it enters from now on. Of no effect on
  * a thread that has not begun or has ended, or where another adapter runs it.
@@ -283,11 +292,11 @@ export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<un
   // Every handle is a node of the tree.
   const node = thread as unknown as ThreadNode
   if (node.ownFiber === undefined) return
-  const regions = node.regionOf(node.ownFiber)
+  const inner = node.innerFibersOf(node.ownFiber)
   const interrupt = (reason: CancelReason.CancelReason): void =>
     fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
-  regions?.set(fiber, interrupt)
-  fiber.addObserver(() => regions?.delete(fiber))
+  inner?.set(fiber, interrupt)
+  fiber.addObserver(() => inner?.delete(fiber))
   if (node.isCancelled) interrupt(node.reason!)
 }
 

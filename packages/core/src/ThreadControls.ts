@@ -44,8 +44,8 @@ export interface ThreadControls<out A, out E> {
   /** The same in one step, where it needs no Effect; `by` is the id of the fiber that asks. */
   readonly interruptUnsafe?: ((reason: CancelReason, by: number) => void) | undefined
   /**
-   * Completes with `true` when a region of the thread has failed with the error, with `false` when the thread ended
-   * before one took it. *Cancellation*: an error that is still pending is withdrawn.
+   * Completes with `true` when a `receive` of the thread has failed with the error, with `false` when the thread ended
+   * before one claimed it. *Cancellation*: an error that is still pending is withdrawn.
    */
   readonly raise: (error: unknown) => Effect.Effect<boolean>
   /** None where the adapter can't. */

@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import { CancelReason } from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
 import * as Ledger from "./internal/ledger.ts"
-import { lingering } from "./internal/lingering.ts"
+import { abandonedThreads } from "./internal/abandonedThreads.ts"
 import { root, type ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 
@@ -95,7 +95,7 @@ export const ThreadDump: Schema.Codec<ThreadDump, unknown> = Schema.Struct({
 export const make: Effect.Effect<ThreadDump> = Effect.map(Clock.currentTimeMillis, (at) => ({
   at,
   leases: leasesOf(root, at),
-  threads: [...root.children(), ...lingering].map((node) => dumpNode(node, at))
+  threads: [...root.children(), ...abandonedThreads].map((node) => dumpNode(node, at))
 }))
 
 /**
@@ -127,7 +127,7 @@ const statusOf = (node: ThreadNode): Pick<DumpedThread, "status" | "rung"> => {
     case "Cancelled":
       return { status: "cancelled", rung: node.state.rung }
     case "Settled":
-      return { status: lingering.has(node) ? "abandoned" : "done", rung: null }
+      return { status: abandonedThreads.has(node) ? "abandoned" : "done", rung: null }
   }
 }
 

@@ -101,7 +101,7 @@ const explain = (reason: ThreadErrorReason): string => {
     case "InvalidReason":
       return `${reason.given} is not a CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted("why"), or turn a foreign value into one with CancelReason.fromUnknown(value).`
     case "InvalidError":
-      return `${reason.given} can't be raised into a thread, so nothing was raised. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive region of the thread accepts.`
+      return `${reason.given} can't be raised into a thread, so nothing was raised. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive in the thread accepts.`
     case "InvalidDuration":
       return `${reason.option} is ${reason.given}: ${reason.problem}. Give a finite time such as "2 seconds".`
     case "InvalidEscalation":

@@ -2,8 +2,8 @@
  * Threads under one scope that are shut down together, with a policy for what a failure of one means for the others.
  *
  * Invariants:
- * 1. The live threads of the group are children of its owner or, when that has ended, of the nearest ancestor that has
- *    not: what was spawned below an owner ends with it.
+ * 1. The live threads of the group are children of its parent or, when that has ended, of the nearest ancestor that has
+ *    not: what was spawned below the parent ends with it.
  * 2. `size` is their number; who joins the group waits for it to be zero.
  * 3. Under `failFast` the first failure is kept and its siblings are interrupted, once; under `collect` all are kept.
  *
@@ -26,7 +26,7 @@ import * as Ladder from "./internal/ladder.ts"
 import * as Report from "./internal/report.ts"
 import { withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
-import { CurrentNode, type NodeGroup, type ThreadNode, type Watch } from "./internal/threadNode.ts"
+import { CurrentNode, type NodeGroup, type ThreadNode, type LedgerObserver } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import type { SpawnOptions, Thread } from "./Thread.ts"
 import * as ThreadError from "./ThreadError.ts"
@@ -64,7 +64,7 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
   readonly [TypeId] = (_: E): E => _
   readonly policy: Policy
   /** The scope that the group was made in. */
-  readonly home: Scope.Scope
+  readonly scopeOfOrigin: Scope.Scope
   /** Closed when the group takes no more threads. */
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   size = 0
@@ -72,23 +72,23 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
   /** Why a thread that comes too late does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
   // Changed by the ledger only.
-  watches: ReadonlyArray<Watch> | undefined = undefined
+  ledgerObservers: ReadonlyArray<LedgerObserver> | undefined = undefined
   private readonly maker: ThreadNode
   private emptied: Array<() => void> = []
 
-  constructor(policy: Policy, maker: ThreadNode, home: Scope.Scope) {
+  constructor(policy: Policy, maker: ThreadNode, scopeOfOrigin: Scope.Scope) {
     super()
     this.policy = policy
     this.maker = maker
-    this.home = home
+    this.scopeOfOrigin = scopeOfOrigin
   }
 
-  get owner(): ThreadNode {
+  get parent(): ThreadNode {
     return Spawn.nearestAlive(this.maker)
   }
 
   get members(): ReadonlyArray<ThreadNode> {
-    return this.owner.membersOf(this)
+    return this.parent.membersOf(this)
   }
 
   /** The member that a thread is or lives below. */
@@ -161,14 +161,14 @@ const groupOf = <E>(self: ThreadGroup<E>): Group<E> => self as Group<E>
 export const make = <E = never>(options?: {
   readonly policy?: Policy | undefined
 }): Effect.Effect<ThreadGroup<E>, never, Scope.Scope> =>
-  Effect.flatMap(Scope.Scope, (home) =>
+  Effect.flatMap(Scope.Scope, (scopeOfOrigin) =>
     Effect.withFiber((fiber) => {
       const clock = fiber.getRef(Clock.Clock)
-      const group = new Group<E>(options?.policy ?? "failFast", Spawn.liveOwner(fiber), home)
+      const group = new Group<E>(options?.policy ?? "failFast", Spawn.liveThread(fiber), scopeOfOrigin)
       return Effect.as(
-        Scope.addFinalizerExit(home, (exit) => {
+        Scope.addFinalizerExit(scopeOfOrigin, (exit) => {
           Scope.closeUnsafe(group.scope, exit)
-          return endMembers(group, Ladder.reasonOfEnd(exit, group.owner, clock.currentTimeMillisUnsafe()))
+          return endMembers(group, Ladder.reasonOfEnd(exit, group.parent, clock.currentTimeMillisUnsafe()))
         }),
         group
       )
@@ -199,8 +199,13 @@ export const spawn = <E, A, E1 extends E, R>(
   Effect.uninterruptible(
     Effect.withFiber((fiber) => {
       const group = groupOf(self)
-      const place = { scope: group.scope, home: group.home, owner: group.owner, tied: false }
-      return Spawn.into<A, E1>(fiber, place, options, (node) => {
+      const destination = {
+        scope: group.scope,
+        scopeOfOrigin: group.scopeOfOrigin,
+        parent: group.parent,
+        hasOwnLink: false
+      }
+      return Spawn.into<A, E1>(fiber, destination, options, (node) => {
         node.group = group
         group.size++
         if (group.ending !== undefined) node.beginCancel("interrupt", group.ending)

@@ -8,7 +8,7 @@ const now = { startImmediately: true } as const
 describe("Blocking, on a fiber", () => {
   it.effect("says that nothing reaches into a section", () =>
     Effect.gen(function* () {
-      expect(yield* Blocking.reach).toBe("none")
+      expect(yield* Blocking.preemption).toBe("none")
     })
   )
 
@@ -94,7 +94,7 @@ describe("Blocking, on a fiber", () => {
     Effect.gen(function* () {
       const graces: Array<number> = []
       const runner: Blocking.Runner = {
-        reach: "unwind",
+        preemption: "unwind",
         interruptible: (section, graceMillis) =>
           Effect.sync(() => {
             graces.push(graceMillis)
@@ -102,7 +102,7 @@ describe("Blocking, on a fiber", () => {
           }),
         uninterruptible: (section) => Effect.sync(section)
       }
-      const program = Effect.all([Blocking.interruptible(() => 1, { grace: "1 second" }), Blocking.reach])
+      const program = Effect.all([Blocking.interruptible(() => 1, { grace: "1 second" }), Blocking.preemption])
       expect(yield* Effect.provideService(program, Blocking.CurrentRunner, runner)).toEqual([1, "unwind"])
       expect(graces).toEqual([1000])
     })

@@ -56,7 +56,7 @@ describe("Thread.shutdown", () => {
       const joiner = yield* Effect.forkChild(Thread.await(thread), now)
       const report = yield* endsIn(Thread.shutdown(thread, { stop: 10, interrupt: 20 }), 30)
       expect(ShutdownReport.isAbandoned(report)).toBe(true)
-      expect(report).toMatchObject({ rung: "interrupt", millis: 30, ending: { _tag: "Lingers" } })
+      expect(report).toMatchObject({ rung: "interrupt", millis: 30, ending: { _tag: "Abandoned" } })
       expect(report.attempts).toEqual([
         { _tag: "Outwaited", rung: "stop", at: 0, millis: 10, stack: null, finalizer: null, why: null },
         { _tag: "Outwaited", rung: "interrupt", at: 10, millis: 20, stack: null, finalizer: "socket", why: null }
@@ -79,7 +79,7 @@ describe("Thread.shutdown", () => {
         "Unavailable kill 10"
       ])
       expect(report.millis).toBe(10)
-      expect(report.ending._tag).toBe("Lingers")
+      expect(report.ending._tag).toBe("Abandoned")
     })
   )
 
@@ -88,7 +88,7 @@ describe("Thread.shutdown", () => {
       const thread = yield* Thread.spawn(Effect.never, now)
       const report = yield* endsIn(Thread.shutdown(thread, { stop: 10 }), 10)
       const status = yield* Thread.status(thread)
-      expect(report.ending._tag === "Lingers").toBe(status._tag === "Abandoned")
+      expect(report.ending._tag === "Abandoned").toBe(status._tag === "Abandoned")
     })
   )
 
@@ -200,7 +200,7 @@ describe("Thread.shutdown", () => {
       const patient = yield* Effect.forkChild(Thread.shutdown(thread, { interrupt: "Infinity" }), now)
       yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
       const report = yield* Fiber.join(patient)
-      expect(report).toMatchObject({ millis: 10, ending: { _tag: "Lingers" } })
+      expect(report).toMatchObject({ millis: 10, ending: { _tag: "Abandoned" } })
     })
   )
 
@@ -322,7 +322,7 @@ describe("Thread.shutdown", () => {
 describe("Thread.shutdown, while it looks for where a thread is", () => {
   /** A thread elsewhere that hears of nothing; where it is takes 3 seconds to find out. */
   const deaf = Effect.gen(function* () {
-    let cell: ThreadAdapter.Cell<void, never> | undefined
+    let cell: ThreadAdapter.RemoteThread<void, never> | undefined
     const thread = yield* ThreadAdapter.spawn<void, never, never, never>((made) => {
       cell = made
       return Effect.succeed({
@@ -388,7 +388,7 @@ describe("ShutdownReport", () => {
       { _tag: "Interrupted", reason },
       { _tag: "Killed", reason: CancelReason.shutdown("bye", "SIGTERM") },
       { _tag: "Crashed", error: "out of memory" },
-      { _tag: "Lingers" }
+      { _tag: "Abandoned" }
     ]
     for (const ending of endings) {
       const json = JSON.stringify(Schema.encodeSync(ShutdownReport.Ending)(ending))

@@ -337,10 +337,10 @@ describe("Signal.any", () => {
   })
 })
 
-describe("Signal.link", () => {
-  it("aborts with its parent, and by itself without it", () => {
+describe("Signal.any of one signal", () => {
+  it("aborts with its source, and by itself without it", () => {
     const parent = new AbortController()
-    const [child, sibling] = [Signal.link(parent.signal), Signal.link(parent.signal)]
+    const [child, sibling] = [Signal.any([parent.signal]), Signal.any([parent.signal])]
     child.abort(gone)
     expect(child.signal.reason).toBe(gone)
     expect([parent.signal.aborted, sibling.signal.aborted]).toEqual([false, false])
@@ -352,7 +352,7 @@ describe("Signal.link", () => {
 
   it("keeps its first reason", () => {
     const parent = new AbortController()
-    const child = Signal.link(parent.signal)
+    const child = Signal.any([parent.signal])
     child.abort(gone)
     parent.abort(new Error("late"))
     expect(child.signal.reason).toBe(gone)

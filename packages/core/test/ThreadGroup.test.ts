@@ -283,8 +283,8 @@ describe("ThreadGroup.shutdown", () => {
       ).toEqual([
         ["drains", "stop", 5, "Succeeded", []],
         ["cleans up", "interrupt", 17, "Interrupted", ["file"]],
-        ["hangs", "interrupt", 30, "Lingers", []],
-        ["hangs too", "interrupt", 30, "Lingers", []]
+        ["hangs", "interrupt", 30, "Abandoned", []],
+        ["hangs too", "interrupt", 30, "Abandoned", []]
       ])
       expect(group.size).toBe(0)
     })

@@ -84,7 +84,7 @@ export const fromControls = (
   name: string,
   start: (
     effect: Work<unknown, Scope.Scope>,
-    cell: ThreadAdapter.Cell<unknown, unknown>,
+    cell: ThreadAdapter.RemoteThread<unknown, unknown>,
     options: Thread.SpawnOptions
   ) => Work<ThreadAdapter.Controls, Scope.Scope>
 ): Adapter =>

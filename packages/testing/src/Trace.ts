@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as CancelReason from "@quiesce/core/CancelReason"
-import type { LeaseFate } from "@quiesce/core/ThreadAdapter"
+import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
 import type * as ShutdownReport from "@quiesce/core/ShutdownReport"
 import type * as Exit from "effect/Exit"
 import type { Spin } from "./Program.ts"
@@ -29,7 +29,7 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "Releasing"; readonly lease: string; readonly reason: CancelReason.CancelReason | undefined }
   | { readonly _tag: "Released"; readonly lease: string; readonly how: "ok" | "failed" | "cut" }
   | { readonly _tag: "Entered"; readonly lease: string }
-  | { readonly _tag: "Left"; readonly lease: string; readonly fate: LeaseFate; readonly failure: string | null }
+  | { readonly _tag: "Left"; readonly lease: string; readonly fate: LeaseResult; readonly failure: string | null }
   | { readonly _tag: "Spawned"; readonly parent: string; readonly scope: string; readonly late: boolean }
   | { readonly _tag: "Refused"; readonly name: string }
   | { readonly _tag: "Started" }

@@ -89,7 +89,7 @@ describe("a shutdown", () => {
     }
     const report = await shutdown(script, all)
 
-    expect(report).toMatchObject({ millis: 4000, ending: { _tag: "Lingers" }, lost: [{ lease: "file" }] })
+    expect(report).toMatchObject({ millis: 4000, ending: { _tag: "Abandoned" }, lost: [{ lease: "file" }] })
     expect(ShutdownReport.isAbandoned(report)).toBe(true)
   })
 

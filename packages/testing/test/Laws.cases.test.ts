@@ -42,7 +42,7 @@ describe("each law holds where", () => {
       80
     )
     expect(run.problems).toEqual([])
-    const reason = expect.objectContaining({ message: "An error was raised into this region" })
+    const reason = expect.objectContaining({ message: "An error was raised into this work" })
     expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Releasing", reason }))
   })
 

@@ -244,7 +244,7 @@ class Pool {
 
   private take(
     fiber: Fiber.Fiber<unknown, unknown>,
-    cell: ThreadAdapter.Cell<unknown, unknown>,
+    cell: ThreadAdapter.RemoteThread<unknown, unknown>,
     codec: Codec.TaskCodec,
     payload: unknown,
     transfers: ReadonlyArray<unknown>,

@@ -341,7 +341,13 @@ describe("faults", () => {
   })
 
   it("bad options are refused by name", async () => {
-    for (const options of [{ size: 0 }, { concurrency: 0.5 }, { size: { min: 3, max: 2 } }, { escalation: {} }]) {
+    for (const options of [
+      { size: 0 },
+      { concurrency: 0.5 },
+      { size: { min: 3, max: 2 } },
+      { size: { min: 0, max: 1, idle: NaN } },
+      { escalation: {} }
+    ]) {
       expect(workerErrorOf(await Effect.runPromiseExit(Effect.scoped(makePool(options))))).toBe("InvalidOption")
     }
   })

@@ -17,14 +17,14 @@ export type SpawnBelow = <A, E>(
 /** Spawns below `parent` and in its scope; `settings` say which clock and escalation threads get. */
 export const below = (parent: ThreadNode, settings: Context.Context<never>): SpawnBelow => {
   const references = { getRef: <X>(reference: Context.Reference<X>): X => Context.get(settings, reference) }
-  const place = { scope: parent.scope, home: parent.scope, owner: parent, tied: false }
+  const destination = { scope: parent.scope, scopeOfOrigin: parent.scope, parent, hasOwnLink: false }
   return <A, E>(
     body: (node: ThreadNode<A, E>) => Effect.Effect<A, E>,
     context: Context.Context<never>,
     name: string
   ): Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError> => {
     if (!parent.isAlive) return Exit.fail(ThreadError.make({ _tag: "ScopeClosed", thread: name }))
-    const spawned = into<A, E>(references, place, { name }, (node) => run(node, body, context))
+    const spawned = into<A, E>(references, destination, { name }, (node) => run(node, body, context))
     // An effect that is an exit is the exit of just that effect.
     if (Exit.isExit(spawned)) return spawned as Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError>
     return Effect.runSyncExit(spawned)

@@ -1,21 +1,25 @@
-/** Checks the times that users give: what makes no sense is refused by name, before anything has happened. */
+/** Checks the times that users give. An unusable time is refused with the option's name, before anything has happened. */
 import * as Duration from "effect/Duration"
 import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as ThreadError from "../ThreadError.ts"
 
-/** The milliseconds of a time; NaN for what is none. `Duration` would take NaN itself for zero. */
-export const millisOf = (input: Duration.Input): number =>
-  Number.isNaN(input) ? NaN : Option.match(Duration.fromInput(input), { onNone: () => NaN, onSome: Duration.toMillis })
+/** The milliseconds of a time, which may be infinite; otherwise the problem with the input. */
+export const millisOf = (input: Duration.Input): Result.Result<number, string> => {
+  // `Duration` would take NaN for zero.
+  const duration = Number.isNaN(input) ? Option.none() : Duration.fromInput(input)
+  if (Option.isNone(duration)) return Result.fail("that is not a duration")
+  const millis = Duration.toMillis(duration.value)
+  return millis < 0 ? Result.fail("a time can't be negative") : Result.succeed(millis)
+}
 
-/** The milliseconds of a time that must be finite and not negative. */
+/** The milliseconds of a time that must be finite; otherwise an error that names `option`. */
 export const finiteMillis = (option: string, input: Duration.Input): Result.Result<number, ThreadError.ThreadError> => {
   const millis = millisOf(input)
-  if (Number.isNaN(millis)) return invalid(option, input, "that is not a duration")
-  if (millis < 0) return invalid(option, input, "a time can't be negative")
-  if (millis === Infinity) return invalid(option, input, "it would never end, so leave the option out instead")
-  return Result.succeed(millis)
+  if (Result.isFailure(millis)) return invalid(option, input, millis.failure)
+  if (millis.success === Infinity) return invalid(option, input, "it would never end, so leave the option out instead")
+  return Result.succeed(millis.success)
 }
 
 const invalid = (
@@ -32,6 +36,6 @@ const invalid = (
     })
   )
 
-/** A time in an error message, whatever it really is. */
+/** The text of an input in an error message. */
 export const describe = (input: Duration.Input): string =>
   Duration.isDuration(input) ? Duration.format(input) : format(input)

@@ -21,15 +21,15 @@ import { Inbox } from "./inbox.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import { Settlement } from "./settlement.ts"
-import { lingering } from "./lingering.ts"
+import { abandonedThreads } from "./abandonedThreads.ts"
 import { CurrentNode, type ThreadNode } from "./threadNode.ts"
 
 const none: Option.Option<never> = Option.none()
 
 export class FiberControls<A, E> extends Settlement<A, E> implements ThreadControls<A, E> {
   private fiber: Fiber.Fiber<A, E> | Fiber.Fiber<never> | undefined = undefined
-  /** Whether the fiber knows the first reason. */
-  private told = false
+  /** Whether the fiber was interrupted with the first reason. */
+  private isNotified = false
 
   get unwind(): Option.Option<never> {
     return none
@@ -57,15 +57,15 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     const first = node.reason ?? reason
     const { fiber } = this
     if (fiber !== undefined) {
-      if (!this.told) interruptFiber(fiber, first, by)
+      if (!this.isNotified) interruptFiber(fiber, first, by)
       if (reason !== first) interruptFiber(fiber, reason, by)
-      this.told = true
+      this.isNotified = true
     }
-    if (node.regions === undefined) return
+    if (node.innerFibers === undefined) return
     // From the outside in: what is outside must not see an inner end before it is cancelled itself.
-    for (const handOn of Array.from(node.regions.values())) {
-      handOn(first)
-      if (reason !== first) handOn(reason)
+    for (const propagate of Array.from(node.innerFibers.values())) {
+      propagate(first)
+      if (reason !== first) propagate(reason)
     }
   }
 
@@ -79,7 +79,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   }
 
   abandon(exit: Exit.Exit<never, never>): void {
-    lingering.add(this.node)
+    abandonedThreads.add(this.node)
     this.settle(exit, true)
   }
 
@@ -122,13 +122,13 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     this.fiber = node.ownFiber = fiber
     if (!node.isCancelled) return
     for (const reason of node.reasons) fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
-    this.told = true
+    this.isNotified = true
   }
 
   private ended(exit: Exit.Exit<A, E>): void {
     // What it ran is of no more use, however long the handle is kept.
     this.fiber = this.node.ownFiber = undefined
-    if (!this.node.isAlive) lingering.delete(this.node)
+    if (!this.node.isAlive) abandonedThreads.delete(this.node)
     this.settle(exit, false)
   }
 

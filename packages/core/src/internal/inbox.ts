@@ -1,81 +1,82 @@
 /**
- * The errors raised into a thread and the regions of it that accept them.
+ * The errors raised into a thread, and the handlers in the thread that accept them (`Thread.receive`).
  *
  * Invariants:
- * 1. A letter is open, or claimed by just one region, or was refused by the end of the thread. It is open again only if
- *    its region was interrupted as a whole before it could fail with the error.
- * 2. A region claims one letter at most. While it unwinds, letters that it would accept wait for it to be gone.
- * 3. Open letters are offered in the order in which they were raised, to the innermost region that accepts.
+ * 1. A raised error waits, or is claimed by exactly one handler, or was refused because the thread ended. A claimed error
+ *    waits again only if its handler was interrupted as a whole before the handler could fail with the error.
+ * 2. A handler claims at most one error. While a claiming handler unwinds, further errors that it accepts wait until
+ *    the handler has left.
+ * 3. Waiting errors are offered in the order in which they were raised, each to the innermost handler that accepts it.
  */
-export interface Letter {
+export interface RaisedError {
   readonly error: unknown
-  /** Told `true` when the region that claimed it has failed with it, `false` when the thread has ended; the first counts. */
+  /** Called with `true` when the claiming handler has failed with the error, with `false` when the thread has ended. The first call counts. */
   readonly answer: (delivered: boolean) => void
 }
 
-export interface Region {
+export interface RaiseHandler {
   readonly accepts: (error: unknown) => boolean
-  /** Ends the work of the region. Called once, when it claims. */
+  /** Ends the handler's work. Called once, when the handler claims an error. */
   readonly interrupt: () => void
-  claimed: Letter | undefined
+  claimed: RaisedError | undefined
 }
 
 export class Inbox {
-  /** Entered last is innermost. */
-  private readonly regions: Array<Region> = []
-  private letters: Array<Letter> = []
+  /** The innermost handler is last. */
+  private readonly handlers: Array<RaiseHandler> = []
+  private waiting: Array<RaisedError> = []
   private closed = false
 
-  /** Raises. The result withdraws the letter while it is still open. */
-  post(letter: Letter): () => void {
+  /** Raises an error. The result withdraws the error while it still waits. */
+  post(raised: RaisedError): () => void {
     if (this.closed) {
-      letter.answer(false)
+      raised.answer(false)
       return () => {}
     }
-    this.letters.push(letter)
+    this.waiting.push(raised)
     this.deliver()
     return () => {
-      this.letters = this.letters.filter((other) => other !== letter)
+      this.waiting = this.waiting.filter((other) => other !== raised)
     }
   }
 
-  enter(region: Region): void {
-    this.regions.push(region)
+  enter(handler: RaiseHandler): void {
+    this.handlers.push(handler)
     this.deliver()
   }
 
-  /** `whole`: the region has not come to its own end, but was interrupted as a whole. */
-  leave(region: Region, whole: boolean): void {
-    this.regions.splice(this.regions.lastIndexOf(region), 1)
-    if (whole && region.claimed !== undefined) this.letters.unshift(region.claimed)
+  /** `interruptedAsWhole`: the fiber around the handler was interrupted before the handler's work ended. */
+  leave(handler: RaiseHandler, interruptedAsWhole: boolean): void {
+    this.handlers.splice(this.handlers.lastIndexOf(handler), 1)
+    if (interruptedAsWhole && handler.claimed !== undefined) this.waiting.unshift(handler.claimed)
     this.deliver()
   }
 
   close(): void {
     if (this.closed) return
     this.closed = true
-    const letters = this.letters
-    this.letters = []
-    for (const letter of letters) letter.answer(false)
-    // Only an abandoned thread still has regions.
-    for (const region of this.regions) region.claimed?.answer(false)
+    const waiting = this.waiting
+    this.waiting = []
+    for (const raised of waiting) raised.answer(false)
+    // Only an abandoned thread still has handlers here.
+    for (const handler of this.handlers) handler.claimed?.answer(false)
   }
 
   private deliver(): void {
-    if (this.letters.length === 0) return
-    const open: Array<Letter> = []
-    const claims: Array<Region> = []
-    for (const letter of this.letters) {
-      const region = this.regions.findLast((candidate) => candidate.accepts(letter.error))
-      if (region === undefined || region.claimed !== undefined) {
-        open.push(letter)
+    if (this.waiting.length === 0) return
+    const unclaimed: Array<RaisedError> = []
+    const claims: Array<RaiseHandler> = []
+    for (const raised of this.waiting) {
+      const handler = this.handlers.findLast((candidate) => candidate.accepts(raised.error))
+      if (handler === undefined || handler.claimed !== undefined) {
+        unclaimed.push(raised)
       } else {
-        region.claimed = letter
-        claims.push(region)
+        handler.claimed = raised
+        claims.push(handler)
       }
     }
-    this.letters = open
-    // Interrupting runs finalizers at once, which may raise, enter and leave again.
-    for (const region of claims) region.interrupt()
+    this.waiting = unclaimed
+    // An interrupt runs finalizers synchronously. These may call `post`, `enter` and `leave`.
+    for (const handler of claims) handler.interrupt()
   }
 }

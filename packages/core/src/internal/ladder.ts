@@ -85,8 +85,8 @@ export const ask = (
     case "unwind": {
       const asked = interrupt(node, reason, rung)
       if (Option.isNone(unwind)) return asked
-      const told = unwound === undefined ? unwind.value : Effect.map(unwind.value, unwound)
-      return Effect.andThen(asked, Effect.forkDetach(told, { startImmediately: true }))
+      const attempt = unwound === undefined ? unwind.value : Effect.map(unwind.value, unwound)
+      return Effect.andThen(asked, Effect.forkDetach(attempt, { startImmediately: true }))
     }
     case "kill": {
       const asked = interrupt(node, reason, rung)

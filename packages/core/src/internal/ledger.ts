@@ -4,13 +4,13 @@
  * Invariants:
  * 1. An entry is in its node's list from the moment its acquire succeeded until its release has ended or was given up.
  * 2. Each entry is settled once, and counted once in the tally of its node.
- * 3. A settled entry is told to every watch on its node, on the node's ancestors, and on the groups of these.
+ * 3. Every observer of the node is notified of a settled entry, on the node's ancestors, and on the groups of these.
  */
 import type { LeaseOutcome } from "../ShutdownReport.ts"
-import type { Fate, LeaseEntry, Tally, ThreadNode, Watch, Watched } from "./threadNode.ts"
+import type { LeaseResult, LeaseEntry, Tally, ThreadNode, LedgerObserver, Observed } from "./threadNode.ts"
 
-/** How many watches there are anywhere: while there are none, nobody is told. */
-let watching = 0
+/** The number of observers anywhere. Without one, no notification is made. */
+let observerCount = 0
 
 const emptyTally = (): Tally => ({ acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 })
 
@@ -28,28 +28,33 @@ export const enter = (node: ThreadNode, name: string, now: number): LeaseEntry =
   node.leases = entry
   const tally = (node.tally ??= emptyTally())
   tally.acquired++
-  if (watching > 0) tell(node, (watch) => watch.entered?.(entry))
+  if (observerCount > 0) notify(node, (observer) => observer.entered?.(entry))
   return entry
 }
 
-export const settle = (entry: LeaseEntry, fate: Fate, now: () => number, error: string | null = null): void => {
+export const settle = (
+  entry: LeaseEntry,
+  result: LeaseResult,
+  now: () => number,
+  error: string | null = null
+): void => {
   if (entry.state === "settled") return
   entry.state = "settled"
   const node = entry.node
   if (entry.previous === undefined) node.leases = entry.next
   else entry.previous.next = entry.next
   if (entry.next !== undefined) entry.next.previous = entry.previous
-  node.tally![fate]++
-  if (watching === 0) return
+  node.tally![result]++
+  if (observerCount === 0) return
   const outcome = outcomeOf(entry, now(), error)
-  tell(node, (watch, watched) => watch.heard(watched, fate, outcome, entry))
+  notify(node, (observer, observed) => observer.settled(observed, result, outcome, entry))
 }
 
 /** Calls `f` with each watch on a node, on its ancestors, and on the groups of these. */
-const tell = (node: ThreadNode, f: (watch: Watch, watched: ThreadNode) => void): void => {
+const notify = (node: ThreadNode, f: (observer: LedgerObserver, observed: ThreadNode) => void): void => {
   for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
-    if (at.watches !== undefined) for (const watch of at.watches) f(watch, at)
-    if (at.group?.watches !== undefined) for (const watch of at.group.watches) f(watch, at)
+    if (at.ledgerObservers !== undefined) for (const observer of at.ledgerObservers) f(observer, at)
+    if (at.group?.ledgerObservers !== undefined) for (const observer of at.group.ledgerObservers) f(observer, at)
   }
 }
 
@@ -97,19 +102,20 @@ const addTally = (to: Tally, from: Tally): void => {
 }
 
 /** A node that ends leaves its counts to its parent; an abandoned one those of its children, too. */
-export const bequeath = (node: ThreadNode): void => {
+export const addCountsToParent = (node: ThreadNode): void => {
   const counts = node.firstChild === undefined ? node.tally : tallyBelow(node)
   if (counts !== undefined && node.parentNode !== undefined) {
     addTally((node.parentNode.tally ??= emptyTally()), counts)
   }
 }
 
-export const watch = (target: Watched, made: Watch): void => {
-  watching++
-  target.watches = target.watches === undefined ? [made] : [...target.watches, made]
+export const observe = (target: Observed, observer: LedgerObserver): void => {
+  observerCount++
+  target.ledgerObservers = target.ledgerObservers === undefined ? [observer] : [...target.ledgerObservers, observer]
 }
 
-export const unwatch = (target: Watched, made: Watch): void => {
-  watching--
-  target.watches = target.watches?.length === 1 ? undefined : target.watches?.filter((other) => other !== made)
+export const unobserve = (target: Observed, observer: LedgerObserver): void => {
+  observerCount--
+  target.ledgerObservers =
+    target.ledgerObservers?.length === 1 ? undefined : target.ledgerObservers?.filter((other) => other !== observer)
 }

@@ -9,7 +9,7 @@ import type { UnwindOutcome } from "../ThreadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
 import * as Ledger from "./ledger.ts"
-import type { Fate, ThreadNode, Watch, Watched } from "./threadNode.ts"
+import type { LeaseResult, ThreadNode, LedgerObserver, Observed } from "./threadNode.ts"
 
 /**
  * Climbs with threads and reports on each. `target` is what to watch for that: the one thread, or the group of all.
@@ -17,17 +17,17 @@ import type { Fate, ThreadNode, Watch, Watched } from "./threadNode.ts"
  * *Cancellation*: what was asked stays asked; nobody climbs on.
  */
 export const shutdown = (
-  target: Watched,
+  target: Observed,
   nodes: ReadonlyArray<ThreadNode>,
   steps: ReadonlyArray<Step>,
   reason: CancelReason.CancelReason
 ): Effect.Effect<Array<ShutdownReport>> =>
   Effect.suspend(() => {
     const recorder = new Recorder(nodes, reason)
-    Ledger.watch(target, recorder)
+    Ledger.observe(target, recorder)
     return Effect.ensuring(
       Effect.map(Climb.climb(nodes, steps, reason, recorder), () => recorder.reports),
-      Effect.sync(() => Ledger.unwatch(target, recorder))
+      Effect.sync(() => Ledger.unobserve(target, recorder))
     )
   })
 
@@ -57,12 +57,12 @@ const interrupted = (reason: CancelReason.CancelReason): Ending =>
 
 /** What is noted of a thread besides its end. */
 interface Notes {
-  readonly leases: Partial<Record<Fate, Array<LeaseOutcome>>>
+  readonly leases: Partial<Record<LeaseResult, Array<LeaseOutcome>>>
   /** One for each rung that did not end the thread, in order. */
   outwaited: ReadonlyArray<Attempt>
   /** Why its unwind was refused at first. */
   refusal: string | undefined
-  lingers: boolean
+  isAbandoned: boolean
 }
 
 interface Asked {
@@ -70,7 +70,7 @@ interface Asked {
   readonly at: number
 }
 
-class Recorder implements Climb.Observer, Watch {
+class Recorder implements Climb.Observer, LedgerObserver {
   /** Each place is written once, by the time that the climb is over. */
   readonly reports: Array<ShutdownReport> = []
   private readonly reason: CancelReason.CancelReason
@@ -84,9 +84,9 @@ class Recorder implements Climb.Observer, Watch {
     this.startedAt = nodes[0]?.clock.currentTimeMillisUnsafe() ?? 0
   }
 
-  heard(watched: ThreadNode, fate: Fate, outcome: LeaseOutcome): void {
-    const { leases } = this.notesOf(watched)
-    ;(leases[fate] ??= []).push(outcome)
+  settled(observed: ThreadNode, result: LeaseResult, outcome: LeaseOutcome): void {
+    const { leases } = this.notesOf(observed)
+    ;(leases[result] ??= []).push(outcome)
   }
 
   asked(step: Step, now: number): void {
@@ -120,17 +120,17 @@ class Recorder implements Climb.Observer, Watch {
   }
 
   abandoned(node: ThreadNode, place: number): void {
-    this.notesOf(node).lingers = true
+    this.notesOf(node).isAbandoned = true
     this.reports[place] = this.report(node)
   }
 
   private report(node: ThreadNode): ShutdownReport {
     const { startedAt } = this
-    const { leases, outwaited, lingers } = this.notes.size === 0 ? clean : (this.notes.get(node) ?? clean)
+    const { leases, outwaited, isAbandoned } = this.notes.size === 0 ? clean : (this.notes.get(node) ?? clean)
     // What settles while it is watched says when.
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
-    const last = endedBefore || lingers ? undefined : this.asks[outwaited.length]
+    const last = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]
     const rung = last?.rung ?? outwaited.findLast((_) => _._tag === "Outwaited")?.rung
     return {
       thread: node.name,
@@ -139,7 +139,7 @@ class Recorder implements Climb.Observer, Watch {
       millis: endedAt - startedAt,
       rung: rung ?? null,
       attempts: last === undefined ? outwaited : attempts(outwaited, last.rung, last.at, endedAt - startedAt - last.at),
-      ending: lingers ? { _tag: "Lingers" } : endingOf(node.controls.poll()!),
+      ending: isAbandoned ? { _tag: "Abandoned" } : endingOf(node.controls.poll()!),
       released: leases.released ?? nothing,
       failed: leases.failed ?? nothing,
       timedOut: leases.timedOut ?? nothing,
@@ -155,14 +155,14 @@ class Recorder implements Climb.Observer, Watch {
   private notesOf(node: ThreadNode): Notes {
     let notes = this.notes.get(node)
     if (notes === undefined) {
-      notes = { leases: {}, outwaited: nothing, refusal: undefined, lingers: false }
+      notes = { leases: {}, outwaited: nothing, refusal: undefined, isAbandoned: false }
       this.notes.set(node, notes)
     }
     return notes
   }
 }
 
-const clean: Notes = { leases: {}, outwaited: nothing, refusal: undefined, lingers: false }
+const clean: Notes = { leases: {}, outwaited: nothing, refusal: undefined, isAbandoned: false }
 
 /** An exit as plain data. */
 const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {
@@ -170,7 +170,7 @@ const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {
   if (Cause.hasInterruptsOnly(exit.cause)) return interrupted(CancelReason.firstOfCause(exit.cause)!)
   for (const { defect } of exit.cause.reasons.filter(Cause.isDieReason)) {
     if (!isThreadError(defect)) continue
-    if (defect.reason._tag === "Abandoned") return { _tag: "Lingers" }
+    if (defect.reason._tag === "Abandoned") return { _tag: "Abandoned" }
     if (defect.reason._tag === "Crashed") return { _tag: "Crashed", error: defect.message }
     if (defect.reason._tag === "Killed") {
       return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause) ?? CancelReason.interrupted("Killed") }

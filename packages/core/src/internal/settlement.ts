@@ -41,7 +41,7 @@ export class Settlement<A, E> {
     if (this.settled !== undefined) return
     this.settled = exit
     // First, as whoever hears of the end may end the parent in the same step, and its account with it.
-    Ledger.bequeath(this.node)
+    Ledger.addCountsToParent(this.node)
     this.node.settle(exit, abandoned)
     const waiters = this.waiters
     this.waiters = undefined

@@ -32,18 +32,18 @@ export const spawn = <A, E, R>(
     Effect.withFiber((fiber) => {
       // The requirement of a scope is in the type of this effect; a missing one is Effect's own clear defect.
       const scope = Context.getUnsafe(fiber.context, Scope.Scope)
-      const owner = liveOwner(fiber)
+      const parent = liveThread(fiber)
       const current = fiber.getRef(CurrentNode)
       // The scope of a thread that was abandoned stays open, but takes no more threads.
-      if (current !== owner && scope === current.scope) return closedScope(options?.name ?? "unnamed")
-      return into(fiber, { scope, home: scope, owner, tied: scope !== owner.scope }, options, (node) =>
+      if (current !== parent && scope === current.scope) return closedScope(options?.name ?? "unnamed")
+      return into(fiber, { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope }, options, (node) =>
         FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
       )
     })
   ) as Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope>
 
 /** The thread of a fiber or, when that has ended and left the fiber behind, its nearest ancestor that lives. */
-export const liveOwner = (fiber: Fiber.Fiber<unknown, unknown>): ThreadNode => nearestAlive(fiber.getRef(CurrentNode))
+export const liveThread = (fiber: Fiber.Fiber<unknown, unknown>): ThreadNode => nearestAlive(fiber.getRef(CurrentNode))
 
 export const nearestAlive = (node: ThreadNode): ThreadNode => {
   let alive = node
@@ -52,14 +52,14 @@ export const nearestAlive = (node: ThreadNode): ThreadNode => {
 }
 
 /** Where a new thread goes. */
-export interface Place {
+export interface Destination {
   /** Must be open. */
   readonly scope: Scope.Scope
-  /** When this is the scope of an owner that was cancelled, nothing starts. */
-  readonly home: Scope.Scope
-  readonly owner: ThreadNode
+  /** When this is the scope of an parent that was cancelled, nothing starts. */
+  readonly scopeOfOrigin: Scope.Scope
+  readonly parent: ThreadNode
   /** Whether the end of `scope` has to be watched for. */
-  readonly tied: boolean
+  readonly hasOwnLink: boolean
 }
 
 /** What the settings of a new thread are read from. */
@@ -68,20 +68,21 @@ type References = Pick<Fiber.Fiber<unknown, unknown>, "getRef">
 /** Makes a node in its place and has it started. Must run uninterruptibly. */
 export const into = <A, E, E2 = never, R = never>(
   references: References,
-  { scope, home, owner, tied }: Place,
+  { scope, scopeOfOrigin, parent, hasOwnLink }: Destination,
   options: Options | undefined,
   start: Start<A, E, E2, R>
 ): Effect.Effect<ThreadNode<A, E>, E2 | ThreadError.ThreadError, R> => {
   const escalation = options?.escalation ?? references.getRef(Escalation.Current)
   const steps = Escalation.steps(escalation)
   if (Result.isFailure(steps)) return Effect.fail(steps.failure)
-  const node = new ThreadNode<A, E>(owner, references.getRef(Clock.Clock), escalation, options?.name)
+  const node = new ThreadNode<A, E>(parent, references.getRef(Clock.Clock), escalation, options?.name)
   if (scope.state._tag === "Closed") {
     return closedScope(node.name)
   }
-  if (home === owner.scope && owner.state._tag === "Cancelled") return stillborn(node, owner.state.reason)
-  if (owner.state._tag === "Stopping") node.beginStop(owner.state.reason)
-  if (tied) tie(node, scope)
+  if (scopeOfOrigin === parent.scope && parent.state._tag === "Cancelled")
+    return endedBeforeStart(node, parent.state.reason)
+  if (parent.state._tag === "Stopping") node.beginStop(parent.state.reason)
+  if (hasOwnLink) linkToScope(node, scope)
   return start(node)
 }
 
@@ -89,7 +90,10 @@ const closedScope = (thread: string): Effect.Effect<never, ThreadError.ThreadErr
   Effect.fail(ThreadError.make({ _tag: "ScopeClosed", thread }))
 
 /** A thread that was spawned after the end of its parent had begun: it has ended before it ran. */
-const stillborn = <A, E>(node: ThreadNode<A, E>, reason: CancelReason.CancelReason): Effect.Effect<ThreadNode<A, E>> =>
+const endedBeforeStart = <A, E>(
+  node: ThreadNode<A, E>,
+  reason: CancelReason.CancelReason
+): Effect.Effect<ThreadNode<A, E>> =>
   Effect.sync(() => {
     const controls = new FiberThread.FiberControls<A, E>(node)
     node.controls = controls
@@ -103,7 +107,7 @@ const stillborn = <A, E>(node: ThreadNode<A, E>, reason: CancelReason.CancelReas
 const closing = new WeakSet<Scope.Scope>()
 
 /** Makes the thread end with a scope that is not its parent's own. */
-const tie = (node: ThreadNode, scope: Scope.Scope): void => {
+const linkToScope = (node: ThreadNode, scope: Scope.Scope): void => {
   const link = Scope.forkUnsafe(scope)
   node.link = link
   link.state = {

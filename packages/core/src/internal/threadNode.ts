@@ -66,34 +66,40 @@ export interface Flags {
   readonly checks: Checks
 }
 
-export type Fate = "released" | "failed" | "timedOut" | "lost"
+/**
+ * What became of a lease that is no longer held.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LeaseResult = "released" | "failed" | "timedOut" | "lost"
 
 /** Counts of what threads acquired and of what became of it. */
-export interface Tally extends Record<Fate, number> {
+export interface Tally extends Record<LeaseResult, number> {
   acquired: number
 }
 
 /** What can be watched: a thread, or all the threads of a group at once. Changed by the ledger only. */
-export interface Watched {
-  watches: ReadonlyArray<Watch> | undefined
+export interface Observed {
+  ledgerObservers: ReadonlyArray<LedgerObserver> | undefined
 }
 
 /** What a shutdown hears while it lasts. */
-export interface Watch {
+export interface LedgerObserver {
   /** Of a lease that the watched thread, or one below it, has acquired. */
   readonly entered?: (entry: LeaseEntry) => void
   /** Of the end of one. */
-  readonly heard: (watched: ThreadNode, fate: Fate, outcome: LeaseOutcome, entry: LeaseEntry) => void
+  readonly settled: (observed: ThreadNode, result: LeaseResult, outcome: LeaseOutcome, entry: LeaseEntry) => void
 }
 
 let lastId = 0
 
 /** The group of a thread; told of its exit. */
-export interface NodeGroup extends Watched {
+export interface NodeGroup extends Observed {
   readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void
 }
 
-export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
+export class ThreadNode<out A = unknown, out E = unknown> implements Observed {
   readonly "~@quiesce/core/Thread": typeof TypeId = TypeId
   readonly id: number = lastId++
   readonly label: string | undefined
@@ -106,8 +112,8 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   state: State = running
   /** Set by the adapter, in the same step that makes the node. */
   controls!: ThreadControls<A, E>
-  /** Set while it is one of those that linger. */
-  lingering: WeakRef<ThreadNode> | undefined = undefined
+  /** Set while the thread is abandoned and still runs. `AbandonedThreads` alone changes it. */
+  abandonedReference: WeakRef<ThreadNode> | undefined = undefined
   /** Ties the thread to the scope that it was spawned into, when that is not its parent's own. */
   link: Scope.Closeable | undefined = undefined
 
@@ -122,7 +128,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   // Changed by the ledger only.
   leases: LeaseEntry | undefined = undefined
   tally: Tally | undefined = undefined
-  watches: ReadonlyArray<Watch> | undefined = undefined
+  ledgerObservers: ReadonlyArray<LedgerObserver> | undefined = undefined
   /** When it settled, by its clock; kept only where it is watched. */
   endedAt: number | undefined = undefined
 
@@ -137,7 +143,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   /** The fiber of the thread, where it is one, while it runs. */
   ownFiber: object | undefined = undefined
   /** The fibers of the regions in it, in order of nesting, each with what hands a cancel on to it. */
-  regions: Map<object, (reason: CancelReason.CancelReason) => void> | undefined = undefined
+  innerFibers: Map<object, (reason: CancelReason.CancelReason) => void> | undefined = undefined
 
   /** The regions that accept raised errors, and the errors that wait for one. */
   inbox: Inbox | undefined = undefined
@@ -213,9 +219,9 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
   }
 
   /** Where a region is entered that `outer` opens; undefined when that is not the thread's own fiber. */
-  regionOf(outer: object): Map<object, (reason: CancelReason.CancelReason) => void> | undefined {
-    if (outer !== this.ownFiber && this.regions?.has(outer) !== true) return undefined
-    return (this.regions ??= new Map())
+  innerFibersOf(outer: object): Map<object, (reason: CancelReason.CancelReason) => void> | undefined {
+    if (outer !== this.ownFiber && this.innerFibers?.has(outer) !== true) return undefined
+    return (this.innerFibers ??= new Map())
   }
 
   *children(): Generator<ThreadNode> {
@@ -302,7 +308,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Watched {
       this.link = undefined
     }
     if (this.scope.state._tag === "Empty") Scope.closeUnsafe(this.scope, exit)
-    if (this.watches !== undefined || this.group?.watches !== undefined) {
+    if (this.ledgerObservers !== undefined || this.group?.ledgerObservers !== undefined) {
       this.endedAt = this.clock.currentTimeMillisUnsafe()
     }
     this.inbox?.close()
@@ -378,23 +384,22 @@ export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<Thre
 )
 
 /** A stretch of a thread's work that can be cancelled by itself. */
-export interface Stretch {
+export interface CancelScope {
   readonly node: ThreadNode
   /** The first reason for which it was cancelled, if it was. */
   readonly reason: CancelReason.CancelReason | undefined
 }
 
 /** The innermost stretch that a fiber is part of. It counts for its own thread only, not for those spawned in it. */
-export const CurrentStretch: Context.Reference<Stretch | undefined> = Context.Reference<Stretch | undefined>(
-  "@quiesce/core/Thread/CurrentStretch",
-  {
-    defaultValue: () => undefined
-  }
-)
+export const CurrentCancelScope: Context.Reference<CancelScope | undefined> = Context.Reference<
+  CancelScope | undefined
+>("@quiesce/core/Thread/CurrentCancelScope", {
+  defaultValue: () => undefined
+})
 
 AmbientReason.setSource((fiber) => {
   const node = fiber.getRef(CurrentNode)
-  const stretch = fiber.getRef(CurrentStretch)
-  if (stretch?.node === node && stretch.reason !== undefined) return stretch.reason
+  const scope = fiber.getRef(CurrentCancelScope)
+  if (scope?.node === node && scope.reason !== undefined) return scope.reason
   return node.isCancelled ? node.reason : undefined
 })

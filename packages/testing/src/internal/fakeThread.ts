@@ -22,13 +22,13 @@ import type { Lease, Reaction, Script } from "../FakeAdapter.ts"
 
 interface Held {
   readonly lease: Lease
-  readonly end: ReturnType<ThreadAdapter.Cell<unknown, unknown>["enter"]>
+  readonly end: ReturnType<ThreadAdapter.RemoteThread<unknown, unknown>["enter"]>
 }
 
 const atOnce: Reaction<never, never> = { _tag: "Ends", after: 0, exit: undefined }
 
 export class FakeThread<A, E> implements ThreadAdapter.Controls {
-  private readonly cell: ThreadAdapter.Cell<A | void, E>
+  private readonly cell: ThreadAdapter.RemoteThread<A | void, E>
   private readonly script: Script<A, E>
   private readonly clock: Clock.Clock
   private readonly held: Array<Held> = []
@@ -38,7 +38,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
   /** The first for which it was interrupted. */
   private reason: CancelReason.CancelReason | undefined = undefined
 
-  constructor(cell: ThreadAdapter.Cell<A | void, E>, script: Script<A, E>, clock: Clock.Clock) {
+  constructor(cell: ThreadAdapter.RemoteThread<A | void, E>, script: Script<A, E>, clock: Clock.Clock) {
     this.cell = cell
     this.script = script
     this.clock = clock

@@ -66,7 +66,7 @@ const killIsVisible: Check = (outcome) => [
   ...reports(outcome).flatMap(({ report }) => {
     const exit = outcome.threads.get(report.thread)?.exit
     const problems: Array<string> = []
-    if ((report.ending._tag === "Lingers") !== isAbandoned(exit))
+    if ((report.ending._tag === "Abandoned") !== isAbandoned(exit))
       problems.push(`the exit of ${report.thread} does not say whether it was abandoned`)
     if ((report.ending._tag === "Killed") !== isKilled(exit))
       problems.push(`the exit of ${report.thread} does not say whether it was killed`)

@@ -106,7 +106,7 @@ const isSame = (a: CancelReason.CancelReason, b: CancelReason.CancelReason | und
   a === b || (b !== undefined && a._tag === b._tag && a.message === b.message && a.by === b.by && a.at === b.at)
 
 /** What core tells the work of a region that takes an error. */
-const raised = "An error was raised into this region"
+const raised = "An error was raised into this work"
 
 const hasDeadline = (outcome: Outcome, thread: string): boolean =>
   only(outcome.events, "DeadlineBegan").some((event) => event.thread === thread)

@@ -2,10 +2,9 @@
 import { availableParallelism } from "node:os"
 import type { Worker, WorkerOptions } from "node:worker_threads"
 import * as Escalation from "@quiesce/core/Escalation"
-import * as Duration from "effect/Duration"
+import { millisOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as WorkerError from "../../WorkerError.ts"
 import type { Handler } from "../leases/declaredLease.ts"
@@ -58,7 +57,7 @@ export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.Worke
   Effect.gen(function* () {
     const { concurrency = 1, queue, escalation, spawn } = options
     const bound = queue?.bound ?? Infinity
-    const startMillis = millisOf(options.startWithin ?? "30 seconds")
+    const startMillis = Result.getOrElse(millisOf(options.startWithin ?? "30 seconds"), () => NaN)
     if (typeof spawn !== "function") {
       return yield* invalid("spawn", `${format(spawn)} is no function; give (options) => new Worker(url, options)`)
     }
@@ -91,13 +90,11 @@ const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<S
   const idleMillis = millisOf(idle ?? "10 seconds")
   if (!isCount(max, 1)) return invalid("size", `${format(max)} is not a number of workers, which is at least 1`)
   if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${format(min)} is not between 0 and ${max}`)
-  if (!(idleMillis >= 0)) return invalid("size.idle", `${format(idle)} is no time; give one such as "10 seconds"`)
-  return Effect.succeed({ min, max, idleMillis })
+  if (Result.isFailure(idleMillis)) {
+    return invalid("size.idle", `${format(idle)} is no time; give one such as "10 seconds"`)
+  }
+  return Effect.succeed({ min, max, idleMillis: idleMillis.success })
 }
-
-/** NaN for what is no time. */
-const millisOf = (time: Duration.Input): number =>
-  Option.match(Duration.fromInput(time), { onNone: () => NaN, onSome: Duration.toMillis })
 
 const isCount = (value: number, least: number): boolean => Number.isInteger(value) && value >= least && value <= 65_536
 

@@ -53,7 +53,7 @@ const none: ReadonlyArray<never> = []
 /** A lease that the worker holds. */
 interface Mirrored {
   readonly name: string
-  readonly end: ReturnType<ThreadAdapter.Cell<unknown, unknown>["enter"]>
+  readonly end: ReturnType<ThreadAdapter.RemoteThread<unknown, unknown>["enter"]>
 }
 
 let lastRaise = 0
@@ -66,7 +66,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
   payload: unknown
   transfers: ReadonlyArray<unknown>
   readonly deadline: number
-  readonly cell: ThreadAdapter.Cell<unknown, unknown>
+  readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
   /** Told of each chunk of a stream. */
   onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
   private state: State = unqueued
@@ -81,7 +81,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
   private keeper: HostKeeper | undefined = undefined
 
   constructor(options: {
-    readonly cell: ThreadAdapter.Cell<unknown, unknown>
+    readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
     readonly codec: Codec.TaskCodec
     readonly payload: unknown
     readonly transfers: ReadonlyArray<unknown>

@@ -26,7 +26,7 @@ import { messageOf } from "../wire/errorText.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
 type Reply = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
-type Enter = ThreadAdapter.Cell<unknown, unknown>["enter"]
+type Enter = ThreadAdapter.RemoteThread<unknown, unknown>["enter"]
 
 /** What a pool gives to its workers; the keepers that still release something for them. */
 export class HostLeases {

@@ -3,13 +3,15 @@
  * request, waits until its phase changes, and then holds the lock or learns that there is none to hold.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import { millisOf } from "@quiesce/core/internal"
 import * as Lease from "@quiesce/core/Lease"
 import type * as StopToken from "@quiesce/core/StopToken"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { format } from "effect/Formatter"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Memory from "./memory.ts"
@@ -149,10 +151,8 @@ export const acquireSync = (lock: Handle, demand: Demand, options: SyncOptions |
 
 const timeoutOf = (timeout: Duration.Input | undefined): number => {
   if (timeout === undefined) return Infinity
-  // `Duration` would take NaN for zero.
-  const duration = Number.isNaN(timeout) ? Option.none() : Duration.fromInput(timeout)
-  const millis = Option.isSome(duration) ? Duration.toMillis(duration.value) : -1
-  if (millis >= 0) return millis
+  const millis = millisOf(timeout)
+  if (Result.isSuccess(millis)) return millis.success
   throw invalid("timeout", `${format(timeout)} is not a time to wait; give one such as "2 seconds"`)
 }
 

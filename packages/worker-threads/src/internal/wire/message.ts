@@ -4,7 +4,7 @@
  *
  * What is checked here is the envelope; what a task gets and gives is checked by the Schemas of the contract.
  */
-import type { LeaseFate } from "@quiesce/core/ThreadAdapter"
+import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
 
 /** An interruption, a failure or a defect, with its content encoded. */
 export type EncodedReason =
@@ -58,7 +58,7 @@ export type ToHost =
       readonly _tag: "Gone"
       readonly id: number
       readonly lease: number
-      readonly fate: LeaseFate
+      readonly fate: LeaseResult
       readonly error: string | null
     }
   /** The host shall acquire something for a task and keep it. */
@@ -104,7 +104,7 @@ const isReason = (u: unknown): boolean =>
   "_tag" in u &&
   (u._tag === "Fail" || u._tag === "Die" || u._tag === "Interrupt")
 
-const fates: ReadonlySet<unknown> = new Set<LeaseFate>(["released", "failed", "timedOut", "lost"])
+const fates: ReadonlySet<unknown> = new Set<LeaseResult>(["released", "failed", "timedOut", "lost"])
 
 const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
   Ready: () => true,

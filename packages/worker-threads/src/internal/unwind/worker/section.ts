@@ -17,7 +17,8 @@ import { AsyncResource } from "node:async_hooks"
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
-import * as StopToken from "@quiesce/core/StopToken"
+import type * as StopToken from "@quiesce/core/StopToken"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import type * as ThreadError from "@quiesce/core/ThreadError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -68,7 +69,7 @@ export interface SectionRunner extends Blocking.Runner {
 export const make = (options: Options): SectionRunner => new Runner(options)
 
 class Runner implements SectionRunner {
-  readonly reach: "unwind" = "unwind"
+  readonly preemption: "unwind" = "unwind"
   private readonly options: Options
   private readonly word: Word.Word
   /** Jobs in the order of their messages. */
@@ -213,12 +214,12 @@ const finish = (job: Job, exit: Exit.Exit<unknown>): void => {
  */
 const leftTo = (job: Job): void => {
   if (job.state._tag !== "Running") return finish(job, interruption(job.token))
-  if (job.token.reason !== StopToken.onTheWay) return finish(job, interruption(job.token))
+  if (job.token.reason !== ThreadAdapter.pendingReason) return finish(job, interruption(job.token))
   setImmediate(leftTo, job)
 }
 
 const isOnTheWay = (exit: Exit.Exit<unknown>): boolean =>
-  Exit.isFailure(exit) && CancelReason.firstOfCause(exit.cause) === StopToken.onTheWay
+  Exit.isFailure(exit) && CancelReason.firstOfCause(exit.cause) === ThreadAdapter.pendingReason
 
 /** What `token.check` throws is not a failure of the section but its interruption. */
 const evaluate = <A>(section: (token: StopToken.StopToken) => A, token: StopToken.StopToken): Exit.Exit<A> => {

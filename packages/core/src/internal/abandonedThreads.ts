@@ -10,7 +10,7 @@ import type { ThreadNode } from "./threadNode.ts"
 
 const kept = 100
 
-class Lingering implements Iterable<ThreadNode> {
+class AbandonedThreads implements Iterable<ThreadNode> {
   private readonly references = new Set<WeakRef<ThreadNode>>()
   /** The oldest first. */
   private readonly latest = new Set<ThreadNode>()
@@ -19,10 +19,10 @@ class Lingering implements Iterable<ThreadNode> {
   )
 
   add(node: ThreadNode): void {
-    if (node.lingering !== undefined) return
-    node.lingering = new WeakRef(node)
-    this.references.add(node.lingering)
-    this.collected.register(node, node.lingering)
+    if (node.abandonedReference !== undefined) return
+    node.abandonedReference = new WeakRef(node)
+    this.references.add(node.abandonedReference)
+    this.collected.register(node, node.abandonedReference)
     this.latest.add(node)
     for (const oldest of this.latest) {
       if (this.latest.size <= kept) break
@@ -31,14 +31,14 @@ class Lingering implements Iterable<ThreadNode> {
   }
 
   delete(node: ThreadNode): void {
-    if (node.lingering === undefined) return
-    this.references.delete(node.lingering)
-    node.lingering = undefined
+    if (node.abandonedReference === undefined) return
+    this.references.delete(node.abandonedReference)
+    node.abandonedReference = undefined
     this.latest.delete(node)
   }
 
   has(node: ThreadNode): boolean {
-    return node.lingering !== undefined
+    return node.abandonedReference !== undefined
   }
 
   *[Symbol.iterator](): Iterator<ThreadNode> {
@@ -49,4 +49,4 @@ class Lingering implements Iterable<ThreadNode> {
   }
 }
 
-export const lingering: Lingering = new Lingering()
+export const abandonedThreads: AbandonedThreads = new AbandonedThreads()

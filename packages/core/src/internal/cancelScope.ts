@@ -1,8 +1,8 @@
 /**
- * A stretch of a fiber's work that can be interrupted by itself, with a reason, while the fiber goes on.
+ * Runs part of a fiber's work so that this part can be interrupted alone, with a reason, while the fiber goes on.
  *
- * Effect interrupts whole fibers only, so the work gets a fiber of its own; the outer one waits for it, inherits its
- * mask on to it, and hands its own interruption on, reason and all.
+ * Effect interrupts whole fibers only, so the work gets an inner fiber and the outer fiber waits for the inner one. The
+ * inner fiber inherits the outer fiber's interruptibility, and the outer fiber forwards its interruption, with the reason.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -11,16 +11,18 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
-import { CurrentNode, CurrentStretch, type Stretch, type ThreadNode } from "./threadNode.ts"
+import { type CancelScope, CurrentCancelScope, CurrentNode, type ThreadNode } from "./threadNode.ts"
+
+export { type CancelScope, CurrentCancelScope } from "./threadNode.ts"
 
 /**
- * Runs `work`. `arm` is handed what interrupts it, before it begins, and gives back what disarms; that runs as soon as
- * the work has ended, and is told whether the outer fiber was interrupted as a whole. `then` makes the result of the
- * exit, in the same uninterruptible step.
+ * Runs `work` in a cancel scope. `arm` is called before the work begins, with a function that interrupts the work, and
+ * returns a function that disarms. The latter is called as soon as the work has ended; its argument says whether the
+ * outer fiber was interrupted as a whole. `then` makes the result from the exit, in the same uninterruptible step.
  */
 export const run = <A, E, R, B, E2>(
   work: Effect.Effect<A, E, R>,
-  arm: (interrupt: (reason: CancelReason.CancelReason) => void) => (whole: boolean) => void,
+  arm: (interrupt: (reason: CancelReason.CancelReason) => void) => (interruptedAsWhole: boolean) => void,
   then: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
 ): Effect.Effect<B, E2, R> =>
   Effect.uninterruptibleMask((restore) =>
@@ -36,7 +38,7 @@ export const run = <A, E, R, B, E2>(
         return Effect.flatMap(inner.fork(restore(work)), (fiber) =>
           Effect.flatMap(
             Effect.onExitPrimitive(restore(Fiber.await(fiber)), (exit) =>
-              Exit.isSuccess(exit) ? undefined : inner.handOn(exit, disarm)
+              Exit.isSuccess(exit) ? undefined : inner.propagate(exit, disarm)
             ),
             (exit) => {
               inner.leave()
@@ -62,7 +64,7 @@ const pending: Effect.Effect<readonly [CancelReason.CancelReason | undefined, bo
 })
 
 /** The fiber of the work. */
-class Inner<A, E> implements Stretch {
+class Inner<A, E> implements CancelScope {
   /** The reason of an interrupt that came before the work could begin. */
   early: CancelReason.CancelReason | undefined = undefined
   readonly node: ThreadNode
@@ -70,7 +72,7 @@ class Inner<A, E> implements Stretch {
   private readonly outer: Fiber.Fiber<unknown, unknown>
   private readonly wasCancelled: boolean
   private fiber: Fiber.Fiber<A, E> | undefined = undefined
-  private told: CancelReason.CancelReason | undefined = undefined
+  private propagated: CancelReason.CancelReason | undefined = undefined
 
   constructor(outer: Fiber.Fiber<unknown, unknown>, wasCancelled: boolean) {
     this.outer = outer
@@ -93,7 +95,7 @@ class Inner<A, E> implements Stretch {
     const body = Effect.withFiber((fiber) => {
       // The fiber that evaluates this is the one that was forked for it.
       this.attach(fiber as Fiber.Fiber<A, E>)
-      fiber.setContext(Context.add(fiber.context, CurrentStretch, this))
+      fiber.setContext(Context.add(fiber.context, CurrentCancelScope, this))
       return work
     })
     return Effect.map(Effect.forkDetach(body, { startImmediately: true, uninterruptible: "inherit" }), (fiber) => {
@@ -106,7 +108,7 @@ class Inner<A, E> implements Stretch {
   private attach(fiber: Fiber.Fiber<A, E>): void {
     if (this.fiber !== undefined) return
     this.fiber = fiber
-    const own = this.node.regionOf(this.outer)
+    const own = this.node.innerFibersOf(this.outer)
     own?.set(fiber, (reason) => this.cancel(reason))
     if (this.early !== undefined) this.interrupt(this.early)
     // A cancel may have come while the fibers changed over.
@@ -114,17 +116,17 @@ class Inner<A, E> implements Stretch {
   }
 
   private cancel(reason: CancelReason.CancelReason): void {
-    this.told ??= reason
+    this.propagated ??= reason
     this.interrupt(reason)
   }
 
   /** The outer fiber was interrupted: so is this one, for the same reason, and waited for. */
-  handOn(exit: Exit.Exit<unknown, unknown>, disarm: (whole: boolean) => void): Effect.Effect<void> {
+  propagate(exit: Exit.Exit<unknown, unknown>, disarm: (interruptedAsWhole: boolean) => void): Effect.Effect<void> {
     // It was forked before the outer fiber began to wait for it.
     const fiber = this.fiber!
     const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
     if (reason === undefined) fiber.interruptUnsafe(this.outer.id)
-    else if (reason !== this.told) this.interrupt(reason)
+    else if (reason !== this.propagated) this.interrupt(reason)
     return Effect.flatMap(Fiber.await(fiber), (ended) => {
       this.leave()
       disarm(true)
@@ -133,7 +135,7 @@ class Inner<A, E> implements Stretch {
   }
 
   leave(): void {
-    if (this.fiber !== undefined) this.node.regions?.delete(this.fiber)
+    if (this.fiber !== undefined) this.node.innerFibers?.delete(this.fiber)
   }
 }
 

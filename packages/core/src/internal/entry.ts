@@ -1,0 +1,5 @@
+/**
+ * The entry `@quiesce/core/internal`, for the other packages of this project only. Anything here may change in any
+ * release. Authors of adapters find their tools in `ThreadAdapter`.
+ */
+export { millisOf } from "./duration.ts"
