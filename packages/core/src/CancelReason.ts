@@ -239,9 +239,11 @@ const ofInterrupt = (entry: Cause.Interrupt): CancelReason | undefined => {
   return found === last?.reason || isCancelReason(found) ? (found as CancelReason | undefined) : undefined
 }
 
-const unnamed = (entry: Cause.Interrupt): CancelReason =>
-  AmbientReason.current() ??
-  interrupted(entry.fiberId === undefined ? "Interrupted" : `Interrupted by fiber #${entry.fiberId}`)
+const unnamed = (entry: Cause.Interrupt): CancelReason => {
+  const ambient = AmbientReason.current()
+  if (isCancelReason(ambient)) return ambient
+  return interrupted(entry.fiberId === undefined ? "Interrupted" : `Interrupted by fiber #${entry.fiberId}`)
+}
 
 /**
  * All the reasons in a Cause, the first to arrive first. Interruptions that carry none, as those of Effect's own

@@ -15,9 +15,9 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Mutable } from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
+import { root } from "./internal/currentThread.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
-import { root } from "./internal/threadNode.ts"
 import type * as ThreadError from "./ThreadError.ts"
 
 /**

@@ -10,8 +10,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CancelReason from "./CancelReason.ts"
 import * as Deadline from "./Deadline.ts"
+import { CurrentNode, root } from "./internal/currentThread.ts"
 import { pendingReason } from "./internal/pendingReason.ts"
-import { type Checks, CurrentNode, root, type ThreadNode } from "./internal/threadNode.ts"
+import type { Checks, ThreadNode } from "./internal/threadNode.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**

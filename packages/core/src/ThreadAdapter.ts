@@ -13,12 +13,13 @@ import { EncodedError } from "./internal/encodedError.ts"
 import * as Climb from "./internal/climb.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
 import * as Ladder from "./internal/ladder.ts"
+import type { LeaseResult } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
 import * as PendingReason from "./internal/pendingReason.ts"
 import { Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
-import type { LeaseEntry, LeaseResult, ThreadNode } from "./internal/threadNode.ts"
+import type { ThreadNode } from "./internal/threadNode.ts"
 import type { SpawnOptions, Thread } from "./Thread.ts"
 import type { ThreadControls } from "./ThreadControls.ts"
 import type { ThreadError } from "./ThreadError.ts"
@@ -31,7 +32,7 @@ import type { ThreadError } from "./ThreadError.ts"
  */
 export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon">
 
-export type { LeaseResult } from "./internal/threadNode.ts"
+export type { LeaseResult } from "./internal/leaseAccount.ts"
 
 /**
  * The model's side of a thread that runs elsewhere.
@@ -78,7 +79,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     const { node } = this
     if (abandoned) abandonedThreads.add(node)
     else abandonedThreads.delete(node)
-    if (node.leases !== undefined || node.firstChild !== undefined) {
+    if (node.account?.latest !== undefined || node.firstChild !== undefined) {
       for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", this.now)
     }
     super.settle(exit, abandoned)
@@ -97,7 +98,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
   }
 
   enter(lease: string): (result: LeaseResult, error: string | null) => void {
-    const entry: LeaseEntry = Ledger.enter(this.node, lease, this.now())
+    const entry = Ledger.enter(this.node, lease, this.now())
     return (result, error) => Ledger.settle(entry, result, this.now, error)
   }
 
@@ -244,9 +245,13 @@ export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseO
   // Every handle is a node of the tree.
   const node = thread as unknown as ThreadNode
   const ledgerObserver = {
-    entered: (entry: LeaseEntry) => observer.entered(entry, entry.name, entry.node),
-    settled: (_: ThreadNode, result: LeaseResult, outcome: { readonly error: string | null }, entry: LeaseEntry) =>
-      observer.settled(entry, result, outcome.error)
+    entered: (entry: Ledger.LeaseEntry) => observer.entered(entry, entry.name, entry.node),
+    settled: (
+      _: ThreadNode,
+      result: LeaseResult,
+      outcome: { readonly error: string | null },
+      entry: Ledger.LeaseEntry
+    ) => observer.settled(entry, result, outcome.error)
   }
   Ledger.observe(node, ledgerObserver)
   return () => Ledger.unobserve(node, ledgerObserver)

@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { CancelReason } from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
+import { root } from "./internal/currentThread.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
-import { root, type ThreadNode } from "./internal/threadNode.ts"
+import type { ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 
 /**

@@ -20,13 +20,15 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import * as Escalation from "./Escalation.ts"
+import { CurrentNode } from "./internal/currentThread.ts"
 import * as FiberThread from "./internal/fiberThread.ts"
 import * as Climb from "./internal/climb.ts"
 import * as Ladder from "./internal/ladder.ts"
+import type { Observer } from "./internal/leaseAccount.ts"
 import * as Report from "./internal/report.ts"
 import { withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
-import { CurrentNode, type NodeGroup, type ThreadNode, type LedgerObserver } from "./internal/threadNode.ts"
+import type { NodeGroup, ThreadNode } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import type { SpawnOptions, Thread } from "./Thread.ts"
 import * as ThreadError from "./ThreadError.ts"
@@ -72,7 +74,7 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
   /** Why a thread that comes too late does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
   // Changed by the ledger only.
-  ledgerObservers: ReadonlyArray<LedgerObserver> | undefined = undefined
+  ledgerObservers: ReadonlyArray<Observer<ThreadNode>> | undefined = undefined
   private readonly maker: ThreadNode
   private emptied: Array<() => void> = []
 

@@ -1,22 +1,22 @@
 /**
- * Why the thread that runs right now, or the stretch of it, is being cancelled.
+ * The reason for which the current thread, or the current cancel scope in it, is being cancelled.
  *
- * Effect interrupts the fibers that its own combinators fork (`Effect.all`, `Effect.race`) without a reason. Those are
- * part of a thread all the same, so that a finalizer in them is told the thread's.
+ * Effect interrupts the fibers of its own combinators (`Effect.all`, `Effect.race`) without a reason. Those fibers are
+ * part of a thread all the same, so a finalizer in them sees the thread's reason.
  */
 import * as Fiber from "effect/Fiber"
-import type { CancelReason } from "../CancelReason.ts"
 
-type Source = (fiber: Fiber.Fiber<unknown, unknown>) => CancelReason | undefined
+/** Gives a `CancelReason` or nothing. That type can't be named here: its module imports this one. */
+type Source = (fiber: Fiber.Fiber<unknown, unknown>) => unknown
 
 let source: Source | undefined
 
-/** Said once, by the module that knows threads. */
+/** Called once, by the module that knows the current thread. */
 export const setSource = (f: Source): void => {
   source = f
 }
 
-export const current = (): CancelReason | undefined => {
+export const current = (): unknown => {
   const fiber = Fiber.getCurrent()
   return fiber === undefined ? undefined : source?.(fiber)
 }

@@ -11,9 +11,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
-import { type CancelScope, CurrentCancelScope, CurrentNode, type ThreadNode } from "./threadNode.ts"
+import { type CancelScope, CurrentCancelScope, CurrentNode } from "./currentThread.ts"
+import type { ThreadNode } from "./threadNode.ts"
 
-export { type CancelScope, CurrentCancelScope } from "./threadNode.ts"
+export { type CancelScope, CurrentCancelScope } from "./currentThread.ts"
 
 /**
  * Runs `work` in a cancel scope. `arm` is called before the work begins, with a function that interrupts the work, and

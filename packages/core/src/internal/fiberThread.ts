@@ -22,7 +22,9 @@ import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import { Settlement } from "./settlement.ts"
 import { abandonedThreads } from "./abandonedThreads.ts"
-import { CurrentNode, type ThreadNode } from "./threadNode.ts"
+import { CurrentNode } from "./currentThread.ts"
+import type { ThreadNode } from "./threadNode.ts"
+import { cancelReasonsOf } from "./threadState.ts"
 
 const none: Option.Option<never> = Option.none()
 
@@ -121,7 +123,8 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     const { node } = this
     this.fiber = node.ownFiber = fiber
     if (!node.isCancelled) return
-    for (const reason of node.reasons) fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
+    for (const reason of cancelReasonsOf(node.state))
+      fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
     this.isNotified = true
   }
 

@@ -7,14 +7,20 @@
  * 3. Every observer of the node is notified of a settled entry, on the node's ancestors, and on the groups of these.
  */
 import type { LeaseOutcome } from "../ShutdownReport.ts"
-import type { LeaseResult, LeaseEntry, Tally, ThreadNode, LedgerObserver, Observed } from "./threadNode.ts"
+import type { Account, Entry, LeaseResult, Observed, Observer, Tally } from "./leaseAccount.ts"
+import type { ThreadNode } from "./threadNode.ts"
+
+/** A resource that a thread holds. */
+export type LeaseEntry = Entry<ThreadNode>
 
 /** The number of observers anywhere. Without one, no notification is made. */
 let observerCount = 0
 
-const emptyTally = (): Tally => ({ acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 })
+const accountOf = (node: ThreadNode): Account<ThreadNode> =>
+  (node.account ??= { latest: undefined, acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 })
 
 export const enter = (node: ThreadNode, name: string, now: number): LeaseEntry => {
+  const account = accountOf(node)
   const entry: LeaseEntry = {
     name,
     node,
@@ -22,12 +28,11 @@ export const enter = (node: ThreadNode, name: string, now: number): LeaseEntry =
     state: "held",
     since: 0,
     previous: undefined,
-    next: node.leases
+    next: account.latest
   }
-  if (node.leases !== undefined) node.leases.previous = entry
-  node.leases = entry
-  const tally = (node.tally ??= emptyTally())
-  tally.acquired++
+  if (account.latest !== undefined) account.latest.previous = entry
+  account.latest = entry
+  account.acquired++
   if (observerCount > 0) notify(node, (observer) => observer.entered?.(entry))
   return entry
 }
@@ -40,18 +45,19 @@ export const settle = (
 ): void => {
   if (entry.state === "settled") return
   entry.state = "settled"
-  const node = entry.node
-  if (entry.previous === undefined) node.leases = entry.next
+  const { node } = entry
+  const account = accountOf(node)
+  if (entry.previous === undefined) account.latest = entry.next
   else entry.previous.next = entry.next
   if (entry.next !== undefined) entry.next.previous = entry.previous
-  node.tally![result]++
+  account[result]++
   if (observerCount === 0) return
   const outcome = outcomeOf(entry, now(), error)
   notify(node, (observer, observed) => observer.settled(observed, result, outcome, entry))
 }
 
 /** Calls `f` with each watch on a node, on its ancestors, and on the groups of these. */
-const notify = (node: ThreadNode, f: (observer: LedgerObserver, observed: ThreadNode) => void): void => {
+const notify = (node: ThreadNode, f: (observer: Observer<ThreadNode>, observed: ThreadNode) => void): void => {
   for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
     if (at.ledgerObservers !== undefined) for (const observer of at.ledgerObservers) f(observer, at)
     if (at.group?.ledgerObservers !== undefined) for (const observer of at.group.ledgerObservers) f(observer, at)
@@ -67,7 +73,7 @@ const outcomeOf = (entry: LeaseEntry, now: number, error: string | null): LeaseO
 
 /** What a node holds, the latest first. */
 export const held = function* (node: ThreadNode): Generator<LeaseEntry> {
-  for (let entry = node.leases; entry !== undefined; entry = entry.next) yield entry
+  for (let entry = node.account?.latest; entry !== undefined; entry = entry.next) yield entry
 }
 
 /** The lease whose release runs in a thread or in one of its descendants. */
@@ -86,9 +92,10 @@ export const heldBelow = function* (node: ThreadNode): Generator<LeaseEntry> {
   for (const child of node.children()) yield* heldBelow(child)
 }
 
-/** The counts of a thread, its live descendants and those that have ended. */
+/** The counts of a thread, of its live descendants, and of those that have ended. */
 export const tallyBelow = (node: ThreadNode): Tally => {
-  const sum = { ...(node.tally ?? emptyTally()) }
+  const sum: Tally = { acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 }
+  if (node.account !== undefined) addTally(sum, node.account)
   for (const child of node.children()) addTally(sum, tallyBelow(child))
   return sum
 }
@@ -103,18 +110,18 @@ const addTally = (to: Tally, from: Tally): void => {
 
 /** A node that ends leaves its counts to its parent; an abandoned one those of its children, too. */
 export const addCountsToParent = (node: ThreadNode): void => {
-  const counts = node.firstChild === undefined ? node.tally : tallyBelow(node)
+  const counts = node.firstChild === undefined ? node.account : tallyBelow(node)
   if (counts !== undefined && node.parentNode !== undefined) {
-    addTally((node.parentNode.tally ??= emptyTally()), counts)
+    addTally(accountOf(node.parentNode), counts)
   }
 }
 
-export const observe = (target: Observed, observer: LedgerObserver): void => {
+export const observe = (target: Observed<ThreadNode>, observer: Observer<ThreadNode>): void => {
   observerCount++
   target.ledgerObservers = target.ledgerObservers === undefined ? [observer] : [...target.ledgerObservers, observer]
 }
 
-export const unobserve = (target: Observed, observer: LedgerObserver): void => {
+export const unobserve = (target: Observed<ThreadNode>, observer: Observer<ThreadNode>): void => {
   observerCount--
   target.ledgerObservers =
     target.ledgerObservers?.length === 1 ? undefined : target.ledgerObservers?.filter((other) => other !== observer)

@@ -9,7 +9,8 @@ import type { UnwindOutcome } from "../ThreadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
 import * as Ledger from "./ledger.ts"
-import type { LeaseResult, ThreadNode, LedgerObserver, Observed } from "./threadNode.ts"
+import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
+import type { ThreadNode } from "./threadNode.ts"
 
 /**
  * Climbs with threads and reports on each. `target` is what to watch for that: the one thread, or the group of all.
@@ -17,7 +18,7 @@ import type { LeaseResult, ThreadNode, LedgerObserver, Observed } from "./thread
  * *Cancellation*: what was asked stays asked; nobody climbs on.
  */
 export const shutdown = (
-  target: Observed,
+  target: Observed<ThreadNode>,
   nodes: ReadonlyArray<ThreadNode>,
   steps: ReadonlyArray<Step>,
   reason: CancelReason.CancelReason
@@ -70,7 +71,7 @@ interface Asked {
   readonly at: number
 }
 
-class Recorder implements Climb.Observer, LedgerObserver {
+class Recorder implements Climb.Observer, Observer<ThreadNode> {
   /** Each place is written once, by the time that the climb is over. */
   readonly reports: Array<ShutdownReport> = []
   private readonly reason: CancelReason.CancelReason

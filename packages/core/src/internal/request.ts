@@ -4,7 +4,8 @@ import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
 import * as CancelReason from "../CancelReason.ts"
 import * as ThreadError from "../ThreadError.ts"
-import { CurrentNode, type ThreadNode } from "./threadNode.ts"
+import { CurrentNode } from "./currentThread.ts"
+import type { ThreadNode } from "./threadNode.ts"
 
 export const withReason = <A>(
   reason: CancelReason.CancelReason,

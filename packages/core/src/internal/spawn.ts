@@ -12,7 +12,8 @@ import * as ThreadError from "../ThreadError.ts"
 import * as FiberThread from "./fiberThread.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
-import { CurrentNode, ThreadNode } from "./threadNode.ts"
+import { CurrentNode } from "./currentThread.ts"
+import { ThreadNode } from "./threadNode.ts"
 
 export interface Options {
   readonly name?: string | undefined

@@ -1,0 +1,45 @@
+/** The data that the ledger keeps for one holder of leases. `Holder` is the node of a thread. */
+import type { LeaseOutcome } from "../ShutdownReport.ts"
+
+/**
+ * The result of a lease that is no longer held.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LeaseResult = "released" | "failed" | "timedOut" | "lost"
+
+/** A resource that a thread holds. The ledger and the lease itself change it. */
+export interface Entry<Holder> {
+  readonly name: string
+  readonly node: Holder
+  readonly acquiredAt: number
+  state: "held" | "releasing" | "settled"
+  /** When the release began. */
+  since: number
+  previous: Entry<Holder> | undefined
+  next: Entry<Holder> | undefined
+}
+
+/** Counts of acquired leases and of their results. */
+export interface Tally extends Record<LeaseResult, number> {
+  acquired: number
+}
+
+/** The counts of one holder, and the list of the leases that it holds. The ledger alone changes it. */
+export interface Account<Holder> extends Tally {
+  /** The lease that was acquired last. */
+  latest: Entry<Holder> | undefined
+}
+
+export interface Observer<Holder> {
+  /** The observed holder, or a holder below it, has acquired a lease. */
+  readonly entered?: (entry: Entry<Holder>) => void
+  /** A lease of the observed holder, or of a holder below it, is no longer held. */
+  readonly settled: (observed: Holder, result: LeaseResult, outcome: LeaseOutcome, entry: Entry<Holder>) => void
+}
+
+/** Can be observed: a thread, or all threads of a group at once. The ledger alone changes the list. */
+export interface Observed<Holder> {
+  ledgerObservers: ReadonlyArray<Observer<Holder>> | undefined
+}
