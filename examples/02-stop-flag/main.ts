@@ -1,6 +1,6 @@
 /**
- * The stop flag: `Thread.stop` asks, `Thread.stopRequested` is what a thread polls, and `Thread.untilStopped` lets it
- * wait for something without missing the request.
+ * The stop flag: `Thread.stop` sets the flag, a thread polls the flag with `Thread.stopRequested`, and
+ * `Thread.untilStopped` waits for an effect without missing the request.
  *
  *     node examples/02-stop-flag/main.ts
  */

@@ -1,19 +1,21 @@
-/** The first way to end a thread: a flag that it looks at. */
+/** The first way to end a thread: a flag that the thread polls. */
 import { CancelReason, Thread } from "@quiesce/core"
-import { Console, Effect } from "effect"
+import { Console, Effect, Latch } from "effect"
 
-/** Works in steps, and looks at the flag between two of them. */
-const poller = Effect.gen(function* () {
-  let steps = 0
-  while (!(yield* Thread.stopRequested)) {
-    yield* Effect.sleep("100 millis")
-    steps++
-  }
-  yield* Console.log(`poller: asked to stop, finished step ${steps}`)
-  return steps
-})
+/** Works in steps and polls the flag between two steps. */
+const poller = (inFourthStep: Latch.Latch) =>
+  Effect.gen(function* () {
+    let steps = 0
+    while (!(yield* Thread.stopRequested)) {
+      if (steps === 3) yield* inFourthStep.open
+      yield* Effect.sleep("100 millis")
+      steps++
+    }
+    yield* Console.log(`poller: asked to stop, finished step ${steps}`)
+    return steps
+  })
 
-/** Has nothing to do for an hour, but gives up waiting as soon as it is asked to stop. */
+/** Sleeps for an hour, but wakes as soon as somebody asks the thread to stop. */
 const sleeper = Effect.gen(function* () {
   yield* Thread.untilStopped(Effect.sleep("1 hour"))
   const reason = yield* Thread.awaitStop
@@ -22,10 +24,11 @@ const sleeper = Effect.gen(function* () {
 
 export const program = Effect.scoped(
   Effect.gen(function* () {
+    const inFourthStep = yield* Latch.make(false)
     const office = yield* Thread.spawn(
       Effect.gen(function* () {
         const threads = [
-          yield* Thread.spawn(poller, { name: "poller" }),
+          yield* Thread.spawn(poller(inFourthStep), { name: "poller" }),
           yield* Thread.spawn(Effect.as(sleeper, 0), { name: "sleeper" })
         ]
         const [steps] = yield* Thread.joinAll(threads)
@@ -33,9 +36,9 @@ export const program = Effect.scoped(
       }),
       { name: "office" }
     )
-    yield* Effect.sleep("350 millis")
+    yield* inFourthStep.await
 
-    // One request reaches the thread and all below it. Nothing is forced: each ends when it sees fit.
+    // One request reaches the thread and all threads below it. Nothing is forced: each thread chooses its own end.
     yield* Thread.stop(office, CancelReason.stopped("Closing time"))
     yield* Console.log("main:   asked the office to stop")
 

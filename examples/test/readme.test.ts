@@ -1,34 +1,68 @@
-/** What the READMEs say is so: programs compile and print what is shown, links lead somewhere, tests have those names. */
-import { existsSync, readFileSync } from "node:fs"
+/** The Markdown pages: programs compile and print the shown output, links lead somewhere, and named tests exist. */
+import { existsSync, globSync, readFileSync } from "node:fs"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { expect, it } from "vitest"
-import { runFile, workspace } from "./support.ts"
+import GithubSlugger from "github-slugger"
+import { marked, type Token, type Tokens } from "marked"
+import { describe, expect, it } from "vitest"
+import { type Ran, runFile, workspace } from "./support.ts"
 
-const readmes = [
-  "README.md",
-  "packages/core/README.md",
-  "packages/testing/README.md",
-  "packages/testing/docs/cancel-safe.md",
-  "packages/testing/docs/case-study.md",
-  "packages/worker-threads/README.md"
-]
+/** Tools write folders whose names begin with a dot; the pages for changesets are the exception. */
+const isForeign = (name: string): boolean => name === "node_modules" || /^\.(?!$|changeset$)/.test(name)
+
+const pages = ["*.md", ".changeset/*.md", "{docs,examples,packages,scripts}/**/*.md"]
+  .flatMap((pattern) => globSync(pattern, { cwd: workspace, exclude: isForeign }))
+  .map((path) => path.replaceAll("\\", "/"))
+  .toSorted()
+
 const textOf = (path: string): string => readFileSync(join(workspace, path), "utf8")
 
-/** The code blocks of a language, in order. */
-const blocks = (text: string, language: string): ReadonlyArray<string> =>
-  [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].filter((found) => found[1] === language).map((found) => found[2]!)
+const tokensOf = (page: string): ReadonlyArray<Token> => {
+  const tokens: Array<Token> = []
+  // Nothing is awaited, because the callback is synchronous.
+  void marked.walkTokens(marked.lexer(textOf(page)), (token) => void tokens.push(token))
+  return tokens
+}
 
-/** What a block calls itself in its first line, so that others can import it. */
+const isCode = (token: Token): token is Tokens.Code => token.type === "code"
+const isLink = (token: Token): token is Tokens.Link => token.type === "link"
+
+/** The TypeScript blocks of a page, in order. */
+const modulesOf = (page: string): ReadonlyArray<string> =>
+  tokensOf(page).flatMap((token) => (isCode(token) && token.lang === "ts" ? [`${token.text}\n`] : []))
+
+/** The file name that a block gives itself in its first line, so that other blocks can import it. */
 const nameOf = (block: string): string | undefined => /^\/\/ (\S+\.ts)\n/.exec(block)?.[1]
 
-/** Writes files into a folder of their own in a package, so that its dependencies resolve, and removes it afterwards. */
+/** A program of a page and the output that the page shows for it. */
+interface Claim {
+  readonly page: string
+  readonly program: Tokens.Code
+  readonly output: ReadonlyArray<string>
+}
+
+/** An output is a block without a language after a paragraph that ends in "prints:". The program is the block before. */
+const claimsOf = (page: string): ReadonlyArray<Claim> => {
+  const blocks = marked.lexer(textOf(page)).filter(({ type }) => type !== "space")
+  return blocks.flatMap((output, at) => {
+    const introduction = blocks[at - 1]
+    const program = blocks.slice(0, at).findLast((token) => isCode(token))
+    if (!isCode(output) || output.lang !== "" || program === undefined || !isCode(program)) return []
+    if (introduction?.type !== "paragraph" || !introduction.raw.trimEnd().endsWith("prints:")) return []
+    return [{ page, program, output: output.text.split("\n") }]
+  })
+}
+
+/** The package whose dependencies the programs of a page use. */
+const packageOf = (page: string): string => /^packages\/[^/]+/.exec(page)?.[0] ?? "examples"
+
+/** Writes files into a new folder below `parent`, so that the dependencies resolve, and removes the folder afterwards. */
 const withFiles = async <A>(
-  home: string,
+  parent: string,
   files: Readonly<Record<string, string>>,
   use: (folder: string) => Promise<A>
 ): Promise<A> => {
-  const folder = await mkdtemp(join(workspace, home, ".readme-"))
+  const folder = await mkdtemp(join(workspace, parent, ".readme-"))
   try {
     for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content)
     return await use(folder)
@@ -37,50 +71,62 @@ const withFiles = async <A>(
   }
 }
 
-it("the program in the README has 20 lines at most and prints what the README says", async () => {
-  const [program] = blocks(textOf("README.md"), "ts")
-  const [output] = blocks(textOf("README.md"), "")
+/** Runs a program of a page: an example that a shell block starts, or a TypeScript block beside the named ones. */
+const runClaim = ({ page, program }: Claim): Promise<Ran> => {
+  const example = program.lang === "sh" ? /\bnode (examples\/\S+)/.exec(program.text)?.[1] : undefined
+  if (example !== undefined) return runFile(example)
+  const block = `${program.text}\n`
+  const name = nameOf(block) ?? "program.ts"
+  const named = modulesOf(page).flatMap((module) => {
+    const name = nameOf(module)
+    return name === undefined ? [] : [[name, module] as const]
+  })
+  return withFiles(packageOf(page), { ...Object.fromEntries(named), [name]: block }, (folder) =>
+    runFile(join(folder, name), { cwd: folder })
+  )
+}
 
-  const ran = await withFiles("examples", { "program.ts": program! }, (folder) => runFile(join(folder, "program.ts")))
+describe("the shown output", () => {
+  const claims = pages.flatMap(claimsOf)
 
-  expect(program!.trimEnd().split("\n").length).toBeLessThanOrEqual(20)
-  expect(ran).toEqual({ lines: output!.trimEnd().split("\n"), errors: "", code: 0 })
+  it.each(claims.map((claim) => [claim.page, claim.program.text.split("\n")[0], claim] as const))(
+    "of %s: the program %s prints it",
+    async (_page, _name, claim) => {
+      expect(await runClaim(claim)).toEqual({ lines: claim.output, errors: "", code: 0 })
+    },
+    30_000
+  )
+
+  it.each(pages.filter((page) => !page.startsWith("packages/testing/")))(
+    "of %s follows a program: no output is shown that nothing prints",
+    (page) => {
+      const outputs = tokensOf(page).filter((token) => isCode(token) && token.lang === "")
+
+      expect(claimsOf(page)).toHaveLength(outputs.length)
+    }
+  )
 })
 
-const workerReadme = "packages/worker-threads/README.md"
+/** The code of an example as a page shows it: the name of the file stands in place of the header. */
+const codeOf = (file: string): string =>
+  textOf(`examples/07-busy-loop/${file}`).replace(/^\/\*\*[^]*?\*\/\n/, `// ${file}\n`)
 
-it.each(["main.ts", "records.main.ts", "primes.main.ts"])(
-  `the program %s of ${workerReadme} prints what that says`,
-  async (main) => {
-    const text = textOf(workerReadme)
-    const named = Object.fromEntries(
-      blocks(text, "ts").flatMap((block) => {
-        const name = nameOf(block)
-        return name === undefined ? [] : [[name, block]]
-      })
-    )
-    // What it prints is the next block that is of no language.
-    const [output] = blocks(text.slice(text.indexOf(`\`\`\`ts\n// ${main}\n`)), "")
+it("the first programs of README.md are the files of the example 07-busy-loop", () => {
+  const [draft, main] = modulesOf("README.md")
+  expect([draft, main]).toEqual([codeOf("draft.ts"), codeOf("main.ts")])
+})
 
-    const ran = await withFiles(dirname(workerReadme), named, (folder) => runFile(join(folder, main)))
-
-    expect(ran).toEqual({ lines: output?.trimEnd().split("\n"), errors: "", code: 0 })
-  },
-  30_000
-)
-
-it.each(readmes)(
+it.each(pages.filter((page) => modulesOf(page).length > 0))(
   "every TypeScript block of %s compiles by itself",
-  async (readme) => {
-    const modules = blocks(textOf(readme), "ts").map((block, at) => [nameOf(block) ?? `${at}.ts`, block] as const)
-    const home = readme === "README.md" ? "examples" : dirname(readme)
+  async (page) => {
+    const modules = modulesOf(page).map((block, at) => [nameOf(block) ?? `${at}.ts`, block] as const)
     const config = JSON.stringify({
       extends: join(workspace, "tsconfig.test.json"),
       files: ["none.ts", ...modules.map(([name]) => name)]
     })
 
     const ran = await withFiles(
-      home,
+      packageOf(page),
       { ...Object.fromEntries(modules), "none.ts": "export {}\n", "tsconfig.json": config },
       (folder) => runFile("node_modules/typescript/bin/tsc", { args: ["-p", folder] })
     )
@@ -90,17 +136,29 @@ it.each(readmes)(
   30_000
 )
 
-/** What is wrong with a link: it leads nowhere or, where it is labelled as a test, not to a test of that name. */
-const problemsOf = (readme: string, label: string, target: string): ReadonlyArray<string> => {
-  if (target.startsWith("https:")) return []
-  const path = join(dirname(readme), target)
-  if (!existsSync(join(workspace, path))) return [`${target} is not there`]
-  const name = path.endsWith(".test.ts") ? /^`(.*)`$/.exec(label)?.[1] : undefined
-  return name === undefined || name.endsWith(".ts") || textOf(path).includes(name) ? [] : [`${target} lacks "${name}"`]
+/** The names by which links reach the headings of a page. */
+const anchorsOf = (page: string): ReadonlyArray<string> => {
+  const slugger = new GithubSlugger()
+  return tokensOf(page).flatMap((token) => (token.type === "heading" ? [slugger.slug(token["text"] as string)] : []))
 }
 
-it.each(readmes)("every link of %s leads to a file, and every test that it names is there", (readme) => {
-  const links = textOf(readme).matchAll(/\[([^\]]+)\]\(([^)#]+)\)/g)
+/** The faults of a link: no such file, no such heading, or no test of the name in its label. */
+const problemsOf = (page: string, { href, text }: Tokens.Link): ReadonlyArray<string> => {
+  if (/^[a-z]+:/.test(href)) return []
+  const [target = "", anchor] = href.split("#")
+  const path = target === "" ? page : join(dirname(page), target)
+  if (!existsSync(join(workspace, path))) return [`${target} does not exist`]
+  if (anchor !== undefined && path.endsWith(".md") && !anchorsOf(path).includes(anchor)) {
+    return [`${path} has no heading "${anchor}"`]
+  }
+  const name = path.endsWith(".test.ts") ? /^`(.*)`$/.exec(text)?.[1] : undefined
+  return name === undefined || name.endsWith(".ts") || textOf(path).includes(name) ? [] : [`${path} lacks "${name}"`]
+}
 
-  expect([...links].flatMap(([, label, target]) => problemsOf(readme, label!, target!))).toEqual([])
+it.each(pages)("every link of %s leads to a file and a heading, and every test that it names is there", (page) => {
+  expect(
+    tokensOf(page)
+      .filter(isLink)
+      .flatMap((link) => problemsOf(page, link))
+  ).toEqual([])
 })
