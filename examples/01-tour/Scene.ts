@@ -1,32 +1,32 @@
 /**
- * A scene: one way for a thread to end, shown on real work. A scene runs as a thread of its own below the tour's, so
- * what it acquires is counted for it and is gone when it has ended.
+ * A scene: one way for a thread to end, shown on real work. A scene runs as a thread below the tour's thread, so that its
+ * leases are counted for the scene and are released when the scene ends.
  */
 import { Effect } from "effect"
 import type { Escalation, ThreadError } from "@quiesce/core"
 import type { Scope } from "effect"
 
 /**
- * What the scenes work with. `leak` leaves out one backstop, to see the tour notice. `rescue` is told by what leases
- * are gone all the same whose own release was given up, or which were lost with a killed thread.
+ * The input of the scenes. `leak` leaves out one backstop, so that the tour can show that it notices a leak. A scene calls
+ * `freedBy` for a resource that its own release has not freed, because the release was given up or the lease was lost.
  */
 export interface Place {
   readonly folder: string
   readonly database: string
   readonly sources: ReadonlyArray<string>
   readonly leak: boolean
-  readonly rescue: (by: string, count?: number) => void
+  readonly freedBy: (cause: string, count?: number) => void
 }
 
 /**
- * What a scene saw.
+ * The result of a scene.
  *
- * - `asked`: what was asked of the thread
- * - `rung`: where it ended, null when it went on or ended by itself
- * - `millis`: from the question to the end
- * - `story`: what came of it, a line each
- * - `rows`: what the scene has left in the database under its name
- * - `parts`: what a scene of many threads saw of each, a line each before the story
+ * - `asked`: the request to the thread
+ * - `rung`: the rung on which the thread ended, null if the thread went on or ended by itself
+ * - `millis`: the time from the request to the end
+ * - `story`: the observations, one a line
+ * - `rows`: the number of rows that the scene has left in the database under its name
+ * - `parts`: one line for each thread of a scene with many threads, printed before the story
  */
 export interface Outcome {
   readonly asked: string
@@ -37,7 +37,7 @@ export interface Outcome {
   readonly parts?: ReadonlyArray<Part>
 }
 
-/** One thread of many. `rung` is null where it was left out. */
+/** One thread of many. `rung` is null if the thread was left out. */
 export interface Part {
   readonly name: string
   readonly asked: string
@@ -45,6 +45,7 @@ export interface Part {
   readonly millis: number
   readonly acquired: number
   readonly released: number
+  readonly left: number
 }
 
 export interface Scene {
@@ -52,6 +53,6 @@ export interface Scene {
   readonly run: (place: Place) => Effect.Effect<Outcome, ThreadError.ThreadError, Scope.Scope>
 }
 
-/** The scene has failed when this does not hold. */
-export const expect = (holds: boolean, what: string): Effect.Effect<void> =>
-  holds ? Effect.void : Effect.die(new Error(`Expected: ${what}`))
+/** The scene fails if `holds` is false. */
+export const expect = (holds: boolean, claim: string): Effect.Effect<void> =>
+  holds ? Effect.void : Effect.die(new Error(`Expected: ${claim}`))

@@ -20,20 +20,20 @@ const schema = `
   ) WITHOUT ROWID;
 `
 
-/** A connection to the index, for as long as the scope lasts. */
+/** A connection to the index. The connection closes with its scope. */
 export interface Index {
   readonly add: (facts: Facts) => Effect.Effect<void>
   readonly count: Effect.Effect<number>
   readonly clear: Effect.Effect<void>
-  /** Enters a file of which nothing is known yet. */
+  /** Adds a row for a file that has not been read yet. */
   readonly begin: (path: string) => Effect.Effect<void>
-  /** Drops the files that were begun and not added, and gives their number. */
+  /** Deletes the rows that `begin` added, and gives their number. */
   readonly dropBegun: Effect.Effect<number>
-  /** A transaction that commits when its scope ends well, and rolls back when that fails or is interrupted. */
+  /** A transaction. The transaction commits if its scope succeeds, and rolls back if the scope fails or is interrupted. */
   readonly transaction: Effect.Effect<void, ThreadError.ThreadError, Scope.Scope>
 }
 
-/** Opens the index for one scene: what it adds, counts and clears are the rows under that name. */
+/** Opens the index for one scene. All methods work on the rows with the name of the scene. */
 export const openIndex = (path: string, scene: string): Effect.Effect<Index, ThreadError.ThreadError, Scope.Scope> =>
   Effect.map(
     Lease.make({

@@ -1,10 +1,10 @@
-/** The work that the scenes cancel: read source files, one after another, and enter what was found in the index. */
+/** The work that the scenes cancel: read source files one after another and add their facts to the index. */
 import type { ThreadError } from "@quiesce/core"
 import { Effect, Latch } from "effect"
 import type { Index } from "./database.ts"
 import { readFacts } from "./sources.ts"
 
-/** Counts the files that were indexed, and lets one wait until there are `goal`. */
+/** Counts the indexed files. `reached` waits until `goal` files are indexed. */
 export interface Progress {
   readonly done: () => number
   readonly reached: Effect.Effect<void>
@@ -23,7 +23,7 @@ export const makeProgress = (goal: number): Progress => {
   }
 }
 
-/** Indexes one file. It is counted if and only if it was entered, whenever a cancel comes. */
+/** Indexes one file. The file is counted if and only if its row was added, whenever a cancel comes. */
 export const indexFile = (
   index: Index,
   path: string,

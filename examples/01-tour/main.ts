@@ -1,12 +1,12 @@
 /**
- * The tour: the ways in which a thread can end, on real files and a real database, and nothing left behind by any.
+ * The tour: ten ways in which a thread can end, on real files and a real database. None of them leaves anything behind.
  *
  *     pnpm start                               all scenes
- *     node examples/01-tour/main.ts --leak     the same with one leak planted, to see that it would be noticed
+ *     node examples/01-tour/main.ts --leak     the same with one planted leak, which the tour notices
  *
- * For each scene it prints what was asked of a thread, the rung on which it ended, the milliseconds that it took, and
- * how much was acquired and released. The exit code is 1 when anything is left or was not as it should be. Ctrl-C ends
- * the tour early, and everything is released then, too.
+ * For each scene the tour prints the request to a thread, the rung on which the thread ended, the time, and the numbers of
+ * resources: acquired, released by their own release, and left behind. The exit code is 1 if a resource is left or a
+ * check has failed. Ctrl-C ends the tour early, and everything is released then, too.
  */
 import { constants } from "node:os"
 import { parseArgs } from "node:util"

@@ -1,14 +1,14 @@
-/** The tour seen from outside: what the operating system and Node say, whatever the ledger has counted. */
+/** The tour as the operating system and Node see it, independent of the counts of Quiesce. */
 import { existsSync, readdirSync, readlinkSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 
-/** The open file descriptors with what they stand for, and what keeps the event loop busy. */
+/** The open file descriptors with their targets, and the resources that keep the event loop busy. */
 export interface Handles {
   readonly descriptors: ReadonlyMap<string, string>
   readonly resources: ReadonlyArray<string>
 }
 
-/** Where the system lists a process's own descriptors, if it does. */
+/** The folder in which the system lists the descriptors of this process, if there is one. */
 const listing = ["/proc/self/fd", "/dev/fd"].find((path) => existsSync(path))
 
 export const lookAtHandles = (): Handles => {
@@ -20,12 +20,12 @@ export const lookAtHandles = (): Handles => {
   return { descriptors, resources: process.getActiveResourcesInfo() }
 }
 
-/** Undefined for the descriptor through which the listing itself was read. */
+/** Undefined for the descriptor of the listing itself. */
 const targetOf = (path: string): string | undefined => {
   try {
     return readlinkSync(path)
   } catch (error) {
-    // A system whose listing holds no links names no targets.
+    // If the listing holds no links, the system names no targets.
     return (error as NodeJS.ErrnoException).code === "EINVAL" ? "?" : undefined
   }
 }
@@ -33,11 +33,11 @@ const targetOf = (path: string): string | undefined => {
 /** Whether the descriptors of this process can be counted. */
 export const canList: boolean = listing !== undefined
 
-/** How many descriptors are open on files whose paths begin so; none where they can't be counted. */
+/** The number of descriptors that are open on files below `path`; 0 if the descriptors can't be counted. */
 export const openBelow = (path: string): number =>
   [...lookAtHandles().descriptors.values()].filter((target) => target.startsWith(path)).length
 
-/** What is there now and was not there before. */
+/** The handles of `now` that are not in `before`. */
 export const newHandles = (before: Handles, now: Handles): ReadonlyArray<string> => {
   const known = [...before.resources]
   return [
@@ -52,7 +52,7 @@ export const newHandles = (before: Handles, now: Handles): ReadonlyArray<string>
   ]
 }
 
-/** What a connection of its own finds in the database: rows by scene, and SQLite's word on its integrity. */
+/** Reads the database by a new connection: the rows of each scene, and the result of SQLite's integrity check. */
 export const lookAtDatabase = (
   path: string
 ): { readonly rows: ReadonlyMap<string, number>; readonly sound: boolean } => {
@@ -69,5 +69,5 @@ export const lookAtDatabase = (
   }
 }
 
-/** The names in a folder, none when it is gone. */
+/** The names in a folder; none if the folder is gone. */
 export const lookAtFolder = (path: string): ReadonlyArray<string> => (existsSync(path) ? readdirSync(path) : [])

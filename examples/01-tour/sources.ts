@@ -1,4 +1,4 @@
-/** The real input: the source files that the installed packages bring, and what is read out of one. */
+/** The real input: the source files of the installed packages, and the facts that are read out of a file. */
 import { hash } from "node:crypto"
 import { readdirSync, statSync } from "node:fs"
 import type { Dirent } from "node:fs"
@@ -10,10 +10,10 @@ import type { ThreadError } from "@quiesce/core"
 import { Effect } from "effect"
 import type { Scope } from "effect"
 
-/** Where the packages are; what is beside it comes and goes, as tools keep their caches there. */
+/** The folder of the packages. The folders beside it are caches of tools and change at any time. */
 const installed = join(import.meta.dirname, "../../node_modules/.pnpm")
 
-/** Larger files are left out, so that no single one holds up the others. */
+/** Larger files are left out, so that no single file delays the others. In bytes. */
 const largest = 128 * 1024
 
 /** The paths of the installed `.ts` and `.js` files, in a stable order. */
@@ -24,7 +24,7 @@ export const survey: Effect.Effect<ReadonlyArray<string>> = Effect.sync(() =>
     .toSorted()
 )
 
-/** The files of a folder and of the folders in it, but for links. One that is gone by then has none. */
+/** The files below a folder, without links. A folder that was removed meanwhile has none. */
 const filesBelow = (folder: string): ReadonlyArray<string> =>
   entriesOf(folder).flatMap((entry) => {
     const path = join(folder, entry.name)
@@ -41,7 +41,7 @@ const entriesOf = (folder: string): ReadonlyArray<Dirent> => {
   }
 }
 
-/** What is known of a file. */
+/** The facts about a file. */
 export interface Facts {
   readonly path: string
   readonly bytes: number
@@ -50,7 +50,7 @@ export interface Facts {
   readonly sha256: string
 }
 
-/** An open file, for as long as the scope lasts. */
+/** Opens a file. The file is closed with its scope. */
 export const openFile = (path: string, flags = "r"): Effect.Effect<FileHandle, ThreadError.ThreadError, Scope.Scope> =>
   Lease.make({
     name: basename(path),
@@ -58,7 +58,7 @@ export const openFile = (path: string, flags = "r"): Effect.Effect<FileHandle, T
     release: (handle) => Effect.promise(() => handle.close())
   })
 
-/** Opens a file, reads it, closes it. Interrupted, it waits for the read to settle before the file is closed. */
+/** Opens, reads and closes a file. After an interrupt the file is closed only when the read has settled. */
 export const readFacts = (path: string): Effect.Effect<Facts, ThreadError.ThreadError> =>
   Effect.scoped(
     Effect.gen(function* () {

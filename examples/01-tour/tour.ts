@@ -1,6 +1,6 @@
 /**
- * Runs the scenes one after another below one thread, prints what they saw, and settles the account: what the ledger
- * has counted, against what there really is.
+ * Runs the scenes one after another below one thread and prints their results. At the end the tour compares the counts of
+ * Quiesce with the real files, descriptors and rows.
  */
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -36,63 +36,63 @@ const scenes: ReadonlyArray<Scene> = [
   killedHolder
 ]
 
-/** What the scenes came to, written down while they run, so that it is there even if the tour is cancelled. */
+/** The results of the scenes, recorded while they run, so that a cancelled tour has them, too. */
 interface Account {
   folder: string
-  /** What is gone although its own release was given up or lost, counted by what has released it. */
-  readonly rescued: Map<string, number>
+  /** The resources that were not freed by their own release, counted by the cause that freed them. */
+  readonly freedBy: Map<string, number>
   readonly rows: Map<string, number>
-  /** What did not go as it should, if nobody ended the tour early. */
+  /** The failed checks. A tour that was ended early has none. */
   readonly problems: Array<string>
 }
 
 /**
  * The whole tour. An abort of `signal` ends it early and in order.
  *
- * Gives the number of resources that are left, and whether all else was as it should be.
+ * Gives the number of resources that are left, and whether all checks have passed.
  */
 export const tour = (options: {
   readonly signal: AbortSignal
   readonly leak: boolean
 }): Effect.Effect<{ readonly left: number; readonly sound: boolean }, ThreadError.ThreadError> =>
   Effect.gen(function* () {
-    const account: Account = { folder: "", rescued: new Map(), rows: new Map(), problems: [] }
-    yield* Console.log("Quiesce, a tour: how threads end, and what they leave behind")
-    // Not before the first line is out: Node opens the standard output when it is used.
+    const account: Account = { folder: "", freedBy: new Map(), rows: new Map(), problems: [] }
+    yield* Console.log("Quiesce, a tour: ten ways to end a thread, and nothing is left behind")
+    // After the first line, because Node opens the standard output at its first use.
     const before = Outside.lookAtHandles()
     const [elapsed, root] = yield* Effect.timed(Effect.scoped(perform(options, account)))
-    // One turn of the event loop, for what has just closed to be taken off Node's list.
+    // One turn of the event loop: Node then removes closed handles from its list.
     yield* Effect.yieldNow
     const after = Outside.newHandles(before, Outside.lookAtHandles())
     const remains = Outside.lookAtFolder(dirname(account.folder)).filter((name) => name === basename(account.folder))
 
     const tally = yield* Lease.tally(root)
-    const released = tally.released + rescuedOf(account)
-    const left = Math.max(tally.acquired - released, after.length + remains.length)
+    const freed = freedOtherwise(account)
+    const left = Math.max(tally.acquired - tally.released - freed, after.length + remains.length)
     yield* Console.log()
     for (const handle of after) yield* Console.log(`left: ${handle}`)
     for (const name of remains) yield* Console.log(`left: the folder ${name}`)
     for (const problem of account.problems) yield* Console.log(`wrong: ${problem}`)
     if (after.length + remains.length === 0) {
-      yield* Console.log(
-        "seen from outside: no descriptor, timer or handle that was not there before; the folder is gone"
-      )
+      yield* Console.log("checked from outside: no new descriptor, timer or handle is open, and the folder is gone")
     }
     yield* Console.log(
-      `seen by the ledger: ${tally.released} released, ${tally.failed} failed, ${tally.timedOut} given up, ${tally.lost} lost`
+      `counted by Quiesce: ${tally.released} released, ${tally.failed} failed, ${tally.timedOut} hung, ${tally.lost} lost with a killed worker`
     )
-    yield* Console.log(`gone all the same of those ${tally.timedOut + tally.lost}: ${rescues(account)}`)
+    yield* Console.log(`the hung and the lost were freed by: ${causes(account)}`)
     yield* Console.log(`${account.rows.size} scenes, ${Duration.toSeconds(elapsed).toFixed(1)} s`)
-    yield* Console.log(`${tally.acquired} acquired, ${released} released, ${left} left`)
+    yield* Console.log(
+      `${tally.acquired} acquired = ${tally.released} released + ${freed} freed otherwise + ${left} left`
+    )
     return { left, sound: account.problems.length === 0 }
   })
 
-const rescuedOf = ({ rescued }: Account): number => [...rescued.values()].reduce((sum, count) => sum + count, 0)
+const freedOtherwise = ({ freedBy }: Account): number => [...freedBy.values()].reduce((sum, count) => sum + count, 0)
 
-const rescues = ({ rescued }: Account): string =>
-  Array.from(rescued, ([by, count]) => `${count} ${by}`).join(", ") || "none"
+const causes = ({ freedBy }: Account): string =>
+  Array.from(freedBy, ([cause, count]) => `${cause} ${count}`).join("; ") || "nothing"
 
-/** Runs the scenes in the tour's own thread, and gives that when it has ended. */
+/** Runs the scenes in the thread of the tour, and gives the thread after its end. */
 const perform = (
   { signal, leak }: { readonly signal: AbortSignal; readonly leak: boolean },
   account: Account
@@ -102,13 +102,13 @@ const perform = (
       Effect.gen(function* () {
         const sources = yield* survey
         account.folder = yield* temporaryFolder
-        const rescue = (by: string, count = 1) => {
-          if (count > 0) account.rescued.set(by, (account.rescued.get(by) ?? 0) + count)
+        const freedBy = (cause: string, count = 1) => {
+          if (count > 0) account.freedBy.set(cause, (account.freedBy.get(cause) ?? 0) + count)
         }
         const database = join(account.folder, "index.db")
-        const place: Place = { folder: account.folder, database, sources, leak, rescue }
+        const place: Place = { folder: account.folder, database, sources, leak, freedBy }
         yield* Console.log(`${sources.length} source files under node_modules, indexed into ${place.database}\n`)
-        yield* Console.log(row("scene", "asked", "ended on", "ms", "acquired", "released"))
+        yield* Console.log(row("scene", "asked", "ended on", "ms", "acquired", "released", "left"))
         for (const [at, scene] of scenes.entries()) yield* play(scene, at + 1, place, account)
         yield* inspect(place, account)
       }),
@@ -132,41 +132,50 @@ const temporaryFolder = Lease.make({
 /** Runs one scene as a thread, waits for its end and prints its lines. */
 const play = (scene: Scene, number: number, place: Place, account: Account) =>
   Effect.gen(function* () {
-    const before = rescuedOf(account)
+    const before = freedOtherwise(account)
     const thread = yield* Thread.spawn(scene.run(place), { name: scene.name })
     const exit = yield* Thread.await(thread)
     const { acquired, released } = yield* Lease.tally(thread)
     if (Exit.isFailure(exit)) return void account.problems.push(problemOf(scene.name, exit))
     const { asked, rung, millis, story, rows, parts = [] }: Outcome = exit.value
-    const gone = released + rescuedOf(account) - before
+    const left = acquired - released - (freedOtherwise(account) - before)
     account.rows.set(scene.name, rows)
-    yield* Console.log(row(`${number} ${scene.name}`, asked, rung ?? "no rung", millis, acquired, gone))
+    yield* Console.log(row(`${number} ${scene.name}`, asked, rung ?? "no rung", millis, acquired, released, left))
     for (const part of parts) {
       yield* Console.log(
-        row(`    ${part.name}`, part.asked, part.rung ?? "left out", part.millis, part.acquired, part.released)
+        row(
+          `    ${part.name}`,
+          part.asked,
+          part.rung ?? "left out",
+          part.millis,
+          part.acquired,
+          part.released,
+          part.left
+        )
       )
     }
     for (const line of story) yield* Console.log(`    ${line}`)
   })
 
-/** Compares the database and the folder with what the scenes said that they left there. */
+/** Compares the database and the folder with the results of the scenes. */
 const inspect = (place: Place, account: Account): Effect.Effect<void> =>
   Effect.gen(function* () {
-    // In this order, as a connection leaves files of its own beside the database while it is open.
+    // In this order, because an open connection has files of its own beside the database.
     const files = Outside.lookAtFolder(place.folder)
     const { rows, sound } = Outside.lookAtDatabase(place.database)
     let total = 0
     for (const scene of scenes) {
       const found = rows.get(scene.name) ?? 0
-      const said = account.rows.get(scene.name) ?? 0
+      const expected = account.rows.get(scene.name) ?? 0
       total += found
-      if (found !== said) account.problems.push(`${scene.name}: ${found} rows in the database, ${said} expected`)
+      if (found !== expected)
+        account.problems.push(`${scene.name}: ${found} rows in the database, ${expected} expected`)
     }
     if (!sound) account.problems.push("the database fails its integrity check")
     if (files.join() !== "index.db") account.problems.push(`the folder holds ${files.join(", ")}`)
     if (account.problems.length > 0) return
     yield* Console.log(
-      `\nseen from outside: ${total} sound rows, as many in each scene as it said; no other file beside them`
+      `\nchecked from outside: the database has ${total} rows, as expected of each scene, and the folder no other file`
     )
   })
 
@@ -178,7 +187,8 @@ const row = (
   ended: string,
   millis: string | number,
   acquired: string | number,
-  released: string | number
+  released: string | number,
+  left: string | number
 ): string =>
   [
     name.padEnd(27),
@@ -186,5 +196,6 @@ const row = (
     ended.padEnd(13),
     String(millis).padStart(5),
     String(acquired).padStart(10),
-    String(released).padStart(10)
+    String(released).padStart(10),
+    String(left).padStart(6)
   ].join("")

@@ -1,6 +1,6 @@
 /**
- * A release that never ends is given up after its limit, and the releases after it run all the same. What it has left
- * open is closed by a backstop: a lease that was acquired before it, and so is released after it.
+ * A release that never ends is given up at its time limit, and the later releases still run. The file of the hung release
+ * is closed by a backstop: a lease that was acquired before the file, and so is released after the file.
  */
 import type { FileHandle } from "node:fs/promises"
 import { open } from "node:fs/promises"
@@ -14,10 +14,10 @@ import type { Scene } from "../Scene.ts"
 
 const name = "hung finalizer"
 
-/** Journals that are open. What a leak leaves here is not closed by the garbage collector either. */
+/** The open journals. The set also keeps a leaked journal from the garbage collector. */
 const journals = new Set<FileHandle>()
 
-/** Waits for somebody who never answers; closing would be the next step. */
+/** Waits for an answer that never comes, and would then close the journal. */
 const confirmAndClose = (journal: FileHandle): Effect.Effect<void> =>
   Effect.promise(() => new Promise<never>(() => {})).pipe(Effect.andThen(close(journal)))
 
@@ -26,10 +26,10 @@ const close = (journal: FileHandle): Effect.Effect<void> =>
 
 export const hungFinalizer: Scene = {
   name,
-  run: ({ database, folder, leak, rescue, sources }) =>
+  run: ({ freedBy, database, folder, leak, sources }) =>
     Effect.gen(function* () {
       const progress = makeProgress(100)
-      let rescued = 0
+      let closed = 0
       const backstop = Lease.make({
         name: "backstop",
         acquire: Effect.void,
@@ -38,8 +38,8 @@ export const hungFinalizer: Scene = {
             Effect.andThen(
               close(journal),
               Effect.sync(() => {
-                rescued++
-                rescue("by a backstop")
+                closed++
+                freedBy("a backstop")
               })
             )
           )
@@ -65,7 +65,7 @@ export const hungFinalizer: Scene = {
       )
       yield* progress.reached
 
-      // It does not look at the stop flag, so that the first rung is outwaited as well.
+      // The indexer never polls the stop flag, so the first rung is outwaited, too.
       const report = yield* Thread.shutdown(indexer, { stop: "50 millis", interrupt: "5 seconds" })
 
       const stop = report.attempts.find((attempt) => attempt.rung === "stop")
@@ -78,8 +78,8 @@ export const hungFinalizer: Scene = {
         millis: report.millis,
         rows: progress.done(),
         story: [
-          `stop was outwaited; on interrupt the release of "${given?.lease}" hung and was given up after 250 ms`,
-          rescued === 1 ? "the releases below it ran: the backstop closed the file" : "nobody closed its file"
+          `stop: no answer in 50 ms; interrupt: the release of "${given?.lease}" hung and was given up after 250 ms`,
+          closed === 1 ? "the other releases ran, and the backstop closed the file" : "nobody closed the file"
         ]
       }
     })

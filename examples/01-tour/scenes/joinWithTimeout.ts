@@ -1,4 +1,4 @@
-/** Three joiners wait for the same two threads, each in its way, and change nothing about them. */
+/** Three joiners wait for the same two threads, each with another limit, and never change the threads. */
 import { Thread } from "@quiesce/core"
 import { Clock, Duration, Effect } from "effect"
 import { openIndex } from "../database.ts"
@@ -15,7 +15,7 @@ export const joinWithTimeout: Scene = {
   run: ({ database, sources }) =>
     Effect.gen(function* () {
       const index = yield* openIndex(database, name)
-      /** Indexes every second file for a while, and gives their number. */
+      /** Indexes every second file for `millis`, and gives the number of files. */
       const indexFor = (millis: number, offset: number) =>
         Effect.gen(function* () {
           const end = (yield* Clock.currentTimeMillis) + millis
@@ -47,8 +47,8 @@ export const joinWithTimeout: Scene = {
         millis: Math.round(Duration.toMillis(unlimited)),
         rows,
         story: [
-          `threads of 300 and 800 ms: with 200 ms for each the joiner went on after ${after(each)}, within 200 ms after ${after(within)},`,
-          `without a limit after ${after(unlimited)}; both threads ended by themselves, with ${counts.join(" and ")} files`
+          `two threads work for 300 and 800 ms; a joiner with 200 ms for each went on after ${after(each)}, with 200 ms for both after ${after(within)},`,
+          `without a limit after ${after(unlimited)}; both threads finished their work: ${counts.join(" and ")} files`
         ]
       }
     })

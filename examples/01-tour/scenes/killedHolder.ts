@@ -1,6 +1,6 @@
 /**
- * A worker is killed while it holds a lock, in the middle of a row, with a folder that the host keeps for it. The next
- * in line, on another worker, gets the lock and is told; it drops the half row and goes on. The folder is gone.
+ * A worker is killed in the middle of a row, while it holds a lock and a folder that the host keeps for the worker. The
+ * next owner, on another worker, gets the lock with a notice, drops the half row and goes on. The host removes the folder.
  */
 import { CancelReason, Thread } from "@quiesce/core"
 import { SharedMutex } from "@quiesce/worker-threads"
@@ -15,7 +15,7 @@ import { makePool, whenBusy } from "../search/pool.ts"
 const name = "killed holder"
 const size = 200
 
-/** By a connection of its own, as one that is kept would hide whether another is closed. */
+/** Counts by a new connection, because a kept connection would hide whether another one was closed. */
 const countRows = (database: string) => Effect.scoped(Effect.flatMap(openIndex(database, name), ({ count }) => count))
 
 export const killedHolder: Scene = {
@@ -26,7 +26,7 @@ export const killedHolder: Scene = {
       const pool = yield* makePool(place, 2)
       const lock = yield* SharedMutex.make({ name: "index lock" })
       const paths = sources.slice(0, size)
-      /** What there is of it outside: its folder, and descriptors on the database and what SQLite puts beside it. */
+      /** The traces of the task outside: its folder, and descriptors on the database and on the files beside the database. */
       const look = () => ({
         folders: Outside.lookAtFolder(folder).filter((name) => name.startsWith("hold-")).length,
         open: Outside.openBelow(database)
@@ -55,13 +55,13 @@ export const killedHolder: Scene = {
       const rows = yield* countRows(database)
       const { held, unusable } = yield* SharedMutex.status(lock)
       yield* expect(report.ending._tag === "Killed" && report.lost.length === 2, "the report names what was lost")
-      yield* expect(during.folders === 1 && folders === 0, "what the host keeps is released before the end is known")
-      yield* expect(!Outside.canList || during.open > before.open, "it has the database open")
-      yield* expect(open === before.open, "nobody has it open afterwards")
-      yield* expect(ownerDied && held === 0 && !unusable, "the next owner is told, and the lock is free again")
+      yield* expect(during.folders === 1 && folders === 0, "the folder is removed before the shutdown returns")
+      yield* expect(!Outside.canList || during.open > before.open, "the holder has the database open")
+      yield* expect(open === before.open, "no descriptor is open on the database afterwards")
+      yield* expect(ownerDied && held === 0 && !unusable, "the next owner is notified, and the lock is free again")
       yield* expect(
         written === size / 2 && dropped === 1 && rows === size,
-        "the half row is dropped, the rest is there"
+        "the half row is dropped, and the other rows are complete"
       )
       const lost = report.lost.map(({ lease }) => `"${lease}"`).join(" and ")
       return {
@@ -70,8 +70,8 @@ export const killedHolder: Scene = {
         millis: report.millis,
         rows,
         story: [
-          `killed in the middle of row ${written}; lost to the ledger: ${lost}; the host had removed its folder by then`,
-          `the next owner of the lock was told, dropped ${dropped} half row and added ${added}; Node closed the connection with the worker`
+          `killed in the middle of row ${written}: the worker could not release ${lost}; the host removed the folder`,
+          `Node closed the connection; the next owner of the lock was notified, dropped ${dropped} half row and added ${added} rows`
         ]
       }
     }).pipe(Effect.catchTag("WorkerError", Effect.die))

@@ -1,4 +1,4 @@
-/** A thread is cancelled while it holds a lock, another while it waits for it. The third in the line gets the lock. */
+/** One thread is cancelled while it holds a lock, another thread while it waits. The third thread gets the lock. */
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { Escalation, Lease, Thread } from "@quiesce/core"
@@ -19,7 +19,7 @@ export const lockGivenBack: Scene = {
       const permits = yield* Semaphore.make(1)
       const progress = makeProgress(100)
 
-      /** One at a time: in this process by a permit, for everybody else by a file that only one can create. */
+      /** One writer at a time: a permit within this process, and a lock file for other processes. */
       const file = join(folder, "index.lock")
       const lock = Effect.gen(function* () {
         yield* Lease.make({
@@ -55,10 +55,10 @@ export const lockGivenBack: Scene = {
       const report = yield* Thread.shutdown(holder, Escalation.interrupt)
       const since = yield* Thread.join(next)
 
-      yield* expect(since >= asked, "nobody has the lock while another holds it")
+      yield* expect(since >= asked, "the next writer gets the lock after the holder was asked to end")
       yield* expect(
         report.released.some(({ lease }) => lease === "index.lock"),
-        "the holder gives back the lock"
+        "the holder releases the lock"
       )
       return {
         asked: "interrupt",
@@ -66,8 +66,8 @@ export const lockGivenBack: Scene = {
         millis: report.millis,
         rows: yield* index.count,
         story: [
-          `the holder had written ${written} rows; one that waited was cancelled and took nothing with it`,
-          `the next had the lock ${since - asked} ms after the holder was asked, and wrote 50 rows`
+          `the holder had written ${written} rows; a cancelled waiter left no trace in the queue`,
+          `the next writer got the lock ${since - asked} ms after the request to the holder, and wrote 50 rows`
         ]
       }
     })

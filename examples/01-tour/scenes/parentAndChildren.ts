@@ -1,4 +1,4 @@
-/** A parent is cancelled, and with it its children and theirs: all are gone, for one reason, before the wait is over. */
+/** Cancelling a parent ends its children and grandchildren, all for one reason, before the shutdown returns. */
 import { CancelReason, Escalation, Thread, ThreadDump } from "@quiesce/core"
 import type { ThreadError } from "@quiesce/core"
 import { Effect, Option } from "effect"
@@ -17,7 +17,7 @@ export const parentAndChildren: Scene = {
     Effect.gen(function* () {
       const progress = makeProgress(450)
       const reasons: Array<string> = []
-      /** A thread that notes for what reason it ended. */
+      /** Spawns a thread that records the reason of its end. */
       const spawn = <A, E>(name: string, work: Effect.Effect<A, E, Scope.Scope>) =>
         Thread.spawn(
           Effect.onExit(work, (exit) =>
@@ -28,7 +28,7 @@ export const parentAndChildren: Scene = {
           ),
           { name }
         )
-      /** The tree: a connection for each child, a part of the files for each grandchild. */
+      /** One child of the tree, with a connection of its own. Each grandchild indexes a part of the files. */
       const child = (at: number): Effect.Effect<void, ThreadError.ThreadError, Scope.Scope> =>
         Effect.gen(function* () {
           const index = yield* openIndex(database, name)
@@ -62,8 +62,8 @@ export const parentAndChildren: Scene = {
         millis: report.millis,
         rows: progress.done(),
         story: [
-          `1 parent, ${width} children and ${width ** 2} grandchildren ended, all for one reason: "${reasons[0]}"`,
-          `with them ${report.released.length} leases that they held at that moment`
+          `1 parent, ${width} children and ${width ** 2} grandchildren ended for one reason: "${reasons[0]}"`,
+          `the shutdown released all ${report.released.length} leases that they held at that moment`
         ]
       }
     })

@@ -1,4 +1,4 @@
-/** An error raised from outside interrupts the region that accepts it. The thread catches it, cleans up and goes on. */
+/** An error raised from outside interrupts the region that accepts the error. The thread catches the error and goes on. */
 import { Thread } from "@quiesce/core"
 import { Duration, Effect, Schema } from "effect"
 import { openIndex } from "../database.ts"
@@ -8,7 +8,7 @@ import type { Scene } from "../Scene.ts"
 
 const name = "raise from outside"
 
-/** The index is to hold files with this ending only. */
+/** Asks for an index of only the files with this ending. */
 class NewFilter extends Schema.TaggedError<NewFilter>()("NewFilter", { ending: Schema.String }) {}
 
 export const raiseFromOutside: Scene = {
@@ -40,16 +40,16 @@ export const raiseFromOutside: Scene = {
 
       const dropped = yield* Thread.join(indexer)
       const late = yield* Thread.raise(indexer, new NewFilter({ ending: ".js" }))
-      yield* expect(delivered && dropped >= 300, "the error reaches the indexer in its work")
-      yield* expect(!late, "a thread that has ended takes no error")
+      yield* expect(delivered && dropped >= 300, "the error reaches the indexer during its work")
+      yield* expect(!late, "a thread that has ended receives no error")
       return {
         asked: "raise NewFilter",
         rung: null,
         millis: Math.round(Duration.toMillis(elapsed)),
         rows: 200,
         story: [
-          `caught in the middle: ${dropped} rows were dropped, then the same thread indexed 200 .d.ts files`,
-          "raised again after its end, the answer was false"
+          `the thread caught the error, dropped ${dropped} rows and indexed 200 .d.ts files instead`,
+          "a second raise, after the end of the thread, returned false"
         ]
       }
     })

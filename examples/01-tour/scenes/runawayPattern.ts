@@ -1,6 +1,6 @@
 /**
- * A regular expression that backtracks for ever over a real file, on a worker. It is ended where it is; the finalizers
- * of its thread run there, close its files and remove its folder, and the worker lives on.
+ * A regular expression backtracks for ever over a real file in a worker. The match is ended in the middle. The finalizers
+ * run in the worker, close the files and remove the folder, and the worker lives on.
  */
 import { statSync } from "node:fs"
 import { basename, join } from "node:path"
@@ -10,7 +10,7 @@ import * as Outside from "../outside.ts"
 import { expect } from "../Scene.ts"
 import type { Scene } from "../Scene.ts"
 import { makeBusy } from "../search/contract.ts"
-import { makePool, whenBusy } from "../search/pool.ts"
+import { makePool, unwindProblem, whenBusy } from "../search/pool.ts"
 
 const isLong = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 8192
 
@@ -20,13 +20,13 @@ export const runawayPattern: Scene = {
     Effect.gen(function* () {
       const { folder, sources } = place
       const pool = yield* makePool(place, 1)
-      const { unwind } = pool.capabilities
-      if (!unwind.available) {
-        const story = [`left out, as nothing but a kill reaches into a regular expression here: ${unwind.why}`]
+      const problem = unwindProblem(pool)
+      if (problem !== undefined) {
+        const story = [`left out, because only a kill ends a regular expression here: ${problem}`]
         return { asked: "interrupt", rung: null, millis: 0, rows: 0, story }
       }
       const path = sources.find(isLong) ?? import.meta.filename
-      /** What there is of it outside: its folder, and descriptors on its two files. */
+      /** The traces of the task outside: its folder, and descriptors on its two files. */
       const look = () => ({
         folders: Outside.lookAtFolder(folder).filter((name) => name.startsWith("match-")).length,
         open: Outside.openBelow(path) + Outside.openBelow(join(folder, "match-"))
@@ -41,18 +41,18 @@ export const runawayPattern: Scene = {
       const after = look()
 
       const { workers } = yield* pool.status
-      yield* expect(report.ending._tag === "Interrupted" && workers === 1, "the match is ended, the worker lives on")
-      yield* expect(report.released.length === 3 && report.lost.length === 0, "its finalizers have run")
-      yield* expect(before.folders === 1 && after.folders === 0, "its folder was there, and is gone")
-      yield* expect(!Outside.canList || (before.open === 2 && after.open === 0), "its files were open, and are closed")
+      yield* expect(report.ending._tag === "Interrupted" && workers === 1, "the match is ended and the worker lives on")
+      yield* expect(report.released.length === 3 && report.lost.length === 0, "the finalizers have run")
+      yield* expect(before.folders === 1 && after.folders === 0, "the folder existed and is gone")
+      yield* expect(!Outside.canList || (before.open === 2 && after.open === 0), "the files were open and are closed")
       return {
         asked: "interrupt",
         rung: report.rung,
         millis: report.millis,
         rows: 0,
         story: [
-          `the words of ${basename(path)}, ${statSync(path).size} bytes, can be split in more ways than anybody can wait for`,
-          `ended in the middle, it was released by its own finalizers: 2 files and a folder, of which ${after.open} and ${after.folders} are left`
+          `the expression tries to split ${basename(path)}, ${statSync(path).size} bytes, in more ways than anybody can wait for`,
+          `the match ended in the middle, and finalizers released 2 files and a folder: ${after.open} and ${after.folders} are left`
         ]
       }
     }).pipe(Effect.catchTag("WorkerError", Effect.die))

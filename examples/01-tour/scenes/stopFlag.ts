@@ -1,4 +1,4 @@
-/** The thread looks at the flag between two files, writes down where it got to, and returns: nothing is forced. */
+/** The thread polls the stop flag between two files and returns the number of indexed files: nothing is forced. */
 import { CancelReason, Escalation, Thread } from "@quiesce/core"
 import { Effect } from "effect"
 import { openIndex } from "../database.ts"
@@ -37,7 +37,7 @@ export const stopFlag: Scene = {
         rung: report.rung,
         millis: report.millis,
         rows,
-        story: [`the indexer finished the file in hand and returned: ${rows} of ${sources.length} files are indexed`]
+        story: [`the indexer finished its current file and returned: ${rows} of ${sources.length} files are indexed`]
       }
     })
 }

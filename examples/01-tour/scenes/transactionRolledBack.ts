@@ -1,4 +1,4 @@
-/** A cancel in the middle of a transaction: the work's exit decides, so it is rolled back. The second try commits. */
+/** A cancel in the middle of a transaction rolls the transaction back. The second try commits. */
 import { CancelReason, Escalation, Thread } from "@quiesce/core"
 import { Effect } from "effect"
 import { openIndex } from "../database.ts"
@@ -35,7 +35,7 @@ export const transactionRolledBack: Scene = {
         millis: report.millis,
         rows,
         story: [
-          `${inside} of ${size} rows were in when it was cancelled, ${left} after; a second try committed ${rows}`
+          `cancelled with ${inside} of ${size} rows in the transaction: ${left} rows stayed; a second try committed ${rows}`
         ]
       }
     })

@@ -1,4 +1,4 @@
-/** The host's side of the searches. */
+/** The pool of the searches, as the host sees it. */
 import { mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
@@ -16,8 +16,8 @@ import { Scratch, Searches } from "./contract.ts"
 export type Searchers = WorkerPool.WorkerPool<RpcGroup.Rpcs<typeof Searches>>
 
 /**
- * A pool of searchers for the scope of a scene. What was lost with a killed worker is gone all the same if in the end
- * no file of the tour is open that was not open before: Node closes the files of a worker that it ends.
+ * A pool of searchers for the scope of a scene. Node closes the files of a killed worker. Lost leases are counted as freed
+ * by that if, at the end of the scene, as many files of the tour are open as before.
  */
 export const makePool = (
   place: Place,
@@ -29,12 +29,12 @@ export const makePool = (
     yield* Effect.addFinalizer(() =>
       Effect.map(Lease.tally(scene), ({ lost }) => {
         if (Outside.openBelow(place.folder) !== before) return
-        place.rescue(Outside.canList ? "with their worker" : "with their worker, as far as can be seen here", lost)
+        place.freedBy(Outside.canList ? "the end of the worker" : "the end of the worker (not seen)", lost)
       })
     )
     return yield* WorkerPool.make(Searches, {
       spawn: (options) => new Worker(new URL("./search.worker.ts", import.meta.url), options),
-      // Started when they are needed, so that none is after the last task was killed.
+      // Workers start on demand, so that no worker starts after the last task was killed.
       size: { min: 0, max: size },
       escalation: { interrupt: "100 millis", unwind: "500 millis", kill: "5 seconds" },
       hostLeases: [HostLease.handler(Scratch, (prefix) => temporaryFolder(place.folder, prefix))]
@@ -47,7 +47,11 @@ const temporaryFolder = (parent: string, prefix: string) =>
     (folder) => Effect.promise(() => rm(folder, { recursive: true }))
   )
 
-/** Waits until a task is busy, and gives the id of the OS thread that it keeps busy. */
+/** The reason why blocking code can't be ended here; undefined if it can. */
+export const unwindProblem = ({ capabilities: { unwind } }: Searchers): string | undefined =>
+  unwind.available ? undefined : unwind.why
+
+/** Waits until a task is busy, and gives the id of its OS thread. */
 export const whenBusy = (busy: Int32Array<SharedArrayBuffer>): Effect.Effect<number> =>
   Effect.promise(async () => {
     const waiting = Atomics.waitAsync(busy, 0, 0)

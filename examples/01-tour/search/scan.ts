@@ -1,10 +1,10 @@
-/** One loop, which reads files over and over and counts the imports in them, run in four ways: each ends on its rung. */
+/** One loop that reads files over and over and counts their imports, run in four ways: each way ends on another rung. */
 import { readFileSync, writeSync } from "node:fs"
 import { Blocking } from "@quiesce/core"
 import type { Escalation, ThreadError } from "@quiesce/core"
 import { Effect } from "effect"
 
-/** `report` is a file descriptor; `busy` is called once, when some files have been read. */
+/** `report` is a file descriptor. `busy` is called once, after some files were read. */
 interface Input {
   readonly paths: ReadonlyArray<string>
   readonly report: number
@@ -15,7 +15,7 @@ const scan = ({ paths, report, busy }: Input, goesOn: () => boolean): number => 
   let read = 0
   while (goesOn()) {
     const path = paths[read++ % paths.length]!
-    // Read as text, Node opens and closes the file in one native call, which no end can cut in two.
+    // Node reads a text file in one native call, so that no end falls between the opening and the closing of the file.
     const imports = readFileSync(path, "utf8").match(/^import\b/gm)?.length ?? 0
     writeSync(report, `${imports} ${path}\n`)
     if (read === 100) busy()
@@ -28,10 +28,10 @@ const always = () => true
 export const scanUntil: Readonly<
   Record<Escalation.Rung, (input: Input) => Effect.Effect<number, ThreadError.ThreadError>>
 > = {
-  /** It looks at its flag, and returns what it has. */
+  /** The loop polls its flag and returns the number of read files. */
   stop: (input) => Blocking.interruptible((token) => scan(input, () => !token.stopRequested), { grace: "10 seconds" }),
 
-  /** It lets its token throw, which runs its own `finally`. */
+  /** The loop's token throws, so that the loop's own `finally` runs. */
   interrupt: (input) =>
     Blocking.interruptible(
       (token) => {
@@ -44,9 +44,9 @@ export const scanUntil: Readonly<
       { grace: "10 seconds" }
     ),
 
-  /** It hears nothing, and has not said that it may be ended. */
+  /** The loop checks nothing and is not declared as a section. */
   unwind: (input) => Effect.sync(() => scan(input, always)),
 
-  /** It has said that it must not be ended. */
+  /** The loop is declared as uninterruptible. */
   kill: (input) => Blocking.uninterruptible(() => scan(input, always))
 }

@@ -1,4 +1,4 @@
-/** The worker: what it opens are leases of its threads, and what it does with it are loops that nobody gets out of. */
+/** The worker: its threads hold files and folders as leases, and run loops that never end by themselves. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { threadId } from "node:worker_threads"
@@ -11,7 +11,7 @@ import { openFile } from "../sources.ts"
 import { Scratch, Searches } from "./contract.ts"
 import { scanUntil } from "./scan.ts"
 
-const tell = (busy: Int32Array): void => {
+const announce = (busy: Int32Array): void => {
   Atomics.store(busy, 0, threadId)
   Atomics.notify(busy, 0)
 }
@@ -29,7 +29,7 @@ ThreadWorker.main(
     Scan: ({ paths, report, endsOn, busy }) =>
       Effect.gen(function* () {
         const { fd } = yield* openFile(report, "w")
-        return yield* scanUntil[endsOn]({ paths, report: fd, busy: () => tell(busy) })
+        return yield* scanUntil[endsOn]({ paths, report: fd, busy: () => announce(busy) })
       }).pipe(Effect.scoped, Effect.orDie),
 
     Match: ({ path, folder, busy }) =>
@@ -38,11 +38,11 @@ ThreadWorker.main(
         const scratch = yield* scratchFolder(folder)
         const file = yield* openFile(join(scratch, "words.txt"), "w+")
         const text = yield* Effect.promise(() => source.readFile("utf8"))
-        // Each word may be split in every way, and nothing fits, as the end is wrong.
+        // Each word can be split in many ways, and no split matches because of the last character.
         const words = `${text.match(/\w+/g)?.join(" ") ?? ""}!`
         yield* Effect.promise(() => file.writeFile(words))
         yield* Blocking.interruptible(() => {
-          tell(busy)
+          announce(busy)
           return /^(?:\w+\s?)*$/.test(words)
         })
       }).pipe(Effect.scoped, Effect.orDie),
@@ -56,7 +56,7 @@ ThreadWorker.main(
         yield* indexAll(index, paths.slice(0, -1))
         yield* index.begin(paths.at(-1)!)
         yield* Blocking.uninterruptible(() => {
-          tell(busy)
+          announce(busy)
           for (;;);
         })
       }).pipe(Effect.scoped, Effect.orDie),
