@@ -203,7 +203,7 @@ const recovered = <E, R>(
 ): Effect.Effect<void, E | WorkerError.WorkerError, R> => {
   if (recover === undefined) {
     return Effect.suspend(() => {
-      hold.handOn()
+      hold.leaveDeathToNext()
       return Effect.fail(WorkerError.make({ _tag: "OwnerDied", lock: mutex.name, threadId: hold.deadThread }))
     })
   }
@@ -211,7 +211,7 @@ const recovered = <E, R>(
     Effect.onExit(recover, (exit) =>
       Effect.sync(() => {
         if (Exit.isSuccess(exit)) hold.markConsistent()
-        else if (Cause.hasInterruptsOnly(exit.cause)) hold.handOn()
+        else if (Cause.hasInterruptsOnly(exit.cause)) hold.leaveDeathToNext()
       })
     )
   )

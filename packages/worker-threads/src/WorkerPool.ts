@@ -19,9 +19,9 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Codec from "./internal/wire/codec.ts"
 import type * as Handshake from "./internal/wire/handshake.ts"
-import type { Crew } from "./internal/host/dispatcher.ts"
+import type { Dispatcher } from "./internal/host/dispatcher.ts"
 import * as CurrentTask from "./internal/wire/currentTask.ts"
-import { openCrew } from "./internal/host/openPool.ts"
+import { openPool } from "./internal/host/openPool.ts"
 import * as PoolOptions from "./internal/host/poolOptions.ts"
 import type { HostLeases } from "./internal/leases/leaseKeeper.ts"
 import { RemoteTask } from "./internal/host/remoteTask.ts"
@@ -128,10 +128,10 @@ export const make = <Rpcs extends Rpc.Any>(
   options: Options
 ): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
-    const { capabilities, crew, hostLeases } = yield* openCrew(options, Array.from(group.requests.keys()))
+    const { capabilities, dispatcher, hostLeases } = yield* openPool(options, Array.from(group.requests.keys()))
     return new Pool(
       group.requests,
-      crew,
+      dispatcher,
       capabilities,
       options.escalation ?? defaultEscalation,
       hostLeases
@@ -150,12 +150,12 @@ type OnChunk = (values: ReadonlyArray<unknown>) => void
 class Pool {
   readonly capabilities: Capabilities
   private readonly entries: ReadonlyMap<string, Entry>
-  private readonly crew: Crew
+  private readonly dispatcher: Dispatcher
   private readonly hostLeases: HostLeases
 
   constructor(
     requests: ReadonlyMap<string, Rpc.Any>,
-    crew: Crew,
+    dispatcher: Dispatcher,
     capabilities: Handshake.Capabilities,
     escalation: Escalation.Escalation,
     hostLeases: HostLeases
@@ -170,12 +170,12 @@ class Pool {
     this.capabilities = {
       unwind: capabilities.unwind ? { available: true } : { available: false, why: capabilities.why }
     }
-    this.crew = crew
+    this.dispatcher = dispatcher
     this.hostLeases = hostLeases
   }
 
   get status(): Effect.Effect<Status> {
-    return Effect.sync(() => this.crew.status)
+    return Effect.sync(() => this.dispatcher.status)
   }
 
   readonly execute = (tag: string, payload: unknown): Effect.Effect<unknown, unknown> => {
@@ -185,7 +185,7 @@ class Pool {
     return Effect.withFiber((fiber) => {
       const transfers: Array<unknown> = []
       const encoding = entry.codec.payload.encode(payload, transfers)
-      if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.crew.hasRoom) {
+      if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.dispatcher.hasRoom) {
         return Effect.scoped(Effect.flatMap(this.spawn(tag, payload), Thread.join))
       }
       return ThreadAdapter.execute(
@@ -227,7 +227,7 @@ class Pool {
       WorkerError.make({ _tag: "NotSendable", task: tag, problem })
     )
     return Effect.flatMap(encoding, (encoded) =>
-      Effect.flatMap(this.crew.admit(), () => {
+      Effect.flatMap(this.dispatcher.admit(), () => {
         let task: RemoteTask | undefined
         const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
           (cell) =>
@@ -257,10 +257,10 @@ class Pool {
       transfers,
       deadline: fiber.getRef(Deadline.Current),
       hostLeases: this.hostLeases,
-      above: fiber.getRef(CurrentTask.Current)
+      parentTask: fiber.getRef(CurrentTask.Current)
     })
     task.onChunk = onChunk
-    this.crew.take(task)
+    this.dispatcher.submit(task)
     return task
   }
 }

@@ -85,19 +85,19 @@ describe("RingWriter.write", () => {
   })
 })
 
-describe("RingWriter.mustCall", () => {
+describe("RingWriter.mustWake", () => {
   it("is for whoever writes first while the reader sleeps", () => {
     const { writer, reader } = open()
     writer.write(1, 0, 0, "a")
-    expect([writer.mustCall(), writer.mustCall()]).toEqual([true, false])
+    expect([writer.mustWake(), writer.mustWake()]).toEqual([true, false])
     expect(take(reader).length).toBe(1)
     writer.write(2, 0, 0, "b")
-    expect(writer.mustCall()).toBe(false)
+    expect(writer.mustWake()).toBe(false)
     expect(reader.sleep()).toBe(false)
     expect(take(reader).length).toBe(1)
     expect(reader.sleep()).toBe(true)
     writer.write(3, 0, 0, "c")
-    expect(writer.mustCall()).toBe(true)
+    expect(writer.mustWake()).toBe(true)
   })
 })
 
@@ -105,14 +105,14 @@ describe("RingReader.watch", () => {
   it("is awake until something comes, and asleep when nothing has", () => {
     const { reader, writer } = open()
     expect(reader.watch(0)).toBe(false)
-    expect(writer.mustCall()).toBe(true)
+    expect(writer.mustWake()).toBe(true)
     writer.write(1, 0, 0, "one")
     expect(reader.watch(0)).toBe(true)
     writer.write(2, 0, 0, "two")
-    expect(writer.mustCall()).toBe(false)
+    expect(writer.mustWake()).toBe(false)
     expect(take(reader).length).toBe(2)
     expect(reader.watch(0)).toBe(false)
-    expect(writer.mustCall()).toBe(true)
+    expect(writer.mustWake()).toBe(true)
   })
 })
 

@@ -3,11 +3,11 @@
  *
  * Invariants:
  * 1. While a worker is free nobody waits; tasks are taken in the order in which they came.
- * 2. There are at least `min` workers, or the next attempt to start one is under way, until the crew closes.
+ * 2. There are at least `min` workers, or the next attempt to start one is under way, until the dispatcher closes.
  * 3. A worker that dies is replaced: at once, if it had been of use; else after a pause that doubles with each such
  *    death in a row, up to `longestPauseMillis`. While workers can't be started, a pause is for all of them.
  * 4. After `attempts` failures to start in a row this is logged, once until one has started. If no worker is left, the
- *    crew gives up: whoever waits and whoever comes is told why, until one has started.
+ *    dispatcher gives up: whoever waits and whoever comes is told why, until one has started.
  * 5. Closing waits for every worker that was ever started and is not gone.
  */
 import type { Worker, WorkerOptions } from "node:worker_threads"
@@ -22,7 +22,7 @@ import type { RemoteTask } from "./remoteTask.ts"
 import { messageOf } from "../wire/errorText.ts"
 import { type Listener, WorkerHandle } from "./workerHandle.ts"
 
-const attempts = 5
+const maxAttempts = 5
 const firstPauseMillis = 20
 const longestPauseMillis = 30_000
 
@@ -40,7 +40,7 @@ interface Failures {
   readonly pause: NodeJS.Timeout | undefined
 }
 
-const none: Failures = { count: 0, toStart: false, pause: undefined }
+const noFailures: Failures = { count: 0, toStart: false, pause: undefined }
 
 const problemOf = ({ message, reason }: WorkerError.WorkerError): string =>
   reason._tag === "WorkerExited" ? `it ended with code ${reason.code}: ${reason.problem}` : message
@@ -54,7 +54,7 @@ export interface Status {
 
 const poolCloses = CancelReason.shutdown("The pool's scope has closed")
 
-export class Crew implements Listener {
+export class Dispatcher implements Listener {
   private readonly spawn: (options: WorkerOptions) => Worker
   private readonly options: Parsed
   private readonly names: ReadonlyArray<string>
@@ -62,15 +62,15 @@ export class Crew implements Listener {
   private readonly context: Context.Context<never>
   private readonly workers: Set<WorkerHandle> = new Set()
   /** Those that nobody needed, on their way out. */
-  private readonly leaving: Set<WorkerHandle> = new Set()
-  private readonly line: Set<RemoteTask> = new Set()
+  private readonly retiring: Set<WorkerHandle> = new Set()
+  private readonly queue: Set<RemoteTask> = new Set()
   /** Callers that wait for room in the line. */
-  private readonly callers: Set<() => void> = new Set()
+  private readonly admissions: Set<() => void> = new Set()
   /** When workers that nobody needs will have been idle for long enough. */
   private readonly retirements: Map<WorkerHandle, NodeJS.Timeout> = new Map()
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
-  private failures: Failures = none
+  private failures: Failures = noFailures
 
   constructor(
     spawn: (options: WorkerOptions) => Worker,
@@ -90,7 +90,7 @@ export class Crew implements Listener {
     let running = 0
     for (const worker of this.workers) running += worker.tasks.size
     const missing = this.state._tag === "Closed" ? 0 : Math.max(0, this.options.min - this.workers.size)
-    return { workers: this.workers.size, missing, running, queued: this.line.size }
+    return { workers: this.workers.size, missing, running, queued: this.queue.size }
   }
 
   /** Starts the first workers and waits until one is ready. */
@@ -105,11 +105,11 @@ export class Crew implements Listener {
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.state = { _tag: "Closed" }
-      this.forgive()
+      this.resetFailures()
       for (const timer of this.retirements.values()) clearTimeout(timer)
       this.retirements.clear()
-      this.dismissAll(WorkerError.make({ _tag: "PoolClosed" }))
-      const all = [...this.workers, ...this.leaving]
+      this.rejectQueued(WorkerError.make({ _tag: "PoolClosed" }))
+      const all = [...this.workers, ...this.retiring]
       const tasks = all.flatMap((worker) => Array.from(worker.tasks))
       return Effect.andThen(
         Effect.forEach(tasks, (task) => task.cell.end(poolCloses), { concurrency: "unbounded", discard: true }),
@@ -123,13 +123,13 @@ export class Crew implements Listener {
     return (
       this.state._tag === "Open" &&
       (this.options.bound === Infinity ||
-        this.line.size < this.options.bound + this.coming ||
-        this.idlest() !== undefined)
+        this.queue.size < this.options.bound + this.startingSlots ||
+        this.findIdlest() !== undefined)
     )
   }
 
   /** How many tasks the workers can take that are being started, or that would be for one more task. */
-  private get coming(): number {
+  private get startingSlots(): number {
     if (this.isPausing) return 0
     let workers = this.options.max - this.workers.size
     for (const worker of this.workers) if (worker.isStarting) workers++
@@ -151,35 +151,35 @@ export class Crew implements Listener {
 
   private get room(): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      const caller = () => resume(Effect.void)
-      this.callers.add(caller)
+      const admit = () => resume(Effect.void)
+      this.admissions.add(admit)
       return Effect.sync(() => {
-        this.callers.delete(caller)
+        this.admissions.delete(admit)
       })
     })
   }
 
   /** Has a task run by a free worker, or puts it in line. */
-  take(task: RemoteTask): void {
-    const worker = this.idlest()
+  submit(task: RemoteTask): void {
+    const worker = this.findIdlest()
     if (worker !== undefined) return worker.run(task)
-    this.line.add(task)
-    task.queued(() => {
-      this.line.delete(task)
-      this.callOne()
+    this.queue.add(task)
+    task.enqueued(() => {
+      this.queue.delete(task)
+      this.admitNext()
     })
     if (this.state._tag === "GivenUp") return task.fail(this.state.error)
     if (this.state._tag === "Closed") return task.fail(WorkerError.make({ _tag: "PoolClosed" }))
     // The process has something to wait for again.
     if (this.isPausing) this.failures.pause?.ref()
-    else if (this.workers.size < this.options.max) this.hire()
+    else if (this.workers.size < this.options.max) this.startWorker()
   }
 
   private get isPausing(): boolean {
     return this.failures.pause !== undefined && this.failures.toStart
   }
 
-  private idlest(): WorkerHandle | undefined {
+  private findIdlest(): WorkerHandle | undefined {
     let best: WorkerHandle | undefined
     for (const worker of this.workers) {
       if (worker.free > (best?.free ?? 0)) best = worker
@@ -187,19 +187,19 @@ export class Crew implements Listener {
     return best
   }
 
-  private hire(): void {
+  private startWorker(): void {
     try {
       this.workers.add(new WorkerHandle(this.spawn, this.options, this.names, this.capabilities, this))
     } catch (cause) {
-      this.failed(messageOf(cause), true)
+      this.workerFailed(messageOf(cause), true)
     }
   }
 
   /** Starts as many as are missing, and as the line can use. */
   private fill(): void {
     const { max, min } = this.options
-    const wanted = Math.min(max, Math.max(min, this.workers.size + this.line.size)) - this.workers.size
-    for (let i = 0; i < wanted && !this.isPausing; i++) this.hire()
+    const wanted = Math.min(max, Math.max(min, this.workers.size + this.queue.size)) - this.workers.size
+    for (let i = 0; i < wanted && !this.isPausing; i++) this.startWorker()
   }
 
   // ---- What the workers say ----
@@ -207,42 +207,42 @@ export class Crew implements Listener {
   ready(worker: WorkerHandle): void {
     Deferred.doneUnsafe(this.started, Effect.void)
     if (this.state._tag === "GivenUp") this.state = { _tag: "Open" }
-    this.employ(worker)
+    this.assign(worker)
     if (this.state._tag !== "Open" || !this.failures.toStart) return
     // The attempt has succeeded: there may be more.
-    this.forgive()
+    this.resetFailures()
     this.fill()
   }
 
   idle(worker: WorkerHandle): void {
     // That one is of use says nothing about whether others can be started.
     if (this.failures.count > 0 && !this.failures.toStart) this.failures = { ...this.failures, count: 0 }
-    this.employ(worker)
+    this.assign(worker)
   }
 
-  private employ(worker: WorkerHandle): void {
+  private assign(worker: WorkerHandle): void {
     while (worker.free > 0) {
-      const [next] = this.line
+      const [next] = this.queue
       if (next === undefined) break
-      this.line.delete(next)
+      this.queue.delete(next)
       worker.run(next)
-      this.callOne()
+      this.admitNext()
     }
     if (worker.tasks.size === 0 && this.workers.size > this.options.min) this.retireLater(worker)
   }
 
   gone(worker: WorkerHandle, error: WorkerError.WorkerError | undefined): void {
     this.workers.delete(worker)
-    this.leaving.delete(worker)
+    this.retiring.delete(worker)
     clearTimeout(this.retirements.get(worker))
     this.retirements.delete(worker)
     if (this.state._tag === "Closed") return
-    if (error === undefined || worker.wasUsed || (worker.wasReady && this.line.size > 0)) this.fill()
-    else this.failed(problemOf(error), !worker.wasReady)
+    if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
+    else this.workerFailed(problemOf(error), !worker.wasReady)
   }
 
   /** A worker died before it was of any use. */
-  private failed(problem: string, toStart: boolean): void {
+  private workerFailed(problem: string, toStart: boolean): void {
     const { failures } = this
     // Those that were started together fail together.
     if (failures.pause !== undefined && (failures.toStart || !toStart)) return
@@ -250,13 +250,13 @@ export class Crew implements Listener {
     const count = failures.count + 1
     const pause = setTimeout(this.retry, Math.min(firstPauseMillis * 2 ** (count - 1), longestPauseMillis))
     this.failures = { count, toStart, pause }
-    if (toStart && count >= attempts) {
+    if (toStart && count >= maxAttempts) {
       const error = WorkerError.make({ _tag: "SpawnFailed", attempts: count, problem })
-      const inMake = this.workers.size === 0 && this.giveUp(error)
-      if (count === attempts && !inMake) this.warn(error)
+      const failsOpen = this.workers.size === 0 && this.giveUp(error)
+      if (count === maxAttempts && !failsOpen) this.warn(error)
     }
     // Only who waits for a worker keeps the process alive.
-    if (Deferred.isDoneUnsafe(this.started) && this.line.size === 0) pause.unref()
+    if (Deferred.isDoneUnsafe(this.started) && this.queue.size === 0) pause.unref()
   }
 
   private readonly retry = (): void => {
@@ -264,8 +264,8 @@ export class Crew implements Listener {
     if (this.state._tag === "GivenUp" && this.options.min === 0) this.state = { _tag: "Open" }
     // One is enough to find out; then the others follow.
     if (this.isStarting) return
-    if (this.workers.size < this.options.min || (this.line.size > 0 && this.workers.size < this.options.max)) {
-      this.hire()
+    if (this.workers.size < this.options.min || (this.queue.size > 0 && this.workers.size < this.options.max)) {
+      this.startWorker()
     }
   }
 
@@ -274,15 +274,15 @@ export class Crew implements Listener {
     return false
   }
 
-  private forgive(): void {
+  private resetFailures(): void {
     clearTimeout(this.failures.pause)
-    this.failures = none
+    this.failures = noFailures
   }
 
   /** Whether it is the pool's maker who is told. */
   private giveUp(error: WorkerError.WorkerError): boolean {
     this.state = { _tag: "GivenUp", error }
-    this.dismissAll(error)
+    this.rejectQueued(error)
     return Deferred.doneUnsafe(this.started, Effect.fail(error))
   }
 
@@ -293,9 +293,9 @@ export class Crew implements Listener {
     Effect.runForkWith(this.context)(Effect.logWarning(`${has}. ${tries}. ${error.message}`))
   }
 
-  private dismissAll(error: WorkerError.WorkerError): void {
-    for (const task of Array.from(this.line)) task.fail(error)
-    for (const caller of Array.from(this.callers)) caller()
+  private rejectQueued(error: WorkerError.WorkerError): void {
+    for (const task of Array.from(this.queue)) task.fail(error)
+    for (const admit of Array.from(this.admissions)) admit()
   }
 
   private retireLater(worker: WorkerHandle): void {
@@ -312,14 +312,14 @@ export class Crew implements Listener {
     this.retirements.delete(worker)
     if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
     this.workers.delete(worker)
-    this.leaving.add(worker)
+    this.retiring.add(worker)
     Effect.runFork(worker.end)
   }
 
-  private callOne(): void {
-    const [first] = this.callers
+  private admitNext(): void {
+    const [first] = this.admissions
     if (first === undefined) return
-    this.callers.delete(first)
+    this.admissions.delete(first)
     first()
   }
 }

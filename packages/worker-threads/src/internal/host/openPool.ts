@@ -4,31 +4,31 @@ import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
 import type { Capabilities } from "../wire/handshake.ts"
-import { Crew } from "./dispatcher.ts"
+import { Dispatcher } from "./dispatcher.ts"
 import { HostLeases } from "../leases/leaseKeeper.ts"
 import * as PoolOptions from "./poolOptions.ts"
 
-export interface Opened {
-  readonly crew: Crew
+export interface OpenedPool {
+  readonly dispatcher: Dispatcher
   readonly capabilities: Capabilities
   readonly hostLeases: HostLeases
 }
 
 /** `names` are the tasks that are known before they are asked for. */
-export const openCrew = (
+export const openPool = (
   options: PoolOptions.Options,
   names: ReadonlyArray<string>
-): Effect.Effect<Opened, WorkerError.WorkerError, Scope.Scope> =>
+): Effect.Effect<OpenedPool, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
     const capabilities = yield* Unwinding.capabilities
     const context = yield* Effect.context<never>()
-    const crew = new Crew(options.spawn, parsed, names, capabilities, context)
+    const dispatcher = new Dispatcher(options.spawn, parsed, names, capabilities, context)
     const hostLeases = new HostLeases(options.hostLeases ?? [], context)
     yield* Effect.acquireRelease(
-      Effect.onError(crew.open, () => crew.close),
-      () => Effect.andThen(crew.close, hostLeases.idle),
+      Effect.onError(dispatcher.open, () => dispatcher.close),
+      () => Effect.andThen(dispatcher.close, hostLeases.idle),
       { interruptible: true }
     )
-    return { crew, capabilities, hostLeases }
+    return { dispatcher, capabilities, hostLeases }
   })

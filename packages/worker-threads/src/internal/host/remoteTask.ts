@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
-import { HostKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
+import { LeaseKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import { messageOf } from "../wire/errorText.ts"
 
@@ -27,9 +27,9 @@ export interface TaskWorker {
   /** Sends the start of a task. Throws when its payload can't be cloned. */
   readonly start: (task: RemoteTask, slot: number) => void
   /** Sends a message at the end of the turn. */
-  readonly tell: (message: ToWorker) => void
+  readonly send: (message: ToWorker) => void
   /** Sends a message at once. Throws when it can't be cloned. */
-  readonly post: (message: ToWorker, transfers: ReadonlyArray<unknown>) => void
+  readonly sendNow: (message: ToWorker, transfers: ReadonlyArray<unknown>) => void
   readonly stop: (id: number, slot: number, reason: CancelReason.CancelReason) => void
   readonly interrupt: (id: number, slot: number, reason: CancelReason.CancelReason) => void
   /** Ends the code that a task runs; none where the engine can't do that here. */
@@ -42,12 +42,12 @@ export interface TaskWorker {
 
 /** Where a task is. */
 type State =
-  | { readonly _tag: "Queued"; readonly leaveQueue: () => void }
+  | { readonly _tag: "Queued"; readonly dequeue: () => void }
   | { readonly _tag: "Running"; readonly worker: TaskWorker; readonly slot: number }
   | { readonly _tag: "Ended" }
 
 const ended: State = { _tag: "Ended" }
-const unqueued: State = { _tag: "Queued", leaveQueue: () => {} }
+const unassigned: State = { _tag: "Queued", dequeue: () => {} }
 const none: ReadonlyArray<never> = []
 
 /** A lease that the worker holds. */
@@ -69,7 +69,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
   readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
   /** Told of each chunk of a stream. */
   onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
-  private state: State = unqueued
+  private state: State = unassigned
   private credits = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
@@ -77,8 +77,8 @@ export class RemoteTask implements ThreadAdapter.Controls {
   private unsent: Map<number, unknown> | undefined = undefined
   private leases: Map<number, Mirrored> | undefined = undefined
   private readonly hostLeases: HostLeases
-  private readonly above: CurrentTask.Task | undefined
-  private keeper: HostKeeper | undefined = undefined
+  private readonly parentTask: CurrentTask.Task | undefined
+  private keeper: LeaseKeeper | undefined = undefined
 
   constructor(options: {
     readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
@@ -88,7 +88,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
     readonly deadline: number
     readonly hostLeases: HostLeases
     /** The task that it is started by, where that runs in a worker itself. */
-    readonly above: CurrentTask.Task | undefined
+    readonly parentTask: CurrentTask.Task | undefined
   }) {
     this.cell = options.cell
     this.codec = options.codec
@@ -96,13 +96,13 @@ export class RemoteTask implements ThreadAdapter.Controls {
     this.transfers = options.transfers
     this.deadline = options.deadline
     this.hostLeases = options.hostLeases
-    this.above = options.above
+    this.parentTask = options.parentTask
   }
 
   // ---- Its way ----
 
-  queued(leaveQueue: () => void): void {
-    this.state = { _tag: "Queued", leaveQueue }
+  enqueued(dequeue: () => void): void {
+    this.state = { _tag: "Queued", dequeue }
   }
 
   /** Sends the task to a worker that has a slot for it. */
@@ -117,17 +117,17 @@ export class RemoteTask implements ThreadAdapter.Controls {
     }
     this.payload = undefined
     this.transfers = none
-    if (this.credits > 0) worker.tell({ _tag: "Pull", id: this.id, count: this.credits })
+    if (this.credits > 0) worker.send({ _tag: "Pull", id: this.id, count: this.credits })
     if (this.stopReason !== undefined) worker.stop(this.id, slot, this.stopReason)
     if (this.unsent === undefined) return
     for (const [raise, error] of this.unsent)
-      worker.tell({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
+      worker.send({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
     this.unsent = undefined
   }
 
   /** Lets its stream send more chunks. */
   pull(count: number): void {
-    if (this.state._tag === "Running") this.state.worker.tell({ _tag: "Pull", id: this.id, count })
+    if (this.state._tag === "Running") this.state.worker.send({ _tag: "Pull", id: this.id, count })
     else this.credits += count
   }
 
@@ -141,25 +141,25 @@ export class RemoteTask implements ThreadAdapter.Controls {
   }
 
   /** What the worker says of this task. */
-  take(message: Extract<ToHost, { readonly id: number }>): void {
+  receive(message: Extract<ToHost, { readonly id: number }>): void {
     switch (message._tag) {
       case "Exit":
         return this.exited(message.exit)
       case "Chunk":
         return this.onChunk?.(message.values)
-      case "Held":
+      case "LeaseHeld":
         ;(this.leases ??= new Map()).set(message.lease, {
           name: message.name,
           end: this.cell.enter(message.name)
         })
         return
-      case "Gone":
+      case "LeaseEnded":
         this.leases?.get(message.lease)?.end(message.fate, message.error)
         this.leases?.delete(message.lease)
         return
       case "Acquire":
       case "Release":
-        return this.keeperOf()?.take(message)
+        return this.leaseKeeper()?.receive(message)
     }
   }
 
@@ -210,7 +210,7 @@ export class RemoteTask implements ThreadAdapter.Controls {
     const { state } = this
     if (state._tag === "Ended") return
     this.state = ended
-    if (state._tag === "Queued") state.leaveQueue()
+    if (state._tag === "Queued") state.dequeue()
     if (state._tag === "Running") state.worker.taskEnded(this, state.slot)
     const { keeper } = this
     if (keeper === undefined || keeper.isEmpty) this.cell.settle(exit)
@@ -225,15 +225,15 @@ export class RemoteTask implements ThreadAdapter.Controls {
   }
 
   /** Made for the first lease that a worker asks for. */
-  private keeperOf(): HostKeeper | undefined {
+  private leaseKeeper(): LeaseKeeper | undefined {
     if (this.state._tag !== "Running") return undefined
     const { worker } = this.state
-    return (this.keeper ??= new HostKeeper(
+    return (this.keeper ??= new LeaseKeeper(
       this.hostLeases,
-      this.above?.broker,
+      this.parentTask?.broker,
       this.id,
       this.cell.enter.bind(this.cell),
-      (message, transfers) => worker.post(message, transfers ?? [])
+      (message, transfers) => worker.sendNow(message, transfers ?? [])
     ))
   }
 
@@ -260,12 +260,12 @@ export class RemoteTask implements ThreadAdapter.Controls {
       const answers = (this.raises ??= new Map<number, (delivered: boolean) => void>())
       answers.set(raise, (delivered) => resume(Effect.succeed(delivered)))
       if (this.state._tag === "Running")
-        this.state.worker.tell({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
+        this.state.worker.send({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
       else (this.unsent ??= new Map<number, unknown>()).set(raise, error)
       return Effect.sync(() => {
         answers.delete(raise)
         if (this.unsent?.delete(raise) !== true && this.state._tag === "Running")
-          this.state.worker.tell({ _tag: "Withdraw", raise })
+          this.state.worker.send({ _tag: "Withdraw", raise })
       })
     })
   }

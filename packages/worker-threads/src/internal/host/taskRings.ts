@@ -17,7 +17,7 @@ const valuesAtOnce = 64
 export interface Listener {
   readonly ended: (id: number, value: unknown) => void
   /** The worker has written what is of nobody's protocol. */
-  readonly broke: (problem: string) => void
+  readonly fail: (problem: string) => void
 }
 
 export class TaskRings {
@@ -44,7 +44,7 @@ export class TaskRings {
   start(id: number, slot: number, name: string, payload: unknown): boolean {
     const index = this.indexes.get(name)
     if (index === undefined || !this.starts.write(id, slot, index, payload)) return false
-    if (this.starts.mustCall()) this.port.postMessage(wakeUp)
+    if (this.starts.mustWake()) this.port.postMessage(wakeUp)
     return true
   }
 
@@ -59,7 +59,7 @@ export class TaskRings {
     } catch (cause) {
       if (!(cause instanceof BadWords)) throw cause
       isAwake = false
-      this.listener.broke(`it wrote what is of nobody's protocol: ${cause.message}`)
+      this.listener.fail(`it wrote what is of nobody's protocol: ${cause.message}`)
     } finally {
       // Also where one that was told has thrown.
       if (isAwake && !this.isClosed) setImmediate(() => this.read())

@@ -12,7 +12,7 @@
 import type { Worker } from "node:worker_threads"
 
 /** For how long a worker may outlive its port. */
-const lingerMillis = 500
+const graceMillis = 500
 
 /** How often, and at first after which time, it is told again; each pause is twice the last. */
 const attempts = 8
@@ -20,25 +20,25 @@ const firstMillis = 25
 
 export class Termination {
   private readonly worker: Worker
-  private readonly hangUp: () => void
+  private readonly disconnectInspector: () => void
   private timer: NodeJS.Timeout | undefined = undefined
   private late: NodeJS.Timeout | undefined = undefined
 
-  /** `hangUp` closes the line to its inspector. */
-  constructor(worker: Worker, hangUp: () => void) {
+  /** `disconnectInspector` closes the line to its inspector. */
+  constructor(worker: Worker, disconnectInspector: () => void) {
     this.worker = worker
-    this.hangUp = hangUp
+    this.disconnectInspector = disconnectInspector
   }
 
   /** Whatever runs. */
   begin(): void {
-    this.hangUp()
-    if (this.timer === undefined) this.insist(1)
+    this.disconnectInspector()
+    if (this.timer === undefined) this.terminateUntilEnded(1)
   }
 
   /** Its port has closed, as is done by a worker that ends, too. */
-  beginLate(): void {
-    this.late ??= setTimeout(() => this.begin(), lingerMillis).unref()
+  beginAfterGrace(): void {
+    this.late ??= setTimeout(() => this.begin(), graceMillis).unref()
   }
 
   /** The worker is gone. */
@@ -47,9 +47,10 @@ export class Termination {
     clearTimeout(this.late)
   }
 
-  private insist(attempt: number): void {
+  private terminateUntilEnded(attempt: number): void {
     this.timer = undefined
     void this.worker.terminate()
-    if (attempt < attempts) this.timer = setTimeout(() => this.insist(attempt + 1), firstMillis * 2 ** attempt)
+    if (attempt < attempts)
+      this.timer = setTimeout(() => this.terminateUntilEnded(attempt + 1), firstMillis * 2 ** attempt)
   }
 }

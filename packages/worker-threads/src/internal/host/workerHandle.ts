@@ -19,7 +19,7 @@ import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Capabilities, handshakeKey, type Handshake, wakeUp } from "../wire/handshake.ts"
 import { decodeToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { startWith } from "./inheritedFlags.ts"
-import { Descendants } from "../locks/threadDeaths.ts"
+import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
 import { Reach } from "../unwind/host/workerInspector.ts"
@@ -46,7 +46,7 @@ export class WorkerHandle implements TaskWorker {
   readonly tasks: SlotTable<RemoteTask>
   readonly worker: Worker
   /** Kept, as the worker forgets it at its end. */
-  private readonly threads: Descendants
+  private readonly threadDeaths: ThreadDeaths
   private readonly port: MessagePort
   private readonly control: ControlBlock.ControlBlock
   private readonly outbox: Outbox<ToWorker>
@@ -59,7 +59,7 @@ export class WorkerHandle implements TaskWorker {
   wasUsed = false
   private problem: string | undefined = undefined
   /** None where the inspector is not to be had. */
-  private readonly reach: Option.Option<Reach>
+  private readonly inspector: Option.Option<Reach>
   private readonly termination: Termination
   private goneObservers: Array<() => void> = []
 
@@ -76,10 +76,10 @@ export class WorkerHandle implements TaskWorker {
     this.tasks = new SlotTable(concurrency)
     this.slots = Array.from({ length: concurrency }, (_, index) => concurrency - 1 - index)
     this.control = ControlBlock.make(concurrency)
-    this.reach = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
+    this.inspector = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
     this.rings = new TaskRings(names, port1, {
       ended: (id, value) => this.tasks.get(id)?.succeeded(value),
-      broke: (problem) => this.broke(problem)
+      fail: (problem) => this.fail(problem)
     })
     // The port type of Node and that of the message are one.
     const given = { ...this.rings.memory, names, capabilities, control: this.control.buffer, port: port2 }
@@ -87,18 +87,18 @@ export class WorkerHandle implements TaskWorker {
     try {
       const workerData = { [handshakeKey]: handshake }
       this.worker = checked(startWith((execArgv) => spawn({ workerData, transferList: [port2], execArgv })))
-      if (Option.isSome(this.reach)) this.reach.value.open(this.worker)
+      if (Option.isSome(this.inspector)) this.inspector.value.open(this.worker)
     } catch (cause) {
-      if (Option.isSome(this.reach)) this.reach.value.over()
+      if (Option.isSome(this.inspector)) this.inspector.value.over()
       port1.close()
       throw cause
     }
-    this.termination = new Termination(this.worker, this.hangUp)
+    this.termination = new Termination(this.worker, this.disconnectInspector)
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
-    this.threads = new Descendants(this.worker.threadId)
-    const impatient = () => this.broke(`it was not ready within ${startMillis} ms`)
-    this.state = { _tag: "Starting", patience: setTimeout(impatient, startMillis) }
+    this.threadDeaths = new ThreadDeaths(this.worker.threadId)
+    const tooLate = () => this.fail(`it was not ready within ${startMillis} ms`)
+    this.state = { _tag: "Starting", startTimer: setTimeout(tooLate, startMillis) }
     this.listen()
   }
 
@@ -160,39 +160,39 @@ export class WorkerHandle implements TaskWorker {
   interrupt(id: number, slot: number, reason: CancelReason.CancelReason): void {
     ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag | ControlBlock.interruptFlag)
     this.outbox.putNow({ _tag: "Interrupt", id, reason: Codec.reasonToWire(reason) })
-    if (Option.isSome(this.reach)) this.reach.value.interruptSection(id)
+    if (Option.isSome(this.inspector)) this.inspector.value.interruptSection(id)
   }
 
   /** Sends what has no hurry. */
-  tell(message: ToWorker): void {
+  send(message: ToWorker): void {
     this.outbox.put(message)
   }
 
   /** Throws when it can't be cloned. */
-  post(message: ToWorker, transfers: ReadonlyArray<unknown>): void {
+  sendNow(message: ToWorker, transfers: ReadonlyArray<unknown>): void {
     this.outbox.putNow(message, transfers)
   }
 
   get unwinder(): Option.Option<(id: number) => Effect.Effect<UnwindOutcome>> {
-    return Option.map(this.reach, (reach) => (id) => reach.unwind(id))
+    return Option.map(this.inspector, (reach) => (id) => reach.unwind(id))
   }
 
   get locate(): Effect.Effect<Option.Option<string>> {
-    return Option.match(this.reach, { onNone: () => Effect.succeedNone, onSome: (reach) => reach.locate })
+    return Option.match(this.inspector, { onNone: () => Effect.succeedNone, onSome: (reach) => reach.locate })
   }
 
   /** Terminates the OS thread for one of its tasks; what else runs on it ends as crashed. */
   kill(task: RemoteTask, reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (this.state._tag === "Gone" || this.state._tag === "Doomed") return
+      if (this.state._tag === "Gone" || this.state._tag === "Failing") return
       if (this.state._tag === "Killed") return void this.state.reasons.set(task, reason)
-      this.leave({ _tag: "Killed", reasons: new Map([[task, reason]]) })
+      this.moveTo({ _tag: "Killed", reasons: new Map([[task, reason]]) })
       this.termination.begin()
     })
   }
 
-  private readonly hangUp = (): void => {
-    if (Option.isSome(this.reach)) this.reach.value.close()
+  private readonly disconnectInspector = (): void => {
+    if (Option.isSome(this.inspector)) this.inspector.value.close()
   }
 
   /** Asks the worker to end by itself and, if it does not in time, ends it by force. Completes when it is gone. */
@@ -200,9 +200,9 @@ export class WorkerHandle implements TaskWorker {
     const asked = Effect.suspend(() => {
       this.worker.ref()
       if (this.state._tag === "Starting" || this.state._tag === "Attaching" || this.state._tag === "Ready") {
-        this.leave({ _tag: "Closing" })
+        this.moveTo({ _tag: "Closing" })
         // What was to end the last task may still be under way.
-        if (this.tasks.size === 0) this.hangUp()
+        if (this.tasks.size === 0) this.disconnectInspector()
         this.outbox.putNow({ _tag: "Close" })
       }
       return this.whenGone
@@ -223,15 +223,15 @@ export class WorkerHandle implements TaskWorker {
   }
 
   /** Goes on to a state in which it takes no task. */
-  private leave(state: State): void {
-    if (this.state._tag === "Starting") clearTimeout(this.state.patience)
+  private moveTo(state: State): void {
+    if (this.state._tag === "Starting") clearTimeout(this.state.startTimer)
     this.state = state
   }
 
   /** A task has ended; its slot is free. */
   taskEnded(task: RemoteTask, slot: number): void {
     if (!this.tasks.delete(task)) return
-    if (Option.isSome(this.reach)) this.reach.value.ended(task.id)
+    if (Option.isSome(this.inspector)) this.inspector.value.ended(task.id)
     this.slots.push(slot)
     if (this.tasks.size === 0) this.worker.unref()
     if (this.isReady) this.listener.idle(this)
@@ -242,50 +242,51 @@ export class WorkerHandle implements TaskWorker {
   private readonly onMessage = (raw: unknown): void => {
     if (raw !== wakeUp) {
       const messages = decodeToHost(raw)
-      if (messages === undefined) return this.broke("it sent a message of nobody's protocol")
-      for (const message of messages) this.take(message)
+      if (messages === undefined) return this.fail("it sent a message of nobody's protocol")
+      for (const message of messages) this.receive(message)
     }
     this.rings.read()
   }
 
-  private readonly onUnreadable = (): void => this.broke("a message of its could not be read")
+  private readonly onUnreadable = (): void => this.fail("a message of its could not be read")
 
   /** It is about to end; where it is not, nothing more would be heard of it. */
   private readonly onPortClosed = (): void => {
     if (this.state._tag === "Closing") return
-    this.doom()
-    this.termination.beginLate()
+    this.failing()
+    this.termination.beginAfterGrace()
   }
 
-  private take(message: ToHost): void {
+  private receive(message: ToHost): void {
     switch (message._tag) {
       case "Ready":
         return this.attach()
       case "Failed":
         this.problem = message.problem
         return
-      case "Born":
-        if (!this.threads.born(message.threadId)) this.broke("it says of a thread that it is its own, which is not")
+      case "ThreadStarted":
+        if (!this.threadDeaths.threadStarted(message.threadId))
+          this.fail("it says of a thread that it is its own, which is not")
         return
-      case "Died":
-        return this.threads.died(message.threadId)
+      case "ThreadEnded":
+        return this.threadDeaths.threadEnded(message.threadId)
       case "Raised":
         for (const task of this.tasks) task.raised(message.raise, message.delivered)
         return
       case "Exit":
       case "Chunk":
-      case "Held":
-      case "Gone":
+      case "LeaseHeld":
+      case "LeaseEnded":
       case "Acquire":
       case "Release":
-        return this.tasks.get(message.id)?.take(message)
+        return this.tasks.get(message.id)?.receive(message)
     }
   }
 
   private attach(): void {
     if (this.state._tag !== "Starting") return
-    this.leave({ _tag: "Attaching" })
-    Option.match(this.reach, {
+    this.moveTo({ _tag: "Attaching" })
+    Option.match(this.inspector, {
       onNone: () => this.started(),
       onSome: (reach) => reach.whenOpen(() => this.started())
     })
@@ -313,26 +314,26 @@ export class WorkerHandle implements TaskWorker {
   }
 
   /** What it did makes it unusable. */
-  private broke(problem: string | undefined): void {
+  private fail(problem: string | undefined): void {
     this.problem ??= problem
-    this.doom()
+    this.failing()
     this.termination.begin()
   }
 
-  private doom(): void {
+  private failing(): void {
     const { _tag } = this.state
-    if (_tag === "Starting" || _tag === "Attaching" || _tag === "Ready") this.leave({ _tag: "Doomed" })
+    if (_tag === "Starting" || _tag === "Attaching" || _tag === "Ready") this.moveTo({ _tag: "Failing" })
   }
 
   /** Nobody has caught it, so the worker ends. */
   private readonly onError = (error: unknown): void => {
     this.problem ??= traceOf(error)
-    this.doom()
+    this.failing()
   }
 
   private readonly onExit = (code: number): void => {
     if (this.state._tag === "Gone") return
-    this.doom()
+    this.failing()
     // What it said before its end is still in the port.
     for (let left = receiveMessageOnPort(this.port); left !== undefined; left = receiveMessageOnPort(this.port)) {
       this.onMessage(left.message)
@@ -342,10 +343,10 @@ export class WorkerHandle implements TaskWorker {
 
   private ended(code: number): void {
     const { state } = this
-    this.leave({ _tag: "Gone" })
+    this.moveTo({ _tag: "Gone" })
     this.rings.close()
     this.unlisten()
-    this.threads.end()
+    this.threadDeaths.end()
     const error = WorkerError.make({ _tag: "WorkerExited", code, problem: this.problem ?? guess(state, this.wasReady) })
     for (const task of Array.from(this.tasks)) {
       task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error)
@@ -355,7 +356,7 @@ export class WorkerHandle implements TaskWorker {
   }
 
   private unlisten(): void {
-    if (Option.isSome(this.reach)) this.reach.value.over()
+    if (Option.isSome(this.inspector)) this.inspector.value.over()
     this.termination.over()
     this.port.off("message", this.onMessage)
     this.port.off("messageerror", this.onUnreadable)

@@ -3,13 +3,13 @@ import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { RemoteTask } from "./remoteTask.ts"
 
 export type State =
-  | { readonly _tag: "Starting"; readonly patience: NodeJS.Timeout }
+  | { readonly _tag: "Starting"; readonly startTimer: NodeJS.Timeout }
   /** It is ready; the inspector's line to it is not yet open. */
   | { readonly _tag: "Attaching" }
   | { readonly _tag: "Ready" }
   | { readonly _tag: "Closing" }
   /** It has done what makes it unusable, and is about to end. */
-  | { readonly _tag: "Doomed" }
+  | { readonly _tag: "Failing" }
   /** It was terminated for these of its tasks, each with its reason. */
   | { readonly _tag: "Killed"; readonly reasons: Map<RemoteTask, CancelReason.CancelReason> }
   | { readonly _tag: "Gone" }

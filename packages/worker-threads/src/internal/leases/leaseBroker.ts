@@ -47,7 +47,7 @@ type Asked = Effect.Effect<EncodedExit, WorkerError.WorkerError>
 
 let last = 0
 
-export class HostBroker implements Broker {
+export class LeaseBroker implements Broker {
   private readonly id: number
   private readonly outbox: Outbox<ToHost>
   private readonly asking: Map<number, { readonly name: string; readonly resume: (answer: Asked) => void }> = new Map()
@@ -66,7 +66,7 @@ export class HostBroker implements Broker {
         const asked = Effect.flatMap(restore(this.encode(lease, codec, payload)), (exit) =>
           this.read(lease, codec, exit)
         )
-        return this.keep(
+        return this.cancelAsRelease(
           lease,
           Effect.tap(asked, () => Scope.addFinalizerExit(scope, (exit) => this.release(lease, exit)))
         )
@@ -82,12 +82,12 @@ export class HostBroker implements Broker {
         const asked = Effect.tap(restore(this.ask(lease, name, payload, [])), ({ _tag }) =>
           _tag === "Success" ? Scope.addFinalizerExit(scope, (exit) => this.release(lease, exit)) : Effect.void
         )
-        return this.keep(lease, asked)
+        return this.cancelAsRelease(lease, asked)
       })
     )
   }
 
-  private keep<A, E>(lease: number, held: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  private cancelAsRelease<A, E>(lease: number, held: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.onExitPrimitive(held, (exit) =>
       // Whatever the host has made of it in the meantime.
       Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) ? this.release(lease, exit) : undefined
@@ -95,7 +95,7 @@ export class HostBroker implements Broker {
   }
 
   /** What the host says. */
-  take(answer: Answer): void {
+  receive(answer: Answer): void {
     switch (answer._tag) {
       case "Acquired":
         return this.asking.get(answer.lease)?.resume(Effect.succeed(answer.exit))

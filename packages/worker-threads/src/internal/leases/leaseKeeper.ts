@@ -20,12 +20,12 @@ import type * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import { codecOfHandler, type Handler } from "./declaredLease.ts"
-import * as HostBroker from "./leaseBroker.ts"
+import * as LeaseBroker from "./leaseBroker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import { messageOf } from "../wire/errorText.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
-type Reply = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
+type SendToWorker = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
 type Enter = ThreadAdapter.RemoteThread<unknown, unknown>["enter"]
 
 /** What a pool gives to its workers; the keepers that still release something for them. */
@@ -33,17 +33,17 @@ export class HostLeases {
   readonly handlers: ReadonlyMap<string, Handler>
   readonly context: Context.Context<never>
   /** The task that the pool was made in, where that runs in a worker. */
-  private readonly above: CurrentTask.Task | undefined
+  private readonly parentTask: CurrentTask.Task | undefined
   readonly closing: Set<Fiber.Fiber<unknown>> = new Set()
 
   constructor(handlers: ReadonlyArray<Handler>, context: Context.Context<never>) {
     this.handlers = new Map(handlers.map((handler) => [handler.name, handler]))
     this.context = context
-    this.above = Context.get(context, CurrentTask.Current)
+    this.parentTask = Context.get(context, CurrentTask.Current)
   }
 
   get broker(): CurrentTask.Broker | undefined {
-    return this.above?.broker
+    return this.parentTask?.broker
   }
 
   /** Waits until nothing is kept for tasks that have ended. */
@@ -84,24 +84,30 @@ class Kept {
   }
 }
 
-export class HostKeeper {
+export class LeaseKeeper {
   private readonly leases: HostLeases
   private readonly broker: CurrentTask.Broker | undefined
   private readonly id: number
   private readonly enter: Enter
-  private readonly reply: Reply
+  private readonly sendToWorker: SendToWorker
   private readonly kept: Map<number, Kept> = new Map()
   private isClosed = false
 
-  constructor(leases: HostLeases, broker: CurrentTask.Broker | undefined, id: number, enter: Enter, reply: Reply) {
+  constructor(
+    leases: HostLeases,
+    broker: CurrentTask.Broker | undefined,
+    id: number,
+    enter: Enter,
+    send: SendToWorker
+  ) {
     this.leases = leases
     this.broker = broker ?? leases.broker
     this.id = id
     this.enter = enter
-    this.reply = reply
+    this.sendToWorker = send
   }
 
-  take(message: Extract<ToHost, { readonly _tag: "Acquire" | "Release" }>): void {
+  receive(message: Extract<ToHost, { readonly _tag: "Acquire" | "Release" }>): void {
     if (this.isClosed) return
     if (message._tag === "Release") return this.release(message)
     const { lease, name, payload } = message
@@ -142,7 +148,7 @@ export class HostKeeper {
   private acquire(lease: number, kept: Kept, handler: Handler, payload: unknown): Effect.Effect<void> {
     const codec = codecOfHandler(handler)
     const made = Effect.flatMap(
-      Effect.mapError(codec.payload.decode(payload), (problem) => new Misfit(problem)),
+      Effect.mapError(codec.payload.decode(payload), (problem) => new PayloadMismatch(problem)),
       (decoded) =>
         Scope.provide(
           Effect.suspend(() => handler.acquire(decoded)),
@@ -152,11 +158,11 @@ export class HostKeeper {
     return Effect.flatMap(Effect.exit(made), (exit) => {
       // Whoever interrupts it closes it, too.
       if (kept.isClosing) return Effect.void
-      if (Exit.isFailure(exit)) return this.drop(lease, kept, exit, () => this.answer(lease, codec, exit))
+      if (Exit.isFailure(exit)) return this.releaseThenReply(lease, kept, exit, () => this.sendExit(lease, codec, exit))
       kept.settle = this.enter(codec.name)
       const refuse = (problem: Codec.Problem) =>
-        this.drop(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
-      return this.answer(lease, codec, exit).pipe(Effect.catch(refuse))
+        this.releaseThenReply(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
+      return this.sendExit(lease, codec, exit).pipe(Effect.catch(refuse))
     }).pipe(Effect.ignore)
   }
 
@@ -172,49 +178,51 @@ export class HostKeeper {
       if (kept.isClosing) return Effect.void
       if (Exit.isFailure(exit)) {
         const problem = problemOf(exit.cause)
-        return this.drop(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
+        return this.releaseThenReply(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
       }
-      const answer = this.pass(lease, exit.value)
-      if (exit.value._tag === "Failure") return this.drop(lease, kept, Exit.void, () => answer)
-      kept.settle = HostBroker.untold(() => this.enter(name))
+      const answer = this.sendAcquired(lease, exit.value)
+      if (exit.value._tag === "Failure") return this.releaseThenReply(lease, kept, Exit.void, () => answer)
+      kept.settle = LeaseBroker.untold(() => this.enter(name))
       const refuse = (problem: Codec.Problem) =>
-        this.drop(lease, kept, Exit.void, () => Effect.sync(() => this.refuse(lease, problem)))
+        this.releaseThenReply(lease, kept, Exit.void, () => Effect.sync(() => this.refuse(lease, problem)))
       return answer.pipe(Effect.catch(refuse))
     }).pipe(Effect.ignore)
   }
 
   /** Releases what is of no use to the worker, and only then tells it. */
-  private drop(
+  private releaseThenReply(
     lease: number,
     kept: Kept,
     exit: AnyExit,
-    tell: () => Effect.Effect<void, Codec.Problem>
+    reply: () => Effect.Effect<void, Codec.Problem>
   ): Effect.Effect<void, Codec.Problem> {
     kept.acquiring = undefined
     return Effect.andThen(
       kept.close(exit),
       Effect.suspend(() => {
         this.kept.delete(lease)
-        return tell()
+        return reply()
       })
     )
   }
 
   /** Fails with why the answer can't cross. */
-  private answer(lease: number, codec: Codec.TaskCodec, exit: AnyExit): Effect.Effect<void, Codec.Problem> {
+  private sendExit(lease: number, codec: Codec.TaskCodec, exit: AnyExit): Effect.Effect<void, Codec.Problem> {
     if (Exit.isFailure(exit)) {
-      const misfit = exit.cause.reasons.find((reason) => Cause.isFailReason(reason) && reason.error instanceof Misfit)
-      if (misfit !== undefined) return Effect.sync(() => this.refuse(lease, "its payload does not fit the contract"))
+      const mismatch = exit.cause.reasons.find(
+        (reason) => Cause.isFailReason(reason) && reason.error instanceof PayloadMismatch
+      )
+      if (mismatch !== undefined) return Effect.sync(() => this.refuse(lease, "its payload does not fit the contract"))
     }
     const transfers: Array<unknown> = []
     return Effect.flatMap(Codec.exitToWire(codec, exit, transfers), (encoded) => {
       if (Exit.isSuccess(exit) && encoded._tag === "Failure")
         return Effect.fail("what the host acquired can't be encoded")
-      return this.pass(lease, encoded, transfers)
+      return this.sendAcquired(lease, encoded, transfers)
     })
   }
 
-  private pass(
+  private sendAcquired(
     lease: number,
     exit: EncodedExit,
     transfers: ReadonlyArray<unknown> = []
@@ -229,7 +237,7 @@ export class HostKeeper {
     const kept = this.kept.get(lease)
     if (kept === undefined) return this.send({ _tag: "Released", id: this.id, lease, problem: null })
     const closed = Effect.flatMap(
-      Effect.orElseSucceed(Codec.exitFromWire(HostBroker.scopeExit, exit), () => Exit.void),
+      Effect.orElseSucceed(Codec.exitFromWire(LeaseBroker.scopeExit, exit), () => Exit.void),
       (how: AnyExit) => kept.close(how)
     )
     Effect.runFork(closed).addObserver((end) => {
@@ -245,7 +253,7 @@ export class HostKeeper {
   }
 
   private send(message: ToWorker, transfers: ReadonlyArray<unknown> = []): void {
-    if (!this.isClosed) this.reply(message, transfers)
+    if (!this.isClosed) this.sendToWorker(message, transfers)
   }
 }
 
@@ -257,7 +265,7 @@ const problemOf = (cause: Cause.Cause<WorkerError.WorkerError>): string => {
   return "problem" in reason ? reason.problem : failed.error.message
 }
 
-class Misfit {
+class PayloadMismatch {
   readonly problem: string
 
   constructor(problem: string) {

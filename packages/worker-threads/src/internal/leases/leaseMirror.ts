@@ -2,12 +2,12 @@
  * Tells the host what the tasks of a worker hold.
  *
  * Invariants:
- * 1. `Held` for a lease is sent before its holder goes on, `Gone` when its release has ended: the host knows what is
+ * 1. `LeaseHeld` for a lease is sent before its holder goes on, `LeaseEnded` when its release has ended: the host knows what is
  *    lost with the worker.
  */
 import type { Thread } from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import * as HostBroker from "./leaseBroker.ts"
+import * as LeaseBroker from "./leaseBroker.ts"
 import type { ToHost } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
 
@@ -18,7 +18,7 @@ export interface Holder {
   readonly id: number
   readonly thread: AnyThread | undefined
   /** Set from its first lease on. */
-  hasSpoken: boolean
+  hasSentMessage: boolean
 }
 
 /** How a lease is known to the host. */
@@ -33,18 +33,18 @@ export const mirrorLeases = (outbox: Outbox<ToHost>, parent: AnyThread, tasks: I
   let last = 0
   ThreadAdapter.observeLeases(parent, {
     entered: (lease, name, holder) => {
-      const task = HostBroker.isTold() ? taskOf(tasks, holder) : undefined
+      const task = LeaseBroker.isTold() ? taskOf(tasks, holder) : undefined
       if (task === undefined) return
-      task.hasSpoken = true
+      task.hasSentMessage = true
       const mirrored = { id: task.id, lease: ++last }
       leases.set(lease, mirrored)
-      outbox.putNow({ _tag: "Held", ...mirrored, name })
+      outbox.putNow({ _tag: "LeaseHeld", ...mirrored, name })
     },
     settled: (lease, fate, error) => {
       const mirrored = leases.get(lease)
       leases.delete(lease)
       // At once: what comes next may hold up this turn for ever, and what was given back must not count as lost.
-      if (mirrored !== undefined) outbox.putNow({ _tag: "Gone", ...mirrored, fate, error })
+      if (mirrored !== undefined) outbox.putNow({ _tag: "LeaseEnded", ...mirrored, fate, error })
     }
   })
 }

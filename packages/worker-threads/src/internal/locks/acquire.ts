@@ -95,7 +95,7 @@ const untilAnswered = (request: Request): Effect.Effect<void> =>
     const end = (): void => {
       if (!waiting) return
       waiting = false
-      letGo()
+      endKeepAlive()
     }
     const look = (): void => {
       for (;;) {
@@ -126,7 +126,7 @@ const keepAlive = (): void => {
   timer ??= setInterval(() => {}, 2 ** 31 - 1)
 }
 
-const letGo = (): void => {
+const endKeepAlive = (): void => {
   if (--waits > 0) return
   clearInterval(timer)
   timer = undefined

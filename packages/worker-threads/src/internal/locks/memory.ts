@@ -5,14 +5,14 @@
  * on the root makes that copy the state (Herlihy, "A methodology for implementing highly concurrent data objects").
  *
  * Layout: root (64 bits: version, index of the current copy), `magic`, `total` permits, next request id, the lock's name
- * (two words: the thread that made it, the number that it gave it), a seat for each thread, a wake word for each
- * request, and two copies of the state for each seat.
+ * (two words: the thread that made it, the number that it gave it), a slot for each thread, a wake word for each
+ * request, and two copies of the state for each slot.
  *
  * Invariants:
- * 1. Only the thread on a seat writes the seat's two copies, and never the one that is current.
+ * 1. Only the thread on a slot writes the slot's two copies, and never the one that is current.
  * 2. The version grows with each transition: so if the root is still what was read, the copy that was read through it
  *    was not written meanwhile, and the transition worked out from it is right. Anything else is thrown away.
- * 3. A seat is given back only by its own thread between two transitions, or after that has ended. A dead thread leaves
+ * 3. A slot is given back only by its own thread between two transitions, or after that has ended. A dead thread leaves
  *    at most a copy that nobody will read.
  * 4. Whoever waits looks at the state between reading its wake word and waiting on it, and who changes a state adds to
  *    the wake words concerned afterwards: so no wake is lost, but one whose waker dies in between. That one is made up
@@ -23,17 +23,17 @@ import * as WorkerError from "../../WorkerError.ts"
 import { initial, maxRequests, stateSize, usedSize } from "./state.ts"
 
 /** How many threads can use a lock at the same time. */
-const maxSeats = 64
+const maxParticipants = 64
 
 const MAGIC = 2
 const TOTAL = 3
 const NEXT_ID = 4
 const MAKER = 5
 const NUMBER = 6
-const SEATS = 8
-const WAKES: number = SEATS + maxSeats
+const PARTICIPANTS = 8
+const WAKES: number = PARTICIPANTS + maxParticipants
 const COPIES: number = WAKES + maxRequests
-const byteSize = 4 * (COPIES + 2 * maxSeats * stateSize)
+const byteSize = 4 * (COPIES + 2 * maxParticipants * stateSize)
 
 /** "QLk" and the version of the layout. */
 const magic = 0x51_4c_6b_02
@@ -48,8 +48,8 @@ export interface Memory {
   readonly ints: Int32Array
   readonly root: BigInt64Array
   readonly total: number
-  /** The last known seat of this thread; checked at each use. */
-  seat: number
+  /** The last known slot of this thread; checked at each use. */
+  slot: number
 }
 
 export const isLockBuffer = (u: unknown): u is SharedArrayBuffer =>
@@ -65,7 +65,7 @@ export const make = (total: number): SharedArrayBuffer => {
   ints[MAKER] = ownKey
   ints[NUMBER] = ++made
   // The maker must be able to pass on a death, however many threads come to use the lock.
-  ints[SEATS] = ownKey
+  ints[PARTICIPANTS] = ownKey
   initial(copyAt(ints, 0), total)
   Atomics.store(ints, MAGIC, magic)
   return buffer
@@ -83,7 +83,7 @@ export const isOwn = ({ ints }: Memory): boolean => ints[MAKER] === ownKey
 /** A lock's memory as this thread sees it through a buffer. */
 export const view = (buffer: SharedArrayBuffer): Memory => {
   const ints = new Int32Array(buffer)
-  return { ints, root: new BigInt64Array(buffer, 0, 1), total: Atomics.load(ints, TOTAL), seat: 0 }
+  return { ints, root: new BigInt64Array(buffer, 0, 1), total: Atomics.load(ints, TOTAL), slot: 0 }
 }
 
 const copyAt = (ints: Int32Array, index: number): Int32Array => {
@@ -94,27 +94,27 @@ const copyAt = (ints: Int32Array, index: number): Int32Array => {
 /** Unique among the requests of a lock that are alive. */
 export const nextId = (memory: Memory): number => Atomics.add(memory.ints, NEXT_ID, 1)
 
-const take = (memory: Memory, name: string): number => {
+const claimSlot = (memory: Memory, name: string): number => {
   const { ints } = memory
-  if (Atomics.load(ints, SEATS + memory.seat) === ownKey) return memory.seat
-  for (let seat = 0; seat < maxSeats; seat++) {
-    if (Atomics.load(ints, SEATS + seat) === ownKey) return (memory.seat = seat)
+  if (Atomics.load(ints, PARTICIPANTS + memory.slot) === ownKey) return memory.slot
+  for (let slot = 0; slot < maxParticipants; slot++) {
+    if (Atomics.load(ints, PARTICIPANTS + slot) === ownKey) return (memory.slot = slot)
   }
-  for (let seat = 0; seat < maxSeats; seat++) {
-    if (Atomics.compareExchange(ints, SEATS + seat, 0, ownKey) === 0) return (memory.seat = seat)
+  for (let slot = 0; slot < maxParticipants; slot++) {
+    if (Atomics.compareExchange(ints, PARTICIPANTS + slot, 0, ownKey) === 0) return (memory.slot = slot)
   }
-  throw WorkerError.make({ _tag: "LockFull", lock: name, problem: `${maxSeats} threads use it already` })
+  throw WorkerError.make({ _tag: "LockFull", lock: name, problem: `${maxParticipants} threads use it already` })
 }
 
-/** Gives back the seat of a thread that has ended. */
-export const vacate = (memory: Memory, key: number): void => {
-  for (let seat = 0; seat < maxSeats; seat++) Atomics.compareExchange(memory.ints, SEATS + seat, key, 0)
+/** Gives back the slot of a thread that has ended. */
+export const releaseSlots = (memory: Memory, key: number): void => {
+  for (let slot = 0; slot < maxParticipants; slot++) Atomics.compareExchange(memory.ints, PARTICIPANTS + slot, key, 0)
 }
 
 /** Whether a thread other than this one has used the lock, and is not known to have ended. */
-export const hasOthers = (memory: Memory): boolean => {
-  for (let seat = 0; seat < maxSeats; seat++) {
-    const key = Atomics.load(memory.ints, SEATS + seat)
+export const hasOtherParticipants = (memory: Memory): boolean => {
+  for (let slot = 0; slot < maxParticipants; slot++) {
+    const key = Atomics.load(memory.ints, PARTICIPANTS + slot)
     if (key !== 0 && key !== ownKey) return true
   }
   return false
@@ -122,12 +122,12 @@ export const hasOthers = (memory: Memory): boolean => {
 
 /** Makes one transition; `step` may be run more than once, and must depend on nothing but the state. */
 export const commit = <A>(memory: Memory, name: string, step: (state: Int32Array, woken: Array<number>) => A): A => {
-  const seat = take(memory, name)
+  const slot = claimSlot(memory, name)
   const woken: Array<number> = []
   for (;;) {
     const root = Atomics.load(memory.root, 0)
     const current = Number(root & 0xffffn)
-    const next = current === 2 * seat ? 2 * seat + 1 : 2 * seat
+    const next = current === 2 * slot ? 2 * slot + 1 : 2 * slot
     const from = copyAt(memory.ints, current)
     const to = copyAt(memory.ints, next)
     to.set(from.subarray(0, usedSize(from)))

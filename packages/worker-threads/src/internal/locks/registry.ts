@@ -7,8 +7,8 @@
  *
  * Invariants:
  * 1. A lock is kept as long as there is a buffer of it here, or a request of this thread; by the thread that made it
- *    also as long as another thread has a seat: that one's death must be told.
- * 2. A lock that is kept no longer has no seat for this thread, so that who made it can let go of it, too.
+ *    also as long as another thread has a slot: that one's death must be told.
+ * 2. A lock that is kept no longer has no slot for this thread, so that who made it can let go of it, too.
  * 3. A synchronous request is in `asked` before it is in the lock, and leaves it after it has left the lock. So whatever
  *    was cut short, sweeping what is in `asked` is enough.
  */
@@ -29,20 +29,20 @@ let pruneAt = 64
 
 const collected = new FinalizationRegistry<Entry>((entry) => {
   entry.buffers--
-  letGo(entry)
+  removeIfUnused(entry)
 })
 
-const letGo = (entry: Entry): void => {
+const removeIfUnused = (entry: Entry): void => {
   const { buffers, identity, memory } = entry
-  if (buffers > 0 || (Memory.isOwn(memory) && Memory.hasOthers(memory))) return
+  if (buffers > 0 || (Memory.isOwn(memory) && Memory.hasOtherParticipants(memory))) return
   if (Memory.peek(memory, (state) => hasRequests(state, Memory.ownKey))) return
-  Memory.vacate(memory, Memory.ownKey)
+  Memory.releaseSlots(memory, Memory.ownKey)
   entries.delete(identity)
 }
 
-/** Who gives a seat back tells nobody, so it is looked now and then. */
+/** Who gives a slot back tells nobody, so it is looked now and then. */
 const prune = (): void => {
-  for (const entry of entries.values()) letGo(entry)
+  for (const entry of entries.values()) removeIfUnused(entry)
 }
 
 /** The memory of a lock, which is thereby known here. */
@@ -74,8 +74,8 @@ const add = (identity: string, buffer: SharedArrayBuffer): Entry => {
 export const threadDied = (threadId: number): void => {
   const key = Memory.keyOf(threadId)
   for (const { memory } of entries.values()) {
-    // First its seat: this thread may need one.
-    Memory.vacate(memory, key)
+    // First its slot: this thread may need one.
+    Memory.releaseSlots(memory, key)
     Memory.commit(memory, "", (state, woken) => reap(state, key, undefined, woken))
     Memory.wakeAll(memory)
   }

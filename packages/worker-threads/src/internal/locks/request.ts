@@ -85,7 +85,7 @@ export class Request {
   claim(asked?: Registry.Asked): Hold {
     const phase = this.phase
     if (phase === State.Phase.gone) throw this.unusable()
-    return new Hold(this, phase === State.Phase.told, asked)
+    return new Hold(this, phase === State.Phase.heldAfterDeath, asked)
   }
 
   commit<A>(step: (state: Int32Array, woken: Array<number>) => A): A {
@@ -110,7 +110,7 @@ export class Hold {
   readonly ownerDied: boolean
   private readonly request: Request
   private readonly asked: Registry.Asked | undefined
-  private handedOn = false
+  private leavesDeathToNext = false
 
   constructor(request: Request, ownerDied: boolean, asked: Registry.Asked | undefined) {
     this.request = request
@@ -127,14 +127,14 @@ export class Hold {
   }
 
   /** What was told here is for the next owner to deal with. */
-  handOn(): void {
-    this.handedOn = true
+  leaveDeathToNext(): void {
+    this.leavesDeathToNext = true
   }
 
   /** Once more does nothing. */
   release(): void {
     const { demand, id } = this.request
-    if (this.handedOn) this.request.withdraw()
+    if (this.leavesDeathToNext) this.request.withdraw()
     else this.request.commit((state, woken) => State.release(state, id, demand.strict, woken))
     if (this.asked !== undefined) Registry.leave(this.asked)
   }

@@ -10,7 +10,7 @@
  * 2. Requests stand in the order in which they came, and the first that waits does not fit into `free`: so no request
  *    overtakes an older one, and none waits without need.
  * 3. `id` and `wake` differ between requests.
- * 4. News of a death is told once: it is either in `notice`, or with the one request in phase `told`.
+ * 4. News of a death is told once: it is either in `notice`, or with the one request in phase `heldAfterDeath`.
  * 5. In a lock whose `notice` is `unusable` nobody waits, and nobody will hold it any more.
  */
 
@@ -36,8 +36,8 @@ export const stateSize: number = HEADER + maxRequests * REQUEST
 /** What a lock has to say to the next one that gets it. */
 const Notice = { none: 0, ownerDied: 1, unusable: 2 } as const
 
-/** Where a request stands; `told` holds, and was told that an owner died. */
-export const Phase = { gone: -1, waiting: 0, held: 1, told: 2 } as const
+/** Where a request stands; `heldAfterDeath` holds, and was told that an owner died. */
+export const Phase = { gone: -1, waiting: 0, held: 1, heldAfterDeath: 2 } as const
 export type Phase = (typeof Phase)[keyof typeof Phase]
 
 /** What is asked for. With `orElse: "leave"` a request that would have to wait leaves no trace. */
@@ -143,7 +143,7 @@ const settle = (state: Int32Array, woken: Array<number>): void => {
     if (state[entry + PHASE] !== Phase.waiting) continue
     if (state[entry + PERMITS]! > state[FREE]!) return
     state[FREE]! -= state[entry + PERMITS]!
-    state[entry + PHASE] = state[NOTICE] === Notice.ownerDied ? Phase.told : Phase.held
+    state[entry + PHASE] = state[NOTICE] === Notice.ownerDied ? Phase.heldAfterDeath : Phase.held
     state[NOTICE] = Notice.none
     woken.push(state[entry + WAKE]!)
   }
@@ -159,7 +159,7 @@ const remove = (state: Int32Array, entry: number): void => {
 export const withdraw = (state: Int32Array, id: number, woken: Array<number>): void => {
   const entry = find(state, id)
   if (entry < 0) return
-  if (state[entry + PHASE] === Phase.told) state[NOTICE] = Notice.ownerDied
+  if (state[entry + PHASE] === Phase.heldAfterDeath) state[NOTICE] = Notice.ownerDied
   remove(state, entry)
   settle(state, woken)
 }
@@ -168,7 +168,7 @@ export const withdraw = (state: Int32Array, id: number, woken: Array<number>): v
 export const release = (state: Int32Array, id: number, strict: boolean, woken: Array<number>): void => {
   const entry = find(state, id)
   if (entry < 0) return
-  if (strict && state[entry + PHASE] === Phase.told) breakLock(state, woken)
+  if (strict && state[entry + PHASE] === Phase.heldAfterDeath) breakLock(state, woken)
   else {
     remove(state, entry)
     settle(state, woken)
@@ -185,7 +185,7 @@ const breakLock = (state: Int32Array, woken: Array<number>): void => {
 
 export const markConsistent = (state: Int32Array, id: number): void => {
   const entry = find(state, id)
-  if (entry >= 0 && state[entry + PHASE] === Phase.told) state[entry + PHASE] = Phase.held
+  if (entry >= 0 && state[entry + PHASE] === Phase.heldAfterDeath) state[entry + PHASE] = Phase.held
 }
 
 /** Ends all requests of a thread that has died or, with `id`, one that its thread has lost sight of. */

@@ -10,11 +10,11 @@ import { threadId as own } from "node:worker_threads"
 import type { ToHost } from "../wire/message.ts"
 import * as Registry from "./registry.ts"
 
-let tellParent: (message: Extract<ToHost, { readonly _tag: "Born" | "Died" }>) => void = () => {}
+let reportToParent: (message: Extract<ToHost, { readonly _tag: "ThreadStarted" | "ThreadEnded" }>) => void = () => {}
 
 /** Where the host of this thread is told of those below. */
-export const toHost = (tell: typeof tellParent): void => {
-  tellParent = tell
+export const reportTo = (report: typeof reportToParent): void => {
+  reportToParent = report
 }
 
 /** All that live below this thread. */
@@ -23,7 +23,7 @@ const below = new Set<number>()
 const enter = (threadId: number): boolean => {
   if (threadId === own || below.has(threadId)) return false
   below.add(threadId)
-  tellParent({ _tag: "Born", threadId })
+  reportToParent({ _tag: "ThreadStarted", threadId })
   return true
 }
 
@@ -31,11 +31,11 @@ const enter = (threadId: number): boolean => {
 const leave = (threadId: number): void => {
   below.delete(threadId)
   Registry.threadDied(threadId)
-  tellParent({ _tag: "Died", threadId })
+  reportToParent({ _tag: "ThreadEnded", threadId })
 }
 
 /** A worker and the threads below it. */
-export class Descendants {
+export class ThreadDeaths {
   private readonly worker: number
   private readonly ids: Set<number> = new Set()
 
@@ -45,13 +45,13 @@ export class Descendants {
   }
 
   /** `false` for a thread that is somebody else's. */
-  born(threadId: number): boolean {
+  threadStarted(threadId: number): boolean {
     if (!enter(threadId)) return false
     this.ids.add(threadId)
     return true
   }
 
-  died(threadId: number): void {
+  threadEnded(threadId: number): void {
     if (this.ids.delete(threadId)) leave(threadId)
   }
 

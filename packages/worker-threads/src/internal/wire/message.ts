@@ -47,15 +47,15 @@ export type ToHost =
   | { readonly _tag: "Ready" }
   | { readonly _tag: "Failed"; readonly problem: string }
   /** A thread was started below the worker; it has ended. */
-  | { readonly _tag: "Born"; readonly threadId: number }
-  | { readonly _tag: "Died"; readonly threadId: number }
+  | { readonly _tag: "ThreadStarted"; readonly threadId: number }
+  | { readonly _tag: "ThreadEnded"; readonly threadId: number }
   | { readonly _tag: "Exit"; readonly id: number; readonly exit: EncodedExit }
   | { readonly _tag: "Chunk"; readonly id: number; readonly values: ReadonlyArray<unknown> }
   | { readonly _tag: "Raised"; readonly raise: number; readonly delivered: boolean }
   /** What a task holds from now on, so that it is known if the worker is lost. */
-  | { readonly _tag: "Held"; readonly id: number; readonly lease: number; readonly name: string }
+  | { readonly _tag: "LeaseHeld"; readonly id: number; readonly lease: number; readonly name: string }
   | {
-      readonly _tag: "Gone"
+      readonly _tag: "LeaseEnded"
       readonly id: number
       readonly lease: number
       readonly fate: LeaseResult
@@ -109,13 +109,13 @@ const fates: ReadonlySet<unknown> = new Set<LeaseResult>(["released", "failed", 
 const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
   Ready: () => true,
   Failed: (m) => string(m["problem"]),
-  Born: (m) => number(m["threadId"]),
-  Died: (m) => number(m["threadId"]),
+  ThreadStarted: (m) => number(m["threadId"]),
+  ThreadEnded: (m) => number(m["threadId"]),
   Exit: (m) => number(m["id"]) && isExit(m["exit"]),
   Chunk: (m) => number(m["id"]) && Array.isArray(m["values"]),
   Raised: (m) => number(m["raise"]) && typeof m["delivered"] === "boolean",
-  Held: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
-  Gone: (m) =>
+  LeaseHeld: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
+  LeaseEnded: (m) =>
     number(m["id"]) && number(m["lease"]) && fates.has(m["fate"]) && (m["error"] === null || string(m["error"])),
   Acquire: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
   Release: (m) => number(m["id"]) && number(m["lease"]) && isExit(m["exit"])

@@ -69,7 +69,7 @@ export class RingWriter {
   }
 
   /** Whether the reader has to be called, which is then for whoever asked to do. */
-  mustCall(): boolean {
+  mustWake(): boolean {
     return Atomics.load(this.state, awake) === 0 && Atomics.exchange(this.state, awake, 1) === 0
   }
 }

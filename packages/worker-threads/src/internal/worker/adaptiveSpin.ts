@@ -15,7 +15,7 @@ const pause = 15
 /** Where threads take turns on one core, to watch is to be in the way. */
 const hasOneCore = availableParallelism() === 1
 
-export class Lingering {
+export class AdaptiveSpin {
   private readonly ring: RingReader
   private passes = 0
 

@@ -26,8 +26,8 @@ import * as ControlBlock from "../wire/controlBlock.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import { callHandler } from "../wire/handlerCall.ts"
 import { mirrorLeases } from "../leases/leaseMirror.ts"
-import { Lingering } from "./adaptiveSpin.ts"
-import * as Lineage from "../locks/threadDeaths.ts"
+import { AdaptiveSpin } from "./adaptiveSpin.ts"
+import * as ThreadDeaths from "../locks/threadDeaths.ts"
 import { type Handshake, wakeUp } from "../wire/handshake.ts"
 import { decodeToWorker, type ToHost, type ToWorker } from "../wire/message.ts"
 import { Outbox } from "../wire/outbox.ts"
@@ -36,7 +36,7 @@ import * as Ring from "../wire/ring.ts"
 import type { SectionRunner } from "../unwind/worker/section.ts"
 import * as SectionRunners from "../unwind/worker/sectionRunner.ts"
 import { SlotTable } from "../wire/slotTable.ts"
-import * as StalledFiber from "../unwind/worker/fiberGuard.ts"
+import * as FiberGuard from "../unwind/worker/fiberGuard.ts"
 import { SharedFlags } from "./sharedFlags.ts"
 import { type Entry, type Run, type Worker, WorkerTask } from "./workerTask.ts"
 
@@ -57,7 +57,7 @@ export const serve = (
   const sections = SectionRunners.make(control)
   const outbox = new Outbox<ToHost>(handshake.port)
   const scheduler = new PortScheduler()
-  const watch = StalledFiber.install({ scheduler, words: control.words, index: ControlBlock.word.section, taskOf })
+  const watch = FiberGuard.install({ scheduler, words: control.words, index: ControlBlock.word.section, taskOf })
   const body = Effect.gen(function* () {
     const closed = yield* Deferred.make<void>()
     const thread = yield* Thread.current
@@ -126,7 +126,7 @@ interface Options {
   readonly entries: Entries
   readonly sections: SectionRunner
   readonly scheduler: PortScheduler
-  readonly watch: StalledFiber.Watch
+  readonly watch: FiberGuard.Watch
   readonly closed: Deferred.Deferred<void>
   readonly thread: Thread.Thread<unknown, unknown>
   readonly context: Context.Context<never>
@@ -145,21 +145,21 @@ class WorkerRuntime implements Worker {
   private readonly options: Options
   private readonly tasks: SlotTable<WorkerTask>
   /** The entries in the order in which the host knows them. */
-  private readonly byIndex: ReadonlyArray<Entry | undefined>
+  private readonly entriesByIndex: ReadonlyArray<Entry | undefined>
   private readonly slotFlags: Array<SharedFlags> = []
   private readonly starts: Ring.RingReader
   private readonly values: Ring.RingWriter
-  private readonly lingering: Lingering
+  private readonly adaptiveSpin: AdaptiveSpin
 
   constructor(options: Options) {
     this.options = options
     this.control = options.control
     this.outbox = options.outbox
     this.spawn = ThreadAdapter.spawnBelow(options.thread, options.context)
-    this.byIndex = options.handshake.names.map((name) => options.entries.get(name))
+    this.entriesByIndex = options.handshake.names.map((name) => options.entries.get(name))
     this.starts = new Ring.RingReader(options.handshake.starts)
     this.values = new Ring.RingWriter(options.handshake.values)
-    this.lingering = new Lingering(this.starts)
+    this.adaptiveSpin = new AdaptiveSpin(this.starts)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.tasks = new SlotTable(ControlBlock.slots(options.control))
     mirrorLeases(options.outbox, options.thread, this.tasks)
@@ -175,10 +175,10 @@ class WorkerRuntime implements Worker {
       // First, as messages may be for tasks that come from there.
       this.readStarts()
       // What is of nobody's protocol comes from nobody that this worker serves.
-      if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.take(message)
+      if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
       this.runLine()
     })
-    Lineage.toHost((message) => this.outbox.putNow(message))
+    ThreadDeaths.reportTo((message) => this.outbox.putNow(message))
     this.outbox.putNow({ _tag: "Ready" })
   }
 
@@ -189,7 +189,7 @@ class WorkerRuntime implements Worker {
     scheduler.runLine()
     while (this.tasks.size === 0 && performance.now() < end) {
       this.outbox.flush()
-      if (!this.lingering.watch()) return
+      if (!this.adaptiveSpin.watch()) return
       this.readStarts()
       scheduler.runLine()
     }
@@ -203,10 +203,10 @@ class WorkerRuntime implements Worker {
 
   private readonly takeStart: Ring.Take = (id, slot, index, payload) => {
     const name = this.options.handshake.names[index] ?? String(index)
-    this.start(id, slot, this.byIndex[index], name, payload, name)
+    this.start(id, slot, this.entriesByIndex[index], name, payload, name)
   }
 
-  private take(message: ToWorker): void {
+  private receive(message: ToWorker): void {
     switch (message._tag) {
       case "Start":
         return this.start(
@@ -231,7 +231,7 @@ class WorkerRuntime implements Worker {
       case "Acquired":
       case "Refused":
       case "Released":
-        return this.tasks.get(message.id)?.broker.take(message)
+        return this.tasks.get(message.id)?.broker.receive(message)
       case "Unwound":
         return this.options.sections.ended(message.run)
       case "Repair":
@@ -274,7 +274,7 @@ class WorkerRuntime implements Worker {
 
   sendValue(id: number, value: unknown): boolean {
     if (!this.values.write(id, 0, 0, value)) return false
-    if (this.values.mustCall()) this.options.handshake.port.postMessage(wakeUp)
+    if (this.values.mustWake()) this.options.handshake.port.postMessage(wakeUp)
     return true
   }
 

@@ -2,7 +2,7 @@
  * One task in a worker: a thread that runs a handler, and what it tells the host.
  *
  * Invariants:
- * 1. `Held` for a lease is sent before its holder goes on, `Gone` when its release has ended: the host knows what is
+ * 1. `LeaseHeld` for a lease is sent before its holder goes on, `LeaseEnded` when its release has ended: the host knows what is
  *    lost with the worker.
  * 2. The exit is sent once, after the thread has ended.
  */
@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
-import * as HostBroker from "../leases/leaseBroker.ts"
+import * as LeaseBroker from "../leases/leaseBroker.ts"
 import type { EncodedExit, ToHost } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
 import type { SharedFlags } from "./sharedFlags.ts"
@@ -67,7 +67,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   /** Set when it has been started. */
   thread: Thread.Thread<unknown, unknown> | undefined = undefined
   /** What was asked before the thread was there. */
-  private early: Array<(thread: Thread.Thread<unknown, unknown>) => void> | undefined = undefined
+  private pendingRequests: Array<(thread: Thread.Thread<unknown, unknown>) => void> | undefined = undefined
 
   // Most tasks need none of these; each is made when it is asked for.
 
@@ -76,10 +76,10 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   private raising = 0
   /** The chunks that a stream may still send. */
   private credits: Semaphore.Semaphore | undefined = undefined
-  private madeBroker: HostBroker.HostBroker | undefined = undefined
+  private leaseBroker: LeaseBroker.LeaseBroker | undefined = undefined
   private hasEnded = false
   /** Whether it has sent a message, which its exit must not overtake. */
-  hasSpoken = false
+  hasSentMessage = false
 
   constructor(id: number, slot: number, worker: Worker, entry: Entry, payload: unknown, label: string) {
     this.payload = payload
@@ -90,12 +90,12 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     this.entry = entry
   }
 
-  get broker(): HostBroker.HostBroker {
-    if (this.madeBroker === undefined) {
-      this.madeBroker = new HostBroker.HostBroker(this.id, this.worker.outbox)
-      if (this.hasEnded) this.madeBroker.close()
+  get broker(): LeaseBroker.LeaseBroker {
+    if (this.leaseBroker === undefined) {
+      this.leaseBroker = new LeaseBroker.LeaseBroker(this.id, this.worker.outbox)
+      if (this.hasEnded) this.leaseBroker.close()
     }
-    return this.madeBroker
+    return this.leaseBroker
   }
 
   /** Runs the thread, up to its first wait. Its fiber has to be alone on the stack, as what it runs may be ended by force. */
@@ -121,9 +121,9 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     this.thread = thread
     ThreadAdapter.shareFlags(thread, this.worker.flags(this.slot))
     ThreadAdapter.onExit(thread, this.exited)
-    const { early } = this
-    this.early = undefined
-    if (early !== undefined) for (const ask of early) ask(thread)
+    const { pendingRequests } = this
+    this.pendingRequests = undefined
+    if (pendingRequests !== undefined) for (const ask of pendingRequests) ask(thread)
   }
 
   /** Why it was asked to end. */
@@ -141,7 +141,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
 
   private ask(f: (thread: Thread.Thread<unknown, unknown>) => void): void {
     if (this.thread !== undefined) f(this.thread)
-    else (this.early ??= []).push(f)
+    else (this.pendingRequests ??= []).push(f)
   }
 
   raise(raise: number, error: unknown): void {
@@ -150,7 +150,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
 
   private raiseInto(thread: Thread.Thread<unknown, unknown>, raise: number, error: unknown): void {
     this.raising++
-    this.hasSpoken = true
+    this.hasSentMessage = true
     const raised = Effect.runFork(Thread.raise(thread, ThreadAdapter.encodedError(error)))
     const raises = (this.raises ??= new Map<number, Fiber.Fiber<unknown, unknown>>())
     raises.set(raise, raised)
@@ -186,7 +186,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   }
 
   chunk(values: ReadonlyArray<unknown>, transfers: ReadonlyArray<unknown>): void {
-    this.hasSpoken = true
+    this.hasSentMessage = true
     this.worker.outbox.putNow({ _tag: "Chunk", id: this.id, values }, transfers)
   }
 
@@ -214,7 +214,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
 
   private readonly exited = (exit: Exit.Exit<unknown, unknown>): void => {
     this.hasEnded = true
-    this.madeBroker?.close()
+    this.leaseBroker?.close()
     this.send(exit)
   }
 
@@ -241,7 +241,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
 
   /** False where the value has to go by message. */
   private sendValue(value: unknown): boolean {
-    if (this.hasSpoken || this.madeBroker !== undefined || !this.worker.sendValue(this.id, value)) return false
+    if (this.hasSentMessage || this.leaseBroker !== undefined || !this.worker.sendValue(this.id, value)) return false
     this.worker.ended(this)
     return true
   }

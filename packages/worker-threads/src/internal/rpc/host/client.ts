@@ -23,7 +23,7 @@ import type * as Scope from "effect/Scope"
 import type { TaskCodec } from "../../wire/codec.ts"
 import * as CurrentTask from "../../wire/currentTask.ts"
 import * as InitialMessage from "../initialMessage.ts"
-import { type Opened, openCrew } from "../../host/openPool.ts"
+import { type OpenedPool, openPool } from "../../host/openPool.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
 import type { Started } from "../../host/remoteStream.ts"
 import * as RpcCodec from "../codec.ts"
@@ -37,7 +37,7 @@ export const make = (options: Options): Effect.Effect<Protocol, WorkerError.Work
   Effect.gen(function* () {
     const initial = yield* Effect.serviceOption(RpcWorker.InitialMessage)
     const hooks = yield* Effect.serviceOption(RpcClient.ConnectionHooks)
-    const opened = yield* openCrew({ ...options, spawn: (each) => prepared(options.spawn(each), initial) }, [])
+    const opened = yield* openPool({ ...options, spawn: (each) => prepared(options.spawn(each), initial) }, [])
     const calls = new Calls(opened, options.escalation ?? defaultEscalation)
     const protocol = yield* RpcClient.Protocol.make((write) =>
       Effect.succeed({
@@ -74,12 +74,12 @@ type Write = (clientId: number, response: RpcMessage.FromServerEncoded) => Effec
 type RequestId = string | number
 
 class Calls {
-  private readonly opened: Opened
+  private readonly opened: OpenedPool
   private readonly escalation: NonNullable<Options["escalation"]>
   private readonly calls = new Map<number, Map<RequestId, Started>>()
   private readonly codecs = new Map<string, TaskCodec>()
 
-  constructor(opened: Opened, escalation: NonNullable<Options["escalation"]>) {
+  constructor(opened: OpenedPool, escalation: NonNullable<Options["escalation"]>) {
     this.opened = opened
     this.escalation = escalation
   }
@@ -157,23 +157,23 @@ class Calls {
     transfers: ReadonlyArray<unknown>,
     onChunk: (values: ReadonlyArray<unknown>) => Effect.Effect<void>
   ): Effect.Effect<Started, unknown, Scope.Scope> {
-    const { crew, hostLeases } = this.opened
+    const { dispatcher, hostLeases } = this.opened
     let task: RemoteTask | undefined
     const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
       (cell) =>
         Effect.withFiber((fiber) => {
           const codec = this.codecOf(request.tag)
           const deadline = fiber.getRef(Deadline.Current)
-          const above = fiber.getRef(CurrentTask.Current)
-          task = new RemoteTask({ cell, codec, payload: request, transfers, deadline, hostLeases, above })
+          const parentTask = fiber.getRef(CurrentTask.Current)
+          task = new RemoteTask({ cell, codec, payload: request, transfers, deadline, hostLeases, parentTask })
           // One chunk is on its way at a time, so that none can overtake another.
           task.onChunk = (values) => void Effect.runForkWith(fiber.context)(onChunk(values))
-          crew.take(task)
+          dispatcher.submit(task)
           return Effect.succeed(task)
         }),
       { escalation: this.escalation, name: request.tag }
     )
-    return Effect.flatMap(crew.admit(), () => Effect.map(spawned, (thread) => ({ thread, task: task! })))
+    return Effect.flatMap(dispatcher.admit(), () => Effect.map(spawned, (thread) => ({ thread, task: task! })))
   }
 
   private codecOf(tag: string): TaskCodec {

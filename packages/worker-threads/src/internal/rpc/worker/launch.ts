@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
-import * as Turns from "../../scheduler/deferredResume.ts"
+import * as DeferredResume from "../../scheduler/deferredResume.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
@@ -52,12 +52,12 @@ export class Launch {
 /** A scheduler of tasks that hands over requests. */
 class LaunchScheduler implements Scheduler.Scheduler {
   readonly executionMode: "async" = "async"
-  readonly "~@quiesce/worker-threads/Turns": Turns.OnTheSpot | undefined
+  readonly "~@quiesce/worker-threads/Turns": DeferredResume.OnTheSpot | undefined
   private readonly scheduler: Scheduler.Scheduler
 
   constructor(scheduler: Scheduler.Scheduler) {
     this.scheduler = scheduler
-    this[Turns.key] = Turns.onTheSpot(scheduler)
+    this[DeferredResume.key] = DeferredResume.onTheSpot(scheduler)
   }
 
   shouldYield(fiber: AnyFiber): boolean {

@@ -29,7 +29,7 @@ export class RpcRequest {
   private body: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private readonly launch: Launch = new Launch()
   /** Whether the request has been handed over, so that a reply comes. */
-  private launched = false
+  private isHandedOver = false
   private reply: Reply | undefined = undefined
   private readonly ended: Deferred.Deferred<void> = Deferred.makeUnsafe()
 
@@ -56,7 +56,7 @@ export class RpcRequest {
 
   private get watched(): Effect.Effect<void, ThreadError> {
     return Effect.flatMap(Thread.current, (thread) => {
-      this.launched = true
+      this.isHandedOver = true
       if (this.launch.latest !== undefined) ThreadAdapter.extendTo(thread, this.launch.latest)
       return Deferred.await(this.ended)
     })
@@ -68,11 +68,11 @@ export class RpcRequest {
       const ended = Deferred.await(this.ended)
       if (this.reply !== undefined) return ended
       const interrupt: RpcMessage.InterruptEncoded = { _tag: "Interrupt", requestId: this.request.id }
-      const told = Effect.exit(this.write(this.outlet.id, interrupt))
-      if (this.launched) return Effect.andThen(told, ended)
+      const requested = Effect.exit(this.write(this.outlet.id, interrupt))
+      if (this.isHandedOver) return Effect.andThen(requested, ended)
       // While it was handed over: there is a reply to come only where a handler has begun.
       const { latest } = this.launch
-      return Effect.andThen(latest === undefined ? Effect.void : Fiber.interrupt(latest), told)
+      return Effect.andThen(latest === undefined ? Effect.void : Fiber.interrupt(latest), requested)
     })
   }
 
