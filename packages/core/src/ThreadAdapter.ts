@@ -35,6 +35,17 @@ export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | 
 export type { LeaseResult } from "./internal/leaseAccount.ts"
 
 /**
+ * How a lease is entered. `keptBy: "host"`: the host of this thread keeps the resource and has entered it in its own
+ * ledger, so that an observer need not mirror it there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LeaseOptions {
+  readonly keptBy?: "host" | undefined
+}
+
+/**
  * The model's side of a thread that runs elsewhere.
  *
  * @category models
@@ -50,7 +61,7 @@ export interface RemoteThread<in A, in E> {
   /** The names of the leases that the thread holds now, the latest first. */
   held(): ReadonlyArray<string>
   /** Enters a lease that the thread has acquired. The result ends it; the first call counts. */
-  enter(lease: string): (result: LeaseResult, error: string | null) => void
+  enter(lease: string, options?: LeaseOptions): (result: LeaseResult, error: string | null) => void
 }
 
 class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E>, ThreadControls<A, E> {
@@ -97,8 +108,8 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     return Array.from(Ledger.heldBelow(this.node), (entry) => entry.name)
   }
 
-  enter(lease: string): (result: LeaseResult, error: string | null) => void {
-    const entry = Ledger.enter(this.node, lease, this.now())
+  enter(lease: string, options?: LeaseOptions): (result: LeaseResult, error: string | null) => void {
+    const entry = Ledger.enter(this.node, lease, this.now(), options?.keptBy)
     return (result, error) => Ledger.settle(entry, result, this.now, error)
   }
 
@@ -231,7 +242,7 @@ export const spawnBelow = (parent: Thread<unknown, unknown>, settings: Context.C
  * @since 0.1.0
  */
 export interface LeaseObserver {
-  readonly entered: (lease: object, name: string, holder: Thread<unknown, unknown>) => void
+  readonly entered: (lease: object, name: string, holder: Thread<unknown, unknown>, options: LeaseOptions) => void
   readonly settled: (lease: object, result: LeaseResult, error: string | null) => void
 }
 
@@ -245,7 +256,7 @@ export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseO
   // Every handle is a node of the tree.
   const node = thread as unknown as ThreadNode
   const ledgerObserver = {
-    entered: (entry: Ledger.LeaseEntry) => observer.entered(entry, entry.name, entry.node),
+    entered: (entry: Ledger.LeaseEntry) => observer.entered(entry, entry.name, entry.node, entry),
     settled: (
       _: ThreadNode,
       result: LeaseResult,

@@ -14,6 +14,8 @@ export interface Entry<Holder> {
   readonly name: string
   readonly node: Holder
   readonly acquiredAt: number
+  /** `host`: the host of the thread keeps the resource, and has it in its own ledger. */
+  readonly keptBy: "host" | undefined
   state: "held" | "releasing" | "settled"
   /** When the release began. */
   since: number

@@ -19,12 +19,14 @@ let observerCount = 0
 const accountOf = (node: ThreadNode): Account<ThreadNode> =>
   (node.account ??= { latest: undefined, acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 })
 
-export const enter = (node: ThreadNode, name: string, now: number): LeaseEntry => {
+export const enter = (node: ThreadNode, name: string, now: number, keptBy?: LeaseEntry["keptBy"]): LeaseEntry => {
   const account = accountOf(node)
   const entry: LeaseEntry = {
     name,
     node,
     acquiredAt: now,
+    keptBy,
+    keptBy,
     state: "held",
     since: 0,
     previous: undefined,
