@@ -27,21 +27,6 @@ export const scopeExit: Codec.TaskCodec = Codec.make("scope", {
   error: Schema.Never
 })
 
-let isUntold = false
-
-/** Runs `f`; what it enters in the ledger is not told to the host, which has it in its own. */
-export const untold = <A>(f: () => A): A => {
-  isUntold = true
-  try {
-    return f()
-  } finally {
-    isUntold = false
-  }
-}
-
-/** Whether the host has to be told of what is being entered. */
-export const isTold = (): boolean => !isUntold
-
 type Answer = Extract<ToWorker, { readonly _tag: "Acquired" | "Refused" | "Released" }>
 type Asked = Effect.Effect<EncodedExit, WorkerError.WorkerError>
 

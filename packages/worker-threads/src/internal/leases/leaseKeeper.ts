@@ -182,7 +182,7 @@ export class LeaseKeeper {
       }
       const answer = this.sendAcquired(lease, exit.value)
       if (exit.value._tag === "Failure") return this.releaseThenReply(lease, kept, Exit.void, () => answer)
-      kept.settle = LeaseBroker.untold(() => this.enter(name))
+      kept.settle = this.enter(name, { keptBy: "host" })
       const refuse = (problem: Codec.Problem) =>
         this.releaseThenReply(lease, kept, Exit.void, () => Effect.sync(() => this.refuse(lease, problem)))
       return answer.pipe(Effect.catch(refuse))

@@ -7,7 +7,6 @@
  */
 import type { Thread } from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import * as LeaseBroker from "./leaseBroker.ts"
 import type { ToHost } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
 
@@ -32,8 +31,8 @@ export const mirrorLeases = (outbox: Outbox<ToHost>, parent: AnyThread, tasks: I
   const leases = new Map<object, Mirrored>()
   let last = 0
   ThreadAdapter.observeLeases(parent, {
-    entered: (lease, name, holder) => {
-      const task = LeaseBroker.isTold() ? taskOf(tasks, holder) : undefined
+    entered: (lease, name, holder, { keptBy }) => {
+      const task = keptBy === "host" ? undefined : taskOf(tasks, holder)
       if (task === undefined) return
       task.hasSentMessage = true
       const mirrored = { id: task.id, lease: ++last }
