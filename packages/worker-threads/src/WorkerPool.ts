@@ -150,12 +150,12 @@ type OnChunk = (values: ReadonlyArray<unknown>) => void
 class Pool {
   readonly capabilities: Capabilities
   private readonly entries: ReadonlyMap<string, Entry>
-  private readonly dispatcher: Dispatcher
+  private readonly dispatcher: Dispatcher<RemoteTask>
   private readonly hostLeases: HostLeases
 
   constructor(
     requests: ReadonlyMap<string, Rpc.Any>,
-    dispatcher: Dispatcher,
+    dispatcher: Dispatcher<RemoteTask>,
     capabilities: Handshake.Capabilities,
     escalation: Escalation.Escalation,
     hostLeases: HostLeases

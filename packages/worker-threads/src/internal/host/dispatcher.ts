@@ -10,17 +10,14 @@
  *    dispatcher gives up: whoever waits and whoever comes is told why, until one has started.
  * 5. Closing waits for every worker that was ever started and is not gone.
  */
-import type { Worker, WorkerOptions } from "node:worker_threads"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../../WorkerError.ts"
-import type { Capabilities } from "../wire/handshake.ts"
 import type { Parsed } from "./poolOptions.ts"
-import type { RemoteTask } from "./remoteTask.ts"
 import { messageOf } from "../wire/errorText.ts"
-import { type Listener, WorkerHandle } from "./workerHandle.ts"
+import type { PoolTask, PoolWorker, StartWorker, WorkerListener } from "./poolWorker.ts"
 
 const maxAttempts = 5
 const firstPauseMillis = 20
@@ -54,35 +51,25 @@ export interface Status {
 
 const poolCloses = CancelReason.shutdown("The pool's scope has closed")
 
-export class Dispatcher implements Listener {
-  private readonly spawn: (options: WorkerOptions) => Worker
+export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
+  private readonly start: StartWorker<Task>
   private readonly options: Parsed
-  private readonly names: ReadonlyArray<string>
-  private readonly capabilities: Capabilities
   private readonly context: Context.Context<never>
-  private readonly workers: Set<WorkerHandle> = new Set()
+  private readonly workers: Set<PoolWorker<Task>> = new Set()
   /** Those that nobody needed, on their way out. */
-  private readonly retiring: Set<WorkerHandle> = new Set()
-  private readonly queue: Set<RemoteTask> = new Set()
+  private readonly retiring: Set<PoolWorker<Task>> = new Set()
+  private readonly queue: Set<Task> = new Set()
   /** Callers that wait for room in the line. */
   private readonly admissions: Set<() => void> = new Set()
   /** When workers that nobody needs will have been idle for long enough. */
-  private readonly retirements: Map<WorkerHandle, NodeJS.Timeout> = new Map()
+  private readonly retirements: Map<PoolWorker<Task>, NodeJS.Timeout> = new Map()
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
   private failures: Failures = noFailures
 
-  constructor(
-    spawn: (options: WorkerOptions) => Worker,
-    options: Parsed,
-    names: ReadonlyArray<string>,
-    capabilities: Capabilities,
-    context: Context.Context<never>
-  ) {
-    this.names = names
-    this.capabilities = capabilities
+  constructor(start: StartWorker<Task>, options: Parsed, context: Context.Context<never>) {
     this.context = context
-    this.spawn = spawn
+    this.start = start
     this.options = options
   }
 
@@ -112,7 +99,7 @@ export class Dispatcher implements Listener {
       const all = [...this.workers, ...this.retiring]
       const tasks = all.flatMap((worker) => Array.from(worker.tasks))
       return Effect.andThen(
-        Effect.forEach(tasks, (task) => task.cell.end(poolCloses), { concurrency: "unbounded", discard: true }),
+        Effect.forEach(tasks, (task) => task.end(poolCloses), { concurrency: "unbounded", discard: true }),
         Effect.forEach(all, (worker) => worker.end, { concurrency: "unbounded", discard: true })
       )
     })
@@ -120,20 +107,20 @@ export class Dispatcher implements Listener {
 
   /** Whether a task can be taken right now. */
   get hasRoom(): boolean {
-    return (
-      this.state._tag === "Open" &&
-      (this.options.bound === Infinity ||
-        this.queue.size < this.options.bound + this.startingSlots ||
-        this.findIdlest() !== undefined)
-    )
+    const { bound } = this.options
+    return this.state._tag === "Open" && (bound === Infinity || this.queue.size < bound + this.openSlots)
   }
 
-  /** How many tasks the workers can take that are being started, or that would be for one more task. */
-  private get startingSlots(): number {
-    if (this.isPausing) return 0
-    let workers = this.options.max - this.workers.size
-    for (const worker of this.workers) if (worker.isStarting) workers++
-    return workers * this.options.concurrency
+  /** How many more tasks the workers can take: those that are ready, are being started, or would be for one more. */
+  private get openSlots(): number {
+    const { concurrency, max } = this.options
+    let open = 0
+    let starting = max - this.workers.size
+    for (const worker of this.workers) {
+      if (worker.isStarting) starting++
+      else open += worker.free
+    }
+    return this.isPausing ? open : open + starting * concurrency
   }
 
   /** Completes when there is room for one more task. */
@@ -160,7 +147,7 @@ export class Dispatcher implements Listener {
   }
 
   /** Has a task run by a free worker, or puts it in line. */
-  submit(task: RemoteTask): void {
+  submit(task: Task): void {
     const worker = this.findIdlest()
     if (worker !== undefined) return worker.run(task)
     this.queue.add(task)
@@ -179,8 +166,8 @@ export class Dispatcher implements Listener {
     return this.failures.pause !== undefined && this.failures.toStart
   }
 
-  private findIdlest(): WorkerHandle | undefined {
-    let best: WorkerHandle | undefined
+  private findIdlest(): PoolWorker<Task> | undefined {
+    let best: PoolWorker<Task> | undefined
     for (const worker of this.workers) {
       if (worker.free > (best?.free ?? 0)) best = worker
     }
@@ -189,7 +176,7 @@ export class Dispatcher implements Listener {
 
   private startWorker(): void {
     try {
-      this.workers.add(new WorkerHandle(this.spawn, this.options, this.names, this.capabilities, this))
+      this.workers.add(this.start(this))
     } catch (cause) {
       this.workerFailed(messageOf(cause), true)
     }
@@ -204,7 +191,7 @@ export class Dispatcher implements Listener {
 
   // ---- What the workers say ----
 
-  ready(worker: WorkerHandle): void {
+  ready(worker: PoolWorker<Task>): void {
     Deferred.doneUnsafe(this.started, Effect.void)
     if (this.state._tag === "GivenUp") this.state = { _tag: "Open" }
     this.assign(worker)
@@ -214,13 +201,13 @@ export class Dispatcher implements Listener {
     this.fill()
   }
 
-  idle(worker: WorkerHandle): void {
+  idle(worker: PoolWorker<Task>): void {
     // That one is of use says nothing about whether others can be started.
     if (this.failures.count > 0 && !this.failures.toStart) this.failures = { ...this.failures, count: 0 }
     this.assign(worker)
   }
 
-  private assign(worker: WorkerHandle): void {
+  private assign(worker: PoolWorker<Task>): void {
     while (worker.free > 0) {
       const [next] = this.queue
       if (next === undefined) break
@@ -231,7 +218,7 @@ export class Dispatcher implements Listener {
     if (worker.tasks.size === 0 && this.workers.size > this.options.min) this.retireLater(worker)
   }
 
-  gone(worker: WorkerHandle, error: WorkerError.WorkerError | undefined): void {
+  gone(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
     this.workers.delete(worker)
     this.retiring.delete(worker)
     clearTimeout(this.retirements.get(worker))
@@ -298,7 +285,7 @@ export class Dispatcher implements Listener {
     for (const admit of Array.from(this.admissions)) admit()
   }
 
-  private retireLater(worker: WorkerHandle): void {
+  private retireLater(worker: PoolWorker<Task>): void {
     const before = this.retirements.get(worker)
     if (before !== undefined) return void before.refresh()
     const timer = setTimeout(() => this.retire(worker), this.options.idleMillis)
@@ -308,7 +295,7 @@ export class Dispatcher implements Listener {
   }
 
   /** Ends a worker that nobody has needed for a while. */
-  private retire(worker: WorkerHandle): void {
+  private retire(worker: PoolWorker<Task>): void {
     this.retirements.delete(worker)
     if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
     this.workers.delete(worker)

@@ -5,11 +5,13 @@ import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
 import type { Capabilities } from "../wire/handshake.ts"
 import { Dispatcher } from "./dispatcher.ts"
+import type { RemoteTask } from "./remoteTask.ts"
+import { WorkerHandle } from "./workerHandle.ts"
 import { HostLeases } from "../leases/leaseKeeper.ts"
 import * as PoolOptions from "./poolOptions.ts"
 
 export interface OpenedPool {
-  readonly dispatcher: Dispatcher
+  readonly dispatcher: Dispatcher<RemoteTask>
   readonly capabilities: Capabilities
   readonly hostLeases: HostLeases
 }
@@ -23,7 +25,11 @@ export const openPool = (
     const parsed = yield* PoolOptions.parse(options)
     const capabilities = yield* Unwinding.capabilities
     const context = yield* Effect.context<never>()
-    const dispatcher = new Dispatcher(options.spawn, parsed, names, capabilities, context)
+    const dispatcher = new Dispatcher<RemoteTask>(
+      (listener) => new WorkerHandle(options.spawn, parsed, names, capabilities, listener),
+      parsed,
+      context
+    )
     const hostLeases = new HostLeases(options.hostLeases ?? [], context)
     yield* Effect.acquireRelease(
       Effect.onError(dispatcher.open, () => dispatcher.close),

@@ -19,13 +19,12 @@ import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
 import { LeaseKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
+import type { PoolTask } from "./poolWorker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import { messageOf } from "../wire/errorText.ts"
 
 /** The worker of a task, as far as the task needs it. A slot is the task's row of the control block. */
 export interface TaskWorker {
-  /** Sends the start of a task. Throws when its payload can't be cloned. */
-  readonly start: (task: RemoteTask, slot: number) => void
   /** Sends a message at the end of the turn. */
   readonly send: (message: ToWorker) => void
   /** Sends a message at once. Throws when it can't be cloned. */
@@ -58,7 +57,7 @@ interface Mirrored {
 
 let lastRaise = 0
 
-export class RemoteTask implements ThreadAdapter.Controls {
+export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   /** By which its worker knows it; there is none before it has one. */
   id = 0
   readonly codec: Codec.TaskCodec
@@ -105,18 +104,18 @@ export class RemoteTask implements ThreadAdapter.Controls {
     this.state = { _tag: "Queued", dequeue }
   }
 
-  /** Sends the task to a worker that has a slot for it. */
-  sendTo(worker: TaskWorker, slot: number): void {
+  /** A worker has a slot for the task, and sends its start next. */
+  assigned(id: number, worker: TaskWorker, slot: number): void {
+    this.id = id
     this.state = { _tag: "Running", worker, slot }
-    try {
-      worker.start(this, slot)
-    } catch (cause) {
-      const problem = messageOf(cause)
-      this.fail(WorkerError.make({ _tag: "NotSendable", task: this.codec.name, problem }))
-      return
-    }
+  }
+
+  /** The start has been sent: sends the requests that were made before. */
+  sent(): void {
     this.payload = undefined
     this.transfers = none
+    if (this.state._tag !== "Running") return
+    const { slot, worker } = this.state
     if (this.credits > 0) worker.send({ _tag: "Pull", id: this.id, count: this.credits })
     if (this.stopReason !== undefined) worker.stop(this.id, slot, this.stopReason)
     if (this.unsent === undefined) return
@@ -204,6 +203,10 @@ export class RemoteTask implements ThreadAdapter.Controls {
 
   fail(error: WorkerError.WorkerError): void {
     this.settle(Exit.fail(error))
+  }
+
+  end(reason: CancelReason.CancelReason): Effect.Effect<void> {
+    return this.cell.end(reason)
   }
 
   private settle(exit: Exit.Exit<unknown, unknown>): void {

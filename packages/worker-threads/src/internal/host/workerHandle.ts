@@ -22,27 +22,19 @@ import { startWith } from "./inheritedFlags.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
+import type { PoolWorker, WorkerListener } from "./poolWorker.ts"
 import { Reach } from "../unwind/host/workerInspector.ts"
 import type { RemoteTask, TaskWorker } from "./remoteTask.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { TaskRings } from "./taskRings.ts"
 import { Termination } from "./termination.ts"
 import { messageOf, traceOf } from "../wire/errorText.ts"
-import { guess, type State } from "./workerState.ts"
+import * as WorkerState from "./workerState.ts"
 
 /** For how long a worker may take to end by itself, and then to be ended. */
 const closeMillis = 2000
 
-/** What the pool hears of its worker. */
-export interface Listener {
-  readonly ready: (worker: WorkerHandle) => void
-  /** A task has ended, and its slot is free. */
-  readonly idle: (worker: WorkerHandle) => void
-  /** `error` is what was wrong; undefined when it was closed or killed. */
-  readonly gone: (worker: WorkerHandle, error: WorkerError.WorkerError | undefined) => void
-}
-
-export class WorkerHandle implements TaskWorker {
+export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly tasks: SlotTable<RemoteTask>
   readonly worker: Worker
   /** Kept, as the worker forgets it at its end. */
@@ -51,9 +43,9 @@ export class WorkerHandle implements TaskWorker {
   private readonly control: ControlBlock.ControlBlock
   private readonly outbox: Outbox<ToWorker>
   private readonly rings: TaskRings
-  private readonly listener: Listener
+  private readonly listener: WorkerListener<RemoteTask>
   private readonly slots: Array<number>
-  private state: State
+  private state: WorkerState.State<RemoteTask>
   wasReady = false
   /** Whether it was ever given a task. */
   wasUsed = false
@@ -68,7 +60,7 @@ export class WorkerHandle implements TaskWorker {
     { concurrency, startMillis }: Parsed,
     names: ReadonlyArray<string>,
     capabilities: Capabilities,
-    listener: Listener
+    listener: WorkerListener<RemoteTask>
   ) {
     const { port1, port2 } = new MessageChannel()
     this.port = port1
@@ -117,7 +109,7 @@ export class WorkerHandle implements TaskWorker {
   }
 
   get isStarting(): boolean {
-    return this.state._tag === "Starting" || this.state._tag === "Attaching"
+    return WorkerState.isStarting(this.state)
   }
 
   get isGone(): boolean {
@@ -131,19 +123,25 @@ export class WorkerHandle implements TaskWorker {
 
   // ---- To the worker ----
 
-  /** Sends a task to a free slot. Throws when its payload can't be cloned; then the slot is to be freed. */
+  /** Sends a task to a free slot. */
   run(task: RemoteTask): void {
     const slot = this.slots.pop()!
-    task.id = this.tasks.nextId(slot)
+    task.assigned(this.tasks.nextId(slot), this, slot)
     this.tasks.add(task)
     this.wasUsed = true
     // While a task runs, the process has something to wait for.
     if (this.tasks.size === 1) this.worker.ref()
     ControlBlock.reset(this.control, slot, task.deadline)
-    task.sendTo(this, slot)
+    try {
+      this.sendStart(task, slot)
+    } catch (cause) {
+      return this.notSendable(task, messageOf(cause))
+    }
+    task.sent()
   }
 
-  start(task: RemoteTask, slot: number): void {
+  /** Throws if the payload can't be cloned. */
+  private sendStart(task: RemoteTask, slot: number): void {
     const { id, payload, transfers } = task
     const [name, label] = [task.codec.name, task.cell.name]
     if (transfers.length === 0 && label === name && this.rings.start(id, slot, name, payload)) return
@@ -184,10 +182,8 @@ export class WorkerHandle implements TaskWorker {
   /** Terminates the OS thread for one of its tasks; what else runs on it ends as crashed. */
   kill(task: RemoteTask, reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (this.state._tag === "Gone" || this.state._tag === "Failing") return
-      if (this.state._tag === "Killed") return void this.state.reasons.set(task, reason)
-      this.moveTo({ _tag: "Killed", reasons: new Map([[task, reason]]) })
-      this.termination.begin()
+      const wasKilled = this.state._tag === "Killed"
+      if (this.dispatch({ _tag: "Killed", task, reason }) && !wasKilled) this.termination.begin()
     })
   }
 
@@ -199,8 +195,7 @@ export class WorkerHandle implements TaskWorker {
   get end(): Effect.Effect<void> {
     const asked = Effect.suspend(() => {
       this.worker.ref()
-      if (this.state._tag === "Starting" || this.state._tag === "Attaching" || this.state._tag === "Ready") {
-        this.moveTo({ _tag: "Closing" })
+      if (this.dispatch({ _tag: "Closed" })) {
         // What was to end the last task may still be under way.
         if (this.tasks.size === 0) this.disconnectInspector()
         this.outbox.putNow({ _tag: "Close" })
@@ -222,10 +217,13 @@ export class WorkerHandle implements TaskWorker {
     })
   }
 
-  /** Goes on to a state in which it takes no task. */
-  private moveTo(state: State): void {
-    if (this.state._tag === "Starting") clearTimeout(this.state.startTimer)
-    this.state = state
+  /** Moves to the state after an event. False if the event changes nothing. */
+  private dispatch(event: WorkerState.Event<RemoteTask>): boolean {
+    const before = this.state
+    this.state = WorkerState.next(before, event)
+    if (this.state === before) return false
+    if (before._tag === "Starting") clearTimeout(before.startTimer)
+    return true
   }
 
   /** A task has ended; its slot is free. */
@@ -253,7 +251,7 @@ export class WorkerHandle implements TaskWorker {
   /** It is about to end; where it is not, nothing more would be heard of it. */
   private readonly onPortClosed = (): void => {
     if (this.state._tag === "Closing") return
-    this.failing()
+    this.dispatch({ _tag: "Failed" })
     this.termination.beginAfterGrace()
   }
 
@@ -284,8 +282,7 @@ export class WorkerHandle implements TaskWorker {
   }
 
   private attach(): void {
-    if (this.state._tag !== "Starting") return
-    this.moveTo({ _tag: "Attaching" })
+    if (!this.dispatch({ _tag: "Announced" })) return
     Option.match(this.inspector, {
       onNone: () => this.started(),
       onSome: (reach) => reach.whenOpen(() => this.started())
@@ -294,8 +291,7 @@ export class WorkerHandle implements TaskWorker {
 
   private started(): void {
     // That of a worker that has ended is -1 already before its exit is told.
-    if (this.state._tag !== "Attaching" || this.worker.threadId < 0) return
-    this.state = { _tag: "Ready" }
+    if (this.worker.threadId < 0 || !this.dispatch({ _tag: "Attached" })) return
     this.wasReady = true
     this.worker.unref()
     this.listener.ready(this)
@@ -310,30 +306,29 @@ export class WorkerHandle implements TaskWorker {
   private unsendable(message: ToWorker, problem: string): void {
     if (message._tag !== "Start") return
     const task = this.tasks.get(message.id)
-    task?.fail(WorkerError.make({ _tag: "NotSendable", task: message.task, problem }))
+    if (task !== undefined) this.notSendable(task, problem)
+  }
+
+  private notSendable(task: RemoteTask, problem: string): void {
+    task.fail(WorkerError.make({ _tag: "NotSendable", task: task.codec.name, problem }))
   }
 
   /** What it did makes it unusable. */
   private fail(problem: string | undefined): void {
     this.problem ??= problem
-    this.failing()
+    this.dispatch({ _tag: "Failed" })
     this.termination.begin()
-  }
-
-  private failing(): void {
-    const { _tag } = this.state
-    if (_tag === "Starting" || _tag === "Attaching" || _tag === "Ready") this.moveTo({ _tag: "Failing" })
   }
 
   /** Nobody has caught it, so the worker ends. */
   private readonly onError = (error: unknown): void => {
     this.problem ??= traceOf(error)
-    this.failing()
+    this.dispatch({ _tag: "Failed" })
   }
 
   private readonly onExit = (code: number): void => {
-    if (this.state._tag === "Gone") return
-    this.failing()
+    if (this.isGone) return
+    this.dispatch({ _tag: "Failed" })
     // What it said before its end is still in the port.
     for (let left = receiveMessageOnPort(this.port); left !== undefined; left = receiveMessageOnPort(this.port)) {
       this.onMessage(left.message)
@@ -343,11 +338,12 @@ export class WorkerHandle implements TaskWorker {
 
   private ended(code: number): void {
     const { state } = this
-    this.moveTo({ _tag: "Gone" })
+    this.dispatch({ _tag: "Exited" })
     this.rings.close()
     this.unlisten()
     this.threadDeaths.end()
-    const error = WorkerError.make({ _tag: "WorkerExited", code, problem: this.problem ?? guess(state, this.wasReady) })
+    const problem = this.problem ?? WorkerState.likelyProblem(state, this.wasReady)
+    const error = WorkerError.make({ _tag: "WorkerExited", code, problem })
     for (const task of Array.from(this.tasks)) {
       task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error)
     }

@@ -1,0 +1,45 @@
+/** A worker of a pool and a task that waits for one, as far as the dispatcher needs them. */
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import type * as Effect from "effect/Effect"
+import type * as WorkerError from "../../WorkerError.ts"
+
+/** A task that can wait in the dispatcher's queue. */
+export interface PoolTask {
+  /** Called when the task joins the queue. The task calls `dequeue` if it ends there. */
+  readonly enqueued: (dequeue: () => void) => void
+  /** Ends the task with an error, before or after it runs. */
+  readonly fail: (error: WorkerError.WorkerError) => void
+  /** Ends the task by its escalation. */
+  readonly end: (reason: CancelReason.CancelReason) => Effect.Effect<void>
+}
+
+/** A worker that runs tasks. */
+export interface PoolWorker<Task> {
+  /** The tasks that it runs now. */
+  readonly tasks: Iterable<Task> & { readonly size: number }
+  /** Whether it is not yet ready. */
+  readonly isStarting: boolean
+  readonly isGone: boolean
+  /** How many more tasks it can take; 0 unless it is ready. */
+  readonly free: number
+  /** Whether it has ever been ready. */
+  readonly wasReady: boolean
+  /** Whether it has ever been given a task. */
+  readonly wasUsed: boolean
+  /** Runs a task in a free slot. */
+  readonly run: (task: Task) => void
+  /** Ends the worker, by force after a time. Completes when it is gone or has been given up. */
+  readonly end: Effect.Effect<void>
+}
+
+/** The dispatcher's side of a worker. */
+export interface WorkerListener<Task> {
+  readonly ready: (worker: PoolWorker<Task>) => void
+  /** A task has ended, and its slot is free. */
+  readonly idle: (worker: PoolWorker<Task>) => void
+  /** The worker has ended. `error` is undefined if it was closed or killed. */
+  readonly gone: (worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined) => void
+}
+
+/** Starts a worker, which reports to the listener. Throws if it can't be started. */
+export type StartWorker<Task> = (listener: WorkerListener<Task>) => PoolWorker<Task>
