@@ -55,10 +55,10 @@ let pool: Promise<Effect.Success<typeof makePool>> | undefined
  * looks neither at its signal nor at its token is ended after a second; what still runs then, is killed.
  *
  * ```ts
- * import { runTask } from "@quiesce/worker-threads"
+ * import { Task } from "@quiesce/worker-threads"
  *
  * const signal = AbortSignal.timeout(10_000)
- * const sum = await runTask<number>(new URL("./sum.ts", import.meta.url), [1, 2, 3], { signal })
+ * const sum = await Task.runTask<number>(new URL("./sum.ts", import.meta.url), [1, 2, 3], { signal })
  * ```
  *
  * @category runners

@@ -1,4 +1,4 @@
-import { runTask } from "@quiesce/worker-threads"
+import { Task } from "@quiesce/worker-threads"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
@@ -11,7 +11,7 @@ const aborted = async (how: "await" | "poll" | "spin") => {
   const cells = makeCells()
   const controller = new AbortController()
   const reason = new Error("enough")
-  const running = runTask(url, { how, cells }, { signal: controller.signal })
+  const running = Task.runTask(url, { how, cells }, { signal: controller.signal })
   await Effect.runPromise(whenSet(cells, 0))
   controller.abort(reason)
   await expect(running).rejects.toBe(reason)
@@ -20,11 +20,11 @@ const aborted = async (how: "await" | "poll" | "spin") => {
 
 describe("runTask", () => {
   it("gives what the function resolves with", async () => {
-    expect(await runTask<number>(url, { how: "add", cells: makeCells() })).toBe(3)
+    expect(await Task.runTask<number>(url, { how: "add", cells: makeCells() })).toBe(3)
   })
 
   it("rejects with what the function throws", async () => {
-    const error = await runTask(url, { how: "throw", cells: makeCells() }).catch((thrown: unknown) => thrown)
+    const error = await Task.runTask(url, { how: "throw", cells: makeCells() }).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(RangeError)
     expect(error).toMatchObject({ message: "too far", code: "E_FAR" })
   })
@@ -39,23 +39,23 @@ describe("runTask", () => {
 
   it("aborted, ends a loop that does not look", async () => {
     expect(await aborted("spin")).toBe(0)
-    expect(await runTask(url, { how: "add", cells: makeCells() })).toBe(3)
+    expect(await Task.runTask(url, { how: "add", cells: makeCells() })).toBe(3)
   })
 
   it("with a signal that has aborted already, runs nothing", async () => {
     const cells = makeCells()
-    await expect(runTask(url, { how: "add", cells }, { signal: AbortSignal.abort("no") })).rejects.toBe("no")
+    await expect(Task.runTask(url, { how: "add", cells }, { signal: AbortSignal.abort("no") })).rejects.toBe("no")
     expect(Atomics.load(cells, 0)).toBe(0)
   })
 
   it.each([new URL("./fixtures/nowhere.ts", import.meta.url), new URL("./fixtures/no-default.ts", import.meta.url)])(
     "refuses a module that is no task: %s",
     async (bad) => {
-      await expect(runTask(bad)).rejects.toMatchObject({ reason: { _tag: "BadTaskModule", url: bad.href } })
+      await expect(Task.runTask(bad)).rejects.toMatchObject({ reason: { _tag: "BadTaskModule", url: bad.href } })
     }
   )
 
   it("refuses an input that can't be cloned", async () => {
-    await expect(runTask(url, () => {})).rejects.toMatchObject({ reason: { _tag: "NotSendable" } })
+    await expect(Task.runTask(url, () => {})).rejects.toMatchObject({ reason: { _tag: "NotSendable" } })
   })
 })

@@ -26,7 +26,6 @@ export const enter = (node: ThreadNode, name: string, now: number, keptBy?: Leas
     node,
     acquiredAt: now,
     keptBy,
-    keptBy,
     state: "held",
     since: 0,
     previous: undefined,

@@ -60,7 +60,7 @@ export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.Worke
     const bound = queue?.bound ?? Infinity
     const startMillis = Result.getOrElse(millisOf(options.startWithin ?? "30 seconds"), () => NaN)
     if (typeof spawn !== "function") {
-      return yield* invalid("spawn", `${format(spawn)} is no function; give (options) => new Worker(url, options)`)
+      return yield* invalid("spawn", `${format(spawn)} is not a function; give (options) => new Worker(url, options)`)
     }
     const size = yield* sizeOf(options.size)
     if (!(startMillis > 0 && startMillis <= 0x7fffffff)) {
@@ -92,7 +92,7 @@ const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<S
   if (!isCount(max, 1)) return invalid("size", `${format(max)} is not a number of workers, which is at least 1`)
   if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${format(min)} is not between 0 and ${max}`)
   if (Result.isFailure(idleMillis)) {
-    return invalid("size.idle", `${format(idle)} is no time; give one such as "10 seconds"`)
+    return invalid("size.idle", `${format(idle)} is not a duration; give one such as "10 seconds"`)
   }
   return Effect.succeed({ min, max, idleMillis: idleMillis.success })
 }

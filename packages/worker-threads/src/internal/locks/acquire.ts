@@ -153,7 +153,7 @@ const timeoutOf = (timeout: Duration.Input | undefined): number => {
   if (timeout === undefined) return Infinity
   const millis = millisOf(timeout)
   if (Result.isSuccess(millis)) return millis.success
-  throw invalid("timeout", `${format(timeout)} is not a time to wait; give one such as "2 seconds"`)
+  throw invalid("timeout", `${format(timeout)} is not a duration; give one such as "2 seconds"`)
 }
 
 /** How long a synchronous wait goes on without a look at the token, and without one at the state; in milliseconds. */
