@@ -1,6 +1,6 @@
 /**
- * An error raised from outside: `Thread.raise` delivers it to the innermost `Thread.receive` that accepts it. The work
- * in there is interrupted with its finalizers, the error is caught like any other, and the thread goes on.
+ * An error raised from outside: `Thread.raise` delivers the error to the innermost `Thread.receive` that accepts the
+ * error. The work inside is interrupted, its finalizers run, the thread catches the error and goes on.
  *
  *     node examples/03-raise-from-outside/main.ts
  */

@@ -1,11 +1,11 @@
-/** The second way: an error raised in the thread from outside, which the thread may catch. */
+/** The second way to end a thread: an error raised from outside, which the thread may catch. */
 import { Thread } from "@quiesce/core"
 import { Console, Effect, Schema } from "effect"
 
-/** The error that is raised. A region names the class, and takes instances of just that. */
+/** The raised error. A region names the class and accepts only its instances. */
 class NewConfig extends Schema.TaggedError<NewConfig>()("NewConfig", { version: Schema.Number }) {}
 
-/** Works with one version of the configuration until a new one is raised, and gives that. */
+/** Works with one version of the configuration until a new version is raised, and gives the new version. */
 const serve = (version: number) =>
   Effect.gen(function* () {
     yield* Effect.addFinalizer(() => Console.log(`server: cleaned up after version ${version}`))
@@ -28,11 +28,11 @@ export const program = Effect.scoped(
   Effect.gen(function* () {
     const thread = yield* Thread.spawn(server, { name: "server", startImmediately: true })
 
-    // The server is still starting and accepts nothing yet. The error waits until it does: version 1 never works.
+    // The server is still starting and accepts nothing yet. The error waits for the region, so version 1 never works.
     const first = yield* Thread.raise(thread, new NewConfig({ version: 2 }))
     yield* Console.log(`main:   version 2 was delivered: ${first}`)
 
-    // Now it comes in the middle of the work, which cleans up before the error is caught.
+    // This error arrives in the middle of the work. The work cleans up before the thread catches the error.
     yield* Effect.sleep("100 millis")
     const second = yield* Thread.raise(thread, new NewConfig({ version: 3 }))
     yield* Console.log(`main:   version 3 was delivered: ${second}`)

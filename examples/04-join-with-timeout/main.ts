@@ -1,6 +1,6 @@
 /**
- * Join with a timeout: without one, with `each` (A is waited for until 2 s, then B until 4 s) and with `within` (2 s for
- * both). None of them ends a thread, or makes it slower.
+ * Join with a timeout: without a limit, with `each` (up to 2 s for A, then up to 2 s for B) and with `within` (2 s for
+ * both). No join ends a thread or delays its work.
  *
  *     node examples/04-join-with-timeout/main.ts
  */

@@ -1,9 +1,9 @@
-/** The third way: to wait for threads with a limit, and to go on without them. */
+/** The third way: wait for threads with a limit, and go on without them at the limit. */
 import { Thread } from "@quiesce/core"
 import type { ThreadError } from "@quiesce/core"
 import { Clock, Console, Effect } from "effect"
 
-/** Gives the times, in milliseconds since the start, at which each joiner went on. */
+/** Gives the time at which each joiner went on, in milliseconds since the start. */
 export const program = Effect.scoped(
   Effect.gen(function* () {
     const start = yield* Clock.currentTimeMillis
@@ -24,7 +24,7 @@ export const program = Effect.scoped(
         return yield* elapsed
       })
 
-    // All three wait for the same two threads: a join never changes what it waits for.
+    // All three joiners wait for the same two threads, because a join never changes a thread.
     return yield* Effect.all(
       {
         unlimited: joiner("joiner without a limit", Thread.joinAll(threads)),

@@ -1,17 +1,17 @@
-/** What the app's workers can do. */
+/** The tasks of the app's workers. */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 export class Reports extends RpcGroup.make(
-  /** Writes a report row by row, and gives the number of each. */
+  /** Writes a report row by row and gives the number of each row. */
   Rpc.make("Write", {
     payload: { file: Schema.String, rows: Schema.Number },
     success: Schema.Number,
     stream: true
   }),
-  /** Computes for ever, without a break, while it holds a lock file. */
+  /** Holds a lock file and loops for ever. */
   Rpc.make("Render", { payload: { lock: Schema.String } }),
   Rpc.make("Sum", { payload: { numbers: Schema.Array(Schema.Number) }, success: Schema.Number }),
-  /** Takes its worker down. */
+  /** Ends its worker. */
   Rpc.make("Crash", {})
 ) {}

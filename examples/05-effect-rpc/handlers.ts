@@ -1,10 +1,10 @@
-/** The handlers, the same for both protocols: files and a lock, and finalizers that see to them. */
+/** The handlers, the same for both protocols: files and a lock, with finalizers. */
 import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { CancelReason } from "@quiesce/core"
 import { Effect, Exit, Option, Stream } from "effect"
 import { Reports } from "./contract.ts"
 
-/** A report is there as a whole or not at all. What was begun takes half a second to be undone. */
+/** A report is written completely or not at all. Removing a partial report takes half a second. */
 const report = (file: string) =>
   Effect.acquireRelease(
     Effect.sync(() => writeFileSync(`${file}.part`, "")),
@@ -16,10 +16,10 @@ const report = (file: string) =>
             Effect.sync(() => {
               rmSync(`${file}.part`)
               const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
-              // Plain interruptions are known by the number of a fiber.
+              // A plain interruption carries only the number of a fiber.
               writeFileSync(
                 `${file}.why`,
-                reason === undefined || reason._tag === "Interrupted" ? "nothing" : reason.message
+                reason === undefined || reason._tag === "Interrupted" ? "none" : reason.message
               )
             })
           )

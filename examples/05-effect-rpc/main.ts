@@ -1,11 +1,11 @@
 /**
- * One app on Effect's RPC over worker threads, on two protocols: Effect's own, and that of Quiesce. `before` and `after`
- * differ in one line on the host and in one in the worker.
+ * One app on Effect's RPC over worker threads, run on Effect's own protocol and on the protocol of Quiesce. The folders
+ * `before` and `after` differ in one line on the host and in one line in the worker.
  *
  *     node examples/05-effect-rpc/main.ts
  *
- * It prints what comes of a stream that is ended early, of a worker that crashes, and of loops that nobody wants any
- * more; and in the end what is left of their lock files when the workers are gone.
+ * For each protocol the program ends a stream early, crashes a worker and interrupts two endless loops. At the end it
+ * counts the lock files that the loops have left behind.
  */
 import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -26,7 +26,7 @@ const run = Effect.fnUntraced(function* (name: string, protocol: Layer.Layer<Rpc
   const path = yield* folder
   yield* Effect.provide(app(path), protocol)
   const locks = (yield* Effect.promise(() => readdir(path))).filter((file) => file.endsWith(".lock"))
-  yield* Console.log(`  ${"the workers are gone".padEnd(34)}${locks.length} lock files are left`)
+  yield* Console.log(`  ${"lock files left by the workers".padEnd(36)}${locks.length}`)
 }, Effect.scoped)
 
 await Effect.runPromise(

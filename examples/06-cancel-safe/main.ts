@@ -1,6 +1,6 @@
 /**
- * Is a program safe to cancel? `Interruption` tries it with a cancel at every one of its steps, and finds the gap in one
- * of two workers. Ten minutes of work take none, as the time is virtual.
+ * Is a program safe to cancel? `Interruption` cancels a program at every step, and finds the leak in one of two workers.
+ * Ten minutes of work take no time, because the clock is virtual.
  *
  *     node examples/06-cancel-safe/main.ts
  */

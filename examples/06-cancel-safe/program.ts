@@ -1,22 +1,22 @@
-/** A worker that takes a job off a board, does it, and puts it back if it is interrupted; with a gap, and without. */
+/** A worker takes a job off a board, does the job, and puts the job back if it is interrupted; once leaky, once mended. */
 import { Journal } from "@quiesce/testing"
 import { Effect } from "effect"
 
-/** A job that was taken and is neither done nor back on the board would be lost. */
+/** A job is lost if it was taken and is neither done nor put back. */
 const take = Journal.acquired("job")
 const putBack = Journal.released("job")
 const finish = Journal.released("job")
 
 const work = Effect.sleep("10 minutes")
 
-/** Between the taking and what puts back lies a step, and a cancel can fall there. */
+/** There is a step between the taking and the registration of `putBack`. A cancel in that step loses the job. */
 export const leaky = Effect.gen(function* () {
   yield* take
   yield* Effect.onInterrupt(work, () => putBack)
   yield* finish
 }).pipe(Effect.withSpan("do a job"))
 
-/** Taken and put back in one expression, with nothing in between. */
+/** One expression takes the job and registers `putBack`, so that no cancel falls between the two. */
 export const mended = Effect.acquireUseRelease(
   take,
   () => work,

@@ -13,7 +13,7 @@ const stopFlagLines = [
   "main:   the office is closed, 4 steps were done"
 ]
 
-it("02-stop-flag: each thread ends by itself, when it has seen the flag", async () => {
+it("02-stop-flag: each thread ends by itself after it has seen the flag", async () => {
   const { lines, result } = await runVirtually(stopFlag)
 
   expect(lines).toEqual(stopFlagLines)
@@ -30,13 +30,13 @@ const raiseLines = [
   'main:   "version 5" was refused: InvalidError'
 ]
 
-it("03-raise-from-outside: an error waits for its region, is caught there, and comes too late after the end", async () => {
+it("03-raise-from-outside: an error waits for its region, is caught there, and is refused after the end of the thread", async () => {
   const { lines } = await runVirtually(raiseFromOutside)
 
   expect(lines).toEqual(raiseLines)
 })
 
-it("04-join-with-timeout: threads of 3 s and 8 s are waited for 8 s, with each 2 s for 4 s, within 2 s for 2 s", async () => {
+it("04-join-with-timeout: for threads of 3 s and 8 s a join waits 8 s, with 2 s for each 4 s, within 2 s 2 s", async () => {
   const { lines, result } = await runVirtually(joinWithTimeout)
 
   expect(result).toEqual({ unlimited: 8000, each: 4000, within: 2000 })
@@ -53,7 +53,7 @@ it("04-join-with-timeout: threads of 3 s and 8 s are waited for 8 s, with each 2
 it.each([
   ["02-stop-flag", stopFlagLines],
   ["03-raise-from-outside", raiseLines]
-])("%s runs for real and ends by itself", async (name, expected) => {
+])("%s prints the same in real time and ends by itself", async (name, expected) => {
   const { lines, errors, code } = await runFile(`examples/${name}/main.ts`)
 
   expect(errors).toBe("")
@@ -61,23 +61,23 @@ it.each([
   expect(code).toBe(0)
 })
 
-it("05-effect-rpc: one line each on the host and in the worker, and calls end as threads do", async () => {
+it("05-effect-rpc: calls end like threads after one changed line on the host and one in the worker", async () => {
   const { lines, errors, code } = await runFile("examples/05-effect-rpc/main.ts")
 
   expect(errors).toBe("")
   expect(lines).toEqual([
     "RpcClient.layerProtocolWorker",
-    "  a report is called off at row 3   back, half a report lies there",
-    "  its handler was told              nothing",
-    "  a call on another worker crashes  the report has failed, too",
-    "  two endless loops are interrupted the next call waits 3 seconds for nothing",
-    "  the workers are gone              2 lock files are left",
+    "  a report is cancelled at row 3      the call returned too early, half a report is left",
+    "  the reason in its handler           none",
+    "  a call on another worker crashes    the report fails, too",
+    "  two endless loops are interrupted   the next call gets no answer in 3 seconds",
+    "  lock files left by the workers      2",
     "RpcProtocol.layerClient",
-    "  a report is called off at row 3   back, all is tidy",
-    "  its handler was told              Aborted: the user has changed her mind",
-    "  a call on another worker crashes  the report goes on",
-    "  two endless loops are interrupted the next call is answered",
-    "  the workers are gone              0 lock files are left"
+    "  a report is cancelled at row 3      the call returned after the cleanup",
+    "  the reason in its handler           Aborted: the user changed her mind",
+    "  a call on another worker crashes    the report goes on",
+    "  two endless loops are interrupted   the next call is answered",
+    "  lock files left by the workers      0"
   ])
   expect(code).toBe(0)
 })

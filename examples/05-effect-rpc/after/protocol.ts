@@ -1,4 +1,4 @@
-/** The host's protocol, with one line changed: `NodeWorker` is of no use any more, and does no harm. */
+/** The host's protocol, with one line changed. `NodeWorker` is no longer needed and does no harm. */
 import { Worker } from "node:worker_threads"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import { RpcProtocol } from "@quiesce/worker-threads"

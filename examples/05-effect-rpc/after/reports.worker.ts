@@ -1,4 +1,4 @@
-/** The worker, with one line changed: `NodeWorkerRunner` is of no use any more, and does no harm. */
+/** The worker, with one line changed. `NodeWorkerRunner` is no longer needed and does no harm. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeWorkerRunner from "@effect/platform-node/NodeWorkerRunner"
 import { RpcProtocol } from "@quiesce/worker-threads"

@@ -1,4 +1,4 @@
-/** The host's protocol, as Effect's documentation has it. */
+/** The host's protocol, as in Effect's documentation. */
 import { Worker } from "node:worker_threads"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import { Layer } from "effect"

@@ -1,4 +1,4 @@
-/** The worker, as Effect's documentation has it. */
+/** The worker, as in Effect's documentation. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeWorkerRunner from "@effect/platform-node/NodeWorkerRunner"
 import { Layer } from "effect"
