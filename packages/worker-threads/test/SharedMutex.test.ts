@@ -8,7 +8,10 @@ import { WorkerError } from "@quiesce/worker-threads/WorkerError"
 import { Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { Harness } from "./fixtures/shared-harness.ts"
-import { killed, scenarios } from "./fixtures/shared-scenarios.ts"
+import * as Memory from "../src/internal/locks/memory.ts"
+import * as Registry from "../src/internal/locks/registry.ts"
+import * as State from "../src/internal/locks/state.ts"
+import { killedAtRandom, scenarios } from "./SharedMutex.scenarios.ts"
 
 const free = { free: 1, held: 0, waiting: 0, unusable: false }
 const status = (mutex: SharedMutex.SharedMutex): SharedMutex.Status => Effect.runSync(SharedMutex.status(mutex))
@@ -21,15 +24,13 @@ const reasonOf = (f: () => unknown): unknown => {
   }
 }
 
-/** Workers take long to start on a busy machine; nothing here waits for a time. In milliseconds. */
-
 describe("across threads", () => {
   it.for(Object.keys(scenarios))("SharedMutex %s", (name) => scenarios[name]!())
 
   it("law 25, kill-is-visible: workers killed at any point neither break nor keep the lock", () => {
     const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
     console.info(`SEED=${seed}`)
-    return killed(8, seed)
+    return killedAtRandom(8, seed)
   })
 
   const root = new URL("../../../node_modules/", import.meta.url)
@@ -71,7 +72,7 @@ describe("lock", () => {
       const lock = Effect.scoped(SharedMutex.lock(mutex))
       const [first, second] = [Effect.runFork(lock), Effect.runFork(lock)]
       holder.release()
-      // It is the first one's now, which can't have heard of it yet.
+      // It is the first one's now, but its fiber has not run since.
       expect(status(mutex)).toEqual({ ...free, free: 0, held: 1, waiting: 1 })
       first.interruptUnsafe()
       expect(Exit.hasInterrupts(yield* Fiber.await(first))).toBe(true)
@@ -123,7 +124,7 @@ describe("lockSync", () => {
     expect(status(mutex)).toEqual(free)
   })
 
-  it("refuses a timeout that is no time, and what is not a lock", () => {
+  it("refuses a timeout that is not a duration, and a buffer that is not a lock", () => {
     const mutex = SharedMutex.makeUnsafe()
     for (const timeout of [Number.NaN, -1]) {
       expect(reasonOf(() => SharedMutex.lockSync(mutex, { timeout }))).toBe("InvalidOption")
@@ -137,14 +138,14 @@ describe("lockSync", () => {
   it("ends by its timeout or its token, with the request withdrawn", async () => {
     const harness = new Harness()
     const peer = await harness.spawn()
-    peer.send({ _tag: "Lock", mode: "sync" })
-    await peer.answer("Locked")
+    peer.asksForLock("sync")
+    await peer.hasLock({ ownerDied: false })
     const { mutex } = harness
     expect(reasonOf(() => SharedMutex.lockSync(mutex, { timeout: 5 }))).toBe("LockTimedOut")
     const token = StopToken.fromSignal(AbortSignal.abort(new Error("enough")))
     expect(reasonOf(() => SharedMutex.lockSync(mutex, { token }))).toMatchObject({ name: "AbortError" })
     expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
-    await peer.kill()
+    await peer.dies()
   })
 })
 
@@ -161,24 +162,13 @@ describe("SharedMutex", () => {
   })
 })
 
-// Not for users; the paths are values because they lead into another project.
-const internal = (name: string): Promise<unknown> => {
-  const path: string = new URL(`../src/internal/${name}.ts`, import.meta.url).href
-  return import(/* @vite-ignore */ path)
-}
-
-describe("what was cut short", () => {
-  it("a section that is ended by force leaves nothing locked, but what was held before it", async () => {
-    const { abandon, askedInSection, beginSection } = (await internal("locks/registry")) as {
-      readonly beginSection: (isRunning: () => boolean) => object
-      readonly askedInSection: (section: object) => ReadonlyArray<object>
-      readonly abandon: (entries: ReadonlyArray<object>) => void
-    }
+describe("code that is cut short", () => {
+  it("a section that is ended by force leaves nothing locked, but what was held before it", () => {
     const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
     const kept = SharedMutex.lockSync(before)
-    const section = beginSection(() => true)
+    const section = Registry.beginSection(() => true)
     const lost = SharedMutex.lockSync(inside)
-    abandon(askedInSection(section))
+    Registry.abandon(Registry.askedInSection(section))
     expect(status(before).held).toBe(1)
     expect(status(inside)).toEqual(free)
     const next = SharedMutex.lockSync(inside)
@@ -191,20 +181,12 @@ describe("what was cut short", () => {
   })
 
   it("a thread that dies between its release and the wake-up leaves nobody asleep", async () => {
-    const { open } = (await internal("locks/registry")) as {
-      readonly open: (buffer: SharedArrayBuffer) => object
-    }
-    const memory = (await internal("locks/memory")) as {
-      readonly commit: (memory: object, name: string, step: (state: Int32Array) => void) => void
-    }
-    const { release } = (await internal("locks/state")) as {
-      readonly release: (state: Int32Array, id: number, strict: boolean, woken: Array<number>) => void
-    }
     const mutex = SharedMutex.makeUnsafe()
     SharedMutex.lockSync(mutex)
     const waiter = Effect.runFork(Effect.scoped(SharedMutex.lock(mutex)))
-    // The first request of a lock has the id 0; whom the release wakes is dropped.
-    memory.commit(open(mutex.buffer), "", (state) => release(state, 0, true, []))
+    const firstRequest = 0
+    // The dying thread has released the lock, but has not yet woken the waiter.
+    Memory.commit(Registry.open(mutex.buffer), "", (state) => State.release(state, firstRequest, true, []))
     expect(status(mutex)).toEqual({ ...free, free: 0, held: 1 })
     await Effect.runPromise(SharedMutex.threadDied(1_000_000))
     expect((await Effect.runPromise(Fiber.join(waiter))).ownerDied).toBe(false)
