@@ -153,7 +153,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     this.queue.add(task)
     task.enqueued(() => {
       this.queue.delete(task)
-      this.admitNext()
+      this.admitWaiting()
     })
     if (this.state._tag === "GivenUp") return task.fail(this.state.error)
     if (this.state._tag === "Closed") return task.fail(WorkerError.make({ _tag: "PoolClosed" }))
@@ -213,8 +213,8 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       if (next === undefined) break
       this.queue.delete(next)
       worker.run(next)
-      this.admitNext()
     }
+    this.admitWaiting()
     if (worker.tasks.size === 0 && this.workers.size > this.options.min) this.retireLater(worker)
   }
 
@@ -226,6 +226,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     if (this.state._tag === "Closed") return
     if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
     else this.workerFailed(problemOf(error), !worker.wasReady)
+    this.admitWaiting()
   }
 
   /** A worker died before it was of any use. */
@@ -249,11 +250,11 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly retry = (): void => {
     this.failures = { ...this.failures, pause: undefined }
     if (this.state._tag === "GivenUp" && this.options.min === 0) this.state = { _tag: "Open" }
+    const isWanted =
+      this.workers.size < this.options.min || (this.queue.size > 0 && this.workers.size < this.options.max)
     // One is enough to find out; then the others follow.
-    if (this.isStarting) return
-    if (this.workers.size < this.options.min || (this.queue.size > 0 && this.workers.size < this.options.max)) {
-      this.startWorker()
-    }
+    if (isWanted && !this.isStarting) this.startWorker()
+    this.admitWaiting()
   }
 
   private get isStarting(): boolean {
@@ -282,7 +283,9 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   private rejectQueued(error: WorkerError.WorkerError): void {
     for (const task of Array.from(this.queue)) task.fail(error)
-    for (const admit of Array.from(this.admissions)) admit()
+    const waiting = Array.from(this.admissions)
+    this.admissions.clear()
+    for (const admit of waiting) admit()
   }
 
   private retireLater(worker: PoolWorker<Task>): void {
@@ -303,10 +306,14 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     Effect.runFork(worker.end)
   }
 
-  private admitNext(): void {
-    const [first] = this.admissions
-    if (first === undefined) return
-    this.admissions.delete(first)
-    first()
+  /** Lets callers go on for which there is room, the first one first. Each looks again whether there is. */
+  private admitWaiting(): void {
+    if (this.admissions.size === 0) return
+    let room = this.options.bound + this.openSlots - this.queue.size
+    for (const admit of Array.from(this.admissions)) {
+      if (room-- <= 0) return
+      this.admissions.delete(admit)
+      admit()
+    }
   }
 }
