@@ -74,21 +74,21 @@ export type ToHost =
 
 type Check = (fields: Readonly<Record<string, unknown>>) => boolean
 
-const number = (u: unknown): boolean => typeof u === "number"
+const integer = (u: unknown): boolean => Number.isSafeInteger(u)
 const string = (u: unknown): boolean => typeof u === "string"
 
 const toWorker: Readonly<Record<ToWorker["_tag"], Check>> = {
-  Start: (m) => number(m["id"]) && number(m["slot"]) && string(m["task"]) && string(m["name"]),
-  Stop: (m) => number(m["id"]),
-  Interrupt: (m) => number(m["id"]),
-  Raise: (m) => number(m["id"]) && number(m["raise"]),
-  Withdraw: (m) => number(m["raise"]),
-  Pull: (m) => number(m["id"]) && number(m["count"]),
-  Acquired: (m) => number(m["id"]) && number(m["lease"]) && isExit(m["exit"]),
-  Refused: (m) => number(m["id"]) && number(m["lease"]) && string(m["problem"]),
-  Released: (m) => number(m["id"]) && number(m["lease"]) && (m["problem"] === null || string(m["problem"])),
-  Unwound: (m) => number(m["run"]),
-  Repair: (m) => number(m["id"]),
+  Start: (m) => integer(m["id"]) && integer(m["slot"]) && string(m["task"]) && string(m["name"]),
+  Stop: (m) => integer(m["id"]),
+  Interrupt: (m) => integer(m["id"]),
+  Raise: (m) => integer(m["id"]) && integer(m["raise"]),
+  Withdraw: (m) => integer(m["raise"]),
+  Pull: (m) => integer(m["id"]) && integer(m["count"]),
+  Acquired: (m) => integer(m["id"]) && integer(m["lease"]) && isExit(m["exit"]),
+  Refused: (m) => integer(m["id"]) && integer(m["lease"]) && string(m["problem"]),
+  Released: (m) => integer(m["id"]) && integer(m["lease"]) && (m["problem"] === null || string(m["problem"])),
+  Unwound: (m) => integer(m["run"]),
+  Repair: (m) => integer(m["id"]),
   Close: () => true
 }
 
@@ -109,16 +109,16 @@ const fates: ReadonlySet<unknown> = new Set<LeaseResult>(["released", "failed", 
 const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
   Ready: () => true,
   Failed: (m) => string(m["problem"]),
-  ThreadStarted: (m) => number(m["threadId"]),
-  ThreadEnded: (m) => number(m["threadId"]),
-  Exit: (m) => number(m["id"]) && isExit(m["exit"]),
-  Chunk: (m) => number(m["id"]) && Array.isArray(m["values"]),
-  Raised: (m) => number(m["raise"]) && typeof m["delivered"] === "boolean",
-  LeaseHeld: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
+  ThreadStarted: (m) => integer(m["threadId"]),
+  ThreadEnded: (m) => integer(m["threadId"]),
+  Exit: (m) => integer(m["id"]) && isExit(m["exit"]),
+  Chunk: (m) => integer(m["id"]) && Array.isArray(m["values"]),
+  Raised: (m) => integer(m["raise"]) && typeof m["delivered"] === "boolean",
+  LeaseHeld: (m) => integer(m["id"]) && integer(m["lease"]) && string(m["name"]),
   LeaseEnded: (m) =>
-    number(m["id"]) && number(m["lease"]) && fates.has(m["fate"]) && (m["error"] === null || string(m["error"])),
-  Acquire: (m) => number(m["id"]) && number(m["lease"]) && string(m["name"]),
-  Release: (m) => number(m["id"]) && number(m["lease"]) && isExit(m["exit"])
+    integer(m["id"]) && integer(m["lease"]) && fates.has(m["fate"]) && (m["error"] === null || string(m["error"])),
+  Acquire: (m) => integer(m["id"]) && integer(m["lease"]) && string(m["name"]),
+  Release: (m) => integer(m["id"]) && integer(m["lease"]) && isExit(m["exit"])
 }
 
 /** The messages in what arrived; undefined when any of it is of nobody's protocol. */
@@ -127,7 +127,8 @@ const decode = (checks: Readonly<Record<string, Check>>, u: unknown): ReadonlyAr
   for (const message of u) {
     if (typeof message !== "object" || message === null) return undefined
     const fields = message as Readonly<Record<string, unknown>>
-    const check = Object.hasOwn(checks, String(fields["_tag"])) ? checks[String(fields["_tag"])] : undefined
+    const tag = fields["_tag"]
+    const check = typeof tag === "string" && Object.hasOwn(checks, tag) ? checks[tag] : undefined
     if (check?.(fields) !== true) return undefined
   }
   return u

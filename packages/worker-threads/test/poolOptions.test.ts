@@ -1,0 +1,25 @@
+import { Effect } from "effect"
+import { Worker } from "node:worker_threads"
+import { describe, expect, it } from "vitest"
+import { type Options, parse } from "../src/internal/host/poolOptions.ts"
+
+const spawn: Options["spawn"] = (options) => new Worker("", options)
+
+const refusal = (options: Partial<Options>): string => Effect.runSync(Effect.flip(parse({ spawn, ...options }))).message
+
+describe("the options of a pool", () => {
+  it("refuse a duration that is none, NaN among them, by the name of the option", () => {
+    for (const given of [NaN, -1]) {
+      expect(refusal({ size: { min: 0, max: 1, idle: given } })).toContain(`size.idle: ${given} is not a duration`)
+      expect(refusal({ startWithin: given })).toContain(`startWithin: ${given} is not a duration`)
+    }
+    expect(refusal({ startWithin: Infinity })).toContain("startWithin: Infinity")
+  })
+
+  it("take an idle time of zero and one that never ends", () => {
+    for (const idle of [0, Infinity, "2 seconds"] as const) {
+      const size = { min: 0, max: 1, idle }
+      expect(Effect.runSync(parse({ spawn, size })).idleMillis).toBe(idle === "2 seconds" ? 2000 : idle)
+    }
+  })
+})

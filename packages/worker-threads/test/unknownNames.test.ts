@@ -1,0 +1,165 @@
+import * as CancelReason from "@quiesce/core/CancelReason"
+import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import { Context, Duration, Effect, Exit, Option, Schema } from "effect"
+import { MessageChannel, threadId } from "node:worker_threads"
+import { describe, expect, it } from "vitest"
+import { RemoteTask, type TaskWorker } from "../src/internal/host/remoteTask.ts"
+import { TaskRings } from "../src/internal/host/taskRings.ts"
+import { HostLeases } from "../src/internal/leases/leaseKeeper.ts"
+import * as State from "../src/internal/locks/state.ts"
+import * as ThreadDeathReports from "../src/internal/locks/threadDeaths.ts"
+import * as Codec from "../src/internal/wire/codec.ts"
+import { millisOf } from "../src/internal/wire/duration.ts"
+import type { ToHost, ToWorker } from "../src/internal/wire/message.ts"
+
+describe("a shared lock", () => {
+  it("ignores the release, the withdrawal and the consistency of a request that it does not have", () => {
+    const state = new Int32Array(State.stateSize)
+    State.initial(state, 1)
+    const woken: Array<number> = []
+    State.request(state, { key: 1, id: 10, permits: 1, total: 1, orElse: "wait" }, woken)
+    const before = Int32Array.from(state)
+    woken.length = 0
+    State.release(state, 99, true, woken)
+    State.withdraw(state, 99, woken)
+    State.markConsistent(state, 99)
+    State.reap(state, 77, undefined, woken)
+    expect([State.phaseOf(state, 99), State.wakeOf(state, 99)]).toEqual([State.Phase.gone, 0])
+    expect(state).toEqual(before)
+    expect(woken).toEqual([])
+  })
+})
+
+describe("ThreadDeaths", () => {
+  it("takes each thread below a worker once, and reports the end of none that it does not know", () => {
+    const reports: Array<string> = []
+    ThreadDeathReports.reportTo(({ _tag, threadId }) => reports.push(`${_tag} ${threadId}`))
+    const [worker, below, unknown] = [90_001, 90_002, 90_003]
+    const deaths = new ThreadDeathReports.ThreadDeaths(worker)
+    expect([deaths.threadStarted(below), deaths.threadStarted(below)]).toEqual([true, false])
+    expect([deaths.threadStarted(worker), deaths.threadStarted(threadId)]).toEqual([false, false])
+    deaths.threadEnded(unknown)
+    deaths.threadEnded(worker)
+    expect(reports).toEqual([`ThreadStarted ${worker}`, `ThreadStarted ${below}`])
+    deaths.end()
+    deaths.threadEnded(below)
+    deaths.end()
+    expect(reports.slice(2)).toEqual([`ThreadEnded ${worker}`, `ThreadEnded ${below}`, `ThreadEnded ${worker}`])
+    ThreadDeathReports.reportTo(() => {})
+  })
+})
+
+describe("TaskRings.start", () => {
+  it("leaves a task that the contract does not name to a message", () => {
+    const { port1, port2 } = new MessageChannel()
+    const rings = new TaskRings(["Add"], port1, { ended: () => {}, fail: () => {} })
+    expect(rings.start(1, 0, "Add", { a: 1 })).toBe(true)
+    expect(rings.start(2, 0, "Subtract", { a: 1 })).toBe(false)
+    rings.close()
+    port1.close()
+    port2.close()
+  })
+})
+
+describe("RemoteTask", () => {
+  const codec = Codec.make("Add", { payload: Schema.Void, success: Schema.Number, error: Schema.Never })
+
+  /** A task on a worker that only keeps what it is sent. */
+  const open = () => {
+    const settled: Array<Exit.Exit<unknown, unknown>> = []
+    const ledger: Array<string> = []
+    const sent: Array<ToWorker["_tag"]> = []
+    const cell: ThreadAdapter.Cell<unknown, unknown> = {
+      id: 1,
+      name: "Add",
+      settle: (exit) => void settled.push(exit),
+      end: () => Effect.void,
+      held: () => [],
+      enter: (name) => {
+        ledger.push(name)
+        return (fate) => void ledger.push(fate)
+      }
+    }
+    const worker: TaskWorker = {
+      send: ({ _tag }) => void sent.push(_tag),
+      sendNow: ({ _tag }) => void sent.push(_tag),
+      stop: () => void sent.push("Stop"),
+      interrupt: () => void sent.push("Interrupt"),
+      unwinder: Option.none(),
+      kill: () => Effect.die("A task that was never sent has no worker to kill"),
+      locate: Effect.succeedNone,
+      taskEnded: () => {}
+    }
+    const task = new RemoteTask({
+      cell,
+      codec,
+      payload: undefined,
+      transfers: [],
+      deadline: Infinity,
+      hostLeases: new HostLeases([], Context.empty()),
+      parentTask: undefined
+    })
+    return { ledger, sent, settled, task, worker }
+  }
+  const reason = CancelReason.interrupted("enough")
+
+  it("ignores the end of a lease and the answer to a raise that it does not know", () => {
+    const { ledger, settled, task, worker } = open()
+    task.assigned(7, worker, 0)
+    task.sent()
+    task.receive({ _tag: "LeaseEnded", id: 7, lease: 5, fate: "released", error: null })
+    task.raised(99, true)
+    expect([ledger, settled]).toEqual([[], []])
+  })
+
+  it("ignores what a worker sends for it before it has one, and after it has ended", () => {
+    const { ledger, sent, settled, task, worker } = open()
+    const acquire: Extract<ToHost, { readonly _tag: "Acquire" }> = {
+      _tag: "Acquire",
+      id: 7,
+      lease: 1,
+      name: "Folder",
+      payload: 0
+    }
+    task.receive(acquire)
+    task.assigned(7, worker, 0)
+    task.sent()
+    task.succeeded(3)
+    task.succeeded(4)
+    task.receive(acquire)
+    expect(settled).toEqual([Exit.succeed(3)])
+    expect([ledger, sent]).toEqual([[], []])
+  })
+
+  it("has no worker to kill, to unwind or to locate while it is queued, and ends there when interrupted", () => {
+    const { sent, settled, task } = open()
+    let isQueued = true
+    task.enqueued(() => (isQueued = false))
+    Effect.runSync(Option.getOrThrow(task.kill)(reason))
+    expect(Option.isNone(task.unwind)).toBe(true)
+    expect(Option.isNone(Effect.runSync(task.locate))).toBe(true)
+    Effect.runSync(task.requestInterrupt(reason))
+    expect([isQueued, settled.length, sent]).toEqual([false, 1, []])
+    expect(Effect.runSync(task.raise("late"))).toBe(false)
+  })
+
+  it("sends after its start what was asked before: chunks, a stop, an error", () => {
+    const { sent, task, worker } = open()
+    task.pull(4)
+    Effect.runSync(task.requestStop(reason))
+    Effect.runFork(task.raise(new Error("no")))
+    task.assigned(7, worker, 0)
+    expect(sent).toEqual([])
+    task.sent()
+    expect(sent).toEqual(["Pull", "Stop", "Raise"])
+  })
+})
+
+describe("millisOf", () => {
+  it("is NaN for what is not a duration, NaN itself among it", () => {
+    const bad: ReadonlyArray<unknown> = [NaN, "soon", null]
+    // As a caller without types may write it.
+    for (const input of bad) expect(millisOf(input as Duration.Input)).toBeNaN()
+    expect([millisOf(7), millisOf("2 seconds"), millisOf(Duration.seconds(1))]).toEqual([7, 2000, 1000])
+  })
+})
