@@ -1,14 +1,15 @@
 /**
- * The workers of a pool and the line of tasks that wait for one.
+ * The workers of a pool and the queue of tasks that wait for a free worker.
  *
  * Invariants:
- * 1. While a worker is free nobody waits; tasks are taken in the order in which they came.
- * 2. There are at least `min` workers, or the next attempt to start one is under way, until the dispatcher closes.
- * 3. A worker that dies is replaced: at once, if it had been of use; else after a pause that doubles with each such
- *    death in a row, up to `longestPauseMillis`. While workers can't be started, a pause is for all of them.
- * 4. After `attempts` failures to start in a row this is logged, once until one has started. If no worker is left, the
- *    dispatcher gives up: whoever waits and whoever comes is told why, until one has started.
- * 5. Closing waits for every worker that was ever started and is not gone.
+ * 1. While a worker is free, no task waits. Tasks are taken in the order in which they came.
+ * 2. There are at least `min` workers, or the next attempt to start one is scheduled, until the dispatcher closes.
+ * 3. A worker that dies is replaced at once if it has been useful. Otherwise it is replaced after a pause, which
+ *    doubles with each such death in a row, up to `longestPauseMillis`. While workers can't be started, no worker is
+ *    started during a pause.
+ * 4. After `maxAttempts` failures to start in a row, a warning is logged, once until a worker has started. If no worker
+ *    is left, the dispatcher gives up: queued and new tasks fail with the cause until a worker has started.
+ * 5. Closing waits for every worker that was started and is not gone.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Context from "effect/Context"
@@ -28,10 +29,10 @@ type State =
   | { readonly _tag: "GivenUp"; readonly error: WorkerError.WorkerError }
   | { readonly _tag: "Closed" }
 
-/** Deaths in a row of workers that were of no use. */
+/** Deaths in a row of workers that were not useful. */
 interface Failures {
   readonly count: number
-  /** Whether the last one was never ready. */
+  /** Whether the last worker was never ready. */
   readonly toStart: boolean
   /** Set until the next attempt. */
   readonly pause: NodeJS.Timeout | undefined
@@ -56,12 +57,12 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly options: Parsed
   private readonly context: Context.Context<never>
   private readonly workers: Set<PoolWorker<Task>> = new Set()
-  /** Those that nobody needed, on their way out. */
+  /** Workers that were idle for too long and are now ending. */
   private readonly retiring: Set<PoolWorker<Task>> = new Set()
   private readonly queue: Set<Task> = new Set()
-  /** Callers that wait for room in the line. */
+  /** Callers that wait for room in the queue, in order. */
   private readonly admissions: Set<() => void> = new Set()
-  /** When workers that nobody needs will have been idle for long enough. */
+  /** The idle timers of workers. */
   private readonly retirements: Map<PoolWorker<Task>, NodeJS.Timeout> = new Map()
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
@@ -88,7 +89,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     })
   }
 
-  /** Ends the tasks that run, each by its escalation, and then the workers. Those in line are told. */
+  /** Ends the running tasks, each by its escalation, and then the workers. Queued tasks fail. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.state = { _tag: "Closed" }
@@ -105,13 +106,15 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     })
   }
 
-  /** Whether a task can be taken right now. */
+  /** Whether the dispatcher can take a task now. */
   get hasRoom(): boolean {
     const { bound } = this.options
     return this.state._tag === "Open" && (bound === Infinity || this.queue.size < bound + this.openSlots)
   }
 
-  /** How many more tasks the workers can take: those that are ready, are being started, or would be for one more. */
+  /**
+   * How many more tasks the workers can take, including workers that are starting or that one more task would start.
+   */
   private get openSlots(): number {
     const { concurrency, max } = this.options
     let open = 0
@@ -146,7 +149,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     })
   }
 
-  /** Has a task run by a free worker, or puts it in line. */
+  /** Runs a task on the idlest worker, or queues the task. */
   submit(task: Task): void {
     const worker = this.findIdlest()
     if (worker !== undefined) return worker.run(task)
@@ -157,7 +160,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     })
     if (this.state._tag === "GivenUp") return task.fail(this.state.error)
     if (this.state._tag === "Closed") return task.fail(WorkerError.make({ _tag: "PoolClosed" }))
-    // The process has something to wait for again.
+    // A queued task keeps the process alive.
     if (this.isPausing) this.failures.pause?.ref()
     else if (this.workers.size < this.options.max) this.startWorker()
   }
@@ -182,27 +185,27 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     }
   }
 
-  /** Starts as many as are missing, and as the line can use. */
+  /** Starts the workers that are missing, and those that the queue can use. */
   private fill(): void {
     const { max, min } = this.options
     const wanted = Math.min(max, Math.max(min, this.workers.size + this.queue.size)) - this.workers.size
     for (let i = 0; i < wanted && !this.isPausing; i++) this.startWorker()
   }
 
-  // ---- What the workers say ----
+  // ---- Called by the workers ----
 
   ready(worker: PoolWorker<Task>): void {
     Deferred.doneUnsafe(this.started, Effect.void)
     if (this.state._tag === "GivenUp") this.state = { _tag: "Open" }
     this.assign(worker)
     if (this.state._tag !== "Open" || !this.failures.toStart) return
-    // The attempt has succeeded: there may be more.
+    // Workers can be started again, so start the others too.
     this.resetFailures()
     this.fill()
   }
 
   idle(worker: PoolWorker<Task>): void {
-    // That one is of use says nothing about whether others can be started.
+    // A useful worker proves nothing about starting others.
     if (this.failures.count > 0 && !this.failures.toStart) this.failures = { ...this.failures, count: 0 }
     this.assign(worker)
   }
@@ -229,10 +232,10 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     this.admitWaiting()
   }
 
-  /** A worker died before it was of any use. */
+  /** A worker died before it was useful. */
   private workerFailed(problem: string, toStart: boolean): void {
     const { failures } = this
-    // Those that were started together fail together.
+    // Workers that were started together fail together, and count once.
     if (failures.pause !== undefined && (failures.toStart || !toStart)) return
     clearTimeout(failures.pause)
     const count = failures.count + 1
@@ -243,7 +246,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       const failsOpen = this.workers.size === 0 && this.giveUp(error)
       if (count === maxAttempts && !failsOpen) this.warn(error)
     }
-    // Only who waits for a worker keeps the process alive.
+    // Only waiting callers keep the process alive.
     if (Deferred.isDoneUnsafe(this.started) && this.queue.size === 0) pause.unref()
   }
 
@@ -252,7 +255,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     if (this.state._tag === "GivenUp" && this.options.min === 0) this.state = { _tag: "Open" }
     const isWanted =
       this.workers.size < this.options.min || (this.queue.size > 0 && this.workers.size < this.options.max)
-    // One is enough to find out; then the others follow.
+    // One worker is enough to find out whether workers can be started again.
     if (isWanted && !this.isStarting) this.startWorker()
     this.admitWaiting()
   }
@@ -267,7 +270,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     this.failures = noFailures
   }
 
-  /** Whether it is the pool's maker who is told. */
+  /** True if the pool is still being made: its maker gets the error. */
   private giveUp(error: WorkerError.WorkerError): boolean {
     this.state = { _tag: "GivenUp", error }
     this.rejectQueued(error)
@@ -292,12 +295,12 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     const before = this.retirements.get(worker)
     if (before !== undefined) return void before.refresh()
     const timer = setTimeout(() => this.retire(worker), this.options.idleMillis)
-    // A process with nothing else to do does not wait for it.
+    // An idle worker does not keep the process alive.
     timer.unref()
     this.retirements.set(worker, timer)
   }
 
-  /** Ends a worker that nobody has needed for a while. */
+  /** Ends a worker that has been idle for long enough. */
   private retire(worker: PoolWorker<Task>): void {
     this.retirements.delete(worker)
     if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
@@ -306,7 +309,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     Effect.runFork(worker.end)
   }
 
-  /** Lets callers go on for which there is room, the first one first. Each looks again whether there is. */
+  /** Admits callers while there is room, in order. Each caller checks again whether there is room. */
   private admitWaiting(): void {
     if (this.admissions.size === 0) return
     let room = this.options.bound + this.openSlots - this.queue.size

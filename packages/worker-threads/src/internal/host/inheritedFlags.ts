@@ -1,15 +1,15 @@
 /**
- * The flags of this process that its workers are started with. Node refuses to start a worker with a flag that is the
- * whole process's, such as `--max-old-space-size`; such a flag is in force without being handed on.
+ * The flags of this process that its workers inherit. Node refuses to start a worker with a flag of the whole process,
+ * such as `--max-old-space-size`. Such a flag applies to workers anyway.
  */
 import type { Worker } from "node:worker_threads"
 import { hasProperty } from "effect/Predicate"
 import { execArgv } from "../unwind/host/capabilities.ts"
 
-/** Without those that were refused so far; it only gets shorter. */
+/** The flags that Node has not refused so far. */
 let inherited: ReadonlyArray<string> = process.execArgv
 
-/** Starts a worker with the flags that it takes. Throws what `start` throws otherwise. */
+/** Starts a worker with the flags that Node accepts. Throws any other error of `start`. */
 export const startWith = (start: (execArgv: Array<string>) => Worker): Worker => {
   try {
     return start([...inherited, ...execArgv])

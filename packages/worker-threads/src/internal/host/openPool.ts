@@ -1,4 +1,4 @@
-/** Opens the workers of a pool, and closes them with the scope; nothing of them is left then. */
+/** Opens the workers of a pool in the current scope. Closing the scope ends the workers and leaves nothing behind. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
@@ -16,7 +16,7 @@ export interface OpenedPool {
   readonly hostLeases: HostLeases
 }
 
-/** `names` are the tasks that are known before they are asked for. */
+/** Only the tasks in `names` can use the rings. */
 export const openPool = (
   options: PoolOptions.Options,
   names: ReadonlyArray<string>

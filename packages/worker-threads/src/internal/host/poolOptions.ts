@@ -1,4 +1,4 @@
-/** The options of a pool, checked: what can't be used as given is refused by name, before any worker is started. */
+/** Checks the options of a pool before any worker is started. A bad option is refused by name. */
 import { availableParallelism } from "node:os"
 import type { Worker, WorkerOptions } from "node:worker_threads"
 import * as Escalation from "@quiesce/core/Escalation"
@@ -13,18 +13,18 @@ import type { Handler } from "../leases/declaredLease.ts"
 /**
  * How a pool is made.
  *
- * - `spawn` starts a worker with the options that it is handed, adding its own if it wants:
- *   `(options) => new Worker(new URL("./tasks.worker.ts", import.meta.url), options)`
- * - `size`: the number of workers, or from how many to how many and after which idle time the surplus ends (default:
- *   one for each available core; idle for 10 seconds)
- * - `startWithin`: how long a worker may take until it is ready (default: 30 seconds); then it is ended, and an attempt
- *   to start it has failed
+ * - `spawn` starts a worker with the given options and may add its own: `(options) => new Worker(new
+ *   URL("./tasks.worker.ts", import.meta.url), options)`
+ * - `size`: the number of workers, or a minimum, a maximum and the idle time after which surplus workers end (default:
+ *   one worker for each available core; idle for 10 seconds)
+ * - `startWithin`: how long a worker may take until it is ready (default: 30 seconds). A slower worker is ended and
+ *   counts as a failed start.
  * - `concurrency`: how many tasks a worker runs at a time (default 1)
- * - `queue`: how many tasks may wait beyond those that a worker runs or is started for, and whether one more waits to be
- *   taken or fails with `QueueFull` (default: without bound)
- * - `escalation`: what a task climbs that is ended without naming one (default: `interrupt` for one second, `unwind`
- *   for one, then `kill`)
- * - `hostLeases`: what its workers may ask this thread to acquire and keep for them (default: nothing)
+ * - `queue`: how many tasks may wait beyond those that workers run or are being started for, and whether a further call
+ *   waits or fails with `QueueFull` (default: no bound)
+ * - `escalation`: the escalation of a task that is ended without one (default: `interrupt` for one second, `unwind` for
+ *   one second, then `kill`)
+ * - `hostLeases`: the leases that workers may ask this thread to acquire and keep (default: none)
  */
 export interface Options {
   readonly spawn: (options: WorkerOptions) => Worker
@@ -39,9 +39,7 @@ export interface Options {
   readonly hostLeases?: ReadonlyArray<Handler> | undefined
 }
 
-/**
- * What a task climbs that is ended without naming an escalation.
- */
+/** The escalation of a task that is ended without one. */
 export const defaultEscalation: Escalation.Escalation = { interrupt: "1 second", unwind: "1 second", kill: "5 seconds" }
 
 export interface Parsed {

@@ -1,8 +1,7 @@
 /**
  * The host's end of a stream that runs in a worker.
  *
- * Invariants:
- * 1. The worker may send as many chunks as it has credits; one is given back for each chunk that was taken here.
+ * Invariant: the worker may send as many chunks as it has credits. Each chunk that is taken here gives back one credit.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -14,10 +13,10 @@ import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import type { Thread } from "@quiesce/core/Thread"
 import type { RemoteTask } from "./remoteTask.ts"
 
-/** How many chunks a worker may be ahead of what is taken. */
+/** How many chunks a worker may send ahead of the consumer. */
 const ahead = 4
 
-/** A task on its way and the thread that stands for it. */
+/** A submitted task and its thread. */
 export interface Started {
   readonly thread: Thread<unknown, unknown>
   readonly task: RemoteTask
@@ -25,7 +24,7 @@ export interface Started {
 
 type OnChunk = (values: ReadonlyArray<unknown>) => void
 
-/** The stream of a task that `start` starts. Its scope is the stream's: ending that early ends the task. */
+/** The stream of a task that `start` starts. The task ends with the stream. */
 export const streamOf = (
   start: (onChunk: OnChunk) => Effect.Effect<Started, unknown, Scope.Scope>
 ): Stream.Stream<unknown, unknown> =>

@@ -1,10 +1,10 @@
 /**
- * The host's side of one task: the controls of its thread, wherever it is on its way.
+ * The host's side of one task: the controls of its thread while the task is queued, runs or has ended.
  *
  * Invariants:
- * 1. The state only moves on: Queued, Running, Ended. A task that ends while it is queued is never sent.
- * 2. The cell is settled once: by the worker's exit, by the end of the worker, or before anything was sent; after all
- *    that the host keeps for the task is released.
+ * 1. The state moves from Queued to Running to Ended. A task that ends while it is queued is never sent.
+ * 2. The cell is settled once: by the worker's exit, by the end of the worker, or before anything was sent. Before
+ *    that, all host leases of the task are released.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
@@ -23,19 +23,19 @@ import type { PoolTask } from "./poolWorker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import { messageOf } from "../wire/errorText.ts"
 
-/** The worker of a task, as far as the task needs it. A slot is the task's row of the control block. */
+/** The part of a worker that a task needs. A slot is the task's row of the control block. */
 export interface TaskWorker {
   /** Sends a message at the end of the turn. */
   readonly send: (message: ToWorker) => void
-  /** Sends a message at once. Throws when it can't be cloned. */
+  /** Sends a message at once. Throws if the message can't be cloned. */
   readonly sendNow: (message: ToWorker, transfers: ReadonlyArray<unknown>) => void
   readonly stop: (id: number, slot: number, reason: CancelReason.CancelReason) => void
   readonly interrupt: (id: number, slot: number, reason: CancelReason.CancelReason) => void
-  /** Ends the code that a task runs; none where the engine can't do that here. */
+  /** Ends the code that a task runs. None if the engine can't end code here. */
   readonly unwinder: Option.Option<(id: number) => Effect.Effect<UnwindOutcome>>
   readonly kill: (task: RemoteTask, reason: CancelReason.CancelReason) => Effect.Effect<void>
   readonly locate: Effect.Effect<Option.Option<string>>
-  /** Takes the slot back. */
+  /** Frees the slot. */
   readonly taskEnded: (task: RemoteTask, slot: number) => void
 }
 
@@ -58,21 +58,21 @@ interface Mirrored {
 let lastRaise = 0
 
 export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
-  /** By which its worker knows it; there is none before it has one. */
+  /** The worker's name for the task; 0 before the task has a worker. */
   id = 0
   readonly codec: Codec.TaskCodec
-  /** The encoded payload; let go of when it has been sent. */
+  /** The encoded payload; undefined once the payload has been sent. */
   payload: unknown
   transfers: ReadonlyArray<unknown>
   readonly deadline: number
   readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
-  /** Told of each chunk of a stream. */
+  /** Called with each chunk of a stream. */
   onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
   private state: State = unassigned
   private credits = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
-  /** Errors that were raised while it waited for a worker. */
+  /** Errors that were raised while the task was queued. */
   private unsent: Map<number, unknown> | undefined = undefined
   private leases: Map<number, Mirrored> | undefined = undefined
   private readonly hostLeases: HostLeases
@@ -86,7 +86,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     readonly transfers: ReadonlyArray<unknown>
     readonly deadline: number
     readonly hostLeases: HostLeases
-    /** The task that it is started by, where that runs in a worker itself. */
+    /** The task that started this one, if this thread is a worker. */
     readonly parentTask: CurrentTask.Task | undefined
   }) {
     this.cell = options.cell
@@ -98,7 +98,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.parentTask = options.parentTask
   }
 
-  // ---- Its way ----
+  // ---- From the queue to a worker ----
 
   enqueued(dequeue: () => void): void {
     this.state = { _tag: "Queued", dequeue }
@@ -124,13 +124,13 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.unsent = undefined
   }
 
-  /** Lets its stream send more chunks. */
+  /** Lets the task's stream send more chunks. */
   pull(count: number): void {
     if (this.state._tag === "Running") this.state.worker.send({ _tag: "Pull", id: this.id, count })
     else this.credits += count
   }
 
-  /** The elements in a chunk; fails with what does not fit the contract. */
+  /** The decoded elements of a chunk. Fails if a value does not fit the contract. */
   decodeChunk(values: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, WorkerError.WorkerError> {
     const { element, name } = this.codec
     if (element === undefined) return Effect.succeed(values)
@@ -139,7 +139,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     )
   }
 
-  /** What the worker says of this task. */
+  /** Receives a message about this task from the worker. */
   receive(message: Extract<ToHost, { readonly id: number }>): void {
     switch (message._tag) {
       case "Exit":
@@ -167,7 +167,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.raises?.delete(raise)
   }
 
-  /** It has ended with this value. */
+  /** The task has ended with this value. */
   succeeded(encoded: unknown): void {
     const decoded = this.codec.success.decode(encoded)
     if (Codec.isDone(decoded)) this.settle(decoded)
@@ -188,9 +188,9 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     })
   }
 
-  /** The worker has ended under it, or was killed for it. */
+  /** The worker has ended, by itself or by a kill. */
   lost(killed: CancelReason.CancelReason | undefined, error: WorkerError.WorkerError): void {
-    // What the host keeps is not lost: it is released before the cell is settled.
+    // Host leases are not lost: they are released before the cell is settled.
     const lost = Array.from(this.leases?.values() ?? [], (lease) => lease.name).toReversed()
     const { name } = this.cell
     const defect =
@@ -227,7 +227,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     if (this.raises !== undefined) for (const answer of this.raises.values()) answer(false)
   }
 
-  /** Made for the first lease that a worker asks for. */
+  /** Made when the worker asks for its first host lease. */
   private leaseKeeper(): LeaseKeeper | undefined {
     if (this.state._tag !== "Running") return undefined
     const { worker } = this.state
@@ -290,7 +290,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   }
 }
 
-/** An instance of a Schema's class crosses by that Schema, any other error by its name and message. */
+/** An instance of a Schema's class is encoded by that Schema, any other error by its name and message. */
 const encodeError = (error: unknown): unknown => {
   const maker: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
   const schema = Schema.isSchema(maker) ? (maker as unknown as Schema.Codec<unknown, unknown>) : Schema.Defect()

@@ -1,27 +1,30 @@
 /**
- * The host's ends of the rings to and from a worker: small tasks go through one, and the small values of tasks that have
- * sent nothing else come through the other.
+ * The host's ends of the rings to and from a worker. Small tasks go through the ring of starts. The small values of
+ * tasks that have sent no message come through the ring of values.
  *
- * Invariants:
- * 1. While values come, they are read; others have their turn all the same. After `close` there are none.
+ * Invariant: while values come, they are read, and other work of the event loop gets its turns. After `close` no value
+ * comes.
  */
 import type { MessagePort } from "node:worker_threads"
 import { wakeUp } from "../wire/handshake.ts"
 import { BadWords } from "../wire/plainData.ts"
 import * as Ring from "../wire/ring.ts"
 
-/** For how long values are read before others have their turn, and how many before that is looked at. */
+/**
+ * How long values are read before other work gets a turn, in milliseconds, and how many values are read before that
+ * time is checked.
+ */
 const budgetMillis = 1
 const valuesAtOnce = 64
 
 export interface Listener {
   readonly ended: (id: number, value: unknown) => void
-  /** The worker has written what is of nobody's protocol. */
+  /** The ring of values has content that is not of the protocol. */
   readonly fail: (problem: string) => void
 }
 
 export class TaskRings {
-  /** What the worker has to be handed. */
+  /** The memory that the worker gets in its handshake. */
   readonly memory: { readonly starts: SharedArrayBuffer; readonly values: SharedArrayBuffer }
   private readonly starts: Ring.RingWriter
   private readonly values: Ring.RingReader
@@ -30,7 +33,7 @@ export class TaskRings {
   private readonly listener: Listener
   private isClosed = false
 
-  /** `names` are the tasks of the contract, in the order that the worker is told. */
+  /** `names` are the tasks of the contract, in the order of the handshake. */
   constructor(names: ReadonlyArray<string>, port: MessagePort, listener: Listener) {
     this.memory = { starts: Ring.make(), values: Ring.make() }
     this.starts = new Ring.RingWriter(this.memory.starts)
@@ -40,7 +43,7 @@ export class TaskRings {
     this.listener = listener
   }
 
-  /** False where the task has to go by message. */
+  /** False if the task has to be sent as a message. */
   start(id: number, slot: number, name: string, payload: unknown): boolean {
     const index = this.indexes.get(name)
     if (index === undefined || !this.starts.write(id, slot, index, payload)) return false
@@ -48,7 +51,7 @@ export class TaskRings {
     return true
   }
 
-  /** Takes values for as long as they come, and then sleeps. */
+  /** Reads values while there are any, then sleeps. */
   read(millis: number = budgetMillis): void {
     const end = performance.now() + millis
     let isAwake = true
@@ -61,12 +64,12 @@ export class TaskRings {
       isAwake = false
       this.listener.fail(`it wrote what is of nobody's protocol: ${cause.message}`)
     } finally {
-      // Also where one that was told has thrown.
+      // Also if the listener has thrown.
       if (isAwake && !this.isClosed) setImmediate(() => this.read())
     }
   }
 
-  /** The worker is gone: takes what it has left. */
+  /** The worker is gone: reads the values that it has left. */
   close(): void {
     this.isClosed = true
     this.read(Infinity)

@@ -1,20 +1,21 @@
 /**
- * The end of a worker by force, insisted on.
+ * Terminates a worker, and repeats that until the worker has ended.
  *
- * An end by the inspector that is just under way, when it comes to the worker, takes back this one as well: then code that
- * runs next goes on for ever. So the worker is told again until it is gone, or is in native code and may have heard.
+ * If an unwind reaches the worker at the same moment, V8 resumes the worker and drops the termination with it. Code
+ * that runs next would then never end. The termination is therefore repeated until the worker is gone or may be inside
+ * native code.
  *
- * Node takes the whole process down when there is something to tell the inspector of a worker that is being taken down,
- * be it that nobody listens any more. So that is told before, and a worker that goes by itself is let go.
+ * Node aborts the whole process if an inspector command is pending for a worker that is being torn down. The inspector
+ * is therefore disconnected first, and a worker that ends by itself is not terminated.
  *
- * Invariant: while one telling is on its way to the next, nobody starts another.
+ * Invariant: at most one repetition is scheduled.
  */
 import type { Worker } from "node:worker_threads"
 
-/** For how long a worker may outlive its port. */
+/** How long a worker may outlive its port, in milliseconds. */
 const graceMillis = 500
 
-/** How often, and at first after which time, it is told again; each pause is twice the last. */
+/** How often a termination is repeated, and the first pause in milliseconds. Each pause is twice the one before. */
 const attempts = 8
 const firstMillis = 25
 
@@ -24,19 +25,19 @@ export class Termination {
   private timer: NodeJS.Timeout | undefined = undefined
   private late: NodeJS.Timeout | undefined = undefined
 
-  /** `disconnectInspector` closes the line to its inspector. */
+  /** `disconnectInspector` closes the inspector session of the worker. */
   constructor(worker: Worker, disconnectInspector: () => void) {
     this.worker = worker
     this.disconnectInspector = disconnectInspector
   }
 
-  /** Whatever runs. */
+  /** Terminates the worker now, whatever code it runs. */
   begin(): void {
     this.disconnectInspector()
     if (this.timer === undefined) this.terminateUntilEnded(1)
   }
 
-  /** Its port has closed, as is done by a worker that ends, too. */
+  /** The worker's port has closed, so the worker is probably ending: waits before terminating it. */
   beginAfterGrace(): void {
     this.late ??= setTimeout(() => this.begin(), graceMillis).unref()
   }

@@ -1,12 +1,12 @@
 /**
- * One worker thread on the host: its ports, its slots, what runs on it, and its end.
+ * One worker thread on the host: its ports, its slots, its tasks and its end.
  *
  * Invariants:
- * 1. A slot is free, or belongs to one task in `tasks`. The control block's row of a slot is cleared before its next
+ * 1. A slot is free or belongs to one task in `tasks`. The slot's row of the control block is cleared before its next
  *    task is sent.
- * 2. When the worker is gone, for whatever cause, `tasks` is emptied by telling each; then `gone` is called, once.
- * 3. Nothing of it is left then: no listener, no port, no timer, no inspector session, no thread below it.
- * 4. Once it is known that the worker will end, it is given no task. What it had sent until its end counts.
+ * 2. When the worker is gone, for whatever cause, each task in `tasks` is settled; then `gone` is called, once.
+ * 3. A worker that is gone leaves no listener, port, timer, inspector session or thread behind.
+ * 4. A worker that is about to end gets no task. The messages that it sent before its end count.
  */
 import { MessageChannel, receiveMessageOnPort, type MessagePort, Worker, type WorkerOptions } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
@@ -31,13 +31,13 @@ import { Termination } from "./termination.ts"
 import { messageOf, traceOf } from "../wire/errorText.ts"
 import * as WorkerState from "./workerState.ts"
 
-/** For how long a worker may take to end by itself, and then to be ended. */
+/** How long a worker may take to end by itself, and then by force, in milliseconds. */
 const closeMillis = 2000
 
 export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly tasks: SlotTable<RemoteTask>
   readonly worker: Worker
-  /** Kept, as the worker forgets it at its end. */
+  /** Needed after the end of the worker, when its `threadId` is no longer known. */
   private readonly threadDeaths: ThreadDeaths
   private readonly port: MessagePort
   private readonly control: ControlBlock.ControlBlock
@@ -47,10 +47,10 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private readonly slots: Array<number>
   private state: WorkerState.State<RemoteTask>
   wasReady = false
-  /** Whether it was ever given a task. */
+  /** Whether the worker has ever had a task. */
   wasUsed = false
   private problem: string | undefined = undefined
-  /** None where the inspector is not to be had. */
+  /** None if there is no inspector. */
   private readonly inspector: Option.Option<Reach>
   private readonly termination: Termination
   private goneObservers: Array<() => void> = []
@@ -73,7 +73,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
       ended: (id, value) => this.tasks.get(id)?.succeeded(value),
       fail: (problem) => this.fail(problem)
     })
-    // The port type of Node and that of the message are one.
+    // Node's type of a port and the handshake's describe the same object.
     const given = { ...this.rings.memory, names, capabilities, control: this.control.buffer, port: port2 }
     const handshake = given as unknown as Handshake
     try {
@@ -116,7 +116,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     return this.state._tag === "Gone"
   }
 
-  /** The number of tasks that it could take. */
+  /** How many more tasks the worker can take. */
   get free(): number {
     return this.isReady ? this.slots.length : 0
   }
@@ -129,7 +129,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     task.assigned(this.tasks.nextId(slot), this, slot)
     this.tasks.add(task)
     this.wasUsed = true
-    // While a task runs, the process has something to wait for.
+    // A running task keeps the process alive.
     if (this.tasks.size === 1) this.worker.ref()
     ControlBlock.reset(this.control, slot, task.deadline)
     try {
@@ -161,12 +161,12 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     if (Option.isSome(this.inspector)) this.inspector.value.interruptSection(id)
   }
 
-  /** Sends what has no hurry. */
+  /** Sends a message at the end of the turn. */
   send(message: ToWorker): void {
     this.outbox.put(message)
   }
 
-  /** Throws when it can't be cloned. */
+  /** Sends a message at once. Throws if the message can't be cloned. */
   sendNow(message: ToWorker, transfers: ReadonlyArray<unknown>): void {
     this.outbox.putNow(message, transfers)
   }
@@ -179,7 +179,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     return Option.match(this.inspector, { onNone: () => Effect.succeedNone, onSome: (reach) => reach.locate })
   }
 
-  /** Terminates the OS thread for one of its tasks; what else runs on it ends as crashed. */
+  /** Terminates the OS thread because of one task. The worker's other tasks end as crashed. */
   kill(task: RemoteTask, reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.sync(() => {
       const wasKilled = this.state._tag === "Killed"
@@ -191,12 +191,15 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     if (Option.isSome(this.inspector)) this.inspector.value.close()
   }
 
-  /** Asks the worker to end by itself and, if it does not in time, ends it by force. Completes when it is gone. */
+  /**
+   * Asks the worker to end by itself, and terminates a worker that does not end in time. Completes when the worker is
+   * gone.
+   */
   get end(): Effect.Effect<void> {
     const asked = Effect.suspend(() => {
       this.worker.ref()
       if (this.dispatch({ _tag: "Closed" })) {
-        // What was to end the last task may still be under way.
+        // An unwind of the last task may still be running; the inspector stays connected for it.
         if (this.tasks.size === 0) this.disconnectInspector()
         this.outbox.putNow({ _tag: "Close" })
       }
@@ -205,7 +208,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     return Effect.flatMap(Effect.timeoutOption(asked, closeMillis), (ended) => {
       if (Option.isSome(ended)) return Effect.void
       this.termination.begin()
-      // Native code can't be ended: then the process goes on without waiting for it.
+      // Native code can't be terminated. The process then goes on without waiting for the worker.
       return Effect.asVoid(Effect.timeoutOption(this.whenGone, closeMillis))
     })
   }
@@ -248,7 +251,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
 
   private readonly onUnreadable = (): void => this.fail("a message of its could not be read")
 
-  /** It is about to end; where it is not, nothing more would be heard of it. */
+  /** A worker closes its port when it ends. A worker that goes on without its port could never be reached again. */
   private readonly onPortClosed = (): void => {
     if (this.state._tag === "Closing") return
     this.dispatch({ _tag: "Failed" })
@@ -290,7 +293,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 
   private started(): void {
-    // That of a worker that has ended is -1 already before its exit is told.
+    // After the end of the worker, before its exit event, `threadId` is already -1.
     if (this.worker.threadId < 0 || !this.dispatch({ _tag: "Attached" })) return
     this.wasReady = true
     this.worker.unref()
@@ -313,14 +316,14 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     task.fail(WorkerError.make({ _tag: "NotSendable", task: task.codec.name, problem }))
   }
 
-  /** What it did makes it unusable. */
+  /** Makes the worker unusable and terminates it. */
   private fail(problem: string | undefined): void {
     this.problem ??= problem
     this.dispatch({ _tag: "Failed" })
     this.termination.begin()
   }
 
-  /** Nobody has caught it, so the worker ends. */
+  /** An uncaught error ends the worker. */
   private readonly onError = (error: unknown): void => {
     this.problem ??= traceOf(error)
     this.dispatch({ _tag: "Failed" })
@@ -329,7 +332,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private readonly onExit = (code: number): void => {
     if (this.isGone) return
     this.dispatch({ _tag: "Failed" })
-    // What it said before its end is still in the port.
+    // Messages that the worker sent before its end are still in the port.
     for (let left = receiveMessageOnPort(this.port); left !== undefined; left = receiveMessageOnPort(this.port)) {
       this.onMessage(left.message)
     }
@@ -364,7 +367,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 }
 
-/** What `spawn` gave, which may be anything. */
+/** Checks the result of the user's `spawn`. */
 const checked = (worker: unknown): Worker => {
   if (worker instanceof Worker) return worker
   throw new TypeError(`spawn gave no Worker but ${messageOf(worker)}; give (options) => new Worker(url, options)`)
