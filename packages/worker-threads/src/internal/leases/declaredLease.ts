@@ -5,17 +5,13 @@ import type * as Codec from "../wire/codec.ts"
 
 const TypeId = "~@quiesce/worker-threads/HostLease"
 
-/**
- * A declared lease: what it is asked for with, what it gives, and how asking may fail.
- */
+/** A declared lease: its payload, its value and its errors. */
 export interface DeclaredLease<in out P, in out A, in out E> {
   readonly [TypeId]: { readonly payload: (_: P) => P; readonly success: (_: A) => A; readonly error: (_: E) => E }
   readonly name: string
 }
 
-/**
- * How a host acquires a lease, with the contract's types checked where it was made.
- */
+/** How a host acquires a lease. The compiler checks the contract's types where the handler is made. */
 export interface Handler {
   readonly name: string
   readonly lease: DeclaredLease<never, never, never>
@@ -35,7 +31,7 @@ class Declared {
   }
 }
 
-/** The codec of a lease, by which its payload and its value cross threads. */
+/** The codec of a lease's payload and value. */
 export const codecOf = (lease: { readonly name: string }): Codec.TaskCodec =>
   // Every lease is made by `make`.
   (lease as Declared).codec

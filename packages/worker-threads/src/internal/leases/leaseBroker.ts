@@ -1,12 +1,12 @@
 /**
- * The worker's side of what the host keeps for one task: asks, and tells when it is not needed any more. It also asks on
- * behalf of the workers of this worker.
+ * The worker's side of the host leases of one task: asks the host to acquire a lease and to release it. A broker also
+ * asks on behalf of the workers of this worker.
  *
  * Invariants:
- * 1. Each number is asked for once. From a success on, or when asking was cancelled, `Release` is sent once for it and
- *    its answer is waited for.
- * 2. After `close` nobody waits: who asks then is refused.
- * 3. Numbers are this thread's own: what a worker below calls its leases never gets to the host.
+ * 1. Each number is asked for once. After a success or a cancelled request, `Release` is sent once, and its answer is
+ *    awaited.
+ * 2. After `close` nothing waits, and each further request is refused.
+ * 3. Numbers belong to this thread. The numbers of a worker's worker never reach the host.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
 import { messageOf } from "../wire/errorText.ts"
 
-/** How the exit of a scope crosses, of which only the end matters and not the value. */
+/** The codec of a scope's exit, without its value. */
 export const scopeExit: Codec.TaskCodec = Codec.make("scope", {
   payload: Schema.Void,
   success: Schema.Void,
@@ -59,7 +59,10 @@ export class LeaseBroker implements Broker {
     )
   }
 
-  /** Asks for a worker below, whose contract need not be known here: what crosses is passed on as it is. */
+  /**
+   * Asks on behalf of a worker of this worker. The contract need not be known here, because payload and value pass
+   * through in encoded form.
+   */
   forward(name: string, payload: unknown): Effect.Effect<EncodedExit, WorkerError.WorkerError, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Scope.Scope, (scope) => {
@@ -74,12 +77,12 @@ export class LeaseBroker implements Broker {
 
   private cancelAsRelease<A, E>(lease: number, held: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.onExitPrimitive(held, (exit) =>
-      // Whatever the host has made of it in the meantime.
+      // The host may have acquired the lease by now.
       Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) ? this.release(lease, exit) : undefined
     )
   }
 
-  /** What the host says. */
+  /** Receives an answer of the host. */
   receive(answer: Answer): void {
     switch (answer._tag) {
       case "Acquired":
@@ -93,7 +96,7 @@ export class LeaseBroker implements Broker {
     }
   }
 
-  /** The task has ended: what the host still keeps for it, it releases by itself. */
+  /** The task has ended; the host releases by itself the leases that it still keeps for the task. */
   close(): void {
     this.isClosed = true
     for (const { name, resume } of this.asking.values()) resume(refused(name, "the task has ended"))
@@ -121,7 +124,7 @@ export class LeaseBroker implements Broker {
     }).pipe(Effect.ensuring(Effect.sync(() => this.asking.delete(lease))))
   }
 
-  /** What does not fit the contract is given back. */
+  /** Decodes the value, and releases a value that does not fit the contract. */
   private read(lease: number, codec: Codec.TaskCodec, encoded: EncodedExit): Effect.Effect<unknown, unknown> {
     return Effect.matchEffect(Codec.exitFromWire(codec, encoded), {
       onSuccess: (exit): Effect.Effect<unknown, unknown> => exit,

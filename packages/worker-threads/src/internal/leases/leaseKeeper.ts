@@ -1,13 +1,13 @@
 /**
- * The host's side of what it keeps for the workers of a pool: acquires what the pool's options declare, each in a scope
- * of its own, and closes that scope when the worker says so or its task has ended. What they don't declare is asked for
- * from the host of this thread, where it is a worker itself.
+ * The host's side of the host leases of one task. A lease that the pool's options declare is acquired here, in a scope
+ * of its own. The scope is closed when the worker releases the lease or the task has ended. Any other lease is
+ * requested from the host of this thread, if this thread is a worker.
  *
  * Invariants:
- * 1. A worker reaches only what was asked for under its own task. A number that is taken is refused.
- * 2. A scope is closed once; all who wait for that wait for the same closing.
+ * 1. A worker reaches only leases that were requested under its own task. A number that is taken is refused.
+ * 2. A scope is closed once, and everything that waits for that waits for the same closing.
  * 3. After `close` nothing is acquired, and nothing is left.
- * 4. What the host above keeps is told to it once: it stands in the ledger here, but is not reported from here.
+ * 4. A lease that the host above keeps is in the ledger of both threads. Only that host reports it further up.
  */
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import * as Cause from "effect/Cause"
@@ -28,11 +28,11 @@ type AnyExit = Exit.Exit<unknown, unknown>
 type SendToWorker = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
 type Enter = ThreadAdapter.RemoteThread<unknown, unknown>["enter"]
 
-/** What a pool gives to its workers; the keepers that still release something for them. */
+/** The lease handlers of a pool, and the keepers that are still releasing leases. */
 export class HostLeases {
   readonly handlers: ReadonlyMap<string, Handler>
   readonly context: Context.Context<never>
-  /** The task that the pool was made in, where that runs in a worker. */
+  /** The task that made the pool, if this thread is a worker. */
   private readonly parentTask: CurrentTask.Task | undefined
   readonly closing: Set<Fiber.Fiber<unknown>> = new Set()
 
@@ -46,7 +46,7 @@ export class HostLeases {
     return this.parentTask?.broker
   }
 
-  /** Waits until nothing is kept for tasks that have ended. */
+  /** Waits until no lease is kept for a task that has ended. */
   get idle(): Effect.Effect<void> {
     return Effect.suspend(() => Effect.forEach([...this.closing], Fiber.await, { discard: true }))
   }
@@ -54,11 +54,11 @@ export class HostLeases {
 
 const flatten = (exit: Exit.Exit<AnyExit>): AnyExit => (Exit.isSuccess(exit) ? exit.value : exit)
 
-/** One resource, on its way in, kept, or on its way out. */
+/** One lease while it is acquired, kept or released. */
 class Kept {
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   acquiring: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  /** Ends its entry in the ledger. */
+  /** Ends the entry in the ledger. */
   settle: ReturnType<Enter> | undefined = undefined
   private closing: Fiber.Fiber<AnyExit> | undefined = undefined
 
@@ -66,7 +66,7 @@ class Kept {
     return this.closing !== undefined
   }
 
-  /** Completes with what came of the releases. */
+  /** Completes with the exit of the release. */
   close(exit: AnyExit): Effect.Effect<AnyExit> {
     return Effect.suspend(() => {
       this.closing ??= Effect.runFork(Effect.uninterruptible(this.end(exit)))
@@ -124,7 +124,7 @@ export class LeaseKeeper {
     kept.acquiring = Effect.runForkWith(this.leases.context)(acquiring)
   }
 
-  /** Releases all that is left, the latest first. Completes with the failures of that. */
+  /** Releases all leases that are left, the latest first. Completes with the failed releases. */
   close(exit: AnyExit): Effect.Effect<Cause.Cause<never>> {
     this.isClosed = true
     const all = Array.from(this.kept.values()).toReversed()
@@ -156,7 +156,7 @@ export class LeaseKeeper {
         )
     )
     return Effect.flatMap(Effect.exit(made), (exit) => {
-      // Whoever interrupts it closes it, too.
+      // The interruption comes from `close`, which also closes the scope.
       if (kept.isClosing) return Effect.void
       if (Exit.isFailure(exit)) return this.releaseThenReply(lease, kept, exit, () => this.sendExit(lease, codec, exit))
       kept.settle = this.enter(codec.name)
@@ -166,7 +166,7 @@ export class LeaseKeeper {
     }).pipe(Effect.ignore)
   }
 
-  /** Has the host above acquire and keep it; here it is in the ledger, and its scope tells that host of its end. */
+  /** Asks the host above to acquire and keep the lease. The entry in this ledger and the scope here mirror that. */
   private forward(
     lease: number,
     kept: Kept,
@@ -189,7 +189,7 @@ export class LeaseKeeper {
     }).pipe(Effect.ignore)
   }
 
-  /** Releases what is of no use to the worker, and only then tells it. */
+  /** Releases a lease that is useless to the worker, and then replies. */
   private releaseThenReply(
     lease: number,
     kept: Kept,
@@ -206,7 +206,7 @@ export class LeaseKeeper {
     )
   }
 
-  /** Fails with why the answer can't cross. */
+  /** Fails with the cause if the answer can't be sent. */
   private sendExit(lease: number, codec: Codec.TaskCodec, exit: AnyExit): Effect.Effect<void, Codec.Problem> {
     if (Exit.isFailure(exit)) {
       const mismatch = exit.cause.reasons.find(
@@ -257,7 +257,7 @@ export class LeaseKeeper {
   }
 }
 
-/** In the words of the host that has refused it, where one has. */
+/** The problem in the words of the host that refused, if there is one. */
 const problemOf = (cause: Cause.Cause<WorkerError.WorkerError>): string => {
   const failed = cause.reasons.find(Cause.isFailReason)
   if (failed === undefined) return Cause.pretty(cause)

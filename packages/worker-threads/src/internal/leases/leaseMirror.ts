@@ -1,9 +1,8 @@
 /**
- * Tells the host what the tasks of a worker hold.
+ * Reports the leases of a worker's tasks to the host.
  *
- * Invariants:
- * 1. `LeaseHeld` for a lease is sent before its holder goes on, `LeaseEnded` when its release has ended: the host knows what is
- *    lost with the worker.
+ * Invariant: `LeaseHeld` is sent before the holder of the lease goes on, and `LeaseEnded` when the release has ended.
+ * The host therefore knows the leases that are lost with the worker.
  */
 import type { Thread } from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
@@ -12,21 +11,21 @@ import type { Outbox } from "../wire/outbox.ts"
 
 type AnyThread = Thread<unknown, unknown>
 
-/** A task, as far as its leases go. */
+/** The part of a task that the mirror needs. */
 export interface Holder {
   readonly id: number
   readonly thread: AnyThread | undefined
-  /** Set from its first lease on. */
+  /** Set by the first lease. */
   hasSentMessage: boolean
 }
 
-/** How a lease is known to the host. */
+/** The host's name of a lease. */
 interface Mirrored {
   readonly id: number
   readonly lease: number
 }
 
-/** Tells of the threads below `parent`: those of `tasks`, and what is below them. */
+/** Reports the leases of the threads below `parent`: the threads of `tasks` and their descendants. */
 export const mirrorLeases = (outbox: Outbox<ToHost>, parent: AnyThread, tasks: Iterable<Holder>): void => {
   const leases = new Map<object, Mirrored>()
   let last = 0
@@ -42,13 +41,13 @@ export const mirrorLeases = (outbox: Outbox<ToHost>, parent: AnyThread, tasks: I
     settled: (lease, fate, error) => {
       const mirrored = leases.get(lease)
       leases.delete(lease)
-      // At once: what comes next may hold up this turn for ever, and what was given back must not count as lost.
+      // Sent at once: later code in this turn may block for ever, and a released lease must not count as lost.
       if (mirrored !== undefined) outbox.putNow({ _tag: "LeaseEnded", ...mirrored, fate, error })
     }
   })
 }
 
-/** The task that a thread is, or is below of. */
+/** The task whose thread is the holder or an ancestor of the holder. */
 const taskOf = (tasks: Iterable<Holder>, holder: AnyThread): Holder | undefined => {
   for (let thread: AnyThread | undefined = holder; thread !== undefined; thread = thread.parent) {
     for (const task of tasks) if (task.thread === thread) return task

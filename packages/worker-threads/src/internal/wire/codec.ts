@@ -1,6 +1,6 @@
 /**
- * How the values of a contract cross: encoded by their Schema where that changes anything, as they are where structured
- * clone takes the encoded form anyway, and always decoded where they arrive.
+ * Encodes and decodes the values of a contract. A Schema encodes only if the encoded form differs from the value,
+ * because structured clone copies the value anyway. The receiver always decodes.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Cause from "effect/Cause"
@@ -14,12 +14,12 @@ import * as Transferable from "effect/workers/Transferable"
 import type { EncodedExit, EncodedReason } from "./message.ts"
 import { messageOf } from "./errorText.ts"
 
-/** What is wrong with a value, in words. */
+/** A message about a value that does not fit. */
 export type Problem = string
 
 /** One direction of one Schema. */
 export interface Wire {
-  /** What is sent is the value itself. */
+  /** Whether a value is sent as it is. */
   readonly isPlain: boolean
   readonly encode: (value: unknown, transfers: Array<unknown>) => Effect.Effect<unknown, Problem>
   readonly decode: (encoded: unknown) => Effect.Effect<unknown, Problem>
@@ -30,7 +30,7 @@ export interface TaskCodec {
   readonly payload: Wire
   readonly success: Wire
   readonly error: Wire
-  /** Set for a task that gives a stream: the wire of its elements. */
+  /** The wire of a stream's elements; undefined if the task gives no stream. */
   readonly element: Wire | undefined
 }
 
@@ -41,7 +41,7 @@ const wires = new WeakMap<SchemaAST.AST, Wire>()
 const wireOf = (schema: Schema.Top): Wire => {
   let wire = wires.get(schema.ast)
   if (wire === undefined) {
-    // The services that coding needs come with the environment that the contract is used in.
+    // The services that the Schema needs come from the environment in which the contract is used.
     wire = makeWire(schema as unknown as AnySchema)
     wires.set(schema.ast, wire)
   }
@@ -76,11 +76,11 @@ const makeWire = (schema: AnySchema): Wire => {
   }
 }
 
-/** Whether an effect is nothing but a value; most of what is coded here is. */
+/** Whether an effect is a plain success, as most encodings are. */
 export const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A> =>
   Exit.isExit(effect) && Exit.isSuccess(effect)
 
-/** Encodes nothing that does not fit: an error that a contract does not declare is told by that. */
+/** The wire of errors. An error that does not fit is not declared in the contract, and encoding it fails. */
 const errorWireOf = (schema: Schema.Top): Wire => {
   const wire = wireOf(schema)
   return wire.isPlain ? { ...wire, encode: wire.decode } : wire
@@ -88,7 +88,7 @@ const errorWireOf = (schema: Schema.Top): Wire => {
 
 const codecs = new WeakMap<object, TaskCodec>()
 
-/** A codec for what is no Rpc. */
+/** A codec for schemas that are not of an Rpc. */
 export const make = (
   name: string,
   schemas: { readonly payload: Schema.Top; readonly success: Schema.Top; readonly error: Schema.Top }
@@ -117,7 +117,7 @@ export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
   return codec
 }
 
-/** The value of an effect that is nothing but that. */
+/** The value of an effect that is a plain success. */
 export const immediate = <A, E>(effect: Effect.Effect<A, E>): A | undefined =>
   isDone(effect) ? effect.value : undefined
 
@@ -126,7 +126,7 @@ const decodeReason = Schema.decodeUnknownExit(CancelReason.CancelReason)
 
 export const reasonToWire = (reason: CancelReason.CancelReason): unknown => encodeReason(reason)
 
-/** What is no reason gives one that says so. */
+/** A value that is no reason becomes an `Aborted` reason with that value. */
 export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => {
   const exit = decodeReason(encoded)
   return Exit.isSuccess(exit) ? exit.value : CancelReason.aborted(encoded)
@@ -146,7 +146,7 @@ const defectFromWire = (encoded: unknown): unknown => {
   return Exit.isSuccess(exit) ? exit.value : encoded
 }
 
-/** An exit in the form that is sent. A value or an error that can't be encoded becomes a defect that says so. */
+/** The encoded form of an exit. A value or an error that can't be encoded becomes a defect with the problem. */
 export const exitToWire = (
   codec: TaskCodec,
   exit: Exit.Exit<unknown, unknown>,
@@ -165,7 +165,7 @@ export const exitToWire = (
       case "Fail":
         return Effect.match(codec.error.encode(reason.error, transfers), {
           onSuccess: (error): EncodedReason => ({ _tag: "Fail", error }),
-          // Not declared in the contract, as a ThreadError of misuse in the handler: a defect for the caller.
+          // An error outside the contract, such as a ThreadError of misuse, is a defect for the caller.
           onFailure: (): EncodedReason => ({ _tag: "Die", defect: defectToWire(reason.error) })
         })
       case "Die":
@@ -181,7 +181,7 @@ export const exitToWire = (
 
 const failure = (reason: EncodedReason): EncodedExit => ({ _tag: "Failure", cause: [reason] })
 
-/** The exit that was sent; fails with what does not fit the contract. */
+/** Decodes an exit. Fails if the exit does not fit the contract. */
 export const exitFromWire = (
   codec: TaskCodec,
   encoded: EncodedExit

@@ -1,28 +1,31 @@
 /**
- * What host and worker share in memory: it arrives while the worker's event loop is busy.
+ * The memory that host and worker share. Writes reach the worker while its event loop is busy.
  *
- * Layout, in 32-bit words: a header, then one row a task slot. The host alone writes the flags and deadlines of a slot,
- * and clears them before the slot's next task is sent; the worker alone writes the heartbeat and what says which
- * section runs. Both write how many checks are left until a token looks: the host sets that to none with each flag.
+ * Layout, in 32-bit words: a header, then one row for each task slot. The host alone writes the flags and deadlines of
+ * a slot, and clears them before the slot's next task is sent. The worker alone writes the heartbeat and the running
+ * section. Both write the number of checks until a token looks at the flags; the host sets it to 0 with each flag.
  *
  * Invariants:
- * 1. A slot belongs to one task from before it is sent until its exit has arrived.
- * 2. A section stores that it runs before it looks at its slot's flags, and the host stores a flag before it looks at
- *    which section runs: at least one of them sees the other.
+ * 1. A slot belongs to one task from before its start is sent until its exit has arrived.
+ * 2. A section is marked as running before the worker looks at the slot's flags. The host stores a flag before it looks
+ *    at the running section. At least one side therefore sees the other.
  */
 export const word = {
   heartbeat: 0,
-  /** Which run of which section is under way: see the section runner. */
+  /** The running section and the number of its run: see `sectionWord.ts`. */
   section: 1,
-  /** The id of the task whose section runs: its slot may be another's by then, as a fiber may outlive its task. */
+  /** The id of the section's task. A fiber may outlive its task, so the slot may already belong to another task. */
   sectionTask: 2,
-  /** The milliseconds that the section was given to notice an interrupt by itself. */
+  /** The section's grace: how long it may take to end by itself after an interrupt, in milliseconds. */
   sectionGrace: 3
 } as const
 
 const header = 8
 
-/** Flags, the checks left until a token looks at them, then the deadline as a 64-bit float of milliseconds since the epoch. */
+/**
+ * A row: flags, the checks until a token looks at them, and the deadline as a 64-bit float of milliseconds since the
+ * epoch.
+ */
 const row = 4
 
 export const stopFlag = 1
@@ -49,7 +52,7 @@ const flagsAt = (slot: number): number => header + slot * row
 const checksAt = (slot: number): number => flagsAt(slot) + 1
 const deadlineAt = (slot: number): number => flagsAt(slot) / 2 + 1
 
-/** Makes a slot ready for its next task. */
+/** Clears a slot for its next task. */
 export const reset = (self: ControlBlock, slot: number, deadline: number): void => {
   Atomics.store(self.words, flagsAt(slot), 0)
   Atomics.store(self.words, checksAt(slot), 0)

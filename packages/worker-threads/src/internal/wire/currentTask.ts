@@ -1,4 +1,4 @@
-/** The task of a worker that a fiber is part of. */
+/** The task that a fiber in a worker belongs to. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -9,16 +9,16 @@ import type { EncodedExit } from "./message.ts"
 /** Asks the host of this worker to acquire leases for one task. The current scope releases them. */
 export interface Broker {
   readonly acquire: (codec: TaskCodec, payload: unknown) => Effect.Effect<unknown, unknown, Scope.Scope>
-  /** Asks for a worker of this worker. The payload and the exit pass through here in their encoded form. */
+  /** Asks on behalf of a worker of this worker. Payload and exit pass through here in encoded form. */
   readonly forward: (name: string, payload: unknown) => Effect.Effect<EncodedExit, WorkerError.WorkerError, Scope.Scope>
 }
 
-/** What the code of a task needs of it. */
+/** The part of a task that its code needs. */
 export interface Task {
   readonly id: number
-  /** Its row of the control block, which is another's when it has ended. */
+  /** The task's row of the control block. After the task's end, the row belongs to another task. */
   readonly slot: number
-  /** What the host keeps for it. */
+  /** Acquires host leases for the task. */
   readonly broker: Broker
 }
 

@@ -1,10 +1,10 @@
-/** What was thrown, in words. It may be anything, of any thread, and is never trusted to have a text of its own. */
+/** The text of any thrown value, from any thread. The value's own `toString` is not trusted. */
 import { inspect } from "node:util"
 
-/** Its message, if it is an error. */
+/** The message of an error, or the text of any other value. */
 export const messageOf = (thrown: unknown): string => textOf(thrown, ({ message }) => message)
 
-/** With its stack, if it is an error that has one. */
+/** The stack of an error if there is one, otherwise as `messageOf`. */
 export const traceOf = (thrown: unknown): string => textOf(thrown, ({ stack, message }) => stack ?? message)
 
 const textOf = (thrown: unknown, ofError: (error: Error) => unknown): string => {

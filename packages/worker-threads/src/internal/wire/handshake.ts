@@ -1,15 +1,15 @@
-/** What a host hands to each of its workers at the start, before the first message. */
+/** The data that a host gives to each of its workers before the first message. */
 import type { MessagePort } from "node:worker_threads"
 
-/** `undeclared`: also code outside declared sections, as far as a worker's own check of its Effect agrees. */
+/** `undeclared`: code outside declared sections can be ended too, if the worker's own check of its Effect agrees. */
 export type Capabilities =
   | { readonly unwind: true; readonly undeclared: boolean }
   | { readonly unwind: false; readonly undeclared: false; readonly why: string }
 
-/** What the host hands to a worker in its `workerData`, under this key. */
+/** The key of the handshake in `workerData`. */
 export const handshakeKey = "~@quiesce/worker-threads"
 
-/** Of this thread; undefined where no pool has started it. */
+/** The handshake of this thread; undefined if no pool has started the thread. */
 export const handshakeOf = (data: unknown): Handshake | undefined =>
   typeof data === "object" && data !== null && handshakeKey in data
     ? // Only the pool writes under this key.
@@ -19,14 +19,14 @@ export const handshakeOf = (data: unknown): Handshake | undefined =>
 export interface Handshake {
   readonly port: MessagePort
   readonly control: SharedArrayBuffer
-  /** What the host can do: its worker's pools need not try it out again. */
+  /** The host's capabilities. The pools of the worker need not test them again. */
   readonly capabilities: Capabilities
-  /** The tasks of the contract; what comes through the ring names them by their index. */
+  /** The tasks of the contract. An entry of a ring names its task by the index in this list. */
   readonly names: ReadonlyArray<string>
-  /** Rings of starts, and of the values of tasks. */
+  /** The rings of starts and of values. */
   readonly starts: SharedArrayBuffer
   readonly values: SharedArrayBuffer
 }
 
-/** Says that there is something in a ring whose reader was asleep. */
+/** The message that wakes the sleeping reader of a ring. */
 export const wakeUp = null

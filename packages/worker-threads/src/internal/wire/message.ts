@@ -1,8 +1,7 @@
 /**
- * All that host and worker say to each other, defined once and decoded where it arrives. Several messages travel as
- * one array, in order.
+ * All messages between host and worker. The receiver decodes them. Several messages travel in one array, in order.
  *
- * What is checked here is the envelope; what a task gets and gives is checked by the Schemas of the contract.
+ * The envelope is checked here. The contents of a task are checked by the Schemas of the contract.
  */
 import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
 
@@ -31,28 +30,28 @@ export type ToWorker =
   | { readonly _tag: "Withdraw"; readonly raise: number }
   /** The stream of a task may send `count` more chunks. */
   | { readonly _tag: "Pull"; readonly id: number; readonly count: number }
-  /** The host keeps what was asked for, or the asking failed. */
+  /** The host keeps the lease, or acquiring it has failed. */
   | { readonly _tag: "Acquired"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
-  /** The host does not give it. */
+  /** The host refuses the lease. */
   | { readonly _tag: "Refused"; readonly id: number; readonly lease: number; readonly problem: string }
-  /** The host keeps nothing under that number any more. */
+  /** The host keeps no lease under that number any more. */
   | { readonly _tag: "Released"; readonly id: number; readonly lease: number; readonly problem: string | null }
   /** The run of a section was ended by force. */
   | { readonly _tag: "Unwound"; readonly run: number }
-  /** What the fibers of a task ran was ended by force, outside any section. The task may have ended. */
+  /** The code of a task's fibers was ended by force, outside sections. The task may have ended. */
   | { readonly _tag: "Repair"; readonly id: number }
   | { readonly _tag: "Close" }
 
 export type ToHost =
   | { readonly _tag: "Ready" }
   | { readonly _tag: "Failed"; readonly problem: string }
-  /** A thread was started below the worker; it has ended. */
+  /** A thread below the worker was started or has ended. */
   | { readonly _tag: "ThreadStarted"; readonly threadId: number }
   | { readonly _tag: "ThreadEnded"; readonly threadId: number }
   | { readonly _tag: "Exit"; readonly id: number; readonly exit: EncodedExit }
   | { readonly _tag: "Chunk"; readonly id: number; readonly values: ReadonlyArray<unknown> }
   | { readonly _tag: "Raised"; readonly raise: number; readonly delivered: boolean }
-  /** What a task holds from now on, so that it is known if the worker is lost. */
+  /** A task holds a lease from now on. If the worker is lost, the host reports the lease as lost. */
   | { readonly _tag: "LeaseHeld"; readonly id: number; readonly lease: number; readonly name: string }
   | {
       readonly _tag: "LeaseEnded"
@@ -61,7 +60,7 @@ export type ToHost =
       readonly fate: LeaseResult
       readonly error: string | null
     }
-  /** The host shall acquire something for a task and keep it. */
+  /** Asks the host to acquire a lease for a task and to keep it. */
   | {
       readonly _tag: "Acquire"
       readonly id: number
@@ -69,7 +68,9 @@ export type ToHost =
       readonly name: string
       readonly payload: unknown
     }
-  /** It shall release that again, or stop acquiring it; `exit` is how the scope ended that held it. */
+  /**
+   * Asks the host to release the lease or to stop acquiring it. `exit` is the exit of the scope that held the lease.
+   */
   | { readonly _tag: "Release"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
 
 type Check = (fields: Readonly<Record<string, unknown>>) => boolean
@@ -121,7 +122,7 @@ const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
   Release: (m) => integer(m["id"]) && integer(m["lease"]) && isExit(m["exit"])
 }
 
-/** The messages in what arrived; undefined when any of it is of nobody's protocol. */
+/** The messages in a received value; undefined if any of them is not of the protocol. */
 const decode = (checks: Readonly<Record<string, Check>>, u: unknown): ReadonlyArray<unknown> | undefined => {
   if (!Array.isArray(u)) return undefined
   for (const message of u) {

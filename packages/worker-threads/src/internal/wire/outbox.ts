@@ -1,9 +1,10 @@
 /**
- * Sends messages in order, all of one turn in one array: the cost of a post is mostly per post, not per message.
+ * Sends messages in order, all messages of a turn in one array, because the cost of a post depends little on its size.
  *
  * Invariants:
- * 1. What was put in before the end of a turn is posted in it, before anything that follows.
- * 2. A message with transfers, or one that must not wait for the turn to end, flushes at once.
+ * 1. A message that was put before the end of a turn is posted in that turn, before all later messages.
+ * 2. A message with transfers, or one that must not wait for the end of the turn, is posted at once, after all messages
+ *    before it.
  */
 import type { MessagePort, Transferable } from "node:worker_threads"
 import { messageOf } from "./errorText.ts"
@@ -24,10 +25,13 @@ export class Outbox<M> {
     queueMicrotask(this.flush)
   }
 
-  /** Throws what `postMessage` throws when the message can't be cloned; then it is not sent, and nothing else is lost. */
+  /**
+   * Throws the error of `postMessage` if the message can't be cloned. The message is then not sent, and no other
+   * message is lost.
+   */
   putNow(message: M, transfers: ReadonlyArray<unknown> = []): void {
     this.flush()
-    // The platform checks what is transferable, and throws.
+    // The platform checks the transfers, and throws.
     this.target.postMessage([message], transfers as Array<Transferable>)
   }
 
@@ -39,12 +43,12 @@ export class Outbox<M> {
     try {
       this.target.postMessage(queue)
     } catch {
-      // One of them can't be cloned: the others must not suffer.
+      // One message can't be cloned. The others are posted one by one.
       for (const message of queue) this.putAlone(message)
     }
   }
 
-  /** Told of a message that can't be cloned. */
+  /** Called with a message that can't be cloned. */
   onUnsendable: (message: M, problem: string) => void = () => {}
 
   private putAlone(message: M): void {

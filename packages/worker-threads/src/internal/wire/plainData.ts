@@ -1,11 +1,11 @@
 /**
  * Small plain data as words of memory: numbers, strings, booleans, null, undefined, and arrays and objects of these.
- * What is read is what structured clone would have given.
+ * The reader gets the same value as from structured clone.
  *
- * Everything else is refused, and has to be cloned: what is large or deep, what is not plain, and what holds an object
- * twice, as only a clone keeps that.
+ * All other values are refused and have to be cloned: large, deep and non-plain values, and values that contain an
+ * object twice, because only a clone keeps its identity.
  *
- * Words are written and read one after another in a ring, whose length is a power of two; `at` goes on beyond its end.
+ * Words are written and read in sequence in a ring, whose length is a power of two. `at` goes on beyond the ring's end.
  */
 const tag = { undefined: 0, null: 1, false: 2, true: 3, integer: 4, number: 5, string: 6, array: 7, object: 8 } as const
 
@@ -15,10 +15,12 @@ const maxLength = 512
 const float = new Float64Array(1)
 const halves = new Int32Array(float.buffer)
 
-/** Its methods are false where the value is refused or there is no room; what was written then is of no use. */
+/**
+ * The methods return false if the value is refused or there is no room. The words written until then are to be ignored.
+ */
 export class Writer {
   at = 0
-  /** There is no room from here on. */
+  /** The position where the room ends. */
   end = 0
   private readonly words: Int32Array
   private readonly mask: number
@@ -104,13 +106,13 @@ export class Writer {
   }
 }
 
-/** What is wrong with words that no writer has written. */
+/** The words were not written by a `Writer`. */
 export class BadWords extends Error {}
 
-/** Throws `BadWords` where words are none that a writer has written. */
+/** Throws `BadWords` if the words were not written by a `Writer`. */
 export class Reader {
   at = 0
-  /** There are no words from here on. */
+  /** The position where the words end. */
   end = 0
   private readonly words: Int32Array
   private readonly mask: number

@@ -1,20 +1,19 @@
 /**
- * Small plain data from one thread to another in shared memory, where a message each would cost more than what it is
- * about, and would wait for a thread that does not come to the end of its turn.
+ * A ring in shared memory, from one writing thread to one reading thread. It carries small plain data, for which a
+ * message would cost more than the data and would wait for the end of the reader's turn.
  *
- * What is written can be read at once, by a reader that is awake: it looks again before it sleeps. One that sleeps has
- * to be called by a message, for the first of all that is written from then on.
+ * An awake reader can read an entry at once, and looks again before it sleeps. A sleeping reader has to be woken by a
+ * message, for the first entry that is written from then on.
  *
  * Invariants:
- * 1. One thread writes and one reads. Only the writer stores `tail`, only the reader `head`; what is between them is
- *    not changed.
- * 2. An entry is there as a whole or not at all: `tail` is stored when it has been written.
- * 3. While something is there, the reader is awake or its call is under way: the writer stores `tail` before it looks at
- *    `awake`, and the reader stores `awake` before it looks at `tail` for the last time.
+ * 1. Only the writer stores `tail`, only the reader stores `head`, and the words between them are not changed.
+ * 2. An entry is visible as a whole, because `tail` is stored after the entry is written.
+ * 3. While there is an entry, the reader is awake or its wake-up is under way: the writer stores `tail` before it reads
+ *    `awake`, and the reader stores `awake` before it reads `tail` for the last time.
  */
 import { Reader, Writer } from "./plainData.ts"
 
-// What both threads write, apart from each other, so that they do not share a line of the cache.
+// Both threads write these words. Each is on a cache line of its own.
 const head = 0
 const tail = 16
 const awake = 32
@@ -22,16 +21,16 @@ const header = 48
 
 const length = 16_384
 
-/** Positions are counted up to twice the length, so that a full ring is not taken for an empty one. */
+/** Positions are counted up to twice the length. Otherwise a full ring would look like an empty one. */
 const positions = 2 * length - 1
 
-/** The largest entry, so that one can't fill the ring. */
+/** The largest entry. One entry must not fill the ring. */
 const maxEntry = 1024
 
-/** How often a reader that watches looks until it looks at the time. */
+/** How often a watching reader looks at the ring before it looks at the time. */
 const looksAtOnce = 100
 
-/** The memory of a ring, whose reader is asleep. */
+/** The memory of a ring whose reader sleeps. */
 export const make = (): SharedArrayBuffer => new SharedArrayBuffer((header + length) * 4)
 
 const wordsOf = (buffer: SharedArrayBuffer): Int32Array => new Int32Array(buffer, header * 4, length)
@@ -40,7 +39,7 @@ export class RingWriter {
   private readonly state: Int32Array
   private readonly writer: Writer
   private at = 0
-  /** What was seen of `head` last. */
+  /** The value of `head` when it was last read. */
   private head = 0
 
   constructor(buffer: SharedArrayBuffer) {
@@ -48,7 +47,7 @@ export class RingWriter {
     this.writer = new Writer(wordsOf(buffer))
   }
 
-  /** Writes an entry; false where it is not for a ring, or the ring is full. */
+  /** Writes an entry. False if the value is not small plain data, or the ring is full. */
   write(first: number, second: number, third: number, value: unknown): boolean {
     const { at, writer } = this
     if (!this.hasRoom) {
@@ -68,13 +67,13 @@ export class RingWriter {
     return ((this.at - this.head) & positions) + maxEntry <= length
   }
 
-  /** Whether the reader has to be called, which is then for whoever asked to do. */
+  /** Whether the caller has to wake the reader. */
   mustWake(): boolean {
     return Atomics.load(this.state, awake) === 0 && Atomics.exchange(this.state, awake, 1) === 0
   }
 }
 
-/** Of an entry. */
+/** Receives an entry. */
 export type Take = (first: number, second: number, third: number, value: unknown) => void
 
 export class RingReader {
@@ -87,7 +86,7 @@ export class RingReader {
     this.reader = new Reader(wordsOf(buffer))
   }
 
-  /** Takes what is there, up to `most` entries; their number. Throws `BadWords` for what no writer has written. */
+  /** Reads up to `most` entries and returns their number. Throws `BadWords` for words that no writer has written. */
   read(take: Take, most: number): number {
     const { reader } = this
     const end = Atomics.load(this.state, tail)
@@ -100,7 +99,7 @@ export class RingReader {
       const third = reader.word()
       const value = reader.value()
       this.at = reader.at & positions
-      // Before it is told of, as that may end what is told.
+      // Stored before `take` is called, which may be ended by force.
       Atomics.store(this.state, head, this.at)
       count++
       take(first, second, third, value)
@@ -108,7 +107,7 @@ export class RingReader {
     return count
   }
 
-  /** Is awake, and looks until something is there; false where nothing has come in time, and the reader sleeps. */
+  /** Stays awake and looks for an entry for some time. False if none has come; the reader then sleeps. */
   watch(millis: number): boolean {
     Atomics.store(this.state, awake, 1)
     const end = performance.now() + millis
@@ -118,7 +117,7 @@ export class RingReader {
     return !this.sleep()
   }
 
-  /** False where something has come in the meantime, and the reader stays awake. */
+  /** False if an entry has come meanwhile, and the reader stays awake. */
   sleep(): boolean {
     Atomics.store(this.state, awake, 0)
     return Atomics.load(this.state, tail) === this.at || Atomics.exchange(this.state, awake, 1) !== 0

@@ -1,10 +1,10 @@
 /**
- * The word of shared memory in which host and worker agree on which section runs and who ends it.
+ * The word of shared memory by which host and worker agree on the running section and on its end by force.
  *
- * Its value is a run number, shifted left by two, and a state. The run number makes a claim one for just that run.
+ * The value is a run number, shifted left by two, and a state. A claim is therefore a claim of one run.
  *
- * Transitions: idle to running, running to idle, running to masked and back, idle to masked and back, claimed to idle:
- * the worker. Running to claimed, claimed to running (a claim that came to nothing): the host.
+ * Transitions of the worker: idle to running, running to idle, running to masked and back, idle to masked and back,
+ * claimed to idle. Transitions of the host: running to claimed, and back if the claim has come to nothing.
  */
 export type Words = Int32Array<SharedArrayBuffer>
 
@@ -13,7 +13,7 @@ export const running = 1
 const claimed = 2
 export const masked = 3
 
-/** What the host saw, and did, when it tried to claim. */
+/** The result of a claim. */
 export type Claim =
   | { readonly _tag: "Claimed"; readonly run: number }
   | { readonly _tag: "Idle" }
@@ -27,13 +27,13 @@ const valueOf = (run: number, state: number): number => (run << 2) | state
 const stateOf = (value: number): number => value & 3
 const runOf = (value: number): number => value >>> 2
 
-/** What runs, for whoever only looks. */
+/** The current run and its state. */
 export const look = (words: Words, index: number): { readonly run: number; readonly state: number } => {
   const value = Atomics.load(words, index)
   return { run: runOf(value), state: stateOf(value) }
 }
 
-/** The host's side: claims what runs, if it is the expected run. */
+/** The host claims the running section, if it is the expected run. */
 export const claim = (words: Words, index: number, expected: number | undefined): Claim => {
   for (;;) {
     const value = Atomics.load(words, index)
@@ -45,7 +45,7 @@ export const claim = (words: Words, index: number, expected: number | undefined)
   }
 }
 
-/** The host's side: the claim came to nothing, so that the section goes on. */
+/** The host takes a claim back, and the section goes on. */
 export const unclaim = (words: Words, index: number, run: number): void => {
   Atomics.compareExchange(words, index, valueOf(run, claimed), valueOf(run, running))
   Atomics.notify(words, index)
@@ -63,7 +63,7 @@ export class Word {
     this.index = index
   }
 
-  /** Whether the code that asks runs inside a section. */
+  /** Whether the calling code runs inside a section. */
   isBusy(): boolean {
     const state = stateOf(Atomics.load(this.words, this.index))
     return state === running || state === masked
@@ -77,7 +77,7 @@ export class Word {
     this.leaveRunning(run, idle)
   }
 
-  /** Nothing can claim from here on. The result takes it back. */
+  /** Prevents claims from now on. The result of the call allows them again. */
   mask(run: number, busy: boolean): () => void {
     const before = Atomics.load(this.words, this.index)
     if (busy && stateOf(before) === masked) return () => {}
@@ -86,12 +86,12 @@ export class Word {
     return () => Atomics.store(this.words, this.index, valueOf(run, busy ? running : idle))
   }
 
-  /** The run is over and was ended; a later run has the word already if it says so. */
+  /** The claimed run was ended by force. A later run that has the word already is not changed. */
   clear(run: number): void {
     Atomics.compareExchange(this.words, this.index, valueOf(run, claimed), valueOf(run, idle))
   }
 
-  /** Waits, where the run has been claimed, for its end or for the claim to be taken back. */
+  /** Leaves the running state. If the run is claimed, waits until the claim is taken back or the code is ended. */
   private leaveRunning(run: number, state: number): void {
     const from = valueOf(run, running)
     for (;;) {

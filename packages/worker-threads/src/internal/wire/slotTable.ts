@@ -1,12 +1,12 @@
 /**
- * The tasks of a worker, each in its slot. An id names a task, and tells its slot.
+ * The tasks of a worker, each in its slot. The id of a task gives its slot.
  *
- * A map would do, but one whose entries come and go leaves a chain of old tables behind, which keeps what was in them
- * until a full collection.
+ * A Map is not used, because a Map whose entries come and go keeps its old tables, and the tasks in them, until a full
+ * garbage collection.
  *
  * Invariants:
  * 1. A slot is empty or has one task, whose id gives that slot.
- * 2. An id is used again only after very many others.
+ * 2. An id is used again only after millions of others.
  */
 const ids = 2 ** 30
 
@@ -37,7 +37,7 @@ export class SlotTable<T extends { readonly id: number }> implements Iterable<T>
     this.size++
   }
 
-  /** False when it is not there. */
+  /** False if the task is not in the table. */
   delete(task: T): boolean {
     if (this.get(task.id) !== task) return false
     this.slots[task.id % this.slots.length] = undefined

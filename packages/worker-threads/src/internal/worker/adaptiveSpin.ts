@@ -1,18 +1,18 @@
 /**
- * The moment after a worker's last task: whoever sends one task at a time sends the next one as soon as it hears of the
- * end, and a thread that has gone to sleep takes longer to be woken than that. So it stays awake for a moment, as long as
- * that has been worth it of late: adaptive spinning, as schedulers (Go's) and locks do it.
+ * Keeps a worker awake for a moment after its last task. A caller that sends one task at a time sends the next one as
+ * soon as it has the result, and waking a sleeping thread takes longer than that. The worker spins only while spinning
+ * has paid off recently, as Go's scheduler and adaptive locks do.
  */
 import { availableParallelism } from "node:os"
 import type { RingReader } from "../wire/ring.ts"
 
-/** About what it takes to wake the host and to hear from it. */
+/** About the time until a woken host answers, in milliseconds. */
 const watchMillis = 0.05
 
-/** After a moment in vain, so many ends of tasks pass until it is tried again. */
+/** How many ends of tasks pass without spinning after it was in vain. */
 const pause = 15
 
-/** Where threads take turns on one core, to watch is to be in the way. */
+/** On a single core, spinning would hold up the host. */
 const hasOneCore = availableParallelism() === 1
 
 export class AdaptiveSpin {
@@ -23,7 +23,7 @@ export class AdaptiveSpin {
     this.ring = ring
   }
 
-  /** Whether something has come. */
+  /** Whether a task has come. */
   watch(): boolean {
     if (hasOneCore || this.passes-- > 0) return false
     const came = this.ring.watch(watchMillis)

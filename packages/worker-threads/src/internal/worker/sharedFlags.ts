@@ -1,4 +1,4 @@
-/** The requests of the task in a slot, where they can be seen while no message is delivered. */
+/** The stop and interrupt requests for the task in a slot, visible while no message can be delivered. */
 import * as ControlBlock from "../wire/controlBlock.ts"
 
 export class SharedFlags {

@@ -1,14 +1,14 @@
 /**
- * What runs in a worker between `Ready` and `Close`: takes messages, runs tasks as threads, sends what came of them.
+ * Serves a worker from `Ready` to `Close`: receives messages, runs tasks as threads and sends their results.
  *
  * Invariants:
- * 1. A task is in `tasks` from its `Start` until its exit has been sent; each `Start` is answered by one `Exit`.
- * 2. Messages for a task that is not there are for one that has ended, and are dropped, but for what its fibers need that
- *    outlive it.
- * 3. Before code of a task runs, the ring of starts has no entry that nobody will look at: its reader sleeps, or a
- *    message of the scheduler is under way. That code may be ended by force, or never end.
- * 4. Before code of a task runs, what tasks before it have said is sent: a value is in the ring and the host awake or
- *    called, and the outbox is empty. So no task that hogs the worker holds back the result of another.
+ * 1. A task is in `tasks` from its `Start` until its exit has been sent. Each `Start` is answered by one `Exit`.
+ * 2. Messages for a task that is not in `tasks` are dropped, because the task has ended. Only `Repair` still reaches
+ *    the fibers that outlive their task.
+ * 3. Before code of a task runs, no entry in the ring of starts is left unnoticed: the reader sleeps, or a message of
+ *    the scheduler is under way. The code may be ended by force, or never end.
+ * 4. Before code of a task runs, all results of earlier tasks are sent: each value is in the ring, the host is awake or
+ *    being woken, and the outbox is empty. A task that blocks the worker therefore delays no result of another.
  */
 import * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
@@ -40,14 +40,14 @@ import * as FiberGuard from "../unwind/worker/fiberGuard.ts"
 import { SharedFlags } from "./sharedFlags.ts"
 import { type Entry, type Run, type Worker, WorkerTask } from "./workerTask.ts"
 
-/** What a worker serves. */
+/** The tasks that a worker serves. */
 export interface Entries {
   readonly get: (name: string) => Entry | undefined
 }
 
 /**
- * Serves what `entries` makes of the context that tasks run in and of its scheduler, until the host closes; its scope
- * is that of all tasks.
+ * Serves the result of `entries` until the host closes the worker. `entries` gets the context of tasks and their
+ * scheduler. All tasks end with the current scope.
  */
 export const serve = (
   entries: (context: Context.Context<never>, scheduler: PortScheduler) => Entries,
@@ -77,7 +77,7 @@ export const serve = (
     runtime.listen()
     yield* Deferred.await(closed)
   })
-  // The tasks are the children of this one: they end with it, all at once.
+  // Tasks are children of this thread, and end with it.
   return Effect.orDie(Effect.flatMap(Thread.spawn(body, { name: "worker" }), Thread.join)).pipe(
     Effect.provideService(Blocking.CurrentRunner, sections),
     Effect.provideService(Scheduler.Scheduler, scheduler),
@@ -92,7 +92,7 @@ export const serve = (
 
 const taskOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => fiber.getRef(CurrentTask.Current)?.id
 
-/** Of a contract and its handlers. */
+/** The entries of a contract and its handlers. */
 export const entriesOf =
   (requests: ReadonlyMap<string, Rpc.Any>, handlers: ReadonlyMap<string, unknown>) =>
   (context: Context.Context<never>): Entries => {
@@ -104,7 +104,7 @@ export const entriesOf =
       if (found === undefined) continue
       entries.set(tag, {
         codec: Codec.of(rpc),
-        // The shape of what a handler is called with is Effect's; what pools have no use for is empty.
+        // Effect defines the arguments of a handler. Pools leave the unused ones empty.
         run: (payload, { id }) =>
           Rpc.unwrap(
             callHandler(found.handler, payload, { rpc, client, headers, requestId: requestId(id) })
@@ -132,10 +132,10 @@ interface Options {
   readonly context: Context.Context<never>
 }
 
-/** How many tasks are taken from the ring before others have their turn. */
+/** How many tasks are taken from the ring before other work gets a turn. */
 const startsAtOnce = 256
 
-/** For how long tasks that come one by one are run before others have their turn. */
+/** How long tasks that come one by one are run before other work gets a turn, in milliseconds. */
 const budgetMillis = 0.5
 
 class WorkerRuntime implements Worker {
@@ -144,7 +144,7 @@ class WorkerRuntime implements Worker {
   readonly spawn: ThreadAdapter.SpawnBelow
   private readonly options: Options
   private readonly tasks: SlotTable<WorkerTask>
-  /** The entries in the order in which the host knows them. */
+  /** The entries in the order of the handshake. */
   private readonly entriesByIndex: ReadonlyArray<Entry | undefined>
   private readonly slotFlags: Array<SharedFlags> = []
   private readonly starts: Ring.RingReader
@@ -167,14 +167,14 @@ class WorkerRuntime implements Worker {
 
   listen(): void {
     const { handshake, scheduler } = this.options
-    // A task that hogs the worker holds nothing back that was said before it.
+    // Earlier messages are sent before a task can block the worker.
     scheduler.beforeTask = this.outbox.flush
     scheduler.beforeLine = this.readStarts
     handshake.port.on("message", (raw: unknown) => {
       ControlBlock.beat(this.control)
-      // First, as messages may be for tasks that come from there.
+      // Starts come first, because a message may be for a task in the ring.
       this.readStarts()
-      // What is of nobody's protocol comes from nobody that this worker serves.
+      // A message outside the protocol has no sender that this worker serves, and is ignored.
       if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
       this.runLine()
     })
@@ -182,7 +182,10 @@ class WorkerRuntime implements Worker {
     this.outbox.putNow({ _tag: "Ready" })
   }
 
-  /** Runs what is in line, and what comes right after. Whatever of it is ended by force, the ring's reader sleeps by then. */
+  /**
+   * Runs the queued tasks and those that come right after. The ring's reader sleeps before any code that may be ended
+   * by force.
+   */
   private runLine(): void {
     const { scheduler } = this.options
     const end = performance.now() + budgetMillis
@@ -195,7 +198,7 @@ class WorkerRuntime implements Worker {
     }
   }
 
-  /** Puts tasks in line. One that is ended by force does not keep it from looking again. */
+  /** Queues the tasks in the ring, and looks again even if one of them is ended by force. */
   private readonly readStarts = (): void => {
     const count = this.starts.read(this.takeStart, startsAtOnce)
     if (count > 1 || !this.starts.sleep()) this.options.scheduler.call()
@@ -242,7 +245,7 @@ class WorkerRuntime implements Worker {
     }
   }
 
-  /** Lets the fibers of a task go on, as interrupted, whose code was ended by force. They may outlive the task. */
+  /** Resumes, as interrupted, the fibers of a task whose code was ended by force. Fibers may outlive their task. */
   private repair(id: number): void {
     const reason = this.tasks.get(id)?.reason ?? CancelReason.interrupted("It was ended from outside")
     this.options.watch.repair(id, reason)
@@ -266,7 +269,7 @@ class WorkerRuntime implements Worker {
     this.options.scheduler.add(task.run, 0)
   }
 
-  // For the tasks.
+  // ---- Called by the tasks ----
 
   flags(slot: number): SharedFlags {
     return (this.slotFlags[slot] ??= new SharedFlags(this.control, slot))
@@ -282,7 +285,7 @@ class WorkerRuntime implements Worker {
     this.tasks.delete(task)
   }
 
-  /** An answer that can't be cloned, though its Schema took it, is a defect of the task. */
+  /** A result that its Schema accepts but that can't be cloned is a defect of the task. */
   private unsendable(message: ToHost, problem: string): void {
     if (message._tag !== "Exit") return
     const defect = { name: "DataCloneError", message: problem }

@@ -1,9 +1,9 @@
 /**
- * One task in a worker: a thread that runs a handler, and what it tells the host.
+ * One task in a worker: a thread that runs a handler, and the messages about it to the host.
  *
  * Invariants:
- * 1. `LeaseHeld` for a lease is sent before its holder goes on, `LeaseEnded` when its release has ended: the host knows what is
- *    lost with the worker.
+ * 1. `LeaseHeld` is sent before the holder of the lease goes on, and `LeaseEnded` when the release has ended. The host
+ *    therefore knows the leases that are lost with the worker.
  * 2. The exit is sent once, after the thread has ended.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
@@ -24,11 +24,11 @@ import type { EncodedExit, ToHost } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
 import type { SharedFlags } from "./sharedFlags.ts"
 
-/** What all tasks of a worker share. */
+/** The parts of a worker that all tasks share. */
 export interface Worker {
   readonly control: ControlBlock.ControlBlock
   readonly outbox: Outbox<ToHost>
-  /** Sends the value of a task that has sent nothing before; false where it has to go by message. */
+  /** Sends the value of a task that has sent no message before. False if the value has to be sent as a message. */
   readonly sendValue: (id: number, value: unknown) => boolean
   /** Called when the exit of a task has been sent. */
   readonly ended: (task: WorkerTask) => void
@@ -37,23 +37,23 @@ export interface Worker {
   readonly spawn: ThreadAdapter.SpawnBelow
 }
 
-/** What is run for the tasks of one name. */
+/** The handler of the tasks with one name. */
 export interface Entry {
   readonly codec: Codec.TaskCodec
   readonly run: Run
-  /** All that a task of this kind runs with. */
+  /** The context that each task of this name runs in. */
   readonly context: Context.Context<never>
 }
 
-/** What a task does with its decoded payload. */
+/** Runs a task with its decoded payload. */
 export type Run = (payload: unknown, task: Outlet) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
 
-/** By which a task can send chunks by itself, instead of giving a stream. */
+/** Sends chunks for a task that does not return a stream. */
 export interface Outlet {
   readonly id: number
-  /** Throws when a value can't be cloned; then nothing is sent. */
+  /** Throws if a value can't be cloned. Nothing is sent then. */
   readonly chunk: (values: ReadonlyArray<unknown>, transfers: ReadonlyArray<unknown>) => void
-  /** Waits until the host wants one more. */
+  /** Waits until the host accepts one more chunk. */
   readonly credit: Effect.Effect<void>
 }
 
@@ -64,21 +64,21 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   private readonly entry: Entry
   private readonly payload: unknown
   private readonly label: string
-  /** Set when it has been started. */
+  /** Set when the thread has been started. */
   thread: Thread.Thread<unknown, unknown> | undefined = undefined
-  /** What was asked before the thread was there. */
+  /** Requests that came before the thread was started. */
   private pendingRequests: Array<(thread: Thread.Thread<unknown, unknown>) => void> | undefined = undefined
 
-  // Most tasks need none of these; each is made when it is asked for.
+  // Most tasks need none of these. Each is made on first use.
 
   private raises: Map<number, Fiber.Fiber<unknown, unknown>> | undefined = undefined
-  /** How many raises are not answered yet. */
+  /** How many raises are not yet answered. */
   private raising = 0
   /** The chunks that a stream may still send. */
   private credits: Semaphore.Semaphore | undefined = undefined
   private leaseBroker: LeaseBroker.LeaseBroker | undefined = undefined
   private hasEnded = false
-  /** Whether it has sent a message, which its exit must not overtake. */
+  /** Whether the task has sent a message. Its exit must not overtake that message. */
   hasSentMessage = false
 
   constructor(id: number, slot: number, worker: Worker, entry: Entry, payload: unknown, label: string) {
@@ -98,7 +98,9 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     return this.leaseBroker
   }
 
-  /** Runs the thread, up to its first wait. Its fiber has to be alone on the stack, as what it runs may be ended by force. */
+  /**
+   * Runs the thread up to its first wait. Its fiber must be alone on the stack, because its code may be ended by force.
+   */
   readonly run = (): void => {
     const { context } = this.entry
     const deadline = ControlBlock.deadline(this.worker.control, this.slot)
@@ -106,7 +108,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     const full = deadline === Infinity ? withTask : Context.add(withTask, Deadline.Current, deadline)
     const spawned = this.worker.spawn(this.start, full, this.label)
     if (Exit.isFailure(spawned)) this.exited(spawned)
-    // One that has not come to its body, and may never.
+    // The thread may never reach its body.
     else this.begin(spawned.value)
   }
 
@@ -115,7 +117,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     return this.body()
   }
 
-  /** The thread is there. Comes before anything that could be ended by force, which ends whoever started it, too. */
+  /** Registers the thread. This comes before any code that may be ended by force, because that also ends the caller. */
   private begin(thread: Thread.Thread<unknown, unknown>): void {
     if (this.thread !== undefined) return
     this.thread = thread
@@ -126,7 +128,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     if (pendingRequests !== undefined) for (const ask of pendingRequests) ask(thread)
   }
 
-  /** Why it was asked to end. */
+  /** The reason of the task's cancel. */
   get reason(): CancelReason.CancelReason {
     return this.thread?.reason ?? CancelReason.interrupted()
   }
@@ -157,7 +159,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     raised.addObserver((exit) => {
       this.raising--
       raises.delete(raise)
-      // One that was withdrawn is not waited for any more.
+      // A withdrawn raise has no waiter any more.
       if (Exit.isSuccess(exit)) this.worker.outbox.put({ _tag: "Raised", raise, delivered: exit.value })
     })
   }
@@ -194,7 +196,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     return Effect.asVoid(this.streamCredits.take(1))
   }
 
-  /** Sends a stream chunk by chunk, each for a credit. */
+  /** Sends a stream chunk by chunk, each for one credit. */
   private stream(stream: Stream.Stream<unknown, unknown>): Effect.Effect<void, unknown> {
     const element = this.entry.codec.element
     if (element === undefined) return Effect.die(new Error("The contract does not declare a stream"))
@@ -219,7 +221,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   }
 
   private send(exit: Exit.Exit<unknown, unknown>): void {
-    // What was raised into the thread has been answered by its end; those answers go first.
+    // The end of the thread has answered all raises; those answers are sent first.
     if (this.raising > 0) return queueMicrotask(() => this.send(exit))
     const { codec } = this.entry
     if (Exit.isSuccess(exit) && codec.success.isPlain && this.sendValue(exit.value)) return
@@ -239,7 +241,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     this.worker.ended(this)
   }
 
-  /** False where the value has to go by message. */
+  /** False if the value has to be sent as a message. */
   private sendValue(value: unknown): boolean {
     if (this.hasSentMessage || this.leaseBroker !== undefined || !this.worker.sendValue(this.id, value)) return false
     this.worker.ended(this)
