@@ -1,6 +1,6 @@
 /**
- * Getting a shared lock: by fibers, which suspend, and by synchronous code, which stops its thread. Either enters a
- * request, waits until its phase changes, and then holds the lock or learns that there is none to hold.
+ * Acquires a shared lock. A fiber suspends until then, and synchronous code stops its thread. Both enter a request and
+ * wait until its phase changes. They then hold the lock, or the lock has become unusable.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import { millisOf } from "@quiesce/core/internal"
@@ -24,7 +24,7 @@ export interface SyncOptions {
   readonly token?: StopToken.StopToken | undefined
 }
 
-/** Throws within a generatorless effect become failures, if they are ours. */
+/** Turns a thrown `WorkerError` into a failure, and any other thrown value into a defect. */
 export const attempt = <A>(f: () => A): Effect.Effect<A, WorkerError.WorkerError> =>
   Effect.suspend(() => {
     try {
@@ -35,9 +35,9 @@ export const attempt = <A>(f: () => A): Effect.Effect<A, WorkerError.WorkerError
   })
 
 /**
- * Gets the lock for the scope, entered in the ledger.
+ * Acquires the lock for the scope, as a lease.
  *
- * *Cancellation*: the request is withdrawn, also one that was granted and not yet answered.
+ * *Cancellation*: the request is withdrawn, even if it was granted and the fiber has not run since.
  */
 export const acquire = (lock: Handle, demand: Demand): Effect.Effect<Hold, WorkerError.WorkerError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
@@ -51,7 +51,7 @@ export const acquire = (lock: Handle, demand: Demand): Effect.Effect<Hold, Worke
     )
   )
 
-/** The same if it can be had at once. */
+/** Acquires the lock for the scope if it is free and no request waits. */
 export const acquireNow = (
   lock: Handle,
   demand: Demand
@@ -73,7 +73,7 @@ const enter = (
     return { request, entered: request.enter(orElse) }
   })
 
-/** A lease can't be interrupted between the grant and its entry here, as the region around it is masked. */
+/** Nothing can interrupt the fiber between the grant and the lease, because the region around both is masked. */
 const hold = (lock: Handle, request: Request): Effect.Effect<Hold, WorkerError.WorkerError, Scope.Scope> =>
   Effect.flatMap(
     attempt(() => request.claim()),
@@ -112,7 +112,7 @@ const untilAnswered = (request: Request): Effect.Effect<void> =>
     look()
     return Effect.sync(() => {
       end()
-      // The promise that waits on the word ends now, not when somebody next uses the word.
+      // Settles the promise that waits on the word, so that it does not wait for the word's next user.
       Memory.wake(memory, word)
     })
   })
@@ -120,7 +120,7 @@ const untilAnswered = (request: Request): Effect.Effect<void> =>
 let waits = 0
 let timer: NodeJS.Timeout | undefined
 
-/** Node ends a thread that has nothing to do but wait for shared memory, and then nobody would answer. */
+/** Node ends a thread that only waits for shared memory. The request would then never be answered. */
 const keepAlive = (): void => {
   waits++
   timer ??= setInterval(() => {}, 2 ** 31 - 1)
@@ -132,7 +132,7 @@ const endKeepAlive = (): void => {
   timer = undefined
 }
 
-/** Gets the lock and stops the thread until then. Throws a `WorkerError`, or what the token stands for. */
+/** Acquires the lock and stops the thread until then. Throws a `WorkerError`, or the token's reason. */
 export const acquireSync = (lock: Handle, demand: Demand, options: SyncOptions | undefined): Hold => {
   const millis = timeoutOf(options?.timeout)
   const memory = open(lock)
@@ -156,7 +156,7 @@ const timeoutOf = (timeout: Duration.Input | undefined): number => {
   throw invalid("timeout", `${format(timeout)} is not a duration; give one such as "2 seconds"`)
 }
 
-/** How long a synchronous wait goes on without a look at the token, and without one at the state; in milliseconds. */
+/** How long a synchronous wait lasts until it looks at the token, and until it looks at the state, in milliseconds. */
 const tokenSlice = 10
 const slice = 1000
 
@@ -173,7 +173,10 @@ const waitSync = (request: Request, millis: number, token: StopToken.StopToken |
   }
 }
 
-/** How many permits are free, how many requests hold and wait, and whether the lock has become unusable. */
+/**
+ * The number of free permits, of requests that hold permits and of requests that wait, and whether the lock has become
+ * unusable.
+ */
 export interface Status {
   readonly free: number
   readonly held: number

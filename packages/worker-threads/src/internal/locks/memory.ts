@@ -1,22 +1,23 @@
 /**
- * The shared memory of a lock: makes any transition of its state atomic, whatever thread dies at whatever instruction.
+ * The shared memory of a lock. Each transition of the state is atomic, even if a thread dies in the middle of one.
  *
- * There is no inner lock to die in. A transition is worked out on a private copy of the state, and one compare-exchange
- * on the root makes that copy the state (Herlihy, "A methodology for implementing highly concurrent data objects").
+ * There is no inner lock that a dying thread could hold. A thread computes a transition on its own copy of the state,
+ * and one compare-exchange on the root makes that copy the state (Herlihy, "A methodology for implementing highly
+ * concurrent data objects").
  *
- * Layout: root (64 bits: version, index of the current copy), `magic`, `total` permits, next request id, the lock's name
- * (two words: the thread that made it, the number that it gave it), a slot for each thread, a wake word for each
- * request, and two copies of the state for each slot.
+ * Layout: the root (64 bits: version, index of the current copy), `magic`, `total` permits, the next request id, the
+ * lock's identity (two words: the thread that made the lock, and a number from that thread), a slot for each
+ * participant thread, a wake word for each request, and two copies of the state for each slot.
  *
  * Invariants:
- * 1. Only the thread on a slot writes the slot's two copies, and never the one that is current.
- * 2. The version grows with each transition: so if the root is still what was read, the copy that was read through it
- *    was not written meanwhile, and the transition worked out from it is right. Anything else is thrown away.
- * 3. A slot is given back only by its own thread between two transitions, or after that has ended. A dead thread leaves
- *    at most a copy that nobody will read.
- * 4. Whoever waits looks at the state between reading its wake word and waiting on it, and who changes a state adds to
- *    the wake words concerned afterwards: so no wake is lost, but one whose waker dies in between. That one is made up
- *    for by `wakeAll`, and synchronous waits look again each second anyway.
+ * 1. Only the thread in a slot writes the slot's two copies, and never the current copy.
+ * 2. The version grows with each transition. If the root has not changed since it was read, the copy behind it was not
+ *    written meanwhile, and the transition computed from it is right. Otherwise the transition is discarded.
+ * 3. A slot is released only by its own thread between two transitions, or after the end of that thread. A dead thread
+ *    leaves at most a copy that no thread reads.
+ * 4. A waiter reads its wake word, looks at the state and then waits on the word. A transition adds to the wake words
+ *    of the affected requests afterwards. A wake-up is therefore lost only if its sender dies in between. `wakeAll`
+ *    makes up for that, and synchronous waiters look again each second.
  */
 import { threadId } from "node:worker_threads"
 import * as WorkerError from "../../WorkerError.ts"
@@ -38,7 +39,7 @@ const byteSize = 4 * (COPIES + 2 * maxParticipants * stateSize)
 /** "QLk" and the version of the layout. */
 const magic = 0x51_4c_6b_02
 
-/** What stands for a thread in shared memory: unique in the process for good, and never 0. */
+/** The key of a thread in shared memory: unique in the process for ever, and never 0. */
 export const keyOf = (id: number): number => id + 1
 export const ownKey: number = keyOf(threadId)
 export const threadOf = (key: number): number => key - 1
@@ -48,7 +49,7 @@ export interface Memory {
   readonly ints: Int32Array
   readonly root: BigInt64Array
   readonly total: number
-  /** The last known slot of this thread; checked at each use. */
+  /** The last known slot of this thread, checked at each use. */
   slot: number
 }
 
@@ -58,26 +59,26 @@ export const isLockBuffer = (u: unknown): u is SharedArrayBuffer =>
 let made = 0
 
 export const make = (total: number): SharedArrayBuffer => {
-  // One that could grow is of pages of its own, of which only those count that are used, and which are given back.
+  // A growable buffer has pages of its own. Only the used ones take memory, and they are freed with the buffer.
   const buffer = new SharedArrayBuffer(byteSize, { maxByteLength: byteSize })
   const ints = new Int32Array(buffer)
   ints[TOTAL] = total
   ints[MAKER] = ownKey
   ints[NUMBER] = ++made
-  // The maker must be able to pass on a death, however many threads come to use the lock.
+  // The maker always has a slot, because it must be able to report a death.
   ints[PARTICIPANTS] = ownKey
   initial(copyAt(ints, 0), total)
   Atomics.store(ints, MAGIC, magic)
   return buffer
 }
 
-/** What is the same for all buffers through which threads see one lock, and for no other lock. */
+/** Equal for all buffers of one lock, and different for any other lock. */
 export const identity = (buffer: SharedArrayBuffer): string => {
   const ints = new Int32Array(buffer)
   return `${ints[MAKER]}/${ints[NUMBER]}`
 }
 
-/** Whether this thread has made it. */
+/** Whether this thread has made the lock. */
 export const isOwn = ({ ints }: Memory): boolean => ints[MAKER] === ownKey
 
 /** A lock's memory as this thread sees it through a buffer. */
@@ -91,7 +92,7 @@ const copyAt = (ints: Int32Array, index: number): Int32Array => {
   return ints.subarray(start, start + stateSize)
 }
 
-/** Unique among the requests of a lock that are alive. */
+/** Unique among the living requests of a lock. */
 export const nextId = (memory: Memory): number => Atomics.add(memory.ints, NEXT_ID, 1)
 
 const claimSlot = (memory: Memory, name: string): number => {
@@ -106,12 +107,12 @@ const claimSlot = (memory: Memory, name: string): number => {
   throw WorkerError.make({ _tag: "LockFull", lock: name, problem: `${maxParticipants} threads use it already` })
 }
 
-/** Gives back the slot of a thread that has ended. */
+/** Releases the slot of a thread that has ended. */
 export const releaseSlots = (memory: Memory, key: number): void => {
   for (let slot = 0; slot < maxParticipants; slot++) Atomics.compareExchange(memory.ints, PARTICIPANTS + slot, key, 0)
 }
 
-/** Whether a thread other than this one has used the lock, and is not known to have ended. */
+/** Whether another thread has used the lock and is not known to have ended. */
 export const hasOtherParticipants = (memory: Memory): boolean => {
   for (let slot = 0; slot < maxParticipants; slot++) {
     const key = Atomics.load(memory.ints, PARTICIPANTS + slot)
@@ -120,7 +121,7 @@ export const hasOtherParticipants = (memory: Memory): boolean => {
   return false
 }
 
-/** Makes one transition; `step` may be run more than once, and must depend on nothing but the state. */
+/** Makes one transition. `step` may run more than once, and must depend only on the state. */
 export const commit = <A>(memory: Memory, name: string, step: (state: Int32Array, woken: Array<number>) => A): A => {
   const slot = claimSlot(memory, name)
   const woken: Array<number> = []
@@ -140,7 +141,7 @@ export const commit = <A>(memory: Memory, name: string, step: (state: Int32Array
   }
 }
 
-/** Looks at the state without changing it. */
+/** Reads the state without changing it. */
 export const peek = <A>(memory: Memory, look: (state: Int32Array) => A): A => {
   for (;;) {
     const root = Atomics.load(memory.root, 0)
@@ -149,7 +150,7 @@ export const peek = <A>(memory: Memory, look: (state: Int32Array) => A): A => {
   }
 }
 
-/** Wakes whoever waits on a word, to look again; one that is woken without need waits on. */
+/** Wakes the waiters of a word. A waiter that was woken in vain waits again. */
 export const wake = (memory: Memory, word: number): void => {
   Atomics.add(memory.ints, WAKES + word, 1)
   Atomics.notify(memory.ints, WAKES + word)
@@ -161,12 +162,15 @@ export const wakeAll = (memory: Memory): void => {
 
 export const readWake = (memory: Memory, word: number): number => Atomics.load(memory.ints, WAKES + word)
 
-/** Stops the thread until the word differs from what was read. */
+/** Stops the thread until the word differs from the value that was read. */
 export const wait = (memory: Memory, word: number, read: number, millis: number): void => {
   Atomics.wait(memory.ints, WAKES + word, read, millis)
 }
 
-/** The same as a promise; undefined if the word differs already. It does not keep the event loop alive. */
+/**
+ * Waits for the same without stopping the thread; undefined if the word already differs. The promise does not keep the
+ * event loop alive.
+ */
 export const waitAsync = (memory: Memory, word: number, read: number): Promise<unknown> | undefined => {
   const result = Atomics.waitAsync(memory.ints, WAKES + word, read)
   return result.async ? result.value : undefined

@@ -1,16 +1,16 @@
 /**
- * The locks that this thread knows, so that a death can be told to all of them, and what its synchronous code has asked
- * of them, so that what was ended by force leaves nothing locked.
+ * The locks that this thread knows, so that all of them can be informed of a death, and the requests of its synchronous
+ * code, so that an end by force leaves nothing locked.
  *
- * Each message that a lock comes in brings a buffer of its own, all of the same memory. What is kept of a lock here
- * stands on one more of them, so that it can be seen when the last one that anybody else has is gone.
+ * Each message with a lock brings a new buffer of the same memory. The registry keeps one more buffer of its own. It
+ * can therefore see when the last other buffer in this thread has been collected.
  *
  * Invariants:
- * 1. A lock is kept as long as there is a buffer of it here, or a request of this thread; by the thread that made it
- *    also as long as another thread has a slot: that one's death must be told.
- * 2. A lock that is kept no longer has no slot for this thread, so that who made it can let go of it, too.
- * 3. A synchronous request is in `asked` before it is in the lock, and leaves it after it has left the lock. So whatever
- *    was cut short, sweeping what is in `asked` is enough.
+ * 1. A lock is kept while this thread has a buffer of the lock or a request to it. The maker also keeps the lock while
+ *    another thread has a slot, because the maker reports that thread's death.
+ * 2. A lock that is no longer kept has no slot for this thread, so that its maker can drop it too.
+ * 3. A synchronous request joins `asked` before it joins the lock, and leaves `asked` after it has left the lock. After
+ *    an end by force, sweeping `asked` is therefore enough.
  */
 import { executionAsyncId } from "node:async_hooks"
 import * as Memory from "./memory.ts"
@@ -19,7 +19,7 @@ import { hasRequests, reap } from "./state.ts"
 interface Entry {
   readonly identity: string
   readonly memory: Memory.Memory
-  /** How many buffers of it there are here. */
+  /** How many buffers of the lock this thread has. */
   buffers: number
 }
 
@@ -40,12 +40,12 @@ const removeIfUnused = (entry: Entry): void => {
   entries.delete(identity)
 }
 
-/** Who gives a slot back tells nobody, so it is looked now and then. */
+/** A thread that releases its slot does not inform the maker, so the maker looks now and then. */
 const prune = (): void => {
   for (const entry of entries.values()) removeIfUnused(entry)
 }
 
-/** The memory of a lock, which is thereby known here. */
+/** The memory of a lock. The lock is known here from now on. */
 export const open = (buffer: SharedArrayBuffer): Memory.Memory => {
   const known = byBuffer.get(buffer)
   if (known !== undefined) return known.memory
@@ -68,13 +68,13 @@ const add = (identity: string, buffer: SharedArrayBuffer): Entry => {
 }
 
 /**
- * Tells all locks known here that a thread has ended, by its `threadId`, when it really has: after the worker's `exit`
- * event, which is later than the `threadId` property of the Worker is reset. Once more does nothing.
+ * Informs all locks known here that a thread has ended. Call it after the worker's `exit` event, with the `threadId`
+ * that the worker had while it ran. A second call does nothing.
  */
 export const threadDied = (threadId: number): void => {
   const key = Memory.keyOf(threadId)
   for (const { memory } of entries.values()) {
-    // First its slot: this thread may need one.
+    // The slot is released first, because this thread may need one.
     Memory.releaseSlots(memory, key)
     Memory.commit(memory, "", (state, woken) => reap(state, key, undefined, woken))
     Memory.wakeAll(memory)
@@ -86,13 +86,13 @@ export const threadDied = (threadId: number): void => {
 export interface Asked {
   readonly memory: Memory.Memory
   readonly id: number
-  /** In which section. */
+  /** The section that made the request. */
   readonly section: Section | undefined
-  /** In which step of a fiber. */
+  /** The step of a fiber that made the request. */
   readonly step: Step | undefined
 }
 
-/** An operation of a fiber, in a task of its scheduler: of both there is but one at a time. */
+/** An operation of a fiber, in a task of its scheduler. Of both, only one runs at a time. */
 export interface Step {
   readonly fiber: object
   readonly operation: number
@@ -101,7 +101,7 @@ export interface Step {
 
 let currentStep: () => Step | undefined = () => undefined
 
-/** From now on it is known in which step a request is made. */
+/** Sets the function that gives the current step. */
 export const tellSteps = (tell: typeof currentStep): void => {
   currentStep = tell
 }
@@ -118,34 +118,37 @@ export const leave = (entry: Asked): void => {
   asked.delete(entry)
 }
 
-/** A synchronous section, which may be ended by force, and of which it is not known for a while then whether it was. */
+/** A synchronous section, which may be ended by force. For a moment it is unknown whether the section has ended. */
 export interface Section {
-  /** False where it may have ended, too. */
+  /** False if the section has ended, or may have. */
   readonly isRunning: () => boolean
   readonly asyncId: number
 }
 
 let latest: Section | undefined
 
-/** To be called where one begins, in an async scope of its own. */
+/** Call it where a section begins, in an async scope of its own. */
 export const beginSection = (isRunning: () => boolean): Section => (latest = { isRunning, asyncId: executionAsyncId() })
 
-/** It may have entered other async scopes; where it may have ended, what runs in its own is still its code. */
+/**
+ * A running section may have entered other async scopes. In a section that may have ended, only code in its own async
+ * scope counts as its code.
+ */
 const currentSection = (): Section | undefined =>
   latest !== undefined && (latest.isRunning() || latest.asyncId === executionAsyncId()) ? latest : undefined
 
-/** To be abandoned where a section was ended by force. What others have asked for since is theirs. */
+/** The requests to abandon when a section was ended by force. Later requests of other code are not among them. */
 export const askedInSection = (section: Section): ReadonlyArray<Asked> =>
   Array.from(asked).filter((entry) => entry.section === section)
 
-/** To be abandoned where steps are ended by force. */
+/** The requests to abandon when steps are ended by force. */
 export const askedInSteps = (steps: ReadonlyArray<Step>): ReadonlyArray<Asked> =>
   Array.from(asked).filter(({ step }) => step !== undefined && steps.some((other) => isSame(step, other)))
 
 const isSame = (self: Step, that: Step): boolean =>
   self.fiber === that.fiber && self.operation === that.operation && self.task === that.task
 
-/** What was waited for is withdrawn, and what was held goes on to the next one with the news that its owner died. */
+/** Withdraws the requests that wait. A lock that is held goes to the next owner, which sees that its owner died. */
 export const abandon = (entries: ReadonlyArray<Asked>): void => {
   for (const entry of entries) {
     if (!asked.has(entry)) continue

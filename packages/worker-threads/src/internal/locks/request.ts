@@ -1,20 +1,20 @@
 /**
- * One request to a shared lock, from its entry to its end, and what it gives.
+ * One request to a shared lock, from its entry to its end, and the hold that it gives.
  *
- * Invariant: a request that was entered is either answered with a `Hold`, which ends it, or withdrawn.
+ * Invariant: a request that was entered is either answered with a `Hold`, which ends the request, or withdrawn.
  */
 import * as WorkerError from "../../WorkerError.ts"
 import * as Memory from "./memory.ts"
 import * as Registry from "./registry.ts"
 import * as State from "./state.ts"
 
-/** A lock as it is handed about: plain data that structured clone copies, the memory shared. */
+/** A lock as threads send it to each other: plain data that structured clone copies, with shared memory. */
 export interface Handle {
   readonly name: string
   readonly buffer: SharedArrayBuffer
 }
 
-/** What is asked of a lock; `strict` is that of `State.release`. */
+/** The permits that a request wants. `strict` is the parameter of `State.release`. */
 export interface Demand {
   readonly permits: number
   readonly strict: boolean
@@ -43,7 +43,7 @@ export class Request {
     this.demand = demand
   }
 
-  /** Whether it was entered; a refusal throws. */
+  /** Whether the request was entered. Throws if the lock refuses it. */
   enter(orElse: State.Request["orElse"]): boolean {
     const { permits } = this.demand
     const { total } = this.memory
@@ -81,7 +81,7 @@ export class Request {
     return Memory.peek(this.memory, (state) => State.wakeOf(state, this.id))
   }
 
-  /** What came of it, when it does not wait any more. */
+  /** The hold of a request that does not wait any more. */
   claim(asked?: Registry.Asked): Hold {
     const phase = this.phase
     if (phase === State.Phase.gone) throw this.unusable()
@@ -105,7 +105,7 @@ export class Request {
   }
 }
 
-/** What a request that was granted gives. */
+/** A granted request. */
 export class Hold {
   readonly ownerDied: boolean
   private readonly request: Request
@@ -126,12 +126,12 @@ export class Hold {
     this.request.commit((state) => State.markConsistent(state, this.request.id))
   }
 
-  /** What was told here is for the next owner to deal with. */
+  /** Leaves the report of a death to the next owner. */
   leaveDeathToNext(): void {
     this.leavesDeathToNext = true
   }
 
-  /** Once more does nothing. */
+  /** A second release does nothing. */
   release(): void {
     const { demand, id } = this.request
     if (this.leavesDeathToNext) this.request.withdraw()

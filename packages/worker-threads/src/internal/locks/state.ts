@@ -1,20 +1,20 @@
 /**
  * The state of a shared lock, and each of its transitions, as plain functions on one array of integers. A mutex is a
- * semaphore of one permit. Nothing here waits, allocates shared memory or knows of threads; `sharedMemory.ts` makes
- * each transition atomic.
+ * semaphore of one permit. Nothing here waits, allocates shared memory or knows of threads; `memory.ts` makes each
+ * transition atomic.
  *
  * The array is a header (`free`, `notice`, `dead`, `count`) and `count` requests, the oldest first.
  *
  * Invariants, between any two transitions:
- * 1. `free` and the permits of all requests that hold sum up to the lock's permits; `free` is never negative.
- * 2. Requests stand in the order in which they came, and the first that waits does not fit into `free`: so no request
- *    overtakes an older one, and none waits without need.
+ * 1. `free` and the permits of all requests that hold some add up to the lock's permits. `free` is never negative.
+ * 2. Requests stand in the order in which they came, and the first that waits does not fit into `free`. No request
+ *    therefore overtakes an older one, and none waits without need.
  * 3. `id` and `wake` differ between requests.
- * 4. News of a death is told once: it is either in `notice`, or with the one request in phase `heldAfterDeath`.
- * 5. In a lock whose `notice` is `unusable` nobody waits, and nobody will hold it any more.
+ * 4. A death is reported once: the report is either in `notice`, or with the one request in phase `heldAfterDeath`.
+ * 5. In a lock whose `notice` is `unusable` no request waits, and none will hold the lock any more.
  */
 
-/** How many requests, held and waiting, a lock has room for. */
+/** How many requests, holding and waiting, a lock has room for. */
 export const maxRequests = 128
 
 const FREE = 0
@@ -33,14 +33,14 @@ const REQUEST = 5
 /** How many integers a state takes. */
 export const stateSize: number = HEADER + maxRequests * REQUEST
 
-/** What a lock has to say to the next one that gets it. */
+/** The report for the next owner of the lock. */
 const Notice = { none: 0, ownerDied: 1, unusable: 2 } as const
 
-/** Where a request stands; `heldAfterDeath` holds, and was told that an owner died. */
+/** The phase of a request. In `heldAfterDeath`, the request holds the lock and has the report that an owner died. */
 export const Phase = { gone: -1, waiting: 0, held: 1, heldAfterDeath: 2 } as const
 export type Phase = (typeof Phase)[keyof typeof Phase]
 
-/** What is asked for. With `orElse: "leave"` a request that would have to wait leaves no trace. */
+/** A request. With `orElse: "leave"`, a request that would have to wait leaves no trace. */
 export interface Request {
   readonly key: number
   readonly id: number
@@ -51,7 +51,7 @@ export interface Request {
 
 export type Answer = "entered" | "unusable" | "full" | "forever" | "busy"
 
-/** A copy that was read while it changed may hold anything: it must not lead outside of the array. */
+/** A copy that changes while it is read may hold any number. The count must not lead outside the array. */
 const countOf = (state: Int32Array): number => Math.min(Math.max(state[COUNT]!, 0), maxRequests)
 
 const at = (index: number): number => HEADER + index * REQUEST
@@ -62,7 +62,7 @@ const find = (state: Int32Array, id: number): number => {
   return -1
 }
 
-/** Whether a thread holds anything, or waits. */
+/** Whether a thread has a request that holds or waits. */
 export const hasRequests = (state: Int32Array, key: number): boolean => {
   const count = countOf(state)
   for (let i = 0; i < count; i++) if (state[at(i) + KEY] === key) return true
@@ -89,10 +89,10 @@ export const wakeOf = (state: Int32Array, id: number): number => {
 
 export const isUnusable = (state: Int32Array): boolean => state[NOTICE] === Notice.unusable
 
-/** The thread key of the owner that died last; 0 for none. */
+/** The thread key of the owner that died last; 0 if none has died. */
 export const lastDead = (state: Int32Array): number => state[DEAD]!
 
-/** How many requests hold and wait, and how many permits are free. */
+/** The number of free permits, of requests that hold permits and of requests that wait. */
 export const tally = (
   state: Int32Array
 ): { readonly free: number; readonly held: number; readonly waiting: number } => {
@@ -103,8 +103,8 @@ export const tally = (
 }
 
 /**
- * Enters a request. `block` is a wait that stops the whole thread: it is refused where even the release of everything
- * that other threads hold would not do, as what this thread holds, or is about to get, can't be released meanwhile.
+ * Enters a request. With `block`, the whole thread would stop. Such a request is refused if even the release of all
+ * permits of other threads would not be enough, because a stopped thread can't release its own permits.
  */
 export const request = (state: Int32Array, asked: Request, woken: Array<number>): Answer => {
   if (isUnusable(state)) return "unusable"
@@ -135,7 +135,7 @@ const unusedWake = (state: Int32Array, count: number): number => {
   return used.indexOf(0)
 }
 
-/** Grants what can be granted, in order; restores invariant 2. */
+/** Grants waiting requests in order, and so restores invariant 2. */
 const settle = (state: Int32Array, woken: Array<number>): void => {
   const count = countOf(state)
   for (let i = 0; i < count; i++) {
@@ -155,7 +155,7 @@ const remove = (state: Int32Array, entry: number): void => {
   state[COUNT] = countOf(state) - 1
 }
 
-/** Takes back a request whose asker has not been answered: what it was told is told to the next one instead. */
+/** Withdraws a request whose caller has not been answered. The report of a death goes to the next owner. */
 export const withdraw = (state: Int32Array, id: number, woken: Array<number>): void => {
   const entry = find(state, id)
   if (entry < 0) return
@@ -164,7 +164,10 @@ export const withdraw = (state: Int32Array, id: number, woken: Array<number>): v
   settle(state, woken)
 }
 
-/** Ends a hold. With `strict`, one that was told of a death and did not declare things consistent breaks the lock. */
+/**
+ * Ends a hold. With `strict`, the lock becomes unusable if the hold has the report of a death and did not declare the
+ * data consistent.
+ */
 export const release = (state: Int32Array, id: number, strict: boolean, woken: Array<number>): void => {
   const entry = find(state, id)
   if (entry < 0) return
@@ -188,7 +191,7 @@ export const markConsistent = (state: Int32Array, id: number): void => {
   if (entry >= 0 && state[entry + PHASE] === Phase.heldAfterDeath) state[entry + PHASE] = Phase.held
 }
 
-/** Ends all requests of a thread that has died or, with `id`, one that its thread has lost sight of. */
+/** Ends all requests of a thread that has died, or with `id` one request whose code was ended by force. */
 export const reap = (state: Int32Array, key: number, id: number | undefined, woken: Array<number>): void => {
   for (let i = countOf(state) - 1; i >= 0; i--) {
     const entry = at(i)

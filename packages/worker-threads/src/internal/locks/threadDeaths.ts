@@ -1,10 +1,11 @@
 /**
- * Which threads live below a worker, as a thread of a worker's worker ends with it and then has nobody to say so.
+ * The threads below a worker. When a worker ends, the threads of its own workers end too, and nothing else reports
+ * their deaths.
  *
  * Invariants:
- * 1. Each thread above knows of a thread from when it was started, and hears of its end, from below or with the end of
- *    the one in between.
- * 2. A thread has one parent: nobody's end can be told by another.
+ * 1. Each thread above knows a thread from its start, and is informed of its end: from below, or with the end of the
+ *    thread in between.
+ * 2. A thread has one parent. No other thread can report its end.
  */
 import { threadId as own } from "node:worker_threads"
 import type { ToHost } from "../wire/message.ts"
@@ -12,12 +13,12 @@ import * as Registry from "./registry.ts"
 
 let reportToParent: (message: Extract<ToHost, { readonly _tag: "ThreadStarted" | "ThreadEnded" }>) => void = () => {}
 
-/** Where the host of this thread is told of those below. */
+/** Sets the function that reports to the host of this thread. */
 export const reportTo = (report: typeof reportToParent): void => {
   reportToParent = report
 }
 
-/** All that live below this thread. */
+/** All threads below this one. */
 const below = new Set<number>()
 
 const enter = (threadId: number): boolean => {
@@ -27,7 +28,7 @@ const enter = (threadId: number): boolean => {
   return true
 }
 
-/** To be called when the thread has really ended. */
+/** Call it when the thread has really ended. */
 const leave = (threadId: number): void => {
   below.delete(threadId)
   Registry.threadDied(threadId)
@@ -44,7 +45,7 @@ export class ThreadDeaths {
     enter(worker)
   }
 
-  /** `false` for a thread that is somebody else's. */
+  /** False if the thread is already known, or is this thread. */
   threadStarted(threadId: number): boolean {
     if (!enter(threadId)) return false
     this.ids.add(threadId)
@@ -55,7 +56,7 @@ export class ThreadDeaths {
     if (this.ids.delete(threadId)) leave(threadId)
   }
 
-  /** The worker has ended, and Node has ended before all that it had started. */
+  /** The worker has ended. Node has ended all threads below it before. */
   end(): void {
     for (const threadId of [this.worker, ...this.ids]) leave(threadId)
     this.ids.clear()

@@ -1,6 +1,4 @@
-/**
- * The generic worker of `runTask`: loads a module and calls its default export, in a section that may be ended.
- */
+/** The generic worker of `runTask`: loads a module and calls its default export, in a section that may be ended. */
 import * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
@@ -14,7 +12,7 @@ import { messageOf } from "../wire/errorText.ts"
 
 type Run = (input: unknown, context: { readonly signal: AbortSignal; readonly token: StopToken.StopToken }) => unknown
 
-/** For how long a loop may take to notice an abort by its token. */
+/** How long a loop may take to notice an abort by its token. */
 const grace = "1 second"
 
 const bad = (problem: string): BadModule => ({ _tag: "BadModule", problem })
@@ -32,7 +30,7 @@ const load = (url: string): Effect.Effect<Run, BadModule> =>
         : Effect.fail(bad("it has no default export that is a function"))
   )
 
-/** On an interrupt the signal aborts, and a promise that the function has given is waited for. */
+/** An interrupt aborts the signal, and then waits for the promise of the function. */
 const call = (run: Run, input: unknown): Effect.Effect<unknown, Thrown> =>
   Effect.suspend(() => {
     const controller = new AbortController()
@@ -57,7 +55,7 @@ const call = (run: Run, input: unknown): Effect.Effect<unknown, Thrown> =>
     })
   })
 
-/** What `token.check` throws goes on. */
+/** Rethrows the error of `token.check`. */
 const begin = (run: () => unknown): Promise<Exit.Exit<unknown, Thrown>> => {
   try {
     return Promise.resolve(run()).then(Exit.succeed, (error: unknown) => Exit.fail(thrown(error)))

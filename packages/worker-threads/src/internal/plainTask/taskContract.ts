@@ -1,10 +1,10 @@
-/** What the generic worker of `runTask` runs, and how what a function throws crosses with its name and properties. */
+/** The contract of the generic worker of `runTask`. A thrown error keeps its name and its own properties. */
 import * as Schema from "effect/Schema"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { messageOf } from "../wire/errorText.ts"
 
-/** `own` is what structured clone drops of an error. */
+/** `own` has the properties that structured clone drops from an error. */
 const Thrown: Schema.TaggedStruct<
   "Thrown",
   { readonly value: typeof Schema.Unknown; readonly own: typeof Schema.Unknown }
@@ -41,7 +41,7 @@ const canCross = (value: unknown): boolean => {
   }
 }
 
-/** Of what can't be cloned, its text. */
+/** The thrown value, or its text if it can't be cloned. */
 export const thrown = (value: unknown): Thrown => {
   if (!(value instanceof Error)) return { _tag: "Thrown", value: canCross(value) ? value : messageOf(value), own: {} }
   const own = Object.entries(Object.assign({ name: value.name }, value)).filter(([, property]) => canCross(property))

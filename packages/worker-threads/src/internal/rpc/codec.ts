@@ -1,6 +1,6 @@
 /**
- * How a request of Effect's RPC crosses: as a task whose payload is the request and whose result is the reply, both
- * encoded by Effect with the Schemas of the contract. What is checked here is their envelope.
+ * Sends a request of Effect's RPC as a task: the payload is the request and the result is the reply. Effect encodes
+ * both with the Schemas of the contract. Only their envelope is checked here.
  */
 import * as Effect from "effect/Effect"
 import type * as RpcMessage from "effect/rpc/RpcMessage"
@@ -8,12 +8,12 @@ import type * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as Schema from "effect/Schema"
 import type { Problem, TaskCodec } from "../wire/codec.ts"
 
-/** By which Effect encodes what is in the envelope: as for its own worker protocol, which takes what JSON can say. */
+/** Effect's encoding of the contents, the same as in its own worker protocol: anything that JSON can express. */
 export const codecFor: RpcSerialization.CodecFor = Schema.toCodecJson
 
 export type EncodedReply = RpcMessage.ResponseExitEncoded["exit"]
 
-/** What the worker gives: the reply, and what is not to be copied with it. */
+/** The reply of a worker, and its transfers. */
 export interface Reply {
   readonly exit: EncodedReply
   readonly transfers: ReadonlyArray<unknown>
@@ -31,7 +31,7 @@ const isRequest = (u: unknown): u is RpcMessage.RequestEncoded =>
   typeof u["tag"] === "string" &&
   Array.isArray(u["headers"]) &&
   u["headers"].every(isHeader) &&
-  // It would have no reply, so that nobody could tell when it has ended.
+  // A notification has no reply, so its end could not be noticed.
   u["isNotification"] === undefined
 
 const isReply = (u: unknown): u is EncodedReply =>

@@ -10,7 +10,7 @@ const key = "~@quiesce/worker-threads/InitialMessage"
 
 type InitialMessage = RpcWorker.InitialMessage["Service"]
 
-/** Sends it to a worker that was just started. A worker that can't be sent it is of no use. */
+/** Sends the message to a worker that was just started. A worker is useless without its message, and is terminated. */
 export const send = (worker: Worker, message: InitialMessage): Effect.Effect<void> =>
   Effect.flatMap(message, ([value, transfers]) =>
     Effect.sync(() => worker.postMessage({ [key]: value }, transfers as Parameters<Worker["postMessage"]>[1]))
@@ -23,7 +23,7 @@ export const send = (worker: Worker, message: InitialMessage): Effect.Effect<voi
     )
   )
 
-/** Waits for it, in the worker, from now on. */
+/** Waits for the message in the worker, from now on. */
 export const listen: Effect.Effect<Effect.Effect<unknown>, never, Scope.Scope> = Effect.suspend(() => {
   const received = Deferred.makeUnsafe<unknown>()
   const listener = (message: unknown): void => {
@@ -31,7 +31,7 @@ export const listen: Effect.Effect<Effect.Effect<unknown>, never, Scope.Scope> =
     Deferred.doneUnsafe(received, Effect.succeed(message[key]))
   }
   const listening = Effect.sync(() => {
-    // It alone does not keep the worker alive.
+    // The listener alone does not keep the worker alive.
     parentPort?.on("message", listener).unref()
   })
   const closed = Effect.sync(() => parentPort?.off("message", listener))

@@ -1,11 +1,10 @@
 /**
  * The host's end of Effect's RPC: an RpcClient's protocol whose requests are the tasks of a pool.
  *
- * An RpcClient interrupts the fiber that sends a request, and waits for it, before it goes on: that fiber is all that
- * stands for the call here, and it ends after the call's thread.
+ * An RpcClient interrupts the fiber that sends a request, and waits for that fiber before it goes on. The fiber
+ * therefore stands for the whole call here, and ends after the call's thread.
  *
- * Invariants:
- * 1. A call is in `calls` while its thread may be alive and a message for it can come.
+ * Invariant: a call is in `calls` while its thread may be alive and a message for it can come.
  */
 import type { Worker } from "node:worker_threads"
 import * as CancelReason from "@quiesce/core/CancelReason"
@@ -50,12 +49,12 @@ export const make = (options: Options): Effect.Effect<Protocol, WorkerError.Work
     if (Option.isSome(hooks)) yield* hooks.value.onConnect
     return {
       ...protocol,
-      // Its end is that of the client.
+      // The protocol ends with its client.
       run: (clientId, f) => Effect.onExit(protocol.run(clientId, f), () => calls.end(clientId))
     }
   })
 
-/** A worker on its way to be served. */
+/** Prepares a new worker: detects a foreign protocol, and sends the initial message. */
 const prepared = (worker: Worker, initial: Option.Option<RpcWorker.InitialMessage["Service"]>): Worker => {
   worker.on("message", (message: unknown) => {
     if (!isForeign(message)) return
@@ -66,7 +65,7 @@ const prepared = (worker: Worker, initial: Option.Option<RpcWorker.InitialMessag
   return worker
 }
 
-/** How a worker of Effect's own protocol says that it is ready. */
+/** Whether a message is the ready message of Effect's own worker protocol. */
 const isForeign = (message: unknown): boolean => Array.isArray(message) && message.length === 1 && message[0] === 0
 
 type Write = (clientId: number, response: RpcMessage.FromServerEncoded) => Effect.Effect<void>
@@ -115,7 +114,7 @@ class Calls {
     })
   }
 
-  /** Only a call whose sending fiber was not interrupted is left to be ended here. */
+  /** Ends a call whose sending fiber was not interrupted. */
   private interrupt(clientId: number, id: RequestId): Effect.Effect<void> {
     return Effect.suspend(() => {
       const call = this.calls.get(clientId)?.get(id)
@@ -131,7 +130,7 @@ class Calls {
   ): Effect.Effect<void, RpcClientError> {
     const requestId = request.id
     const onChunk = (values: ReadonlyArray<unknown>): Effect.Effect<void> =>
-      // A chunk that the RpcServer sends holds a value.
+      // A chunk that the RpcServer sends has at least one value.
       write(clientId, { _tag: "Chunk", requestId, values: values as RpcMessage.ResponseChunkEncoded["values"] })
     const ended = Effect.scoped(
       Effect.flatMap(this.start(request, transfers, onChunk), (started) => {
@@ -166,7 +165,7 @@ class Calls {
           const deadline = fiber.getRef(Deadline.Current)
           const parentTask = fiber.getRef(CurrentTask.Current)
           task = new RemoteTask({ cell, codec, payload: request, transfers, deadline, hostLeases, parentTask })
-          // One chunk is on its way at a time, so that none can overtake another.
+          // One chunk is under way at a time, so none can overtake another.
           task.onChunk = (values) => void Effect.runForkWith(fiber.context)(onChunk(values))
           dispatcher.submit(task)
           return Effect.succeed(task)
@@ -190,7 +189,7 @@ class Calls {
 
   private leave(clientId: number, id: RequestId, started: Started): void {
     const calls = this.calls.get(clientId)
-    // A middleware may have sent the same request anew.
+    // A middleware may have sent the same request again.
     if (calls?.get(id) !== started) return
     calls.delete(id)
     if (calls.size === 0) this.calls.delete(clientId)
@@ -199,6 +198,9 @@ class Calls {
 
 const scopeClosed = CancelReason.parentEnded("RpcClient", "The scope of the client has closed")
 
-/** Not to be given up: whoever waits for it, by Effect for a second at most, is to find it ended. */
+/**
+ * Ends a thread and waits for its end, without limit. Effect itself waits for an interrupted call for one second at
+ * most.
+ */
 const endThread = (thread: Thread.Thread<unknown, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
   Effect.uninterruptible(Effect.asVoid(Effect.orDie(Thread.shutdown(thread, undefined, { reason }))))

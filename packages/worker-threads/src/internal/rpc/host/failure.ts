@@ -1,4 +1,7 @@
-/** What has ended a call without a reply, as Effect's RpcClient tells it: interruptions and defects are left as they are. */
+/**
+ * The error that Effect's RpcClient gives for a call that ended without a reply. Interruptions and defects stay as they
+ * are.
+ */
 import * as Cause from "effect/Cause"
 import { RpcClientDefect, RpcClientError } from "effect/rpc/RpcClientError"
 import * as EffectWorkerError from "effect/workers/WorkerError"
@@ -7,7 +10,7 @@ import { messageOf } from "../../wire/errorText.ts"
 
 export const fromCause = (cause: Cause.Cause<unknown>): Cause.Cause<RpcClientError> => {
   const failure = cause.reasons.find(Cause.isFailReason)
-  // What else is said of a worker that was lost is in the error already.
+  // The error already contains the other reasons of a lost worker.
   return failure === undefined
     ? (cause as Cause.Cause<never>)
     : Cause.fail(new RpcClientError({ reason: reasonOf(failure.error) }))
@@ -20,7 +23,7 @@ const reasonOf = (error: unknown): RpcClientError["reason"] => {
   return new Kind({ message, cause: error })
 }
 
-/** Which of Effect's errors of workers says the same; for the rest there is one that says nothing. */
+/** Effect's closest worker error for each reason. All other reasons become `WorkerUnknownError`. */
 const kinds: { readonly [Tag in WorkerError.WorkerErrorReason["_tag"]]?: Kind } = {
   SpawnFailed: EffectWorkerError.WorkerSpawnError,
   NotSendable: EffectWorkerError.WorkerSendError,

@@ -1,10 +1,10 @@
 /**
- * Hands a request to Effect's RpcServer, which forks the handler's fiber on the spot, so that this fiber begins in a
- * turn of its own: alone on the stack, where its code can be ended by force and nothing else with it.
+ * Passes a request to Effect's RpcServer. The server forks the handler's fiber at once. That fiber is made to begin in
+ * a turn of its own, alone on the stack. Its code can then be ended by force without ending the server's.
  *
  * Invariants:
- * 1. A fiber that is started while its request is handed over does nothing but queue itself.
- * 2. The last one of those is the handler's: RpcServer forks it as the last thing that it does.
+ * 1. A fiber that is started while its request is passed on only queues itself.
+ * 2. The last one of these fibers is the handler's, because RpcServer forks the handler last.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,7 @@ import * as DeferredResume from "../../scheduler/deferredResume.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** The request that a fiber is part of. */
+/** The request that a fiber belongs to. */
 const Current: Context.Reference<Launch | undefined> = Context.Reference<Launch | undefined>(
   "@quiesce/worker-threads/Launch",
   { defaultValue: () => undefined }
@@ -23,9 +23,9 @@ const Current: Context.Reference<Launch | undefined> = Context.Reference<Launch 
 /** One request on its way to its handler. */
 export class Launch {
   private readonly started = new Set<AnyFiber>()
-  /** The fiber that hands over, while it does. */
+  /** The fiber that passes the request on, until it has done so. */
   private by: AnyFiber | undefined = undefined
-  /** The latest fiber that was started: the handler's, when the request has been handed over to one. */
+  /** The fiber that was started last: the handler's fiber, once the request has been passed on. */
   latest: AnyFiber | undefined = undefined
 
   run(handOver: Effect.Effect<void>): Effect.Effect<void> {
@@ -40,7 +40,7 @@ export class Launch {
     })
   }
 
-  /** Whether a fiber that wants to begin is to wait for its turn. */
+  /** Whether a fiber that begins has to wait for a turn of its own. */
   holds(fiber: AnyFiber): boolean {
     if (this.by === undefined || fiber === this.by || this.started.has(fiber)) return false
     this.started.add(fiber)
@@ -49,7 +49,7 @@ export class Launch {
   }
 }
 
-/** A scheduler of tasks that hands over requests. */
+/** A scheduler for tasks that pass requests on. */
 class LaunchScheduler implements Scheduler.Scheduler {
   readonly executionMode: "async" = "async"
   readonly "~@quiesce/worker-threads/Turns": DeferredResume.OnTheSpot | undefined
@@ -61,7 +61,7 @@ class LaunchScheduler implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: AnyFiber): boolean {
-    // Looked up when a fiber begins or goes on, not at each of its steps.
+    // Checked when a fiber begins or resumes, not at each of its steps.
     if (fiber.currentOpCount === 1 && fiber.getRef(Current)?.holds(fiber) === true) return true
     return this.scheduler.shouldYield(fiber)
   }
@@ -71,6 +71,6 @@ class LaunchScheduler implements Scheduler.Scheduler {
   }
 }
 
-/** The context of tasks that hand over requests. */
+/** The context of tasks that pass requests on. */
 export const contextOf = (context: Context.Context<never>, scheduler: Scheduler.Scheduler): Context.Context<never> =>
   Context.add(context, Scheduler.Scheduler, new LaunchScheduler(scheduler))

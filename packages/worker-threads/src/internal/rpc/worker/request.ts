@@ -1,10 +1,10 @@
 /**
- * One request in a worker: the thread that it is, around the fiber in which Effect's RpcServer runs the handler.
+ * One request in a worker: a thread around the fiber in which Effect's RpcServer runs the handler.
  *
- * Each request is a client of its own for the RpcServer, as over HTTP, so that a defect ends just that request.
+ * For the RpcServer each request is a client of its own, as over HTTP, so that a defect ends only that request.
  *
  * Invariants:
- * 1. The thread ends after the fiber that has sent the reply: what the handler acquired is released by then.
+ * 1. The thread ends after the fiber that has sent the reply. By then all resources of the handler are released.
  * 2. Nothing is written for a request after its `Eof`.
  */
 import * as Thread from "@quiesce/core/Thread"
@@ -18,7 +18,7 @@ import { Launch } from "./launch.ts"
 import type { EncodedReply, Reply } from "../codec.ts"
 import type { Outlet } from "../../worker/workerTask.ts"
 
-/** Hands a message to the RpcServer. */
+/** Passes a message to the RpcServer. */
 export type Write = (clientId: number, message: RpcMessage.FromClientEncoded) => Effect.Effect<void>
 
 export class RpcRequest {
@@ -28,7 +28,7 @@ export class RpcRequest {
   /** The fiber of the thread. */
   private body: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private readonly launch: Launch = new Launch()
-  /** Whether the request has been handed over, so that a reply comes. */
+  /** Whether the request has been passed on, so that a reply will come. */
   private isHandedOver = false
   private reply: Reply | undefined = undefined
   private readonly ended: Deferred.Deferred<void> = Deferred.makeUnsafe()
@@ -39,7 +39,10 @@ export class RpcRequest {
     this.write = write
   }
 
-  /** Has it handled, and gives the reply. Interrupted, it waits for the handler, which is told why. */
+  /**
+   * Runs the handler and gives the reply. An interrupt is forwarded to the handler with its reason, and waits for the
+   * handler.
+   */
   get handled(): Effect.Effect<Reply, unknown> {
     const { id } = this.outlet
     return Effect.withFiber((body) => {
@@ -62,7 +65,10 @@ export class RpcRequest {
     })
   }
 
-  /** The handler's fiber has been told already; one that goes on in another, for a Deferred, hears of it here. */
+  /**
+   * The handler's own fiber is already interrupted. This also interrupts a handler that goes on in another fiber behind
+   * a Deferred.
+   */
   private get cancel(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const ended = Deferred.await(this.ended)
@@ -70,13 +76,13 @@ export class RpcRequest {
       const interrupt: RpcMessage.InterruptEncoded = { _tag: "Interrupt", requestId: this.request.id }
       const requested = Effect.exit(this.write(this.outlet.id, interrupt))
       if (this.isHandedOver) return Effect.andThen(requested, ended)
-      // While it was handed over: there is a reply to come only where a handler has begun.
+      // The request was interrupted while it was passed on. A reply comes only if a handler has begun.
       const { latest } = this.launch
       return Effect.andThen(latest === undefined ? Effect.void : Fiber.interrupt(latest), requested)
     })
   }
 
-  /** What the RpcServer sends, from the fiber that it sends it in. */
+  /** Receives a response of the RpcServer, in the fiber that sends it. */
   respond(response: RpcMessage.FromServerEncoded, transfers: ReadonlyArray<unknown>): Effect.Effect<void> {
     switch (response._tag) {
       case "Chunk":
@@ -88,7 +94,7 @@ export class RpcRequest {
         return this.settle({ exit: response.exit, transfers })
       case "Defect":
         return this.settle({ exit: died(response.defect), transfers: [] })
-      // What an RpcServer does not send for a request.
+      // An RpcServer does not send these for a request.
       case "ClientProtocolError":
       case "Pong":
       case "Request":

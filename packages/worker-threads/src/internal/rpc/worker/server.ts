@@ -1,8 +1,7 @@
 /**
  * The worker's end of Effect's RPC: an RpcServer's protocol whose requests are the tasks of a pool's worker.
  *
- * Invariants:
- * 1. A request is in `requests`, under the id of its task, while the RpcServer may send something for it.
+ * Invariant: a request is in `requests`, under the id of its task, while the RpcServer may send a response for it.
  */
 import { workerData } from "node:worker_threads"
 import * as Effect from "effect/Effect"
@@ -69,12 +68,12 @@ const serve = (requests: Map<number, RpcRequest>, write: Write, handshake: Hands
   )
 }
 
-/** The worker's program has nothing to do any more: it ends as when its own worker protocol was closed. */
+/** Ends the worker's program, as Effect's own worker protocol does when it closes. */
 const endOf = (builder: Fiber.Fiber<unknown, unknown>): Effect.Effect<never> =>
   Effect.suspend(() => {
     builder.currentDispatcher.scheduleTask(() => builder.interruptUnsafe(builder.id), 0)
     return Effect.never
   })
 
-/** Nobody disconnects: requests end one by one, or with the worker. */
+/** No client disconnects: requests end one by one, or with the worker. */
 const disconnects: Queue.Dequeue<number> = Effect.runSync(Queue.unbounded<number>())
