@@ -160,7 +160,7 @@ describe("LeaseBroker, the worker's side", () => {
 
 /** A thread that runs elsewhere, and its cell. */
 const spawnRemote = Effect.gen(function* () {
-  let cell!: ThreadAdapter.Cell<unknown, unknown>
+  let cell!: ThreadAdapter.RemoteThread<unknown, unknown>
   const controls: ThreadAdapter.Controls = {
     requestStop: () => Effect.void,
     requestInterrupt: () => Effect.sync(() => cell.settle(Exit.void)),

@@ -1,6 +1,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
+import { millisOf } from "@quiesce/core/internal"
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import { Context, Duration, Effect, Exit, Option, Schema } from "effect"
+import { Context, Duration, Effect, Exit, Option, Result, Schema } from "effect"
 import { MessageChannel, threadId } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { RemoteTask, type TaskWorker } from "../src/internal/host/remoteTask.ts"
@@ -9,7 +10,6 @@ import { HostLeases } from "../src/internal/leases/leaseKeeper.ts"
 import * as State from "../src/internal/locks/state.ts"
 import * as ThreadDeathReports from "../src/internal/locks/threadDeaths.ts"
 import * as Codec from "../src/internal/wire/codec.ts"
-import { millisOf } from "../src/internal/wire/duration.ts"
 import type { ToHost, ToWorker } from "../src/internal/wire/message.ts"
 
 describe("a shared lock", () => {
@@ -69,7 +69,7 @@ describe("RemoteTask", () => {
     const settled: Array<Exit.Exit<unknown, unknown>> = []
     const ledger: Array<string> = []
     const sent: Array<ToWorker["_tag"]> = []
-    const cell: ThreadAdapter.Cell<unknown, unknown> = {
+    const cell: ThreadAdapter.RemoteThread<unknown, unknown> = {
       id: 1,
       name: "Add",
       settle: (exit) => void settled.push(exit),
@@ -156,10 +156,11 @@ describe("RemoteTask", () => {
 })
 
 describe("millisOf", () => {
-  it("is NaN for what is not a duration, NaN itself among it", () => {
+  it("fails for values that are not a duration, among them NaN", () => {
     const bad: ReadonlyArray<unknown> = [NaN, "soon", null]
     // As a caller without types may write it.
-    for (const input of bad) expect(millisOf(input as Duration.Input)).toBeNaN()
-    expect([millisOf(7), millisOf("2 seconds"), millisOf(Duration.seconds(1))]).toEqual([7, 2000, 1000])
+    for (const input of bad) expect(Result.isFailure(millisOf(input as Duration.Input))).toBe(true)
+    const millis = [millisOf(7), millisOf("2 seconds"), millisOf(Duration.seconds(1))].map(Result.getOrThrow)
+    expect(millis).toEqual([7, 2000, 1000])
   })
 })
