@@ -3,7 +3,7 @@
  * with publint, its types with are-the-types-wrong. Needs a build (`tsc -b`).
  */
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 
@@ -30,13 +30,24 @@ const pack = (root: string, directory: string): boolean => {
   return /\.[cm]?js$/.test(pnpm) ? run("node", [pnpm, ...args], root, "ignore") : run(pnpm, args, root, "ignore")
 }
 
-// attw leaves out wildcard exports, so each public module is named.
-const entrypoints = (root: string): ReadonlyArray<string> => [
-  ".",
-  ...readdirSync(join(root, "src"))
+// attw leaves out wildcard exports, so each public module is named: those in `src`, and those in each folder of `src`
+// with an index, which is an entry of its own.
+const entrypoints = (root: string): ReadonlyArray<string> => {
+  const src = join(root, "src")
+  const entries = readdirSync(src, { withFileTypes: true })
+    .filter((folder) => folder.isDirectory() && existsSync(join(src, folder.name, "index.ts")))
+    .map(({ name }) => name)
+  return [
+    ".",
+    ...modulesOf(src),
+    ...entries.flatMap((name) => [`./${name}`, ...modulesOf(join(src, name), `./${name}`)])
+  ]
+}
+
+const modulesOf = (folder: string, prefix = "."): ReadonlyArray<string> =>
+  readdirSync(folder)
     .filter((file) => file.endsWith(".ts") && file !== "index.ts")
-    .map((file) => `./${basename(file, ".ts")}`)
-]
+    .map((file) => `${prefix}/${basename(file, ".ts")}`)
 
 const check = (root: string): boolean => {
   const directory = mkdtempSync(join(tmpdir(), "quiesce-pack-"))

@@ -2,9 +2,9 @@
 import { once } from "node:events"
 import { availableParallelism } from "node:os"
 import { Worker } from "node:worker_threads"
-import * as Adapter from "@quiesce/testing/Adapter"
-import type { Name } from "@quiesce/testing/Law"
-import * as Search from "@quiesce/testing/Search"
+import * as Adapter from "@quiesce/testing/laws/Adapter"
+import type { Name } from "@quiesce/testing/laws/Law"
+import * as Search from "@quiesce/testing/laws/Search"
 import * as WorkerAdapter from "./WorkerAdapter.ts"
 
 export interface Trial {

@@ -1,7 +1,7 @@
 /** Worker threads as what the laws are tried on: the same programs as for fibers, on real workers. */
-import type { Adapter } from "@quiesce/testing/Adapter"
-import type { Outcome } from "@quiesce/testing/Outcome"
-import type { Scenario } from "@quiesce/testing/Scenario"
+import type { Adapter } from "@quiesce/testing/laws/Adapter"
+import type { Outcome } from "@quiesce/testing/laws/Outcome"
+import type { Scenario } from "@quiesce/testing/laws/Scenario"
 import { crashes, type Fault, type Options as SeatOptions, Seat } from "./workers/Seat.ts"
 
 /** An adapter with workers of its own, which end with `close`. */

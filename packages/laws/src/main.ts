@@ -8,7 +8,7 @@
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
-import * as Search from "@quiesce/testing/Search"
+import * as Search from "@quiesce/testing/laws/Search"
 import * as Trial from "./Trial.ts"
 
 const refuse = (problem: string): never => {

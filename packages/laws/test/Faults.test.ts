@@ -1,7 +1,7 @@
 /** The laws that only workers can break: each check finds the fault that is planted for it, and shrinks the program. */
-import type { Name } from "@quiesce/testing/Law"
-import * as Program from "@quiesce/testing/Program"
-import * as Search from "@quiesce/testing/Search"
+import type { Name } from "@quiesce/testing/laws/Law"
+import * as Program from "@quiesce/testing/laws/Program"
+import * as Search from "@quiesce/testing/laws/Search"
 import { describe, expect, it } from "vitest"
 import * as WorkerAdapter from "../src/WorkerAdapter.ts"
 import type { Fault } from "../src/workers/Seat.ts"

@@ -1,7 +1,7 @@
 /** The laws of one test file on workers of their own, so that files run side by side. */
 import { availableParallelism } from "node:os"
-import type { Name } from "@quiesce/testing/Law"
-import * as Laws from "@quiesce/testing/Laws"
+import type { Name } from "@quiesce/testing/laws/Law"
+import * as Laws from "@quiesce/testing/laws/Laws"
 import { afterAll } from "vitest"
 import { budgetOf } from "../src/Trial.ts"
 import * as WorkerAdapter from "../src/WorkerAdapter.ts"

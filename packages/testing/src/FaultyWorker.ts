@@ -55,7 +55,7 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
  * @since 0.1.0
  */
 export const url = (fault: Fault): URL => {
-  if (faults.includes(fault)) return new URL(`./internal/${fault}.worker.${extension}`, import.meta.url)
+  if (faults.includes(fault)) return new URL(`./internal/faults/${fault}.worker.${extension}`, import.meta.url)
   const problem = `${format(fault)} is no fault; there are ${faults.join(", ")}`
   throw TestingError.make({ _tag: "InvalidOption", option: "fault", problem })
 }

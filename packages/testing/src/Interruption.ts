@@ -8,62 +8,19 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { checked, within } from "./internal/explorationOptions.ts"
-import { type Blow, ExploredRun, type Result } from "./internal/exploredRun.ts"
-import type { AnyProgram, Explorer } from "./internal/explorer.ts"
-import { limitOf } from "./internal/limit.ts"
+import { checked, type Cut, type Options, within } from "./internal/explore/explorationOptions.ts"
+import { type Blow, ExploredRun, type Result } from "./internal/explore/exploredRun.ts"
+import type { AnyProgram, Explorer } from "./internal/explore/explorer.ts"
+import { limitOf } from "./internal/time/limit.ts"
+import { random, sampleSteps } from "./internal/time/random.ts"
 import { counted } from "./internal/wording.ts"
 import * as Journal from "./Journal.ts"
-import { cutsOf } from "./Scenario.ts"
-import { random } from "./StepScheduler.ts"
 import * as TestingError from "./TestingError.ts"
 
-/**
- * Where a program is hit: at `step` of the whole program and, with two blows, at a `second` step after it. Step 0 is that of
- * a run without a cancel.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Cut {
-  readonly step: number
-  readonly second?: number | undefined
-}
-
-/**
- * How a program is tried. After each cancel it is run once more, in the same environment if it has one, and must end as it
- * does without a cancel.
- *
- * - `environment`: what the program runs in. It is built anew for each cut, and taken down before anything is looked for
- * - `cuts`: at how many steps at most (default 1,000): all of them where there are no more, else a sample by `seed`
- * - `hit`: with an interrupt (the default), two interrupts, or an error that is raised into the program
- * - `seed`: of the sample, and of the order in which tasks run; without one they run first in, first out
- * - `only`: just these cuts, as a finding says them
- * - `live`: real time, for programs that use files, sockets, workers or child processes. A millisecond of waiting is a
- *   step, too, and steps may differ from run to run. What such a program has made and is still there after its end is a
- *   finding, as in `Leaks`
- * - `within`: with `live`, for how long, in real time, what is closing is waited for (default one second). Nothing is
- *   waited for when nothing is there
- * - `budget`: the number of steps after which a run is given up (default 100,000)
- *
- * @category models
- * @since 0.1.0
- */
-export interface Options<R = never, E = never> {
-  readonly environment?: Layer.Layer<R, E> | undefined
-  readonly cuts?: number | undefined
-  readonly hit?: "interrupt" | "interruptTwice" | { readonly raise: object } | undefined
-  readonly seed?: number | undefined
-  readonly only?: ReadonlyArray<Cut> | undefined
-  readonly live?: boolean | undefined
-  readonly within?: Duration.Input | undefined
-  readonly budget?: number | undefined
-}
+export type { Cut, Options } from "./internal/explore/explorationOptions.ts"
 
 /**
  * What a cancel left behind: where it fell (the fiber, its thread, and the span or traced function that it was in), what is
@@ -285,7 +242,7 @@ const failed = (reason: TestingError.TestingErrorReason): Effect.Effect<never, T
 const plan = (steps: number, options: AnyOptions): ReadonlyArray<Cut> => {
   const seed = options.seed ?? steps
   const next = random(seed)
-  return cutsOf(steps, options.cuts ?? 1000, seed).map((step) =>
+  return sampleSteps(steps, options.cuts ?? 1000, seed).map((step) =>
     options.hit === "interruptTwice" ? { step, second: 1 + Math.floor(next() * 12) } : { step }
   )
 }

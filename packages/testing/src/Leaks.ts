@@ -15,9 +15,9 @@ import { dual } from "effect/Function"
 import * as Result from "effect/Result"
 import * as Scheduler from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
-import { watchedScheduler, watchedTracer } from "./internal/fibers.ts"
-import { limitOf } from "./internal/limit.ts"
-import { Watch as InternalWatch } from "./internal/watch.ts"
+import { watchedScheduler, watchedTracer } from "./internal/leaks/fibers.ts"
+import { limitOf } from "./internal/time/limit.ts"
+import { ListenerWatch as InternalListenerWatch, Watch as InternalWatch } from "./internal/leaks/watch.ts"
 import type { LeftOver } from "./LeftOver.ts"
 import * as TestingError from "./TestingError.ts"
 
@@ -90,8 +90,8 @@ const watched = <A, E, R>(effect: Effect.Effect<A, E, R>, watch: InternalWatch):
   Effect.withFiber((fiber) =>
     // Whoever was forked and has not begun runs up to its first wait.
     Effect.ensuring(effect, Effect.yieldNow).pipe(
-      Effect.provideService(Scheduler.Scheduler, watchedScheduler(fiber.cache.scheduler, watch.sight, fiber)),
-      Effect.provideService(Tracer.Tracer, watchedTracer(fiber.getRef(Tracer.Tracer), watch.sight))
+      Effect.provideService(Scheduler.Scheduler, watchedScheduler(fiber.cache.scheduler, watch.tracker, fiber)),
+      Effect.provideService(Tracer.Tracer, watchedTracer(fiber.getRef(Tracer.Tracer), watch.tracker))
     )
   )
 
@@ -145,4 +145,29 @@ export const watch = (options: Options = {}): Watch => {
     end,
     [Symbol.dispose]: end
   }
+}
+
+/**
+ * Counts the listeners on AbortSignals that were added since the count began and are still there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListenerWatch extends Disposable {
+  readonly count: () => number
+  /** Ends the count, as `using` does. */
+  readonly end: () => void
+}
+
+/**
+ * Begins to count the listeners of this thread on AbortSignals. A count is synchronous and records no places, so it
+ * costs little: use it where thousands of short runs are checked, and `watch` elsewhere.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const watchListeners = (): ListenerWatch => {
+  const watch = new InternalListenerWatch()
+  const end = () => watch.end()
+  return { count: () => watch.count(), end, [Symbol.dispose]: end }
 }

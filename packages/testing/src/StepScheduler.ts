@@ -9,6 +9,7 @@
  */
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
+import { random } from "./internal/time/random.ts"
 
 /**
  * What is done at a step.
@@ -52,22 +53,6 @@ export interface StepScheduler extends Scheduler.Scheduler {
   readonly exhausted: boolean
   /** Runs one task. False when there is none. */
   readonly runTask: () => boolean
-}
-
-/**
- * The next of a sequence of numbers from 0 to 1 that a seed gives (mulberry32).
- *
- * @category constructors
- * @since 0.1.0
- */
-export const random = (seed: number): (() => number) => {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 class Stepping implements StepScheduler {

@@ -1,7 +1,7 @@
 /** Each law's check can fail: it finds a planted fault, and shrinks the program to a few instructions. */
-import * as Adapter from "@quiesce/testing/Adapter"
-import * as Program from "@quiesce/testing/Program"
-import * as Search from "@quiesce/testing/Search"
+import * as Adapter from "@quiesce/testing/laws/Adapter"
+import * as Program from "@quiesce/testing/laws/Program"
+import * as Search from "@quiesce/testing/laws/Search"
 import { expect, it } from "vitest"
 import { faults, others } from "./fixtures/faults.ts"
 

@@ -1,7 +1,7 @@
 /** The README lists the laws as the suite names them. */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as Law from "@quiesce/testing/Law"
+import * as Law from "@quiesce/testing/laws/Law"
 import { expect, it } from "vitest"
 
 const readme = readFileSync(join(import.meta.dirname, "../README.md"), "utf8")

@@ -1,10 +1,10 @@
 /** Runs that long searches have found, in which a law has to look twice. */
 import { describe, expect, it } from "vitest"
-import * as Adapter from "@quiesce/testing/Adapter"
-import type * as Law from "@quiesce/testing/Law"
-import * as Laws from "@quiesce/testing/Laws"
-import type { Instruction } from "@quiesce/testing/Program"
-import type { Scenario } from "@quiesce/testing/Scenario"
+import * as Adapter from "@quiesce/testing/laws/Adapter"
+import type * as Law from "@quiesce/testing/laws/Law"
+import * as Laws from "@quiesce/testing/laws/Laws"
+import type { Instruction } from "@quiesce/testing/laws/Program"
+import type { Scenario } from "@quiesce/testing/laws/Scenario"
 
 const slow = { _tag: "Acquire", millis: 0, fails: false, interruptible: false, within: null } as const
 const acquire: Instruction = { ...slow, release: { _tag: "Slow", millis: 1 } }

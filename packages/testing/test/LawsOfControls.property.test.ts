@@ -1,5 +1,5 @@
 /** The laws hold for an adapter that is given as controls, as a user would write one. */
-import { Laws } from "@quiesce/testing"
+import { Laws } from "@quiesce/testing/laws"
 import { remote } from "./fixtures/remoteAdapter.ts"
 
 Laws.suite(remote, { programs: 60, whole: 30, cuts: 10 })

@@ -1,6 +1,6 @@
 /** The laws of how threads end on fibers, each on generated programs, cut at every step or at a sample of the steps. */
-import * as Adapter from "@quiesce/testing/Adapter"
-import * as Laws from "@quiesce/testing/Laws"
+import * as Adapter from "@quiesce/testing/laws/Adapter"
+import * as Laws from "@quiesce/testing/laws/Laws"
 
 Laws.suite(Adapter.fibers, {
   only: [

@@ -1,5 +1,5 @@
 /** Each kind of thing, opened and closed, is nothing; left open, it is found with its place. */
-import { LeakCheck, Leaks, type LeftOver, TestingError } from "@quiesce/testing"
+import { Leaks, type LeftOver, TestingError } from "@quiesce/testing"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createSocket } from "node:dgram"
@@ -577,11 +577,46 @@ describe("listeners", () => {
     for (const call of calls) expect(await look(Effect.andThen(call, Effect.sleep(1)))).toEqual([])
   })
 
-  it("are seen as well after a check that counts them in another way", async () => {
-    LeakCheck.watch().end()
+  it("are seen by a watch within a count, which sees them as well", async () => {
+    using listeners = Leaks.watchListeners()
     const { signal } = new AbortController()
     expect(await look(Effect.sync(() => signal.addEventListener("abort", () => {})))).toMatchObject([
       { kind: "listener" }
     ])
+    expect(listeners.count()).toBe(1)
+  })
+})
+
+describe("watchListeners", () => {
+  it("counts the listeners that were added and are still there", () => {
+    signal.addEventListener("abort", onAbort)
+    const listeners = Leaks.watchListeners()
+    const controller = new AbortController()
+    const before = listeners.count()
+    controller.signal.addEventListener("abort", onAbort)
+    controller.signal.addEventListener("abort", () => {}, { once: true })
+    signal.addEventListener("abort", onAbort)
+    const during = listeners.count()
+    controller.abort()
+    controller.signal.removeEventListener("abort", onAbort)
+    const after = listeners.count()
+    listeners.end()
+    signal.removeEventListener("abort", onAbort)
+
+    expect([before, during, after]).toEqual([0, 2, 0])
+  })
+
+  it("takes back what it has patched, and leaves the patches of a watch", () => {
+    const before = parts()
+    const listeners = Leaks.watchListeners()
+    const watch = Leaks.watch()
+    const during = parts()
+    listeners.end()
+    const stillDuring = parts()
+    watch.end()
+
+    expect(during.some((part, index) => part === before[index])).toBe(false)
+    expect(stillDuring).toEqual(during)
+    expect(parts()).toEqual(before)
   })
 })

@@ -1,9 +1,9 @@
 /** The model says what is observed of a program, fibers do just that, and what does otherwise is found. */
-import * as Adapter from "@quiesce/testing/Adapter"
-import * as Laws from "@quiesce/testing/Laws"
-import * as Model from "@quiesce/testing/Model"
-import * as Program from "@quiesce/testing/Program"
-import * as Search from "@quiesce/testing/Search"
+import * as Adapter from "@quiesce/testing/laws/Adapter"
+import * as Laws from "@quiesce/testing/laws/Laws"
+import * as Model from "@quiesce/testing/laws/Model"
+import * as Program from "@quiesce/testing/laws/Program"
+import * as Search from "@quiesce/testing/laws/Search"
 import { describe, expect, it } from "vitest"
 import { faults } from "./fixtures/faults.ts"
 

@@ -7,9 +7,9 @@
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads"
 import * as Thread from "@quiesce/core/Thread"
-import { isForced, type Outcome, type Witness } from "@quiesce/testing/Outcome"
-import type { Instruction, Program } from "@quiesce/testing/Program"
-import type { Scenario } from "@quiesce/testing/Scenario"
+import { isForced, type Outcome, type Witness } from "@quiesce/testing/laws/Outcome"
+import type { Instruction, Program } from "@quiesce/testing/laws/Program"
+import type { Scenario } from "@quiesce/testing/laws/Scenario"
 import { HostLease, SharedMutex, WorkerPool } from "@quiesce/worker-threads"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"

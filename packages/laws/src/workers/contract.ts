@@ -1,5 +1,5 @@
 /** What host and worker agree on: the tasks of the pool, the words of shared memory, the messages beside the pool's. */
-import * as Scenario from "@quiesce/testing/Scenario"
+import * as Scenario from "@quiesce/testing/laws/Scenario"
 import { HostLease, SharedMutex } from "@quiesce/worker-threads"
 import * as Schema from "effect/Schema"
 import * as Rpc from "effect/rpc/Rpc"

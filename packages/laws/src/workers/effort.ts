@@ -2,7 +2,7 @@
  * What the ladder does to the thread of a run that takes real time: while it is under way, virtual time stands still.
  */
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
-import type { AnyThread, Work } from "@quiesce/testing/Subject"
+import type { AnyThread, Work } from "@quiesce/testing/laws/Subject"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"

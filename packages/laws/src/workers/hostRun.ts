@@ -6,13 +6,14 @@
  * 2. It does not pass while something is under way that takes real time: an unwind, or the end of the worker.
  * 3. A synchronous section lasts until the host has nothing left to do but to wait for it.
  */
-import type { Outcome } from "@quiesce/testing/Outcome"
-import * as Scenario from "@quiesce/testing/Scenario"
+import * as Interpreter from "@quiesce/testing/laws/Interpreter"
+import type { Outcome } from "@quiesce/testing/laws/Outcome"
+import * as Scenario from "@quiesce/testing/laws/Scenario"
 import * as StepScheduler from "@quiesce/testing/StepScheduler"
-import { core, type Subject } from "@quiesce/testing/Subject"
-import type { Event } from "@quiesce/testing/Trace"
+import { core, type Subject } from "@quiesce/testing/laws/Subject"
+import type { Event } from "@quiesce/testing/laws/Trace"
 import * as VirtualClock from "@quiesce/testing/VirtualClock"
-import * as World from "@quiesce/testing/World"
+import * as World from "@quiesce/testing/laws/World"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -234,7 +235,7 @@ export class HostRun {
     this.worker = busy
     const planned = this.scenario.plan[index]!
     if (this.world !== undefined) {
-      this.fork(Scenario.perform(this.world, planned, index, () => this.main?.interruptUnsafe(undefined)))
+      this.fork(Interpreter.perform(this.world, planned, index, () => this.main?.interruptUnsafe(undefined)))
       this.drain()
     }
     // What was put into a batch is sent at the end of this turn.

@@ -2,13 +2,13 @@
 import * as Blocking from "@quiesce/core/Blocking"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import * as Interpreter from "@quiesce/testing/Interpreter"
-import * as LeakCheck from "@quiesce/testing/LeakCheck"
-import * as Scenario from "@quiesce/testing/Scenario"
-import { core, type Subject } from "@quiesce/testing/Subject"
-import type { Event } from "@quiesce/testing/Trace"
+import * as Interpreter from "@quiesce/testing/laws/Interpreter"
+import * as Leaks from "@quiesce/testing/Leaks"
+import type * as Scenario from "@quiesce/testing/laws/Scenario"
+import { core, type Subject } from "@quiesce/testing/laws/Subject"
+import type { Event } from "@quiesce/testing/laws/Trace"
 import type * as VirtualClock from "@quiesce/testing/VirtualClock"
-import * as World from "@quiesce/testing/World"
+import * as World from "@quiesce/testing/laws/World"
 import { HostLease, SharedMutex } from "@quiesce/worker-threads"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -34,7 +34,7 @@ export class Interpretation implements Current {
   private readonly given: Given
   private readonly unmasks: boolean
   private readonly encoder: Encoder = new Encoder()
-  private readonly watch: LeakCheck.Watch = LeakCheck.watch()
+  private readonly listeners: Leaks.ListenerWatch = Leaks.watchListeners()
   private events: Array<EncodedEvent> = []
   private spins = 0
   private ended = false
@@ -79,9 +79,9 @@ export class Interpretation implements Current {
       unseen: planned.unseen === true,
       // What is done to the first thread is done by the host, which has it, too.
       act: () =>
-        Scenario.targetOf(world, planned)?.name === "t"
+        Interpreter.targetOf(world, planned)?.name === "t"
           ? undefined
-          : () => void Effect.runForkWith(context)(Scenario.perform(world, planned, index, () => {}))
+          : () => void Effect.runForkWith(context)(Interpreter.perform(world, planned, index, () => {}))
     }))
     return cuts.toSorted((a, b) => a.step - b.step)
   }
@@ -99,7 +99,8 @@ export class Interpretation implements Current {
     const world = this.world!
     this.flush()
     const threads = Array.from(world.ended().values(), (fate) => this.encoder.ended(fate))
-    const left = { tasks, sleeps: this.clock.pending, listeners: this.watch.listeners(), queued: world.queued() }
+    const left = { tasks, sleeps: this.clock.pending, listeners: this.listeners.count(), queued: world.queued() }
+    this.listeners.end()
     const { orphans, run } = this
     this.harness.post({ _tag: "Finished", run, steps, threads, orphans, ...left })
   }

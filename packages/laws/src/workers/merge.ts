@@ -1,6 +1,6 @@
 /** One trace of what happened on both sides, in order. */
-import type { Ended } from "@quiesce/testing/Outcome"
-import type { Event } from "@quiesce/testing/Trace"
+import type { Ended } from "@quiesce/testing/laws/Outcome"
+import type { Event } from "@quiesce/testing/laws/Trace"
 
 export interface Numbered {
   readonly sequence: number

@@ -6,8 +6,8 @@
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ThreadError from "@quiesce/core/ThreadError"
-import type { AnyExit, Ended } from "@quiesce/testing/Outcome"
-import type { Event } from "@quiesce/testing/Trace"
+import type { AnyExit, Ended } from "@quiesce/testing/laws/Outcome"
+import type { Event } from "@quiesce/testing/laws/Trace"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"

@@ -1,0 +1,82 @@
+/**
+ * Sees every fiber of a run at each of its steps: so it knows where a cancel fell, and which fibers and scopes are left.
+ *
+ * Invariant: `fibers` and `scopes` hold all that have made a step, or were the scope of one that did.
+ */
+import * as Thread from "@quiesce/core/Thread"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import * as Waits from "./waits.ts"
+import { counted } from "../wording.ts"
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+export class FiberWatch {
+  /** Each with its number, in the order in which they were first seen: ids differ from run to run. */
+  private readonly fibers = new Map<AnyFiber, number>()
+  private readonly scopes = new Map<Scope.Scope, string>()
+  private readonly last = new WeakMap<AnyFiber, Tracer.EffectPrimitive<unknown>>()
+  /** The fiber that made the last step. */
+  private current: AnyFiber | undefined = undefined
+  /** The fiber of the test itself, while it does nothing but wait for the program. */
+  waiter: AnyFiber | undefined = undefined
+  readonly tracer: Tracer.Tracer = Waits.tracer((primitive, fiber) => this.last.set(fiber, primitive))
+
+  readonly saw = (fiber: AnyFiber): void => {
+    this.current = fiber
+    if (!this.fibers.has(fiber)) this.fibers.set(fiber, this.fibers.size + 1)
+    const scope = Context.getOrUndefined(fiber.context, Scope.Scope)
+    if (scope !== undefined && !this.scopes.has(scope)) this.scopes.set(scope, this.placeOf(fiber))
+  }
+
+  /** Where the fiber is that made the last step. */
+  get place(): string {
+    return this.current === undefined ? "before the first step" : this.placeOf(this.current)
+  }
+
+  /** Those that have not ended, each with what it waits for. */
+  get waiting(): ReadonlyArray<string> {
+    return [...this.fibers.keys()]
+      .filter((fiber) => fiber !== this.waiter && fiber.pollUnsafe() === undefined)
+      .map((fiber) => `${this.placeOf(fiber)} waits for ${Waits.describe(this.last.get(fiber))}`)
+  }
+
+  /** What is left of scopes. */
+  get openScopes(): ReadonlyArray<string> {
+    return [...this.scopes].flatMap(([scope, place]) => {
+      if (scope.state._tag !== "Open") return []
+      const count = scope.state.finalizers?.size ?? 1
+      return [`a scope first seen in ${place} was never closed, with ${counted(count, "finalizer")} in it`]
+    })
+  }
+
+  private placeOf(fiber: AnyFiber): string {
+    return `fiber ${this.fibers.get(fiber)}${threadOf(fiber)}${spansOf(fiber)}`
+  }
+}
+
+/** Looking must not be a step of what is looked at, so it has a scheduler and a tracer of its own. */
+const aside = Context.make(Scheduler.Scheduler, new Scheduler.MixedScheduler("sync") as Scheduler.Scheduler).pipe(
+  Context.add(Tracer.Tracer, Tracer.nativeTracer)
+)
+
+const threadOf = (fiber: AnyFiber): string => {
+  const context = Context.merge(fiber.context, aside)
+  const thread = Effect.runSyncExit(Effect.provideContext(Thread.current, context))
+  return Exit.isSuccess(thread) ? ` of thread "${thread.value.name}"` : ""
+}
+
+/** The spans and traced functions around, the innermost last, with the place of that. */
+const spansOf = (fiber: AnyFiber): string => {
+  const names: Array<string> = []
+  const innermost = fiber.cache.stackFrame
+  for (let frame = innermost; frame !== undefined; frame = frame.parent) names.unshift(frame.name)
+  if (names.length === 0) return ""
+  const at = innermost?.stack()?.trim().replace(/^at /, "")
+  return ` in ${names.join(" > ")}${at === undefined ? "" : ` (${at})`}`
+}

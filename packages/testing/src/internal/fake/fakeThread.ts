@@ -1,0 +1,191 @@
+/**
+ * A thread that runs nowhere, behind its controls.
+ *
+ * Invariants:
+ * 1. The state only moves on: Running, Ending, Killed, Ended; not every thread comes by each.
+ * 2. An end that has begun is not begun again and not hurried: what releases is let be, unless the thread is killed.
+ * 3. `held` are the leases that have not been released, in the order of acquiring.
+ * 4. `waiting` are the fibers of reactions that are under way; when the thread has ended, or was given up, there are none.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import * as ThreadError from "@quiesce/core/ThreadError"
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type { Lease, Reaction, Script } from "./script.ts"
+
+interface Held {
+  readonly lease: Lease
+  readonly end: ReturnType<ThreadAdapter.RemoteThread<unknown, unknown>["enter"]>
+}
+
+const atOnce: Reaction<never, never> = { _tag: "Ends", after: 0, exit: undefined }
+
+export class FakeThread<A, E> implements ThreadAdapter.Controls {
+  private readonly cell: ThreadAdapter.RemoteThread<A | void, E>
+  private readonly script: Script<A, E>
+  private readonly clock: Clock.Clock
+  private readonly held: Array<Held> = []
+  private readonly waiting: Set<Fiber.Fiber<unknown, unknown>> = new Set()
+  private readonly raises: Set<() => void> = new Set()
+  private state: "Running" | "Ending" | "Killed" | "Ended" = "Running"
+  /** The first for which it was interrupted. */
+  private reason: CancelReason.CancelReason | undefined = undefined
+
+  constructor(cell: ThreadAdapter.RemoteThread<A | void, E>, script: Script<A, E>, clock: Clock.Clock) {
+    this.cell = cell
+    this.script = script
+    this.clock = clock
+  }
+
+  // ---- Its way ----
+
+  get start(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      for (const lease of this.script.leases ?? []) this.held.push({ lease, end: this.cell.enter(lease.name) })
+      return this.react(this.script.onStart, () => Exit.void)
+    })
+  }
+
+  /** It has ended, or nobody waits for its end any more. */
+  close(): void {
+    this.state = "Ended"
+    this.halt(undefined)
+    for (const answer of this.raises) answer()
+    this.raises.clear()
+  }
+
+  private halt(except: object | undefined): void {
+    for (const fiber of Array.from(this.waiting)) if (fiber !== except) fiber.interruptUnsafe()
+  }
+
+  /** Goes on by itself; the asking returns. */
+  private react(
+    reaction: Reaction<A, E> | undefined,
+    usual: () => Exit.Exit<A | void, E>,
+    end: (exit: () => Exit.Exit<A | void, E>, by: object) => Effect.Effect<void> = this.end
+  ): Effect.Effect<void> {
+    if (reaction?._tag !== "Ends") return Effect.void
+    return this.inBackground(
+      Effect.andThen(
+        this.sleep(reaction.after),
+        Effect.withFiber((fiber) => end(() => reaction.exit ?? usual(), fiber))
+      )
+    )
+  }
+
+  private inBackground(effect: Effect.Effect<void>): Effect.Effect<void> {
+    // It is known from its first step on, whatever becomes of who asked.
+    const known = Effect.withFiber<void>((fiber) => {
+      if (this.state === "Ended") return Effect.void
+      this.waiting.add(fiber)
+      fiber.addObserver(() => this.waiting.delete(fiber))
+      return effect
+    })
+    return Effect.asVoid(Effect.forkDetach(known, { startImmediately: true }))
+  }
+
+  private sleep(time: Duration.Input): Effect.Effect<void> {
+    const duration = Duration.fromInputUnsafe(time)
+    if (!Duration.isFinite(duration)) return Effect.never
+    return Duration.isZero(duration) ? Effect.void : this.clock.sleep(duration)
+  }
+
+  /** An end of its own: all that it holds is released first. */
+  private readonly end = (exit: () => Exit.Exit<A | void, E>): Effect.Effect<void> => {
+    if (this.state !== "Running") return Effect.void
+    this.state = "Ending"
+    return Effect.andThen(
+      this.release(() => true),
+      Effect.sync(() => this.cell.settle(exit()))
+    )
+  }
+
+  /** An end by force, which the fiber `by` brings: what the host keeps is released, the rest is lost. */
+  private readonly endByForce = (exit: () => Exit.Exit<A | void, E>, by: object): Effect.Effect<void> => {
+    if (this.state === "Killed" || this.state === "Ended") return Effect.void
+    this.state = "Killed"
+    this.halt(by)
+    return Effect.andThen(
+      this.release(({ keeper }) => keeper === "host"),
+      Effect.sync(() => this.cell.settle(exit()))
+    )
+  }
+
+  private release(isIts: (lease: Lease) => boolean): Effect.Effect<void> {
+    const leases = this.held.filter(({ lease }) => isIts(lease)).toReversed()
+    return Effect.forEach(
+      leases,
+      (held) =>
+        Effect.map(this.sleep(held.lease.takes ?? 0), () => {
+          this.held.splice(this.held.indexOf(held), 1)
+          held.end(held.lease.fate ?? "released", held.lease.error ?? null)
+        }),
+      { discard: true }
+    )
+  }
+
+  // ---- Controls ----
+
+  requestStop(): Effect.Effect<void> {
+    return this.react(this.script.onStop, () => Exit.void)
+  }
+
+  requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.reason !== undefined) return Effect.void
+      this.reason = reason
+      return this.react(this.script.onInterrupt ?? atOnce, () => this.interrupted)
+    })
+  }
+
+  raise(): Effect.Effect<boolean> {
+    return Effect.callback((resume) => {
+      const answer = () => resume(Effect.succeed(false))
+      if (this.state === "Ended") return answer()
+      this.raises.add(answer)
+      return Effect.sync(() => this.raises.delete(answer))
+    })
+  }
+
+  get unwind(): Option.Option<Effect.Effect<UnwindOutcome>> {
+    const { onUnwind = atOnce } = this.script
+    if (onUnwind._tag === "Lacks") return Option.none()
+    return Option.some(
+      Effect.suspend((): Effect.Effect<UnwindOutcome> => {
+        if (onUnwind._tag === "Refuses") return Effect.succeed({ _tag: "Refused", why: onUnwind.why })
+        if (onUnwind._tag === "Ignores" || this.state !== "Running") return Effect.succeed({ _tag: "Idle" })
+        return Effect.as(
+          this.react(onUnwind, () => this.interrupted),
+          { _tag: "Unwound" }
+        )
+      })
+    )
+  }
+
+  get kill(): Option.Option<(reason: CancelReason.CancelReason) => Effect.Effect<void>> {
+    const { onKill = atOnce } = this.script
+    if (onKill._tag === "Lacks") return Option.none()
+    return Option.some((reason) => this.react(onKill, () => this.killed(reason), this.endByForce))
+  }
+
+  get locate(): Effect.Effect<Option.Option<string>> {
+    return Effect.succeed(Option.fromUndefinedOr(this.script.stack))
+  }
+
+  private get interrupted(): Exit.Exit<never> {
+    return Exit.failCause(CancelReason.toCause(this.reason ?? CancelReason.interrupted()))
+  }
+
+  private killed(reason: CancelReason.CancelReason): Exit.Exit<never> {
+    const lost = this.cell.held()
+    const error = ThreadError.make({ _tag: "Killed", thread: this.cell.name, lost })
+    return Exit.failCause(Cause.combine(CancelReason.toCause(reason), Cause.die(error)))
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * A watch: begins to track resources, and reports those left over, after a wait for resources that are closing.
+ *
+ * Invariants:
+ * 1. Patches and hooks are installed only while a watch that needs them is open.
+ * 2. Resources made by the wait itself are not tracked.
+ */
+import { createHook, executionAsyncId } from "node:async_hooks"
+import { clearTimeout, setImmediate, setTimeout } from "node:timers"
+import type { LeftOver } from "../../LeftOver.ts"
+import * as Descriptors from "./descriptors.ts"
+import { links } from "./descriptorLinks.ts"
+import { collect } from "./garbageCollection.ts"
+import * as Listeners from "./listeners.ts"
+import * as Resources from "./resources.ts"
+import { openTrackers, type Reach, recordsPlaces, type TrackedResource, Tracker } from "./tracker.ts"
+
+/** How many turns an event loop may need to close a handle and report the end. */
+const turns = 4
+
+const open = (tracker: Tracker): void => {
+  if (openTrackers.size === 0) Listeners.install()
+  const isFirst = !recordsPlaces()
+  openTrackers.add(tracker)
+  if (!isFirst || !recordsPlaces()) return
+  Resources.install()
+  Descriptors.install()
+}
+
+const close = (tracker: Tracker): void => {
+  if (!openTrackers.delete(tracker)) return
+  if (tracker.reach !== "listeners" && !recordsPlaces()) {
+    Descriptors.uninstall()
+    Resources.uninstall()
+  }
+  if (openTrackers.size === 0) Listeners.uninstall()
+}
+
+/** Counts listeners, without a place and without a wait, so a count costs little. */
+export class ListenerWatch {
+  private readonly tracker = new Tracker("listeners")
+
+  constructor() {
+    open(this.tracker)
+  }
+
+  count(): number {
+    let count = 0
+    for (const resource of this.tracker.resources) if (resource.isThere()) count++
+    return count
+  }
+
+  end(): void {
+    close(this.tracker)
+  }
+}
+
+export class Watch {
+  readonly tracker: Tracker
+  /** The descriptors that were open at the beginning; undefined for a watch that does not report descriptors. */
+  private readonly before: ReadonlyMap<number, string> | undefined
+
+  constructor(reach: Exclude<Reach, "listeners">) {
+    this.tracker = new Tracker(reach)
+    this.before = reach === "own" ? undefined : links()
+    open(this.tracker)
+  }
+
+  end(): void {
+    close(this.tracker)
+  }
+
+  /** Completes with the resources left over: at once without any, otherwise when all are closed or after `within` ms. */
+  leftOvers(within: number, ignore?: (leftOver: LeftOver) => boolean): Promise<ReadonlyArray<LeftOver>> {
+    const { tracker, before } = this
+    tracker.ended = tracker.reach !== "all"
+    const appeared = before === undefined ? [] : Descriptors.appeared(before, links())
+    const remaining = (): ReadonlyArray<TrackedResource> =>
+      [...tracker.resources, ...appeared].filter(
+        (resource) => resource.isThere() && ignore?.(leftOverOf(resource)) !== true
+      )
+    return Resources.quietly(() => new Promise((resolve) => new Wait(remaining, within, resolve)))
+  }
+}
+
+/**
+ * Checks the resources for some turns of the event loop, and again after any code has run.
+ *
+ * A listener on a garbage signal is not left over, but only the engine knows garbage. The engine collects when the turns
+ * have passed, and again at the limit. The collection comes before the first check of the turn, because a check keeps
+ * the signal alive.
+ */
+class Wait {
+  private readonly remaining: () => ReadonlyArray<TrackedResource>
+  private readonly resolve: (leftOvers: ReadonlyArray<LeftOver>) => void
+  private readonly timer: NodeJS.Timeout
+  private readonly ownTurns = new Set<number>()
+  private turnsLeft = turns
+  private hasListeners = false
+  private isLate = false
+  private state: "Idle" | "Due" | "Over" = "Idle"
+  private readonly hook = createHook({
+    after: (id) => {
+      if (!this.ownTurns.delete(id)) this.checkSoon()
+    },
+    destroy: () => this.checkSoon()
+  })
+
+  constructor(
+    remaining: () => ReadonlyArray<TrackedResource>,
+    within: number,
+    resolve: (leftOvers: ReadonlyArray<LeftOver>) => void
+  ) {
+    this.remaining = remaining
+    this.resolve = resolve
+    this.timer = setTimeout(() => this.atLimit(), within)
+    if (this.check().length === 0) this.give([])
+    else {
+      this.hook.enable()
+      this.checkSoon()
+    }
+  }
+
+  private checkSoon(): void {
+    if (this.state !== "Idle") return
+    this.state = "Due"
+    Resources.quietly(() => setImmediate(() => this.turn()))
+  }
+
+  private turn(): void {
+    if (this.state === "Over") return
+    this.ownTurns.add(executionAsyncId())
+    this.state = "Idle"
+    if (--this.turnsLeft === 0 && this.hasListeners) {
+      Resources.writeStacks()
+      collect()
+    }
+    const remaining = this.check()
+    if (remaining.length === 0 || (this.turnsLeft <= 0 && this.isLate)) this.give(remaining)
+    else if (this.turnsLeft > 0) this.checkSoon()
+  }
+
+  /** A resource that closes at the limit still gets the turns that its end takes. */
+  private atLimit(): void {
+    this.isLate = true
+    this.turnsLeft = turns
+    this.checkSoon()
+  }
+
+  private check(): ReadonlyArray<TrackedResource> {
+    const remaining = this.remaining()
+    this.hasListeners = remaining.some(({ kind }) => kind === "listener")
+    return remaining
+  }
+
+  private give(remaining: ReadonlyArray<TrackedResource>): void {
+    if (this.state === "Over") return
+    this.state = "Over"
+    clearTimeout(this.timer)
+    this.hook.disable()
+    this.resolve(leftOversOf(remaining))
+  }
+}
+
+/** In words. The ports of a worker and the pipes of a child process are left out where their owner is left over. */
+const leftOversOf = (remaining: ReadonlyArray<TrackedResource>): ReadonlyArray<LeftOver> => {
+  const kinds = new Set(remaining.map(({ kind }) => kind))
+  return remaining
+    .filter((resource) => {
+      const whole = resource.partOf?.()
+      return whole === undefined || whole === resource.kind || !kinds.has(whole)
+    })
+    .map(leftOverOf)
+}
+
+const leftOverOf = (resource: TrackedResource): LeftOver => ({
+  kind: resource.kind,
+  what: resource.what(),
+  unref: resource.unref(),
+  madeAt: resource.madeAt()
+})

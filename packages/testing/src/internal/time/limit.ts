@@ -1,0 +1,23 @@
+/** For how long what is closing is waited for. */
+import * as Duration from "effect/Duration"
+import { format } from "effect/Formatter"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as TestingError from "../../TestingError.ts"
+
+/** The time in ms, by default a second. */
+export const limitOf = (within: Duration.Input = "1 second"): Result.Result<number, TestingError.TestingError> => {
+  const millis = Option.map(Duration.fromInput(within), Duration.toMillis)
+  return Option.isSome(millis) && millis.value >= 0 && millis.value <= longest
+    ? Result.succeed(millis.value)
+    : Result.fail(
+        TestingError.make({
+          _tag: "InvalidOption",
+          option: "within",
+          problem: `${format(within)} is no time to wait. Give a finite one such as "2 seconds"`
+        })
+      )
+}
+
+/** What a timer of Node takes. */
+const longest = 2 ** 31 - 1

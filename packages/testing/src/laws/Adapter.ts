@@ -1,0 +1,118 @@
+/**
+ * What the laws are tried on: something that runs scenarios, be it on fibers, on worker threads or on what you bring.
+ *
+ * There are three ways to bring your own. `fromControls`, if what you have are the controls of a thread that runs
+ * elsewhere; `fromSubject`, if you also have functions of your own to spawn, interrupt or join with; or a record with
+ * a `run` of your own, which gives the trace of a program that ran where no scheduler of this package reaches.
+ *
+ * @since 0.1.0
+ */
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type * as Thread from "@quiesce/core/Thread"
+import type * as Scope from "effect/Scope"
+import * as Leaks from "../Leaks.ts"
+import * as Simulation from "../Simulation.ts"
+import { Stage } from "./interpret/scenarioRun.ts"
+import { type Name, names } from "./Law.ts"
+import type { Outcome } from "./Outcome.ts"
+import type { Instruction, Program } from "./Program.ts"
+import type { Scenario } from "./Scenario.ts"
+import { core, type Subject, type Work } from "./Subject.ts"
+
+/**
+ * An adapter.
+ *
+ * - `lacks`: the laws that don't apply, each with why
+ * - `run`: runs a scenario with its plan begun at a step, or, for null, with no plan
+ * - `parallel`: how many runs it takes at a time (default 1)
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Adapter {
+  readonly name: string
+  readonly lacks: Readonly<Partial<Record<Name, string>>>
+  readonly run: (scenario: Scenario, cut: number | null) => Outcome | Promise<Outcome>
+  readonly parallel?: number | undefined
+}
+
+/**
+ * The laws that an adapter can keep.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const applying = (adapter: Adapter): ReadonlyArray<Name> =>
+  names.filter((law) => adapter.lacks[law] === undefined)
+
+const oneLoop = "a fiber shares its JavaScript thread with whoever would end its synchronous code"
+
+/** What threads on fibers can't have. */
+const lacks: Adapter["lacks"] = {
+  "unwind-precise": oneLoop,
+  "no-signal-leak": "a fiber is not used again",
+  "crash-contained": "what crashes the JavaScript thread of a fiber crashes all"
+}
+
+/**
+ * The threads of a subject, by default those of core on fibers: run step by step in virtual time.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromSubject = (name: string, subject: Partial<Subject> = {}): Adapter => {
+  const whole = { ...core, ...subject }
+  return { name, lacks, run: (scenario, cut) => run(whole, scenario, cut) }
+}
+
+/**
+ * Threads on fibers.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fibers: Adapter = fromSubject("fibers")
+
+/**
+ * Threads that run elsewhere and are reached by the controls that `start` gives. The effect that it is given is to run
+ * as a thread of core there.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromControls = (
+  name: string,
+  start: (
+    effect: Work<unknown, Scope.Scope>,
+    cell: ThreadAdapter.RemoteThread<unknown, unknown>,
+    options: Thread.SpawnOptions
+  ) => Work<ThreadAdapter.Controls, Scope.Scope>
+): Adapter =>
+  fromSubject(name, {
+    spawn: (effect, options) => ThreadAdapter.spawn((cell) => start(effect, cell, options), options)
+  })
+
+const run = (subject: Subject, scenario: Scenario, cut: number | null): Outcome | Promise<Outcome> => {
+  const stage = new Stage(scenario, cut, subject)
+  const listeners = Leaks.watchListeners()
+  if (awaits(scenario.program)) {
+    return Simulation.runAsync(stage.program, stage.options)
+      .then((ran) => stage.outcome(ran, listeners.count()))
+      .finally(() => listeners.end())
+  }
+  try {
+    return stage.outcome(Simulation.run(stage.program, stage.options), listeners.count())
+  } finally {
+    listeners.end()
+  }
+}
+
+/** Whether a program has real promises in it. */
+const awaits = (program: Program): boolean => program.some((instruction) => isAwaiting(instruction))
+
+const isAwaiting = (instruction: Instruction): boolean => {
+  if (instruction._tag === "Promise") return true
+  if (instruction._tag === "Finally" && awaits(instruction.cleanup)) return true
+  if (instruction._tag === "Group" && instruction.members.some(awaits)) return true
+  return "body" in instruction && awaits(instruction.body)
+}

@@ -1,0 +1,185 @@
+/**
+ * What must be observed of a program, from a model without fibers, promises or clocks: a run is compared with it.
+ *
+ * The model knows one thread, with leases, scopes, masks, finalizers and sleeps, and an interrupt from outside. It does
+ * not know at which of its points the interrupt was seen, only when it was asked for and what had been observed by then,
+ * so it allows what follows from each of those: mostly one or two outcomes. Of a program with other instructions it says
+ * that it is undecided.
+ *
+ * @since 0.1.0
+ */
+import * as Exit from "effect/Exit"
+import * as Cause from "effect/Cause"
+import {
+  type Cancel,
+  died,
+  failed,
+  interrupted,
+  Machine,
+  type Mark,
+  type Observable,
+  Undecided
+} from "./interpret/machine.ts"
+import type { AnyExit, Outcome } from "./Outcome.ts"
+import type { Program } from "./Program.ts"
+import { type Event, only } from "./Trace.ts"
+
+/**
+ * What came of a comparison: the run is `Alike` one of the `allowed` outcomes, or `Unlike` all of them, with what is
+ * wrong; or the model can't say, and why.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Comparison =
+  | { readonly _tag: "Alike"; readonly allowed: number }
+  | { readonly _tag: "Unlike"; readonly problem: string }
+  | { readonly _tag: "Undecided"; readonly why: string }
+
+/**
+ * What may be observed of a program: with a cancel that is asked for `at` some millisecond, after all else of that has
+ * happened, each outcome that it may have. Throws where the model does not know an instruction.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const allowed = (program: Program, cancel?: { readonly at: number }): ReadonlyArray<string> => {
+  const machines =
+    cancel === undefined ? [run(program, undefined)] : possible(program, cancel.at, ({ at }) => at > cancel.at)
+  return [...new Set(machines.map(({ observed }) => render(observed)))]
+}
+
+/**
+ * Compares a run with the model.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const compare = (outcome: Outcome): Comparison => {
+  const asked = askedIn(outcome)
+  if (asked === "other") return { _tag: "Undecided", why: "what is done to it" }
+  const { program } = outcome.scenario
+  const real = observablesOf(outcome.events)
+  try {
+    const allowed = asked === undefined ? [run(program, undefined)] : cancelled(outcome, asked, real)
+    const reasons = reasonsOf(outcome.threads.get("t")?.exit)
+    const texts = new Set(allowed.map(({ observed }) => render(observed)))
+    const text = render(real)
+    const alike = allowed.filter(({ observed }) => render(observed) === text)
+    if (alike.some(({ isCancelled, wrong }) => (reasons & ~(isCancelled ? wrong | interrupted : wrong)) === 0))
+      return { _tag: "Alike", allowed: texts.size }
+    if (alike.length > 0) return { _tag: "Unlike", problem: "the exit tells what did not happen" }
+    return {
+      _tag: "Unlike",
+      problem: `it was ${text}, and should have been ${[...texts].join(", or ") || "impossible"}`
+    }
+  } catch (cause) {
+    if (cause instanceof Undecided) return { _tag: "Undecided", why: cause.message }
+    throw cause
+  }
+}
+
+type Asked = Extract<Event, { readonly _tag: "Asked" }>
+
+/** The interrupt from outside, where that is all that is done; undefined where nothing is. */
+const askedIn = ({ cut, events, scenario }: Outcome): Asked | "other" | undefined => {
+  if (cut === null) return undefined
+  const isOther = scenario.plan.length !== 1 || scenario.plan[0]!.action._tag !== "Interrupt"
+  const asked = only(events, "Asked")
+  if (isOther || asked.length > 1) return "other"
+  return asked[0]?.wasAlive === true ? asked[0] : undefined
+}
+
+const run = (program: Program, cancel: Cancel | undefined): Machine => {
+  const machine = new Machine(cancel)
+  machine.run(program)
+  return machine
+}
+
+/**
+ * What may follow where the interrupt was asked for after `before` had been observed: it was seen at the next point. Where
+ * a synchronous section ran just then, it may have been told only when the thread waited for something.
+ */
+const cancelled = (outcome: Outcome, asked: Asked, real: ReadonlyArray<Observable>): ReadonlyArray<Machine> => {
+  const later = observablesOf(outcome.events.slice(outcome.events.indexOf(asked)), outcome.events)
+  const before = real.length - later.length
+  const inSection = real[before - 1]?.what === "spinning"
+  const isMissed = ({ at, seen, waits }: Mark): boolean => (at > asked.at || seen > before) && (waits || !inSection)
+  return possible(outcome.scenario.program, asked.at, isMissed, before)
+}
+
+/** Tries one point after another at which the cancel may have been seen; `isMissed` are those that it can't have passed. */
+const possible = (
+  program: Program,
+  at: number,
+  isMissed: (mark: Mark) => boolean,
+  before = 0
+): ReadonlyArray<Machine> => {
+  const machines: Array<Machine> = []
+  for (let point = 1; ; point++) {
+    const machine = run(program, { at, before, point })
+    const { isCancelled, marks, observed } = machine
+    const passed = isCancelled ? marks.slice(0, -1) : marks
+    const seen = isCancelled ? marks.at(-1)! : { at: Infinity, seen: observed.length }
+    if (seen.at >= at && seen.seen >= before && !passed.some(isMissed)) machines.push(machine)
+    if (!isCancelled) return machines
+  }
+}
+
+const render = (observed: ReadonlyArray<Observable>): string =>
+  observed.map(({ at, what }) => `${what} at ${at}`).join("; ")
+
+// ---- What was observed of a real run ----
+
+const observablesOf = (events: ReadonlyArray<Event>, all = events): ReadonlyArray<Observable> =>
+  events.flatMap((event) => {
+    const what = event.thread === "t" ? whatIs(event, all) : undefined
+    return what === undefined ? [] : [{ at: event.at, what }]
+  })
+
+const whatIs = (event: Event, all: ReadonlyArray<Event>): string | undefined => {
+  // The others are of no thread that the model knows, or say nothing new.
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check
+  switch (event._tag) {
+    case "Acquired":
+      return event.unsure === true ? undefined : `acquired ${numberOf(event.lease)}`
+    case "AcquireFailed":
+      return `failed to acquire ${numberOf(event.lease)}`
+    case "Releasing":
+      return `releasing ${numberOf(event.lease)}${cutOf(event.lease, all)}`
+    case "Released":
+      return event.how === "cut" ? undefined : `released ${numberOf(event.lease)}, ${event.how}`
+    case "Passed":
+      return "passed"
+    case "Spinning":
+      return "spinning"
+    case "Spun":
+      return "spun"
+    case "ScopeClosed":
+      return "scope closed"
+    case "MaskBroken":
+      return "a mask was broken"
+    case "MaskLost":
+      return "a cancel was lost in a mask"
+    case "BodyEnded":
+      return `the body ${Exit.isSuccess(event.exit) ? "succeeded" : "failed"}`
+    case "Settled":
+      return `the thread ${Exit.isSuccess(event.exit) ? "succeeded" : "failed"}`
+    default:
+      return undefined
+  }
+}
+
+/** A release that is given up ends by itself some time, but nobody waits for it. */
+const cutOf = (lease: string, all: ReadonlyArray<Event>): string =>
+  only(all, "Released").some((event) => event.lease === lease && event.how === "cut") ? ", to be cut" : ""
+
+const numberOf = (lease: string): string => lease.slice(lease.indexOf("/") + 1)
+
+const reasonsOf = (exit: AnyExit | undefined): number =>
+  exit === undefined || Exit.isSuccess(exit)
+    ? 0
+    : exit.cause.reasons.reduce(
+        (all, reason) => all | (Cause.isFailReason(reason) ? failed : Cause.isDieReason(reason) ? died : interrupted),
+        0
+      )

@@ -1,0 +1,210 @@
+/**
+ * Searches for a program that breaks a law: generates scenarios, runs each whole and cut at its steps, and shrinks what
+ * it finds.
+ *
+ * @since 0.1.0
+ */
+import * as fc from "fast-check"
+import type { Adapter } from "./Adapter.ts"
+import * as Arbitrary from "./Arbitrary.ts"
+import { type Check, checks } from "./checks/checks.ts"
+import type { Name } from "./Law.ts"
+import { cases, type LawCase, modelled } from "./LawCase.ts"
+import * as Model from "./Model.ts"
+import type { Outcome } from "./Outcome.ts"
+import type * as Scenario from "./Scenario.ts"
+import { sampleSteps } from "../internal/time/random.ts"
+import * as Leaks from "../Leaks.ts"
+import * as TestingError from "../TestingError.ts"
+
+/**
+ * How far to search: `whole` small programs that are cut at every step (default 200), then `programs` (default 1,000)
+ * that are cut at `cuts` of their steps at most (default 20). The `seed` makes it the same search again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Budget {
+  readonly programs?: number | undefined
+  readonly whole?: number | undefined
+  readonly cuts?: number | undefined
+  readonly seed?: number | undefined
+}
+
+/**
+ * A scenario that breaks a law, where it was cut, what it breaks, and the path that finds it again with the seed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Counterexample {
+  readonly scenario: Scenario.Scenario
+  readonly cut: number | null
+  readonly problems: ReadonlyArray<string>
+  readonly path: string
+}
+
+/**
+ * What a search has found. `programs` counts all programs, `whole` those of them that were cut at every step, `undecided`
+ * the runs that the model has nothing to say of, where it was asked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Finding {
+  readonly law: Name | "model"
+  readonly adapter: string
+  readonly programs: number
+  readonly whole: number
+  readonly cuts: number
+  readonly seed: number
+  readonly undecided?: number | undefined
+  readonly counterexample: Counterexample | undefined
+}
+
+/** The seed of the programs: fixed, so that a run can be repeated. */
+const defaultSeed = 20_261
+
+class Broken extends Error {
+  readonly cut: number | null
+  readonly problems: ReadonlyArray<string>
+
+  constructor({ cut }: Outcome, problems: ReadonlyArray<string>) {
+    super(`cut at ${cut}: ${problems.join("; ")}`)
+    this.cut = cut
+    this.problems = problems
+  }
+}
+
+/**
+ * Searches until a counterexample is found or the budget is spent.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const run = (law: Name, adapter: Adapter, budget: Budget = {}): Promise<Finding> =>
+  search(law, cases[law], checks[law], adapter, budget)
+
+/**
+ * Searches for a run that the model does not allow, among the programs that it knows.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const model = async (adapter: Adapter, budget: Budget = {}): Promise<Finding> => {
+  let undecided = 0
+  const check = (outcome: Outcome): ReadonlyArray<string> => {
+    const compared = Model.compare(outcome)
+    if (compared._tag === "Undecided") undecided++
+    return compared._tag === "Unlike" ? [compared.problem] : []
+  }
+  const finding = await search("model", modelled, check, adapter, budget)
+  return { ...finding, undecided }
+}
+
+const search = async (
+  law: Finding["law"],
+  lawCase: LawCase,
+  check: Check,
+  adapter: Adapter,
+  budget: Budget
+): Promise<Finding> => {
+  const { programs = 1000, seed = defaultSeed, whole = 200, cuts = 20 } = budget
+  verifyBudget({ cuts, programs, whole })
+  // Adapters count listeners in each run. To install the count anew for each run would cost half as much as the run.
+  const listeners = Leaks.watchListeners()
+  try {
+    const found = await generate(lawCase, check, adapter, { cuts, programs, seed, whole })
+    return { law, adapter: adapter.name, seed, ...found }
+  } finally {
+    listeners.end()
+  }
+}
+
+const verifyBudget = (counts: { readonly cuts: number; readonly programs: number; readonly whole: number }): void => {
+  for (const [option, value] of Object.entries(counts)) {
+    if (Number.isInteger(value) && value >= 0) continue
+    throw TestingError.make({ _tag: "InvalidOption", option, problem: `${value} is no number of ${option}` })
+  }
+  if (counts.programs + counts.whole > 0) return
+  const problem = "with no program at all a law is not tried; give at least one, as programs or as whole"
+  throw TestingError.make({ _tag: "InvalidOption", option: "programs", problem })
+}
+
+const generate = async (
+  { mix, plan }: LawCase,
+  check: Check,
+  adapter: Adapter,
+  { cuts, programs, seed, whole }: { readonly [Option in keyof Budget]-?: number }
+): Promise<Pick<Finding, "programs" | "whole" | "cuts" | "counterexample">> => {
+  const counted = { programs: 0, cuts: 0 }
+  const among = (of: Arbitrary.Mix, most: number, numRuns: number) =>
+    fc.check(
+      fc.asyncProperty(Arbitrary.scenario(of, plan), async (scenario) => {
+        counted.programs++
+        if (counted.programs % 100 === 0) await turn()
+        counted.cuts += await explore(check, adapter, scenario, most)
+      }),
+      { numRuns, seed }
+    )
+  const small = await among({ ...mix, depth: Math.min(2, mix.depth ?? 3), length: 2 }, Infinity, whole)
+  const inSmall = counted.programs
+  const details = small.failed ? small : await among(mix, cuts, programs)
+  return { ...counted, whole: inSmall, counterexample: counterexampleOf(details) }
+}
+
+/** One of the event loop. Without it, the engine keeps what was made for a weak reference to it. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+const counterexampleOf = (details: fc.RunDetails<[Scenario.Scenario]>): Counterexample | undefined => {
+  if (!details.failed) return undefined
+  const { counterexample, counterexamplePath, errorInstance } = details
+  // Without a counterexample not even one program could be made.
+  if (counterexample === null) throw errorInstance
+  const broken = errorInstance instanceof Broken ? errorInstance : undefined
+  return {
+    scenario: counterexample[0],
+    cut: broken?.cut ?? null,
+    problems: broken?.problems ?? [
+      errorInstance instanceof Error ? String(errorInstance.stack) : String(errorInstance)
+    ],
+    path: counterexamplePath ?? ""
+  }
+}
+
+/** Runs a scenario whole and cut at its steps, and throws what breaks the law. Gives the number of runs. */
+const explore = async (check: Check, adapter: Adapter, scenario: Scenario.Scenario, most: number): Promise<number> => {
+  const ran = adapter.run(scenario, null)
+  const whole = ran instanceof Promise ? await ran : ran
+  verify(check, whole)
+  const cuts = scenario.plan.length === 0 ? [] : sampleSteps(whole.steps, most, whole.steps)
+  const parallel = adapter.parallel ?? 1
+  for (let done = 0; done < cuts.length; done += parallel) {
+    const running = cuts.slice(done, done + parallel).map((cut) => adapter.run(scenario, cut))
+    // What runs at once is not awaited: that would cost as much as the run. The rest have all ended before any is judged.
+    const outcomes = running.every(isOutcome) ? running : await Promise.all(running.map(async (outcome) => outcome))
+    for (const outcome of outcomes) verify(check, outcome)
+  }
+  return cuts.length + 1
+}
+
+const isOutcome = (ran: Outcome | Promise<Outcome>): ran is Outcome => !(ran instanceof Promise)
+
+const verify = (check: Check, outcome: Outcome): void => {
+  const problems = check(outcome)
+  if (problems.length > 0) throw new Broken(outcome, problems)
+}
+
+/**
+ * A finding as a line of text; a counterexample adds how to see it again, what it breaks, and its program.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const render = ({ adapter, counterexample, cuts, law, programs, seed, undecided, whole }: Finding): string => {
+  const open = undecided === undefined ? "" : `, ${undecided} of them undecided`
+  const line = `${law} on ${adapter}: ${programs} programs, ${whole} of them cut at every step, ${cuts} cuts${open}, ${counterexample === undefined ? 0 : 1} counterexamples (seed ${seed})`
+  if (counterexample === undefined) return line
+  const { cut, path, problems, scenario } = counterexample
+  return `${line}\n  path ${path}, cut at ${cut}: ${problems.join("; ")}\n  ${JSON.stringify(scenario)}`
+}

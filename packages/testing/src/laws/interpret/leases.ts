@@ -1,0 +1,132 @@
+/** Instructions that acquire, synchronous sections, and crashes. */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Thread from "@quiesce/core/Thread"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { Program, Release, Spin } from "../Program.ts"
+import type { Work } from "../Subject.ts"
+import { interrupt } from "./children.ts"
+import type { Of, Place, Scoped } from "./position.ts"
+
+/** How a release spawns a thread. */
+type Spawn = (place: Place, program: Program, options: object) => Work<unknown, Scope.Scope>
+
+export const acquire = (place: Place, instruction: Of<"Acquire">, spawn: Spawn): Scoped =>
+  Effect.suspend(() => {
+    const { world, thread } = place
+    const lease = `${thread}/${place.own.leases++}`
+    let noted = false
+    const acquired = (): string => {
+      if (!noted) world.note({ _tag: "Acquired", thread, lease, scope: place.scope, unsure: instruction.interruptible })
+      noted = true
+      return lease
+    }
+    const made = world.subject.lease({
+      name: lease,
+      acquire: Effect.flatMap(Effect.sleep(instruction.millis), () => {
+        if (instruction.fails) {
+          world.note({ _tag: "AcquireFailed", thread, lease })
+          return Effect.fail(`${lease} was not acquired`)
+        }
+        // Masked, it is noted in the very step in which it succeeds. One that may be interrupted has not succeeded
+        // before its last step, so that is known only when the subject has it.
+        return Effect.succeed(instruction.interruptible ? lease : acquired())
+      }),
+      release: (_, exit) => {
+        if (instruction.interruptible) acquired()
+        return release(place, lease, instruction.release, exit, spawn)
+      },
+      releaseWithin: instruction.within ?? undefined,
+      interruptible: instruction.interruptible
+    })
+    return Effect.map(made, acquired)
+  })
+
+const release = (
+  place: Place,
+  lease: string,
+  how: Release,
+  exit: Exit.Exit<unknown, unknown>,
+  spawn: Spawn
+): Scoped => {
+  const { world, thread } = place
+  const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
+  world.note({ _tag: "Releasing", thread, lease, reason })
+  return Effect.onExit(releasing(place, how, spawn), (ended) =>
+    world.noting(() => ({
+      _tag: "Released",
+      thread,
+      lease,
+      how: Exit.isSuccess(ended) ? "ok" : Exit.hasInterrupts(ended) ? "cut" : "failed"
+    }))
+  )
+}
+
+const releasing = (place: Place, how: Release, spawn: Spawn): Scoped => {
+  switch (how._tag) {
+    case "Ok":
+      return Effect.void
+    case "Fail":
+      return Effect.fail("a release failed")
+    case "Die":
+      return Effect.die("a release died")
+    case "Slow":
+      return Effect.sleep(how.millis)
+    case "Hang":
+      return Effect.never
+    case "Spin":
+      return spin(place, "plain", true)
+    case "Spawn":
+      return Effect.ignore(spawn(place, [{ _tag: "Sleep", millis: 1 }], {}))
+    case "Cancel":
+      return Effect.suspend(() => {
+        const self = place.world.threads.get(place.thread)
+        if (self === undefined) return Effect.void
+        // A thread that runs elsewhere does not know the handle of its own, and would wait for itself.
+        return Effect.flatMap(Thread.current, (current) =>
+          interrupt(place.world, self, "from a finalizer", current === self.thread)
+        )
+      })
+  }
+}
+
+/** A lease that is kept elsewhere. */
+export const keep = (place: Place): Scoped =>
+  Effect.suspend(() => {
+    const { scope, thread, world } = place
+    const lease = `${thread}/${place.own.leases++}`
+    return world.subject.keep(lease, {
+      thread,
+      scope,
+      acquired: world.noting(() => ({ _tag: "Acquired", thread, lease, scope })),
+      releasing: (exit) =>
+        world.noting(() => ({
+          _tag: "Releasing",
+          thread,
+          lease,
+          reason: Option.getOrUndefined(CancelReason.fromExit(exit))
+        })),
+      released: world.noting(() => ({ _tag: "Released", thread, lease, how: "ok" }))
+    })
+  })
+
+/** A synchronous section: it notes its beginning and its end itself, as what is ended by force notes nothing. */
+export const spin = (place: Place, how: Spin, releasing: boolean): Work =>
+  Effect.suspend(() => {
+    const { masked, thread, world } = place
+    const id = world.nextId()
+    return world.subject.spin(how, () => {
+      const shielded = masked || releasing || how === "uninterruptible"
+      world.note({ _tag: "Spinning", thread, id, how, shielded })
+      world.spin(how, shielded)
+      world.note({ _tag: "Spun", thread, id })
+    })
+  })
+
+export const crash = ({ thread, world }: Place, how: "exit" | "throw"): Work =>
+  Effect.andThen(
+    world.noting(() => ({ _tag: "Crashing", thread })),
+    world.subject.crash(how)
+  )

@@ -1,0 +1,228 @@
+/**
+ * Turns a program into an effect on a subject, and notes what happens.
+ *
+ * A thread's name is its path: `t`, its second child `t.1`. A lease's name is that of its thread and a number.
+ */
+import * as Deadline from "@quiesce/core/Deadline"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import { withChild } from "./children.ts"
+import { acquire, crash, keep, spin } from "./leases.ts"
+import { escalation, type Of, type Place, type Scoped, state } from "./position.ts"
+import { shared } from "./sharedState.ts"
+import type { Climb, Instruction, Program } from "../Program.ts"
+import type { AnyThread, Work } from "../Subject.ts"
+import { errors, type Known, type Letter, type World } from "../World.ts"
+
+/** The body of the thread `name`. */
+export const body = (world: World, name: string, program: Program): Scoped =>
+  Effect.suspend(() => {
+    world.note({ _tag: "Started", thread: name })
+    const own = { children: [], leases: 0, spawned: 0 }
+    const place = {
+      world,
+      thread: name,
+      scope: name,
+      outerScope: undefined,
+      outerName: name,
+      masked: false,
+      locked: false,
+      own
+    }
+    return Effect.onExit(block(place, program), (exit) =>
+      world.noting(() => ({ _tag: "BodyEnded", thread: name, exit }))
+    )
+  })
+
+const block = (place: Place, program: Program): Scoped =>
+  Effect.forEach(program, (instruction) => perform(place, instruction), { discard: true })
+
+const perform = (place: Place, instruction: Instruction): Scoped => {
+  const { world } = place
+  // The rest is what the last case takes.
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check
+  switch (instruction._tag) {
+    case "Acquire":
+      return acquire(place, instruction, spawn)
+    case "Keep":
+      return keep(place)
+    case "Sleep":
+      return sleep(place, instruction.millis)
+    case "Checkpoint":
+      return Effect.andThen(
+        world.subject.checkpoint,
+        world.noting(() => ({ _tag: "Passed", thread: place.thread, ...state(place) }))
+      )
+    case "Spin":
+      return spin(place, instruction.how, false)
+    case "Crash":
+      return crash(place, instruction.how)
+    case "Fail":
+      return Effect.fail(`${place.thread} failed`)
+    case "Join":
+    case "Interrupt":
+    case "Stop":
+    case "Shutdown":
+    case "Raise":
+      return withChild(place, instruction)
+    case "Send":
+    case "Take":
+    case "Lock":
+    case "Promise":
+      return shared(place, instruction, block)
+    case "Fork":
+    case "Group":
+      return instruction._tag === "Fork" ? fork(place, instruction) : group(place, instruction)
+    default:
+      return nested(place, instruction)
+  }
+}
+
+const sleep = (place: Place, millis: number): Work => {
+  const work = Effect.sleep(millis)
+  if (!place.masked) return work
+  return Effect.onInterrupt(work, () => place.world.noting(() => ({ _tag: "MaskBroken", thread: place.thread })))
+}
+
+// ---- Blocks ----
+
+const nested = (
+  place: Place,
+  instruction: Of<"Scoped" | "Mask" | "Restore" | "Attempt" | "Finally" | "Deadline" | "Receive" | "UntilStopped">
+): Scoped => {
+  const { world } = place
+  const inner = block(instruction._tag === "Mask" ? { ...place, masked: true } : place, instruction.body)
+  switch (instruction._tag) {
+    case "Scoped":
+      return scoped(place, instruction.body)
+    case "Mask":
+      return Effect.flatMap(world.subject.mask(inner), () =>
+        Effect.sync(() => {
+          const { masked, cancelled } = state(place)
+          if (!masked && cancelled) world.note({ _tag: "MaskLost", thread: place.thread })
+        })
+      )
+    case "Restore":
+      return world.subject.restore(block({ ...place, masked: false }, instruction.body))
+    case "Attempt":
+      return Effect.ignore(inner)
+    case "Finally":
+      return Effect.onExit(inner, () => Effect.ignore(block({ ...place, masked: true }, instruction.cleanup)))
+    case "Deadline":
+      return deadline(place, instruction.millis, instruction.body)
+    case "Receive":
+      return receive(place, instruction.error, instruction.body)
+    case "UntilStopped":
+      return world.subject.untilStopped(inner)
+  }
+}
+
+const scoped = (place: Place, program: Program): Scoped =>
+  Effect.flatMap(Scope.Scope, (outerScope) => {
+    const { world, thread } = place
+    const scope = `${thread}#${world.nextId()}`
+    return Effect.onExit(Effect.scoped(block({ ...place, scope, outerScope, outerName: place.scope }, program)), () =>
+      world.noting(() => ({ _tag: "ScopeClosed", thread, scope, live: world.liveIn(scope) }))
+    )
+  })
+
+const deadline = (place: Place, millis: number, program: Program): Scoped => {
+  const { world, thread } = place
+  return Effect.withFiber((fiber) => {
+    const id = world.nextId()
+    const due = Math.min(fiber.getRef(Deadline.Current), world.clock.currentTimeMillisUnsafe() + millis)
+    const inner = Effect.withFiber((inside) => {
+      world.note({ _tag: "DeadlineBegan", thread, id, due: inside.getRef(Deadline.Current) })
+      return block(place, program)
+    })
+    return Effect.onExit(world.subject.deadline(inner, millis), (exit) =>
+      world.noting(() => ({
+        _tag: "DeadlineEnded",
+        thread,
+        id,
+        due,
+        exceeded:
+          Exit.isFailure(exit) && String(Cause.squash(exit.cause)).includes(`within its deadline of ${millis} ms`)
+      }))
+    )
+  })
+}
+
+const receive = (place: Place, error: "A" | "B", program: Program): Scoped =>
+  Effect.suspend(() => {
+    const { world, thread } = place
+    const region = world.nextId()
+    const work = world.subject.receive(block(place, program), errors[error])
+    return Effect.catchIf(
+      work,
+      (failure): failure is Letter => failure instanceof errors[error],
+      (failure) => world.noting(() => ({ _tag: "Received", thread, letter: failure.letter, region }))
+    )
+  })
+
+// ---- Threads ----
+
+const spawn = (
+  place: Place,
+  program: Program,
+  options: { readonly immediately?: boolean; readonly climb?: Climb | null; readonly scope?: string },
+  start?: (effect: Scoped, options: Parameters<World["subject"]["spawn"]>[1]) => Work<AnyThread, Scope.Scope>
+): Work<Known, Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.suspend(() => {
+      const { world, own, thread } = place
+      const name = `${thread}.${own.spawned++}`
+      const given = {
+        name,
+        startImmediately: options.immediately,
+        escalation: options.climb == null ? undefined : escalation(options.climb)
+      }
+      return Effect.flatMap(
+        Effect.onError((start ?? world.subject.spawn)(body(world, name, program), given), () =>
+          world.noting(() => ({ _tag: "Refused", thread, name }))
+        ),
+        (child) => {
+          const known = { name, thread: child, scope: options.scope ?? place.scope }
+          own.children.push(known)
+          // Its signals are live from now on, not made when they are first looked at.
+          if (own.spawned % 2 === 0) void child.stopSignal
+          return Effect.as(world.admit(known, thread), known)
+        }
+      )
+    })
+  )
+
+const fork = (place: Place, instruction: Of<"Fork">): Scoped => {
+  const options = { immediately: instruction.immediately, climb: instruction.escalation }
+  if (!instruction.outer || place.outerScope === undefined) return spawn(place, instruction.body, options)
+  return Effect.provideService(
+    spawn(place, instruction.body, { ...options, scope: place.outerName }),
+    Scope.Scope,
+    place.outerScope
+  )
+}
+
+const group = (place: Place, instruction: Of<"Group">): Scoped => {
+  const { world, thread } = place
+  const id = world.nextId()
+  return Effect.scoped(
+    Effect.gen(function* () {
+      const made = yield* world.subject.makeGroup(instruction.policy)
+      for (const program of instruction.members) {
+        const start = (effect: Scoped, options: Parameters<World["subject"]["spawn"]>[1]) =>
+          world.subject.spawnInto(
+            made,
+            Effect.onExit(effect, (exit) => world.noting(() => ({ _tag: "MemberEnded", thread, group: id, exit }))),
+            options
+          )
+        yield* spawn(place, program, { scope: `group ${id}` }, start)
+      }
+      yield* block({ ...place, scope: `group ${id}` }, instruction.body)
+      return yield* Effect.onExit(world.subject.joinGroup(made), (exit) =>
+        world.noting(() => ({ _tag: "GroupJoined", thread, group: id, policy: instruction.policy, exit }))
+      )
+    })
+  )
+}
