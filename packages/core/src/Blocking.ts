@@ -1,8 +1,9 @@
 /**
- * Synchronous sections, declared: one may be ended from outside, the other may not.
+ * Sections: synchronous code with a declaration of whether the code may be ended in the middle.
  *
- * What that means is the adapter's. On a fiber no rung reaches into a section, as whoever would end it runs on the
- * same thread: there it runs to its end or to its next `token.check()`, and `Blocking.preemption` says `"none"`.
+ * The adapter decides how a section is ended. On a fiber no rung reaches into a section, because the code that would end
+ * the section needs the same JavaScript thread. There a section runs to its end or to its next `token.check()`, and
+ * `Blocking.preemption` is `"none"`.
  *
  * @since 0.1.0
  */
@@ -15,8 +16,8 @@ import * as StopToken from "./StopToken.ts"
 import type * as ThreadError from "./ThreadError.ts"
 
 /**
- * How sections are run. `preemption` names the rung that can end an interruptible section: `"none"` on a fiber, `"unwind"`
- * where the adapter's `unwind` rung works. `graceMillis` is how long the section has to notice a cancel by itself.
+ * Runs sections. `preemption` names the rung that can end an interruptible section: `"none"` on a fiber, `"unwind"` on an
+ * adapter with that rung. `graceMillis` is the time in which the section may notice a cancel by itself.
  *
  * @category models
  * @since 0.1.0
@@ -36,7 +37,7 @@ const inline: Runner = {
   uninterruptible: (section) => Effect.uninterruptible(Effect.sync(section))
 }
 
-/** What `token.check` throws is not a failure of the section but its interruption. */
+/** An error thrown by `token.check` interrupts the section; any other error is a defect. */
 const attempt = <A>(section: () => A): Effect.Effect<A> =>
   Effect.suspend(() => {
     try {
@@ -47,7 +48,7 @@ const attempt = <A>(section: () => A): Effect.Effect<A> =>
   })
 
 /**
- * How sections are run here; adapters provide their own.
+ * The runner of the sections of a fiber. Adapters provide their own.
  *
  * @category references
  * @since 0.1.0
@@ -65,11 +66,11 @@ export const CurrentRunner: Context.Reference<Runner> = Context.Reference<Runner
 export const preemption: Effect.Effect<Runner["preemption"]> = Effect.map(CurrentRunner, (runner) => runner.preemption)
 
 /**
- * Runs a synchronous section that may be ended. It can notice a cancel through the token; where the adapter can end it
- * by force, that comes after `grace` (default: at once). What it throws is a defect, except for what `token.check`
- * throws, which interrupts.
+ * Runs a synchronous section that may be ended. The section can notice a cancel through the token. An adapter that can end
+ * sections by force does so after `grace` (default: at once). An error of the section is a defect, except for the error of
+ * `token.check`, which interrupts.
  *
- * *Cancellation*: where it is ended by force, its own `catch` and `finally` do not run, the fiber's finalizers do.
+ * *Cancellation*: if the section is ended by force, its own `catch` and `finally` don't run; the fiber's finalizers do.
  *
  * @category constructors
  * @since 0.1.0
@@ -83,7 +84,7 @@ export const interruptible = <A>(
   )
 
 /**
- * Runs a synchronous section that must not be ended. A cancel waits for its end.
+ * Runs a synchronous section that must not be ended. A cancel waits for the end of the section.
  *
  * @category constructors
  * @since 0.1.0

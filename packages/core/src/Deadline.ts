@@ -1,7 +1,7 @@
 /**
- * A point in time after which work is not worth its while. Deadlines nest, and the smallest of those around holds.
+ * A deadline: the time at which work is interrupted. Deadlines nest, and the earliest holds.
  *
- * A child thread sees the deadline of the code that spawned it, so `remaining` crosses adapters.
+ * A child thread has the deadline of the code that spawned the child, also on another adapter.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import * as CancelScope from "./internal/cancelScope.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
- * The effective deadline, in milliseconds since the epoch by the `Clock`; `Infinity` where there is none.
+ * The effective deadline, in milliseconds since the epoch by the `Clock`; `Infinity` without a deadline.
  *
  * @category references
  * @since 0.1.0
@@ -27,7 +27,7 @@ export const Current: Context.Reference<number> = Context.Reference<number>("@qu
 })
 
 /**
- * The time that is left, at least zero; infinite where there is no deadline.
+ * The time until the deadline, at least zero; infinite without a deadline.
  *
  * @category observing
  * @since 0.1.0
@@ -42,11 +42,11 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fib
 })
 
 /**
- * Gives an effect a deadline. When it passes, the effect is interrupted with a `DeadlineExceeded` reason, its
- * finalizers run, and then it fails with a `ThreadError` of that name. A deadline that is no sooner than the one
- * around changes nothing: that one holds.
+ * Gives an effect a deadline. At the deadline the effect is interrupted with the reason `DeadlineExceeded`, its finalizers
+ * run, and then `within` fails with a `ThreadError` of that name. If an outer deadline is as early, the outer deadline holds
+ * and `within` changes nothing.
  *
- * *Cancellation*: the effect is interrupted with the same reason and waited for.
+ * *Cancellation*: the effect is interrupted with the same reason and awaited.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * A lease: a scoped resource that has a name and is entered in the ledger of the thread that holds it, so that one can
- * see what a thread holds, since when, and what became of it.
+ * A lease: a scoped resource with a name. The ledger of a thread lists the leases that the thread holds, with their age, and
+ * counts the results of their releases.
  *
  * @since 0.1.0
  */
@@ -22,12 +22,12 @@ import type { Thread } from "./Thread.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
- * What a lease is made of.
+ * The parts of a lease.
  *
- * `acquire` is uninterruptible unless `interruptible` is set; either way no cancel falls between its success and the
- * registration of the release. `release` is shielded from every cancel, and may fail: then the failure is reported and
- * becomes a defect of the scope, and the remaining releases run. With `releaseWithin` it is given up after that time:
- * it is interrupted without being waited for, reported as timed out, and the remaining releases run.
+ * `acquire` is uninterruptible unless `interruptible` is set. In both cases no cancel falls between the success of `acquire`
+ * and the registration of the release. `release` is shielded from every cancel. A release that fails is reported, and its
+ * failure becomes a defect of the scope. `releaseWithin` limits a release: after that time it is interrupted without a wait
+ * and reported as timed out. The remaining releases run in all cases.
  *
  * @category models
  * @since 0.1.0
@@ -43,7 +43,8 @@ export interface Options<A, E, R, E2, R2> {
 /**
  * Acquires a resource for the current scope and enters it in the ledger of the current thread.
  *
- * *Cancellation*: during `acquire` it is delayed, or with `interruptible` ends it, and then nothing is held.
+ * *Cancellation*: a cancel waits for the end of `acquire`. With `interruptible` the cancel ends `acquire`, and no lease is
+ * held.
  *
  * @category constructors
  * @since 0.1.0
@@ -67,7 +68,7 @@ const lease = <A, E, R, E2, R2>(
         const clock = fiber.getRef(Clock.Clock)
         const entry = Ledger.enter(liveThread(fiber), options.name, clock.currentTimeMillisUnsafe())
         const release = new Release(entry, clock, within, fiber.context)
-        // What the release requires is in the context that it was acquired in; so is the scope.
+        // The context of the acquire has the services of the release, and the scope.
         const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
         return Effect.as(
           Scope.addFinalizerExit(scope, (exit) =>
@@ -79,7 +80,7 @@ const lease = <A, E, R, E2, R2>(
     )
   )
 
-/** The end of one lease. */
+/** The release of one lease. */
 class Release {
   private readonly entry: LeaseEntry
   private readonly clock: Clock.Clock
@@ -93,10 +94,10 @@ class Release {
     this.context = context
   }
 
-  /** A `release` that throws instead of giving an effect has failed, too. */
+  /** A `release` that throws instead of returning an effect has failed, too. */
   run(release: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown> {
     return Effect.withFiber((fiber) => {
-      // What was counted as lost with its thread, which runs on, stays so.
+      // The lease of an abandoned thread was counted as lost, and stays lost.
       if (this.entry.state === "held") this.entry.state = "releasing"
       this.entry.since = this.clock.currentTimeMillisUnsafe()
       if (this.within !== undefined) return this.bounded(Effect.suspend(release), this.within)
@@ -115,7 +116,7 @@ class Release {
     })
   }
 
-  /** The release runs in a fiber of its own, so that its limit holds despite the shield around all releases. */
+  /** The release runs in a fiber of its own, so that the limit holds despite the shield around all releases. */
   private bounded(release: Effect.Effect<unknown, unknown>, millis: number): Effect.Effect<unknown> {
     const forked = Effect.forkDetach(Effect.provideContext(release, this.context), { startImmediately: true })
     return Effect.flatMap(forked, (fiber) =>
@@ -136,7 +137,7 @@ class Release {
       return Effect.void
     }
     Ledger.settle(this.entry, "failed", now, Cause.pretty(exit.cause))
-    // The failure of a release is a defect: nobody is there to handle it.
+    // The failure of a release is a defect, because no code can handle the failure.
     return Effect.failCause(
       Cause.fromReasons(
         exit.cause.reasons.map((reason) => (Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason))
@@ -146,7 +147,7 @@ class Release {
 }
 
 /**
- * A lease that is held now: its name, the milliseconds since it was acquired, and whether its release is under way.
+ * A held lease: its name, the name of its thread, the milliseconds since the acquire, and whether the release is running.
  *
  * @category models
  * @since 0.1.0
@@ -159,7 +160,7 @@ export interface Held {
 }
 
 /**
- * What the current thread holds, or outside any thread what is held there; the latest first.
+ * The leases of the current thread, the latest first. Outside any thread: the leases that were acquired there.
  *
  * @category observing
  * @since 0.1.0
@@ -177,8 +178,8 @@ export const held: Effect.Effect<ReadonlyArray<Held>> = Effect.withFiber((fiber)
 })
 
 /**
- * Counts over the life of a thread and all its descendants. What is neither released, failed, timed out nor lost is
- * held still.
+ * Counts over the life of a thread and all its descendants. The acquired leases that have none of the four results are still
+ * held.
  *
  * @category models
  * @since 0.1.0
@@ -192,7 +193,7 @@ export interface Tally {
 }
 
 /**
- * The counts of a thread and all its descendants, those that have ended included.
+ * The counts of a thread and all its descendants, including ended threads.
  *
  * @category observing
  * @since 0.1.0

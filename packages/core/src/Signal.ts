@@ -1,6 +1,6 @@
 /**
- * AbortSignal to Effect and back, with nothing lost: the reason goes along, what was started is waited for, and no
- * listener stays behind on any path.
+ * AbortSignal to Effect and back. The reason crosses in both directions, aborted work is awaited, and no listener is left
+ * on any path.
  *
  * @since 0.1.0
  */
@@ -21,10 +21,10 @@ import * as CancelScope from "./internal/cancelScope.ts"
 import type * as ThreadError from "./ThreadError.ts"
 
 /**
- * Runs an effect until it ends or `signal` aborts. Then it is interrupted, with the signal's reason, and the result is
- * that interruption, once the finalizers have run. With a signal that has aborted already nothing runs.
+ * Runs an effect until the effect ends or `signal` aborts. An abort interrupts the effect with the signal's reason, and the
+ * result is the interruption, after the finalizers have run. If the signal has aborted already, nothing runs.
  *
- * *Cancellation*: the effect is interrupted with the same reason and waited for.
+ * *Cancellation*: the effect is interrupted with the same reason and awaited.
  *
  * @category combinators
  * @since 0.1.0
@@ -41,12 +41,12 @@ export const interruptOn: {
 )
 
 /**
- * Runs an effect to a Promise. When `signal` aborts, the effect is interrupted with its reason, and after the last
- * finalizer the Promise rejects with `signal.reason` itself. With a signal that has aborted already nothing runs, not
- * even a synchronous prefix. What fails in a finalizer then is logged, as the reason takes its place.
+ * Runs an effect to a Promise. When `signal` aborts, the effect is interrupted with the reason, and after the last finalizer
+ * the Promise rejects with `signal.reason` itself. The failure of a finalizer is then logged, because the Promise rejects
+ * with the reason. If the signal has aborted already, nothing runs, not even a synchronous prefix.
  *
- * An effect that succeeds all the same, because it was uninterruptible to its end, resolves: that is what happened. One
- * that was interrupted by something else rejects with the `CancelError` of that reason.
+ * An effect that succeeds despite the abort, because it was uninterruptible to its end, resolves the Promise. After any
+ * other interruption the Promise rejects with the `CancelError` of its reason.
  *
  * @category runners
  * @since 0.1.0
@@ -86,12 +86,13 @@ const rejection = (cause: Cause.Cause<unknown>): unknown =>
   Cause.hasInterruptsOnly(cause) ? CancelReason.toError(CancelReason.firstOfCause(cause)!) : Cause.squash(cause)
 
 /**
- * Runs a function that takes an AbortSignal and returns a Promise. On interruption the signal aborts with the reason's
- * error, and then the Promise is waited for, at most for `settle` (default: without limit), before any finalizer of
- * what it used runs. What it settles with by then does not matter. A rejection is an `UnknownError` with its `cause`.
- * The signal is for this promise: what is read from its result later needs one of its own, or belongs into `f`.
+ * Runs a function that takes an AbortSignal and returns a Promise. A rejection becomes an `UnknownError` with its `cause`. Put
+ * everything that the signal should abort into this promise, including reading the body of a response.
  *
- * Gotcha: a Promise that ignores its signal delays the cancel for as long as it takes; `settle` bounds that.
+ * *Cancellation*: the signal aborts with the reason's error. Then the Promise is awaited, at most for `settle` (default:
+ * without limit), before the finalizers of its resources run. The value or error of the Promise is ignored.
+ *
+ * *Gotchas*: a Promise that ignores its signal delays the cancel; `settle` limits the delay.
  *
  * @category constructors
  * @since 0.1.0
@@ -164,21 +165,21 @@ export const fromScope: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.
 )
 
 /**
- * An AbortSignal that follows others until it is disposed.
+ * An AbortSignal that follows other signals until its disposal.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Linked extends Disposable {
   readonly signal: AbortSignal
-  /** Aborts this signal only, never what it follows. Undefined gives the platform's own `AbortError`. */
+  /** Aborts this signal and never its sources. Without a reason, the signal gets the platform's `AbortError`. */
   readonly abort: (reason?: unknown) => void
 }
 
 /**
- * A signal that aborts as soon as one of `signals` does, with that one's reason. Dispose it when it is of no more use
- * (`using all = Signal.any([a, b])`): then nothing of it is left on its sources. `AbortSignal.any` does not have that,
- * and Node 22 keeps what it made alive as long as the sources live.
+ * A signal that aborts with the first of `signals`, with the same reason. Dispose the result after its last use
+ * (`using all = Signal.any([a, b])`): then no listener is left on the sources. The result of `AbortSignal.any` has no
+ * dispose, and Node 22 keeps that result alive as long as its sources.
  *
  * @category constructors
  * @since 0.1.0
@@ -206,7 +207,7 @@ class Follower implements Linked {
   }
 
   private readonly follow = (event: Event): void => {
-    // Listens on AbortSignals only.
+    // Only AbortSignals have this listener.
     this.abort((event.target as AbortSignal).reason)
   }
 
@@ -242,7 +243,7 @@ export const timeout = (duration: Duration.Input): Effect.Effect<AbortSignal, Th
   )
 
 /**
- * Waits until a signal aborts and gives its `reason`.
+ * Waits until a signal aborts, and returns the signal's `reason`.
  *
  * *Cancellation*: the listener is removed.
  *
@@ -256,7 +257,7 @@ export const awaitAbort = (signal: AbortSignal): Effect.Effect<unknown> =>
   })
 
 /**
- * Calls `f` once, when `signal` aborts or at once if it has. The result removes the listener.
+ * Calls `f` once: when `signal` aborts, or at once if the signal has aborted. The result removes the listener.
  *
  * @category combinators
  * @since 0.1.0

@@ -1,10 +1,10 @@
 /**
- * A thread: a supervised unit of work that can be stopped, raised into, interrupted, shut down and joined, and that
- * has released everything it held when it has ended.
+ * A thread: a supervised unit of work with a scope. Other code can stop, interrupt, shut down and join a thread, and raise
+ * errors into it. A thread that has ended has released all its leases.
  *
- * A thread lives in the scope that it is spawned into and is a scope of its own: what it spawns and acquires without
- * another scope ends with it, children first, then leases, the latest first. Whatever ends a thread without naming an
- * escalation (its scope closes, its parent ends) climbs the thread's own.
+ * A thread lives in the scope of its spawn, and has a scope of its own for children and leases. At the end of the thread,
+ * the children end first, and then the leases are released, the latest first. A thread that ends without a named
+ * escalation, because its scope closes or its parent ends, climbs its own escalation.
  *
  * @since 0.1.0
  */
@@ -38,7 +38,7 @@ import type { ThreadControls } from "./ThreadControls.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
- * A handle on a thread. Handles are cheap and may be passed around; what they stand for ends with its scope.
+ * A handle on a thread. Handles are cheap and may be passed around. The thread itself ends with its scope.
  *
  * @category models
  * @since 0.1.0
@@ -53,9 +53,9 @@ export interface Thread<out A, out E = never> extends Pipeable {
   readonly stopSignal: AbortSignal
   /** Aborts when the thread is interrupted, with the first reason's error. */
   readonly signal: AbortSignal
-  /** Why it was asked to end; undefined while nobody has asked. */
+  /** The first reason of a stop or a cancel; undefined before any. */
   readonly reason: CancelReason.CancelReason | undefined
-  /** How it is reached: the adapter's side. */
+  /** The adapter's side of the thread. */
   readonly controls: ThreadControls<A, E>
 }
 
@@ -75,8 +75,8 @@ export type Status<A, E> =
 /**
  * How a thread is started.
  *
- * `name` defaults to `thread-<id>`; `escalation` to `Escalation.Current`; with `startImmediately` it runs up to its
- * first wait before `spawn` returns.
+ * `name` defaults to `thread-<id>`, and `escalation` to `Escalation.Current`. With `startImmediately`, the thread runs up to
+ * its first wait before `spawn` returns.
  *
  * @category models
  * @since 0.1.0
@@ -95,19 +95,19 @@ export interface SpawnOptions {
  */
 export const isThread = (u: unknown): u is Thread<unknown, unknown> => hasProperty(u, TypeId)
 
-/** Every handle is a node of the tree; only this package makes them. */
+/** Every handle is a node of the tree, because only this package makes handles. */
 const nodeOf = <A, E>(self: Thread<A, E>): ThreadNode<A, E> => self as unknown as ThreadNode<A, E>
 
 // ---- Starting ----
 
 /**
- * Starts `effect` as a thread in the current scope. It has a scope of its own, so its leases and children are released
- * before it has ended.
+ * Starts `effect` as a thread in the current scope. The thread has a scope of its own: its children end and its leases are
+ * released before the thread has ended.
  *
- * Fails with `ScopeClosed` when the scope has closed already. In the scope of a thread that was cancelled nothing
- * starts: the thread that is returned has ended, for the same reason.
+ * Fails with `ScopeClosed` if the scope has closed already. In the scope of a cancelled thread nothing starts: the
+ * returned thread has ended, with the same reason.
  *
- * *Cancellation*: either the thread does not exist, or it is in its scope and ends with that.
+ * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope.
  *
  * @category constructors
  * @since 0.1.0
@@ -124,11 +124,11 @@ export const spawn: {
   ): Effect.Effect<Thread<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope>
 } = dual((args) => Effect.isEffect(args[0]), Spawn.spawn)
 
-// ---- Asking it to end ----
+// ---- Ending ----
 
 /**
- * Asks a thread, and all that it has spawned, to end by itself: `stopSignal` aborts, nothing is forced. Returns at
- * once. Only the first reason counts; on a thread that has ended it does nothing.
+ * Asks a thread and its descendants to end by themselves: `stopSignal` aborts, and nothing is forced. Returns at once. Only
+ * the first reason counts. An ended thread is left alone.
  *
  * @category stopping
  * @since 0.1.0
@@ -139,11 +139,10 @@ export const stop = <A, E>(
 ): Effect.Effect<void, ThreadError.ThreadError> => withReason(reason, (stamped) => Ladder.stop(nodeOf(self), stamped))
 
 /**
- * Interrupts a thread and waits until its last finalizer has run, however long that takes. Every caller waits; on a
- * thread that has ended it does nothing. A thread that interrupts itself or one of its ancestors does not wait, as it
- * would wait for itself.
+ * Interrupts a thread and waits without limit until the last finalizer has run. Every caller waits. An ended thread is left
+ * alone. A thread that interrupts itself or an ancestor does not wait, because the wait would be for itself.
  *
- * *Cancellation*: the thread stays interrupted; only the waiting ends.
+ * *Cancellation*: only the wait ends; the thread stays interrupted.
  *
  * @category stopping
  * @since 0.1.0
@@ -154,7 +153,7 @@ export const interrupt = <A, E>(
 ): Effect.Effect<void, ThreadError.ThreadError> =>
   withReason(reason, (stamped, current, by) => {
     const node = nodeOf(self)
-    // On a fiber this very step is the request, so that nothing can come between.
+    // On a fiber the request is made in this very step, so that no other step can come between.
     const onFiber = node.controls.interruptUnsafe !== undefined
     if (onFiber) Ladder.interruptUnsafe(node, stamped, "interrupt", by)
     const asked = onFiber ? Effect.void : Ladder.interrupt(node, stamped)
@@ -176,15 +175,15 @@ export const interruptFork = <A, E>(
   withReason(reason, (stamped) => Ladder.interrupt(nodeOf(self), stamped))
 
 /**
- * Ends a thread by climbing `escalation`, by default its own, and reports what happened. It always ends: a thread that
- * outlasts the last rung is abandoned, and so are those who wait for it freed.
+ * Ends a thread by climbing `escalation` (default: the thread's own) and returns a report. The climb always ends: a thread
+ * that outlasts the last rung is abandoned, and its waiters resume.
  *
- * Fails with `SelfJoin` when a thread would shut down itself or one of its ancestors, and with `InvalidEscalation`.
+ * Fails with `SelfJoin` if a thread shuts down itself or an ancestor, and with `InvalidEscalation`.
  *
- * *Gotchas*: the report says where the thread was when it had outlasted a rung. To find that out, the next one waits for
- * a fifth of a second at most, and for one second before the thread is killed or abandoned.
+ * *Gotchas*: the report has the stack of a thread that has outlasted a rung. The search for the stack delays the next rung
+ * by a fifth of a second at most, and a kill or an abandon by one second at most.
  *
- * *Cancellation*: what was asked stays asked; nobody climbs on. The thread still ends with its scope.
+ * *Cancellation*: the climb stops, but its requests stand. The thread still ends with its scope.
  *
  * @category stopping
  * @since 0.1.0
@@ -203,13 +202,13 @@ export const shutdown = <A, E>(
   })
 
 /**
- * Raises an error into a thread. The innermost `receive` that accepts the error gets it: the work inside is interrupted,
- * its finalizers run, then that `receive` fails with the raised error itself, and the thread may go on.
+ * Raises an error into a thread. The innermost `receive` that accepts the error claims it: the work inside is interrupted,
+ * its finalizers run, and then `receive` fails with the raised error itself. The thread may continue.
  *
- * Waits until then and gives `true`, or `false` when the thread ended first. Exactly one `receive` gets the error. Fails
- * with `InvalidError` when `error` is not an error.
+ * Waits for the outcome: `true` if exactly one `receive` got the error, `false` if the thread ended first. Fails with
+ * `InvalidError` if `error` is not an error.
  *
- * *Cancellation*: an error that no `receive` has claimed yet is withdrawn, as if it had not been raised.
+ * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error.
  *
  * @category stopping
  * @since 0.1.0
@@ -221,12 +220,12 @@ export const raise = <A, E>(self: Thread<A, E>, error: unknown): Effect.Effect<b
   return Effect.suspend(() => self.controls.raise(error))
 }
 
-// ---- Waiting for it ----
+// ---- Waiting ----
 
 /**
- * Waits for the exit of a thread, and never changes the thread. Everybody sees the same exit.
+ * Waits for the exit of a thread, and never changes the thread. All waiters see the same exit.
  *
- * *Cancellation*: only the waiting ends.
+ * *Cancellation*: only the wait ends.
  *
  * @category joining
  * @since 0.1.0
@@ -236,10 +235,10 @@ const await_ = <A, E>(self: Thread<A, E>): Effect.Effect<Exit.Exit<A, E>, Thread
 export { await_ as await }
 
 /**
- * Waits for a thread and gives its value or fails as it failed; a thread that was interrupted interrupts whoever joins
- * it. Never changes the thread. Fails with `SelfJoin` when a thread joins itself.
+ * Waits for a thread, and returns its value or fails with its error. An interrupted thread interrupts the fiber that joins.
+ * A join never changes the thread. Fails with `SelfJoin` if a thread joins itself.
  *
- * *Cancellation*: only the waiting ends.
+ * *Cancellation*: only the wait ends.
  *
  * @category joining
  * @since 0.1.0
@@ -248,9 +247,9 @@ export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E | ThreadError
   Effect.flatten(await_(self))
 
 /**
- * Joins, but waits at most for `duration`: none when the thread was still alive then. It runs on all the same.
+ * Joins a thread, but waits at most for `duration`. The result is none if the thread is still alive; the thread runs on.
  *
- * *Cancellation*: only the waiting ends.
+ * *Cancellation*: only the wait ends.
  *
  * @category joining
  * @since 0.1.0
@@ -275,13 +274,13 @@ const timedJoin = <A, E>(
   )
 
 /**
- * Joins threads, which may be of different types, one after another.
+ * Joins threads, which may have different types, one after another.
  *
- * Without a limit it waits for all. With `each`, every single one is waited for at most that long before the next, as
- * with Python's `join(timeout)` in a loop: the limits add up. With `within`, all share one budget. With a limit a
- * thread that was still alive gives none; it runs on all the same.
+ * Without a limit, all threads are awaited. `each` limits the wait for every single thread, as Python's `join(timeout)` in a
+ * loop does: the limits add up. `within` is one budget for all threads. With a limit, the result of a thread that is still
+ * alive is none, and the thread runs on.
  *
- * *Cancellation*: only the waiting ends.
+ * *Cancellation*: only the wait ends.
  *
  * @category joining
  * @since 0.1.0
@@ -298,13 +297,13 @@ export const joinAll: {
   threads: Iterable<Thread<A, E>>,
   options?: { readonly each: Duration.Input } | { readonly within: Duration.Input }
 ): Effect.Effect<never, E | ThreadError.ThreadError> =>
-  // The overloads say which of the two arrays it is.
+  // The overloads say which of the two arrays the result is.
   joinEach(threads, options) as Effect.Effect<never, E | ThreadError.ThreadError>
 
-/** What a thread gives. */
+/** The value type of a thread. */
 type Value<T> = T extends Thread<infer A, infer _E> ? A : never
 
-/** How a thread may fail. */
+/** The error type of a thread. */
 type Failure<T> = T extends Thread<infer _A, infer E> ? E : never
 
 const joinEach = <A, E>(
@@ -337,13 +336,13 @@ export const status = <A, E>(self: Thread<A, E>): Effect.Effect<Status<A, E>> =>
   Effect.sync(() => {
     const state = nodeOf(self).state
     if (state._tag !== "Settled") return state
-    // A node that has settled has an exit: invariant 2 of the settlement.
+    // A settled node has an exit: invariant 2 of the settlement.
     const exit = self.controls.poll()!
     return { _tag: state.abandoned ? "Abandoned" : "Done", exit }
   })
 
 /**
- * Whether a thread has not ended yet. An abandoned one counts as ended.
+ * Whether a thread has not ended yet. An abandoned thread counts as ended.
  *
  * @category observing
  * @since 0.1.0
@@ -353,7 +352,7 @@ export const isAlive = <A, E>(self: Thread<A, E>): Effect.Effect<boolean> => Eff
 // ---- Inside ----
 
 /**
- * The thread that runs this.
+ * The thread that the current fiber belongs to.
  *
  * @category inside
  * @since 0.1.0
@@ -375,9 +374,9 @@ export const stopRequested: Effect.Effect<boolean, ThreadError.ThreadError> = Ef
 )
 
 /**
- * Waits until the current thread is asked to stop, and gives the reason.
+ * Waits until the current thread is asked to stop, and returns the reason.
  *
- * *Cancellation*: only the waiting ends.
+ * *Cancellation*: only the wait ends.
  *
  * @category inside
  * @since 0.1.0
@@ -389,8 +388,8 @@ export const awaitStop: Effect.Effect<CancelReason.CancelReason, ThreadError.Thr
 )
 
 /**
- * Runs an effect until it ends or the current thread is asked to stop. Then the effect is interrupted with the reason,
- * its finalizers run, and the result is none; the thread goes on.
+ * Runs an effect until the effect ends or the current thread is asked to stop. A stop interrupts the effect with the reason;
+ * its finalizers run, the result is none, and the thread continues.
  *
  * @category inside
  * @since 0.1.0
@@ -409,23 +408,23 @@ export const untilStopped = <A, E, R>(
         }),
       (exit) => (stopped && Exit.isFailure(exit) && Exit.hasInterrupts(exit) ? givenUp(exit) : Effect.asSome(exit))
     )
-    // An interrupt aborts `stopSignal` just before it reaches the fiber: here it does, unless it is masked.
+    // An interrupt aborts `stopSignal` just before it reaches the fiber. It reaches an unmasked fiber in this step.
     return Effect.tap(result, () => (node.state._tag === "Cancelled" ? Effect.yieldNow : Effect.void))
   })
 
-/** None, unless a finalizer failed on the way. */
+/** None, unless a finalizer failed. */
 const givenUp = (exit: Exit.Failure<unknown, unknown>): Effect.Effect<Option.Option<never>> =>
   Effect.as(CancelScope.withoutInterrupts(exit), Option.none())
 
 /**
- * A point at which the current thread lets others run and, when it was interrupted, ends.
+ * A point at which the current thread lets other fibers run and, if it was interrupted, ends.
  *
  * @category inside
  * @since 0.1.0
  */
 export const checkpoint: Effect.Effect<void, ThreadError.ThreadError> = Effect.suspend(() =>
   inside("Thread.checkpoint", (node) =>
-    // A cancel that came while it had its turn coming reaches it where it next waits: here.
+    // A cancel that comes while the fiber is queued reaches the fiber at its next wait, which is here.
     Effect.andThen(
       Effect.yieldNow,
       Effect.suspend(() => (node.isCancelled ? Effect.yieldNow : Effect.void))
@@ -434,11 +433,11 @@ export const checkpoint: Effect.Effect<void, ThreadError.ThreadError> = Effect.s
 )
 
 /**
- * Runs an effect that accepts errors raised from outside. `error` is the Schema of the accepted errors, such as a class
- * made by `Schema.TaggedError`. When such an error is raised, the effect is interrupted, its finalizers run, and
- * `receive` fails with the raised error, which can be caught like any other.
+ * Runs an effect that accepts errors raised from outside. `error` is the Schema of the accepted errors, such as a class made
+ * by `Schema.TaggedError`. When such an error is raised, the effect is interrupted, its finalizers run, and `receive` fails
+ * with the raised error, which can be caught like any other error.
  *
- * When `receive` is nested, the innermost one that accepts an error gets it. Each gets at most one.
+ * Among nested calls of `receive`, the innermost that accepts an error gets the error. Each call gets one error at most.
  *
  * @category inside
  * @since 0.1.0
@@ -486,10 +485,10 @@ export const receive: {
     )
 )
 
-/** Decodes an error that has crossed from elsewhere; any other raised error is given as it is. */
+/** Decodes an error that crossed from another thread. Any other raised error is returned unchanged. */
 const decoderOf = <E>(schema: Schema.Schema<E>): ((raw: unknown) => Option.Option<E>) => {
   const is = Schema.is(schema)
-  // A schema that needs services to decode accepts only errors of this very thread.
+  // A schema that needs services to decode accepts only errors of this JavaScript thread.
   const decode = Schema.decodeUnknownOption(schema as Schema.Codec<E, unknown>)
   return (raw) => {
     if (raw instanceof EncodedError) return decode(raw.encoded)

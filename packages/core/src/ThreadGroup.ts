@@ -1,11 +1,12 @@
 /**
- * Threads under one scope that are shut down together, with a policy for what a failure of one means for the others.
+ * A group: threads under one scope that are shut down together. The policy of the group says whether the failure of one
+ * thread ends the others.
  *
  * Invariants:
- * 1. The live threads of the group are children of its parent or, when that has ended, of the nearest ancestor that has
- *    not: what was spawned below the parent ends with it.
- * 2. `size` is their number; who joins the group waits for it to be zero.
- * 3. Under `failFast` the first failure is kept and its siblings are interrupted, once; under `collect` all are kept.
+ * 1. The live threads of the group are children of its parent or, if the parent has ended, of the nearest live ancestor.
+ * 2. `size` is the number of live threads. A join of the group waits until `size` is zero.
+ * 3. Under `failFast` the group keeps the first failure and interrupts the siblings once. Under `collect` it keeps all
+ *    failures.
  *
  * @since 0.1.0
  */
@@ -36,13 +37,13 @@ import * as ThreadError from "./ThreadError.ts"
 const TypeId = "~@quiesce/core/ThreadGroup"
 
 /**
- * What the failure of a thread means for its group.
+ * The effect of a thread's failure on its group.
  *
- * - `failFast`: its siblings, later ones too, are interrupted with `SiblingFailed`; `joinAll` fails as it failed
- * - `collect`: its siblings run on; `joinAll` fails with all failures in one Cause
- * - `isolate`: it is nobody's business but of those who join that thread
+ * - `failFast`: the siblings, also later ones, are interrupted with `SiblingFailed`; `joinAll` fails with the first failure
+ * - `collect`: the siblings run on; `joinAll` fails with all failures in one Cause
+ * - `isolate`: the siblings run on; only a join of the failed thread fails
  *
- * An interruption is not a failure, and is left out where a thread that was interrupted fails besides.
+ * An interruption is not a failure. If an interrupted thread also fails, the group keeps only the failure.
  *
  * @category models
  * @since 0.1.0
@@ -50,7 +51,7 @@ const TypeId = "~@quiesce/core/ThreadGroup"
 export type Policy = "failFast" | "collect" | "isolate"
 
 /**
- * A group of threads; `E` is how they may fail.
+ * A group of threads; `E` is the error type of the threads.
  *
  * @category models
  * @since 0.1.0
@@ -67,13 +68,13 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
   readonly policy: Policy
   /** The scope that the group was made in. */
   readonly scopeOfOrigin: Scope.Scope
-  /** Closed when the group takes no more threads. */
+  /** Closed once the group accepts no more threads. */
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   size = 0
   failure: Cause.Cause<E> | undefined = undefined
-  /** Why a thread that comes too late does not start. */
+  /** The reason for which a late thread does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
-  // Changed by the ledger only.
+  // Only the ledger changes this field.
   ledgerObservers: ReadonlyArray<Observer<ThreadNode>> | undefined = undefined
   private readonly maker: ThreadNode
   private emptied: Array<() => void> = []
@@ -93,7 +94,7 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
     return this.parent.membersOf(this)
   }
 
-  /** The member that a thread is or lives below. */
+  /** The member that is the thread itself or one of its ancestors. */
   memberAround(thread: ThreadNode): ThreadNode | undefined {
     for (let node: ThreadNode | undefined = thread; node !== undefined; node = node.parentNode) {
       if (node.group === this && node.isAlive) return node
@@ -120,12 +121,12 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
     return { _id: "ThreadGroup", policy: this.policy, size: this.size }
   }
 
-  /** Notes how a member ended. Its siblings are only asked here; whoever joins the group waits for them. */
+  /** Records the exit of a member. The siblings are interrupted without a wait; a join of the group awaits them. */
   ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): void {
     if (this.policy !== "isolate" && Exit.isFailure(exit)) {
-      // An interruption beside a failure is the member's own: it would end whoever joins, as if that had been asked to end.
+      // The interruption beside a failure was meant for the member. It would also interrupt each fiber that joins.
       const wrong = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
-      // A node tells only the group that it was spawned into.
+      // A node notifies only the group of its spawn, whose error type fits.
       if (wrong.length > 0) this.failed(node, Cause.fromReasons(wrong) as Cause.Cause<E>)
     }
     if (--this.size > 0) return
@@ -154,8 +155,8 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
 const groupOf = <E>(self: ThreadGroup<E>): Group<E> => self as Group<E>
 
 /**
- * Makes a group in the current scope. When that closes, the group's threads end, all at once, each by its own
- * escalation. The policy is `failFast` unless another is named.
+ * Makes a group in the current scope. When the scope closes, all threads of the group end at the same time, each by its own
+ * escalation. The default policy is `failFast`.
  *
  * @category constructors
  * @since 0.1.0
@@ -177,7 +178,7 @@ export const make = <E = never>(options?: {
     })
   )
 
-/** A member that closes the scope from inside is interrupted like the others, and can't wait for itself. */
+/** A member that closes the scope from inside is interrupted like the others, but not awaited. */
 const endMembers = <E>(group: Group<E>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const current = fiber.getRef(CurrentNode)
@@ -188,7 +189,8 @@ const endMembers = <E>(group: Group<E>, reason: CancelReason.CancelReason): Effe
   })
 
 /**
- * Starts a thread in a group. In one that has failed fast it has ended before it ran, as its siblings have. Fails with `ScopeClosed` when the group's scope has closed.
+ * Starts a thread in a group. In a group that has already failed fast, the new thread is interrupted before it runs. Fails
+ * with `ScopeClosed` if the group's scope has closed.
  *
  * @category constructors
  * @since 0.1.0
@@ -214,15 +216,15 @@ export const spawn = <E, A, E1 extends E, R>(
         return FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
       })
     })
-    // What the effect requires besides a scope is in the context that it is forked with.
+    // The other services of the effect are in the context of the fork.
   ) as Effect.Effect<Thread<A, E1>, ThreadError.ThreadError, Exclude<R, Scope.Scope>>
 
 /**
- * Waits until no thread of the group is left, and then fails as the policy says.
+ * Waits until all threads of the group have ended, and then fails as the policy says.
  *
- * Fails with `SelfJoin` when a thread of the group, or below one, would wait for its own group.
+ * Fails with `SelfJoin` if a thread of the group, or a descendant, waits for its own group.
  *
- * *Cancellation*: only the waiting ends.
+ * *Cancellation*: only the wait ends.
  *
  * @category joining
  * @since 0.1.0
@@ -239,10 +241,10 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Thread
   })
 
 /**
- * Ends all threads of the group by climbing `escalation` (default: `Escalation.Current`), all at once and with one
- * budget, and reports on each. The group takes new threads all the same, until its scope closes.
+ * Ends all threads of the group by climbing `escalation` (default: `Escalation.Current`) with all threads at the same time,
+ * and returns a report for each. The group accepts new threads until its scope closes.
  *
- * *Cancellation*: what was asked stays asked; nobody climbs on.
+ * *Cancellation*: the climb stops, but its requests stand.
  *
  * @category stopping
  * @since 0.1.0
