@@ -1,9 +1,9 @@
 /**
- * Why a thread was asked to end: who asked, when, and in which words.
+ * A reason for the end of a thread: its kind, a message, the name of the asking thread and the time of the request.
  *
- * A reason is plain data that crosses threads by its Schema. Inside one thread it travels as an annotation of the
- * interruption's Cause, and on AbortSignals as an `Error` named `AbortError`. The first reason that reaches a thread
- * is the one that its signals, finalizers and children see.
+ * A reason is plain data, and crosses threads by its Schema. Inside one thread a reason travels as an annotation of the
+ * interruption's Cause, and on AbortSignals as an `Error` named `AbortError`. The signals, finalizers and children of a
+ * thread see the first reason that reached the thread.
  *
  * @since 0.1.0
  */
@@ -17,9 +17,9 @@ import * as Schema from "effect/Schema"
 import * as AmbientReason from "./internal/ambientReason.ts"
 
 /**
- * What all reasons have: `message`; `by`, the name of the thread that asked, which is `main` outside any; and `at`, the
- * time of the request in milliseconds since the epoch. `Thread` and `ThreadGroup` fill in both where they are missing;
- * what comes from a foreign signal has neither.
+ * The fields of every reason: `message`; `by`, the name of the asking thread (`main` outside any thread); and `at`, the time
+ * of the request in milliseconds since the epoch. `Thread` and `ThreadGroup` fill in missing values of `by` and `at`. The
+ * reason of a foreign signal has neither.
  *
  * @category models
  * @since 0.1.0
@@ -31,15 +31,15 @@ export interface Asked {
 }
 
 /**
- * Why a thread was asked to end.
+ * A reason for the end of a thread.
  *
- * - `Stopped`: asked to end by itself
- * - `Interrupted`: interrupted by hand, or by a fiber that gave no reason
+ * - `Stopped`: a request to end by itself
+ * - `Interrupted`: an interrupt by hand, or by a fiber without a reason
  * - `TimedOut`: a timer of `millis` milliseconds ran out
  * - `DeadlineExceeded`: the deadline `deadline`, in milliseconds since the epoch, has passed
- * - `ParentEnded`: `parent`, in whose scope it lived, has ended
+ * - `ParentEnded`: `parent`, the owner of the thread's scope, has ended
  * - `SiblingFailed`: `sibling` failed in a group that fails fast
- * - `Shutdown`: the program ends, on the OS signal `signal` if there was one
+ * - `Shutdown`: the program ends, perhaps because of the OS signal `signal`
  * - `Aborted`: a foreign AbortSignal aborted, with `cause` as its `reason`
  *
  * @category models
@@ -62,7 +62,7 @@ const asked = {
 }
 
 /**
- * The Schema of a reason. The `cause` of `Aborted` is encoded as a defect: name, message and stack survive, identity
+ * The Schema of a reason. The `cause` of `Aborted` is encoded as a defect: its name, message and stack survive, its identity
  * does not.
  *
  * @category schemas
@@ -91,7 +91,7 @@ const tags: ReadonlySet<unknown> = new Set<CancelReason["_tag"]>([
 ])
 
 /**
- * Whether a value is a reason, by its tag and message. What comes from another thread is decoded with the Schema.
+ * Whether a value is a reason, by its tag and message. Decode values from other threads with the Schema.
  *
  * @category guards
  * @since 0.1.0
@@ -100,9 +100,8 @@ export const isCancelReason = (u: unknown): u is CancelReason =>
   hasProperty(u, "_tag") && tags.has(u._tag) && hasProperty(u, "message") && typeof u.message === "string"
 
 /**
- * The `Error` that stands for a reason where JavaScript wants one: as `signal.reason`, as what `StopToken.check`
- * throws and as what `Signal.run` rejects with. Its `name` is `AbortError`; it has no stack, as it is not thrown where
- * the fault is.
+ * A reason as an `Error`: for `signal.reason`, for `StopToken.check`, which throws the error, and for `Signal.run`, which
+ * rejects with it. The `name` is `AbortError`. The error has no stack, because the place of the throw says nothing.
  *
  * @category errors
  * @since 0.1.0
@@ -165,13 +164,13 @@ export const aborted = (cause: unknown, message = `Aborted: ${describe(cause)}`)
 const describe = (u: unknown): string =>
   u instanceof Error ? u.message || u.name : typeof u === "string" ? u : format(u)
 
-/** V8's switch for stacks, which cost more than all the rest; elsewhere it is just a property. */
+/** V8's switch for stacks. A stack costs more than the rest of the error. In other engines the switch has no effect. */
 const V8Error: { stackTraceLimit?: number | undefined; readonly prototype: Error } = Error
 
 const errors = new WeakMap<CancelReason, CancelError>()
 
 /**
- * The error of a reason; the same reason always has the same error.
+ * The error of a reason. Equal calls return the same error.
  *
  * @category conversions
  * @since 0.1.0
@@ -189,8 +188,8 @@ export const toError = (self: CancelReason): CancelError => {
 }
 
 /**
- * The reason that a foreign value stands for: a reason or the error of one gives just that, and anything else, such as
- * the `TimeoutError` of `AbortSignal.timeout`, an `Aborted` with the value as its `cause`.
+ * The reason in a foreign value. A reason, or the error of a reason, gives the reason itself. Any other value, such as the
+ * `TimeoutError` of `AbortSignal.timeout`, gives an `Aborted` with the value as its `cause`.
  *
  * @category conversions
  * @since 0.1.0
@@ -206,7 +205,7 @@ const Annotation: Context.Service<"@quiesce/core/CancelReason", CancelReason> = 
   CancelReason
 >("@quiesce/core/CancelReason")
 
-/** One request often reaches many threads, so the annotations of the last reason are kept. */
+/** The annotations of the last reason, because one request often reaches many threads. */
 let last: { readonly reason: CancelReason; readonly annotations: Context.Context<never> } | undefined
 
 /**
@@ -217,14 +216,14 @@ let last: { readonly reason: CancelReason; readonly annotations: Context.Context
  */
 export const toAnnotations = (self: CancelReason): Context.Context<never> => {
   if (last?.reason !== self) {
-    // A Cause's annotations are typed as a context of no services; the key is looked up by name only.
+    // The annotations of a Cause are typed as a context of no services. Effect finds the key by name alone.
     last = { reason: self, annotations: Context.make(Annotation, self) as Context.Context<never> }
   }
   return last.annotations
 }
 
 /**
- * A Cause that says "interrupted, for this reason".
+ * The Cause of an interruption with a reason.
  *
  * @category conversions
  * @since 0.1.0
@@ -232,10 +231,10 @@ export const toAnnotations = (self: CancelReason): Context.Context<never> => {
 export const toCause = (self: CancelReason): Cause.Cause<never> =>
   Cause.annotate(Cause.interrupt(), toAnnotations(self))
 
-/** What one entry of a Cause stands for. */
+/** The reason in one entry of a Cause. */
 const ofInterrupt = (entry: Cause.Interrupt): CancelReason | undefined => {
   const found = entry.annotations.get(Annotation.key)
-  // The one that was annotated last is the one that is asked for most.
+  // Most calls look for the reason that was annotated last.
   return found === last?.reason || isCancelReason(found) ? (found as CancelReason | undefined) : undefined
 }
 
@@ -246,9 +245,9 @@ const unnamed = (entry: Cause.Interrupt): CancelReason => {
 }
 
 /**
- * All the reasons in a Cause, the first to arrive first. Interruptions that carry none, as those of Effect's own
- * combinators do, count only where there is no other: then the first stands for the reason of the thread that runs
- * this, if that was cancelled, or for an `Interrupted` that names the fiber.
+ * All reasons in a Cause, in order of arrival. Interruptions without a reason, such as those of Effect's own combinators,
+ * count only if no other exists. Then the result is the reason of the current thread, if the thread was cancelled, or an
+ * `Interrupted` that names the fiber.
  *
  * @category conversions
  * @since 0.1.0
@@ -260,7 +259,7 @@ export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelR
 }
 
 /**
- * The first reason in a Cause; undefined when it holds no interruption.
+ * The first reason in a Cause; undefined without an interruption.
  *
  * @category conversions
  * @since 0.1.0
@@ -279,7 +278,7 @@ export const firstOfCause = (cause: Cause.Cause<unknown>): CancelReason | undefi
 }
 
 /**
- * The first reason in a Cause; none when it holds no interruption.
+ * The first reason in a Cause; none without an interruption.
  *
  * @category conversions
  * @since 0.1.0
@@ -288,7 +287,7 @@ export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<CancelReas
   Option.fromUndefinedOr(firstOfCause(cause))
 
 /**
- * The first reason in an Exit, as a finalizer is handed one; none when it was not interrupted.
+ * The first reason in an Exit, such as the exit in a finalizer; none without an interruption.
  *
  * @category conversions
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * How hard a thread is pressed to end: the rungs to climb and the grace that each is given.
+ * The policy of a shutdown: the rungs to climb, and a grace for each.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import { describe, millisOf } from "./internal/duration.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
- * A way to end a thread, from asking to force.
+ * A rung: one way to end a thread, from a request to force.
  *
  * @category models
  * @since 0.1.0
@@ -26,11 +26,11 @@ export type Rung = "stop" | "interrupt" | "unwind" | "kill"
 export const rungs: ReadonlyArray<Rung> = ["stop", "interrupt", "unwind", "kill"]
 
 /**
- * The grace for each rung. A rung without one is not climbed; the rungs are always climbed in the order `stop`,
- * `interrupt`, `unwind`, `kill`, however they are written. Only the last may wait without limit (`"Infinity"`).
+ * The grace for each rung. A rung without a grace is not climbed. The order is always `stop`, `interrupt`, `unwind`, `kill`.
+ * Only the last rung may wait without limit (`"Infinity"`).
  *
- * A rung that the thread's adapter does not have is left out and named in the report. A thread that outlasts the last
- * one is abandoned: whoever waits for it is freed and told so.
+ * A rung that the thread's adapter lacks is left out, and the report names the rung. A thread that outlasts the last rung is
+ * abandoned: its waiters resume with an error.
  *
  * @category models
  * @since 0.1.0
@@ -43,7 +43,7 @@ export interface Escalation {
 }
 
 /**
- * Interrupt, and wait for as long as the finalizers take. The default for fibers, as in Effect.
+ * Interrupt, and wait without limit for the finalizers. The default for fibers, as in Effect.
  *
  * @category constructors
  * @since 0.1.0
@@ -51,7 +51,7 @@ export interface Escalation {
 export const interrupt: Escalation = { interrupt: Duration.infinity }
 
 /**
- * Ask first: five seconds to drain, then an interrupt with five seconds for the finalizers.
+ * A stop with five seconds to drain, then an interrupt with five seconds for the finalizers.
  *
  * @category constructors
  * @since 0.1.0
@@ -59,8 +59,8 @@ export const interrupt: Escalation = { interrupt: Duration.infinity }
 export const graceful: Escalation = { stop: "5 seconds", interrupt: "5 seconds" }
 
 /**
- * What a thread without an escalation of its own climbs when its scope closes or its parent ends. A thread keeps what
- * this was when it was spawned.
+ * The escalation of threads that are spawned without an escalation of their own. A thread keeps the value of the time of its
+ * spawn.
  *
  * @category references
  * @since 0.1.0
@@ -84,7 +84,7 @@ export interface Step {
 const parsed = new WeakMap<Escalation, Result.Result<ReadonlyArray<Step>, ThreadError.ThreadError>>()
 
 /**
- * The steps of an escalation in climbing order, or what is wrong with it.
+ * The steps of an escalation in climbing order, or the error in the escalation.
  *
  * @category conversions
  * @since 0.1.0
@@ -110,7 +110,7 @@ const parse = (self: Escalation): Result.Result<ReadonlyArray<Step>, ThreadError
     if (Result.isFailure(grace)) return invalid(`the grace for ${rung} is ${describe(input)}`)
     const last = out.at(-1)
     if (last !== undefined && last.grace === Infinity) {
-      return invalid(`${rung} would never be reached, as ${last.rung} waits without limit`)
+      return invalid(`${rung} would never be reached, because ${last.rung} waits without limit`)
     }
     out.push({ rung, grace: grace.success })
   }

@@ -1,5 +1,5 @@
 /**
- * What came of a shutdown: just what happened, by the `Clock`, and nothing that did not.
+ * The report of a shutdown: the attempts, the end of the thread and the results of its leases. Times are by the `Clock`.
  *
  * @since 0.1.0
  */
@@ -8,12 +8,13 @@ import { CancelReason } from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
 
 /**
- * What was tried on one rung.
+ * The attempt on one rung.
  *
- * - `Ended`: the thread ended on it, `millis` after it was asked; there is none where it ended between two rungs
- * - `Outwaited`: the thread was still there after `millis`; `stack` is where it was, if that could be had, `finalizer` the
- *   name of the lease whose release it was in, and `why`, on the rung `unwind`, why that was refused at first, if it was
- * - `Unavailable`: what the thread runs on does not have the rung
+ * - `Ended`: the thread ended on the rung, `millis` after the request. A thread that ended between two rungs has no such
+ *   attempt
+ * - `Outwaited`: the thread was still alive after `millis`. `stack` is the stack of the thread at that time, if known.
+ *   `finalizer` is the name of the lease that was being released. `why` is the reason of a refusal of the rung `unwind`
+ * - `Unavailable`: the adapter of the thread lacks the rung
  *
  * `at` is in milliseconds since the shutdown began.
  *
@@ -34,7 +35,7 @@ export type Attempt =
   | { readonly _tag: "Unavailable"; readonly rung: Rung; readonly at: number; readonly why: string }
 
 /**
- * How the thread ended. `Abandoned` stands for no end at all: it was abandoned and may still run.
+ * The end of the thread. `Abandoned` means that the thread may still run.
  *
  * @category models
  * @since 0.1.0
@@ -48,8 +49,8 @@ export type Ending =
   | { readonly _tag: "Abandoned" }
 
 /**
- * A lease in a report, and the milliseconds for which it was held until it was released or given up. `error` is what
- * its release failed with.
+ * A lease in a report. `heldMillis` is the time from the acquire to the end of the release, or to its loss. `error` is the
+ * failure of the release.
  *
  * @category models
  * @since 0.1.0
@@ -62,11 +63,11 @@ export interface LeaseOutcome {
 }
 
 /**
- * What came of a shutdown. The leases are those of the thread and its descendants that were settled while it lasted:
- * `lost` are those that nobody released, because the thread was killed or abandoned.
+ * The report of a shutdown. The leases are those of the thread and its descendants that got a result during the shutdown. A
+ * `lost` lease was not released, because the thread was killed or abandoned.
  *
- * `rung` is the rung on which the thread ended, none when it had ended before; `startedAt` is in milliseconds since
- * the epoch, `millis` the whole time that the shutdown took.
+ * `rung` is the rung on which the thread ended, or null if the thread had ended before. `startedAt` is in milliseconds since
+ * the epoch. `millis` is the duration of the whole shutdown.
  *
  * @category models
  * @since 0.1.0
@@ -97,7 +98,7 @@ const LeaseOutcomes = Schema.Array(
 )
 
 /**
- * The Schema of how a thread ended.
+ * The Schema of the end of a thread.
  *
  * @category schemas
  * @since 0.1.0
@@ -172,7 +173,7 @@ export const render = (self: ShutdownReport): string => {
   return lines.join("\n")
 }
 
-/** With the first line of what it failed with. */
+/** The end, with the first line of its error. */
 const renderEnding = (ending: Ending): string =>
   "error" in ending ? `${ending._tag}: ${ending.error.split("\n", 1)[0]}` : ending._tag
 

@@ -1,7 +1,7 @@
 /**
- * The synchronous face of a cancel, for loops: two flags and a check that throws.
+ * A token for synchronous code such as loops: two flags, and a check that throws.
  *
- * Here it is backed by a thread's state or by a signal; in a worker by shared memory, where it changes while the loop
+ * A token reads the state of a thread or a signal. In a worker it also reads shared memory, which changes while the loop
  * runs. The idea is the stop flag of many languages' threads (C++ `std::stop_token`, .NET `CancellationToken`).
  *
  * @since 0.1.0
@@ -16,8 +16,8 @@ import type { Checks, ThreadNode } from "./internal/threadNode.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
- * What synchronous code polls. `interrupted` implies `stopRequested`; `check` throws the reason's `CancelError` when
- * the work was interrupted or its deadline has passed, and costs little enough for a hot loop.
+ * The flags that synchronous code polls. `interrupted` implies `stopRequested`. `check` throws the reason's `CancelError` if
+ * the work was interrupted or its deadline has passed, and is cheap enough for a hot loop.
  *
  * @category models
  * @since 0.1.0
@@ -42,9 +42,8 @@ export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect
 })
 
 /**
- * How many checks of a thread share one look at the clock and at shared memory; what is known here is seen by each. They
- * are odd, so that two tokens that are checked by turns both get to look. `notified` is for threads whose counter is set
- * to none by each request.
+ * The number of checks of a thread for each look at the clock and at shared memory. Both numbers are odd, so that two tokens
+ * with alternating checks both look. `notified` is for threads whose counter is set to 0 by each request.
  */
 const stride = { polling: 63, notified: 4095 } as const
 
@@ -78,7 +77,7 @@ class NodeToken implements StopToken {
     return this.node.flags?.stopRequested === true ? (this.above ?? pendingReason) : undefined
   }
 
-  /** The reason of the thread above that has been told, where the request is one that came to that. */
+  /** The reason of the nearest ancestor that shares the flags and has received the request. */
   private get above(): CancelReason.CancelReason | undefined {
     const { flags, parentNode } = this.node
     for (let node = parentNode; node !== undefined && node.flags === flags; node = node.parentNode) {
@@ -87,14 +86,14 @@ class NodeToken implements StopToken {
     return undefined
   }
 
-  /** A method, as the engine inlines that better than a closure. */
+  /** A method, because the engine inlines a method better than a closure. */
   check(): void {
-    // It has one element.
+    // The array has one element.
     if (--this.checks[0]! < 0) this.look()
   }
 
   private look(): void {
-    // Before it looks: what comes after that sets it to none again.
+    // Set before the look, because a later request sets the counter to 0 again.
     this.checks[0] = this.stride - 1
     if (!this.interrupted) return
     this.checks[0] = 0
@@ -107,7 +106,7 @@ class NodeToken implements StopToken {
 }
 
 /**
- * A token backed by a signal: stop and interrupt are one.
+ * A token of a signal, for which stop and interrupt are the same.
  *
  * @category constructors
  * @since 0.1.0

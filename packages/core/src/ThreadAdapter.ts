@@ -1,5 +1,5 @@
 /**
- * For those who write adapters: makes a thread of what runs elsewhere, and mirrors what it holds.
+ * For authors of adapters: makes a thread of work that runs elsewhere, and mirrors the leases of that work.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,7 @@ import type { ThreadControls } from "./ThreadControls.ts"
 import type { ThreadError } from "./ThreadError.ts"
 
 /**
- * What an adapter supplies for a thread; the rest of `ThreadControls` is made from the `RemoteThread`.
+ * The controls that an adapter supplies for a thread. `RemoteThread` makes the rest of `ThreadControls`.
  *
  * @category models
  * @since 0.1.0
@@ -35,8 +35,8 @@ export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | 
 export type { LeaseResult } from "./internal/leaseAccount.ts"
 
 /**
- * How a lease is entered. `keptBy: "host"`: the host of this thread keeps the resource and has entered it in its own
- * ledger, so that an observer need not mirror it there.
+ * Options of a lease. `keptBy: "host"`: the host of this thread keeps the resource and has the lease in its own ledger, so
+ * that an observer need not report the lease to the host.
  *
  * @category models
  * @since 0.1.0
@@ -54,18 +54,18 @@ export interface LeaseOptions {
 export interface RemoteThread<in A, in E> {
   readonly id: number
   readonly name: string
-  /** Ends the thread; the first call counts. What it still holds then is lost. */
+  /** Ends the thread; the first call counts. The leases that are still held are lost. */
   settle(exit: Exit.Exit<A, E>): void
-  /** Ends the thread by its escalation, as the end of its scope does. *Cancellation*: what was asked stays asked. */
+  /** Ends the thread by its escalation, as the end of its scope does. *Cancellation*: the requests stand. */
   end(reason: CancelReason.CancelReason): Effect.Effect<void>
-  /** The names of the leases that the thread holds now, the latest first. */
+  /** The names of the held leases, the latest first. */
   held(): ReadonlyArray<string>
-  /** Enters a lease that the thread has acquired. The result ends it; the first call counts. */
+  /** Enters an acquired lease. The returned function ends the lease; the first call counts. */
   enter(lease: string, options?: LeaseOptions): (result: LeaseResult, error: string | null) => void
 }
 
 class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E>, ThreadControls<A, E> {
-  /** The adapter's, whose answers may change while the thread lives. */
+  /** The adapter's controls, whose answers may change while the thread lives. */
   private controls!: Controls
 
   get id(): number {
@@ -76,12 +76,12 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     return this.node.name
   }
 
-  /** Puts the thread, which has been started, into the tree. */
+  /** Puts the started thread into the tree. */
   run(controls: Controls): ThreadNode<A, E> {
     const { node } = this
     this.controls = controls
     node.controls = this
-    // It may have ended already.
+    // The thread may have ended already.
     if (node.isAlive) node.parentNode?.adopt(node)
     return node
   }
@@ -141,10 +141,10 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
 }
 
 /**
- * Spawns a thread that runs elsewhere into the current scope. `start` is run uninterruptibly, once; when it fails, no
- * thread is made.
+ * Spawns a thread that runs elsewhere into the current scope. `start` runs once, uninterruptibly. If `start` fails, no thread
+ * is made.
  *
- * *Cancellation*: either the thread does not exist, or it is in its scope and ends with that.
+ * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope.
  *
  * @category constructors
  * @since 0.1.0
@@ -167,10 +167,10 @@ export const spawn = <A, E, E2, R>(
   )
 
 /**
- * Spawns a thread that runs elsewhere, waits for it, and gives its value or fails as it failed: in one step what
- * `spawn` and `Thread.join` do in a scope of their own.
+ * Spawns a thread that runs elsewhere, waits for the thread, and returns its value or fails with its error. The effect is
+ * that of `spawn` and `Thread.join` in a scope of their own.
  *
- * *Cancellation*: the thread ends by its escalation, and that is waited for.
+ * *Cancellation*: the thread ends by its escalation, and its end is awaited.
  *
  * @category constructors
  * @since 0.1.0
@@ -207,11 +207,12 @@ export const execute = <A, E>(
     })
   })
 
-/** For threads that end with the effect that waits for them. */
+/** The scope of threads that end with their waiting effect. */
 const everOpen = Scope.makeUnsafe()
 
 /**
- * Starts what `body` makes as a thread, which is one fiber with `context`. It runs here and now, up to its first wait.
+ * Starts the effect of `body` as a thread on one fiber with `context`. The thread runs up to its first wait before the call
+ * returns.
  *
  * @category models
  * @since 0.1.0
@@ -223,10 +224,10 @@ export type SpawnBelow = (
 ) => Exit.Exit<Thread<unknown, unknown>, ThreadError>
 
 /**
- * Spawns below a thread, and in its scope, from outside of any fiber, as when a message asks for it. `settings` are
- * what the clock and the escalation of the threads are taken from.
+ * Spawns children of a thread in its scope, from outside any fiber, such as on arrival of a message. The children take the
+ * clock and the escalation from `settings`.
  *
- * Spawning fails with `ScopeClosed` when the thread has ended.
+ * A spawn fails with `ScopeClosed` if the parent has ended.
  *
  * @category constructors
  * @since 0.1.0
@@ -236,7 +237,7 @@ export const spawnBelow = (parent: Thread<unknown, unknown>, settings: Context.C
   DirectSpawn.below(parent as unknown as ThreadNode, settings)
 
 /**
- * What is told of the leases of a thread and of all below it.
+ * Receives the leases of a thread and of its descendants.
  *
  * @category models
  * @since 0.1.0
@@ -247,7 +248,8 @@ export interface LeaseObserver {
 }
 
 /**
- * Tells of every lease that a thread, or one below it, acquires and releases from now on. The result ends that.
+ * Notifies the observer of each lease that a thread or a descendant acquires and ends from now on. The result removes the
+ * observer.
  *
  * @category observing
  * @since 0.1.0
@@ -269,10 +271,9 @@ export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseO
 }
 
 /**
- * Makes requests that arrive in shared memory visible to a thread and to all that it spawns from now on. `checks` is one
- * word, which whoever makes a request sets to 0: the tokens of the thread itself count it down, and look at the flags
- * when it is below. A request is missed there only if it falls into the nanosecond of a count, and then is seen after
- * some 4,000 checks.
+ * Makes requests in shared memory visible to a thread and to its later children. `checks` is one word. The tokens of the
+ * thread count the word down, and look at the flags when the word is below 0. A request sets the word to 0. A request that
+ * falls into the nanosecond of a count is seen after some 4,000 checks.
  *
  * @category constructors
  * @since 0.1.0
@@ -288,8 +289,8 @@ export const shareFlags = (
 }
 
 /**
- * The reason that a `StopToken` shows when shared memory says that the thread was cancelled, but the message with the
- * real reason can't be delivered because synchronous code runs. The thread is then interrupted with the real reason.
+ * The reason that a `StopToken` shows while the real reason is still on its way: shared memory says that the thread was
+ * cancelled, but synchronous code delays the message with the reason. The thread is interrupted with the real reason.
  *
  * @category models
  * @since 0.1.0
@@ -297,9 +298,9 @@ export const shareFlags = (
 export const pendingReason: CancelReason.CancelReason = PendingReason.pendingReason
 
 /**
- * Makes a fiber, which other code has forked in a thread, a part of that: what cancels the thread reaches it as it does
- * the thread's own fiber, at once, with the reason, and on into the regions that it enters from now on. Of no effect on
- * a thread that has not begun or has ended, or where another adapter runs it.
+ * Attaches a fiber to a thread. Cancelling the thread also interrupts the fiber, with the same reason, and cancels the
+ * regions that the fiber enters from now on. No effect on a thread that has not begun or has ended, or that runs on another
+ * adapter.
  *
  * @category constructors
  * @since 0.1.0
@@ -317,7 +318,7 @@ export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<un
 }
 
 /**
- * Calls `f` with the exit of a thread, once; at once when it has ended already.
+ * Calls `f` once with the exit of a thread: at its end, or at once if the thread has ended.
  *
  * @category observing
  * @since 0.1.0
@@ -325,13 +326,13 @@ export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<un
 export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) => void): void => {
   const exit = thread.controls.poll()
   if (exit !== undefined) return f(exit)
-  // A node that has settled has an exit.
+  // A settled node has an exit.
   ;(thread as unknown as ThreadNode).onSettled(() => f(thread.controls.poll()!))
 }
 
 /**
- * An error that has crossed from elsewhere in its encoded form, to be raised into a thread here: each region tries to
- * decode it by its own Schema.
+ * An error in its encoded form from another thread, for a raise into a thread here. Each `receive` tries to decode the error
+ * by its own Schema.
  *
  * @category constructors
  * @since 0.1.0

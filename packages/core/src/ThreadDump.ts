@@ -1,6 +1,6 @@
 /**
- * The live tree of threads as data and as text: what runs, why it is ending, what it holds and in which finalizer it
- * is.
+ * The tree of live threads as data and as text: the state and the reason of each thread, its leases, and the lease that is
+ * being released.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import type { ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 
 /**
- * A lease in a dump. `releasingMillis` is the time since its release began, null while it is just held.
+ * A lease in a dump. `releasingMillis` is the time since its release began, null before.
  *
  * @category models
  * @since 0.1.0
@@ -28,9 +28,9 @@ export interface DumpedLease {
 }
 
 /**
- * A thread in a dump. `rung` is the highest on which it was asked to end, null while nobody has asked; an abandoned
- * thread has ended for all who wait, but still runs. One that is `done` is not in the tree any more, nor is one of
- * before the last hundred abandoned that waits for what can't come, and so is garbage.
+ * A thread in a dump. `rung` is the highest rung so far, null before any request. An abandoned thread has ended for its
+ * waiters, but still runs. Finished threads are not listed. Of abandoned threads, only the last 100 are kept if nothing can
+ * resume them.
  *
  * @category models
  * @since 0.1.0
@@ -47,7 +47,7 @@ export interface DumpedThread {
 }
 
 /**
- * The tree at one moment: `at` in milliseconds since the epoch, what is held outside any thread, and the threads.
+ * The tree at one moment: `at` in milliseconds since the epoch, the leases that are held outside any thread, and the threads.
  *
  * @category models
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * The one error of this package: what was asked of a thread, why it could not be done, and what to do instead.
+ * The one error of this package. Its message says what happened, the likely cause and the remedy.
  *
- * It stands for misuse and for limits that ran out. A cancellation is never one of these: cancellation is
- * interruption, with a `CancelReason`.
+ * The error stands for misuse and for limits that ran out. A cancel is never such an error: a cancel is an interruption with
+ * a `CancelReason`.
  *
  * @since 0.1.0
  */
@@ -10,17 +10,17 @@ import type * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 
 /**
- * Why an operation on a thread was refused or given up.
+ * The kinds of the error.
  *
- * - `InvalidReason`, `InvalidError`, `InvalidDuration`, `InvalidEscalation`: an argument that can't be used as given
- * - `OutsideThread`: the operation asks for the current thread, and there is none
+ * - `InvalidReason`, `InvalidError`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
+ * - `OutsideThread`: the operation needs a current thread, and no thread runs the code
  * - `SelfJoin`: a thread would wait for its own end
- * - `ScopeClosed`: a thread was to be spawned into a scope that has closed; it did not start
- * - `DeadlineExceeded`: `Deadline.within` ran out, after the work's finalizers have run
+ * - `ScopeClosed`: the scope of a spawn has closed; the thread did not start
+ * - `DeadlineExceeded`: the time of `Deadline.within` ran out, and the finalizers of the work have run
  * - `ReleaseTimedOut`: a release outlasted its own limit and was given up
  * - `Abandoned`: the thread outlasted the last rung of its escalation and may still run
- * - `Killed`: the thread was ended by force, without its finalizers; `lost` names the leases that it held
- * - `Crashed`: what the thread ran on broke down
+ * - `Killed`: the thread was ended by force, without its finalizers; `lost` lists its leases
+ * - `Crashed`: the worker or process of the thread broke down
  *
  * @category models
  * @since 0.1.0
@@ -63,8 +63,8 @@ const Base: Schema.Class<
 > = Schema.TaggedError<ThreadError>("@quiesce/core/ThreadError")("ThreadError", { reason: ThreadErrorReason })
 
 /**
- * The error of this package. `reason._tag` tells the cases apart; `message` says what happened, the likely cause and
- * what to do. It is a Schema, so it crosses threads.
+ * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy. The
+ * class is a Schema, so the error crosses threads.
  *
  * @category errors
  * @since 0.1.0
@@ -74,7 +74,7 @@ export class ThreadError extends Base {
     return explain(this.reason)
   }
 
-  /** What is printed of it, by `console.log` as well. */
+  /** The printed form, also of `console.log`. */
   override toJSON(): unknown {
     return { _tag: this._tag, message: this.message, reason: this.reason }
   }
@@ -107,7 +107,7 @@ const explain = (reason: ThreadErrorReason): string => {
     case "InvalidEscalation":
       return `The escalation can't be climbed: ${reason.problem}. Give each rung a grace, as in { stop: "5 seconds", interrupt: "1 second" }; only the last may wait without limit.`
     case "OutsideThread":
-      return `${reason.operation} was used outside a thread, probably in a program that was run directly. Run it with Thread.spawn, or pass in the Thread that is meant.`
+      return `${reason.operation} was used outside a thread, probably in a program that was run directly. Run the program with Thread.spawn, or pass in the thread.`
     case "SelfJoin":
       return `Thread "${reason.thread}" was asked to wait for its own end, which would last for ever. Join it from its parent, or end it from within by returning.`
     case "ScopeClosed":
@@ -115,16 +115,16 @@ const explain = (reason: ThreadErrorReason): string => {
     case "DeadlineExceeded":
       return `The work did not end within its deadline of ${reason.millis} ms. It was interrupted and its finalizers have run. Give it more time, or less to do.`
     case "ReleaseTimedOut":
-      return `The release of lease "${reason.lease}" did not end within its limit of ${reason.millis} ms and was given up; what it should have released may still be held. Find out what it waits for, or raise releaseWithin.`
+      return `The release of lease "${reason.lease}" did not end within its limit of ${reason.millis} ms and was given up; the resource may still be held. Find out why the release waits, or raise releaseWithin.`
     case "Abandoned":
       return `Thread "${reason.thread}" outlasted the last rung of its escalation and was abandoned; it may still run${
         reason.finalizer === null ? "" : `, in the release of lease "${reason.finalizer}"`
       }. Give its releases a releaseWithin, or the escalation more time.`
     case "Killed":
-      return `Thread "${reason.thread}" was ended by force, so its finalizers did not run. ${
+      return `Thread "${reason.thread}" was ended by force, and its finalizers did not run. ${
         reason.lost.length === 0 ? "It held no lease." : `It held, and lost: ${reason.lost.join(", ")}.`
-      } Keep in the host what must survive a kill, and let the thread reach a checkpoint more often.`
+      } Let the host keep resources that must survive a kill (HostLease), and let the thread reach a checkpoint more often.`
     case "Crashed":
-      return `What thread "${reason.thread}" ran on broke down: ${reason.problem}. Only the threads on it have ended; see the cause, and start it again.`
+      return `The worker or process of thread "${reason.thread}" broke down: ${reason.problem}. Only its threads have ended. See the cause, and start the thread again.`
   }
 }

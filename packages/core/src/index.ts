@@ -1,5 +1,5 @@
 /**
- * Threads on fibers: started with a scope, stopped with a reason, and however they end, what they held is released.
+ * Threads on fibers. A thread starts in a scope, stops with a reason, and releases its leases however it ends.
  *
  * @since 0.1.0
  */

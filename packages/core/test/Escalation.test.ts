@@ -31,7 +31,7 @@ describe("Escalation.steps", () => {
     [{}, "it has no rung"],
     [{ stop: undefined }, "it has no rung"],
     [{ stop: 1, terminate: 1 }, '"terminate" is not a rung'],
-    [{ stop: "Infinity", interrupt: 1 }, "interrupt would never be reached, as stop waits without limit"],
+    [{ stop: "Infinity", interrupt: 1 }, "interrupt would never be reached, because stop waits without limit"],
     [{ stop: -1 }, "the grace for stop is -1"],
     [{ stop: NaN }, "the grace for stop is NaN"],
     [{ stop: "-1 second" }, 'the grace for stop is "-1 second"'],
