@@ -2,13 +2,13 @@
  * A resource that a worker asks its host to acquire and to keep: a temporary folder, a lock file, a child process. The
  * host releases it however the worker's thread ends: by success, failure, interrupt, unwind, kill or crash.
  *
- * A lease is declared in a module that host and worker share. The host says in `WorkerPool.make` how it is acquired,
- * and a worker can ask for nothing else.
+ * Host and worker share a module that declares the lease. The host passes a handler for it to `WorkerPool.make`. A
+ * worker can ask for no other lease.
  *
- * A worker may have a pool of its own. What its workers ask for goes to the nearest pool above that has a handler for
- * it; so if just the main thread's pool has one, the main thread keeps it, for the task of its own that all of this is
- * part of, and nothing is lost if a worker in between dies. What a handler in a worker acquires ends with that worker,
- * unless that in its turn asks its host for it. A worker reaches only the leases of its own tasks, by its own numbers.
+ * A worker may have a pool of its own. A request of its workers goes to the nearest pool above that has a handler. If
+ * only the main thread's pool has one, the main thread keeps the lease for its own task, and the lease survives the
+ * death of a worker in between. A lease that a handler in a worker acquires ends with that worker, unless the handler
+ * itself asks its host. A worker reaches only the leases of its own tasks, by its own numbers.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import * as CurrentTask from "./internal/wire/currentTask.ts"
 import * as WorkerError from "./WorkerError.ts"
 
 /**
- * A declared lease: its payload, its value, and the errors of its acquiring.
+ * A declared lease: its payload, its value and the errors of acquiring it.
  *
  * @category models
  * @since 0.1.0
@@ -29,7 +29,7 @@ import * as WorkerError from "./WorkerError.ts"
 export type HostLease<P, A, E> = DeclaredLease.DeclaredLease<P, A, E>
 
 /**
- * How a host acquires a lease. The compiler checked the types of the contract where the handler was made.
+ * How a host acquires a lease. The compiler checks the contract's types where the handler is made.
  *
  * @category models
  * @since 0.1.0
@@ -63,10 +63,10 @@ export const make = <P, A, E = never>(options: {
 }
 
 /**
- * Says how the host acquires a lease. What `acquire` puts into its scope is released when the worker's scope closes
- * that asked for it, or else when the task ends, the latest first; the scope's exit says how that ended.
+ * Defines how the host acquires a lease. The resources in the scope of `acquire` are released when the worker's scope
+ * closes, and otherwise when the task ends, the latest first. They see the exit of that scope or task.
  *
- * *Cancellation*: `acquire` is interrupted when the worker does not want it any more, or has ended.
+ * *Cancellation*: `acquire` is interrupted when the worker cancels its request or has ended.
  *
  * @category constructors
  * @since 0.1.0
@@ -76,21 +76,23 @@ export const handler = <P, A, E>(
   acquire: (payload: P) => Effect.Effect<A, E, Scope.Scope>
 ): Handler => ({
   name: lease.name,
-  // Only its codec is used from here on; the payload has been decoded by it when `acquire` gets it.
+  // Only the codec is used from here on, and it has decoded the payload that `acquire` gets.
   lease: lease as unknown as Handler["lease"],
   acquire: acquire as Handler["acquire"]
 })
 
 /**
- * In a task of a pool: has the host acquire a lease and keep it until the current scope closes. Its release is waited
- * for, so that it has its place among those of the worker's own leases; if it fails, that is a defect of the scope.
+ * In a task of a pool: asks the host to acquire a lease and to keep it until the current scope closes. The scope waits
+ * for the release, so the lease is released in order with the worker's own leases. A failed release is a defect of the
+ * scope.
  *
- * Fails with `LeaseRefused` for a lease that the options of no pool above name or outside any task, with `NotSendable`
- * and with `BadReply`.
+ * Fails with `LeaseRefused` outside a task or if no pool above has a handler for the lease, and with `NotSendable` and
+ * `BadReply`.
  *
- * *Gotchas*: past one thread, payload and value must be cloneable; what has to be transferred, as a port, is refused.
+ * *Gotchas*: if the lease crosses more than one thread, payload and value must be cloneable. A value that has to be
+ * transferred, such as a port, is refused.
  *
- * *Cancellation*: while the host acquires, it is told to stop, and nothing is kept. That is waited for.
+ * *Cancellation*: the host stops acquiring and keeps nothing. The caller waits for that.
  *
  * @category constructors
  * @since 0.1.0
@@ -105,7 +107,7 @@ export const acquire = <P, A, E>(
       const problem = "HostLease.acquire was called outside a task of a pool"
       return Effect.fail(WorkerError.make({ _tag: "LeaseRefused", lease: lease.name, problem }))
     }
-    // What the codec of a lease decodes is of the lease's types.
+    // The codec of a lease decodes values of the lease's types.
     return task.broker.acquire(DeclaredLease.codecOf(lease), payload) as Effect.Effect<
       A,
       E | WorkerError.WorkerError,

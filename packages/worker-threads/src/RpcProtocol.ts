@@ -1,11 +1,11 @@
 /**
- * Effect's own RPC, over workers whose calls are threads: an app on `RpcClient.layerProtocolWorker` changes one line on
- * the host and one in the worker, and its calls end as threads do.
+ * Effect's own RPC over workers whose calls are threads. An app on `RpcClient.layerProtocolWorker` changes one line on
+ * the host and one line in the worker, and its calls then end as threads do.
  *
- * - an interrupt returns after the remote finalizers, and both sides know the reason
- * - synchronous code that hogs the worker is ended, or else the worker is killed and replaced
- * - a worker that crashes, and a handler that dies, fail their own calls only
- * - deadlines, transferables, headers, spans, middleware and backpressure of streams cross as before
+ * - An interrupt returns after the remote finalizers, and both sides know the reason.
+ * - Synchronous code that blocks the worker is ended. If that fails, the worker is killed and replaced.
+ * - A crash of a worker or a defect in a handler fails only the calls concerned.
+ * - Deadlines, transferables, headers, spans, middleware and backpressure of streams cross as before.
  *
  * @since 0.1.0
  */
@@ -19,14 +19,14 @@ import type * as WorkerPool from "./WorkerPool.ts"
 
 /**
  * A protocol for `RpcClient` that runs calls on a pool of workers, in place of `RpcClient.layerProtocolWorker`. It
- * starts the workers itself, so that no `WorkerPlatform` and no `Spawner` is needed; those need `layerServer`.
+ * starts the workers itself, without a `WorkerPlatform` or a `Spawner`. The workers need `layerServer`.
  *
- * A call whose worker is lost, or that can't be sent, fails with an `RpcClientError`. Its thread is a child of the
- * thread that calls, and is known by the name of the Rpc.
+ * A call whose worker is lost, or that can't be sent, fails with an `RpcClientError`. The thread of a call is a child
+ * of the calling thread, and has the name of the Rpc.
  *
- * *Cancellation*: a call that is interrupted climbs the escalation, for the reason of whoever was interrupted, and
- * returns after its finalizers have run. A stream that is ended early, at any element, does the same; and so do the
- * calls of a client whose scope closes.
+ * *Cancellation*: an interrupted call climbs the escalation with the reason of the interrupt, and returns after its
+ * finalizers have run. The same holds for a stream that ends early, at any element, and for the calls of a client whose
+ * scope closes.
  *
  * ```ts
  * import { Worker } from "node:worker_threads"
@@ -49,10 +49,11 @@ export const layerClient = (options: WorkerPool.Options): Layer.Layer<RpcClient.
  * A protocol for `RpcServer` in a worker of `layerClient`, in place of `RpcServer.layerProtocolWorkerRunner`. No
  * `WorkerRunnerPlatform` is needed.
  *
- * Each request is a thread, in which `Thread.current`, `Lease`, `Blocking`, `HostLease` and `Deadline` are those of its
- * call; the reply is sent when all that it acquired has been released. For the RpcServer it is a client of its own.
+ * Each request is a thread of its own: `Thread.current`, `Lease`, `Blocking`, `HostLease` and `Deadline` in its handler
+ * belong to the call. The reply is sent after all resources of the handler are released. For the RpcServer each request
+ * is a client of its own.
  *
- * Fails with `SpawnFailed` where no `layerClient` has started the worker.
+ * Fails with `SpawnFailed` if no `layerClient` has started the worker.
  *
  * @category layers
  * @since 0.1.0

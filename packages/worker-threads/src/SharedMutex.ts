@@ -1,11 +1,12 @@
 /**
- * A mutex in shared memory: one owner at a time among all threads of the process, in the order in which they asked.
+ * A mutex in shared memory: one owner at a time among all threads of the process, in the order of their requests.
  *
- * Fibers wait for it without stopping their thread, synchronous code by stopping it. It is robust, as POSIX calls it:
- * when the thread of the owner dies, the next one gets the lock and is told, and either makes consistent what the lock
- * protects and says so, or the lock is unusable from then on.
+ * A waiting fiber does not stop its thread; waiting synchronous code does. The mutex is robust, in the sense of POSIX:
+ * when the owner's thread dies, the next owner gets the lock with a report of the death. If that owner does not declare
+ * the protected data consistent, the lock becomes unusable.
  *
- * Whether a thread has died is for its host to say. A `WorkerPool` does; for a Worker of your own, call `threadDied`.
+ * The lock depends on its host for reports of deaths. A `WorkerPool` makes them. For a Worker of your own, call
+ * `threadDied`.
  *
  * @since 0.1.0
  */
@@ -25,8 +26,8 @@ import * as WorkerError from "./WorkerError.ts"
 const TypeId = "~@quiesce/worker-threads/SharedMutex"
 
 /**
- * A mutex. It is plain data: send it to another thread as it is, in `workerData`, a message or a payload. `name` is
- * what ledgers, dumps and errors call it.
+ * A mutex. It is plain data: send it to another thread as it is, in `workerData`, a message or a payload. `name`
+ * appears in ledgers, dumps and errors.
  *
  * @category models
  * @since 0.1.0
@@ -38,8 +39,8 @@ export interface SharedMutex {
 }
 
 /**
- * What holding the lock gives. `ownerDied` says that the owner before died while it held it: then what the lock
- * protects may be half changed, and unless `markConsistent` runs before the release, the lock becomes unusable.
+ * A held lock. `ownerDied`: the owner before died while it held the lock, so the protected data may be half changed.
+ * Unless `markConsistent` runs before the release, the lock then becomes unusable.
  *
  * @category models
  * @since 0.1.0
@@ -50,7 +51,7 @@ export interface Guard {
 }
 
 /**
- * The same for synchronous code, which has to `release` it, or to bind it with `using`. A second `release` does nothing.
+ * A held lock for synchronous code. Release it with `release` or bind it with `using`. A second `release` does nothing.
  *
  * @category models
  * @since 0.1.0
@@ -62,8 +63,8 @@ export interface GuardSync extends Disposable {
 }
 
 /**
- * How synchronous code waits: at most for `timeout` (default: without limit), and until `token` says interrupted
- * (looked at each 10 ms).
+ * How long synchronous code waits: at most for `timeout` (default: no limit), and until `token` is interrupted (checked
+ * each 10 ms).
  *
  * @category models
  * @since 0.1.0
@@ -71,7 +72,7 @@ export interface GuardSync extends Disposable {
 export type SyncOptions = Lock.SyncOptions
 
 /**
- * The state of a lock: how many requests hold it and wait for it, and whether it has become unusable.
+ * The state of a lock: the number of requests that hold it and that wait, and whether it has become unusable.
  *
  * @category models
  * @since 0.1.0
@@ -80,11 +81,11 @@ export type Status = Lock.Status
 
 /**
  * Makes a mutex, for up to 64 threads and 128 requests at a time. Its memory is freed when no thread has the mutex any
- * more. Deaths of who holds it are told where it was made, so have it there until another thread has used it; from then
- * on it is kept for that one.
+ * more. The thread that created the mutex is informed when a holder dies. Keep a reference to it there until another
+ * thread has used it.
  *
- * *Gotchas*: make it in a thread above all that use it. A pool hears of the death of its worker, and so do the threads
- * above that, but not the other workers: what waits in the worker that has made it waits for ever.
+ * *Gotchas*: make the mutex in a thread above all its users. The death of a worker is reported to its pool and to the
+ * threads above the pool, but not to the other workers. A waiter in the worker that made the mutex would wait for ever.
  *
  * ```ts
  * import { SharedMutex } from "@quiesce/worker-threads"
@@ -107,7 +108,7 @@ export const make = (options?: { readonly name?: string | undefined }): Effect.E
   Effect.sync(() => makeUnsafe(options))
 
 /**
- * Makes a mutex at once, where there is no Effect to do it in.
+ * Makes a mutex at once, outside an Effect.
  *
  * @category constructors
  * @since 0.1.0
@@ -120,7 +121,7 @@ export const makeUnsafe = (options?: { readonly name?: string | undefined }): Sh
 }
 
 /**
- * Whether a value is a mutex, also one that has come from another thread.
+ * Whether a value is a mutex, from this thread or another.
  *
  * @category guards
  * @since 0.1.0
@@ -129,7 +130,8 @@ export const isSharedMutex = (u: unknown): u is SharedMutex =>
   hasProperty(u, TypeId) && hasProperty(u, "buffer") && Memory.isLockBuffer(u.buffer)
 
 /**
- * The Schema of a mutex, for the payloads of a contract. It encodes to itself, as structured clone copies it.
+ * The Schema of a mutex, for the payloads of a contract. A mutex is its own encoded form, because structured clone
+ * copies it.
  *
  * @category schemas
  * @since 0.1.0
@@ -144,14 +146,14 @@ const guardOf = (hold: Hold): Guard => ({
 })
 
 /**
- * Gets the lock and holds it until the scope closes, as a lease named after the mutex. Fails with `LockUnusable` if
- * it is unusable or becomes so meanwhile, and with `LockFull`.
+ * Acquires the lock and holds it until the scope closes, as a lease with the name of the mutex. Fails with
+ * `LockUnusable` if the lock is unusable or becomes so meanwhile, and with `LockFull`.
  *
- * *Cancellation*: while waiting, the request is withdrawn, as if it had never been made; one that was granted in that
- * moment goes on to the next. Once held, the lock is released by the scope, also after an unwind: that is no death, so
- * what it left half done is for the finalizers of the work. While a fiber waits, its thread stays alive.
+ * *Cancellation*: a waiting request is withdrawn, as if it had never been made. If it is granted at that moment, the
+ * lock goes to the next request. A held lock is released by the scope, also after an unwind. An unwind is not a death,
+ * so the finalizers of the work have to repair half-changed data. While a fiber waits, its thread stays alive.
  *
- * *Gotchas*: it is not re-entrant. A fiber that asks for what it holds already waits until it is cancelled.
+ * *Gotchas*: the lock is not re-entrant. A fiber that asks for a lock that it holds waits until it is cancelled.
  *
  * @category locking
  * @since 0.1.0
@@ -160,7 +162,7 @@ export const lock = (mutex: SharedMutex): Effect.Effect<Guard, WorkerError.Worke
   Effect.map(Lock.acquire(mutex, demand), guardOf)
 
 /**
- * Gets the lock for the scope if it is free and nobody waits for it.
+ * Acquires the lock for the scope if it is free and no request waits.
  *
  * @category locking
  * @since 0.1.0
@@ -171,11 +173,11 @@ export const tryLock = (
   Effect.map(Lock.acquireNow(mutex, demand), Option.map(guardOf))
 
 /**
- * Runs an effect while holding the lock. If the owner before has died, `recover` runs first and makes consistent what
- * the lock protects; if that fails, the lock is unusable. Without a `recover` the effect does not run: it fails with
- * `OwnerDied`, and the news is for the next one.
+ * Runs an effect while holding the lock. If the owner before has died, `recover` runs first to make the protected data
+ * consistent. If `recover` fails, the lock becomes unusable. Without `recover` the effect does not run: it fails with
+ * `OwnerDied`, and the next owner gets the report.
  *
- * *Cancellation*: as with `lock`; the lock is released after the finalizers of the effect. When `recover` is cancelled,
+ * *Cancellation*: as with `lock`. The lock is released after the finalizers of the effect. If `recover` is cancelled,
  * the next owner recovers.
  *
  * @category locking
@@ -218,14 +220,14 @@ const recovered = <E, R>(
 }
 
 /**
- * Gets the lock in synchronous code: stops this thread, with all its fibers, until it has it. Throws a `WorkerError`:
- * `LockUnusable`, `LockTimedOut`, `LockFull`, `InvalidOption`, or `WouldBlockForever` where this very thread holds the
- * lock or a fiber of it is to get it first.
+ * Acquires the lock in synchronous code. The thread and all its fibers stop until then. Throws a `WorkerError`:
+ * `LockUnusable`, `LockTimedOut`, `LockFull`, `InvalidOption`, or `WouldBlockForever` if this thread itself holds the
+ * lock or one of its fibers is to get the lock first.
  *
- * *Cancellation*: by the timeout, the token, or the end of the section by force; the request is withdrawn. What a
- * section that was ended by force still held goes to the next one as from an owner that died.
+ * *Cancellation*: the timeout, the token or an end of the section by force withdraws the request. A lock that is held
+ * when its section is ended by force goes to the next owner with a report of a death.
  *
- * *Gotchas*: a host that waits so can't hear that a worker has died. Let it wait in fibers, or give it a timeout.
+ * *Gotchas*: a host that is stopped can't notice the death of a worker. Let the host wait in fibers, or with a timeout.
  *
  * @category locking
  * @since 0.1.0
@@ -249,9 +251,9 @@ export const lockSync = (mutex: SharedMutex, options?: SyncOptions): GuardSync =
 export const status = (mutex: SharedMutex): Effect.Effect<Status, WorkerError.WorkerError> => Lock.status(mutex)
 
 /**
- * Tells all mutexes and semaphores that this thread has made or used that a thread has ended. Call it where the locks
- * were made, in the `exit` event of each Worker that is not of a `WorkerPool`, with the `threadId` that it had when it
- * was started: after its end the property is -1. To say it of a thread that runs breaks mutual exclusion.
+ * Reports the end of a thread to all mutexes and semaphores that this thread has made or used. Call it in the thread
+ * that made the locks, in the `exit` event of each Worker outside a `WorkerPool`, with the `threadId` from the worker's
+ * start. After its end the property is -1. Reporting a thread that still runs breaks mutual exclusion.
  *
  * @category recovering
  * @since 0.1.0

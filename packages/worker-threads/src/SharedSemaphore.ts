@@ -1,10 +1,10 @@
 /**
- * A semaphore in shared memory: a number of permits for all threads of the process, given out strictly in the order in
- * which they were asked for. A request for many is not overtaken by later ones for few.
+ * A semaphore in shared memory: a number of permits for all threads of the process, given out strictly in the order of
+ * the requests. Later requests for few permits do not overtake a request for many.
  *
- * Fibers wait for it without stopping their thread, synchronous code by stopping it. When a thread dies that holds
- * permits, they are free again and the next one to get any is told; unlike a `SharedMutex`, a semaphore stays usable
- * whatever that one does. `SharedMutex.threadDied` serves semaphores, too.
+ * A waiting fiber does not stop its thread; waiting synchronous code does. When a thread dies, its permits are free
+ * again, and the next request that is granted gets a report of the death. Unlike a `SharedMutex`, a semaphore always
+ * stays usable. `SharedMutex.threadDied` also serves semaphores.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ import type * as WorkerError from "./WorkerError.ts"
 const TypeId = "~@quiesce/worker-threads/SharedSemaphore"
 
 /**
- * A semaphore. It is plain data: send it to another thread as it is. `name` is what ledgers, dumps and errors call it.
+ * A semaphore. It is plain data: send it to another thread as it is. `name` appears in ledgers, dumps and errors.
  *
  * @category models
  * @since 0.1.0
@@ -34,7 +34,7 @@ export interface SharedSemaphore {
 }
 
 /**
- * What holding permits gives. `ownerDied` says that a thread has died that held some, and that nobody was told before.
+ * Held permits. `ownerDied`: a thread died while it held permits, and no other request has the report of that.
  *
  * @category models
  * @since 0.1.0
@@ -45,7 +45,8 @@ export interface Guard {
 }
 
 /**
- * The same for synchronous code, which has to `release` it, or to bind it with `using`. A second `release` does nothing.
+ * Held permits for synchronous code. Release them with `release` or bind them with `using`. A second `release` does
+ * nothing.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +56,7 @@ export interface GuardSync extends Guard, Disposable {
 }
 
 /**
- * How a semaphore is made: its number of permits, a positive integer, and what it is called.
+ * How a semaphore is made: its number of permits, a positive integer, and its name.
  *
  * @category models
  * @since 0.1.0
@@ -66,8 +67,8 @@ export interface Options {
 }
 
 /**
- * How synchronous code waits: at most for `timeout` (default: without limit), and until `token` says interrupted
- * (looked at each 10 ms).
+ * How long synchronous code waits: at most for `timeout` (default: no limit), and until `token` is interrupted (checked
+ * each 10 ms).
  *
  * @category models
  * @since 0.1.0
@@ -75,7 +76,7 @@ export interface Options {
 export type SyncOptions = Lock.SyncOptions
 
 /**
- * The state of a semaphore: how many permits are free, and how many requests hold some and wait.
+ * The state of a semaphore: the number of free permits, of requests that hold permits and of requests that wait.
  *
  * @category models
  * @since 0.1.0
@@ -87,8 +88,8 @@ export interface Status {
 }
 
 /**
- * Makes a semaphore, for up to 64 threads and 128 requests at a time. Fails with `InvalidOption`.
- * Make it in a thread above all that use it, as for a `SharedMutex`.
+ * Makes a semaphore, for up to 64 threads and 128 requests at a time. Fails with `InvalidOption`. Make it in a thread
+ * above all its users, as a `SharedMutex`.
  *
  * @category constructors
  * @since 0.1.0
@@ -97,7 +98,7 @@ export const make = (options: Options): Effect.Effect<SharedSemaphore, WorkerErr
   Lock.attempt(() => makeUnsafe(options))
 
 /**
- * Makes a semaphore at once, where there is no Effect to do it in. Throws what `make` fails with.
+ * Makes a semaphore at once, outside an Effect. Throws the failures of `make`.
  *
  * @category constructors
  * @since 0.1.0
@@ -116,7 +117,7 @@ export const makeUnsafe = (options: Options): SharedSemaphore => {
 const maxPermits: number = 2 ** 31 - 1
 
 /**
- * Whether a value is a semaphore, also one that has come from another thread.
+ * Whether a value is a semaphore, from this thread or another.
  *
  * @category guards
  * @since 0.1.0
@@ -125,7 +126,8 @@ export const isSharedSemaphore = (u: unknown): u is SharedSemaphore =>
   hasProperty(u, TypeId) && hasProperty(u, "buffer") && Memory.isLockBuffer(u.buffer)
 
 /**
- * The Schema of a semaphore, for the payloads of a contract. It encodes to itself, as structured clone copies it.
+ * The Schema of a semaphore, for the payloads of a contract. A semaphore is its own encoded form, because structured
+ * clone copies it.
  *
  * @category schemas
  * @since 0.1.0
@@ -135,11 +137,11 @@ export const SharedSemaphore: Schema.declare<SharedSemaphore> = Schema.declare(i
 })
 
 /**
- * Takes permits (default: one) and holds them until the scope closes, as a lease named after the semaphore. Fails with
- * `InvalidOption` if there are not that many, and with `LockFull`.
+ * Takes permits (default: one) and holds them until the scope closes, as a lease with the name of the semaphore. Fails
+ * with `InvalidOption` if the semaphore has fewer permits, and with `LockFull`.
  *
- * *Cancellation*: while waiting, the request is withdrawn, as if it had never been made; one that was granted in that
- * moment goes on to the next. Once held, permits are released by the scope. While a fiber waits, its thread stays alive.
+ * *Cancellation*: a waiting request is withdrawn, as if it had never been made. If it is granted at that moment, the
+ * permits go to the next request. Held permits are released by the scope. While a fiber waits, its thread stays alive.
  *
  * @category taking
  * @since 0.1.0
@@ -155,7 +157,7 @@ const guardOf =
   (hold: Hold): Guard => ({ permits, ownerDied: hold.ownerDied })
 
 /**
- * Takes permits for the scope if they are free and nobody waits for any.
+ * Takes permits for the scope if they are free and no request waits.
  *
  * @category taking
  * @since 0.1.0
@@ -169,7 +171,7 @@ export const tryTake = (
 /**
  * Runs an effect while holding permits (default: one).
  *
- * *Cancellation*: as with `take`; the permits are released after the finalizers of the effect.
+ * *Cancellation*: as with `take`. The permits are released after the finalizers of the effect.
  *
  * @category taking
  * @since 0.1.0
@@ -182,13 +184,13 @@ export const withPermits =
     )
 
 /**
- * Takes permits (default: one) in synchronous code: stops this thread, with all its fibers, until it has them. Throws
- * a `WorkerError`: `LockTimedOut`, `LockFull`, `InvalidOption`, or `WouldBlockForever` where this very thread holds, or
- * is to get first, so many that the others can't release enough.
+ * Takes permits (default: one) in synchronous code. The thread and all its fibers stop until then. Throws a
+ * `WorkerError`: `LockTimedOut`, `LockFull`, `InvalidOption`, or `WouldBlockForever` if this thread itself holds, or is
+ * to get first, so many permits that other threads can't release enough.
  *
- * *Cancellation*: by the timeout, the token, or the end of the section by force; the request is withdrawn.
+ * *Cancellation*: the timeout, the token or an end of the section by force withdraws the request.
  *
- * *Gotchas*: a host that waits so can't hear that a worker has died. Let it wait in fibers, or give it a timeout.
+ * *Gotchas*: a host that is stopped can't notice the death of a worker. Let the host wait in fibers, or with a timeout.
  *
  * @category taking
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * Functions in worker threads for code without Effect: a module's default export is called in a worker, and an
- * AbortSignal ends it, also while it loops.
+ * Functions in worker threads for code without Effect. A module's default export is called in a worker. An AbortSignal
+ * ends the call, even in a busy loop.
  *
  * @since 0.1.0
  */
@@ -15,8 +15,8 @@ import * as WorkerError from "./WorkerError.ts"
 import * as WorkerPool from "./WorkerPool.ts"
 
 /**
- * What a task's function gets besides its input: a signal for what it awaits, and a token that synchronous loops can
- * poll.
+ * The second argument of a task's function: a signal for the APIs that it awaits, and a token that synchronous loops
+ * can poll.
  *
  * @category models
  * @since 0.1.0
@@ -29,7 +29,7 @@ export interface TaskContext {
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 const worker = new URL(`./internal/plainTask/task.worker.${extension}`, import.meta.url)
 
-/** Its scope is that of the process, which it does not keep alive. */
+/** The pool lives as long as the process, and does not keep the process alive. */
 const makePool = Effect.suspend(() =>
   Scope.provide(
     WorkerPool.make(Tasks, {
@@ -43,16 +43,16 @@ const makePool = Effect.suspend(() =>
 let pool: Promise<Effect.Success<typeof makePool>> | undefined
 
 /**
- * Calls the default export of the module at `url` in a worker, as `(input, { signal, token })`, and gives what it
- * returns or resolves with. What it throws is thrown here, errors with their name, message and own properties. Input
- * and result cross by structured clone.
+ * Calls the default export of the module at `url` in a worker, as `(input, { signal, token })`. Gives the value that it
+ * returns or resolves with, and throws the error that it throws, with name, message and own properties. Input and
+ * result cross by structured clone.
  *
- * The workers are shared by the whole process, are started when they are needed and end when they are idle.
+ * All calls in the process share the workers. A worker is started when it is needed and ends when it is idle.
  *
- * Rejects with a `WorkerError`: `BadTaskModule`, `NotSendable` for such an input, `WorkerExited`.
+ * Rejects with a `WorkerError`: `BadTaskModule`, `NotSendable` if the input can't be cloned, `WorkerExited`.
  *
  * *Cancellation*: after an abort the Promise rejects with `signal.reason`, once the function has settled. A loop that
- * looks neither at its signal nor at its token is ended after a second; what still runs then, is killed.
+ * checks neither its signal nor its token is ended after a second. If that fails, the worker is killed.
  *
  * ```ts
  * import { Task } from "@quiesce/worker-threads"
@@ -80,6 +80,6 @@ export const runTask = <A = unknown>(
       return WorkerError.make({ _tag: "BadTaskModule", url: href, problem: error.problem })
     return error
   })
-  // The type is the caller's word: the module is not known here.
+  // The caller states the type, because the module is not known here.
   return Signal.run(readable, options) as Promise<A>
 }

@@ -16,12 +16,12 @@ import * as WorkerRuntime from "./internal/worker/workerRuntime.ts"
 import * as WorkerError from "./WorkerError.ts"
 
 /**
- * Runs the handlers of `group` for the pool that started this worker, until that closes it. Call it once, at the top
- * of the worker's module; `handlers` is what `group.toLayer` makes.
+ * Runs the handlers of `group` for the pool that started this worker, until the pool closes the worker. Call it once,
+ * at the top of the worker's module. `handlers` is the result of `group.toLayer`.
  *
- * Each task is a thread: it sees `Thread.current`, its leases and children are released before its exit is sent, and
- * `Blocking.interruptible` sections in it can be ended from the host. A failure that the contract does not declare
- * reaches the caller as a defect.
+ * Each task is a thread with its own `Thread.current`. Its leases and children are released before its exit is sent,
+ * and the host can end its `Blocking.interruptible` sections. A failure outside the contract reaches the caller as a
+ * defect.
  *
  * @category runners
  * @since 0.1.0

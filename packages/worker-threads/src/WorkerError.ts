@@ -1,6 +1,5 @@
 /**
- * The one error of this package: what went wrong with a worker or with what crosses to it, the likely cause and what
- * to do.
+ * The one error of this package: the problem of a worker or of data for it, the likely cause and the remedy.
  *
  * @since 0.1.0
  */
@@ -8,24 +7,24 @@ import type * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 
 /**
- * Why something could not be done with a worker.
+ * Why an operation with a worker failed.
  *
- * - `SpawnFailed`: a worker ended before it was ready, or could not be started
+ * - `SpawnFailed`: a worker could not be started, or ended before it was ready
  * - `WorkerExited`: the worker ended under its threads: it crashed, ran out of memory or called `process.exit`
  * - `NotSendable`: a payload could not be encoded or cloned; nothing was sent
- * - `BadReply`: what the worker sent is not what the contract says
- * - `QueueFull`: the pool's queue has reached its bound and was asked not to wait
+ * - `BadReply`: the worker's answer does not fit the contract
+ * - `QueueFull`: the pool's queue has reached its bound, and the pool is set not to wait
  * - `PoolClosed`: the pool's scope has closed
- * - `WrongKind`: a task that gives a stream was not asked for as one, or the other way round
+ * - `WrongKind`: a task with a stream was not called as one, or the other way round
  * - `UnknownTask`: the worker has no handler of that name
- * - `InvalidOption`: an option that can't be used as given
- * - `OwnerDied`: the thread that held the lock has died, and nobody has made consistent what the lock protects
- * - `LockUnusable`: so has the one that was to make it consistent, or has let go without
- * - `LockTimedOut`: synchronous code has waited for a lock as long as it wanted to
- * - `WouldBlockForever`: the thread itself holds, or is about to get, what its synchronous code would wait for
- * - `LeaseRefused`: the host does not acquire that for this worker, or its answer could not be brought across
- * - `BadTaskModule`: a module that can't be loaded, or whose default export is no function
- * - `LockFull`: more threads or requests than a lock has room for
+ * - `InvalidOption`: an option can't be used as given
+ * - `OwnerDied`: the thread that held the lock has died, and the protected data may be inconsistent
+ * - `LockUnusable`: a thread that held the lock has died, and the next owner did not declare the data consistent
+ * - `LockTimedOut`: synchronous code has reached the timeout of its wait for a lock
+ * - `WouldBlockForever`: synchronous code would wait for a lock that its own thread holds or is about to get
+ * - `LeaseRefused`: the host does not acquire that lease for this worker, or its answer could not be sent
+ * - `BadTaskModule`: a module can't be loaded, or its default export is not a function
+ * - `LockFull`: a lock has no room for more threads or requests
  *
  * @category models
  * @since 0.1.0
@@ -76,8 +75,8 @@ const Base: Schema.Class<
 > = Schema.TaggedError<WorkerError>("@quiesce/worker-threads/WorkerError")("WorkerError", { reason: WorkerErrorReason })
 
 /**
- * The error of this package. `reason._tag` tells the cases apart; `message` says what happened, the likely cause and
- * what to do.
+ * The error of this package. `reason._tag` tells the cases apart; `message` has the problem, the likely cause and the
+ * remedy.
  *
  * @category errors
  * @since 0.1.0
@@ -87,7 +86,7 @@ export class WorkerError extends Base {
     return explain(this.reason)
   }
 
-  /** What is printed of it, by `console.log` as well. */
+  /** The printed form, also for `console.log`. */
   override toJSON(): unknown {
     return { _tag: this._tag, message: this.message, reason: this.reason }
   }
@@ -101,7 +100,7 @@ export class WorkerError extends Base {
  */
 export const make = (reason: WorkerErrorReason): WorkerError => new WorkerError({ reason })
 
-/** A problem that is in the middle of a sentence. */
+/** A problem without its full stop, for the middle of a sentence. */
 const bare = (problem: string): string => problem.replace(/[.\s]+$/, "")
 
 const explain = (reason: WorkerErrorReason): string => {

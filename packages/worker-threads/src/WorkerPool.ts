@@ -1,6 +1,6 @@
 /**
- * A pool of worker threads that run the tasks of a contract, each as a thread that can be stopped, interrupted, unwound
- * and killed, and that has released what it held when it has ended.
+ * A pool of worker threads that run the tasks of a contract. Each task is a thread that can be stopped, interrupted,
+ * unwound and killed. When a task has ended, its resources are released.
  *
  * @since 0.1.0
  */
@@ -36,7 +36,7 @@ import * as WorkerError from "./WorkerError.ts"
  */
 export type Options = PoolOptions.Options
 
-/** How a call may fail besides what the contract declares. @category models @since 0.1.0 */
+/** How a call may fail in addition to the errors of the contract. @category models @since 0.1.0 */
 export type Failure = WorkerError.WorkerError | ThreadError
 
 type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
@@ -49,14 +49,14 @@ type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpc
  */
 export interface WorkerPool<Rpcs extends Rpc.Any> {
   /**
-   * Runs a task and gives its result. Interrupting it ends the task by the pool's escalation, and returns after its
-   * finalizers have run; one that still waits for a worker never starts.
+   * Runs a task and gives its result. Interrupting the effect ends the task by the pool's escalation, and returns after
+   * the task's finalizers have run. A task that still waits for a worker never starts.
    */
   readonly execute: <const Tag extends Rpcs["_tag"]>(
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
   ) => Effect.Effect<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>
-  /** Starts a task as a thread in the current scope. It counts as running while it waits for a worker. */
+  /** Starts a task as a thread in the current scope. The thread counts as running while it waits for a worker. */
   readonly spawn: <const Tag extends Rpcs["_tag"]>(
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>,
@@ -66,21 +66,24 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
     Failure,
     Scope.Scope
   >
-  /** Runs a task to a Promise, which settles after its finalizers and after an abort rejects with `signal.reason`. */
+  /**
+   * Runs a task to a Promise. The Promise settles after the task's finalizers, and after an abort rejects with
+   * `signal.reason`.
+   */
   readonly run: <const Tag extends Rpcs["_tag"]>(
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>,
     options?: { readonly signal?: AbortSignal | undefined }
   ) => Promise<Rpc.SuccessExit<Tagged<Rpcs, Tag>>>
   /**
-   * Runs a task that gives a stream. The worker is never more than a few chunks ahead of what is taken; ending the
-   * stream early, at any element, ends the task, and waits for its finalizers.
+   * Runs a task that gives a stream. The worker is at most a few chunks ahead of the consumer. Ending the stream early,
+   * at any element, ends the task and waits for its finalizers.
    */
   readonly stream: <const Tag extends Rpcs["_tag"]>(
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
   ) => Stream.Stream<Rpc.SuccessChunk<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>
-  /** What the pool's workers can do here, and why not where they can't. */
+  /** The capabilities of the pool's workers here, with the cause of each that is missing. */
   readonly capabilities: Capabilities
   readonly status: Effect.Effect<Status>
 }
@@ -91,9 +94,8 @@ export interface Capabilities {
 }
 
 /**
- * Counts of a pool's workers and tasks. `missing` is how many workers fewer than its least number it has now, because
- * they died and can't be started again: that is tried again and again, after pauses of at most half a minute, and
- * logged once as a warning.
+ * Counts of a pool's workers and tasks. `missing`: how many workers are below the minimum because they died and could
+ * not be restarted. The pool logs one warning and tries again after pauses of at most 30 seconds.
  *
  * @category models
  * @since 0.1.0
@@ -106,7 +108,7 @@ export interface Status {
 }
 
 /**
- * The escalation of a task that is ended without naming one.
+ * The escalation of a task that is ended without one.
  *
  * @category constructors
  * @since 0.1.0
@@ -114,11 +116,11 @@ export interface Status {
 export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscalation
 
 /**
- * Makes a pool in the current scope and waits until its first workers are ready. When the scope closes, its tasks end
- * by their escalations, and then its workers; nothing of it is left.
+ * Makes a pool in the current scope and waits until its first workers are ready. When the scope closes, the tasks end
+ * by their escalations, and then the workers end. Nothing is left behind.
  *
- * Fails with `InvalidOption`, and with `SpawnFailed` when none of its workers can be started in five attempts. If that
- * happens later, its tasks fail so, until one could be started; it goes on trying.
+ * Fails with `InvalidOption`, and with `SpawnFailed` if no worker can be started in five attempts. If that happens
+ * later, tasks fail with `SpawnFailed` until a worker has started; the pool keeps trying.
  *
  * @category constructors
  * @since 0.1.0
@@ -146,7 +148,7 @@ interface Entry {
 
 type OnChunk = (values: ReadonlyArray<unknown>) => void
 
-/** The untyped pool; the contract's types are checked where it is used. */
+/** The untyped pool. `WorkerPool` checks the contract's types. */
 class Pool {
   readonly capabilities: Capabilities
   private readonly entries: ReadonlyMap<string, Entry>

@@ -1,5 +1,5 @@
 /**
- * The model of `@quiesce/core` across OS threads: workers whose threads can be stopped, interrupted, unwound and killed.
+ * The threads of `@quiesce/core` on OS threads: workers whose threads can be stopped, interrupted, unwound and killed.
  *
  * @since 0.1.0
  */
