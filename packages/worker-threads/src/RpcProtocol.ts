@@ -21,8 +21,8 @@ import type * as WorkerPool from "./WorkerPool.ts"
  * A protocol for `RpcClient` that runs calls on a pool of workers, in place of `RpcClient.layerProtocolWorker`. It
  * starts the workers itself, without a `WorkerPlatform` or a `Spawner`. The workers need `layerServer`.
  *
- * A call whose worker is lost, or that can't be sent, fails with an `RpcClientError`. The thread of a call is a child
- * of the calling thread, and has the name of the Rpc.
+ * A call fails with an `RpcClientError` if the worker is lost or the request can't be sent. The thread of a call is a
+ * child of the calling thread, and has the name of the Rpc.
  *
  * *Cancellation*: an interrupted call climbs the escalation with the reason of the interrupt, and returns after its
  * finalizers have run. The same holds for a stream that ends early, at any element, and for the calls of a client whose

@@ -26,8 +26,8 @@ import * as WorkerError from "./WorkerError.ts"
 const TypeId = "~@quiesce/worker-threads/SharedMutex"
 
 /**
- * A mutex. It is plain data: send it to another thread as it is, in `workerData`, a message or a payload. `name`
- * appears in ledgers, dumps and errors.
+ * A mutex: plain data that can be sent to another thread, in `workerData`, a message or a payload. `name` appears in
+ * ledgers, dumps and errors.
  *
  * @category models
  * @since 0.1.0
@@ -51,7 +51,7 @@ export interface Guard {
 }
 
 /**
- * A held lock for synchronous code. Release it with `release` or bind it with `using`. A second `release` does nothing.
+ * A held lock for synchronous code. Call `release`, or bind the guard with `using`. A second `release` does nothing.
  *
  * @category models
  * @since 0.1.0
@@ -72,7 +72,7 @@ export interface GuardSync extends Disposable {
 export type SyncOptions = Lock.SyncOptions
 
 /**
- * The state of a lock: the number of requests that hold it and that wait, and whether it has become unusable.
+ * The state of a lock: the numbers of holding and waiting requests, and whether the lock has become unusable.
  *
  * @category models
  * @since 0.1.0
@@ -149,9 +149,9 @@ const guardOf = (hold: Hold): Guard => ({
  * Acquires the lock and holds it until the scope closes, as a lease with the name of the mutex. Fails with
  * `LockUnusable` if the lock is unusable or becomes so meanwhile, and with `LockFull`.
  *
- * *Cancellation*: a waiting request is withdrawn, as if it had never been made. If it is granted at that moment, the
- * lock goes to the next request. A held lock is released by the scope, also after an unwind. An unwind is not a death,
- * so the finalizers of the work have to repair half-changed data. While a fiber waits, its thread stays alive.
+ * *Cancellation*: a waiting request is withdrawn, without a trace. A lock that is granted at that moment goes to the
+ * next request. A held lock is released by the scope, also after an unwind. An unwind is not a death, so the finalizers
+ * of the work have to repair half-changed data. While a fiber waits, its thread stays alive.
  *
  * *Gotchas*: the lock is not re-entrant. A fiber that asks for a lock that it holds waits until it is cancelled.
  *
@@ -251,8 +251,8 @@ export const lockSync = (mutex: SharedMutex, options?: SyncOptions): GuardSync =
 export const status = (mutex: SharedMutex): Effect.Effect<Status, WorkerError.WorkerError> => Lock.status(mutex)
 
 /**
- * Reports the end of a thread to all mutexes and semaphores that this thread has made or used. Call it in the thread
- * that made the locks, in the `exit` event of each Worker outside a `WorkerPool`, with the `threadId` from the worker's
+ * Reports the end of a thread to all mutexes and semaphores that this thread has made or used. Call `threadDied` in the
+ * maker's thread, in the `exit` event of each Worker outside a `WorkerPool`, with the `threadId` from the worker's
  * start. After its end the property is -1. Reporting a thread that still runs breaks mutual exclusion.
  *
  * @category recovering

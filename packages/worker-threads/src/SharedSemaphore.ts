@@ -22,7 +22,7 @@ import type * as WorkerError from "./WorkerError.ts"
 const TypeId = "~@quiesce/worker-threads/SharedSemaphore"
 
 /**
- * A semaphore. It is plain data: send it to another thread as it is. `name` appears in ledgers, dumps and errors.
+ * A semaphore: plain data that can be sent to another thread. `name` appears in ledgers, dumps and errors.
  *
  * @category models
  * @since 0.1.0
@@ -34,7 +34,7 @@ export interface SharedSemaphore {
 }
 
 /**
- * Held permits. `ownerDied`: a thread died while it held permits, and no other request has the report of that.
+ * Held permits. `ownerDied`: a thread died while it held permits, and no other request has the report.
  *
  * @category models
  * @since 0.1.0
@@ -45,8 +45,7 @@ export interface Guard {
 }
 
 /**
- * Held permits for synchronous code. Release them with `release` or bind them with `using`. A second `release` does
- * nothing.
+ * Held permits for synchronous code. Call `release`, or bind the guard with `using`. A second `release` does nothing.
  *
  * @category models
  * @since 0.1.0
@@ -76,7 +75,7 @@ export interface Options {
 export type SyncOptions = Lock.SyncOptions
 
 /**
- * The state of a semaphore: the number of free permits, of requests that hold permits and of requests that wait.
+ * The state of a semaphore: the number of free permits, of holding requests and of waiting requests.
  *
  * @category models
  * @since 0.1.0
@@ -140,8 +139,8 @@ export const SharedSemaphore: Schema.declare<SharedSemaphore> = Schema.declare(i
  * Takes permits (default: one) and holds them until the scope closes, as a lease with the name of the semaphore. Fails
  * with `InvalidOption` if the semaphore has fewer permits, and with `LockFull`.
  *
- * *Cancellation*: a waiting request is withdrawn, as if it had never been made. If it is granted at that moment, the
- * permits go to the next request. Held permits are released by the scope. While a fiber waits, its thread stays alive.
+ * *Cancellation*: a waiting request is withdrawn, without a trace. Permits that are granted at that moment go to the
+ * next request. Held permits are released by the scope. While a fiber waits, its thread stays alive.
  *
  * @category taking
  * @since 0.1.0

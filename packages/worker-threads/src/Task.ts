@@ -15,8 +15,7 @@ import * as WorkerError from "./WorkerError.ts"
 import * as WorkerPool from "./WorkerPool.ts"
 
 /**
- * The second argument of a task's function: a signal for the APIs that it awaits, and a token that synchronous loops
- * can poll.
+ * The second argument of a task's function: a signal for asynchronous code, and a token for synchronous loops to poll.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * The one error of this package: the problem of a worker or of data for it, the likely cause and the remedy.
+ * The error of this package: a problem with a worker or with data for a worker, its likely cause and the remedy.
  *
  * @since 0.1.0
  */
@@ -75,8 +75,7 @@ const Base: Schema.Class<
 > = Schema.TaggedError<WorkerError>("@quiesce/worker-threads/WorkerError")("WorkerError", { reason: WorkerErrorReason })
 
 /**
- * The error of this package. `reason._tag` tells the cases apart; `message` has the problem, the likely cause and the
- * remedy.
+ * The error of this package. `reason._tag` names the case;  `message` has the problem, the likely cause and the remedy.
  *
  * @category errors
  * @since 0.1.0
@@ -108,36 +107,36 @@ const explain = (reason: WorkerErrorReason): string => {
     case "SpawnFailed":
       return `The worker could not be started (${reason.attempts} attempts): ${bare(reason.problem)}. Check the worker's URL, what it imports, and that it calls ThreadWorker.main.`
     case "WorkerExited":
-      return `The worker ended under its threads${reason.code === null ? "" : ` with code ${reason.code}`}: ${bare(reason.problem)}. Only its own threads are gone and the pool replaces it; run them again if they may be.`
+      return `The worker ended under its threads${reason.code === null ? "" : ` with code ${reason.code}`}: ${bare(reason.problem)}. Other workers go on, and the pool replaces this one. Run its tasks again if they may run twice.`
     case "NotSendable":
-      return `"${reason.task}" was not sent, because its payload can't cross to a worker: ${bare(reason.problem)}. Send plain data, or give the contract a Schema that encodes to it.`
+      return `"${reason.task}" was not sent, because its payload can't be sent to a worker: ${bare(reason.problem)}. Send plain data, or give the contract a Schema that encodes the payload to plain data.`
     case "BadReply":
-      return `What the worker answered to "${reason.task}" does not fit the contract: ${bare(reason.problem)}. Host and worker were probably built from different versions of it.`
+      return `The worker's answer to "${reason.task}" does not fit the contract: ${bare(reason.problem)}. Host and worker were probably built from different versions of the contract.`
     case "QueueFull":
-      return `All workers are busy and ${reason.bound} tasks wait already, so the task was not taken. Try again later, raise the bound, or let callers wait.`
+      return `All workers are busy and ${reason.bound} tasks wait already, so the task was refused. Try again later, raise the bound, or let callers wait.`
     case "PoolClosed":
-      return `The pool's scope has closed, so the task was not taken. Use the pool within the scope that it was made in.`
+      return `The pool's scope has closed, so the task was refused. Use the pool within the scope that it was made in.`
     case "WrongKind":
       return reason.isStream
-        ? `"${reason.task}" gives a stream, which was not asked for, so it was not started. Use the pool's stream for it.`
+        ? `"${reason.task}" gives a stream, so it was not started as a plain task. Use the pool's stream for it.`
         : `"${reason.task}" gives no stream, so it was not started as one. Use the pool's execute, run or spawn for it.`
     case "UnknownTask":
       return `The worker has no handler for "${reason.task}". Host and worker must be given the same RpcGroup.`
     case "InvalidOption":
       return `${reason.option}: ${bare(reason.problem)}.`
     case "OwnerDied":
-      return `Thread ${reason.threadId} died while it held "${reason.lock}", so what the lock protects may be half changed, and nothing was done. Give withLock a recover that makes it consistent; until one has, each withLock without it fails like this.`
+      return `Thread ${reason.threadId} died while it held "${reason.lock}". The data that the lock protects may be half changed, so the effect did not run. Give withLock a recover that makes the data consistent. Until then each withLock without one fails like this.`
     case "LockUnusable":
-      return `"${reason.lock}" can't be used any more: thread ${reason.threadId} died while it held it, and the next owner let go without having declared consistent what it protects. Set that up afresh, with a new lock; use recover or markConsistent to survive the next death.`
+      return `"${reason.lock}" can't be used any more: thread ${reason.threadId} died while it held the lock, and the next owner released it without declaring the data consistent. Set up the data afresh, with a new lock. Use recover or markConsistent to survive the next death.`
     case "LockTimedOut":
-      return `"${reason.lock}" was not to be had within ${reason.millis} ms. The request was withdrawn. Give it more time, or hold the lock for less.`
+      return `"${reason.lock}" could not be acquired within ${reason.millis} ms, and the request was withdrawn. Allow more time, or hold the lock for less.`
     case "WouldBlockForever":
-      return `This thread holds "${reason.lock}" itself or waits for it in a fiber, which could never let go while synchronous code blocks the thread. Release it first, or wait in the fiber with the Effect instead.`
+      return `This thread holds "${reason.lock}" itself, or one of its fibers waits for the lock. Neither could release it while synchronous code blocks the thread. Release the lock first, or wait in a fiber with the Effect.`
     case "LeaseRefused":
-      return `The host keeps no "${reason.lease}" for this worker: ${bare(reason.problem)}. Give the pool a HostLease.handler for it in hostLeases, and ask from within a task of that pool.`
+      return `The host does not keep "${reason.lease}" for this worker: ${bare(reason.problem)}. Give the pool a HostLease.handler for it in hostLeases, and acquire the lease within a task of that pool.`
     case "BadTaskModule":
-      return `"${reason.url}" is no module of a task: ${bare(reason.problem)}. Give an absolute URL, as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
+      return `"${reason.url}" is not a task module: ${bare(reason.problem)}. Give an absolute URL, such as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
     case "LockFull":
-      return `"${reason.lock}" has no room for this request: ${bare(reason.problem)}. Limit how many wait at a time, and see to it that the ends of workers are told with SharedMutex.threadDied.`
+      return `"${reason.lock}" has no room for this request: ${bare(reason.problem)}. Limit how many requests wait at a time, and report the end of each Worker with SharedMutex.threadDied.`
   }
 }

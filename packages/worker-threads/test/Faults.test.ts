@@ -123,9 +123,9 @@ describe("a fault ends the threads of its worker with a typed error, no others, 
     ["unhandled-rejection", /nobody awaits this/],
     ["out-of-memory", /memory limit/],
     ["process-exit", /process\.exit/],
-    ["garbage-message", /nobody's protocol/],
+    ["garbage-message", /a message outside the protocol/],
     ["closed-port", /closed the pool's port/],
-    ["claimed-thread", /its own, which is not/]
+    ["claimed-thread", /reported a thread of another worker as its own/]
   ] as const)("%s", (fault, problem) =>
     withPool(fault, (pool, tokens) => ends(pool, tokens, problem), { concurrency: 2 })()
   )

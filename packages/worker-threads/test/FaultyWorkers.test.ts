@@ -27,7 +27,7 @@ it.each([
   ["rejection", "This worker leaves a rejection unhandled"],
   ["exit", "code 3"],
   ["out-of-memory", "memory"],
-  ["garbage", "a message of nobody's protocol"]
+  ["garbage", "a message outside the protocol"]
 ] as const)(
   "a pool of workers with the fault %s fails with SpawnFailed, which says what it was",
   async (fault, problem) => {

@@ -221,7 +221,7 @@ describe("a HostLease that a leaf asks for is kept by the main thread", () => {
         const [token, full, own, nobody] = yield* pool.execute("Ask", { depth, cells })
         expect([token, full]).toEqual(["1", "Refresh 5"])
         expect(Number(own)).toBeGreaterThan(0)
-        expect(nobody).toContain('The host keeps no "Nobody" for this worker: the pool does not declare it')
+        expect(nobody).toContain('The host does not keep "Nobody" for this worker: the pool does not declare it')
         expect(tokens).toEqual({ acquired: ["one"], released: ["one"] })
       })
     )

@@ -123,12 +123,12 @@ describe("many tasks at once", () => {
   )
 
   it(
-    "a worker that writes what is of nobody's protocol into shared memory is given up",
+    "a worker that writes data outside the protocol into shared memory is ended",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Scribble", undefined))
         expect(problemOf(exit)).toBe("WorkerExited")
-        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("nobody's protocol")
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("data outside the protocol")
         expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
       })
     )

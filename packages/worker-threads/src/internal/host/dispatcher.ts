@@ -113,7 +113,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   /**
-   * How many more tasks the workers can take, including workers that are starting or that one more task would start.
+   * How many more tasks the workers can take, including starting workers, and workers to be started for further tasks.
    */
   private get openSlots(): number {
     const { concurrency, max } = this.options
@@ -185,7 +185,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     }
   }
 
-  /** Starts the workers that are missing, and those that the queue can use. */
+  /** Starts missing workers, and further workers for the queue. */
   private fill(): void {
     const { max, min } = this.options
     const wanted = Math.min(max, Math.max(min, this.workers.size + this.queue.size)) - this.workers.size

@@ -1,4 +1,4 @@
-/** A worker of a pool and a task that waits for one, as far as the dispatcher needs them. */
+/** The parts of a worker and of a queued task that the dispatcher needs. */
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Effect from "effect/Effect"
 import type * as WorkerError from "../../WorkerError.ts"
@@ -15,20 +15,20 @@ export interface PoolTask {
 
 /** A worker that runs tasks. */
 export interface PoolWorker<Task> {
-  /** The tasks that it runs now. */
+  /** The running tasks. */
   readonly tasks: Iterable<Task> & { readonly size: number }
-  /** Whether it is not yet ready. */
+  /** Whether the worker is not yet ready. */
   readonly isStarting: boolean
   readonly isGone: boolean
-  /** How many more tasks it can take; 0 unless it is ready. */
+  /** The number of free slots; 0 unless the worker is ready. */
   readonly free: number
-  /** Whether it has ever been ready. */
+  /** Whether the worker has ever been ready. */
   readonly wasReady: boolean
-  /** Whether it has ever been given a task. */
+  /** Whether the worker has ever had a task. */
   readonly wasUsed: boolean
   /** Runs a task in a free slot. */
   readonly run: (task: Task) => void
-  /** Ends the worker, by force after a time. Completes when it is gone or has been given up. */
+  /** Ends the worker, by force after a time. Completes when the worker is gone or has been given up. */
   readonly end: Effect.Effect<void>
 }
 

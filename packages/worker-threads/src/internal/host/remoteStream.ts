@@ -1,7 +1,7 @@
 /**
- * The host's end of a stream that runs in a worker.
+ * The host's end of a worker's stream.
  *
- * Invariant: the worker may send as many chunks as it has credits. Each chunk that is taken here gives back one credit.
+ * Invariant: the worker may send one chunk for each credit. Taking a chunk here gives back the credit.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

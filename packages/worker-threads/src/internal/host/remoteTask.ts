@@ -86,7 +86,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     readonly transfers: ReadonlyArray<unknown>
     readonly deadline: number
     readonly hostLeases: HostLeases
-    /** The task that started this one, if this thread is a worker. */
+    /** The task that started this task, if the thread is a worker. */
     readonly parentTask: CurrentTask.Task | undefined
   }) {
     this.cell = options.cell

@@ -62,14 +62,14 @@ export class TaskRings {
     } catch (cause) {
       if (!(cause instanceof BadWords)) throw cause
       isAwake = false
-      this.listener.fail(`it wrote what is of nobody's protocol: ${cause.message}`)
+      this.listener.fail(`it wrote data outside the protocol into shared memory: ${cause.message}`)
     } finally {
       // Also if the listener has thrown.
       if (isAwake && !this.isClosed) setImmediate(() => this.read())
     }
   }
 
-  /** The worker is gone: reads the values that it has left. */
+  /** The worker is gone: reads the remaining values. */
   close(): void {
     this.isClosed = true
     this.read(Infinity)

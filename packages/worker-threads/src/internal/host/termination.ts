@@ -1,12 +1,12 @@
 /**
- * Terminates a worker, and repeats that until the worker has ended.
+ * Terminates a worker, again and again until the worker has ended.
  *
  * If an unwind reaches the worker at the same moment, V8 resumes the worker and drops the termination with it. Code
  * that runs next would then never end. The termination is therefore repeated until the worker is gone or may be inside
  * native code.
  *
- * Node aborts the whole process if an inspector command is pending for a worker that is being torn down. The inspector
- * is therefore disconnected first, and a worker that ends by itself is not terminated.
+ * Node aborts the whole process if an inspector command is pending while a worker is torn down. The inspector is
+ * therefore disconnected first, and a worker that ends by itself is not terminated.
  *
  * Invariant: at most one repetition is scheduled.
  */

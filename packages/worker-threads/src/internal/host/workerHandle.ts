@@ -5,8 +5,8 @@
  * 1. A slot is free or belongs to one task in `tasks`. The slot's row of the control block is cleared before its next
  *    task is sent.
  * 2. When the worker is gone, for whatever cause, each task in `tasks` is settled; then `gone` is called, once.
- * 3. A worker that is gone leaves no listener, port, timer, inspector session or thread behind.
- * 4. A worker that is about to end gets no task. The messages that it sent before its end count.
+ * 3. A gone worker leaves no listener, port, timer, inspector session or thread behind.
+ * 4. A worker gets no task once its end is near. Messages from before its end count.
  */
 import { MessageChannel, receiveMessageOnPort, type MessagePort, Worker, type WorkerOptions } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
@@ -243,15 +243,15 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private readonly onMessage = (raw: unknown): void => {
     if (raw !== wakeUp) {
       const messages = decodeToHost(raw)
-      if (messages === undefined) return this.fail("it sent a message of nobody's protocol")
+      if (messages === undefined) return this.fail("it sent a message outside the protocol")
       for (const message of messages) this.receive(message)
     }
     this.rings.read()
   }
 
-  private readonly onUnreadable = (): void => this.fail("a message of its could not be read")
+  private readonly onUnreadable = (): void => this.fail("one of its messages could not be decoded")
 
-  /** A worker closes its port when it ends. A worker that goes on without its port could never be reached again. */
+  /** A worker closes its port when it ends. If the worker goes on instead, no message can reach it any more. */
   private readonly onPortClosed = (): void => {
     if (this.state._tag === "Closing") return
     this.dispatch({ _tag: "Failed" })
@@ -267,7 +267,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
         return
       case "ThreadStarted":
         if (!this.threadDeaths.threadStarted(message.threadId))
-          this.fail("it says of a thread that it is its own, which is not")
+          this.fail("it reported a thread of another worker as its own")
         return
       case "ThreadEnded":
         return this.threadDeaths.threadEnded(message.threadId)
@@ -370,5 +370,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
 /** Checks the result of the user's `spawn`. */
 const checked = (worker: unknown): Worker => {
   if (worker instanceof Worker) return worker
-  throw new TypeError(`spawn gave no Worker but ${messageOf(worker)}; give (options) => new Worker(url, options)`)
+  throw new TypeError(
+    `spawn gave ${messageOf(worker)}, which is not a Worker; give (options) => new Worker(url, options)`
+  )
 }

@@ -1,8 +1,8 @@
 /**
- * The states of a worker as the host knows it, and the events that change them.
+ * The states of a worker, as known to the host, and the events between states.
  *
- * A worker moves from `Starting` over `Attaching` to `Ready`. From each of these it can be closed, fail or be killed. A
- * closing worker can still be killed. Every worker ends as `Gone`, and nothing changes a worker that is gone.
+ * A worker moves from `Starting` over `Attaching` to `Ready`. In each of these states a worker can be closed, fail or
+ * be killed. A closing worker can still be killed. Every worker ends as `Gone`, which is final.
  */
 import type * as CancelReason from "@quiesce/core/CancelReason"
 
@@ -22,7 +22,7 @@ export type State<Task> =
   | { readonly _tag: "Gone" }
 
 export type Event<Task> =
-  /** The worker has sent that it is ready. */
+  /** The worker has sent `Ready`. */
   | { readonly _tag: "Announced" }
   /** The inspector is connected, or can't be. */
   | { readonly _tag: "Attached" }

@@ -1,4 +1,4 @@
-/** A lease as host and worker declare it together, and the host's way to acquire it. */
+/** A lease in the contract of host and worker, and the host's handler for it. */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Codec from "../wire/codec.ts"

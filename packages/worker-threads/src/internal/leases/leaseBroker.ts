@@ -96,7 +96,7 @@ export class LeaseBroker implements Broker {
     }
   }
 
-  /** The task has ended; the host releases by itself the leases that it still keeps for the task. */
+  /** The task has ended; the host releases its remaining leases by itself. */
   close(): void {
     this.isClosed = true
     for (const { name, resume } of this.asking.values()) resume(refused(name, "the task has ended"))

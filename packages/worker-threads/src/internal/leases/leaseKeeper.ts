@@ -1,13 +1,13 @@
 /**
  * The host's side of the host leases of one task. A lease that the pool's options declare is acquired here, in a scope
- * of its own. The scope is closed when the worker releases the lease or the task has ended. Any other lease is
- * requested from the host of this thread, if this thread is a worker.
+ * of its own. The scope is closed when the worker releases the lease or the task has ended. If this thread is a worker,
+ * any other lease is requested from its host.
  *
  * Invariants:
- * 1. A worker reaches only leases that were requested under its own task. A number that is taken is refused.
- * 2. A scope is closed once, and everything that waits for that waits for the same closing.
+ * 1. A worker reaches only the leases of its own task. A number in use is refused.
+ * 2. A scope is closed once. All waiters wait for the same closing.
  * 3. After `close` nothing is acquired, and nothing is left.
- * 4. A lease that the host above keeps is in the ledger of both threads. Only that host reports it further up.
+ * 4. A lease of the host above is in the ledgers of both threads. Only the host above reports the lease further up.
  */
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import * as Cause from "effect/Cause"
@@ -32,7 +32,7 @@ type Enter = ThreadAdapter.RemoteThread<unknown, unknown>["enter"]
 export class HostLeases {
   readonly handlers: ReadonlyMap<string, Handler>
   readonly context: Context.Context<never>
-  /** The task that made the pool, if this thread is a worker. */
+  /** The task in which the pool was made; undefined on the main thread. */
   private readonly parentTask: CurrentTask.Task | undefined
   readonly closing: Set<Fiber.Fiber<unknown>> = new Set()
 
@@ -166,7 +166,7 @@ export class LeaseKeeper {
     }).pipe(Effect.ignore)
   }
 
-  /** Asks the host above to acquire and keep the lease. The entry in this ledger and the scope here mirror that. */
+  /** Asks the host above to acquire and keep the lease. The local ledger entry and scope mirror the host's lease. */
   private forward(
     lease: number,
     kept: Kept,
@@ -189,7 +189,7 @@ export class LeaseKeeper {
     }).pipe(Effect.ignore)
   }
 
-  /** Releases a lease that is useless to the worker, and then replies. */
+  /** Releases a useless lease, and then replies. */
   private releaseThenReply(
     lease: number,
     kept: Kept,
@@ -257,7 +257,7 @@ export class LeaseKeeper {
   }
 }
 
-/** The problem in the words of the host that refused, if there is one. */
+/** The problem in the words of the refusing host. */
 const problemOf = (cause: Cause.Cause<WorkerError.WorkerError>): string => {
   const failed = cause.reasons.find(Cause.isFailReason)
   if (failed === undefined) return Cause.pretty(cause)

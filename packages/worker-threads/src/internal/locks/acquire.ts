@@ -112,7 +112,7 @@ const untilAnswered = (request: Request): Effect.Effect<void> =>
     look()
     return Effect.sync(() => {
       end()
-      // Settles the promise that waits on the word, so that it does not wait for the word's next user.
+      // Settles the promise of the wait now, and not when the word is used next.
       Memory.wake(memory, word)
     })
   })
@@ -156,7 +156,7 @@ const timeoutOf = (timeout: Duration.Input | undefined): number => {
   throw invalid("timeout", `${format(timeout)} is not a duration; give one such as "2 seconds"`)
 }
 
-/** How long a synchronous wait lasts until it looks at the token, and until it looks at the state, in milliseconds. */
+/** How often a synchronous wait looks at the token and at the state, in milliseconds. */
 const tokenSlice = 10
 const slice = 1000
 
@@ -173,10 +173,7 @@ const waitSync = (request: Request, millis: number, token: StopToken.StopToken |
   }
 }
 
-/**
- * The number of free permits, of requests that hold permits and of requests that wait, and whether the lock has become
- * unusable.
- */
+/** The number of free permits, of holding and of waiting requests, and whether the lock has become unusable. */
 export interface Status {
   readonly free: number
   readonly held: number

@@ -1,14 +1,14 @@
 /**
- * The locks that this thread knows, so that all of them can be informed of a death, and the requests of its synchronous
- * code, so that an end by force leaves nothing locked.
+ * The locks of this thread, which are informed of each death, and the requests of its synchronous code. An end by force
+ * therefore leaves nothing locked.
  *
- * Each message with a lock brings a new buffer of the same memory. The registry keeps one more buffer of its own. It
- * can therefore see when the last other buffer in this thread has been collected.
+ * Each message with a lock brings a new buffer of the same memory. The registry keeps one more buffer of its own, and
+ * so notices when the last other buffer in this thread has been collected.
  *
  * Invariants:
- * 1. A lock is kept while this thread has a buffer of the lock or a request to it. The maker also keeps the lock while
+ * 1. A lock is kept while this thread has a buffer of the lock or a request. The maker also keeps the lock while
  *    another thread has a slot, because the maker reports that thread's death.
- * 2. A lock that is no longer kept has no slot for this thread, so that its maker can drop it too.
+ * 2. A dropped lock has no slot for this thread, so that the lock's maker can drop it too.
  * 3. A synchronous request joins `asked` before it joins the lock, and leaves `asked` after it has left the lock. After
  *    an end by force, sweeping `asked` is therefore enough.
  */
@@ -68,8 +68,8 @@ const add = (identity: string, buffer: SharedArrayBuffer): Entry => {
 }
 
 /**
- * Informs all locks known here that a thread has ended. Call it after the worker's `exit` event, with the `threadId`
- * that the worker had while it ran. A second call does nothing.
+ * Informs all locks known here that a thread has ended. Call this after the worker's `exit` event, with the `threadId`
+ * from before its end. A second call does nothing.
  */
 export const threadDied = (threadId: number): void => {
   const key = Memory.keyOf(threadId)
@@ -148,7 +148,7 @@ export const askedInSteps = (steps: ReadonlyArray<Step>): ReadonlyArray<Asked> =
 const isSame = (self: Step, that: Step): boolean =>
   self.fiber === that.fiber && self.operation === that.operation && self.task === that.task
 
-/** Withdraws the requests that wait. A lock that is held goes to the next owner, which sees that its owner died. */
+/** Withdraws waiting requests. A held lock goes to the next owner with the report of a death. */
 export const abandon = (entries: ReadonlyArray<Asked>): void => {
   for (const entry of entries) {
     if (!asked.has(entry)) continue

@@ -1,14 +1,14 @@
 /**
- * One request to a shared lock, from its entry to its end, and the hold that it gives.
+ * A request to a shared lock, from its entry to its end, and the resulting hold.
  *
- * Invariant: a request that was entered is either answered with a `Hold`, which ends the request, or withdrawn.
+ * Invariant: an entered request is either answered with a `Hold`, which ends the request, or withdrawn.
  */
 import * as WorkerError from "../../WorkerError.ts"
 import * as Memory from "./memory.ts"
 import * as Registry from "./registry.ts"
 import * as State from "./state.ts"
 
-/** A lock as threads send it to each other: plain data that structured clone copies, with shared memory. */
+/** The sendable form of a lock: plain data for structured clone, with shared memory. */
 export interface Handle {
   readonly name: string
   readonly buffer: SharedArrayBuffer
@@ -81,7 +81,7 @@ export class Request {
     return Memory.peek(this.memory, (state) => State.wakeOf(state, this.id))
   }
 
-  /** The hold of a request that does not wait any more. */
+  /** The hold of an answered request. */
   claim(asked?: Registry.Asked): Hold {
     const phase = this.phase
     if (phase === State.Phase.gone) throw this.unusable()

@@ -6,8 +6,8 @@
  * The array is a header (`free`, `notice`, `dead`, `count`) and `count` requests, the oldest first.
  *
  * Invariants, between any two transitions:
- * 1. `free` and the permits of all requests that hold some add up to the lock's permits. `free` is never negative.
- * 2. Requests stand in the order in which they came, and the first that waits does not fit into `free`. No request
+ * 1. `free` and the held permits add up to the lock's permits. `free` is never negative.
+ * 2. Requests stand in the order of their arrival, and the first waiting request does not fit into `free`. No request
  *    therefore overtakes an older one, and none waits without need.
  * 3. `id` and `wake` differ between requests.
  * 4. A death is reported once: the report is either in `notice`, or with the one request in phase `heldAfterDeath`.
@@ -40,7 +40,7 @@ const Notice = { none: 0, ownerDied: 1, unusable: 2 } as const
 export const Phase = { gone: -1, waiting: 0, held: 1, heldAfterDeath: 2 } as const
 export type Phase = (typeof Phase)[keyof typeof Phase]
 
-/** A request. With `orElse: "leave"`, a request that would have to wait leaves no trace. */
+/** A request. With `orElse: "leave"`, a request leaves no trace instead of waiting. */
 export interface Request {
   readonly key: number
   readonly id: number
@@ -51,7 +51,7 @@ export interface Request {
 
 export type Answer = "entered" | "unusable" | "full" | "forever" | "busy"
 
-/** A copy that changes while it is read may hold any number. The count must not lead outside the array. */
+/** A copy may change during a read, and then holds any number. The count must not lead outside the array. */
 const countOf = (state: Int32Array): number => Math.min(Math.max(state[COUNT]!, 0), maxRequests)
 
 const at = (index: number): number => HEADER + index * REQUEST
@@ -62,7 +62,7 @@ const find = (state: Int32Array, id: number): number => {
   return -1
 }
 
-/** Whether a thread has a request that holds or waits. */
+/** Whether a thread has any request. */
 export const hasRequests = (state: Int32Array, key: number): boolean => {
   const count = countOf(state)
   for (let i = 0; i < count; i++) if (state[at(i) + KEY] === key) return true
@@ -92,7 +92,7 @@ export const isUnusable = (state: Int32Array): boolean => state[NOTICE] === Noti
 /** The thread key of the owner that died last; 0 if none has died. */
 export const lastDead = (state: Int32Array): number => state[DEAD]!
 
-/** The number of free permits, of requests that hold permits and of requests that wait. */
+/** The number of free permits, of holding requests and of waiting requests. */
 export const tally = (
   state: Int32Array
 ): { readonly free: number; readonly held: number; readonly waiting: number } => {

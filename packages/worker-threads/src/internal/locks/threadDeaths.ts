@@ -13,12 +13,12 @@ import * as Registry from "./registry.ts"
 
 let reportToParent: (message: Extract<ToHost, { readonly _tag: "ThreadStarted" | "ThreadEnded" }>) => void = () => {}
 
-/** Sets the function that reports to the host of this thread. */
+/** Sets the function for reports to this thread's host. */
 export const reportTo = (report: typeof reportToParent): void => {
   reportToParent = report
 }
 
-/** All threads below this one. */
+/** All threads below this thread. */
 const below = new Set<number>()
 
 const enter = (threadId: number): boolean => {

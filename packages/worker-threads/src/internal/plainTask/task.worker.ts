@@ -25,7 +25,7 @@ const load = (url: string): Effect.Effect<Run, BadModule> =>
     }),
     (module) =>
       typeof module.default === "function"
-        ? // What it takes and gives is for the caller to know.
+        ? // The caller knows the types of input and result.
           Effect.succeed(module.default as Run)
         : Effect.fail(bad("it has no default export that is a function"))
   )

@@ -48,7 +48,7 @@ export const make = (tag: string): TaskCodec => ({
   payload: {
     isPlain: true,
     encode: (request) => Effect.succeed(request),
-    decode: decoder(isRequest, "it is no request of Effect's RPC")
+    decode: decoder(isRequest, "it is not a request of Effect's RPC")
   },
   success: {
     isPlain: false,
@@ -58,7 +58,7 @@ export const make = (tag: string): TaskCodec => ({
       transfers.push(...own)
       return Effect.succeed(exit)
     },
-    decode: decoder(isReply, "it is no reply of Effect's RPC")
+    decode: decoder(isReply, "it is not a reply of Effect's RPC")
   },
   error: {
     isPlain: false,

@@ -80,7 +80,7 @@ const makeWire = (schema: AnySchema): Wire => {
 export const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A> =>
   Exit.isExit(effect) && Exit.isSuccess(effect)
 
-/** The wire of errors. An error that does not fit is not declared in the contract, and encoding it fails. */
+/** The wire of errors. Encoding fails for an error outside the contract. */
 const errorWireOf = (schema: Schema.Top): Wire => {
   const wire = wireOf(schema)
   return wire.isPlain ? { ...wire, encode: wire.decode } : wire
@@ -126,7 +126,7 @@ const decodeReason = Schema.decodeUnknownExit(CancelReason.CancelReason)
 
 export const reasonToWire = (reason: CancelReason.CancelReason): unknown => encodeReason(reason)
 
-/** A value that is no reason becomes an `Aborted` reason with that value. */
+/** Any other value becomes the content of an `Aborted` reason. */
 export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => {
   const exit = decodeReason(encoded)
   return Exit.isSuccess(exit) ? exit.value : CancelReason.aborted(encoded)

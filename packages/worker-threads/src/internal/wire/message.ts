@@ -68,9 +68,7 @@ export type ToHost =
       readonly name: string
       readonly payload: unknown
     }
-  /**
-   * Asks the host to release the lease or to stop acquiring it. `exit` is the exit of the scope that held the lease.
-   */
+  /** Asks the host to release the lease or to stop acquiring it. `exit` is the exit of the lease's scope. */
   | { readonly _tag: "Release"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
 
 type Check = (fields: Readonly<Record<string, unknown>>) => boolean

@@ -2,7 +2,7 @@
  * Sends messages in order, all messages of a turn in one array, because the cost of a post depends little on its size.
  *
  * Invariants:
- * 1. A message that was put before the end of a turn is posted in that turn, before all later messages.
+ * 1. A message is posted in the turn of its `put`, before all later messages.
  * 2. A message with transfers, or one that must not wait for the end of the turn, is posted at once, after all messages
  *    before it.
  */
@@ -43,7 +43,7 @@ export class Outbox<M> {
     try {
       this.target.postMessage(queue)
     } catch {
-      // One message can't be cloned. The others are posted one by one.
+      // A message can't be cloned, so each is posted alone.
       for (const message of queue) this.putAlone(message)
     }
   }

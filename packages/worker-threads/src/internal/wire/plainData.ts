@@ -89,7 +89,7 @@ export class Writer {
     const keys = Object.keys(value)
     if (keys.length > maxLength || !this.word(tag.object) || !this.word(keys.length)) return false
     for (const key of keys) {
-      // What is assigned under this name when it is read would be no property.
+      // Assigning this name in the reader would set a prototype, not a property.
       if (key === "__proto__" || !this.string(key)) return false
       if (!this.any((value as Readonly<Record<string, unknown>>)[key], depth - 1)) return false
     }

@@ -1,7 +1,7 @@
 /**
- * Keeps a worker awake for a moment after its last task. A caller that sends one task at a time sends the next one as
- * soon as it has the result, and waking a sleeping thread takes longer than that. The worker spins only while spinning
- * has paid off recently, as Go's scheduler and adaptive locks do.
+ * Keeps a worker awake for a moment after its last task. A caller of single tasks sends the next task right after each
+ * result, and waking a sleeping thread takes longer. The worker spins only while spinning has paid off recently, as
+ * Go's scheduler and adaptive locks do.
  */
 import { availableParallelism } from "node:os"
 import type { RingReader } from "../wire/ring.ts"

@@ -135,7 +135,7 @@ interface Options {
 /** How many tasks are taken from the ring before other work gets a turn. */
 const startsAtOnce = 256
 
-/** How long tasks that come one by one are run before other work gets a turn, in milliseconds. */
+/** How long single tasks are run before other work gets a turn, in milliseconds. */
 const budgetMillis = 0.5
 
 class WorkerRuntime implements Worker {
@@ -174,7 +174,7 @@ class WorkerRuntime implements Worker {
       ControlBlock.beat(this.control)
       // Starts come first, because a message may be for a task in the ring.
       this.readStarts()
-      // A message outside the protocol has no sender that this worker serves, and is ignored.
+      // Messages outside the protocol are ignored.
       if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
       this.runLine()
     })
@@ -183,8 +183,8 @@ class WorkerRuntime implements Worker {
   }
 
   /**
-   * Runs the queued tasks and those that come right after. The ring's reader sleeps before any code that may be ended
-   * by force.
+   * Runs the queued tasks and further tasks that come at once. While code may be ended by force, the ring's reader
+   * sleeps.
    */
   private runLine(): void {
     const { scheduler } = this.options
@@ -198,7 +198,7 @@ class WorkerRuntime implements Worker {
     }
   }
 
-  /** Queues the tasks in the ring, and looks again even if one of them is ended by force. */
+  /** Queues the tasks in the ring, and looks again even if a task is ended by force. */
   private readonly readStarts = (): void => {
     const count = this.starts.read(this.takeStart, startsAtOnce)
     if (count > 1 || !this.starts.sleep()) this.options.scheduler.call()
@@ -285,7 +285,7 @@ class WorkerRuntime implements Worker {
     this.tasks.delete(task)
   }
 
-  /** A result that its Schema accepts but that can't be cloned is a defect of the task. */
+  /** A result that can't be cloned is a defect of the task, even if its Schema accepts the result. */
   private unsendable(message: ToHost, problem: string): void {
     if (message._tag !== "Exit") return
     const defect = { name: "DataCloneError", message: problem }

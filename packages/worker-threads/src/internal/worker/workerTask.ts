@@ -1,5 +1,5 @@
 /**
- * One task in a worker: a thread that runs a handler, and the messages about it to the host.
+ * A task in a worker: a thread with a handler, and the messages about the thread to the host.
  *
  * Invariants:
  * 1. `LeaseHeld` is sent before the holder of the lease goes on, and `LeaseEnded` when the release has ended. The host
@@ -41,7 +41,7 @@ export interface Worker {
 export interface Entry {
   readonly codec: Codec.TaskCodec
   readonly run: Run
-  /** The context that each task of this name runs in. */
+  /** The context of each task of this name. */
   readonly context: Context.Context<never>
 }
 
@@ -78,7 +78,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   private credits: Semaphore.Semaphore | undefined = undefined
   private leaseBroker: LeaseBroker.LeaseBroker | undefined = undefined
   private hasEnded = false
-  /** Whether the task has sent a message. Its exit must not overtake that message. */
+  /** Whether the task has sent a message, which its exit must not overtake. */
   hasSentMessage = false
 
   constructor(id: number, slot: number, worker: Worker, entry: Entry, payload: unknown, label: string) {
@@ -117,7 +117,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     return this.body()
   }
 
-  /** Registers the thread. This comes before any code that may be ended by force, because that also ends the caller. */
+  /** Registers the thread. Code that may be ended by force comes later, because its end also ends the caller. */
   private begin(thread: Thread.Thread<unknown, unknown>): void {
     if (this.thread !== undefined) return
     this.thread = thread

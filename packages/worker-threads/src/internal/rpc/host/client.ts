@@ -130,7 +130,7 @@ class Calls {
   ): Effect.Effect<void, RpcClientError> {
     const requestId = request.id
     const onChunk = (values: ReadonlyArray<unknown>): Effect.Effect<void> =>
-      // A chunk that the RpcServer sends has at least one value.
+      // A chunk of the RpcServer is never empty.
       write(clientId, { _tag: "Chunk", requestId, values: values as RpcMessage.ResponseChunkEncoded["values"] })
     const ended = Effect.scoped(
       Effect.flatMap(this.start(request, transfers, onChunk), (started) => {

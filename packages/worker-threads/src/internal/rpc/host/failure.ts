@@ -1,7 +1,4 @@
-/**
- * The error that Effect's RpcClient gives for a call that ended without a reply. Interruptions and defects stay as they
- * are.
- */
+/** The error of Effect's RpcClient for a call without a reply. Interruptions and defects stay as they are. */
 import * as Cause from "effect/Cause"
 import { RpcClientDefect, RpcClientError } from "effect/rpc/RpcClientError"
 import * as EffectWorkerError from "effect/workers/WorkerError"

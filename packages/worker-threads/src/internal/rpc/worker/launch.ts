@@ -23,7 +23,7 @@ const Current: Context.Reference<Launch | undefined> = Context.Reference<Launch 
 /** One request on its way to its handler. */
 export class Launch {
   private readonly started = new Set<AnyFiber>()
-  /** The fiber that passes the request on, until it has done so. */
+  /** The fiber that passes the request on; undefined afterwards. */
   private by: AnyFiber | undefined = undefined
   /** The fiber that was started last: the handler's fiber, once the request has been passed on. */
   latest: AnyFiber | undefined = undefined

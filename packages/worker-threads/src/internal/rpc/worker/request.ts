@@ -66,8 +66,8 @@ export class RpcRequest {
   }
 
   /**
-   * The handler's own fiber is already interrupted. This also interrupts a handler that goes on in another fiber behind
-   * a Deferred.
+   * The handler's own fiber is already interrupted. A handler may go on in another fiber behind a Deferred, which is
+   * interrupted here.
    */
   private get cancel(): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -82,7 +82,7 @@ export class RpcRequest {
     })
   }
 
-  /** Receives a response of the RpcServer, in the fiber that sends it. */
+  /** Receives a response of the RpcServer, in the sending fiber. */
   respond(response: RpcMessage.FromServerEncoded, transfers: ReadonlyArray<unknown>): Effect.Effect<void> {
     switch (response._tag) {
       case "Chunk":
