@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
 import { Faults, Token } from "./fixtures/faults.ts"
 import { whenSet } from "./support.ts"
+import { Cell } from "./fixtures/cells.ts"
 
 // A worker takes its time on a machine that has other things to do.
 
@@ -105,8 +106,8 @@ const allButOne = (pool: Pool) =>
     const holds = yield* Effect.forEach([makeCells(), makeCells(), makeCells(), makeCells()], (cells) =>
       Effect.map(pool.spawn("Hold", { cells }), (thread) => ({ thread, cells }))
     )
-    yield* Effect.forEach(holds, ({ cells }) => whenSet(cells, 0))
-    const on = ({ cells }: (typeof holds)[number]): number => Atomics.load(cells, 0)
+    yield* Effect.forEach(holds, ({ cells }) => whenSet(cells, Cell.threadId))
+    const on = ({ cells }: (typeof holds)[number]): number => Atomics.load(cells, Cell.threadId)
     const [first, ...others] = holds
     yield* Thread.interrupt(first!.thread)
     return {
@@ -144,7 +145,7 @@ describe("a fault ends the threads of its worker with a typed error, no others, 
           Effect.gen(function* () {
             const cells = makeCells()
             const held = yield* pool.spawn("Hold", { cells })
-            yield* whenSet(cells, 0)
+            yield* whenSet(cells, Cell.threadId)
             yield* Effect.promise(() => workers[0]!.terminate())
             expect(workerErrorOf(yield* Thread.await(held))?._tag).toBe("WorkerExited")
             expect(tokens.released).toEqual(["hold"])
@@ -211,7 +212,7 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
         Effect.gen(function* () {
           const cells = makeCells()
           const held = yield* pool.spawn("Hold", { cells })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.threadId)
           // One slot of two is taken, so this is on the other worker.
           const thread = yield* pool.spawn("Fault", undefined)
           expect(yield* Thread.join(thread)).toBe(7)
@@ -235,7 +236,7 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
             // The second keeps the first from hearing of its end.
             const threads = yield* Effect.forEach(["Hold", "Hog"] as const, (task) => {
               const cells = makeCells()
-              return Effect.tap(pool.spawn(task, { cells }), () => whenSet(cells, 0))
+              return Effect.tap(pool.spawn(task, { cells }), () => whenSet(cells, Cell.threadId))
             })
             const reports = yield* Effect.forEach(
               threads,
@@ -313,7 +314,7 @@ describe("a worker that can't start makes the pool give up, with the reason", ()
 
   it("never-ready", () => failsToStart({ startWithin: "200 millis" }, "never-ready", /not ready within 200 ms/))
 
-  it("exits-while-attaching: or is ready for a moment, and then fails who relies on that", async () => {
+  it("exits-while-attaching: fails to start, or is ready for a moment and then fails its tasks", async () => {
     const tokens: Tokens = { acquired: [], released: [] }
     const exit = await Effect.runPromiseExit(
       Effect.scoped(
@@ -367,7 +368,7 @@ const times = (count: number) => {
 }
 
 describe("a pool whose dead workers can't be replaced", () => {
-  it("runs on with fewer, says so in its status and once in the log, and is whole again when it can be", () => {
+  it("runs on with fewer workers, reports that in its status and once in the log, and is complete again later", () => {
     const warnings: Array<string> = []
     const logger = Logger.make(({ message }) => void warnings.push(String(message)))
     const { called, reached } = times(6)
@@ -394,7 +395,7 @@ describe("a pool whose dead workers can't be replaced", () => {
     )()
   })
 
-  it("fails its tasks when none is left, and serves again when one could be started", () => {
+  it("fails its tasks when no worker is left, and serves again once a worker has started", () => {
     const { called, reached } = times(5)
     const { spawn, state } = breakable(called)
     return withPool(
@@ -425,7 +426,7 @@ describe("a pool whose dead workers can't be replaced", () => {
     )()
   })
 
-  it("starts a worker for the next task, where it keeps none", () => {
+  it("starts a worker for the next task, if its minimum is zero", () => {
     const { called } = times(0)
     const { spawn, state } = breakable(called)
     return withPool(
@@ -445,7 +446,7 @@ describe("a pool whose dead workers can't be replaced", () => {
     )()
   })
 
-  it("waits for the workers that it let go when it closes", async () => {
+  it("waits for retiring workers when it closes", async () => {
     const exits: Array<Promise<unknown>> = []
     let ended = 0
     const spawn: WorkerPool.Options["spawn"] = (options) => {

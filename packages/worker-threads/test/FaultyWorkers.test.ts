@@ -29,7 +29,7 @@ it.each([
   ["out-of-memory", "memory"],
   ["garbage", "a message outside the protocol"]
 ] as const)(
-  "a pool of workers with the fault %s fails with SpawnFailed, which says what it was",
+  "a pool of workers with the fault %s fails with SpawnFailed, which names the fault",
   async (fault, problem) => {
     const error = await withoutLeaks(Effect.flip(tryPool(fault)))
 
@@ -40,7 +40,7 @@ it.each([
 )
 
 it.each(["never-ready", "hog", "deaf"] as const)(
-  "a pool of workers with the fault %s that is interrupted while it waits for them has ended them",
+  "a pool of workers with the fault %s that is interrupted while it waits for its workers has ended them",
   async (fault) => {
     const workers: Array<Worker> = []
     const exit = await withoutLeaks(

@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
 import { NoRoom, Tasks, TempFolder } from "./fixtures/host-leases.ts"
 import { whenSet } from "./support.ts"
+import { Cell } from "./fixtures/cells.ts"
 
 const url = new URL("./fixtures/host-leases.worker.ts", import.meta.url)
 
@@ -53,7 +54,7 @@ const held = (
     Effect.gen(function* () {
       const cells = makeCells()
       const thread = yield* pool.spawn("Hold", { prefix: how, how, cells })
-      yield* whenSet(cells, 0)
+      yield* whenSet(cells, Cell.begun)
       expect(folders.map((folder) => existsSync(folder))).toEqual([true])
       yield* end(thread)
       const exit = yield* Thread.await(thread)
@@ -74,7 +75,7 @@ describe("HostLease", () => {
     )()
   )
 
-  it.each(["succeed", "fail"] as const)("tells its release how the worker's scope ended: %s", async (how) => {
+  it.each(["succeed", "fail"] as const)("gives its release the exit of the worker's scope: %s", async (how) => {
     const ends: Array<string> = []
     const folder = HostLease.handler(TempFolder, (prefix) =>
       Effect.acquireRelease(Effect.succeed(prefix), (_, exit) => Effect.sync(() => ends.push(exit._tag)))
@@ -113,7 +114,7 @@ describe("HostLease", () => {
   )
 
   it(
-    "gives the declared error, and refuses what the pool does not declare",
+    "gives the declared error, and refuses a lease that the pool does not declare",
     withPool((pool) =>
       Effect.gen(function* () {
         expect(yield* pool.execute("Ask", { prefix: "full" })).toBe("NoRoom full")
@@ -124,7 +125,7 @@ describe("HostLease", () => {
   )
 
   it(
-    "has its place among the leases of the worker",
+    "is released in order with the leases of the worker",
     withPool((pool) =>
       Effect.gen(function* () {
         expect(yield* pool.execute("Order", undefined)).toEqual(["c: true", "a: false"])
@@ -132,7 +133,7 @@ describe("HostLease", () => {
     )
   )
 
-  it("keeps nothing when the asking is cancelled", () =>
+  it("keeps nothing when the request is cancelled", () =>
     Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {

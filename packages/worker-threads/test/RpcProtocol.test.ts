@@ -266,7 +266,7 @@ describe("an interrupt", () => {
   )
 
   it(
-    "of the thread that calls tells the handler why, and its finalizers",
+    "of the calling thread reaches the handler and its finalizers with the reason",
     withClient((client) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -282,7 +282,7 @@ describe("an interrupt", () => {
   )
 
   it(
-    "by an AbortSignal tells the handler why, and the Promise rejects with just that",
+    "by an AbortSignal reaches the handler with the reason, and the Promise rejects with that reason itself",
     withClient((client) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -300,7 +300,7 @@ describe("an interrupt", () => {
   )
 
   it(
-    "by a deadline tells the handler that",
+    "by a deadline reaches the handler with the deadline as its reason",
     withClient((client) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -464,7 +464,7 @@ describe("a stream", () => {
 })
 
 describe("the two ends", () => {
-  it("that don't fit are told so: a worker on Effect's own protocol", () =>
+  it("fail if they don't fit: a worker on Effect's own protocol", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(Layer.build(protocol({ spawn: (options) => new Worker(effectsWorker, options) })))
       const error = failureOf(exit)
@@ -472,7 +472,7 @@ describe("the two ends", () => {
       expect(String(error)).toContain("Provide it with RpcProtocol.layerServer")
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("that don't fit are told so: no worker of layerClient", () =>
+  it("fail if they don't fit: no worker of layerClient", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Layer.build(RpcProtocol.layerServer))
       expect(error.message).toContain("layerClient")

@@ -42,7 +42,7 @@ describe("take", () => {
 })
 
 describe("takeSync", () => {
-  it("refuses to wait only for what its own thread holds", () => {
+  it("refuses to wait only for permits of its own thread", () => {
     const semaphore = SharedSemaphore.makeUnsafe({ permits: 3 })
     const [one, two] = [SharedSemaphore.takeSync(semaphore), SharedSemaphore.takeSync(semaphore)]
     expect(() => SharedSemaphore.takeSync(semaphore, 2)).toThrow(/This thread holds/)
@@ -60,7 +60,7 @@ describe("SharedSemaphore", () => {
     expect(SharedMutex.isSharedMutex(semaphore)).toBe(false)
   })
 
-  it("law 25, kill-is-visible: a dead thread's permits come back and the next one is told, once", async () => {
+  it("law 25, kill-is-visible: a dead thread's permits are free again, and one request gets the report of the death", async () => {
     const semaphore = SharedSemaphore.makeUnsafe({ permits: 3 })
     const source = `
       import { parentPort, workerData } from "node:worker_threads"

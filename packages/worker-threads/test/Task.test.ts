@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
 import { whenSet } from "./support.ts"
+import { Cell } from "./fixtures/cells.ts"
 
 const url = new URL("./fixtures/plain-task.ts", import.meta.url)
 
@@ -12,18 +13,18 @@ const aborted = async (how: "await" | "poll" | "spin") => {
   const controller = new AbortController()
   const reason = new Error("enough")
   const running = Task.runTask(url, { how, cells }, { signal: controller.signal })
-  await Effect.runPromise(whenSet(cells, 0))
+  await Effect.runPromise(whenSet(cells, Cell.begun))
   controller.abort(reason)
   await expect(running).rejects.toBe(reason)
-  return Atomics.load(cells, 1)
+  return Atomics.load(cells, Cell.cleanedUp)
 }
 
 describe("runTask", () => {
-  it("gives what the function resolves with", async () => {
+  it("gives the value that the function resolves with", async () => {
     expect(await Task.runTask<number>(url, { how: "add", cells: makeCells() })).toBe(3)
   })
 
-  it("rejects with what the function throws", async () => {
+  it("rejects with the error that the function throws", async () => {
     const error = await Task.runTask(url, { how: "throw", cells: makeCells() }).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(RangeError)
     expect(error).toMatchObject({ message: "too far", code: "E_FAR" })
@@ -33,11 +34,11 @@ describe("runTask", () => {
     expect(await aborted("await")).toBe(1)
   })
 
-  it("aborted, shows it to a loop by the token", async () => {
+  it("aborted, stops a loop that checks the token", async () => {
     expect(await aborted("poll")).toBe(1)
   })
 
-  it("aborted, ends a loop that does not look", async () => {
+  it("aborted, ends a loop that checks neither signal nor token", async () => {
     expect(await aborted("spin")).toBe(0)
     expect(await Task.runTask(url, { how: "add", cells: makeCells() })).toBe(3)
   })
@@ -45,11 +46,11 @@ describe("runTask", () => {
   it("with a signal that has aborted already, runs nothing", async () => {
     const cells = makeCells()
     await expect(Task.runTask(url, { how: "add", cells }, { signal: AbortSignal.abort("no") })).rejects.toBe("no")
-    expect(Atomics.load(cells, 0)).toBe(0)
+    expect(Atomics.load(cells, Cell.begun)).toBe(0)
   })
 
   it.each([new URL("./fixtures/nowhere.ts", import.meta.url), new URL("./fixtures/no-default.ts", import.meta.url)])(
-    "refuses a module that is no task: %s",
+    "refuses a module without a task function: %s",
     async (bad) => {
       await expect(Task.runTask(bad)).rejects.toMatchObject({ reason: { _tag: "BadTaskModule", url: bad.href } })
     }

@@ -9,6 +9,7 @@ import { describe, expect, it } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
 import { expected, hogAmongOthers, type Pool } from "./fixtures/dispatch-scenarios.ts"
 import { makePool, whenSet } from "./support.ts"
+import { Cell } from "./fixtures/cells.ts"
 
 const withPool =
   (f: (pool: Pool) => Effect.Effect<void, unknown>, options?: Partial<WorkerPool.Options>) => (): Promise<void> =>
@@ -63,13 +64,13 @@ describe("many tasks at once", () => {
   )
 
   it(
-    "more than the ring has room for, all come",
+    "all arrive, also if the ring has no room for them",
     withPool(
       (pool) =>
         Effect.gen(function* () {
           const cells = makeCells()
           const spin = yield* Effect.forkChild(pool.execute("Poll", { cells }), { startImmediately: true })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           const texts = Array.from({ length: 400 }, (_, index) => `${index} `.repeat(80))
           const echoes = yield* Effect.forkChild(
             Effect.forEach(texts, (value) => pool.execute("Echo", { value }), { concurrency: "unbounded" }),
@@ -84,7 +85,7 @@ describe("many tasks at once", () => {
   )
 
   it(
-    "interrupted in the turn in which they were started, end, and what comes next is right",
+    "interrupted in the turn in which they were started, end, and later tasks are right",
     withPool((pool) =>
       Effect.gen(function* () {
         for (let round = 0; round < 20; round++) {
@@ -143,9 +144,9 @@ describe("execute", () => {
         Effect.gen(function* () {
           const cells = makeCells()
           const parent = yield* Thread.spawn(pool.execute("Mark", { cells }), { name: "parent" })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           yield* Thread.interrupt(parent)
-          expect(Atomics.load(cells, 1)).toBe(1)
+          expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
           expect(Exit.hasInterrupts(yield* Thread.await(parent))).toBe(true)
         })
       )

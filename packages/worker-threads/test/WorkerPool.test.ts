@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { makeCells, Refresh } from "./fixtures/contract.ts"
 import { makePool, whenSet } from "./support.ts"
+import { Cell } from "./fixtures/cells.ts"
 
 type Pool = Effect.Success<ReturnType<typeof makePool>>
 
@@ -27,7 +28,7 @@ const bad = (spawn: unknown) =>
 
 describe("execute", () => {
   it(
-    "gives the value, with what the contract encodes decoded on both sides",
+    "gives the value, decoded by the contract on both sides",
     withPool((pool) =>
       Effect.gen(function* () {
         expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
@@ -49,7 +50,7 @@ describe("execute", () => {
   )
 
   it(
-    "gives as a defect what the contract does not declare",
+    "gives a defect for an error that the contract does not declare",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Undeclared", { message: "not in the contract" }))
@@ -75,10 +76,10 @@ describe("execute", () => {
       Effect.gen(function* () {
         const cells = makeCells()
         const fiber = yield* Effect.forkChild(pool.execute("Mark", { cells }))
-        yield* whenSet(cells, 0)
+        yield* whenSet(cells, Cell.begun)
         yield* Effect.sync(() => fiber.interruptUnsafe())
         yield* Effect.exit(Effect.callback<void>((resume) => void fiber.addObserver(() => resume(Effect.void))))
-        expect(Atomics.load(cells, 1)).toBe(1)
+        expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
       })
     )
   )
@@ -103,7 +104,7 @@ describe("execute", () => {
   )
 
   it(
-    "refuses a payload that can't be cloned, and loses nothing by it",
+    "refuses a payload that can't be cloned, and loses no other task",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Poll", { cells: (() => {}) as never }))
@@ -133,7 +134,7 @@ describe("spawn", () => {
         Effect.gen(function* () {
           const cells = makeCells()
           const thread = yield* pool.spawn("Mark", { cells })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
           const exit = yield* Thread.await(thread)
           expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
@@ -144,7 +145,7 @@ describe("spawn", () => {
   )
 
   it(
-    "takes an error raised from outside in the region that accepts it",
+    "handles an error raised from outside in the region that accepts it",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -164,7 +165,7 @@ describe("spawn", () => {
         Effect.gen(function* () {
           const cells = makeCells()
           const busy = yield* pool.spawn("Mark", { cells })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           const waiting = yield* pool.spawn("Wait", { lease: "page" })
           const raised = yield* Effect.forkChild(Thread.raise(waiting, new Refresh({ page: 3 })), {
             startImmediately: true
@@ -199,13 +200,13 @@ describe("spawn", () => {
   )
 
   it(
-    "killed, tells what was lost, and the pool goes on",
+    "killed, reports the lost leases, and the pool goes on",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
           const cells = makeCells()
           const thread = yield* pool.spawn("Spin", { cells, lease: "lock file" })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           const report = yield* Thread.shutdown(thread, { interrupt: "10 millis", kill: "10 seconds" })
           expect(report.rung).toBe("kill")
           expect(report.ending._tag).toBe("Killed")
@@ -217,13 +218,13 @@ describe("spawn", () => {
   )
 
   it(
-    "killed, does not count as lost what it gave back just before",
+    "killed, does not count as lost a lease that was released just before",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
           const cells = makeCells()
           const thread = yield* pool.spawn("GiveBack", { cells, lease: "kept", returned: "given back" })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           const { lost } = yield* Thread.shutdown(thread, { kill: "10 seconds" })
           expect(lost.map(({ lease }) => lease)).toEqual(["kept"])
           expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 2, released: 1, lost: 1 })
@@ -241,11 +242,11 @@ describe("run", () => {
         const cells = makeCells()
         const controller = new AbortController()
         const promise = pool.run("Mark", { cells }, { signal: controller.signal })
-        yield* whenSet(cells, 0)
+        yield* whenSet(cells, Cell.begun)
         const reason = new Error("the connection closed")
         controller.abort(reason)
         expect(yield* Effect.promise(() => promise.catch((error: unknown) => error))).toBe(reason)
-        expect(Atomics.load(cells, 1)).toBe(1)
+        expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
       })
     )
   )
@@ -253,7 +254,7 @@ describe("run", () => {
 
 describe("stream", () => {
   it(
-    "is refused for a task that gives none, and only by it one that gives a stream is called",
+    "is refused for a task without a stream, and is the only way to call a task with one",
     withPool((pool) =>
       Effect.gen(function* () {
         const payload = { to: 3, cells: makeCells() }
@@ -266,7 +267,7 @@ describe("stream", () => {
   )
 
   it(
-    "gives all elements in order, and is never far ahead of what is taken",
+    "gives all elements in order, and is never far ahead of the consumer",
     withPool((pool) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -274,7 +275,7 @@ describe("stream", () => {
         const values = yield* pool.stream("Count", { to: 200, cells }).pipe(
           Stream.tap((n) =>
             Effect.sync(() => {
-              furthest = Math.max(furthest, Atomics.load(cells, 0) - n)
+              furthest = Math.max(furthest, Atomics.load(cells, Cell.latest) - n)
             })
           ),
           Stream.runCollect
@@ -292,7 +293,7 @@ describe("stream", () => {
         const cells = makeCells()
         const values = yield* Stream.runCollect(Stream.take(pool.stream("Count", { to: 1e9, cells }), 3))
         expect(values).toEqual([1, 2, 3])
-        expect(Atomics.load(cells, 1)).toBe(1)
+        expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
         expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
       })
     )
@@ -312,7 +313,7 @@ describe("faults", () => {
           Effect.gen(function* () {
             const cells = makeCells()
             const bystander = yield* Effect.forkChild(pool.execute("Mark", { cells }))
-            yield* whenSet(cells, 0)
+            yield* whenSet(cells, Cell.begun)
             const exit = yield* Effect.exit(pool.execute(task, payload as never))
             expect(workerErrorOf(exit)).toBe("WorkerExited")
             expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
@@ -335,7 +336,7 @@ describe("faults", () => {
     expect(workerErrorOf(exit)).toBe("SpawnFailed")
   })
 
-  it("what gives no Worker to start is refused, or told of when the pool can't start one", async () => {
+  it("a spawn that is not a function is refused, and one that gives no Worker is reported", async () => {
     expect((await bad("./worker.ts")).message).toContain('spawn: "./worker.ts" is not a function')
     expect((await bad(() => new URL("file:///worker.ts"))).message).toMatch(/spawn gave URL[^]*, which is not a Worker/)
   })
@@ -353,13 +354,13 @@ describe("faults", () => {
   })
 
   it(
-    "a full queue fails when it was asked not to wait",
+    "a full queue fails a call if the pool is set not to wait",
     withPool(
       (pool) =>
         Effect.gen(function* () {
           const cells = makeCells()
           yield* Effect.forkChild(pool.execute("Mark", { cells }))
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           yield* Effect.forkChild(pool.execute("Mark", { cells: makeCells() }), { startImmediately: true })
           const exit = yield* Effect.exit(pool.execute("Add", { a: 1, b: 1 }))
           expect(workerErrorOf(exit)).toBe("QueueFull")
@@ -376,7 +377,7 @@ describe("faults", () => {
           const cells = makeCells()
           yield* Effect.forkChild(pool.execute("Mark", { cells }), { startImmediately: true })
           const early = yield* Effect.exit(pool.execute("Add", { a: 1, b: 1 }))
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           const late = yield* Effect.exit(pool.execute("Add", { a: 1, b: 1 }))
           expect([early, late].map(workerErrorOf)).toEqual(["QueueFull", "QueueFull"])
         }),
@@ -387,15 +388,15 @@ describe("faults", () => {
 
 describe("unwind", () => {
   it(
-    "ends a section that hogs the worker at once, runs the finalizers, and the worker lives on",
+    "ends a section that blocks the worker at once, runs the finalizers, and the worker lives on",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
           const cells = makeCells()
           const thread = yield* pool.spawn("Hog", { cells })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
-          expect(Atomics.load(cells, 1)).toBe(1)
+          expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
           const exit = yield* Thread.await(thread)
           expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
           expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
@@ -412,9 +413,9 @@ describe("unwind", () => {
         Effect.gen(function* () {
           const cells = makeCells()
           const thread = yield* pool.spawn("Tidy", { cells })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
-          expect(Atomics.load(cells, 1)).toBe(1)
+          expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
           const exit = yield* Thread.await(thread)
           expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
         })
@@ -423,13 +424,13 @@ describe("unwind", () => {
   )
 
   it(
-    "ends a handler that hogs the worker before it has given its Effect",
+    "ends a handler that blocks the worker before it has returned its Effect",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
           const cells = makeCells()
           const thread = yield* pool.spawn("Eager", { cells })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           const report = yield* Thread.shutdown(thread, {
             interrupt: "20 millis",
             unwind: "2 seconds",
@@ -444,13 +445,13 @@ describe("unwind", () => {
   )
 
   it(
-    "ends code that is in no section, after the grace of the rung before, and says where it was",
+    "ends code outside sections, after the grace of the rung before, and reports where it was",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
           const cells = makeCells()
           const thread = yield* pool.spawn("Spin", { cells, lease: "lock file" })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           const report = yield* Thread.shutdown(thread, { interrupt: "20 millis", unwind: "10 seconds" })
           expect(report.rung).toBe("unwind")
           expect(report.ending._tag).toBe("Interrupted")
@@ -466,13 +467,13 @@ describe("unwind", () => {
   )
 
   it(
-    "says why code was not ended that has to be killed",
+    "reports why the code of a killed thread could not be ended",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
           const cells = makeCells()
           const thread = yield* pool.spawn("Masked", { cells })
-          yield* whenSet(cells, 0)
+          yield* whenSet(cells, Cell.begun)
           const report = yield* Thread.shutdown(thread, {
             interrupt: "20 millis",
             unwind: "1 second",
@@ -500,17 +501,17 @@ describe("unwind", () => {
         () => "resolved",
         (error: unknown) => error
       )
-      yield* whenSet(cells, 0)
+      yield* whenSet(cells, Cell.begun)
       return { outside }
     })
     const { outside } = await Effect.runPromise(Effect.scoped(closing))
     expect(await outside).toBeInstanceOf(CancelReason.CancelError)
     expect(await outside).toMatchObject({ reason: { _tag: "Shutdown", message: "The pool's scope has closed" } })
-    expect(Atomics.load(cells, 1)).toBe(1)
+    expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
   })
 
   it(
-    "spares the tasks beside it on the same worker",
+    "spares the other tasks on the same worker",
     withPool(
       (pool) =>
         Effect.scoped(
@@ -520,7 +521,7 @@ describe("unwind", () => {
             yield* whenSet(beside, 0)
             const cells = makeCells()
             const hog = yield* pool.spawn("Hog", { cells })
-            yield* whenSet(cells, 0)
+            yield* whenSet(cells, Cell.begun)
             yield* Thread.interrupt(hog)
             expect(yield* Thread.isAlive(neighbour)).toBe(true)
             expect(Atomics.load(beside, 1)).toBe(0)

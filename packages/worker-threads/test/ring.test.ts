@@ -40,7 +40,7 @@ const plain = fc.letrec((tie) => ({
 })).value
 
 describe("RingWriter.write", () => {
-  it("what is written is read as structured clone would give it, in order, however often the ring comes round", () => {
+  it("gives each value as structured clone would, in order, however often the ring comes round", () => {
     const { writer, reader } = open()
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer(), plain), { minLength: 1, maxLength: 20 }), (entries) => {
@@ -51,14 +51,14 @@ describe("RingWriter.write", () => {
     )
   })
 
-  it("takes what is plain and small", () => {
+  it("takes small plain values", () => {
     const { writer, reader } = open()
     const values = [1, -0, "ab", "a", [1, [2]], { a: { b: [] } }, undefined, null]
     for (const value of values) expect(writer.write(1, 2, 3, value)).toBe(true)
     expect(take(reader)).toEqual(values.map((value) => [1, 2, 3, value]))
   })
 
-  it("refuses what only a clone gets right", () => {
+  it("refuses values that only a clone gets right", () => {
     const { writer, reader } = open()
     class Point {
       readonly x = 1
@@ -75,7 +75,7 @@ describe("RingWriter.write", () => {
     expect(take(reader)).toEqual([])
   })
 
-  it("refuses what there is no room for, until something was read", () => {
+  it("refuses a value while there is no room, until an entry was read", () => {
     const { writer, reader } = open()
     let count = 0
     while (writer.write(count, 0, 0, "x".repeat(100))) count++
@@ -86,7 +86,7 @@ describe("RingWriter.write", () => {
 })
 
 describe("RingWriter.mustWake", () => {
-  it("is for whoever writes first while the reader sleeps", () => {
+  it("is true for the first write while the reader sleeps", () => {
     const { writer, reader } = open()
     writer.write(1, 0, 0, "a")
     expect([writer.mustWake(), writer.mustWake()]).toEqual([true, false])
@@ -117,7 +117,7 @@ describe("RingReader.watch", () => {
 })
 
 describe("RingReader.read", () => {
-  it("throws BadWords for what no writer has written", () => {
+  it("throws BadWords for words that no writer has written", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -2, max: 600 }), { minLength: 8, maxLength: 200 }), (noise) => {
         const { buffer, reader } = open()
@@ -129,15 +129,15 @@ describe("RingReader.read", () => {
     )
   })
 
-  it("has taken an entry before it tells of it", () => {
+  it("has removed an entry before it passes the entry on", () => {
     const { writer, reader } = open()
     writer.write(1, 0, 0, "a")
     writer.write(2, 0, 0, "b")
     const fails = () =>
       reader.read(() => {
-        throw new Error("whoever was told")
+        throw new Error("the receiver fails")
       }, 7)
-    expect(fails).toThrow("whoever was told")
+    expect(fails).toThrow("the receiver fails")
     expect(take(reader)).toEqual([[2, 0, 0, "b"]])
   })
 })
