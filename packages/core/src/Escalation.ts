@@ -10,20 +10,20 @@ import { describe, millisOf } from "./internal/duration.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
- * A rung: one way to end a thread, from a request to force.
- *
- * @category models
- * @since 0.1.0
- */
-export type Rung = "stop" | "interrupt" | "unwind" | "kill"
-
-/**
  * The rungs in the order in which they are climbed.
  *
  * @category models
  * @since 0.1.0
  */
-export const rungs: ReadonlyArray<Rung> = ["stop", "interrupt", "unwind", "kill"]
+export const rungs = ["stop", "interrupt", "unwind", "kill"] as const
+
+/**
+ * A rung: one way to end a thread, from a request to force.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Rung = (typeof rungs)[number]
 
 /**
  * The grace for each rung. A rung without a grace is not climbed. The order is always `stop`, `interrupt`, `unwind`, `kill`.

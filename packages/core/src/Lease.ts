@@ -17,7 +17,7 @@ import { finiteMillis } from "./internal/duration.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { liveThread } from "./internal/spawn.ts"
 import type { LeaseEntry } from "./internal/ledger.ts"
-import type { ThreadNode } from "./internal/threadNode.ts"
+import { nodeOf } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 import * as ThreadError from "./ThreadError.ts"
 
@@ -199,5 +199,4 @@ export interface Tally {
  * @since 0.1.0
  */
 export const tally = (thread: Thread<unknown, unknown>): Effect.Effect<Tally> =>
-  // Every handle is a node of the tree.
-  Effect.sync(() => Ledger.tallyBelow(thread as unknown as ThreadNode))
+  Effect.sync(() => Ledger.tallyBelow(nodeOf(thread)))

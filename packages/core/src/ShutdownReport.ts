@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import { CancelReason } from "./CancelReason.ts"
-import type { Rung } from "./Escalation.ts"
+import { type Rung, rungs } from "./Escalation.ts"
 
 /**
  * The attempt on one rung.
@@ -86,7 +86,7 @@ export interface ShutdownReport {
   readonly lost: ReadonlyArray<LeaseOutcome>
 }
 
-const RungSchema = Schema.Literals(["stop", "interrupt", "unwind", "kill"])
+const RungSchema = Schema.Literals(rungs)
 
 const LeaseOutcomes = Schema.Array(
   Schema.Struct({

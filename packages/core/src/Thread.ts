@@ -31,7 +31,7 @@ import * as CancelScope from "./internal/cancelScope.ts"
 import * as Report from "./internal/report.ts"
 import { withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
-import { type ThreadNode, TypeId } from "./internal/threadNode.ts"
+import { nodeOf, type ThreadNode, TypeId } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import * as Signal from "./Signal.ts"
 import type { ThreadControls } from "./ThreadControls.ts"
@@ -94,9 +94,6 @@ export interface SpawnOptions {
  * @since 0.1.0
  */
 export const isThread = (u: unknown): u is Thread<unknown, unknown> => hasProperty(u, TypeId)
-
-/** Every handle is a node of the tree, because only this package makes handles. */
-const nodeOf = <A, E>(self: Thread<A, E>): ThreadNode<A, E> => self as unknown as ThreadNode<A, E>
 
 // ---- Starting ----
 

@@ -19,7 +19,7 @@ import * as PendingReason from "./internal/pendingReason.ts"
 import { Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
-import type { ThreadNode } from "./internal/threadNode.ts"
+import { nodeOf, type ThreadNode } from "./internal/threadNode.ts"
 import type { SpawnOptions, Thread } from "./Thread.ts"
 import type { ThreadControls } from "./ThreadControls.ts"
 import type { ThreadError } from "./ThreadError.ts"
@@ -30,7 +30,7 @@ import type { ThreadError } from "./ThreadError.ts"
  * @category models
  * @since 0.1.0
  */
-export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon">
+export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon" | "interruptUnsafe">
 
 export type { LeaseResult } from "./internal/leaseAccount.ts"
 
@@ -193,7 +193,7 @@ export const execute = <A, E>(
         const remote = new RemoteControls<A, E>(made)
         remote.run(start(remote))
         const exit = remote.poll()
-        if (exit === undefined) made.onSettled(() => resume(remote.poll()!))
+        if (exit === undefined) made.onSettled(resume)
         else resume(exit)
         return Exit.succeed(made)
       })
@@ -233,8 +233,7 @@ export type SpawnBelow = (
  * @since 0.1.0
  */
 export const spawnBelow = (parent: Thread<unknown, unknown>, settings: Context.Context<never>): SpawnBelow =>
-  // Every handle is a node of the tree.
-  DirectSpawn.below(parent as unknown as ThreadNode, settings)
+  DirectSpawn.below(nodeOf(parent), settings)
 
 /**
  * Receives the leases of a thread and of its descendants.
@@ -255,8 +254,7 @@ export interface LeaseObserver {
  * @since 0.1.0
  */
 export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseObserver): (() => void) => {
-  // Every handle is a node of the tree.
-  const node = thread as unknown as ThreadNode
+  const node = nodeOf(thread)
   const ledgerObserver = {
     entered: (entry: Ledger.LeaseEntry) => observer.entered(entry, entry.name, entry.node, entry),
     settled: (
@@ -282,8 +280,7 @@ export const shareFlags = (
   thread: Thread<unknown, unknown>,
   flags: { readonly stopRequested: boolean; readonly interrupted: boolean; readonly checks: Int32Array }
 ): void => {
-  // Every handle is a node of the tree.
-  const node = thread as unknown as ThreadNode
+  const node = nodeOf(thread)
   node.flags = flags
   node.checks = flags.checks
 }
@@ -306,8 +303,7 @@ export const pendingReason: CancelReason.CancelReason = PendingReason.pendingRea
  * @since 0.1.0
  */
 export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<unknown, unknown>): void => {
-  // Every handle is a node of the tree.
-  const node = thread as unknown as ThreadNode
+  const node = nodeOf(thread)
   if (node.ownFiber === undefined) return
   const inner = node.innerFibersOf(node.ownFiber)
   const interrupt = (reason: CancelReason.CancelReason): void =>
@@ -326,8 +322,7 @@ export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<un
 export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) => void): void => {
   const exit = thread.controls.poll()
   if (exit !== undefined) return f(exit)
-  // A settled node has an exit.
-  ;(thread as unknown as ThreadNode).onSettled(() => f(thread.controls.poll()!))
+  nodeOf(thread).onSettled(f)
 }
 
 /**

@@ -8,11 +8,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { CancelReason } from "./CancelReason.ts"
-import type { Rung } from "./Escalation.ts"
+import { type Rung, rungs } from "./Escalation.ts"
 import { root } from "./internal/currentThread.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
-import type { ThreadNode } from "./internal/threadNode.ts"
+import { nodeOf, type ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 
 /**
@@ -68,7 +68,7 @@ const DumpedThread: Schema.Codec<DumpedThread, unknown> = Schema.Struct({
   id: Schema.Number,
   name: Schema.String,
   status: Schema.Literals(["running", "stopping", "cancelled", "abandoned", "done"]),
-  rung: Schema.NullOr(Schema.Literals(["stop", "interrupt", "unwind", "kill"])),
+  rung: Schema.NullOr(Schema.Literals(rungs)),
   reason: Schema.NullOr(CancelReason),
   ageMillis: Schema.Number,
   leases: Schema.Array(DumpedLease),
@@ -106,8 +106,7 @@ export const make: Effect.Effect<ThreadDump> = Effect.map(Clock.currentTimeMilli
  * @since 0.1.0
  */
 export const of = (thread: Thread<unknown, unknown>): Effect.Effect<DumpedThread> =>
-  // Every handle is a node of the tree.
-  Effect.map(Clock.currentTimeMillis, (at) => dumpNode(thread as unknown as ThreadNode, at))
+  Effect.map(Clock.currentTimeMillis, (at) => dumpNode(nodeOf(thread), at))
 
 const dumpNode = (node: ThreadNode, at: number): DumpedThread => ({
   id: node.id,

@@ -4,8 +4,8 @@
  * Invariants:
  * 1. The node is in the tree before its fiber exists, and the two are tied in one uninterruptible step.
  * 2. Body, then children, then the leases of the body's scope: each begins to end when the one before has ended.
- * 3. `fiber` is the one that runs the thread now: the body's and then, where there is something to clean up, one for
- *    that. A thread that holds nothing pays nothing for its end.
+ * 3. `node.ownFiber` runs the thread now: first the body's fiber and then, where there is something to clean up, a fiber
+ *    for that. A thread that holds nothing pays nothing for its end.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -29,7 +29,6 @@ import { cancelReasonsOf } from "./threadState.ts"
 const none: Option.Option<never> = Option.none()
 
 export class FiberControls<A, E> extends Settlement<A, E> implements ThreadControls<A, E> {
-  private fiber: Fiber.Fiber<A, E> | Fiber.Fiber<never> | undefined = undefined
   /** Whether the fiber was interrupted with the first reason. */
   private isNotified = false
 
@@ -57,7 +56,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   interruptUnsafe(reason: CancelReason.CancelReason, by: number): void {
     const { node } = this
     const first = node.reason ?? reason
-    const { fiber } = this
+    const fiber = node.ownFiber
     if (fiber !== undefined) {
       if (!this.isNotified) interruptFiber(fiber, first, by)
       if (reason !== first) interruptFiber(fiber, reason, by)
@@ -87,8 +86,8 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
 
   /** Ties the fiber of the body to the node; the first call counts. */
   attach(fiber: Fiber.Fiber<A, E>): void {
-    if (this.fiber !== undefined) return
-    this.fiber = this.node.ownFiber = fiber
+    if (this.node.ownFiber !== undefined) return
+    this.node.ownFiber = fiber
     fiber.addObserver((exit) => this.bodyEnded(fiber, exit))
   }
 
@@ -121,7 +120,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   /** As in one fiber, what was cancelled stays so: an unmasked stretch of a release ends. */
   private cleanIn(fiber: Fiber.Fiber<never>): void {
     const { node } = this
-    this.fiber = node.ownFiber = fiber
+    node.ownFiber = fiber
     if (!node.isCancelled) return
     for (const reason of cancelReasonsOf(node.state))
       fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
@@ -130,7 +129,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
 
   private ended(exit: Exit.Exit<A, E>): void {
     // What it ran is of no more use, however long the handle is kept.
-    this.fiber = this.node.ownFiber = undefined
+    this.node.ownFiber = undefined
     if (!this.node.isAlive) abandonedThreads.delete(this.node)
     this.settle(exit, false)
   }

@@ -10,6 +10,7 @@
  */
 import type * as Clock from "effect/Clock"
 import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import { pipeArguments } from "effect/Pipeable"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
@@ -37,6 +38,15 @@ export interface NodeGroup extends Observed<ThreadNode> {
   readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void
 }
 
+/** The part of a `Thread` by which its node is found. */
+interface Handle<out A, out E> {
+  readonly [TypeId]: typeof TypeId
+  readonly controls: ThreadControls<A, E>
+}
+
+/** The node of a thread. Every handle is a node, because only this package makes handles. */
+export const nodeOf = <A, E>(thread: Handle<A, E>): ThreadNode<A, E> => thread as ThreadNode<A, E>
+
 type Propagate = (reason: CancelReason.CancelReason) => void
 
 let lastId = 0
@@ -61,7 +71,8 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   private next: ThreadNode | undefined = undefined
   private stopController: AbortController | undefined = undefined
   private controller: AbortController | undefined = undefined
-  private settleObservers: Array<() => void> | undefined = undefined
+  /** Each takes the exit of this very node, a type that would break the variance of the class. */
+  private settleObservers: Array<(exit: Exit.Exit<never, never>) => void> | undefined = undefined
   /** The time at which an observed node settled, by its clock. */
   endedAt: number | undefined = undefined
 
@@ -83,7 +94,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
 
   // Written by the adapter onto fibers.
   /** The fiber that runs the thread now. */
-  ownFiber: object | undefined = undefined
+  ownFiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
 
   // Written by cancel scopes, and by adapters that attach a fiber.
   /** The fibers in the thread that a cancel has to reach besides its own, the outermost first. */
@@ -179,7 +190,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   }
 
   /** Ends the node. The adapter has the exit, or gives up on the thread. */
-  settle(exit: Exit.Exit<unknown, unknown>, abandoned: boolean): void {
+  settle(exit: Exit.Exit<A, E>, abandoned: boolean): void {
     if (!this.isAlive) return
     this.state = State.settle(this.state, abandoned)
     this.parentNode?.disown(this)
@@ -197,11 +208,11 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
     this.group?.ended(this, exit)
     const observers = this.settleObservers
     this.settleObservers = undefined
-    if (observers !== undefined) for (const observer of observers) observer()
+    if (observers !== undefined) for (const observer of observers) observer(exit as Exit.Exit<never, never>)
   }
 
-  /** Calls `f` when the node settles. The result withdraws `f`. */
-  onSettled(f: () => void): () => void {
+  /** Calls `f` once, when the node has settled and left the tree. The result withdraws `f`. */
+  onSettled(f: (exit: Exit.Exit<A, E>) => void): () => void {
     const observers = (this.settleObservers ??= [])
     observers.push(f)
     return () => {
