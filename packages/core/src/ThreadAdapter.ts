@@ -160,7 +160,11 @@ export const spawn = <A, E, E2, R>(
         const destination = { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope }
         return Spawn.into<A, E, E2, R>(fiber, destination, options, (node) => {
           const remote = new RemoteControls<A, E>(node)
-          return Effect.map(start(remote), (controls) => remote.run(controls))
+          const started = Effect.map(start(remote), (controls) => remote.run(controls))
+          return Effect.onExitPrimitive(started, (exit) => {
+            if (Exit.isFailure(exit)) node.unlink(exit)
+            return undefined
+          })
         })
       })
     )

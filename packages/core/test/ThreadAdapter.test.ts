@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Deadline, Thread, ThreadAdapter } from "@quiesce/core"
-import { Effect, Fiber, Latch } from "effect"
+import { Effect, Exit, Fiber, Latch, Scope } from "effect"
 import { messages, settle } from "./support.ts"
 
 const why = CancelReason.shutdown("Tea time")
@@ -79,5 +79,17 @@ describe("ThreadAdapter.extendTo", () => {
       expect(fiber.pollUnsafe()).toBeUndefined()
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("ThreadAdapter.spawn", () => {
+  it.effect("leaves nothing in the scope when the adapter can't start the thread", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const failing = ThreadAdapter.spawn<never, never, string, never>(() => Effect.fail("no"))
+      expect(yield* Effect.exit(Scope.provide(failing, scope))).toEqual(Exit.fail("no"))
+      expect(scope.state._tag).toBe("Empty")
+      yield* Scope.close(scope, Exit.void)
+    })
   )
 })

@@ -83,8 +83,7 @@ export const into = <A, E, E2 = never, R = never>(
   if (scopeOfOrigin === parent.scope && parent.state._tag === "Cancelled")
     return endedBeforeStart(node, parent.state.reason)
   if (parent.state._tag === "Stopping") node.beginStop(parent.state.reason)
-  if (hasOwnLink) linkToScope(node, scope)
-  return start(node)
+  return hasOwnLink ? Effect.andThen(linkToScope(node, scope), start(node)) : start(node)
 }
 
 const closedScope = (thread: string): Effect.Effect<never, ThreadError.ThreadError> =>
@@ -108,15 +107,9 @@ const endedBeforeStart = <A, E>(
 const closing = new WeakSet<Scope.Scope>()
 
 /** Makes the thread end with a scope that is not its parent's own. */
-const linkToScope = (node: ThreadNode, scope: Scope.Scope): void => {
-  const link = Scope.forkUnsafe(scope)
-  node.link = link
-  link.state = {
-    _tag: "Open",
-    finalizerKey: node,
-    finalizer: (exit) => endWithScope(node, scope, exit),
-    finalizers: undefined
-  }
+const linkToScope = (node: ThreadNode, scope: Scope.Scope): Effect.Effect<void> => {
+  const link = (node.link = Scope.forkUnsafe(scope))
+  return Scope.addFinalizerExit(link, (exit) => endWithScope(node, scope, exit))
 }
 
 /**

@@ -194,12 +194,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
     if (!this.isAlive) return
     this.state = State.settle(this.state, abandoned)
     this.parentNode?.disown(this)
-    if (this.link !== undefined) {
-      // An emptied scope closes by leaving its parent; nothing of it is left to run.
-      this.link.state = { _tag: "Empty" }
-      Scope.closeUnsafe(this.link, exit)
-      this.link = undefined
-    }
+    this.unlink(exit)
     if (this.scope.state._tag === "Empty") Scope.closeUnsafe(this.scope, exit)
     if (this.ledgerObservers !== undefined || this.group?.ledgerObservers !== undefined) {
       this.endedAt = this.clock.currentTimeMillisUnsafe()
@@ -209,6 +204,14 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
     const observers = this.settleObservers
     this.settleObservers = undefined
     if (observers !== undefined) for (const observer of observers) observer(exit as Exit.Exit<never, never>)
+  }
+
+  /** Takes the thread out of the scope that it was spawned into. */
+  unlink(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.link === undefined) return
+    // The link leaves its parent at once. Its finalizer, which would end the thread, is not run.
+    Scope.closeUnsafe(this.link, exit)
+    this.link = undefined
   }
 
   /** Calls `f` once, when the node has settled and left the tree. The result withdraws `f`. */
