@@ -13,15 +13,16 @@ import type { CancelReason } from "./CancelReason.ts"
 
 /**
  * The outcome of an attempt to end the synchronous code that blocks a thread: the code was ended (`Unwound`), no synchronous
- * code ran (`Idle`), or the attempt was `Refused`, because the running code must not be ended.
+ * code ran (`Idle`), or the attempt was `Refused`, because the running code must not be ended. `stack` is the stack of that
+ * code, if the attempt saw the stack.
  *
  * @category models
  * @since 0.1.0
  */
 export type UnwindOutcome =
-  | { readonly _tag: "Unwound" }
+  | { readonly _tag: "Unwound"; readonly stack?: string | undefined }
   | { readonly _tag: "Idle" }
-  | { readonly _tag: "Refused"; readonly why: string }
+  | { readonly _tag: "Refused"; readonly why: string; readonly stack?: string | undefined }
 
 /**
  * The controls of one thread.

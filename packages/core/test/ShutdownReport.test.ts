@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, ShutdownReport, Thread, ThreadAdapter } from "@quiesce/core"
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import { Cause, Clock, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { defectTags, endsIn, failureTag, hung, messages, settle } from "./support.ts"
@@ -319,46 +320,81 @@ describe("Thread.shutdown", () => {
   )
 })
 
-describe("Thread.shutdown, while it looks for where a thread is", () => {
-  /** A thread elsewhere that hears of nothing; where it is takes 3 seconds to find out. */
-  const deaf = Effect.gen(function* () {
-    let cell: ThreadAdapter.RemoteThread<void, never> | undefined
-    const thread = yield* ThreadAdapter.spawn<void, never, never, never>((made) => {
-      cell = made
-      return Effect.succeed({
-        requestStop: () => Effect.void,
-        requestInterrupt: () => Effect.void,
-        raise: () => Effect.succeed(false),
-        unwind: Option.none(),
-        kill: Option.none(),
-        locate: Effect.as(Effect.sleep(3000), Option.some("at loop (busy.ts:3:1)"))
-      })
-    })
-    return { thread, cell: cell! }
-  })
-
-  it.effect("does not keep the next rung waiting for that, and tells it when it is found", () =>
+describe("Thread.shutdown, while it searches for the stack of a thread", () => {
+  /** A thread elsewhere that reacts to no request. A search for its stack takes `searchMillis`. */
+  const deaf = (searchMillis: number, unwind: Option.Option<Effect.Effect<UnwindOutcome>> = Option.none()) =>
     Effect.gen(function* () {
-      const { thread } = yield* deaf
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 100, interrupt: 5000 }), 6300)
+      let remote: ThreadAdapter.RemoteThread<void, never> | undefined
+      const searches: Array<number> = []
+      const thread = yield* ThreadAdapter.spawn<void, never, never, never>((made) => {
+        remote = made
+        return Effect.succeed({
+          requestStop: () => Effect.void,
+          requestInterrupt: () => Effect.void,
+          raise: () => Effect.succeed(false),
+          unwind,
+          kill: Option.none(),
+          locate: Effect.flatMap(Clock.currentTimeMillis, (at) => {
+            searches.push(at)
+            return Effect.as(Effect.sleep(searchMillis), Option.some("at loop (busy.ts:3:1)"))
+          })
+        })
+      })
+      return { thread, remote: remote!, searches }
+    })
+
+  it.effect("searches only before it gives the thread up, and reports the stack on that rung", () =>
+    Effect.gen(function* () {
+      const { thread, searches } = yield* deaf(400)
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 100, interrupt: 5000, kill: 10 }), 5500)
+      expect(searches).toEqual([5100])
       expect(report.attempts).toMatchObject([
-        { rung: "stop", at: 0, millis: 100, stack: "at loop (busy.ts:3:1)" },
-        { rung: "interrupt", at: 300, millis: 5000, stack: null }
+        { rung: "stop", at: 0, millis: 100, stack: null },
+        { rung: "interrupt", at: 100, millis: 5000, stack: "at loop (busy.ts:3:1)" },
+        { rung: "kill", _tag: "Unavailable" }
       ])
-      expect(report.millis).toBe(6300)
     })
   )
 
-  it.effect("has no attempt on a rung that the thread did not live to see", () =>
+  it.effect("waits for a slow search for one second at most", () =>
     Effect.gen(function* () {
-      const { cell, thread } = yield* deaf
-      const ending = yield* Effect.forkChild(Thread.shutdown(thread, { stop: 100, interrupt: 5000 }))
+      const { thread } = yield* deaf(3000)
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 100, interrupt: 5000 }), 6100)
+      expect(report.attempts).toMatchObject([
+        { rung: "stop", at: 0, millis: 100, stack: null },
+        { rung: "interrupt", at: 100, millis: 5000, stack: null }
+      ])
+      expect(report).toMatchObject({ millis: 6100, ending: { _tag: "Abandoned" } })
+    })
+  )
+
+  it.effect("takes the stack of the rung before an unwind from the unwind itself", () =>
+    Effect.gen(function* () {
+      const refused: UnwindOutcome = { _tag: "Refused", why: "it is masked", stack: "at mask (busy.ts:1:1)" }
+      const { thread, searches } = yield* deaf(0, Option.some(Effect.succeed(refused)))
+      const report = yield* endsIn(Thread.shutdown(thread, { stop: 10, interrupt: 20, unwind: 30 }), 60)
+      expect(searches).toEqual([60])
+      expect(report.attempts).toMatchObject([
+        { rung: "stop", stack: null },
+        { rung: "interrupt", stack: "at mask (busy.ts:1:1)", why: null },
+        { rung: "unwind", stack: "at loop (busy.ts:3:1)", why: "it is masked" }
+      ])
+    })
+  )
+
+  it.effect("has no attempt on a rung after the end of the thread", () =>
+    Effect.gen(function* () {
+      const { remote, thread } = yield* deaf(3000)
+      const ending = yield* Effect.forkChild(Thread.shutdown(thread, { stop: 100, interrupt: 50 }))
       yield* TestClock.adjust(200)
-      cell.settle(Exit.void)
-      yield* TestClock.adjust(100)
+      remote.settle(Exit.void)
+      yield* TestClock.adjust(1000)
       const report = yield* Fiber.join(ending)
-      expect(report).toMatchObject({ rung: "stop", millis: 200, ending: { _tag: "Succeeded" } })
-      expect(report.attempts).toMatchObject([{ _tag: "Outwaited", rung: "stop", at: 0, millis: 100 }])
+      expect(report).toMatchObject({ rung: "interrupt", millis: 200, ending: { _tag: "Succeeded" } })
+      expect(report.attempts).toMatchObject([
+        { _tag: "Outwaited", rung: "stop", at: 0, millis: 100 },
+        { _tag: "Outwaited", rung: "interrupt", at: 100, millis: 50 }
+      ])
     })
   )
 })

@@ -55,9 +55,16 @@ describe("a shutdown", () => {
   })
 
   it("ends a thread that refuses unwind on kill", async () => {
-    const script = { onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.refuses("It is uninterruptible") }
+    const stack = "at loop (busy.ts:3:1)"
+    const script = { onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.refuses("It is uninterruptible"), stack }
     const report = await shutdown(script, all)
 
+    expect(report.attempts).toMatchObject([
+      { rung: "stop", stack: null },
+      { rung: "interrupt", stack },
+      { rung: "unwind", stack, why: "It is uninterruptible" },
+      { rung: "kill", _tag: "Ended" }
+    ])
     expect(report).toMatchObject({ rung: "kill", millis: 3000, ending: { _tag: "Killed" } })
     expect(rungsOf(report).at(-1)).toEqual(["kill", "Ended", 3000, 0])
     expect(report.attempts.map((attempt) => ("why" in attempt ? attempt.why : null))).toEqual([

@@ -57,10 +57,15 @@ describe("unwind", () => {
     await using harness = await Harness.open()
     const [inside, behind] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
     const id = await harness.started({ lock: inside })
-    const ended = await Effect.runPromise(Unwinder.unwind({ ...harness.target, unwound: () => {} }))
+    const runs: Array<number> = []
+    const outcome = await Effect.runPromise(
+      Unwinder.unwind({ ...harness.target, unwound: (run) => void runs.push(run) })
+    )
+    expect(outcome).toEqual({ _tag: "Unwound" })
     await harness.lock(behind)
     expect([held(inside), held(behind)]).toEqual([1, 1])
-    if (ended._tag === "Unwound") harness.target.unwound(ended.run)
+    expect(runs).toHaveLength(1)
+    for (const run of runs) harness.target.unwound(run)
     await harness.answer("Ended", id)
     expect([held(inside), held(behind)]).toEqual([0, 1])
   })

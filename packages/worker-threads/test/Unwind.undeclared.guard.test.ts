@@ -45,6 +45,7 @@ describe("nothing outside a section is ended", () => {
           await harness.answer("Ended", id)
           expect(outcome).toEqual({
             _tag: "Refused",
+            stack: expect.stringContaining("    at "),
             why: expect.stringMatching(/not run from its own packages.*@quiesce\/core and @quiesce\/worker-threads/)
           })
         },

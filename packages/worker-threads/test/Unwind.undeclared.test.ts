@@ -11,6 +11,11 @@ import { endless } from "./fixtures/unwind-hogs.ts"
 // `Atomics.wait` and a regular expression come to no halt: nothing of JavaScript runs in them.
 const haltable = endless.filter((hog) => hog !== "atomicsWait" && hog !== "regularExpression")
 
+/** The one halt of an unwind gives the stack as well. */
+const stack: unknown = expect.stringMatching(/^ {4}at .* \(.+:\d+:\d+\)(\n {4}at .* \(.+:\d+:\d+\))*$/)
+const unwoundFromStack = { _tag: "Unwound", stack }
+const refusedFromStack = (why: string) => ({ _tag: "Refused", why, stack })
+
 const held = (mutex: SharedMutex.SharedMutex): number => Effect.runSync(SharedMutex.status(mutex)).held
 
 describe("unwindUndeclared", () => {
@@ -18,7 +23,7 @@ describe("unwindUndeclared", () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog, declared: false })
     harness.send({ _tag: "Bystanders", id })
-    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+    expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
     await harness.answer("Bystanders", id)
   })
@@ -27,9 +32,9 @@ describe("unwindUndeclared", () => {
     await using harness = await Harness.open()
     const first = await harness.started({ declared: false })
     const second = harness.run({ declared: false })
-    expect(await harness.endUndeclared(first)).toEqual({ _tag: "Unwound" })
+    expect(await harness.endUndeclared(first)).toEqual(unwoundFromStack)
     await harness.answer("Started", second)
-    expect(await harness.unwindUndeclared(second)).toEqual({ _tag: "Unwound" })
+    expect(await harness.unwindUndeclared(second)).toEqual(unwoundFromStack)
     expect(await harness.answer("Ended", second)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
     harness.repair(first)
     expect(await harness.answer("Ended", first)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
@@ -40,7 +45,7 @@ describe("unwindUndeclared", () => {
     const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
     const id = await harness.started({ declared: false, lock: inside, lockBefore: before })
     expect([held(before), held(inside)]).toEqual([1, 1])
-    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+    expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
     await harness.answer("Ended", id)
     expect([held(before), held(inside)]).toEqual([1, 0])
     expect(SharedMutex.lockSync(inside).ownerDied).toBe(true)
@@ -49,21 +54,18 @@ describe("unwindUndeclared", () => {
   it("ends code of the user's that has the name of the function in which Effect runs a fiber", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ declared: false, hog: "namesake" })
-    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+    expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
   })
 
   it("is refused for another task, and in uninterruptible code", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated", declared: false })
-    expect(await harness.unwindUndeclared(id + 1)).toEqual({
-      _tag: "Refused",
-      why: "other tasks are on the stack"
-    })
+    expect(await harness.unwindUndeclared(id + 1)).toEqual(refusedFromStack("other tasks are on the stack"))
     harness.openGate(id)
     expect((await harness.answer("Ended", id)).value).toBe(42)
     const masked = await harness.started({ hog: "gated", declared: false, masked: true })
-    expect(await harness.unwindUndeclared(masked)).toEqual({ _tag: "Refused", why: "what runs is uninterruptible" })
+    expect(await harness.unwindUndeclared(masked)).toEqual(refusedFromStack("what runs is uninterruptible"))
     harness.openGate(masked)
     await harness.answer("Ended", masked)
   })
@@ -71,10 +73,7 @@ describe("unwindUndeclared", () => {
   it("is refused when the task has ended, as what runs in its place is another", async () => {
     await using harness = await Harness.open()
     const next = await harness.started({ hog: "gated", declared: false })
-    expect(await harness.unwindUndeclared(next, true)).toEqual({
-      _tag: "Refused",
-      why: "the task has ended"
-    })
+    expect(await harness.unwindUndeclared(next, true)).toEqual(refusedFromStack("the task has ended"))
     harness.openGate(next)
     expect((await harness.answer("Ended", next)).value).toBe(42)
   })
@@ -102,7 +101,7 @@ describe("unwindUndeclared", () => {
     await using harness = await Harness.open()
     for (let n = 0; n < 100; n++) {
       const id = await harness.started({ declared: false, store: `store ${n}` })
-      expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+      expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
       expect(await harness.answer("Ended", id)).toMatchObject({
         reason: "host",
         order: ["inner", "outer"],
@@ -115,7 +114,7 @@ describe("unwindUndeclared", () => {
     await using harness = await Harness.open()
     for (const store of ["mine", undefined]) {
       const id = await harness.started({ declared: false, hog: "stored", ...(store === undefined ? {} : { store }) })
-      expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+      expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
       expect(await harness.answer("Ended", id)).toMatchObject({ order: ["inner", "outer"], store })
     }
   })

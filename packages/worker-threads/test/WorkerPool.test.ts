@@ -2,8 +2,9 @@ import { CancelReason, Lease, Thread } from "@quiesce/core"
 import { WorkerError, type WorkerPool } from "@quiesce/worker-threads"
 import { Cause, DateTime, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { Worker } from "node:worker_threads"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { makeCells, Refresh } from "./fixtures/contract.ts"
+import { Attachment } from "../src/internal/inspector/attachment.ts"
 import { makePool, whenSet } from "./support.ts"
 import { Cell } from "./fixtures/cells.ts"
 
@@ -461,6 +462,35 @@ describe("unwind", () => {
             stack: expect.stringContaining("tasks.worker")
           })
           expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+        })
+      )
+    )
+  )
+
+  it(
+    "halts a worker once for an unwind outside sections, which gives the stack as well",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("Spin", { cells, lease: "lock file" })
+          yield* whenSet(cells, Cell.begun)
+          const requests = vi.spyOn(Attachment.prototype, "post")
+          const report = yield* Thread.shutdown(thread, {
+            stop: "20 millis",
+            interrupt: "20 millis",
+            unwind: "10 seconds",
+            kill: "5 seconds"
+          })
+          const halts = requests.mock.calls.filter(([method]) => method === "Debugger.pause")
+          requests.mockRestore()
+          expect(report.rung).toBe("unwind")
+          expect(halts).toHaveLength(1)
+          expect(report.attempts).toMatchObject([
+            { rung: "stop", stack: null },
+            { rung: "interrupt", stack: expect.stringContaining("tasks.worker") },
+            { rung: "unwind", _tag: "Ended" }
+          ])
         })
       )
     )

@@ -102,12 +102,14 @@ const climbAll: (
     const waiting = awaitAll(nodes, left)
     yield* step.grace === Infinity ? waiting : Effect.timeoutOption(waiting, step.grace)
     left = living(nodes, left, observer)
-    if (left.length === 0 || observer === undefined) continue
-    const search = yield* locate(nodes, left, step.rung, clock.currentTimeMillisUnsafe(), observer)
+    if (observer === undefined) continue
+    const now = clock.currentTimeMillisUnsafe()
+    for (const place of left) observer.outwaited(nodes[place]!, now)
+    const hopeless = left.filter((place) => isLastChance(nodes[place]!, steps.slice(index + 1)))
+    const search = yield* locate(nodes, hopeless, step.rung, observer)
     if (search === undefined) continue
     searches.push(search)
-    const next = steps[index + 1]?.rung
-    yield* Effect.timeoutOption(Fiber.await(search), next === "kill" || next === undefined ? lastPatience : patience)
+    yield* Effect.timeoutOption(Fiber.await(search), patience)
     left = living(nodes, left, observer)
   }
   for (const place of left) {
@@ -117,10 +119,17 @@ const climbAll: (
   }
 })
 
-/** For how long a rung waits for where a thread was on the one before; what is found later is told all the same. */
-const patience = "200 millis"
-/** After that there is nothing left to be found. */
-const lastPatience = "1 second"
+/** The limit on the wait for a stack before a kill or an abandon. A stack that comes later is reported, too. */
+const patience = "1 second"
+
+/**
+ * Whether the next step kills or abandons a thread, so that its stack can't be had afterwards. Before an unwind no search is
+ * needed, because the unwind itself reports the stack.
+ */
+const isLastChance = (node: ThreadNode, rest: ReadonlyArray<Escalation.Step>): boolean => {
+  const next = rest.find(({ rung }) => lacks(node, rung) === undefined)
+  return next === undefined || next.rung === "kill"
+}
 
 /** Those that have not settled; the others are told of. */
 const living = (nodes: ReadonlyArray<ThreadNode>, places: Places, observer: Observer | undefined): Places =>
@@ -176,15 +185,14 @@ const askAll = (
     return Effect.as(asks, available.length > 0)
   })
 
-/** Tells of those that a rung did not end, and looks for where they are: undefined when that is known already. */
+/** Looks for the stacks of threads. Undefined if the search is over at once. */
 const locate = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
   rung: Escalation.Rung,
-  now: number,
   observer: Observer
 ): Effect.Effect<Fiber.Fiber<void> | undefined> => {
-  for (const place of places) observer.outwaited(nodes[place]!, now)
+  if (places.length === 0) return Effect.succeed(undefined)
   const locating = Effect.forEach(
     places,
     (place) => {

@@ -100,6 +100,10 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
 
   unwound(node: ThreadNode, outcome: UnwindOutcome): void {
     if (outcome._tag === "Refused") this.notesOf(node).refusal = outcome.why
+    if (outcome._tag === "Idle" || outcome.stack === undefined) return
+    // The unwind came when the thread had outwaited the rung before.
+    const before = this.notes.get(node)?.outwaited.findLast((attempt) => attempt._tag === "Outwaited")
+    if (before !== undefined && before.rung !== "unwind") this.located(node, before.rung, outcome.stack)
   }
 
   outwaited(node: ThreadNode, now: number): void {

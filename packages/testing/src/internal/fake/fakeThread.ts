@@ -159,11 +159,12 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
     if (onUnwind._tag === "Lacks") return Option.none()
     return Option.some(
       Effect.suspend((): Effect.Effect<UnwindOutcome> => {
-        if (onUnwind._tag === "Refuses") return Effect.succeed({ _tag: "Refused", why: onUnwind.why })
+        const { stack } = this.script
+        if (onUnwind._tag === "Refuses") return Effect.succeed({ _tag: "Refused", why: onUnwind.why, stack })
         if (onUnwind._tag === "Ignores" || this.state !== "Running") return Effect.succeed({ _tag: "Idle" })
         return Effect.as(
           this.react(onUnwind, () => this.interrupted),
-          { _tag: "Unwound" }
+          { _tag: "Unwound", stack }
         )
       })
     )

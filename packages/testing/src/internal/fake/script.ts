@@ -65,7 +65,7 @@ export interface Lease {
  * - `onKill`: the same; it is killed where an end has no exit
  * - `leases`: in the order in which they were acquired (default: none). At an end they are released one after another,
  *   the latest first, before the thread has ended
- * - `stack`: where it says that it is
+ * - `stack`: the stack that an unwind and a search report (default: none)
  *
  * @category models
  * @since 0.1.0

@@ -175,14 +175,18 @@ const locateLimit = "3 seconds"
 
 /** Where the worker is: its stack as text, in the form of an `Error`'s; none when it is idle or in native code. */
 export const locate = (attachment: Attachment): Effect.Effect<Option.Option<string>> =>
-  halt(attachment, locatePatience, ({ frames }) =>
-    Effect.succeed({ value: frames.map(render).join("\n"), end: false })
-  ).pipe(
+  halt(attachment, locatePatience, ({ frames }) => Effect.succeed({ value: render(frames), end: false })).pipe(
     Effect.orElseSucceed(() => Option.none()),
     Effect.timeoutOption(locateLimit),
     Effect.map(Option.flatten),
     Effect.provideService(Clock.Clock, realClock)
   )
 
-const render = ({ name, url, line, column }: Frame): string =>
-  `    at ${name === "" ? "<anonymous>" : name} (${url === "" ? "<unknown>" : url}:${line}:${column})`
+/** A stack as text, in the form of an `Error`'s. */
+export const render = (frames: ReadonlyArray<Frame>): string =>
+  frames
+    .map(({ name, url, line, column }) => {
+      const place = `${url === "" ? "<unknown>" : url}:${line}:${column}`
+      return `    at ${name === "" ? "<anonymous>" : name} (${place})`
+    })
+    .join("\n")

@@ -12,30 +12,33 @@ import type { Problem } from "../../inspector/inspectorProblem.ts"
 import { deferredResumeFrame, inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
 import { masked } from "./unwindSection.ts"
 
-/** What came of it; where it is `Unwound`, the worker has to be told to `repair`. */
-export type Outcome =
-  | { readonly _tag: "Unwound" }
-  | { readonly _tag: "Idle" }
-  | { readonly _tag: "Refused"; readonly why: string }
-
 /** It is not waited for: whoever asked goes on to the next rung when its time has come. */
 const patience = "2 seconds"
 
-const idle: Outcome = { _tag: "Idle" }
+const idle: UnwindOutcome = { _tag: "Idle" }
 const watch = `globalThis[${JSON.stringify(key)}]`
 
 /**
  * Ends what a worker's task runs, if it is in code of the user's and all fibers on the stack are the task's and
  * interruptible. It takes tens of milliseconds, so it is for a worker whose event loop stands still.
  *
- * `isOver` tells whether the task has ended: nothing is ended for its sake then.
+ * If the task has ended (`isOver`), no code is ended. The outcome has the stack of the halt.
  *
  * *Cancellation*: the worker goes on.
  */
-export const unwindUndeclared = (attachment: Attachment, task: number, isOver: () => boolean): Effect.Effect<Outcome> =>
-  Debugger.halt(attachment, patience, (halt) => judge(halt, task, isOver)).pipe(
+export const unwindUndeclared = (
+  attachment: Attachment,
+  task: number,
+  isOver: () => boolean
+): Effect.Effect<UnwindOutcome> =>
+  Debugger.halt(attachment, patience, (halt) =>
+    Effect.map(judge(halt, task, isOver), ({ value, end }) => ({
+      value: value._tag === "Idle" ? value : { ...value, stack: Debugger.render(halt.frames) },
+      end
+    }))
+  ).pipe(
     Effect.map(Option.getOrElse(() => idle)),
-    Effect.catch(({ why }: Problem) => Effect.succeed<Outcome>({ _tag: "Refused", why }))
+    Effect.catch(({ why }: Problem) => Effect.succeed<UnwindOutcome>({ _tag: "Refused", why }))
   )
 
 /** Between two looks; each pause is twice the one before. */
@@ -66,7 +69,7 @@ const judge = (
   halt: Debugger.Halt,
   task: number,
   isOver: () => boolean
-): Effect.Effect<Debugger.Verdict<Outcome>, Problem> =>
+): Effect.Effect<Debugger.Verdict<UnwindOutcome>, Problem> =>
   Effect.gen(function* () {
     const top = halt.frames[0]
     if (top === undefined) return refused(noFiber)
@@ -125,7 +128,7 @@ const resumption = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame)
   return found && outside.url === loop.url ? outside : undefined
 }
 
-const refused = (why: string): Debugger.Verdict<Outcome> => ({ value: { _tag: "Refused", why }, end: false })
+const refused = (why: string): Debugger.Verdict<UnwindOutcome> => ({ value: { _tag: "Refused", why }, end: false })
 
 /** The folder of Effect's modules. */
 const libraryOf = (loop: Debugger.Frame): string => loop.url.replace(loopModule, "")

@@ -6,16 +6,11 @@
  * 2. A worker has one claim at a time: the word holds no second one, and no section starts before the claimed one ended.
  * 3. Whoever was to hear of the end of a run hears of it, even if nobody waits any more.
  */
+import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Attachment } from "../../inspector/attachment.ts"
 import * as Word from "../../wire/sectionWord.ts"
-
-/** What came of it; `run` is what the worker's section runner has to be told with `ended`. */
-export type Unwinding =
-  | { readonly _tag: "Unwound"; readonly run: number }
-  | { readonly _tag: "Idle" }
-  | { readonly _tag: "Refused"; readonly why: string }
 
 /**
  * The word that the worker's section runner uses, and what tells that runner, by a message, that a run has been ended.
@@ -27,7 +22,7 @@ export interface Target {
   readonly unwound: (run: number) => void
 }
 
-const idle: Unwinding = { _tag: "Idle" }
+const idle: UnwindOutcome = { _tag: "Idle" }
 
 /** Why nothing of a worker is ended now. */
 export const masked = "its worker runs an uninterruptible section"
@@ -37,10 +32,10 @@ export const masked = "its worker runs an uninterruptible section"
  *
  * *Cancellation*: a section that was claimed is ended all the same, as soon as the engine can.
  */
-export const unwind = (target: Target, expected?: number): Effect.Effect<Unwinding> =>
+export const unwind = (target: Target, expected?: number): Effect.Effect<UnwindOutcome> =>
   target.attachment.exclusive.withPermit(Effect.suspend(() => attempt(target, expected)))
 
-const attempt = (target: Target, expected: number | undefined): Effect.Effect<Unwinding> => {
+const attempt = (target: Target, expected: number | undefined): Effect.Effect<UnwindOutcome> => {
   const claim = Word.claim(target.words, target.index, expected)
   switch (claim._tag) {
     case "Idle":
@@ -52,12 +47,12 @@ const attempt = (target: Target, expected: number | undefined): Effect.Effect<Un
   }
 }
 
-const terminate = (target: Target, run: number): Effect.Effect<Unwinding> =>
+const terminate = (target: Target, run: number): Effect.Effect<UnwindOutcome> =>
   Effect.callback((resume) => {
     target.attachment.send("Runtime.terminateExecution", undefined, (outcome) => {
       if (Result.isSuccess(outcome)) {
         target.unwound(run)
-        return resume(Effect.succeed({ _tag: "Unwound", run }))
+        return resume(Effect.succeed({ _tag: "Unwound" }))
       }
       Word.unclaim(target.words, target.index, run)
       return resume(Effect.succeed({ _tag: "Refused", why: outcome.failure.why }))
