@@ -1,10 +1,10 @@
 /**
- * Threads that were abandoned and still run, for who asks what does.
+ * The threads that were abandoned and still run. The dump lists them.
  *
  * Invariants:
- * 1. A thread that something can still resume is known until it ends.
- * 2. Of those that nothing can resume any more only the latest are kept: else each that hangs would cost its memory for
- *    as long as the process lives.
+ * 1. A thread that something can still resume is listed until the thread ends.
+ * 2. Of the threads that nothing can resume, only the latest are kept. Otherwise each hanging thread would keep its
+ *    memory for as long as the process lives.
  */
 import type { ThreadNode } from "./threadNode.ts"
 

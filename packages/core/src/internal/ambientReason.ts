@@ -1,12 +1,12 @@
 /**
  * The reason for which the current thread, or the current cancel scope in it, is being cancelled.
  *
- * Effect interrupts the fibers of its own combinators (`Effect.all`, `Effect.race`) without a reason. Those fibers are
- * part of a thread all the same, so a finalizer in them sees the thread's reason.
+ * Effect interrupts the fibers of its own combinators (`Effect.all`, `Effect.race`) without a reason. Such fibers are
+ * still part of a thread, so a finalizer in a fiber like this sees the thread's reason.
  */
 import * as Fiber from "effect/Fiber"
 
-/** Gives a `CancelReason` or nothing. That type can't be named here: its module imports this one. */
+/** Gives a `CancelReason` or nothing. The type can't be named here, because its module imports this module. */
 type Source = (fiber: Fiber.Fiber<unknown, unknown>) => unknown
 
 let source: Source | undefined

@@ -1,5 +1,5 @@
 /**
- * Runs part of a fiber's work so that this part can be interrupted alone, with a reason, while the fiber goes on.
+ * Runs part of a fiber's work. The part can be interrupted alone, with a reason, while the fiber goes on.
  *
  * Effect interrupts whole fibers only, so the work gets an inner fiber and the outer fiber waits for the inner one. The
  * inner fiber inherits the outer fiber's interruptibility, and the outer fiber forwards its interruption, with the reason.
@@ -53,8 +53,8 @@ export const run = <A, E, R, B, E2>(
   )
 
 /**
- * The reason of an interrupt that waits for the end of the mask around this, if there is one, and whether the thread
- * had been cancelled when that was looked at.
+ * The reason of a pending interrupt, which waits for the end of the surrounding mask, and whether the thread was already
+ * cancelled at the time of the check.
  */
 const pending: Effect.Effect<readonly [CancelReason.CancelReason | undefined, boolean]> = Effect.withFiber((fiber) => {
   const wasCancelled = fiber.getRef(CurrentNode).isCancelled
@@ -66,7 +66,7 @@ const pending: Effect.Effect<readonly [CancelReason.CancelReason | undefined, bo
 
 /** The fiber of the work. */
 class Inner<A, E> implements CancelScope {
-  /** The reason of an interrupt that came before the work could begin. */
+  /** The reason of an interrupt from before the work could begin. */
   early: CancelReason.CancelReason | undefined = undefined
   readonly node: ThreadNode
   reason: CancelReason.CancelReason | undefined = undefined
@@ -88,13 +88,13 @@ class Inner<A, E> implements CancelScope {
   }
 
   /**
-   * What cancels the thread reaches this fiber directly, as it would the outer one: under the mask of just this place.
-   * That is so for the thread's own fiber only; those that Effect's combinators fork, in a release too, have masks that
-   * are not the thread's, and hear of it from them.
+   * A cancel of the thread interrupts the inner fiber directly, under the mask of just this place, if the outer fiber is
+   * the thread's own. The fibers of Effect's combinators have masks of their own, in a release too. A cancel reaches an
+   * inner fiber in such a fiber through the outer one.
    */
   fork<R>(work: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> {
     const body = Effect.withFiber((fiber) => {
-      // The fiber that evaluates this is the one that was forked for it.
+      // The current fiber is the fiber that was forked for this body.
       this.attach(fiber as Fiber.Fiber<A, E>)
       fiber.setContext(Context.add(fiber.context, CurrentCancelScope, this))
       return work
@@ -105,7 +105,7 @@ class Inner<A, E> implements CancelScope {
     })
   }
 
-  /** Whichever knows the fiber first: the fiber itself, or the one that forked it. */
+  /** Called by the inner fiber and by the outer fiber. The first call counts. */
   private attach(fiber: Fiber.Fiber<A, E>): void {
     if (this.fiber !== undefined) return
     this.fiber = fiber
@@ -121,9 +121,9 @@ class Inner<A, E> implements CancelScope {
     this.interrupt(reason)
   }
 
-  /** The outer fiber was interrupted: so is this one, for the same reason, and waited for. */
+  /** Called when the outer fiber was interrupted: interrupts the inner fiber for the same reason, and waits for its end. */
   propagate(exit: Exit.Exit<unknown, unknown>, disarm: (interruptedAsWhole: boolean) => void): Effect.Effect<void> {
-    // It was forked before the outer fiber began to wait for it.
+    // The fork comes before the outer fiber's wait.
     const fiber = this.fiber!
     const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
     if (reason === undefined) fiber.interruptUnsafe(this.outer.id)
@@ -140,7 +140,7 @@ class Inner<A, E> implements CancelScope {
   }
 }
 
-/** What failed besides the interruption, so that it is not lost with it. */
+/** Keeps the defects of an exit and drops its interrupts, so that no defect is lost with an interruption. */
 export const withoutInterrupts = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
   if (Exit.isSuccess(exit)) return Effect.void
   const defects = exit.cause.reasons.filter(Cause.isDieReason)

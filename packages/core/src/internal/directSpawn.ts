@@ -1,4 +1,4 @@
-/** Starts threads from outside of any fiber, as when a message asks for one. */
+/** Starts threads from outside of any fiber, such as when a message asks for a thread. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,7 +14,7 @@ export type SpawnBelow = <A, E>(
   name: string
 ) => Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError>
 
-/** Spawns below `parent` and in its scope; `settings` say which clock and escalation threads get. */
+/** Spawns below `parent` and in its scope. `settings` has the clock and the escalation of the threads. */
 export const below = (parent: ThreadNode, settings: Context.Context<never>): SpawnBelow => {
   const references = { getRef: <X>(reference: Context.Reference<X>): X => Context.get(settings, reference) }
   const destination = { scope: parent.scope, scopeOfOrigin: parent.scope, parent, hasOwnLink: false }
@@ -25,7 +25,7 @@ export const below = (parent: ThreadNode, settings: Context.Context<never>): Spa
   ): Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError> => {
     if (!parent.isAlive) return Exit.fail(ThreadError.make({ _tag: "ScopeClosed", thread: name }))
     const spawned = into<A, E>(references, destination, { name }, (node) => run(node, body, context))
-    // An effect that is an exit is the exit of just that effect.
+    // An exit is an effect, and its own result.
     if (Exit.isExit(spawned)) return spawned as Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError>
     return Effect.runSyncExit(spawned)
   }
@@ -41,7 +41,7 @@ const run = <A, E>(
   node.parentNode?.adopt(node)
   const effect = Effect.suspend(() => body(node))
   const fiber = Effect.runForkWith(context)(controls.body(effect, context))
-  // Where it has not come to its body yet.
+  // The fiber may not have reached its body yet.
   if (node.isAlive) controls.attach(fiber)
   return Exit.succeed(node)
 }

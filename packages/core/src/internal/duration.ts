@@ -7,14 +7,14 @@ import * as ThreadError from "../ThreadError.ts"
 
 /** The milliseconds of a time, which may be infinite; otherwise the problem with the input. */
 export const millisOf = (input: Duration.Input): Result.Result<number, string> => {
-  // `Duration` would take NaN for zero.
+  // `Duration` reads NaN as zero.
   const duration = Number.isNaN(input) ? Option.none() : Duration.fromInput(input)
   if (Option.isNone(duration)) return Result.fail("that is not a duration")
   const millis = Duration.toMillis(duration.value)
   return millis < 0 ? Result.fail("a time can't be negative") : Result.succeed(millis)
 }
 
-/** The milliseconds of a time that must be finite; otherwise an error that names `option`. */
+/** The milliseconds of a finite time; otherwise an error that names `option`. */
 export const finiteMillis = (option: string, input: Duration.Input): Result.Result<number, ThreadError.ThreadError> => {
   const millis = millisOf(input)
   if (Result.isFailure(millis)) return invalid(option, input, millis.failure)

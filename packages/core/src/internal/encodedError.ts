@@ -1,4 +1,4 @@
-/** An error that was raised from elsewhere and has crossed in its encoded form: a region decodes it by its Schema. */
+/** An error in its encoded form, raised from another thread of control. A handler decodes the error by its Schema. */
 export class EncodedError {
   readonly encoded: unknown
 

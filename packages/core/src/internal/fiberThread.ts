@@ -1,11 +1,11 @@
 /**
- * The adapter onto fibers: a thread is one fiber, and its own thread of control can't be ended by force.
+ * The adapter onto fibers: a thread is one fiber. A fiber can't be ended by force.
  *
  * Invariants:
- * 1. The node is in the tree before its fiber exists, and the two are tied in one uninterruptible step.
- * 2. Body, then children, then the leases of the body's scope: each begins to end when the one before has ended.
- * 3. `node.ownFiber` runs the thread now: first the body's fiber and then, where there is something to clean up, a fiber
- *    for that. A thread that holds nothing pays nothing for its end.
+ * 1. The node is in the tree before its fiber exists, and the fiber is attached in the same uninterruptible step.
+ * 2. The body ends first, then the children, then the leases of the body's scope.
+ * 3. `node.ownFiber` runs the thread now: first the fiber of the body, then a second fiber if there is something to clean up. A
+ *    thread that holds nothing has no second fiber.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -16,7 +16,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { ThreadControls } from "../ThreadControls.ts"
-import { interruptFiber } from "./fiberInterrupt.ts"
+import { interruptFiber } from "./effectInternals.ts"
 import { Inbox } from "./inbox.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
@@ -52,7 +52,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     return Effect.withFiberSucceed((by) => this.interruptUnsafe(reason, by.id))
   }
 
-  /** The first reason comes first, even when a later request has overtaken that one. */
+  /** The fiber gets the first reason first, even when a later request has overtaken the first one. */
   interruptUnsafe(reason: CancelReason.CancelReason, by: number): void {
     const { node } = this
     const first = node.reason ?? reason
@@ -63,7 +63,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
       this.isNotified = true
     }
     if (node.innerFibers === undefined) return
-    // From the outside in: what is outside must not see an inner end before it is cancelled itself.
+    // From the outside in: an outer fiber must be cancelled before it can see the end of an inner fiber.
     for (const propagate of Array.from(node.innerFibers.values())) {
       propagate(first)
       if (reason !== first) propagate(reason)
@@ -84,27 +84,27 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     this.settle(exit, true)
   }
 
-  /** Ties the fiber of the body to the node; the first call counts. */
+  /** Attaches the fiber of the body to the node. The first call counts. */
   attach(fiber: Fiber.Fiber<A, E>): void {
     if (this.node.ownFiber !== undefined) return
     this.node.ownFiber = fiber
     fiber.addObserver((exit) => this.bodyEnded(fiber, exit))
   }
 
-  /** What the fiber runs. */
+  /** The effect of the fiber. */
   body<R>(effect: Effect.Effect<A, E, R>, context: Context.Context<never>): Effect.Effect<A, E> {
     return Effect.withFiber((fiber) => {
-      // The fiber that evaluates its own body is the one that was forked for it.
+      // The current fiber is the fiber that was forked for this body.
       this.attach(fiber as Fiber.Fiber<A, E>)
       const state = this.node.state
       if (state._tag === "Cancelled") return Effect.failCause(CancelReason.toCause(state.reason))
       fiber.setContext(Context.add(Context.add(context, CurrentNode, this.node), Scope.Scope, this.node.scope))
-      // `context` holds what the effect requires, as it is the spawning fiber's.
+      // `context` is the spawning fiber's, and so has all services that the effect requires.
       return effect as Effect.Effect<A, E>
     })
   }
 
-  /** Its context is still that of the body here. */
+  /** The fiber's context is still the body's here. */
   private bodyEnded({ context }: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
     const cleanup = this.node.firstChild === undefined ? this.closeScope(exit) : this.endAndClose(exit)
     if (cleanup === undefined) return this.ended(exit)
@@ -117,7 +117,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     Effect.runForkWith(context)(masked).addObserver((cleaned) => this.ended(afterCleanup(exit, cleaned)))
   }
 
-  /** As in one fiber, what was cancelled stays so: an unmasked stretch of a release ends. */
+  /** The cleaning fiber is interrupted as the body's fiber was, so that an interruptible part of a release ends. */
   private cleanIn(fiber: Fiber.Fiber<never>): void {
     const { node } = this
     node.ownFiber = fiber
@@ -128,7 +128,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   }
 
   private ended(exit: Exit.Exit<A, E>): void {
-    // What it ran is of no more use, however long the handle is kept.
+    // Frees the fiber and its effect while a handle on the thread is kept.
     this.node.ownFiber = undefined
     if (!this.node.isAlive) abandonedThreads.delete(this.node)
     this.settle(exit, false)
@@ -138,7 +138,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     return Effect.flatMap(this.endChildren(exit), () => this.closeScope(exit) ?? Effect.void)
   }
 
-  /** A release can spawn into a scope around, so there may be children again after it. */
+  /** A release can spawn into an outer scope, so there may be children again after the close. */
   private closeScope(exit: Exit.Exit<A, E>): Effect.Effect<void> | undefined {
     const closed = Scope.closeUnsafe(this.node.scope, exit)
     return closed === undefined ? undefined : Effect.ensuring(closed, this.endChildren(exit))
@@ -153,11 +153,11 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   }
 }
 
-/** The exit of a body, and what came of cleaning up after it. */
+/** The exit of a thread, from the exits of its body and of its cleanup. */
 const afterCleanup = <A, E>(exit: Exit.Exit<A, E>, cleaned: Exit.Exit<void>): Exit.Exit<A, E> => {
   if (Exit.isSuccess(cleaned)) return exit
   if (Exit.isSuccess(exit)) return Exit.failCause(cleaned.cause)
-  // The reasons that the cleaning fiber was told for a start are those of the body.
+  // The cleaning fiber began with the body's reasons, so its cause repeats them.
   const known = CancelReason.allFromCause(exit.cause)
   const fresh = cleaned.cause.reasons.filter(
     (entry) =>

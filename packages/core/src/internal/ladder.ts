@@ -1,7 +1,7 @@
 /**
- * Asking threads to end, on each of the rungs. Nothing here waits for what comes of it.
+ * Requests a thread's end on each of the rungs. No function here waits for the result.
  *
- * Invariant: a rung that a thread has already been asked on, by whomever, is not asked again with the same reason.
+ * Invariant: a thread is not asked again on the same rung with the same reason, not even by another caller.
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -23,8 +23,8 @@ export const stop = (node: ThreadNode, reason: CancelReason.CancelReason): Effec
 }
 
 /**
- * Asks a thread to be interrupted, or with a higher rung marks that it has come to that. Whoever asks can't be ended
- * between the mark and the request: the thread would count as cancelled and never hear of it.
+ * Cancels a thread on a rung and requests its interrupt. The caller can't be interrupted between the two steps,
+ * otherwise the thread would count as cancelled without a request.
  */
 export const interrupt = (
   node: ThreadNode,
@@ -38,7 +38,7 @@ export const interrupt = (
     })
   )
 
-/** The same for one thread, at once; gives what still has to be run, uninterruptibly, in the same step. */
+/** The same without an Effect. The caller runs the returned requests, uninterruptibly, in the same step. */
 export const interruptUnsafe = (
   node: ThreadNode,
   reason: CancelReason.CancelReason,
@@ -54,14 +54,14 @@ export const interruptUnsafe = (
 
 const none: ReadonlyArray<never> = []
 
-/** The reason for which what lived in a scope ends with it: the scope's own, if that was cancelled. */
+/** The reason with which a closing scope ends its threads: the reason of the scope's exit, if there is one. */
 export const reasonOfEnd = (
   exit: Exit.Exit<unknown, unknown>,
   parent: ThreadNode,
   at: number
 ): CancelReason.CancelReason =>
   Option.getOrElse(CancelReason.fromExit(exit), () => ({
-    // Outside threads only a scope can end.
+    // The root of the tree never ends. Only a scope can.
     ...(parent.parentNode === undefined
       ? CancelReason.parentEnded(parent.name, "Its scope has closed")
       : CancelReason.parentEnded(parent.name)),
@@ -69,7 +69,7 @@ export const reasonOfEnd = (
     at
   }))
 
-/** Asks on one rung, whatever it takes there. Returns at once; what came of an unwind is told when it is known. */
+/** Asks a thread on one rung and returns at once. `unwound` is called later, with the outcome of an unwind. */
 export const ask = (
   node: ThreadNode,
   rung: Escalation.Rung,
@@ -90,7 +90,7 @@ export const ask = (
     }
     case "kill": {
       const asked = interrupt(node, reason, rung)
-      // Its exit says what it was cancelled for first.
+      // The exit of the thread has the first reason.
       return Option.isNone(kill)
         ? asked
         : Effect.andThen(

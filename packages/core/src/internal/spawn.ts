@@ -9,6 +9,7 @@ import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
 import * as ThreadError from "../ThreadError.ts"
+import { forkWithFinalizer } from "./effectInternals.ts"
 import * as FiberThread from "./fiberThread.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
@@ -83,7 +84,8 @@ export const into = <A, E, E2 = never, R = never>(
   if (scopeOfOrigin === parent.scope && parent.state._tag === "Cancelled")
     return endedBeforeStart(node, parent.state.reason)
   if (parent.state._tag === "Stopping") node.beginStop(parent.state.reason)
-  return hasOwnLink ? Effect.andThen(linkToScope(node, scope), start(node)) : start(node)
+  if (hasOwnLink) linkToScope(node, scope)
+  return start(node)
 }
 
 const closedScope = (thread: string): Effect.Effect<never, ThreadError.ThreadError> =>
@@ -107,9 +109,8 @@ const endedBeforeStart = <A, E>(
 const closing = new WeakSet<Scope.Scope>()
 
 /** Makes the thread end with a scope that is not its parent's own. */
-const linkToScope = (node: ThreadNode, scope: Scope.Scope): Effect.Effect<void> => {
-  const link = (node.link = Scope.forkUnsafe(scope))
-  return Scope.addFinalizerExit(link, (exit) => endWithScope(node, scope, exit))
+const linkToScope = (node: ThreadNode, scope: Scope.Scope): void => {
+  node.link = forkWithFinalizer(scope, (exit) => (node.isAlive ? endWithScope(node, scope, exit) : Effect.void))
 }
 
 /**

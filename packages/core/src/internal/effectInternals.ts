@@ -1,0 +1,193 @@
+/**
+ * Everything in this package that rests on a part of Effect which Effect does not promise. Other modules use Effect's
+ * documented functions only.
+ *
+ * | internal | what it saves | the public way |
+ * | --- | --- | --- |
+ * | `Scope.state` is written | 11% of `spawn-join`, 7% of `spawn-interrupt` | `Scope.addFinalizerExit` |
+ * | a fiber gets a ready Cause | 45% of `group-shutdown-100000`, nothing of `spawn-interrupt` | `Fiber.interruptUnsafe` |
+ *
+ * Invariants:
+ * 1. Each internal is compared with its public way before its first use. If the two differ in anything, or an internal is
+ *    missing, the public way is taken for the life of the process.
+ * 2. Each public way that is taken for this reason is logged once, as a warning.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import * as CancelReason from "../CancelReason.ts"
+
+/** The private way if both ways do the same, otherwise the public way and a warning about its cost. */
+const chosen = <A>(privateWay: A, publicWay: A, observed: (way: A) => string, cost: string): A => {
+  try {
+    if (observed(privateWay) === observed(publicWay)) return privateWay
+  } catch {
+    // An internal that throws is treated as one that differs.
+  }
+  const warning = Effect.logWarning(
+    `Quiesce was made for another version of Effect. It works as documented, but ${cost}.`
+  )
+  // Later, because a logger may itself spawn or interrupt a thread.
+  Effect.runForkWith(Fiber.getCurrent()?.context ?? Context.empty())(Effect.andThen(Effect.yieldNow, warning))
+  return publicWay
+}
+
+// ---- Scopes ----
+
+type Finalizer = (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
+
+type AddFinalizer = (scope: Scope.Closeable, finalizer: Finalizer) => void
+
+/** Forks a scope that has one finalizer. The parent must be open. */
+export const forkWithFinalizer = (parent: Scope.Scope, finalizer: Finalizer): Scope.Closeable => {
+  const scope = Scope.forkUnsafe(parent)
+  addFinalizer ??= chosen(writeState, addByEffect, closings, "spawning a thread takes about an eighth longer")
+  addFinalizer(scope, finalizer)
+  return scope
+}
+
+/** Undefined before the first use. */
+let addFinalizer: AddFinalizer | undefined
+
+/** The scope must be empty. */
+const writeState: AddFinalizer = (scope, finalizer) => {
+  scope.state = { _tag: "Open", finalizerKey: scope, finalizer, finalizers: undefined }
+}
+
+const addByEffect: AddFinalizer = (scope, finalizer) => Effect.runSync(Scope.addFinalizerExit(scope, finalizer))
+
+/** As text: the state of a scope with a finalizer, and the steps in which two such scopes and their parent close. */
+const closings = (addTo: AddFinalizer): string => {
+  const steps: Array<unknown> = []
+  const parent = Scope.makeUnsafe()
+  const child = (name: string): Scope.Closeable => {
+    const scope = Scope.forkUnsafe(parent)
+    addTo(scope, (exit) => {
+      steps.push(name, exit._tag)
+      return Effect.sync(() => steps.push(`${name} has closed`))
+    })
+    steps.push(shape(scope.state))
+    return scope
+  }
+  const ended = child("ended")
+  child("open")
+  steps.push(Scope.closeUnsafe(ended, Exit.void) === undefined, shape(ended.state), shape(parent.state))
+  Effect.runSync(Scope.close(parent, Exit.void))
+  return JSON.stringify([steps, shape(parent.state)])
+}
+
+const shape = (state: object): ReadonlyArray<string> =>
+  Object.entries(state)
+    .map(([key, value]) => `${key}: ${typeof value === "string" ? value : typeof value}`)
+    .toSorted()
+
+// ---- Fibers ----
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** Interrupts a fiber for a reason. `by` is the id of the fiber that asks. */
+type Interrupt = (fiber: AnyFiber, reason: CancelReason.CancelReason, by: number) => void
+
+/**
+ * Interrupts a fiber for a reason. `by` is the id of the fiber that asks.
+ *
+ * Effect makes a Cause for each interrupted fiber and copies the annotations into it. With this function, fibers that are
+ * interrupted one after another for the same reason share one Cause.
+ */
+export const interruptFiber: Interrupt = (fiber, reason, by) => {
+  interrupt ??= chosen(
+    interruptWithCause,
+    interruptUnsafe,
+    interruptions,
+    "the end of a large group takes twice as long"
+  )
+  interrupt(fiber, reason, by)
+}
+
+/** Undefined before the first use. */
+let interrupt: Interrupt | undefined
+
+const interruptUnsafe: Interrupt = (fiber, reason, by) => fiber.interruptUnsafe(by, CancelReason.toAnnotations(reason))
+
+/** The private fields and the private method of a fiber. */
+interface FiberInternals extends AnyFiber {
+  readonly interruptible: boolean
+  readonly _running: boolean
+  readonly _exit: Exit.Exit<unknown, unknown> | undefined
+  _interruptedCause: Cause.Cause<never> | undefined
+  _deferredInterrupt: boolean
+  readonly evaluate: (effect: Effect.Effect<never>) => void
+}
+
+/** The steps of `interruptUnsafe` with a shared Cause. The second interrupt of a fiber, and a traced fiber, get their own. */
+const interruptWithCause: Interrupt = (fiber, reason, by) => {
+  const internals = fiber as FiberInternals
+  if (internals._exit !== undefined) return
+  if (internals._interruptedCause !== undefined || fiber.cache.stackFrame !== undefined) {
+    return interruptUnsafe(fiber, reason, by)
+  }
+  const exit = exitOf(reason, by)
+  internals._interruptedCause = exit.cause
+  if (!internals.interruptible) return
+  if (internals._running) internals._deferredInterrupt = true
+  else internals.evaluate(exit)
+}
+
+let last: { readonly reason: CancelReason.CancelReason; readonly by: number; readonly exit: Exit.Failure<never, never> }
+
+/** The exit of an interrupt. Equal calls in a row get the same exit. */
+const exitOf = (reason: CancelReason.CancelReason, by: number): Exit.Failure<never, never> => {
+  if (last === undefined || last.reason !== reason || last.by !== by) {
+    const cause = Cause.annotate(Cause.interrupt(by), CancelReason.toAnnotations(reason))
+    // `failCause` makes a failure.
+    last = { reason, by, exit: Exit.failCause(cause) as Exit.Failure<never, never> }
+  }
+  return last.exit
+}
+
+/** As text: the fields of a fiber, and the exits after an interrupt of a suspended, a masked and a running fiber. */
+const interruptions = (way: Interrupt): string => {
+  const reason = CancelReason.interrupted("trial")
+  const seen: Array<string> = []
+  const note = (exit: Exit.Exit<unknown, unknown>): void => {
+    seen.push(Exit.isFailure(exit) ? exit.cause.reasons.map(described).join() : "Success")
+  }
+  const fork = (effect: Effect.Effect<unknown>): AnyFiber =>
+    Effect.runFork(Effect.onExit(effect, (exit) => Effect.sync(() => note(exit))))
+  const suspended = fork(Effect.never)
+  if (!isKnown(suspended)) throw new TypeError("A fiber has other fields")
+  way(suspended, reason, 1)
+  let resume: (() => void) | undefined
+  const waiting = Effect.callback<void>((done) => {
+    resume = () => done(Effect.void)
+  })
+  const masked = fork(Effect.andThen(Effect.uninterruptible(waiting), Effect.never))
+  way(masked, reason, 1)
+  note(masked.pollUnsafe() ?? Exit.void)
+  resume?.()
+  const self = Effect.withFiber((fiber) => Effect.sync(() => way(fiber, reason, 1)))
+  const running = fork(Effect.andThen(self, Effect.never))
+  for (const fiber of [suspended, masked, running]) note(fiber.pollUnsafe() ?? Exit.void)
+  return seen.join("; ")
+}
+
+const described = (reason: Cause.Reason<unknown>): string =>
+  Cause.isInterruptReason(reason)
+    ? `${reason.fiberId} ${CancelReason.firstOfCause(Cause.fromReasons([reason]))?.message}`
+    : reason._tag
+
+/** The fields of a suspended fiber without an interrupt. */
+const expected: Readonly<Record<string, unknown>> = {
+  interruptible: true,
+  _running: false,
+  _exit: undefined,
+  _deferredInterrupt: false,
+  _interruptedCause: undefined
+}
+
+const isKnown = (fiber: AnyFiber): boolean =>
+  Object.entries(expected).every(([key, value]) => Object.hasOwn(fiber, key) && Reflect.get(fiber, key) === value) &&
+  typeof Reflect.get(fiber, "evaluate") === "function"
