@@ -1,10 +1,10 @@
 /**
- * The ledger: what each thread holds, since when, and what became of it.
+ * The ledger: the leases of each thread, their age and their results.
  *
  * Invariants:
  * 1. An entry is in its node's list from the moment its acquire succeeded until its release has ended or was given up.
  * 2. Each entry is settled once, and counted once in the tally of its node.
- * 3. Every observer of the node is notified of a settled entry, on the node's ancestors, and on the groups of these.
+ * 3. A settled entry is notified to every observer of its node, of the node's ancestors, and of the groups of these.
  */
 import type { LeaseOutcome } from "../ShutdownReport.ts"
 import type { Account, Entry, LeaseResult, Observed, Observer, Tally } from "./leaseAccount.ts"
@@ -72,12 +72,12 @@ const outcomeOf = (entry: LeaseEntry, now: number, error: string | null): LeaseO
   error
 })
 
-/** What a node holds, the latest first. */
+/** The leases of a node, the latest first. */
 export const held = function* (node: ThreadNode): Generator<LeaseEntry> {
   for (let entry = node.account?.latest; entry !== undefined; entry = entry.next) yield entry
 }
 
-/** The lease whose release runs in a thread or in one of its descendants. */
+/** The lease that is being released in a thread or in one of its descendants. */
 export const releasing = (node: ThreadNode): LeaseEntry | undefined => {
   for (const entry of held(node)) if (entry.state === "releasing") return entry
   for (const child of node.children()) {
@@ -87,7 +87,7 @@ export const releasing = (node: ThreadNode): LeaseEntry | undefined => {
   return undefined
 }
 
-/** All that a thread and its descendants hold. */
+/** The leases of a thread and its descendants. */
 export const heldBelow = function* (node: ThreadNode): Generator<LeaseEntry> {
   yield* held(node)
   for (const child of node.children()) yield* heldBelow(child)
@@ -109,7 +109,7 @@ const addTally = (to: Tally, from: Tally): void => {
   to.lost += from.lost
 }
 
-/** A node that ends leaves its counts to its parent; an abandoned one those of its children, too. */
+/** Adds the counts of an ending node to its parent; for an abandoned node also the counts of its children. */
 export const addCountsToParent = (node: ThreadNode): void => {
   const counts = node.firstChild === undefined ? node.account : tallyBelow(node)
   if (counts !== undefined && node.parentNode !== undefined) {

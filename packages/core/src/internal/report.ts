@@ -13,9 +13,9 @@ import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /**
- * Climbs with threads and reports on each. `target` is what to watch for that: the one thread, or the group of all.
+ * Climbs with threads and reports on each. `target` is observed for that: the one thread, or the group of all.
  *
- * *Cancellation*: what was asked stays asked; nobody climbs on.
+ * *Cancellation*: requests that were made stay made. No further rung is climbed.
  */
 export const shutdown = (
   target: Observed<ThreadNode>,
@@ -56,7 +56,7 @@ let lastInterrupted: Extract<Ending, { readonly _tag: "Interrupted" }> | undefin
 const interrupted = (reason: CancelReason.CancelReason): Ending =>
   lastInterrupted?.reason === reason ? lastInterrupted : (lastInterrupted = { _tag: "Interrupted", reason })
 
-/** What is noted of a thread besides its end. */
+/** Notes on a thread besides its end. */
 interface Notes {
   readonly leases: Partial<Record<LeaseResult, Array<LeaseOutcome>>>
   /** One for each rung that did not end the thread, in order. */
@@ -132,7 +132,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
   private report(node: ThreadNode): ShutdownReport {
     const { startedAt } = this
     const { leases, outwaited, isAbandoned } = this.notes.size === 0 ? clean : (this.notes.get(node) ?? clean)
-    // What settles while it is watched says when.
+    // A node that settles while it is observed keeps the time.
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
     const last = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]

@@ -1,4 +1,4 @@
-/** What every request to end has in common: its reason is checked, and says who asked and when. */
+/** The start of every request to end: the reason is checked, and gets the asking thread and the time. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"

@@ -22,7 +22,7 @@ export interface Options {
   readonly startImmediately?: boolean | undefined
 }
 
-/** How an adapter starts what a node stands for. Runs uninterruptibly, with the node not in the tree yet. */
+/** Starts the work of a new node. Runs uninterruptibly, before the node is in the tree. */
 export type Start<A, E, E2 = never, R = never> = (node: ThreadNode<A, E>) => Effect.Effect<ThreadNode<A, E>, E2, R>
 
 /** Spawns into the scope of the context. */
@@ -64,7 +64,7 @@ export interface Destination {
   readonly hasOwnLink: boolean
 }
 
-/** What the settings of a new thread are read from. */
+/** The source of a new thread's settings. */
 type References = Pick<Fiber.Fiber<unknown, unknown>, "getRef">
 
 /** Makes a node in its place and has it started. Must run uninterruptibly. */
