@@ -52,7 +52,7 @@ describe("Blocking, on a fiber", () => {
     })
   )
 
-  it.effect("makes what else is thrown a defect", () =>
+  it.effect("makes any other thrown error a defect", () =>
     Effect.gen(function* () {
       const bad = new Error("bad")
       const thread = yield* Thread.spawn(

@@ -26,7 +26,7 @@ describe("Deadline.within", () => {
     })
   )
 
-  it.effect("passes on what ends in time", () =>
+  it.effect("passes on an effect that ends in time", () =>
     Effect.gen(function* () {
       expect(yield* endsIn(Effect.as(Effect.sleep(49), "done").pipe(Deadline.within(50)), 49)).toBe("done")
       expect(yield* Effect.flip(Deadline.within(Effect.fail("no"), 50))).toBe("no")

@@ -237,7 +237,7 @@ describe("Lease.make", () => {
 })
 
 describe("Lease.held", () => {
-  it.effect("lists what the current thread holds, the latest first, with its age", () =>
+  it.effect("lists the leases of the current thread, the latest first, with their ages", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {

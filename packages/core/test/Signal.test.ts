@@ -153,7 +153,7 @@ describe("Signal.run", () => {
     expect(await outcome(Signal.run(effect, { signal: controller.signal }))).toEqual(["resolved", "done"])
   })
 
-  it("hears an abort by the synchronous prefix of the effect itself", async () => {
+  it("sees an abort by the synchronous prefix of the effect itself", async () => {
     const controller = new AbortController()
     const effect = Effect.andThen(
       Effect.sync(() => controller.abort(gone)),

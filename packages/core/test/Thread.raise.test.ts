@@ -9,7 +9,7 @@ class Reload extends Schema.TaggedError<Reload>()("Reload", { file: Schema.Strin
 class Flush extends Schema.TaggedError<Flush>()("Flush", {}) {}
 
 describe("Thread.raise", () => {
-  it.effect("runs the finalizers of the region's work, then the region fails with that very error", () =>
+  it.effect("runs the finalizers inside receive, then receive fails with the raised error itself", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const error = new Reload({ file: "a" })
@@ -31,7 +31,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("waits until the region has failed, finalizers included", () =>
+  it.effect("waits until receive has failed, finalizers included", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, gate.await), Flush), now)
@@ -63,7 +63,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("reaches the innermost region that accepts, and passes those that don't", () =>
+  it.effect("reaches the innermost receive that accepts the error", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const note = (entry: string) => Effect.sync(() => void log.push(entry))
@@ -86,7 +86,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("is pending until a region takes it", () =>
+  it.effect("is pending until a receive claims the error", () =>
     Effect.gen(function* () {
       let ran = false
       const gate = yield* Latch.make()
@@ -132,7 +132,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("reaches one region only, even with two that accept, and one error a region", () =>
+  it.effect("reaches one receive only, even if two accept, and each receive gets one error", () =>
     Effect.gen(function* () {
       const caught: Array<string> = []
       const region = (name: string, work: Effect.Effect<void>) =>
@@ -147,7 +147,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("delivers errors in the order in which they were raised, each to a region of its own", () =>
+  it.effect("delivers errors in the order in which they were raised, each to a receive of its own", () =>
     Effect.gen(function* () {
       const caught: Array<string> = []
       const gate = yield* Latch.make()
@@ -166,7 +166,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("under a mask ends the region as soon as the mask does", () =>
+  it.effect("under a mask ends the receive as soon as the mask ends", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(
@@ -182,7 +182,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("that is given up before a region took it was never raised", () =>
+  it.effect("that is given up before a receive claimed the error was never raised", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.andThen(gate.await, Thread.receive(Effect.succeed("calm"), Flush)), now)
@@ -193,7 +193,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("yields to an interrupt of the thread: the region is interrupted and the raiser told false", () =>
+  it.effect("yields to an interrupt of the thread: the receive is interrupted and raise gives false", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, gate.await), Flush), now)
@@ -205,7 +205,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("frees the raiser with false when the thread is abandoned in the region that claimed the error", () =>
+  it.effect("gives false when the thread is abandoned in the receive that claimed the error", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, hung), Flush), now)
       const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
@@ -224,7 +224,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("loses neither the error nor the defect of a finalizer of the region", () =>
+  it.effect("loses neither the error nor the defect of a finalizer inside receive", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, Effect.die("bad")), Flush), now)
       yield* Thread.raise(thread, new Flush())

@@ -344,7 +344,7 @@ describe("Thread.stop", () => {
     })
   )
 
-  it.effect("stamps the reason with who asked and when", () =>
+  it.effect("stamps the reason with the asking thread and the time", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust(7)
       const thread = yield* Thread.spawn(Effect.never, now)
@@ -558,7 +558,7 @@ describe("Thread.interrupt", () => {
 })
 
 describe("Thread, cleaning up", () => {
-  it.effect("ends the fibers that the body forked before it releases what they may use", () =>
+  it.effect("ends the fibers that the body forked before it releases resources that they may use", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const thread = yield* Thread.spawn(
@@ -796,7 +796,7 @@ describe("Thread.joinAll", () => {
     })
   )
 
-  it.effect("with within shares one budget, and still sees who has ended by then", () =>
+  it.effect("with within shares one budget, and still sees each thread that has ended by then", () =>
     Effect.gen(function* () {
       const threads = yield* sleepers(100, 5, 100, 10)
       const joined = Thread.joinAll(threads, { within: 10 })

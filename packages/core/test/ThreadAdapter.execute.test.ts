@@ -16,7 +16,7 @@ const controls = (onInterrupt: (reason: CancelReason.CancelReason) => void = () 
 })
 
 describe("ThreadAdapter.spawn", () => {
-  it.effect("of what ends before it was a child, leaves the other children where they are", () =>
+  it.effect("of a thread that ends before it was a child, leaves the other children where they are", () =>
     Effect.gen(function* () {
       let released = 0
       const sibling = Effect.ensuring(

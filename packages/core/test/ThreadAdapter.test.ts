@@ -33,15 +33,15 @@ describe("ThreadAdapter.extendTo", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("reaches the regions in the fiber under the mask of just that place", () =>
+  it.effect("reaches the cancel scopes in the fiber under the mask of each place", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const gate = yield* Latch.make()
-      const region = Effect.uninterruptibleMask((restore) =>
+      const scope = Effect.uninterruptibleMask((restore) =>
         Effect.andThen(Effect.exit(Deadline.within(restore(noting(seen)), "1 hour")), gate.await)
       )
-      // The region is entered when the fiber is a part of the thread.
-      const { thread } = yield* around(Effect.andThen(Effect.yieldNow, region))
+      // The cancel scope opens when the fiber is a part of the thread.
+      const { thread } = yield* around(Effect.andThen(Effect.yieldNow, scope))
       const interrupting = yield* Effect.forkChild(Thread.interrupt(thread, why), { startImmediately: true })
       yield* settle
       expect(seen).toEqual(["Tea time"])

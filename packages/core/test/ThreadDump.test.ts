@@ -20,7 +20,7 @@ const family = Thread.spawn(
 )
 
 describe("ThreadDump", () => {
-  it.effect("of a thread is its tree with what each holds and for how long", () =>
+  it.effect("of a thread is its tree with the leases and their ages", () =>
     Effect.gen(function* () {
       const thread = yield* family
       yield* TestClock.adjust(5)
@@ -90,7 +90,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it.effect("shows what is held outside any thread", () =>
+  it.effect("shows the leases held outside any thread", () =>
     Effect.gen(function* () {
       yield* lease("global")
       const { leases } = yield* ThreadDump.make

@@ -31,7 +31,7 @@ describe("ThreadError", () => {
     }
   })
 
-  it("says what happened and what to do, and names what was given", () => {
+  it("names the event, the fix and the given value", () => {
     for (const reason of all) {
       const { message } = ThreadError.make(reason)
       const given = Object.values(reason)

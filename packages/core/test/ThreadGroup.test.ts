@@ -114,7 +114,7 @@ describe("ThreadGroup, its scope", () => {
 })
 
 describe("a thread and a group", () => {
-  it.effect("are printed with no more than what they are", () =>
+  it.effect("are printed with their policy and size only", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const thread = yield* ThreadGroup.spawn(group, Effect.never, { ...now, name: "a" })
@@ -207,7 +207,7 @@ describe("ThreadGroup, a member that was interrupted and fails besides", () => {
 })
 
 describe("ThreadGroup, isolate", () => {
-  it.effect("makes a failure nobody's business but of those who join that thread", () =>
+  it.effect("shows a failure only to the joiners of that thread", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make<string>({ policy: "isolate" })
       const failing = yield* ThreadGroup.spawn(group, Effect.fail("no"), now)
@@ -305,7 +305,7 @@ describe("ThreadGroup.shutdown", () => {
     })
   )
 
-  it.effect("refuses what makes no sense and leaves the threads unharmed", () =>
+  it.effect("refuses invalid arguments and leaves the threads unharmed", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const thread = yield* ThreadGroup.spawn(group, Effect.never, now)

@@ -88,7 +88,7 @@ describe("State.settle", () => {
   })
 })
 
-describe("State: what is read of it", () => {
+describe("State.reasonOf, cancelReasonsOf and isCancelled", () => {
   it.for([
     [running, undefined, [], false],
     [stopping, first, [], false],
