@@ -1,5 +1,6 @@
 /** Threads on fibers against bare Effect. */
-import { Lease, Thread } from "@quiesce/core"
+import { CancelReason, Lease, Thread } from "@quiesce/core"
+import { interruptFiber } from "@quiesce/core/internal"
 import { Effect, Fiber, type Scope } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
 
@@ -37,6 +38,19 @@ const spawnJoin = Effect.flatMap(Thread.spawn(noop), Thread.join)
 const spawnInterrupt = Effect.flatMap(Thread.spawn(Effect.never), (thread) => Thread.interrupt(thread))
 const lease = Effect.scoped(Lease.make({ name: "lease", acquire: noop, release: () => noop }))
 
+const reason = CancelReason.interrupted()
+
+/** Interrupts 100,000 suspended fibers for one reason. */
+const interruptMany =
+  (interrupt: (fiber: Fiber.Fiber<never>) => void): Measure =>
+  async () => {
+    const count = 100_000
+    const fibers = Array.from({ length: count }, () => Effect.runFork(Effect.never))
+    const start = performance.now()
+    for (const fiber of fibers) interrupt(fiber)
+    return ((performance.now() - start) * 1e6) / count
+  }
+
 const unit = "ns each"
 
 export const comparisons: ReadonlyArray<Comparison> = [
@@ -46,4 +60,13 @@ export const comparisons: ReadonlyArray<Comparison> = [
   { id: "spawn-interrupt-in-thread", ours: inThread(spawnInterrupt), peer: inThread(bareInterrupt), target: 2.5 },
   { id: "lease", ours: inScope(lease), peer: inScope(bareResource), target: 2 },
   { id: "lease-in-thread", ours: inThread(lease), peer: inThread(bareResource), target: 2 }
-].map((comparison) => ({ ...comparison, unit, direction: "at most" }))
+]
+  .map((comparison): Comparison => ({ ...comparison, unit, direction: "at most" }))
+  .concat({
+    // Without a target: shows the gain of core's own way to interrupt, which its header names.
+    id: "interrupt-100000-fibers",
+    ours: interruptMany((fiber) => interruptFiber(fiber, reason, 0)),
+    peer: interruptMany((fiber) => fiber.interruptUnsafe(0, CancelReason.toAnnotations(reason))),
+    unit,
+    direction: "at most"
+  })

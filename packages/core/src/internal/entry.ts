@@ -3,3 +3,4 @@
  * release. Authors of adapters find their tools in `ThreadAdapter`.
  */
 export { millisOf } from "./duration.ts"
+export { interruptFiber } from "./effectInternals.ts"
