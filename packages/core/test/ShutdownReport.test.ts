@@ -320,29 +320,29 @@ describe("Thread.shutdown", () => {
   )
 })
 
-describe("Thread.shutdown, while it searches for the stack of a thread", () => {
-  /** A thread elsewhere that reacts to no request. A search for its stack takes `searchMillis`. */
-  const deaf = (searchMillis: number, unwind: Option.Option<Effect.Effect<UnwindOutcome>> = Option.none()) =>
-    Effect.gen(function* () {
-      let remote: ThreadAdapter.RemoteThread<void, never> | undefined
-      const searches: Array<number> = []
-      const thread = yield* ThreadAdapter.spawn<void, never, never, never>((made) => {
-        remote = made
-        return Effect.succeed({
-          requestStop: () => Effect.void,
-          requestInterrupt: () => Effect.void,
-          raise: () => Effect.succeed(false),
-          unwind,
-          kill: Option.none(),
-          locate: Effect.flatMap(Clock.currentTimeMillis, (at) => {
-            searches.push(at)
-            return Effect.as(Effect.sleep(searchMillis), Option.some("at loop (busy.ts:3:1)"))
-          })
+/** A thread elsewhere that reacts to no request. A search for its stack takes `searchMillis`. */
+const deaf = (searchMillis: number, unwind: Option.Option<Effect.Effect<UnwindOutcome>> = Option.none()) =>
+  Effect.gen(function* () {
+    let remote: ThreadAdapter.RemoteThread<void, never> | undefined
+    const searches: Array<number> = []
+    const thread = yield* ThreadAdapter.spawn<void, never, never, never>((made) => {
+      remote = made
+      return Effect.succeed({
+        requestStop: () => Effect.void,
+        requestInterrupt: () => Effect.void,
+        raise: () => Effect.succeed(false),
+        unwind,
+        kill: Option.none(),
+        locate: Effect.flatMap(Clock.currentTimeMillis, (at) => {
+          searches.push(at)
+          return Effect.as(Effect.sleep(searchMillis), Option.some("at loop (busy.ts:3:1)"))
         })
       })
-      return { thread, remote: remote!, searches }
     })
+    return { thread, remote: remote!, searches }
+  })
 
+describe("Thread.shutdown, while it searches for the stack of a thread", () => {
   it.effect("searches only before it gives the thread up, and reports the stack on that rung", () =>
     Effect.gen(function* () {
       const { thread, searches } = yield* deaf(400)
