@@ -2,7 +2,7 @@
 import type { Adapter } from "@quiesce/testing/laws/Adapter"
 import type { Outcome } from "@quiesce/testing/laws/Outcome"
 import type { Scenario } from "@quiesce/testing/laws/Scenario"
-import { crashes, type Fault, type Options as SeatOptions, Seat } from "./workers/Seat.ts"
+import { crashes, type Fault, type Options as TestWorkerOptions, TestWorker } from "./workers/TestWorker.ts"
 
 /** An adapter with workers of its own, which end with `close`. */
 export interface WorkerAdapter extends Adapter {
@@ -20,15 +20,15 @@ export interface Options {
   readonly fault?: Fault | undefined
 }
 
-/** Makes an adapter that runs scenarios on so many seats at a time. */
-export const make = (seats: number, options: Options = { kills: true, thorough: false }): WorkerAdapter => {
+/** Makes an adapter that runs scenarios on so many test workers at a time. */
+export const make = (testWorkers: number, options: Options = { kills: true, thorough: false }): WorkerAdapter => {
   const { fault, kills, thorough } = options
-  const ordinary = new Seats({ size: 1, thorough, fault }, seats)
-  const doomed = new Seats({ size: 2, thorough, fault }, seats)
+  const ordinary = new TestWorkers({ size: 1, thorough, fault }, testWorkers)
+  const doomed = new TestWorkers({ size: 2, thorough, fault }, testWorkers)
   return {
     name: "worker threads",
     lacks: {},
-    parallel: seats,
+    parallel: testWorkers,
     run: (scenario, cut) =>
       (crashes(scenario.program) ? doomed : ordinary).run(kills ? scenario : withoutKills(scenario), cut),
     close: async () => {
@@ -48,35 +48,35 @@ const withoutKills = ({ plan, program, seed, witnesses }: Scenario): Scenario =>
   witnesses
 })
 
-/** Seats, each made when it is first needed, and the runs that wait for one. */
-class Seats {
-  private readonly options: SeatOptions
-  private readonly free: Array<Seat> = []
-  private readonly all: Array<Seat> = []
-  private readonly waiting: Array<(seat: Seat) => void> = []
+/** Test workers, each made when it is first needed, and the runs that wait for one. */
+class TestWorkers {
+  private readonly options: TestWorkerOptions
+  private readonly free: Array<TestWorker> = []
+  private readonly all: Array<TestWorker> = []
+  private readonly waiting: Array<(testWorker: TestWorker) => void> = []
   private readonly most: number
 
-  constructor(options: SeatOptions, most: number) {
+  constructor(options: TestWorkerOptions, most: number) {
     this.options = options
     this.most = most
   }
 
   async run(scenario: Scenario, cut: number | null): Promise<Outcome> {
-    const seat = await this.take()
+    const testWorker = await this.take()
     try {
-      return await seat.run(scenario, cut)
+      return await testWorker.run(scenario, cut)
     } finally {
       const next = this.waiting.shift()
-      if (next === undefined) this.free.push(seat)
-      else next(seat)
+      if (next === undefined) this.free.push(testWorker)
+      else next(testWorker)
     }
   }
 
-  private take(): Promise<Seat> | Seat {
+  private take(): Promise<TestWorker> | TestWorker {
     const free = this.free.pop()
     if (free !== undefined) return free
     if (this.all.length < this.most) {
-      const made = new Seat(this.options)
+      const made = new TestWorker(this.options)
       this.all.push(made)
       return made
     }
@@ -84,6 +84,6 @@ class Seats {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.all.map((seat) => seat.close()))
+    await Promise.all(this.all.map((testWorker) => testWorker.close()))
   }
 }

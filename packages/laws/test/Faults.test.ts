@@ -4,7 +4,7 @@ import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
 import { describe, expect, it } from "vitest"
 import * as WorkerAdapter from "../src/WorkerAdapter.ts"
-import type { Fault } from "../src/workers/Seat.ts"
+import type { Fault } from "../src/workers/TestWorker.ts"
 
 const faults: ReadonlyArray<readonly [Name, Fault]> = [
   ["kill-is-visible", "drops host leases"],

@@ -110,7 +110,7 @@ const inOrder = (program: AnyProgram, options: AnyOptions, budget: number, seed:
       program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
       environment: options.environment,
       live: undefined,
-      blows: [],
+      injections: [],
       seed,
       budget
     }).run()

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { checked, type Cut, type Options, within } from "./internal/explore/explorationOptions.ts"
-import { type Blow, ExploredRun, type Result } from "./internal/explore/exploredRun.ts"
+import { type Injection, ExploredRun, type Result } from "./internal/explore/exploredRun.ts"
 import type { AnyProgram, Explorer } from "./internal/explore/explorer.ts"
 import { limitOf } from "./internal/time/limit.ts"
 import { random, sampleSteps } from "./internal/time/random.ts"
@@ -113,7 +113,7 @@ const hit = (
   whole: Result
 ): Effect.Effect<Hit, TestingError.TestingError> =>
   Effect.gen(function* () {
-    const result = yield* once(program, options, blowsOf(cut, options))
+    const result = yield* once(program, options, injectionsOf(cut, options))
     if (options.environment !== undefined) {
       return { result, problems: problemsOf(result, whole, result.again), breaks: false }
     }
@@ -194,7 +194,7 @@ const renderFinding = (
 const once = (
   program: AnyProgram,
   options: AnyOptions,
-  blows: ReadonlyArray<Blow>
+  injections: ReadonlyArray<Injection>
 ): Effect.Effect<Result, TestingError.TestingError> =>
   Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
     Effect.promise(() =>
@@ -205,7 +205,7 @@ const once = (
         live: options.live === true ? { within } : undefined,
         seed: options.seed,
         budget: options.budget ?? 100_000,
-        blows
+        injections
       }).run()
     )
   )
@@ -247,7 +247,7 @@ const plan = (steps: number, options: AnyOptions): ReadonlyArray<Cut> => {
   )
 }
 
-const blowsOf = ({ second, step }: Cut, { hit }: AnyOptions): ReadonlyArray<Blow> => {
+const injectionsOf = ({ second, step }: Cut, { hit }: AnyOptions): ReadonlyArray<Injection> => {
   const raise = typeof hit === "object" ? hit.raise : undefined
   const first = { step, raise }
   return second === undefined ? [first] : [first, { step: step + second, raise }]

@@ -32,7 +32,7 @@ export class Tasks extends RpcGroup.make(
   Rpc.make("Witness", { payload: { word: Word }, success: Schema.Array(Schema.String) })
 ) {}
 
-/** The words that a seat shares with its workers. */
+/** The words that a test worker shares with its workers. */
 export const cell = {
   /** The virtual time, in milliseconds. */
   now: 0,
@@ -81,5 +81,5 @@ export type ToWorker = { readonly run: number } &
     | { readonly _tag: "Finish" }
   )
 
-/** Under this key of its `workerData` a worker finds its port and the words of its seat. */
-export const seatKey = "@quiesce/laws/seat"
+/** Under this key of its `workerData` a worker finds its port and the words of its test worker. */
+export const testWorkerKey = "@quiesce/laws/test-worker"

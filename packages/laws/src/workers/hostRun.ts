@@ -35,7 +35,7 @@ type Worker =
   | { readonly _tag: "Finished"; readonly told: Extract<ToHost, { readonly _tag: "Finished" }> }
   | { readonly _tag: "Gone" }
 
-/** What a run needs of its seat. */
+/** What a run needs of its test worker. */
 export interface Place {
   readonly cells: Cells
   readonly post: (message: ToWorker) => void

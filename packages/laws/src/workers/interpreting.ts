@@ -6,14 +6,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
-import { type Cells, seatKey, Tasks } from "./contract.ts"
+import { type Cells, testWorkerKey, Tasks } from "./contract.ts"
 import { Harness, Outsider } from "./harness.ts"
 import { Interpretation } from "./interpretation.ts"
 import { RunClock } from "./runClock.ts"
 import { witness } from "./witness.ts"
 
-// Only the seat writes under this key.
-const { cells, fault, port } = workerData[seatKey] as {
+// Only the test worker writes under this key.
+const { cells, fault, port } = workerData[testWorkerKey] as {
   readonly cells: Cells
   readonly port: MessagePort
   readonly fault: unknown

@@ -12,7 +12,7 @@ import type * as Thread from "@quiesce/core/Thread"
 import type * as Scope from "effect/Scope"
 import * as Leaks from "../Leaks.ts"
 import * as Simulation from "../Simulation.ts"
-import { Stage } from "./interpret/scenarioRun.ts"
+import { ScenarioRun } from "./interpret/scenarioRun.ts"
 import { type Name, names } from "./Law.ts"
 import type { Outcome } from "./Outcome.ts"
 import type { Instruction, Program } from "./Program.ts"
@@ -93,15 +93,15 @@ export const fromControls = (
   })
 
 const run = (subject: Subject, scenario: Scenario, cut: number | null): Outcome | Promise<Outcome> => {
-  const stage = new Stage(scenario, cut, subject)
+  const scenarioRun = new ScenarioRun(scenario, cut, subject)
   const listeners = Leaks.watchListeners()
   if (awaits(scenario.program)) {
-    return Simulation.runAsync(stage.program, stage.options)
-      .then((ran) => stage.outcome(ran, listeners.count()))
+    return Simulation.runAsync(scenarioRun.program, scenarioRun.options)
+      .then((ran) => scenarioRun.outcome(ran, listeners.count()))
       .finally(() => listeners.end())
   }
   try {
-    return stage.outcome(Simulation.run(stage.program, stage.options), listeners.count())
+    return scenarioRun.outcome(Simulation.run(scenarioRun.program, scenarioRun.options), listeners.count())
   } finally {
     listeners.end()
   }

@@ -11,7 +11,7 @@ import * as Threads from "./interpret/threads.ts"
 import type { Program } from "./Program.ts"
 import type { Planned } from "./Scenario.ts"
 import type { Work } from "./Subject.ts"
-import type { Known, World } from "./World.ts"
+import type { NamedThread, World } from "./World.ts"
 
 /**
  * The body of the thread `name`.
@@ -35,4 +35,4 @@ export const perform: (world: World, planned: Planned, index: number, close: () 
  * @category observing
  * @since 0.1.0
  */
-export const targetOf: (world: World, planned: Planned) => Known | undefined = PerformPlan.targetOf
+export const targetOf: (world: World, planned: Planned) => NamedThread | undefined = PerformPlan.targetOf

@@ -35,7 +35,7 @@ export interface Timer {
  * @category models
  * @since 0.1.0
  */
-export interface Known {
+export interface NamedThread {
   readonly name: string
   readonly thread: AnyThread
   readonly scope: string
@@ -70,13 +70,13 @@ export interface World {
   readonly queue: Queue.Queue<number>
   readonly semaphore: Semaphore.Semaphore
   readonly events: ReadonlyArray<Event>
-  readonly threads: Map<string, Known>
+  readonly threads: Map<string, NamedThread>
   readonly spin: (how: Spin, shielded: boolean) => void
   readonly nextId: () => number
   readonly note: (happening: Happening) => void
   readonly noting: (happening: () => Happening) => Effect.Effect<void>
   /** Notes a new thread and, whenever that comes, its end. */
-  readonly admit: (known: Known, parent: string) => Effect.Effect<void>
+  readonly admit: (known: NamedThread, parent: string) => Effect.Effect<void>
   readonly isCancelled: (name: string) => boolean
   /** The live descendants of a thread. */
   readonly liveBelow: (name: string) => ReadonlyArray<string>
@@ -96,7 +96,7 @@ class Fate implements Ended {
   readonly reason: Ended["reason"]
   private readonly thread: AnyThread
 
-  constructor({ name, scope, thread }: Known) {
+  constructor({ name, scope, thread }: NamedThread) {
     this.name = name
     this.scope = scope
     this.thread = thread
@@ -117,7 +117,7 @@ class Shared implements World {
   readonly queue: Queue.Queue<number>
   readonly semaphore: Semaphore.Semaphore = Semaphore.makeUnsafe(1)
   readonly events: Array<Event> = []
-  readonly threads: Map<string, Known> = new Map()
+  readonly threads: Map<string, NamedThread> = new Map()
   readonly spin: World["spin"]
   private readonly reasons: Map<string, CancelReason.CancelReason> = new Map()
   private readonly ledger: boolean
@@ -156,7 +156,7 @@ class Shared implements World {
     return Effect.sync(() => this.note(happening()))
   }
 
-  admit(known: Known, parent: string): Effect.Effect<void> {
+  admit(known: NamedThread, parent: string): Effect.Effect<void> {
     return Effect.sync(() => {
       if (this.ledger && this.threads.size === 0) this.watch(known)
       this.threads.set(known.name, known)
@@ -174,7 +174,7 @@ class Shared implements World {
     })
   }
 
-  private watch({ name, thread }: Known): void {
+  private watch({ name, thread }: NamedThread): void {
     /** A lease is named after its thread, with a number; one that is kept elsewhere is that of the first. */
     const ownerOf = (lease: string): string => (lease.split("/", 2).length === 2 ? lease.split("/", 1)[0]! : name)
     const names = new Map<object, string>()
@@ -217,7 +217,7 @@ class Shared implements World {
     return Effect.runSync(this.semaphore.takeIfAvailable(1))
   }
 
-  private live(among: (known: Known) => boolean): ReadonlyArray<string> {
+  private live(among: (known: NamedThread) => boolean): ReadonlyArray<string> {
     const live: Array<string> = []
     for (const known of this.threads.values()) {
       if (known.thread.controls.poll() === undefined && among(known)) live.push(known.name)
@@ -264,7 +264,7 @@ export const errors: Readonly<
  * @category asking
  * @since 0.1.0
  */
-export const raise = (world: World, by: string, target: Known, error: "A" | "B"): Work =>
+export const raise = (world: World, by: string, target: NamedThread, error: "A" | "B"): Work =>
   Effect.uninterruptibleMask((restore) => {
     const letter = world.nextId()
     world.note({ _tag: "Asked", thread: target.name, id: letter, how: "raise", message: by, wasAlive: isAlive(target) })
@@ -285,7 +285,7 @@ export const raise = (world: World, by: string, target: Known, error: "A" | "B")
  */
 export const asking = (
   world: World,
-  target: Known,
+  target: NamedThread,
   how: "stop" | "interrupt" | "interruptFork" | "shutdown",
   message: string,
   ask: (id: number) => Work
@@ -305,4 +305,4 @@ export const asking = (
     )
   })
 
-const isAlive = (known: Known): boolean => known.thread.controls.poll() === undefined
+const isAlive = (known: NamedThread): boolean => known.thread.controls.poll() === undefined

@@ -6,7 +6,7 @@ import type * as Layer from "effect/Layer"
 import * as TestingError from "../../TestingError.ts"
 
 /**
- * Where a program is hit: at `step` of the whole program and, with two blows, at a `second` step after it. Step 0 is that of
+ * Where a program is hit: at `step` of the whole program and, with two hits, at a `second` step after it. Step 0 is that of
  * a run without a cancel.
  *
  * @category models

@@ -31,7 +31,7 @@ import { counted } from "../wording.ts"
 type AnyExit = Exit.Exit<unknown, unknown>
 
 /** What is done at a step of the program, counted from 1: a cancel, or an error raised. */
-export interface Blow {
+export interface Injection {
   readonly step: number
   readonly raise: object | undefined
 }
@@ -43,7 +43,7 @@ export interface Options {
   readonly live: { readonly within: number } | undefined
   readonly seed: number | undefined
   readonly budget: number
-  readonly blows: ReadonlyArray<Blow>
+  readonly injections: ReadonlyArray<Injection>
 }
 
 export interface Result {
@@ -92,12 +92,12 @@ export class ExploredRun {
   private broken: string | undefined = undefined
   private place = ""
   private woken: () => void = () => {}
-  private readonly blows: Array<Blow>
+  private readonly injections: Array<Injection>
 
   constructor(options: Options) {
     this.options = options
     const { budget, seed } = options
-    this.blows = options.blows.toSorted((a, b) => a.step - b.step)
+    this.injections = options.injections.toSorted((a, b) => a.step - b.step)
     this.scheduler = StepScheduler.make({
       seed,
       budget,
@@ -234,21 +234,22 @@ export class ExploredRun {
     return this.scheduler.steps - this.from + this.idle
   }
 
-  private step(fiber: Parameters<FiberWatch["saw"]>[0]): (() => void) | undefined {
-    this.watch.saw(fiber)
-    return this.blow()
+  private step(fiber: Parameters<FiberWatch["observe"]>[0]): (() => void) | undefined {
+    this.watch.observe(fiber)
+    return this.injection()
   }
 
   /** What is done at this step, if anything. */
-  private blow(place: () => string = () => this.watch.place): (() => void) | undefined {
+  private injection(place: () => string = () => this.watch.place): (() => void) | undefined {
     const { thread } = this
-    const next = this.blows[0]
+    const next = this.injections[0]
     if (thread === undefined || next === undefined || this.passed < next.step) return undefined
-    this.blows.shift()
+    this.injections.shift()
     if (this.place === "") this.place = place()
     return () => {
-      const blow = next.raise === undefined ? Thread.interruptFork(thread, reason) : Thread.raise(thread, next.raise)
-      Effect.runForkWith(this.context)(blow)
+      const injection =
+        next.raise === undefined ? Thread.interruptFork(thread, reason) : Thread.raise(thread, next.raise)
+      Effect.runForkWith(this.context)(injection)
     }
   }
 
@@ -291,7 +292,7 @@ export class ExploredRun {
       let left = patience
       const pass = () => {
         this.idle++
-        this.blow(this.whileIdle)?.()
+        this.injection(this.whileIdle)?.()
         if (--left === 0) over(false)
       }
       const timer = quietly(() => setInterval(pass, 1))

@@ -27,7 +27,7 @@ export class FiberWatch {
   waiter: AnyFiber | undefined = undefined
   readonly tracer: Tracer.Tracer = Waits.tracer((primitive, fiber) => this.last.set(fiber, primitive))
 
-  readonly saw = (fiber: AnyFiber): void => {
+  readonly observe = (fiber: AnyFiber): void => {
     this.current = fiber
     if (!this.fibers.has(fiber)) this.fibers.set(fiber, this.fibers.size + 1)
     const scope = Context.getOrUndefined(fiber.context, Scope.Scope)

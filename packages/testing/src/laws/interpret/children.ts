@@ -5,17 +5,20 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Climb } from "../Program.ts"
 import type { Work } from "../Subject.ts"
-import { escalation, type Of, type Place } from "./position.ts"
-import { asking, type Known, raise, type World } from "../World.ts"
+import { escalation, type Of, type Position } from "./position.ts"
+import { asking, type NamedThread, raise, type World } from "../World.ts"
 
-export const interrupt = (world: World, target: Known, message: string, wait: boolean): Work => {
+export const interrupt = (world: World, target: NamedThread, message: string, wait: boolean): Work => {
   const reason = CancelReason.interrupted(message)
   return asking(world, target, wait ? "interrupt" : "interruptFork", message, () =>
     (wait ? world.subject.interrupt : world.subject.interruptFork)(target.thread, reason)
   )
 }
 
-export const withChild = (place: Place, instruction: Of<"Join" | "Interrupt" | "Stop" | "Shutdown" | "Raise">): Work =>
+export const withChild = (
+  place: Position,
+  instruction: Of<"Join" | "Interrupt" | "Stop" | "Shutdown" | "Raise">
+): Work =>
   Effect.suspend(() => {
     const { world, thread, own } = place
     const target = own.children[instruction.child % Math.max(1, own.children.length)]
@@ -38,14 +41,14 @@ export const withChild = (place: Place, instruction: Of<"Join" | "Interrupt" | "
   })
 
 /** Shuts down a thread and notes the report. */
-export const shutdown = (world: World, target: Known, climb: Climb, message: string): Work =>
+export const shutdown = (world: World, target: NamedThread, climb: Climb, message: string): Work =>
   asking(world, target, "shutdown", message, (id) =>
     Effect.flatMap(world.subject.shutdown(target.thread, escalation(climb), CancelReason.shutdown(message)), (report) =>
       world.noting(() => ({ _tag: "Reported", thread: target.name, id, report }))
     )
   )
 
-const join = (place: Place, target: Known, within: number | null): Work => {
+const join = (place: Position, target: NamedThread, within: number | null): Work => {
   const { world, thread } = place
   const noteExit = (exit: Exit.Exit<unknown, unknown>, timed: boolean) =>
     world.note({ _tag: "Joined", thread, target: target.name, exit, timed })

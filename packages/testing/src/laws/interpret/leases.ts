@@ -8,12 +8,12 @@ import type * as Scope from "effect/Scope"
 import type { Program, Release, Spin } from "../Program.ts"
 import type { Work } from "../Subject.ts"
 import { interrupt } from "./children.ts"
-import type { Of, Place, Scoped } from "./position.ts"
+import type { Of, Position, Scoped } from "./position.ts"
 
 /** How a release spawns a thread. */
-type Spawn = (place: Place, program: Program, options: object) => Work<unknown, Scope.Scope>
+type Spawn = (place: Position, program: Program, options: object) => Work<unknown, Scope.Scope>
 
-export const acquire = (place: Place, instruction: Of<"Acquire">, spawn: Spawn): Scoped =>
+export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spawn): Scoped =>
   Effect.suspend(() => {
     const { world, thread } = place
     const lease = `${thread}/${place.own.leases++}`
@@ -45,7 +45,7 @@ export const acquire = (place: Place, instruction: Of<"Acquire">, spawn: Spawn):
   })
 
 const release = (
-  place: Place,
+  place: Position,
   lease: string,
   how: Release,
   exit: Exit.Exit<unknown, unknown>,
@@ -64,7 +64,7 @@ const release = (
   )
 }
 
-const releasing = (place: Place, how: Release, spawn: Spawn): Scoped => {
+const releasing = (place: Position, how: Release, spawn: Spawn): Scoped => {
   switch (how._tag) {
     case "Ok":
       return Effect.void
@@ -93,7 +93,7 @@ const releasing = (place: Place, how: Release, spawn: Spawn): Scoped => {
 }
 
 /** A lease that is kept elsewhere. */
-export const keep = (place: Place): Scoped =>
+export const keep = (place: Position): Scoped =>
   Effect.suspend(() => {
     const { scope, thread, world } = place
     const lease = `${thread}/${place.own.leases++}`
@@ -113,7 +113,7 @@ export const keep = (place: Place): Scoped =>
   })
 
 /** A synchronous section: it notes its beginning and its end itself, as what is ended by force notes nothing. */
-export const spin = (place: Place, how: Spin, releasing: boolean): Work =>
+export const spin = (place: Position, how: Spin, releasing: boolean): Work =>
   Effect.suspend(() => {
     const { masked, thread, world } = place
     const id = world.nextId()
@@ -125,7 +125,7 @@ export const spin = (place: Place, how: Spin, releasing: boolean): Work =>
     })
   })
 
-export const crash = ({ thread, world }: Place, how: "exit" | "throw"): Work =>
+export const crash = ({ thread, world }: Position, how: "exit" | "throw"): Work =>
   Effect.andThen(
     world.noting(() => ({ _tag: "Crashing", thread })),
     world.subject.crash(how)

@@ -4,11 +4,11 @@ import * as Thread from "@quiesce/core/Thread"
 import * as Effect from "effect/Effect"
 import type { Action, Planned } from "../Scenario.ts"
 import type { Work } from "../Subject.ts"
-import { asking, type Known, raise, type World } from "../World.ts"
+import { asking, type NamedThread, raise, type World } from "../World.ts"
 import { shutdown } from "./children.ts"
 
 /** The thread that an action is done to. */
-export const targetOf = (world: World, { target }: Planned): Known | undefined =>
+export const targetOf = (world: World, { target }: Planned): NamedThread | undefined =>
   [...world.threads.values()][target % Math.max(1, world.threads.size)]
 
 /** Does the action with this number, and notes what came of it. `close` ends the scope of the first thread. */
@@ -20,7 +20,7 @@ export const perform = (world: World, planned: Planned, index: number, close: ()
   return planned.delay === undefined ? acting : Effect.delay(acting, planned.delay)
 }
 
-const act = (world: World, known: Known, action: Action, message: string, close: () => void): Work => {
+const act = (world: World, known: NamedThread, action: Action, message: string, close: () => void): Work => {
   const { thread } = known
   switch (action._tag) {
     case "Interrupt":
@@ -45,7 +45,7 @@ const act = (world: World, known: Known, action: Action, message: string, close:
 }
 
 /** Joins with a limit; notes if that alone has changed the thread. */
-const timedJoin = (world: World, known: Known, millis: number): Work =>
+const timedJoin = (world: World, known: NamedThread, millis: number): Work =>
   Effect.gen(function* () {
     const before = known.thread.reason
     const asked = world.events.length

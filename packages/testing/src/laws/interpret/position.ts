@@ -3,14 +3,14 @@ import type * as Escalation from "@quiesce/core/Escalation"
 import type * as Scope from "effect/Scope"
 import type { Climb, Instruction } from "../Program.ts"
 import type { Work } from "../Subject.ts"
-import type { Known, World } from "../World.ts"
+import type { NamedThread, World } from "../World.ts"
 
 export type Scoped = Work<unknown, Scope.Scope>
 
 export type Of<Tag extends Instruction["_tag"]> = Extract<Instruction, { readonly _tag: Tag }>
 
 /** Where an instruction stands. One record for each thread is shared by its blocks: `own`. */
-export interface Place {
+export interface Position {
   readonly world: World
   readonly thread: string
   readonly scope: string
@@ -19,7 +19,7 @@ export interface Place {
   readonly masked: boolean
   /** The lock is not taken twice. */
   readonly locked: boolean
-  readonly own: { readonly children: Array<Known>; leases: number; spawned: number }
+  readonly own: { readonly children: Array<NamedThread>; leases: number; spawned: number }
 }
 
 /** The escalation of a climb. */
@@ -31,7 +31,7 @@ export const escalation = (climb: Climb): Escalation.Escalation => ({
 })
 
 /** Whether a checkpoint here may be passed. */
-export const state = (place: Place): { readonly masked: boolean; readonly cancelled: boolean } => ({
+export const state = (place: Position): { readonly masked: boolean; readonly cancelled: boolean } => ({
   masked: place.masked,
   cancelled: place.world.isCancelled(place.thread)
 })

@@ -9,7 +9,7 @@ import * as World from "../World.ts"
 import { perform } from "./performPlan.ts"
 import * as Threads from "./threads.ts"
 
-export class Stage {
+export class ScenarioRun {
   private world: World.World | undefined = undefined
   private main: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private readonly scenario: Scenario.Scenario

@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Program } from "../Program.ts"
 import type { Work } from "../Subject.ts"
-import type { Of, Place, Scoped } from "./position.ts"
+import type { Of, Position, Scoped } from "./position.ts"
 
 export const shared = (
-  place: Place,
+  place: Position,
   instruction: Of<"Send" | "Take" | "Lock" | "Promise">,
-  block: (place: Place, program: Program) => Scoped
+  block: (place: Position, program: Program) => Scoped
 ): Scoped => {
   const { world, thread } = place
   switch (instruction._tag) {
@@ -48,7 +48,7 @@ export const shared = (
   }
 }
 
-const promised = (place: Place, instruction: Of<"Promise">): Work =>
+const promised = (place: Position, instruction: Of<"Promise">): Work =>
   Effect.suspend(() => {
     const { world, thread } = place
     const id = world.nextId()

@@ -10,11 +10,11 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { withChild } from "./children.ts"
 import { acquire, crash, keep, spin } from "./leases.ts"
-import { escalation, type Of, type Place, type Scoped, state } from "./position.ts"
+import { escalation, type Of, type Position, type Scoped, state } from "./position.ts"
 import { shared } from "./sharedState.ts"
 import type { Climb, Instruction, Program } from "../Program.ts"
 import type { AnyThread, Work } from "../Subject.ts"
-import { errors, type Known, type Letter, type World } from "../World.ts"
+import { errors, type NamedThread, type Letter, type World } from "../World.ts"
 
 /** The body of the thread `name`. */
 export const body = (world: World, name: string, program: Program): Scoped =>
@@ -36,10 +36,10 @@ export const body = (world: World, name: string, program: Program): Scoped =>
     )
   })
 
-const block = (place: Place, program: Program): Scoped =>
+const block = (place: Position, program: Program): Scoped =>
   Effect.forEach(program, (instruction) => perform(place, instruction), { discard: true })
 
-const perform = (place: Place, instruction: Instruction): Scoped => {
+const perform = (place: Position, instruction: Instruction): Scoped => {
   const { world } = place
   // The rest is what the last case takes.
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
@@ -80,7 +80,7 @@ const perform = (place: Place, instruction: Instruction): Scoped => {
   }
 }
 
-const sleep = (place: Place, millis: number): Work => {
+const sleep = (place: Position, millis: number): Work => {
   const work = Effect.sleep(millis)
   if (!place.masked) return work
   return Effect.onInterrupt(work, () => place.world.noting(() => ({ _tag: "MaskBroken", thread: place.thread })))
@@ -89,7 +89,7 @@ const sleep = (place: Place, millis: number): Work => {
 // ---- Blocks ----
 
 const nested = (
-  place: Place,
+  place: Position,
   instruction: Of<"Scoped" | "Mask" | "Restore" | "Attempt" | "Finally" | "Deadline" | "Receive" | "UntilStopped">
 ): Scoped => {
   const { world } = place
@@ -119,7 +119,7 @@ const nested = (
   }
 }
 
-const scoped = (place: Place, program: Program): Scoped =>
+const scoped = (place: Position, program: Program): Scoped =>
   Effect.flatMap(Scope.Scope, (outerScope) => {
     const { world, thread } = place
     const scope = `${thread}#${world.nextId()}`
@@ -128,7 +128,7 @@ const scoped = (place: Place, program: Program): Scoped =>
     )
   })
 
-const deadline = (place: Place, millis: number, program: Program): Scoped => {
+const deadline = (place: Position, millis: number, program: Program): Scoped => {
   const { world, thread } = place
   return Effect.withFiber((fiber) => {
     const id = world.nextId()
@@ -150,7 +150,7 @@ const deadline = (place: Place, millis: number, program: Program): Scoped => {
   })
 }
 
-const receive = (place: Place, error: "A" | "B", program: Program): Scoped =>
+const receive = (place: Position, error: "A" | "B", program: Program): Scoped =>
   Effect.suspend(() => {
     const { world, thread } = place
     const region = world.nextId()
@@ -165,11 +165,11 @@ const receive = (place: Place, error: "A" | "B", program: Program): Scoped =>
 // ---- Threads ----
 
 const spawn = (
-  place: Place,
+  place: Position,
   program: Program,
   options: { readonly immediately?: boolean; readonly climb?: Climb | null; readonly scope?: string },
   start?: (effect: Scoped, options: Parameters<World["subject"]["spawn"]>[1]) => Work<AnyThread, Scope.Scope>
-): Work<Known, Scope.Scope> =>
+): Work<NamedThread, Scope.Scope> =>
   Effect.uninterruptible(
     Effect.suspend(() => {
       const { world, own, thread } = place
@@ -194,7 +194,7 @@ const spawn = (
     })
   )
 
-const fork = (place: Place, instruction: Of<"Fork">): Scoped => {
+const fork = (place: Position, instruction: Of<"Fork">): Scoped => {
   const options = { immediately: instruction.immediately, climb: instruction.escalation }
   if (!instruction.outer || place.outerScope === undefined) return spawn(place, instruction.body, options)
   return Effect.provideService(
@@ -204,7 +204,7 @@ const fork = (place: Place, instruction: Of<"Fork">): Scoped => {
   )
 }
 
-const group = (place: Place, instruction: Of<"Group">): Scoped => {
+const group = (place: Position, instruction: Of<"Group">): Scoped => {
   const { world, thread } = place
   const id = world.nextId()
   return Effect.scoped(

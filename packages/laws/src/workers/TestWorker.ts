@@ -18,11 +18,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { type Cells, Kept, makeCells, seatKey, Tasks, type ToHost, type ToWorker } from "./contract.ts"
+import { type Cells, Kept, makeCells, testWorkerKey, Tasks, type ToHost, type ToWorker } from "./contract.ts"
 import { HostRun } from "./hostRun.ts"
 
 /**
- * How a seat is set up, and with which planted fault: host leases that are dropped when their thread is killed; sections
+ * How a test worker is set up, and with which planted fault: host leases that are dropped when their thread is killed; sections
  * that are ended under a mask; a late cancel that reaches the next task; a crash that takes the other worker along.
  */
 export interface Options {
@@ -40,12 +40,12 @@ type Pool = Effect.Success<ReturnType<typeof makePool>>
 
 let lastRun = 0
 
-const makePool = (seat: Seat, size: number, concurrency: number) =>
+const makePool = (testWorker: TestWorker, size: number, concurrency: number) =>
   WorkerPool.make(Tasks, {
-    spawn: (options) => seat.hire(options),
+    spawn: (options) => testWorker.hire(options),
     size,
     concurrency,
-    hostLeases: [HostLease.handler(Kept, (payload) => seat.keep(payload))]
+    hostLeases: [HostLease.handler(Kept, (payload) => testWorker.keep(payload))]
   })
 
 /** Whether a program takes its worker down. */
@@ -58,7 +58,7 @@ const isCrash = (instruction: Instruction): boolean => {
   return "body" in instruction && crashes(instruction.body)
 }
 
-export class Seat {
+export class TestWorker {
   private readonly cells: Cells = makeCells()
   private readonly options: Options
   private readonly workers: Set<Worker> = new Set()
@@ -79,7 +79,10 @@ export class Seat {
     const { port1, port2 } = new MessageChannel()
     const worker = new Worker(url, {
       ...options,
-      workerData: { ...options.workerData, [seatKey]: { port: port2, cells: this.cells, fault: this.options.fault } },
+      workerData: {
+        ...options.workerData,
+        [testWorkerKey]: { port: port2, cells: this.cells, fault: this.options.fault }
+      },
       transferList: [...(options.transferList ?? []), port2]
     })
     const take = (message: ToHost): void => {
