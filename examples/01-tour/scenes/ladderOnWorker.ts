@@ -12,7 +12,7 @@ import * as Outside from "../outside.ts"
 import { expect } from "../Scene.ts"
 import type { Part, Scene } from "../Scene.ts"
 import { makeBusy } from "../search/contract.ts"
-import { makePool, unwindProblem, whenBusy, type Searchers } from "../search/pool.ts"
+import { makePool, otherCodeProblem, whenBusy, type Searchers } from "../search/pool.ts"
 
 const brief = "50 millis"
 const long = "10 seconds"
@@ -73,15 +73,15 @@ export const ladderOnWorker: Scene = {
     Effect.gen(function* () {
       const folder = yield* reportFolder(place.folder)
       const pool = yield* makePool(place, 1)
-      const problem = unwindProblem(pool)
       const paths = place.sources.slice(0, 2000)
 
       const all: Array<Ended> = []
       for (const way of ways) {
-        if (way[0] === "unwind" && problem !== undefined) continue
+        if (way[0] === "unwind" && otherCodeProblem(pool) !== undefined) continue
         all.push(yield* endOne(pool, folder, paths, way))
       }
 
+      const problem = otherCodeProblem(pool)
       const [stopped, interrupted] = all
       const killed = all.at(-1)!
       const lines = stopped!.report.trimEnd().split("\n").length

@@ -10,7 +10,7 @@ import * as Outside from "../outside.ts"
 import { expect } from "../Scene.ts"
 import type { Scene } from "../Scene.ts"
 import { makeBusy } from "../search/contract.ts"
-import { makePool, unwindProblem, whenBusy } from "../search/pool.ts"
+import { makePool, sectionProblem, whenBusy } from "../search/pool.ts"
 
 const isLong = (path: string): boolean => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 8192
 
@@ -20,7 +20,7 @@ export const runawayPattern: Scene = {
     Effect.gen(function* () {
       const { folder, sources } = place
       const pool = yield* makePool(place, 1)
-      const problem = unwindProblem(pool)
+      const problem = sectionProblem(pool)
       if (problem !== undefined) {
         const story = [`left out, because only a kill ends a regular expression here: ${problem}`]
         return { asked: "interrupt", rung: null, millis: 0, rows: 0, story }

@@ -47,9 +47,13 @@ const temporaryFolder = (parent: string, prefix: string) =>
     (folder) => Effect.promise(() => rm(folder, { recursive: true }))
   )
 
-/** The reason why blocking code can't be ended here; undefined if it can. */
-export const unwindProblem = ({ capabilities: { unwind } }: Searchers): string | undefined =>
-  unwind.available ? undefined : unwind.why
+/** The reason why a section can't be ended here; undefined if it can. */
+export const sectionProblem = ({ capabilities: { unwind } }: Searchers): string | undefined =>
+  unwind._tag === "None" ? unwind.why : undefined
+
+/** The reason why blocking code outside a section can't be ended here; undefined if it can. */
+export const otherCodeProblem = ({ capabilities: { unwind } }: Searchers): string | undefined =>
+  unwind._tag === "SectionsAndOtherCode" ? undefined : unwind.why
 
 /** Waits until a task is busy, and gives the id of its OS thread. */
 export const whenBusy = (busy: Int32Array<SharedArrayBuffer>): Effect.Effect<number> =>

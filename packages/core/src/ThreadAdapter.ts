@@ -131,6 +131,10 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     return this.controls.unwind
   }
 
+  get unwindProblem(): string | undefined {
+    return this.controls.unwindProblem
+  }
+
   get kill(): ThreadControls<A, E>["kill"] {
     return this.controls.kill
   }

@@ -50,6 +50,8 @@ export interface ThreadControls<out A, out E> {
   readonly raise: (error: unknown) => Effect.Effect<boolean>
   /** None if the adapter lacks the rung. */
   readonly unwind: Option.Option<Effect.Effect<UnwindOutcome>>
+  /** The reason for the missing `unwind`, for the report; undefined for a thread on a fiber. */
+  readonly unwindProblem?: string | undefined
   /** None if the adapter lacks the rung. */
   readonly kill: Option.Option<(reason: CancelReason) => Effect.Effect<void>>
   /** The stack of the thread now, if known. */

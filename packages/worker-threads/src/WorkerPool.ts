@@ -18,7 +18,7 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Codec from "./internal/wire/codec.ts"
-import type * as Handshake from "./internal/wire/handshake.ts"
+import type { PoolCapabilities } from "./internal/host/poolCapabilities.ts"
 import type { Dispatcher } from "./internal/host/dispatcher.ts"
 import * as CurrentTask from "./internal/wire/currentTask.ts"
 import { openPool } from "./internal/host/openPool.ts"
@@ -83,14 +83,26 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
   ) => Stream.Stream<Rpc.SuccessChunk<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>
-  /** The capabilities of the pool's workers here, with the cause of each that is missing. */
+  /**
+   * The capabilities of the pool's workers here, with the cause of each that is missing. Each worker reports about itself
+   * when it is ready, so read the field again after the start of a worker.
+   */
   readonly capabilities: Capabilities
   readonly status: Effect.Effect<Status>
 }
 
-/** @category models @since 0.1.0 */
+/**
+ * `unwind` says which busy code can be ended in the pool's workers: none, only sections (`Blocking.interruptible`), or
+ * sections and other code. One worker that can do less than the others decides. `why` is the reason for less than all.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Capabilities {
-  readonly unwind: { readonly available: true } | { readonly available: false; readonly why: string }
+  readonly unwind:
+    | { readonly _tag: "None"; readonly why: string }
+    | { readonly _tag: "SectionsOnly"; readonly why: string }
+    | { readonly _tag: "SectionsAndOtherCode" }
 }
 
 /**
@@ -150,15 +162,15 @@ type OnChunk = (values: ReadonlyArray<unknown>) => void
 
 /** The untyped pool. `WorkerPool` checks the contract's types. */
 class Pool {
-  readonly capabilities: Capabilities
   private readonly entries: ReadonlyMap<string, Entry>
   private readonly dispatcher: Dispatcher<RemoteTask>
   private readonly hostLeases: HostLeases
+  private readonly poolCapabilities: PoolCapabilities
 
   constructor(
     requests: ReadonlyMap<string, Rpc.Any>,
     dispatcher: Dispatcher<RemoteTask>,
-    capabilities: Handshake.Capabilities,
+    capabilities: PoolCapabilities,
     escalation: Escalation.Escalation,
     hostLeases: HostLeases
   ) {
@@ -169,11 +181,13 @@ class Pool {
         { codec: Codec.of(rpc as unknown as Rpc.AnyWithProps), options: { escalation, name } }
       ])
     )
-    this.capabilities = {
-      unwind: capabilities.unwind ? { available: true } : { available: false, why: capabilities.why }
-    }
+    this.poolCapabilities = capabilities
     this.dispatcher = dispatcher
     this.hostLeases = hostLeases
+  }
+
+  get capabilities(): Capabilities {
+    return this.poolCapabilities.current
   }
 
   get status(): Effect.Effect<Status> {

@@ -43,7 +43,7 @@ describe("attach", () => {
 
 describe("capabilities", () => {
   it("has tried out what it says", async () => {
-    expect(await Effect.runPromise(capabilities)).toEqual({ unwind: true, undeclared: true })
+    expect(await Effect.runPromise(capabilities)).toEqual({ unwind: { _tag: "SectionsAndOtherCode" } })
   })
 
   it("leaves nothing when it is interrupted, and tries again for whoever asks next", async () => {
@@ -51,7 +51,7 @@ describe("capabilities", () => {
     const { afterwards, during, left } = JSON.parse(stdout)
     expect(during).toBeGreaterThan(0)
     expect(left).toBe(0)
-    expect(afterwards).toEqual({ unwind: true, undeclared: true })
+    expect(afterwards).toEqual({ unwind: { _tag: "SectionsAndOtherCode" } })
   })
 
   it("says why, where the inspector is not permitted", async () => {
@@ -61,6 +61,6 @@ describe("capabilities", () => {
       "--allow-fs-read=*",
       fixture("unwind-capabilities.ts")
     ])
-    expect(JSON.parse(stdout)).toMatchObject({ unwind: false, why: expect.stringContaining("restricted") })
+    expect(JSON.parse(stdout)).toMatchObject({ unwind: { _tag: "None", why: expect.stringContaining("restricted") } })
   })
 })

@@ -14,7 +14,7 @@ const failed = {
 
 /** One valid message of each kind. */
 const toHost: { readonly [Tag in ToHost["_tag"]]: Extract<ToHost, { readonly _tag: Tag }> } = {
-  Ready: { _tag: "Ready" },
+  Ready: { _tag: "Ready", unwind: { _tag: "SectionsOnly", why: "it is a bundle" }, problem: "a field is missing" },
   Failed: { _tag: "Failed", problem: "a layer failed" },
   ThreadStarted: { _tag: "ThreadStarted", threadId: 3 },
   ThreadEnded: { _tag: "ThreadEnded", threadId: 3 },

@@ -225,7 +225,9 @@ const awaitAll = (nodes: ReadonlyArray<ThreadNode>, places: Places): Effect.Effe
 /** Why a thread does not have a rung; undefined where it does. */
 const lacks = (node: ThreadNode, rung: Escalation.Rung): string | undefined => {
   if (rung === "unwind" && Option.isNone(node.controls.unwind)) {
-    return "the synchronous code of this thread runs on the one that would have to end it"
+    return (
+      node.controls.unwindProblem ?? "the synchronous code of this thread runs on the one that would have to end it"
+    )
   }
   if (rung === "kill" && Option.isNone(node.controls.kill)) return "a fiber can't be ended by force"
   return undefined

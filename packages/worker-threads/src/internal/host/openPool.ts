@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
-import type { Capabilities } from "../wire/handshake.ts"
 import { Dispatcher } from "./dispatcher.ts"
+import { PoolCapabilities } from "./poolCapabilities.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 import { WorkerHandle } from "./workerHandle.ts"
 import { HostLeases } from "../leases/leaseKeeper.ts"
@@ -12,7 +12,7 @@ import * as PoolOptions from "./poolOptions.ts"
 
 export interface OpenedPool {
   readonly dispatcher: Dispatcher<RemoteTask>
-  readonly capabilities: Capabilities
+  readonly capabilities: PoolCapabilities
   readonly hostLeases: HostLeases
 }
 
@@ -23,8 +23,9 @@ export const openPool = (
 ): Effect.Effect<OpenedPool, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
-    const capabilities = yield* Unwinding.capabilities
+    const ofProcess = yield* Unwinding.capabilities
     const context = yield* Effect.context<never>()
+    const capabilities = new PoolCapabilities(ofProcess, context)
     const dispatcher = new Dispatcher<RemoteTask>(
       (listener) => new WorkerHandle(options.spawn, parsed, names, capabilities, listener),
       parsed,

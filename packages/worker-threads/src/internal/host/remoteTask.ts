@@ -33,6 +33,8 @@ export interface TaskWorker {
   readonly interrupt: (id: number, slot: number, reason: CancelReason.CancelReason) => void
   /** Ends the code that a task runs. None if the engine can't end code here. */
   readonly unwinder: Option.Option<(id: number) => Effect.Effect<UnwindOutcome>>
+  /** Why there is no unwinder. */
+  readonly unwindProblem: string | undefined
   readonly kill: (task: RemoteTask, reason: CancelReason.CancelReason) => Effect.Effect<void>
   readonly locate: Effect.Effect<Option.Option<string>>
   /** Frees the slot. */
@@ -277,6 +279,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     if (this.state._tag !== "Running") return Option.none()
     const { worker } = this.state
     return Option.map(worker.unwinder, (unwind) => unwind(this.id))
+  }
+
+  get unwindProblem(): string | undefined {
+    return this.state._tag === "Running" ? this.state.worker.unwindProblem : undefined
   }
 
   get kill(): Option.Option<(reason: CancelReason.CancelReason) => Effect.Effect<void>> {

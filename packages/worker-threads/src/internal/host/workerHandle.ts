@@ -16,12 +16,13 @@ import * as Option from "effect/Option"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
-import { type Capabilities, handshakeKey, type Handshake, wakeUp } from "../wire/handshake.ts"
+import { handshakeKey, type Handshake, type Unwind, wakeUp } from "../wire/handshake.ts"
 import { decodeToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { startWith } from "./inheritedFlags.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
+import type { PoolCapabilities } from "./poolCapabilities.ts"
 import type { PoolWorker, WorkerListener } from "./poolWorker.ts"
 import { Reach } from "../unwind/host/workerInspector.ts"
 import type { RemoteTask, TaskWorker } from "./remoteTask.ts"
@@ -50,6 +51,9 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   /** Whether the worker has ever had a task. */
   wasUsed = false
   private problem: string | undefined = undefined
+  private readonly capabilities: PoolCapabilities
+  /** What can be ended in this worker. */
+  private unwind: Unwind
   /** None if there is no inspector. */
   private readonly inspector: Option.Option<Reach>
   private readonly termination: Termination
@@ -59,7 +63,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     spawn: (options: WorkerOptions) => Worker,
     { concurrency, startMillis }: Parsed,
     names: ReadonlyArray<string>,
-    capabilities: Capabilities,
+    capabilities: PoolCapabilities,
     listener: WorkerListener<RemoteTask>
   ) {
     const { port1, port2 } = new MessageChannel()
@@ -68,13 +72,16 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.tasks = new SlotTable(concurrency)
     this.slots = Array.from({ length: concurrency }, (_, index) => concurrency - 1 - index)
     this.control = ControlBlock.make(concurrency)
-    this.inspector = capabilities.unwind ? Option.some(new Reach(this.control, this)) : Option.none()
+    this.capabilities = capabilities
+    const { ofProcess } = capabilities
+    this.unwind = ofProcess.unwind
+    this.inspector = this.unwind._tag === "None" ? Option.none() : Option.some(new Reach(this.control, this))
     this.rings = new TaskRings(names, port1, {
       ended: (id, value) => this.tasks.get(id)?.succeeded(value),
       fail: (problem) => this.fail(problem)
     })
     // Node's type of a port and the handshake's describe the same object.
-    const given = { ...this.rings.memory, names, capabilities, control: this.control.buffer, port: port2 }
+    const given = { ...this.rings.memory, names, capabilities: ofProcess, control: this.control.buffer, port: port2 }
     const handshake = given as unknown as Handshake
     try {
       const workerData = { [handshakeKey]: handshake }
@@ -172,7 +179,16 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 
   get unwinder(): Option.Option<(id: number) => Effect.Effect<UnwindOutcome>> {
+    if (this.unwind._tag === "None") return Option.none()
     return Option.map(this.inspector, (reach) => (id) => reach.unwind(id))
+  }
+
+  get unwindProblem(): string | undefined {
+    return this.unwind._tag === "None" ? this.unwind.why : undefined
+  }
+
+  get otherCodeProblem(): string | undefined {
+    return this.unwind._tag === "SectionsAndOtherCode" ? undefined : this.unwind.why
   }
 
   get locate(): Effect.Effect<Option.Option<string>> {
@@ -261,6 +277,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private receive(message: ToHost): void {
     switch (message._tag) {
       case "Ready":
+        this.unwind = this.capabilities.report(message.unwind, message.problem)
         return this.attach()
       case "Failed":
         this.problem = message.problem

@@ -1,10 +1,15 @@
 /** The data that a host gives to each of its workers before the first message. */
 import type { MessagePort } from "node:worker_threads"
 
-/** `undeclared`: code outside declared sections can be ended too, if the worker's own check of its Effect agrees. */
-export type Capabilities =
-  | { readonly unwind: true; readonly undeclared: boolean }
-  | { readonly unwind: false; readonly undeclared: false; readonly why: string }
+/** The code that the host can end in a worker, and why it can end no more. */
+export type Unwind =
+  | { readonly _tag: "None"; readonly why: string }
+  | { readonly _tag: "SectionsOnly"; readonly why: string }
+  | { readonly _tag: "SectionsAndOtherCode" }
+
+export interface Capabilities {
+  readonly unwind: Unwind
+}
 
 /** The key of the handshake in `workerData`. */
 export const handshakeKey = "~@quiesce/worker-threads"
@@ -19,7 +24,7 @@ export const handshakeOf = (data: unknown): Handshake | undefined =>
 export interface Handshake {
   readonly port: MessagePort
   readonly control: SharedArrayBuffer
-  /** The host's capabilities. The pools of the worker need not test them again. */
+  /** The capabilities of the process. The pools of the worker need not test them again. */
   readonly capabilities: Capabilities
   /** The tasks of the contract. An entry of a ring names its task by the index in this list. */
   readonly names: ReadonlyArray<string>

@@ -4,6 +4,7 @@
  * The envelope is checked here. The contents of a task are checked by the Schemas of the contract.
  */
 import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
+import type { Unwind } from "./handshake.ts"
 
 /** An interruption, a failure or a defect, with its content encoded. */
 export type EncodedReason =
@@ -43,7 +44,11 @@ export type ToWorker =
   | { readonly _tag: "Close" }
 
 export type ToHost =
-  | { readonly _tag: "Ready" }
+  /**
+   * `unwind` is what the worker has found out about itself. `problem` says which private part of Effect is not as
+   * expected, and what the worker does without for that reason; null if all of them are.
+   */
+  | { readonly _tag: "Ready"; readonly unwind: Unwind; readonly problem: string | null }
   | { readonly _tag: "Failed"; readonly problem: string }
   /** A thread below the worker was started or has ended. */
   | { readonly _tag: "ThreadStarted"; readonly threadId: number }
@@ -103,10 +108,17 @@ const isReason = (u: unknown): boolean =>
   "_tag" in u &&
   (u._tag === "Fail" || u._tag === "Die" || u._tag === "Interrupt")
 
+const isUnwind = (u: unknown): boolean =>
+  typeof u === "object" &&
+  u !== null &&
+  "_tag" in u &&
+  (u._tag === "SectionsAndOtherCode" ||
+    ((u._tag === "None" || u._tag === "SectionsOnly") && "why" in u && string(u.why)))
+
 const fates: ReadonlySet<unknown> = new Set<LeaseResult>(["released", "failed", "timedOut", "lost"])
 
 const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
-  Ready: () => true,
+  Ready: (m) => isUnwind(m["unwind"]) && (m["problem"] === null || string(m["problem"])),
   Failed: (m) => string(m["problem"]),
   ThreadStarted: (m) => integer(m["threadId"]),
   ThreadEnded: (m) => integer(m["threadId"]),

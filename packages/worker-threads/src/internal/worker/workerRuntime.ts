@@ -179,7 +179,7 @@ class WorkerRuntime implements Worker {
       this.runLine()
     })
     ThreadDeaths.reportTo((message) => this.outbox.putNow(message))
-    this.outbox.putNow({ _tag: "Ready" })
+    this.outbox.putNow({ _tag: "Ready", unwind: this.options.watch.unwind, problem: null })
   }
 
   /**

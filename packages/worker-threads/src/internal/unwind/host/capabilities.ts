@@ -82,8 +82,8 @@ const measure: Effect.Effect<Capabilities> = Effect.scoped(tryIt).pipe(
   }),
   Effect.provideService(Clock.Clock, realClock),
   Effect.match({
-    onSuccess: (): Capabilities => ({ unwind: true, undeclared: true }),
-    onFailure: ({ why }): Capabilities => ({ unwind: false, undeclared: false, why })
+    onSuccess: (): Capabilities => ({ unwind: { _tag: "SectionsAndOtherCode" } }),
+    onFailure: ({ why }): Capabilities => ({ unwind: { _tag: "None", why } })
   })
 )
 

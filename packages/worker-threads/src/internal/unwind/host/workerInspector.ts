@@ -28,6 +28,8 @@ export interface Listener {
   readonly repair: (task: number) => void
   /** Whether a task has not ended. */
   readonly runs: (task: number) => boolean
+  /** Why code outside sections can't be ended in this worker; undefined if it can. */
+  readonly otherCodeProblem: string | undefined
 }
 
 type State =
@@ -122,6 +124,7 @@ export class Reach {
       const run = this.runOf(task)
       if (run !== undefined) return this.unwindRun(run)
       if (Word.look(this.control.words, word.section).state === Word.masked) return refused(Unwinder.masked)
+      if (this.listener.otherCodeProblem !== undefined) return refused(this.listener.otherCodeProblem)
       if (this.state._tag !== "Open") return refused(this.why)
       return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, task, isOver), (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(task)

@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { PortScheduler } from "../../scheduler/portScheduler.ts"
 import * as Registry from "../../locks/registry.ts"
+import type { Unwind } from "../../wire/handshake.ts"
 import * as Word from "../../wire/sectionWord.ts"
 import { inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
 import * as ToolkitFolders from "./toolkitFolders.ts"
@@ -80,6 +81,11 @@ export class Watch {
   private stack: Stack = emptyStack()
   /** Ended, and not repaired yet. */
   private ended: Array<Ended> = []
+
+  /** What the host can end in this worker. */
+  get unwind(): Unwind {
+    return this.problem === undefined ? { _tag: "SectionsAndOtherCode" } : { _tag: "SectionsOnly", why: this.problem }
+  }
 
   constructor(options: Options) {
     this.options = options

@@ -1,0 +1,44 @@
+/**
+ * What the workers of one pool can do. Each worker reports about itself when it is ready.
+ *
+ * Invariant: the capabilities of a pool never grow. A worker that can do less than the others counts, also after its
+ * end, because the next worker loads the same modules.
+ */
+import { workerData } from "node:worker_threads"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { type Capabilities, handshakeOf, type Unwind } from "../wire/handshake.ts"
+
+/** Whether a warning about Effect has been logged in this process. */
+let hasWarned = false
+
+const ranks: Readonly<Record<Unwind["_tag"], number>> = { None: 0, SectionsOnly: 1, SectionsAndOtherCode: 2 }
+
+const least = (one: Unwind, other: Unwind): Unwind => (ranks[other._tag] < ranks[one._tag] ? other : one)
+
+export class PoolCapabilities {
+  /** The capabilities of the process, whatever the workers report. */
+  readonly ofProcess: Capabilities
+  current: Capabilities
+  private readonly context: Context.Context<never>
+
+  constructor(ofProcess: Capabilities, context: Context.Context<never>) {
+    this.ofProcess = ofProcess
+    this.current = ofProcess
+    this.context = context
+  }
+
+  /** Takes the report of a worker that is ready. Returns the capabilities of this worker. */
+  report(unwind: Unwind, problem: string | null): Unwind {
+    if (problem !== null) this.warn(problem)
+    this.current = { unwind: least(this.current.unwind, unwind) }
+    return least(this.ofProcess.unwind, unwind)
+  }
+
+  /** Logs a warning once in a process. A worker of a pool leaves that to the pool, because both load the same Effect. */
+  private warn(problem: string): void {
+    if (hasWarned || handshakeOf(workerData) !== undefined) return
+    hasWarned = true
+    Effect.runForkWith(this.context)(Effect.logWarning(problem))
+  }
+}
