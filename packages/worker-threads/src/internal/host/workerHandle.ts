@@ -8,7 +8,7 @@
  * 3. A gone worker leaves no listener, port, timer, inspector session or thread behind.
  * 4. A worker gets no task once its end is near. Messages from before its end count.
  */
-import { MessageChannel, receiveMessageOnPort, type MessagePort, Worker, type WorkerOptions } from "node:worker_threads"
+import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
@@ -16,9 +16,8 @@ import * as Option from "effect/Option"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
-import { handshakeKey, type Handshake, type Unwind, wakeUp } from "../wire/handshake.ts"
+import { type Unwind, wakeUp } from "../wire/handshake.ts"
 import { decodeToHost, type ToHost, type ToWorker } from "../wire/message.ts"
-import { startWith } from "./inheritedFlags.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
@@ -27,6 +26,7 @@ import type { PoolWorker, WorkerListener } from "./poolWorker.ts"
 import { Reach } from "../unwind/host/workerInspector.ts"
 import type { RemoteTask, TaskWorker } from "./remoteTask.ts"
 import { SlotTable } from "../wire/slotTable.ts"
+import { type Spawn, spawnWorker } from "./spawnWorker.ts"
 import { TaskRings } from "./taskRings.ts"
 import { Termination } from "./termination.ts"
 import { messageOf, traceOf } from "../wire/errorText.ts"
@@ -60,7 +60,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private goneObservers: Array<() => void> = []
 
   constructor(
-    spawn: (options: WorkerOptions) => Worker,
+    spawn: Spawn,
     { concurrency, startMillis }: Parsed,
     names: ReadonlyArray<string>,
     capabilities: PoolCapabilities,
@@ -80,12 +80,9 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
       ended: (id, value) => this.tasks.get(id)?.succeeded(value),
       fail: (problem) => this.fail(problem)
     })
-    // Node's type of a port and the handshake's describe the same object.
-    const given = { ...this.rings.memory, names, capabilities: ofProcess, control: this.control.buffer, port: port2 }
-    const handshake = given as unknown as Handshake
+    const given = { ...this.rings.memory, names, capabilities: ofProcess, control: this.control.buffer }
     try {
-      const workerData = { [handshakeKey]: handshake }
-      this.worker = checked(startWith((execArgv) => spawn({ workerData, transferList: [port2], execArgv })))
+      this.worker = spawnWorker(spawn, given, port2)
       if (Option.isSome(this.inspector)) this.inspector.value.open(this.worker)
     } catch (cause) {
       if (Option.isSome(this.inspector)) this.inspector.value.over()
@@ -105,9 +102,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.port.on("message", this.onMessage)
     this.port.on("messageerror", this.onUnreadable)
     this.port.on("close", this.onPortClosed)
-    this.worker.on("error", this.onError)
-    this.worker.on("messageerror", this.onError)
-    this.worker.on("exit", this.onExit)
+    this.worker.on("error", this.onError).on("messageerror", this.onError).on("exit", this.onExit)
     this.port.unref()
   }
 
@@ -378,16 +373,6 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.port.off("messageerror", this.onUnreadable)
     this.port.off("close", this.onPortClosed)
     this.port.close()
-    this.worker.off("error", this.onError)
-    this.worker.off("messageerror", this.onError)
-    this.worker.off("exit", this.onExit)
+    this.worker.off("error", this.onError).off("messageerror", this.onError).off("exit", this.onExit)
   }
-}
-
-/** Checks the result of the user's `spawn`. */
-const checked = (worker: unknown): Worker => {
-  if (worker instanceof Worker) return worker
-  throw new TypeError(
-    `spawn gave ${messageOf(worker)}, which is not a Worker; give (options) => new Worker(url, options)`
-  )
 }
