@@ -1,9 +1,9 @@
 /**
- * One worker, as the inspector sees it: requests with their replies, and events.
+ * The inspector's line to one worker: requests with their replies, and events.
  *
  * Invariants:
- * 1. Each request is answered once: by the worker's reply, or by a problem when the worker is gone.
- * 2. `exclusive` is held by whoever ends or pauses the worker's code, as the engine knows one such request at a time.
+ * 1. Each request is answered once: by the worker's reply, or by a problem if the worker is gone.
+ * 2. Code that ends or pauses the worker's code holds `exclusive`, because the engine handles one such request at a time.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -44,12 +44,12 @@ export class Attachment {
     return this.state._tag === "Attached" ? this.state.sessionId : undefined
   }
 
-  /** Fails when the worker is gone, of which no event will come any more. */
+  /** Fails when the worker is gone. A gone worker sends no more events. */
   get whenGone(): Effect.Effect<never, Problem> {
     return Deferred.await(this.ended)
   }
 
-  /** Asks the worker's engine; the reply comes when the worker can look at messages, be it in the middle of a loop. */
+  /** Sends a request to the worker's engine. The engine can reply in the middle of a loop. */
   post(method: string, params?: Readonly<Record<string, unknown>>): Effect.Effect<unknown, Problem> {
     return Effect.callback((resume) => {
       const id = this.send(method, params, (outcome) => resume(Effect.fromResult(outcome)))
@@ -57,7 +57,7 @@ export class Attachment {
     })
   }
 
-  /** Asks, whoever waits: `reply` is told once. */
+  /** Sends a request, and calls `reply` once. */
   send(method: string, params?: Readonly<Record<string, unknown>>, reply?: Reply): number {
     const id = ++this.lastId
     if (this.state._tag !== "Attached") {
@@ -69,7 +69,7 @@ export class Attachment {
     return id
   }
 
-  /** The last listener of an event hears it. The result ends that. */
+  /** Sets the one listener of an event. The result removes the listener. */
   listen(event: string, listener: (params: unknown) => void): () => void {
     this.listeners.set(event, listener)
     return () => {
@@ -91,7 +91,7 @@ export class Attachment {
   }
 
   receive(text: string): void {
-    // The inspector's protocol; whatever else it holds is not looked at.
+    // The shape is from the inspector's protocol. Other fields are ignored.
     const message = JSON.parse(text) as Incoming
     if (message.id !== undefined) {
       const { error, result } = message

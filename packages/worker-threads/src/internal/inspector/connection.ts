@@ -1,17 +1,17 @@
 /**
  * The host's line to the engine of its workers: V8's inspector, by way of Node's `NodeWorker` domain.
  *
- * That domain is the main thread's alone, and knows all workers, however deep. So where the host is a worker itself, its
- * line goes through the main thread: also while that loops or waits in JavaScript, but not while it is in native code.
+ * Only the main thread has this domain, and the domain knows workers at every depth. If the host is a worker itself, its
+ * line goes through the main thread. The line works while the main thread loops or waits in JavaScript, but not while the
+ * main thread is in native code.
  *
  * Invariants:
- * 1. A connection is open while somebody uses or holds it, and no longer: Node waits at exit for whoever is still
- *    connected. It is opened before the worker that it is for: a new one is told of all workers that there are, one by
- *    one, and Node may take the whole process down if one of them ends just then.
- * 2. A worker that nobody asked for is left in the turn in which it is told of, so other workers and their debuggers see
- *    nothing of us.
- * 3. A worker is known by its thread id, which the title of its target holds; each use of a worker is told once that
- *    it is attached, then once that it is gone.
+ * 1. A connection is open only while it is used or held, because Node waits at exit for open connections. The connection is
+ *    opened before its worker starts: a new connection lists all existing workers, one by one, and Node may take the whole
+ *    process down if a worker ends at that moment.
+ * 2. A connection detaches at once from each worker that it was not opened for, so that other debuggers notice nothing.
+ * 3. A worker is identified by its thread id, which stands in the title of its target. Each user of a worker gets one
+ *    notification that the worker is attached, and then one that the worker is gone.
  */
 import type { Session } from "node:inspector"
 import { isMainThread, type Worker } from "node:worker_threads"
@@ -21,13 +21,13 @@ import { Attachment } from "./attachment.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
 import { messageOf } from "../wire/errorText.ts"
 
-/** Has a connection open before a worker starts, until the result is called. Throws where there is none to be had. */
+/** Opens a connection before a worker starts, until the result is called. Throws if no connection is possible. */
 export const hold = (): (() => void) => (current ??= new Connection()).hold()
 
 /**
  * Attaches to a worker until the scope closes.
  *
- * *Cancellation*: what had begun is undone; the connection closes with its last user.
+ * *Cancellation*: the worker is detached again. The connection closes with its last user.
  */
 export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope.Scope> =>
   Effect.flatMap(
@@ -54,14 +54,14 @@ interface User {
   readonly leave: () => void
 }
 
-/** The youngest connection; older ones live on for those who use them. */
+/** The youngest connection. Older connections stay open for their users. */
 let current: Connection | undefined
 
 const join = (threadId: number): Effect.Effect<User, Problem> => {
   // -1 is the thread id of a worker that has ended.
   if (threadId < 0) return Effect.fail(problem("The worker has ended"))
   try {
-    // A connection is told of each worker once, so one that has left this worker is of no use to it.
+    // A connection learns of each worker once. A connection that has detached from this worker can't attach again.
     if (current?.isFor(threadId) !== true) current = new Connection()
     return Effect.succeed(current.join(threadId))
   } catch (cause) {
@@ -71,18 +71,18 @@ const join = (threadId: number): Effect.Effect<User, Problem> => {
 
 class Connection {
   private readonly session: Session
-  /** Who waits for, or uses, which worker. */
+  /** The users of each worker, by its thread id. */
   private readonly byThread = new Map<number, Attachment>()
   private readonly bySession = new Map<string, Attachment>()
-  /** Those that nobody has asked for yet, with their sessions. */
+  /** The sessions of workers without a user, by thread id. */
   private readonly newcomers = new Map<number, string>()
-  /** The highest id of those that it was told of. */
+  /** The highest thread id that the connection has learned of. */
   private newest = 0
   private holders = 0
   private state: "Connected" | "Enabled" | "Closed" = "Connected"
 
   constructor() {
-    // Not imported, as a runtime without an inspector can't load it.
+    // Not imported, because a runtime without an inspector can't load the module.
     const { Session } = process.getBuiltinModule("node:inspector")
     this.session = new Session()
     if (isMainThread) this.session.connect()
@@ -97,7 +97,7 @@ class Connection {
     })
   }
 
-  /** Whether it can attach to a worker: it will be told of it, or was in this turn. */
+  /** Whether the connection can attach to a worker: it will learn of the worker, or has in this turn. */
   isFor(threadId: number): boolean {
     return !this.byThread.has(threadId) && (threadId > this.newest || this.newcomers.has(threadId))
   }
@@ -120,7 +120,7 @@ class Connection {
     const sessionId = this.newcomers.get(threadId)
     this.newcomers.delete(threadId)
     if (sessionId !== undefined) this.use(sessionId, attachment)
-    // Tells of the workers that are there at once, so not before it is known who is wanted.
+    // `enable` reports the existing workers at once, so the wanted worker must be known before.
     this.enable()
     return { attachment, leave: () => this.leave(attachment) }
   }
@@ -155,14 +155,14 @@ class Connection {
   }
 
   private attached(sessionId: string, title: string): void {
-    // Told of in the very moment of its end.
+    // The worker was reported at the moment of its end.
     if (this.state === "Closed") return
     const threadId = Number(/^\[worker (\d+)\]/.exec(title)?.[1] ?? NaN)
     this.newest = Math.max(this.newest, threadId || 0)
     const attachment = this.byThread.get(threadId)
     if (attachment !== undefined) return this.use(sessionId, attachment)
     this.newcomers.set(threadId, sessionId)
-    // Whoever starts it may still be about to ask.
+    // The starter of the worker may ask for it later in this turn.
     setImmediate(() => {
       if (this.newcomers.delete(threadId)) this.detach(sessionId)
     }).unref()

@@ -1,9 +1,9 @@
 /**
- * Stops a worker's code for a moment, to see where it is.
+ * Halts a worker's code for a moment, to read its stack and to judge it.
  *
  * Invariants:
- * 1. The debugger is on only while it is used here, so that a worker never halts for a `debugger` statement of its own.
- * 2. Whatever happens, also to whoever waits, the worker goes on: switching the debugger off lets it.
+ * 1. The debugger is enabled only during a halt, so that a worker never halts for a `debugger` statement of its own.
+ * 2. The worker always resumes, also if the caller is cancelled, because disabling the debugger resumes the worker.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import type { Attachment } from "./attachment.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
 
-/** A frame of the stack, the innermost first; lines and columns from 1. */
+/** A frame of the stack. Stacks begin with the innermost frame. Lines and columns count from 1. */
 export interface Frame {
   readonly id: string
   readonly name: string
@@ -23,36 +23,35 @@ export interface Frame {
   readonly column: number
 }
 
-/** A worker at a halt. */
+/** A halted worker. */
 export interface Halt {
   readonly frames: ReadonlyArray<Frame>
-  /** The value, which must be plain data, of an expression as seen from a frame. */
+  /** Evaluates an expression in a frame. The value must be plain data. */
   readonly evaluate: (frame: Frame, expression: string) => Effect.Effect<unknown, Problem>
 }
 
-/** What follows a halt: the code goes on, or is ended where it is. */
+/** The result of a judgement: the code resumes, or is ended where it halted. */
 export interface Verdict<A> {
   readonly value: A
   readonly end: boolean
 }
 
-/** How long all of it may take; a worker in native code looks at nothing until that returns. */
+/** The limit for a whole halt. A worker in native code replies only after the native call. */
 const limit = "5 seconds"
 
-/** Why there was no halt within that: a worker that is idle answers at once. */
+/** The problem if the limit passes. An idle worker would reply at once. */
 export const deaf = "what runs does not look at requests to halt"
 
-/** The worker knows no other. */
+/** The real clock, because the worker does not follow a test's clock. */
 const realClock = Context.get(Context.empty(), Clock.Clock)
 
-/** Milliseconds of the worker's time. */
+/** Waits for real milliseconds. */
 export const wait = (millis: number): Effect.Effect<void> =>
   Effect.provideService(Effect.sleep(millis), Clock.Clock, realClock)
 
 /**
- * Halts the worker and asks what is to follow; none when no JavaScript ran within `patience`. On a machine that has more
- * to run than it can, it takes its time until a thread that loops gets to see the request. It fails when the worker is
- * gone, and no timer of it is left then; and when it does not answer.
+ * Halts the worker and judges its stack. The result is none if no JavaScript ran within `patience`; on a busy machine a
+ * looping thread notices the request late. Fails if the worker is gone or does not reply. No timer is left then.
  */
 export const halt = <A>(
   attachment: Attachment,
@@ -64,7 +63,7 @@ export const halt = <A>(
       Effect.suspend(() => haltAndJudge(attachment, patience, judge)),
       attachment.whenGone
     ).pipe(
-      // Not waited for: a worker in native code answers when that returns.
+      // Without a wait, because a worker in native code replies only after the native call.
       Effect.ensuring(Effect.sync(() => attachment.send("Debugger.disable"))),
       Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(problem(deaf)) }),
       Effect.provideService(Clock.Clock, realClock)
@@ -86,10 +85,10 @@ const haltAndJudge = <A>(
   })
 
 /**
- * Gives the URLs of all scripts, as the frames of a halted stack don't say them.
+ * Returns the URLs of all scripts by their ids, because the frames of a stack lack the URLs.
  *
- * The worker may still be in a halt of before, whose end it has been asked for: it says so, and takes no other request
- * to halt until it has gone on.
+ * The worker may still be in the halt before this one. It then reports the halt, and accepts no other request to halt until
+ * it has resumed.
  */
 const enable = (attachment: Attachment): Effect.Effect<ReadonlyMap<string, string>, Problem> =>
   Effect.suspend(() => {
@@ -98,14 +97,14 @@ const enable = (attachment: Attachment): Effect.Effect<ReadonlyMap<string, strin
     let halted = false
     const stops = [
       attachment.listen("Debugger.scriptParsed", (params) => {
-        // The inspector's protocol.
+        // The shape is from the inspector's protocol.
         const { scriptId, url } = params as { readonly scriptId: string; readonly url: string }
         urls.set(scriptId, url)
       }),
       attachment.listen("Debugger.paused", () => (halted = true)),
       attachment.listen("Debugger.resumed", () => Deferred.doneUnsafe(resumed, Effect.void))
     ]
-    // Refused where it has gone on meanwhile.
+    // The request is refused if the worker has resumed by itself.
     const goOn = Effect.andThen(Effect.ignore(attachment.post("Debugger.resume")), Deferred.await(resumed))
     return attachment
       .post("Debugger.enable")
@@ -116,10 +115,10 @@ const enable = (attachment: Attachment): Effect.Effect<ReadonlyMap<string, strin
       )
   })
 
-/** It goes on in any case; if it is not seen to, that is no reason to take it back. */
+/** The limit on the wait for the event of the resume. Without the event the worker resumes, too. */
 const resumePatience = "1 second"
 
-/** Completes when the worker has gone on: a request to halt that comes before that would be taken for done. */
+/** Completes when the worker has resumed. The engine would ignore a request to halt before that. */
 const resume = (attachment: Attachment, end: boolean): Effect.Effect<unknown, Problem> =>
   Effect.suspend(() => {
     const resumed = Deferred.makeUnsafe<void>()
@@ -148,7 +147,7 @@ interface CallFrame {
 }
 
 const haltOf = (attachment: Attachment, params: unknown, urls: ReadonlyMap<string, string>): Halt => ({
-  // The inspector's protocol.
+  // The shape is from the inspector's protocol.
   frames: (params as { readonly callFrames: ReadonlyArray<CallFrame> }).callFrames.map((frame) => ({
     id: frame.callFrameId,
     name: frame.functionName,
@@ -164,16 +163,16 @@ const haltOf = (attachment: Attachment, params: unknown, urls: ReadonlyMap<strin
         returnByValue: true,
         silent: true
       }),
-      // The inspector's protocol; an expression that throws has no value.
+      // The shape is from the inspector's protocol. An expression that throws has no value.
       (reply) => (reply as { readonly result?: { readonly value?: unknown } }).result?.value
     )
 })
 
-/** Who climbs a ladder waits for the stack, which is good to have and no more. */
+/** A ladder waits for the stack, so both limits are short. */
 const locatePatience = "500 millis"
 const locateLimit = "3 seconds"
 
-/** Where the worker is: its stack as text, in the form of an `Error`'s; none when it is idle or in native code. */
+/** The stack of the worker as text; none if the worker is idle or in native code. */
 export const locate = (attachment: Attachment): Effect.Effect<Option.Option<string>> =>
   halt(attachment, locatePatience, ({ frames }) => Effect.succeed({ value: render(frames), end: false })).pipe(
     Effect.orElseSucceed(() => Option.none()),

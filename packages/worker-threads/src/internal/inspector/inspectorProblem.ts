@@ -1,4 +1,4 @@
-/** Why the inspector can't do what it was asked: it is not there, or the worker is gone. */
+/** The reason of a failed request to the inspector: no inspector, or the worker is gone. */
 export interface Problem {
   readonly _tag: "InspectorProblem"
   readonly why: string

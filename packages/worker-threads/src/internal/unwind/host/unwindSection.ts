@@ -1,10 +1,11 @@
 /**
- * Ends the declared section that a worker runs, and nothing else.
+ * Ends the section that a worker runs, and nothing else.
  *
  * Invariants:
- * 1. The engine is asked to end something only after the section was claimed, so that it can't end by itself before.
- * 2. A worker has one claim at a time: the word holds no second one, and no section starts before the claimed one ended.
- * 3. Whoever was to hear of the end of a run hears of it, even if nobody waits any more.
+ * 1. The host claims the section before it asks the engine to end code, so that the section can't end by itself meanwhile.
+ * 2. A worker has one claim at a time: the word has no room for a second claim, and no section starts before the claimed
+ *    section has ended.
+ * 3. The section runner is notified of the end of a run, also if the caller has been cancelled.
  */
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
@@ -13,7 +14,7 @@ import type { Attachment } from "../../inspector/attachment.ts"
 import * as Word from "../../wire/sectionWord.ts"
 
 /**
- * The word that the worker's section runner uses, and what tells that runner, by a message, that a run has been ended.
+ * A section in a worker: the word of its section runner, and `unwound`, which sends the runner the end of a run.
  */
 export interface Target {
   readonly attachment: Attachment
@@ -24,13 +25,13 @@ export interface Target {
 
 const idle: UnwindOutcome = { _tag: "Idle" }
 
-/** Why nothing of a worker is ended now. */
+/** The refusal while an uninterruptible section runs. */
 export const masked = "its worker runs an uninterruptible section"
 
 /**
- * Ends the section that runs, if it is the expected run.
+ * Ends the running section, if it is the expected run.
  *
- * *Cancellation*: a section that was claimed is ended all the same, as soon as the engine can.
+ * *Cancellation*: a claimed section is still ended, as soon as the engine can.
  */
 export const unwind = (target: Target, expected?: number): Effect.Effect<UnwindOutcome> =>
   target.attachment.exclusive.withPermit(Effect.suspend(() => attempt(target, expected)))
