@@ -55,7 +55,12 @@ describe("pool.capabilities.unwind", () => {
 describe("an unwind outside a section in a worker where only sections can be ended", () => {
   it("is refused at once, before the worker is attached to or halted", async () => {
     const why = "it is a bundle"
-    const listener = { unwound: () => {}, repair: () => {}, runs: () => true, otherCodeProblem: why }
+    const listener = {
+      unwound: () => {},
+      repair: () => {},
+      runs: () => true,
+      unwind: { _tag: "SectionsOnly", why } as const
+    }
     const reach = new Reach(ControlBlock.make(1), listener)
     try {
       expect(await Effect.runPromise(reach.unwind(1))).toEqual({ _tag: "Refused", why })

@@ -86,7 +86,7 @@ describe("RemoteTask", () => {
       stop: () => void sent.push("Stop"),
       interrupt: () => void sent.push("Interrupt"),
       unwinder: Option.none(),
-      unwindProblem: undefined,
+      unwind: { _tag: "None", why: "no task was sent" },
       kill: () => Effect.die("A task that was never sent has no worker to kill"),
       locate: Effect.succeedNone,
       taskEnded: () => {}

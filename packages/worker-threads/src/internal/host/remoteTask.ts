@@ -20,6 +20,7 @@ import * as Codec from "../wire/codec.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
 import { LeaseKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
 import type { PoolTask } from "./poolWorker.ts"
+import type { Unwind } from "../wire/handshake.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import { messageOf } from "../wire/errorText.ts"
 
@@ -31,10 +32,10 @@ export interface TaskWorker {
   readonly sendNow: (message: ToWorker, transfers: ReadonlyArray<unknown>) => void
   readonly stop: (id: number, slot: number, reason: CancelReason.CancelReason) => void
   readonly interrupt: (id: number, slot: number, reason: CancelReason.CancelReason) => void
-  /** Ends the code that a task runs. None if the engine can't end code here. */
+  /** Ends the code that a task runs, as far as `unwind` says. None if there is no inspector. */
   readonly unwinder: Option.Option<(id: number) => Effect.Effect<UnwindOutcome>>
-  /** Why there is no unwinder. */
-  readonly unwindProblem: string | undefined
+  /** What can be ended in the worker. */
+  readonly unwind: Unwind
   readonly kill: (task: RemoteTask, reason: CancelReason.CancelReason) => Effect.Effect<void>
   readonly locate: Effect.Effect<Option.Option<string>>
   /** Frees the slot. */
@@ -276,13 +277,15 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   }
 
   get unwind(): Option.Option<Effect.Effect<UnwindOutcome>> {
-    if (this.state._tag !== "Running") return Option.none()
+    if (this.state._tag !== "Running" || this.unwindProblem !== undefined) return Option.none()
     const { worker } = this.state
     return Option.map(worker.unwinder, (unwind) => unwind(this.id))
   }
 
   get unwindProblem(): string | undefined {
-    return this.state._tag === "Running" ? this.state.worker.unwindProblem : undefined
+    if (this.state._tag !== "Running") return undefined
+    const { unwind } = this.state.worker
+    return unwind._tag === "None" ? unwind.why : undefined
   }
 
   get kill(): Option.Option<(reason: CancelReason.CancelReason) => Effect.Effect<void>> {

@@ -53,7 +53,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private problem: string | undefined = undefined
   private readonly capabilities: PoolCapabilities
   /** What can be ended in this worker. */
-  private unwind: Unwind
+  unwind: Unwind
   /** None if there is no inspector. */
   private readonly inspector: Option.Option<Reach>
   private readonly termination: Termination
@@ -73,14 +73,13 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.slots = Array.from({ length: concurrency }, (_, index) => concurrency - 1 - index)
     this.control = ControlBlock.make(concurrency)
     this.capabilities = capabilities
-    const { ofProcess } = capabilities
-    this.unwind = ofProcess.unwind
+    this.unwind = capabilities.ofProcess.unwind
     this.inspector = this.unwind._tag === "None" ? Option.none() : Option.some(new Reach(this.control, this))
     this.rings = new TaskRings(names, port1, {
       ended: (id, value) => this.tasks.get(id)?.succeeded(value),
       fail: (problem) => this.fail(problem)
     })
-    const given = { ...this.rings.memory, names, capabilities: ofProcess, control: this.control.buffer }
+    const given = { ...this.rings.memory, names, capabilities: capabilities.ofProcess, control: this.control.buffer }
     try {
       this.worker = spawnWorker(spawn, given, port2)
       if (Option.isSome(this.inspector)) this.inspector.value.open(this.worker)
@@ -174,16 +173,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 
   get unwinder(): Option.Option<(id: number) => Effect.Effect<UnwindOutcome>> {
-    if (this.unwind._tag === "None") return Option.none()
     return Option.map(this.inspector, (reach) => (id) => reach.unwind(id))
-  }
-
-  get unwindProblem(): string | undefined {
-    return this.unwind._tag === "None" ? this.unwind.why : undefined
-  }
-
-  get otherCodeProblem(): string | undefined {
-    return this.unwind._tag === "SectionsAndOtherCode" ? undefined : this.unwind.why
   }
 
   get locate(): Effect.Effect<Option.Option<string>> {
@@ -298,10 +288,8 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
 
   private attach(): void {
     if (!this.dispatch({ _tag: "Announced" })) return
-    Option.match(this.inspector, {
-      onNone: () => this.started(),
-      onSome: (reach) => reach.whenOpen(() => this.started())
-    })
+    if (Option.isNone(this.inspector)) return this.started()
+    this.inspector.value.whenOpen(() => this.started())
   }
 
   private started(): void {

@@ -10,7 +10,7 @@
  * 2. Tasks are taken out of the line, each before it runs, in batches: of a batch the oldest with the lowest priority
  *    number. What is put in line meanwhile is for the next one, so nothing waits for ever for what comes again and again.
  * 3. A fiber that is started outside a task does nothing but queue itself.
- * 4. A fiber that is woken goes on in a turn of its own, wherever it is woken (`turns.ts`).
+ * 4. A fiber that is woken goes on in a turn of its own, wherever it is woken (`deferredResume.ts`).
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Fiber from "effect/Fiber"

@@ -23,6 +23,7 @@ import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
+import { word } from "../wire/controlBlock.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import { callHandler } from "../wire/handlerCall.ts"
 import { mirrorLeases } from "../leases/leaseMirror.ts"
@@ -47,17 +48,18 @@ export interface Entries {
 
 /**
  * Serves the result of `entries` until the host closes the worker. `entries` gets the context of tasks and their
- * scheduler. All tasks end with the current scope.
+ * scheduler. All tasks end with the current scope. `handlerProblem` says why the fiber of an RPC handler can't be found.
  */
 export const serve = (
   entries: (context: Context.Context<never>, scheduler: PortScheduler) => Entries,
-  handshake: Handshake
+  handshake: Handshake,
+  handlerProblem?: string
 ): Effect.Effect<void, never, Scope.Scope> => {
   const control = ControlBlock.fromBuffer(handshake.control)
   const sections = SectionRunners.make(control)
   const outbox = new Outbox<ToHost>(handshake.port)
   const scheduler = new PortScheduler()
-  const watch = FiberGuard.install({ scheduler, words: control.words, index: ControlBlock.word.section, taskOf })
+  const watch = FiberGuard.install({ scheduler, words: control.words, index: word.section, taskOf, handlerProblem })
   const body = Effect.gen(function* () {
     const closed = yield* Deferred.make<void>()
     const thread = yield* Thread.current
@@ -179,7 +181,8 @@ class WorkerRuntime implements Worker {
       this.runLine()
     })
     ThreadDeaths.reportTo((message) => this.outbox.putNow(message))
-    this.outbox.putNow({ _tag: "Ready", unwind: this.options.watch.unwind, problem: null })
+    const { problem, unwind } = this.options.watch.selfCheck
+    this.outbox.putNow({ _tag: "Ready", unwind, problem })
   }
 
   /**

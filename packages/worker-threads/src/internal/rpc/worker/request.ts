@@ -14,7 +14,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as RpcMessage from "effect/rpc/RpcMessage"
-import { Launch } from "./launch.ts"
+import type { Launch } from "./launch.ts"
 import type { EncodedReply, Reply } from "../codec.ts"
 import type { Outlet } from "../../worker/workerTask.ts"
 
@@ -27,13 +27,15 @@ export class RpcRequest {
   private readonly write: Write
   /** The fiber of the thread. */
   private body: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  private readonly launch: Launch = new Launch()
+  /** Undefined if the fiber of a handler can't be found. The handler then begins as Effect does it. */
+  private readonly launch: Launch | undefined
   /** Whether the request has been passed on, so that a reply will come. */
   private isHandedOver = false
   private reply: Reply | undefined = undefined
   private readonly ended: Deferred.Deferred<void> = Deferred.makeUnsafe()
 
-  constructor(request: RpcMessage.RequestEncoded, outlet: Outlet, write: Write) {
+  constructor(request: RpcMessage.RequestEncoded, outlet: Outlet, write: Write, launch: Launch | undefined) {
+    this.launch = launch
     this.request = request
     this.outlet = outlet
     this.write = write
@@ -47,7 +49,8 @@ export class RpcRequest {
     const { id } = this.outlet
     return Effect.withFiber((body) => {
       this.body = body
-      return this.launch.run(this.write(id, this.request)).pipe(
+      const handOver = this.write(id, this.request)
+      return (this.launch?.run(handOver) ?? handOver).pipe(
         Effect.andThen(this.watched),
         Effect.onInterrupt(() => this.cancel),
         Effect.ensuring(Effect.exit(this.write(id, RpcMessage.constEof))),
@@ -60,7 +63,8 @@ export class RpcRequest {
   private get watched(): Effect.Effect<void, ThreadError> {
     return Effect.flatMap(Thread.current, (thread) => {
       this.isHandedOver = true
-      if (this.launch.latest !== undefined) ThreadAdapter.extendTo(thread, this.launch.latest)
+      const handler = this.launch?.latest
+      if (handler !== undefined) ThreadAdapter.extendTo(thread, handler)
       return Deferred.await(this.ended)
     })
   }
@@ -77,8 +81,8 @@ export class RpcRequest {
       const requested = Effect.exit(this.write(this.outlet.id, interrupt))
       if (this.isHandedOver) return Effect.andThen(requested, ended)
       // The request was interrupted while it was passed on. A reply comes only if a handler has begun.
-      const { latest } = this.launch
-      return Effect.andThen(latest === undefined ? Effect.void : Fiber.interrupt(latest), requested)
+      const handler = this.launch?.latest
+      return Effect.andThen(handler === undefined ? Effect.void : Fiber.interrupt(handler), requested)
     })
   }
 

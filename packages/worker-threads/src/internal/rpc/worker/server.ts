@@ -12,7 +12,8 @@ import type * as RpcServer from "effect/rpc/RpcServer"
 import type * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
 import * as InitialMessage from "../initialMessage.ts"
-import { contextOf } from "./launch.ts"
+import { contextOf, Launch } from "./launch.ts"
+import { handlerProblem } from "./launchTrial.ts"
 import { type Handshake, handshakeOf } from "../../wire/handshake.ts"
 import * as RpcCodec from "../codec.ts"
 import { RpcRequest, type Write } from "./request.ts"
@@ -49,19 +50,29 @@ const noHandshake: WorkerError.WorkerErrorReason = {
 
 const serve = (requests: Map<number, RpcRequest>, write: Write, handshake: Handshake): Effect.Effect<void> => {
   const codec = RpcCodec.make("request")
+  const problem = handlerProblem()
   const handle: Entry["run"] = (payload, outlet) => {
     // The codec has decoded it.
-    const request = new RpcRequest(payload as RpcMessage.RequestEncoded, outlet, write)
+    const request = new RpcRequest(
+      payload as RpcMessage.RequestEncoded,
+      outlet,
+      write,
+      problem === undefined ? new Launch() : undefined
+    )
     requests.set(outlet.id, request)
     return Effect.ensuring(
       request.handled,
       Effect.sync(() => requests.delete(outlet.id))
     )
   }
-  const served = WorkerRuntime.serve((context, scheduler) => {
-    const entry = { codec, run: handle, context: contextOf(context, scheduler) }
-    return { get: () => entry }
-  }, handshake)
+  const served = WorkerRuntime.serve(
+    (context, scheduler) => {
+      const entry = { codec, run: handle, context: problem === undefined ? contextOf(context, scheduler) : context }
+      return { get: () => entry }
+    },
+    handshake,
+    problem
+  )
   return Effect.ensuring(
     Effect.scoped(served),
     Effect.sync(() => handshake.port.close())

@@ -7,9 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Attachment } from "../../inspector/attachment.ts"
 import * as Debugger from "../../inspector/halt.ts"
+import * as EffectInternals from "../../wire/effectInternals.ts"
 import * as HandlerCall from "../../wire/handlerCall.ts"
 import type { Problem } from "../../inspector/inspectorProblem.ts"
-import { deferredResumeFrame, inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
+import { inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
 import { masked } from "./unwindSection.ts"
 
 /** It is not waited for: whoever asked goes on to the next rung when its time has come. */
@@ -77,21 +78,30 @@ const judge = (
     const folders = foldersIn(told)
     // Without the folders each frame of this toolkit would pass for user code.
     if (folders === undefined) return refused(whyOf(told))
-    const loops = halt.frames.filter(isLoop)
+    const loops = halt.frames.filter(EffectInternals.isLoop)
     if (loops[0] === undefined) return refused(noFiber)
     const library = libraryOf(loops[0])
     if (!runsUserCode(halt.frames, loops[0], library, folders)) return refused(goesOn)
     for (const frame of loops) {
-      yield* halt.evaluate(resumption(halt.frames, frame) ?? frame, `void ${watch}?.saw(this, ${asyncContext})`)
+      const resumed = EffectInternals.resumption(halt.frames, frame)
+      const seen = yield* halt.evaluate(resumed ?? frame, resumed === undefined ? saw : sawResumed)
+      if (seen !== true) return refused(EffectInternals.unknownLocals)
     }
-    for (const frame of halt.frames.filter(({ name, url }) => name === startsMany && url.startsWith(library))) {
+    for (const frame of halt.frames.filter(EffectInternals.startsMany)) {
       const inside = loops.filter((loop) => halt.frames.indexOf(loop) < halt.frames.indexOf(frame)).length
-      yield* halt.evaluate(frame, `void ${watch}?.sawStarted(${startedFibers}, ${inside})`)
+      const seen = yield* halt.evaluate(frame, `${watch}.sawStarted(${EffectInternals.startedFibers}, ${inside})`)
+      if (seen !== true) return refused(EffectInternals.unknownLocals)
     }
     if (isOver()) return refused("the task has ended")
     const why = yield* halt.evaluate(top, ofWatch(`verdict(${task})`))
     return why === null ? { value: { _tag: "Unwound" }, end: true } : refused(whyOf(why))
   })
+
+/** Shows the fiber of a loop to the watch. */
+const saw = `${watch}.saw(this), true`
+
+/** The same for a fiber that was resumed in an async context. An expression that throws has no value. */
+const sawResumed = `typeof ${EffectInternals.asyncContext} !== "undefined" && (${watch}.saw(this, ${EffectInternals.asyncContext}), true)`
 
 /** A call of a method of the watch, or a text that says why there is none. */
 const ofWatch = (call: string): string => `${watch} === undefined ? "it was not prepared" : ${watch}.${call}`
@@ -106,32 +116,10 @@ const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"
 const passing = [noFiber, goesOn, otherTasks, uninterruptible, inSection, masked, Debugger.deaf]
 
-/** The function of Effect that starts the fibers of a concurrent `forEach`, and has them in `fibers`. */
-const startsMany = "go"
-const startedFibers = `typeof fibers === "undefined" ? undefined : fibers`
-
-/** The function of Effect that runs a fiber, and the module that it is in. Code of the user's may have the same name. */
-const loopName = "runLoop"
-const loopModule = /(?<=\/)internal\/effect\.[jt]s$/
-
-const isLoop = ({ name, url }: Debugger.Frame): boolean => name === loopName && loopModule.test(url)
-
-/** In a frame of Effect that resumes a fiber: the async context that the fiber goes on in. */
-const asyncContext = `typeof asyncContext === "undefined" ? undefined : asyncContext`
-
-/** The frame that has entered the async context of the fiber whose loop it is, where it was resumed in one. */
-const resumption = (frames: ReadonlyArray<Debugger.Frame>, loop: Debugger.Frame): Debugger.Frame | undefined => {
-  const [inside, entry, outside] = frames
-    .slice(frames.indexOf(loop) + 1)
-    .filter(({ name }) => name !== deferredResumeFrame)
-  const found = inside?.name === "evaluate" && entry?.name === "runInAsyncScope" && outside?.name === "evaluate"
-  return found && outside.url === loop.url ? outside : undefined
-}
-
 const refused = (why: string): Debugger.Verdict<UnwindOutcome> => ({ value: { _tag: "Refused", why }, end: false })
 
 /** The folder of Effect's modules. */
-const libraryOf = (loop: Debugger.Frame): string => loop.url.replace(loopModule, "")
+const libraryOf = (loop: Debugger.Frame): string => loop.url.replace(EffectInternals.fiberModule, "")
 
 /**
  * Neither Effect nor this toolkit, whose code is in `folders`, may be ended in the middle of a step: it may have taken a

@@ -16,6 +16,7 @@ import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Attachment } from "../../inspector/attachment.ts"
 import { type ControlBlock, word } from "../../wire/controlBlock.ts"
+import type { Unwind } from "../../wire/handshake.ts"
 import * as Debugger from "../../inspector/halt.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import * as Word from "../../wire/sectionWord.ts"
@@ -28,8 +29,8 @@ export interface Listener {
   readonly repair: (task: number) => void
   /** Whether a task has not ended. */
   readonly runs: (task: number) => boolean
-  /** Why code outside sections can't be ended in this worker; undefined if it can. */
-  readonly otherCodeProblem: string | undefined
+  /** What can be ended in this worker. */
+  readonly unwind: Unwind
 }
 
 type State =
@@ -124,7 +125,8 @@ export class Reach {
       const run = this.runOf(task)
       if (run !== undefined) return this.unwindRun(run)
       if (Word.look(this.control.words, word.section).state === Word.masked) return refused(Unwinder.masked)
-      if (this.listener.otherCodeProblem !== undefined) return refused(this.listener.otherCodeProblem)
+      const { unwind } = this.listener
+      if (unwind._tag !== "SectionsAndOtherCode") return refused(unwind.why)
       if (this.state._tag !== "Open") return refused(this.why)
       return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, task, isOver), (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(task)

@@ -2,8 +2,7 @@
  * The worker's side of ending code that is in no declared section: says whose fibers are on a halted stack, and sets
  * those right that were ended there.
  *
- * It rests on internals of Effect (a fiber's `_running`, the reference to the fiber that runs, the turns of fibers), so it
- * first tries them out and, where they are not as expected, refuses.
+ * It needs private parts of Effect. `selfCheck.ts` tries them out. If they are not as expected, nothing is ended.
  *
  * Invariants:
  * 1. Code is given up only if each fiber on the stack belongs to the task that is meant and is interruptible, and the
@@ -15,29 +14,21 @@
 import { AsyncResource } from "node:async_hooks"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { PortScheduler } from "../../scheduler/portScheduler.ts"
 import * as Registry from "../../locks/registry.ts"
-import type { Unwind } from "../../wire/handshake.ts"
 import * as Word from "../../wire/sectionWord.ts"
 import { inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
-import * as ToolkitFolders from "./toolkitFolders.ts"
-import * as Turns from "../../scheduler/deferredResume.ts"
+import * as EffectInternals from "../../wire/effectInternals.ts"
+import * as SelfCheck from "./selfCheck.ts"
 
-const currentKey = "~effect/Fiber/currentFiber"
+type AnyFiber = EffectInternals.AnyFiber
 
-/** What Effect keeps of a fiber, as far as it is touched here. */
-interface Internals extends Fiber.Fiber<unknown, unknown> {
-  interruptible: boolean | undefined
-  _running: boolean | undefined
-}
-
-const globals = globalThis as { [currentKey]?: Internals | undefined; [key]?: Watch | undefined }
+const globals = globalThis as { [key]?: Watch | undefined }
 
 /** A fiber on a halted stack, and what it is to go on in. */
 interface Stalled {
-  readonly fiber: Internals
+  readonly fiber: AnyFiber
   readonly context: AsyncResource
 }
 
@@ -48,7 +39,7 @@ interface Stack {
   /** What they have started side by side, in a step that is not over. */
   readonly started: Array<Fiber.Fiber<unknown, unknown>>
   /** Where such a step notes what it has started, and the fiber that it was about to note there. */
-  readonly notes: Array<readonly [Set<unknown>, Internals]>
+  readonly notes: Array<readonly [Set<unknown>, AnyFiber]>
 }
 
 /** What was ended of a task. */
@@ -67,6 +58,8 @@ export interface Options {
   readonly words: Word.Words
   readonly index: number
   readonly taskOf: (fiber: Fiber.Fiber<unknown, unknown>) => number | undefined
+  /** Why the fiber of an RPC handler can't be found; undefined if it can, or if there is none. */
+  readonly handlerProblem?: string | undefined
 }
 
 /** Makes this worker's stalled fibers reachable for the host. */
@@ -74,28 +67,26 @@ export const install = (options: Options): Watch => (globals[key] = new Watch(op
 
 export class Watch {
   private readonly options: Options
-  private readonly found = ToolkitFolders.find()
-  /** Why nothing may be ended in this worker. */
-  private readonly problem: string | undefined = this.found.problem ?? trial() ?? Turns.install()
+  readonly selfCheck: SelfCheck.SelfCheck
+  /** Why nothing outside sections may be ended in this worker. */
+  private readonly problem: string | undefined
   /** Empty, but between `look` and `verdict`. */
   private stack: Stack = emptyStack()
   /** Ended, and not repaired yet. */
   private ended: Array<Ended> = []
 
-  /** What the host can end in this worker. */
-  get unwind(): Unwind {
-    return this.problem === undefined ? { _tag: "SectionsAndOtherCode" } : { _tag: "SectionsOnly", why: this.problem }
-  }
-
   constructor(options: Options) {
     this.options = options
+    this.selfCheck = SelfCheck.run(options.handlerProblem)
+    const { unwind } = this.selfCheck
+    this.problem = unwind._tag === "SectionsAndOtherCode" ? undefined : unwind.why
     Registry.tellSteps(() => {
-      const fiber = globals[currentKey]
+      const fiber = EffectInternals.currentFiber()
       return fiber === undefined ? undefined : this.stepOf(fiber)
     })
   }
 
-  private stepOf(fiber: Internals): Registry.Step {
+  private stepOf(fiber: AnyFiber): Registry.Step {
     return { fiber, operation: fiber.currentOpCount, task: this.options.scheduler.currentTask }
   }
 
@@ -107,23 +98,29 @@ export class Watch {
    */
   look(): ReadonlyArray<string> | string {
     this.stack = emptyStack()
-    return this.problem ?? this.found.folders ?? []
+    return this.problem ?? this.selfCheck.folders
   }
 
   /**
    * A fiber whose run loop is on the stack, the innermost first. `context` is the one that it was resumed in, if it was:
    * where the code has entered others since, those are over with it.
    */
-  saw(fiber: Internals, context?: AsyncResource): void {
+  saw(fiber: AnyFiber, context?: AsyncResource): void {
     this.stack.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
   }
 
-  /** The fibers that a step which starts several has started until now; `inside` says how many are on the stack inside it. */
-  sawStarted(fibers: unknown, inside: number): void {
-    if (!(fibers instanceof Set)) return
+  /**
+   * The fibers that a step which starts several has started until now; `inside` says how many are on the stack inside it.
+   * False if it can't be told which fibers these are.
+   */
+  sawStarted(fibers: unknown, inside: number): boolean {
+    // Undefined as long as it has started none.
+    if (fibers === undefined) return true
+    if (!(fibers instanceof Set)) return false
     this.stack.started.push(...fibers)
     const last = this.stack.fibers[inside - 1]
     if (last !== undefined) this.stack.notes.push([fibers, last.fiber])
+    return true
   }
 
   /** Why the code must not be ended; null when it is to be, and be repaired then. */
@@ -145,11 +142,11 @@ export class Watch {
     const { scheduler, words, index, taskOf } = this.options
     if (Word.look(words, index).state !== Word.idle) return inSection
     const { fibers, started } = this.stack
-    if (fibers.length === 0 || fibers[0]!.fiber !== globals[currentKey]) return "what runs is not a fiber"
+    if (fibers.length === 0 || fibers[0]!.fiber !== EffectInternals.currentFiber()) return "what runs is not a fiber"
     if (scheduler.currentTask === undefined) return "the fiber does not run on the worker's scheduler"
     const all = [...fibers.map(({ fiber }) => fiber), ...started]
     if (all.some((fiber) => fiber.pollUnsafe() === undefined && taskOf(fiber) !== task)) return otherTasks
-    if (fibers.some(({ fiber }) => fiber.interruptible !== true)) return uninterruptible
+    if (fibers.some(({ fiber }) => !EffectInternals.isInterruptible(fiber))) return uninterruptible
     return null
   }
 
@@ -158,7 +155,7 @@ export class Watch {
     const mine = this.ended.filter((one) => one.task === task)
     if (mine.length === 0) return
     this.ended = this.ended.filter((one) => one.task !== task)
-    globals[currentKey] = undefined
+    EffectInternals.forgetCurrentFiber()
     this.options.scheduler.reset()
     const annotations = CancelReason.toAnnotations(reason)
     for (const { locks, stack } of mine) {
@@ -180,7 +177,7 @@ const endInOrder = (fibers: ReadonlyArray<Stalled>, annotations: Context.Context
   const { fiber, context } = first
   whenEnded([fiber], () => endInOrder(others, annotations))
   // Until now whoever else interrupts it, as its scope may, has that put off: it must not end before those inside it.
-  fiber._running = false
+  EffectInternals.letGo(fiber)
   context.runInAsyncScope(() => fiber.interruptUnsafe(undefined, annotations))
   context.emitDestroy()
 }
@@ -193,24 +190,4 @@ const whenEnded = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>, f: () =
       if (--left === 0) f()
     })
   }
-}
-
-/** Whether the internals are as expected: of a fiber in its run loop, and of the same one suspended. */
-const trial = (): string | undefined => {
-  let inside = false
-  const probe = Effect.withFiber((fiber) => {
-    // Just what is to be found out.
-    inside = (fiber as Internals)._running === true && globals[currentKey] === fiber
-    return Effect.never
-  })
-  const fiber = Effect.runFork(probe) as Fiber.Fiber<unknown, unknown> as Internals
-  const outside = fiber._running === false && globals[currentKey] !== fiber && fiber.interruptible === true
-  // As an end by force leaves it.
-  fiber._running = true
-  fiber.interruptUnsafe()
-  const held = fiber.pollUnsafe() === undefined
-  fiber._running = false
-  fiber.interruptUnsafe()
-  const ended = fiber.pollUnsafe() !== undefined
-  return inside && outside && held && ended ? undefined : "this version of Effect is not known here"
 }

@@ -24,6 +24,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Registry from "../../locks/registry.ts"
+import { isInterruptible } from "../../wire/effectInternals.ts"
 import * as Word from "../../wire/sectionWord.ts"
 
 /**
@@ -196,10 +197,6 @@ class Runner implements SectionRunner {
     return this.run
   }
 }
-
-/** Effect keeps it in the fiber, without saying so in its type. */
-const isInterruptible = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
-  (fiber as { readonly interruptible?: boolean }).interruptible !== false
 
 const finish = (job: Job, exit: Exit.Exit<unknown>): void => {
   const state = job.state

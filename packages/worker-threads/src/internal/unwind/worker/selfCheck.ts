@@ -1,0 +1,45 @@
+/** Finds out what the host can end in this worker, and what the worker does without if Effect is not as expected. */
+import * as DeferredResume from "../../scheduler/deferredResume.ts"
+import * as EffectInternals from "../../wire/effectInternals.ts"
+import type { Unwind } from "../../wire/handshake.ts"
+import * as ToolkitFolders from "./toolkitFolders.ts"
+
+export interface SelfCheck {
+  readonly unwind: Unwind
+  /** The warning about Effect; null if Effect is as expected. */
+  readonly problem: string | null
+  /** The folders of this toolkit's code; empty if nothing outside sections can be ended. */
+  readonly folders: ReadonlyArray<string>
+}
+
+const noSections = "no busy code is ended but by a kill, because each section counts as masked"
+const noOtherCode = "busy code outside Blocking.interruptible is not unwound but killed"
+const noTurns = "a fiber that is woken runs inside the code that wakes it"
+const noLaunch = "a handler of RpcServer begins inside the server's own fiber"
+
+/** `handlerProblem` says why the fiber of an RPC handler can't be found; undefined if it can, or if there is none. */
+export const run = (handlerProblem: string | undefined): SelfCheck => {
+  const { folders, problem: folderProblem } = ToolkitFolders.find()
+  const mask = EffectInternals.maskProblem()
+  const turns = DeferredResume.install()
+  const fiber = EffectInternals.runningProblem()
+  // In a bundle the frames have other URLs, which says nothing about Effect.
+  const frames = folderProblem === undefined ? EffectInternals.framesProblem() : undefined
+  const effectProblem = mask ?? fiber ?? turns ?? frames ?? handlerProblem
+  const lacks = [
+    mask === undefined ? noOtherCode : noSections,
+    ...(turns === undefined ? [] : [noTurns]),
+    ...(handlerProblem === undefined ? [] : [noLaunch])
+  ]
+  const warning = `In a worker, ${effectProblem}. Without it ${lacks.join("; ")}.`
+  return {
+    unwind: unwindOf(mask, effectProblem ?? folderProblem),
+    problem: effectProblem === undefined ? null : warning,
+    folders: folders ?? []
+  }
+}
+
+const unwindOf = (mask: string | undefined, problem: string | undefined): Unwind => {
+  if (mask !== undefined) return { _tag: "None", why: mask }
+  return problem === undefined ? { _tag: "SectionsAndOtherCode" } : { _tag: "SectionsOnly", why: problem }
+}

@@ -1,0 +1,112 @@
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+import { RpcProtocol } from "@quiesce/worker-threads"
+import { Effect, Exit, Fiber } from "effect"
+import { RpcClient } from "effect/rpc"
+import { Worker } from "node:worker_threads"
+import { describe, expect, it } from "vitest"
+import { argvFor, brokenWorker, type Part } from "./fixtures/broken-effect.ts"
+import { look } from "./fixtures/capabilities.ts"
+import { cell, Jobs, makeCells } from "./fixtures/rpc-contract.ts"
+import { Harness } from "./fixtures/unwind-harness.ts"
+import { whenSet } from "./support.ts"
+
+const unknown = (part: string): string => `this version of Effect is not known here: ${part}`
+
+/** What is seen of a pool whose worker's Effect has a private part changed. Sections can be ended, other code can't. */
+const sectionsOnly = (why: string): unknown => ({
+  unwind: { _tag: "SectionsOnly", why },
+  section: { rung: "unwind", why: null },
+  otherCode: { rung: "kill", why },
+  sum: 3
+})
+
+const nothing = (why: string): unknown => ({
+  unwind: { _tag: "None", why },
+  section: { rung: "kill", why },
+  otherCode: { rung: "kill", why },
+  sum: 3
+})
+
+const cases: ReadonlyArray<readonly [part: Part, expected: unknown]> = [
+  ["interruptible", nothing(unknown("the mask of a fiber"))],
+  ["_running", sectionsOnly(unknown("the fiber that runs"))],
+  ["currentFiber", sectionsOnly(unknown("the fiber that runs"))],
+  ["_yielded", sectionsOnly(unknown("the resumption of a fiber"))],
+  ["_interruptedCause", sectionsOnly(unknown("the resumption of a fiber"))],
+  ["_deferredInterrupt", sectionsOnly(unknown("the resumption of a fiber"))],
+  ["evaluate", sectionsOnly(unknown("the resumption of a fiber"))],
+  ["runLoop", sectionsOnly(unknown("the frames of a fiber"))],
+  ["go", sectionsOnly(unknown("the frames of a fiber"))],
+  ["runInAsyncScope", sectionsOnly(unknown("the frames of a fiber"))]
+]
+
+const onOtherServer = (options: object): Worker =>
+  new Worker(brokenWorker, { ...options, argv: argvFor("handlerFiber", "rpc.worker.ts") })
+
+describe("a private part of Effect that is not as expected", () => {
+  it.for(cases)("%s: the safe way is taken, and the pool and the report say so", async ([part, expected]) => {
+    expect(await Effect.runPromise(look(brokenWorker, "1 second", argvFor(part, "tasks.worker.ts")))).toMatchObject(
+      expected as object
+    )
+  })
+
+  it.for([
+    ["asyncContext", false],
+    ["fibers", true]
+  ] as const)("%s, a local: code in the step that has it is not ended", async ([part, among]) => {
+    await using harness = await Harness.open(brokenWorker, argvFor(part, "unwind-worker.ts"))
+    const id = await harness.started({ hog: "gated", declared: false, among })
+    expect(await harness.unwindUndeclared(id)).toEqual({
+      _tag: "Refused",
+      why: unknown("the locals of its functions")
+    })
+    harness.openGate(id)
+    await harness.answer("Ended", id)
+  })
+
+  it("the local fibers is there: code in a concurrent forEach is ended", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ declared: false, among: true })
+    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+    expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+  })
+
+  it("the fiber of a handler: an RPC handler begins as Effect does it, and is interrupted with its finalizers", () => {
+    return Effect.gen(function* () {
+      const client = yield* RpcClient.make(Jobs)
+      const cells = makeCells()
+      const call = yield* Effect.forkChild(client.Wait({ cells }), { startImmediately: true })
+      yield* whenSet(cells, cell.begun)
+      Atomics.store(cells, cell.mayRelease, 1)
+      Atomics.notify(cells, cell.mayRelease)
+      yield* Fiber.interrupt(call)
+      expect(Atomics.load(cells, cell.released)).toBe(1)
+      expect(Exit.hasInterrupts(yield* Fiber.await(call))).toBe(true)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(RpcProtocol.layerClient({ spawn: onOtherServer, size: 1 })),
+      Effect.runPromise
+    )
+  })
+})
+
+const root = new URL("../../../node_modules/", import.meta.url)
+const main = fileURLToPath(new URL("./fixtures/broken-effect-main.ts", import.meta.url))
+
+describe("the warning about Effect", () => {
+  it.for(["this Node", "node-22", "node-24"])("is logged once in a process, on %s", async (version, { skip }) => {
+    const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
+    const isThis = version === "this Node"
+    if (!isThis && !existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
+    const { stdout } = await promisify(execFile)(isThis ? process.execPath : binary, [main, "_yielded"])
+    const expected = sectionsOnly(unknown("the resumption of a fiber")) as object
+    const warning = `In a worker, ${unknown("the resumption of a fiber")}. Without it busy code outside Blocking.interruptible is not unwound but killed; a fiber that is woken runs inside the code that wakes it.`
+    expect(JSON.parse(stdout)).toMatchObject([
+      { ...expected, warnings: [warning] },
+      { ...expected, warnings: [] }
+    ])
+  })
+})
