@@ -1,4 +1,4 @@
-/** The thread and the cancel scope that a fiber is part of. */
+/** The thread and the cancel scope of a fiber. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type { CancelReason } from "../CancelReason.ts"
@@ -6,7 +6,7 @@ import * as Escalation from "../Escalation.ts"
 import * as AmbientReason from "./ambientReason.ts"
 import { ThreadNode } from "./threadNode.ts"
 
-/** The root of the tree, for code outside any thread. The root is no thread: it never ends and can't be asked to. */
+/** The root of the tree, for code outside any thread. The root is no thread: the root never ends, and accepts no request. */
 export const root: ThreadNode = new ThreadNode(
   undefined,
   Context.get(Context.empty(), Clock.Clock),
@@ -14,7 +14,7 @@ export const root: ThreadNode = new ThreadNode(
   "main"
 )
 
-/** The thread that a fiber is part of. */
+/** The thread of a fiber. */
 export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<ThreadNode>(
   "@quiesce/core/Thread/Current",
   {
@@ -22,14 +22,14 @@ export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<Thre
   }
 )
 
-/** A part of a thread's work that can be cancelled alone. */
+/** A part of a thread's work with a cancel of its own. */
 export interface CancelScope {
   readonly node: ThreadNode
-  /** The first reason for which it was cancelled, if there is one. */
+  /** The first reason of a cancel, if there is one. */
   readonly reason: CancelReason | undefined
 }
 
-/** The innermost cancel scope around a fiber. It counts for its own thread only, not for threads spawned inside. */
+/** The innermost cancel scope around a fiber. Threads spawned inside are not part of the scope. */
 export const CurrentCancelScope: Context.Reference<CancelScope | undefined> = Context.Reference<
   CancelScope | undefined
 >("@quiesce/core/Thread/CurrentCancelScope", {

@@ -1,16 +1,15 @@
 /**
- * Everything in this package that rests on a part of Effect which Effect does not promise. Other modules use Effect's
- * documented functions only.
+ * The only module of this package that uses private parts of Effect.
  *
- * | internal | what it saves | the public way |
+ * | internal | saving | public way |
  * | --- | --- | --- |
  * | `Scope.state` is written | 11% of `spawn-join`, 7% of `spawn-interrupt` | `Scope.addFinalizerExit` |
  * | a fiber gets a ready Cause | 45% of `group-shutdown-100000`, nothing of `spawn-interrupt` | `Fiber.interruptUnsafe` |
  *
  * Invariants:
- * 1. Each internal is compared with its public way before its first use. If the two differ in anything, or an internal is
- *    missing, the public way is taken for the life of the process.
- * 2. Each public way that is taken for this reason is logged once, as a warning.
+ * 1. Each internal is compared with its public way before its first use. If the two differ, or an internal is missing, the
+ *    public way is taken for the life of the process.
+ * 2. The first use of such a public way logs a warning.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -25,7 +24,7 @@ const chosen = <A>(privateWay: A, publicWay: A, observed: (way: A) => string, co
   try {
     if (observed(privateWay) === observed(publicWay)) return privateWay
   } catch {
-    // An internal that throws is treated as one that differs.
+    // A private way that throws is not safe either.
   }
   const warning = Effect.logWarning(
     `Quiesce was made for another version of Effect. It works as documented, but ${cost}.`

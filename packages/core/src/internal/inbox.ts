@@ -1,12 +1,12 @@
 /**
- * The errors raised into a thread, and the handlers in the thread that accept them (`Thread.receive`).
+ * The errors raised into a thread, and the handlers in the thread that accept such errors (`Thread.receive`).
  *
  * Invariants:
  * 1. A raised error waits, or is claimed by exactly one handler, or was refused because the thread ended. A claimed error
  *    waits again only if its handler was interrupted as a whole before the handler could fail with the error.
- * 2. A handler claims at most one error. While a claiming handler unwinds, further errors that it accepts wait until
+ * 2. A handler claims at most one error. While a claiming handler unwinds, further acceptable errors wait until
  *    the handler has left.
- * 3. Waiting errors are offered in the order in which they were raised, each to the innermost handler that accepts it.
+ * 3. Waiting errors are offered in the order of their raising, each to the innermost accepting handler.
  */
 export interface RaisedError {
   readonly error: unknown
@@ -76,7 +76,7 @@ export class Inbox {
       }
     }
     this.waiting = unclaimed
-    // An interrupt runs finalizers synchronously. These may call `post`, `enter` and `leave`.
+    // An interrupt runs finalizers synchronously. A finalizer may call `post`, `enter` and `leave`.
     for (const handler of claims) handler.interrupt()
   }
 }

@@ -2,14 +2,14 @@
 import type { LeaseOutcome } from "../ShutdownReport.ts"
 
 /**
- * The result of a lease that is no longer held.
+ * The result of a lease after its end.
  *
  * @category models
  * @since 0.1.0
  */
 export type LeaseResult = "released" | "failed" | "timedOut" | "lost"
 
-/** A resource that a thread holds. The ledger and the lease itself change it. */
+/** A resource that a thread holds. Changed by the ledger and by the lease itself. */
 export interface Entry<Holder> {
   readonly name: string
   readonly node: Holder
@@ -28,9 +28,9 @@ export interface Tally extends Record<LeaseResult, number> {
   acquired: number
 }
 
-/** The counts of one holder, and the list of the leases that it holds. The ledger alone changes it. */
+/** The counts of one holder, and the list of its leases. Changed by the ledger only. */
 export interface Account<Holder> extends Tally {
-  /** The lease that was acquired last. */
+  /** The last acquired lease. */
   latest: Entry<Holder> | undefined
 }
 

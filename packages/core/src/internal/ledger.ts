@@ -57,7 +57,7 @@ export const settle = (
   notify(node, (observer, observed) => observer.settled(observed, result, outcome, entry))
 }
 
-/** Calls `f` with each watch on a node, on its ancestors, and on the groups of these. */
+/** Calls `f` with each observer of a node, of its ancestors, and of their groups. */
 const notify = (node: ThreadNode, f: (observer: Observer<ThreadNode>, observed: ThreadNode) => void): void => {
   for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
     if (at.ledgerObservers !== undefined) for (const observer of at.ledgerObservers) f(observer, at)
@@ -93,7 +93,7 @@ export const heldBelow = function* (node: ThreadNode): Generator<LeaseEntry> {
   for (const child of node.children()) yield* heldBelow(child)
 }
 
-/** The counts of a thread, of its live descendants, and of those that have ended. */
+/** The counts of a thread and of all its descendants, live and ended. */
 export const tallyBelow = (node: ThreadNode): Tally => {
   const sum: Tally = { acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 }
   if (node.account !== undefined) addTally(sum, node.account)

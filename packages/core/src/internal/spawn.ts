@@ -32,11 +32,11 @@ export const spawn = <A, E, R>(
 ): Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.uninterruptible(
     Effect.withFiber((fiber) => {
-      // The requirement of a scope is in the type of this effect; a missing one is Effect's own clear defect.
+      // The type of the effect requires a scope. Without one, Effect dies with a clear message.
       const scope = Context.getUnsafe(fiber.context, Scope.Scope)
       const parent = liveThread(fiber)
       const current = fiber.getRef(CurrentNode)
-      // The scope of a thread that was abandoned stays open, but takes no more threads.
+      // The scope of an abandoned thread stays open, but takes no more threads.
       if (current !== parent && scope === current.scope) return closedScope(options?.name ?? "unnamed")
       return into(fiber, { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope }, options, (node) =>
         FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
@@ -44,7 +44,7 @@ export const spawn = <A, E, R>(
     })
   ) as Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope>
 
-/** The thread of a fiber or, when that has ended and left the fiber behind, its nearest ancestor that lives. */
+/** The thread of a fiber. If the thread has ended and the fiber still runs: the nearest live ancestor. */
 export const liveThread = (fiber: Fiber.Fiber<unknown, unknown>): ThreadNode => nearestAlive(fiber.getRef(CurrentNode))
 
 export const nearestAlive = (node: ThreadNode): ThreadNode => {
@@ -57,17 +57,17 @@ export const nearestAlive = (node: ThreadNode): ThreadNode => {
 export interface Destination {
   /** Must be open. */
   readonly scope: Scope.Scope
-  /** When this is the scope of an parent that was cancelled, nothing starts. */
+  /** No thread starts if this is the scope of a cancelled parent. */
   readonly scopeOfOrigin: Scope.Scope
   readonly parent: ThreadNode
-  /** Whether the end of `scope` has to be watched for. */
+  /** Whether the thread needs a finalizer in `scope`. */
   readonly hasOwnLink: boolean
 }
 
 /** The source of a new thread's settings. */
 type References = Pick<Fiber.Fiber<unknown, unknown>, "getRef">
 
-/** Makes a node in its place and has it started. Must run uninterruptibly. */
+/** Makes a node and starts its thread. Must run uninterruptibly. */
 export const into = <A, E, E2 = never, R = never>(
   references: References,
   { scope, scopeOfOrigin, parent, hasOwnLink }: Destination,
@@ -91,7 +91,7 @@ export const into = <A, E, E2 = never, R = never>(
 const closedScope = (thread: string): Effect.Effect<never, ThreadError.ThreadError> =>
   Effect.fail(ThreadError.make({ _tag: "ScopeClosed", thread }))
 
-/** A thread that was spawned after the end of its parent had begun: it has ended before it ran. */
+/** A thread of a cancelled parent: the thread ends before its body runs. */
 const endedBeforeStart = <A, E>(
   node: ThreadNode<A, E>,
   reason: CancelReason.CancelReason
@@ -105,17 +105,17 @@ const endedBeforeStart = <A, E>(
     return node
   })
 
-/** Scopes whose threads have all been asked to end. */
+/** Closing scopes, with a request already sent to all their threads. */
 const closing = new WeakSet<Scope.Scope>()
 
-/** Makes the thread end with a scope that is not its parent's own. */
+/** Ends the thread with a scope other than its parent's own. */
 const linkToScope = (node: ThreadNode, scope: Scope.Scope): void => {
   node.link = forkWithFinalizer(scope, (exit) => (node.isAlive ? endWithScope(node, scope, exit) : Effect.void))
 }
 
 /**
- * A scope closes its finalizers one after another. So that the threads in it end all at once, the first of them asks
- * all the others; each is still waited for in its place.
+ * A scope runs its finalizers one after another, but its threads are to end at the same time. The first finalizer
+ * therefore sends the request to all threads of the scope. Each finalizer still waits for its own thread.
  */
 const endWithScope = (node: ThreadNode, scope: Scope.Scope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {

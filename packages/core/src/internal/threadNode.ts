@@ -1,10 +1,10 @@
 /**
  * The model's record of one thread: its place in the tree, its state and its signals.
  *
- * Each group of fields names the modules that write it. Everybody may read.
+ * Each group of fields names the modules that may write. Every module may read.
  *
  * Invariants:
- * 1. A node is in its parent's list of children from before it can run until it has settled.
+ * 1. A node is in its parent's list of children from before the body can run until the node has settled.
  * 2. `stopSignal` and `signal` abort with the first reason only.
  * 3. A node settles once. Only its adapter settles it; an abandoned node is settled while its code may still run.
  */
@@ -22,14 +22,14 @@ import * as State from "./threadState.ts"
 
 export const TypeId: "~@quiesce/core/Thread" = "~@quiesce/core/Thread"
 
-/** The number of checks that a token counts down before it looks. A cancel sets it to 0. All tokens of a thread share it. */
+/** The number of checks until a token looks at the flags. A cancel sets the number to 0. A thread's tokens share it. */
 export type Checks = Int32Array
 
 /** Requests in shared memory. */
 export interface Flags {
   readonly stopRequested: boolean
   readonly interrupted: boolean
-  /** Each request sets it to 0, so that the thread need not poll the flags. */
+  /** Each request sets the number to 0, so that the thread need not poll the flags. */
   readonly checks: Checks
 }
 
@@ -60,7 +60,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   readonly escalation: Escalation
   readonly spawnedAt: number
   readonly clock: Clock.Clock
-  /** The scope of the thread's body. The adapter closes it, after the body and the children have ended. */
+  /** The scope of the thread's body. The adapter closes the scope after the body and the children have ended. */
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
 
   // Changed by the methods here only.
@@ -79,7 +79,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   // Written once, while the thread is spawned.
   /** The adapter's record, set in the same step that makes the node. */
   controls!: ThreadControls<A, E>
-  /** The child of the scope that the thread was spawned into; undefined when that scope is the parent's own. */
+  /** A child of the scope in which the thread was spawned. Undefined if the scope is the parent's own. */
   link: Scope.Closeable | undefined = undefined
   group: NodeGroup | undefined = undefined
 
@@ -88,7 +88,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   ledgerObservers: ReadonlyArray<Observer<ThreadNode>> | undefined = undefined
 
   // Written by the adapter and by the tokens of the thread.
-  /** Requests that are visible while no event is delivered. Children share them. */
+  /** Requests in shared memory, visible while no event is delivered. Children share the flags. */
   flags: Flags | undefined
   checks: Checks | undefined = undefined
 
@@ -97,7 +97,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   ownFiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
 
   // Written by cancel scopes, and by adapters that attach a fiber.
-  /** The fibers in the thread that a cancel has to reach besides its own, the outermost first. */
+  /** The further fibers for a cancel to interrupt besides the thread's own, the outermost first. */
   innerFibers: Map<object, Propagate> | undefined = undefined
 
   // Written by `Thread.raise` and `Thread.receive`.
@@ -226,7 +226,7 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
 
   // ---- The tree ----
 
-  /** Whether this node is the other one or one of its ancestors. */
+  /** Whether this node is the other node or an ancestor of the other node. */
   contains(other: ThreadNode): boolean {
     for (let node: ThreadNode | undefined = other; node !== undefined; node = node.parentNode) {
       if (node === this) return true
@@ -268,8 +268,8 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   }
 
   /**
-   * The map for a fiber that `outer` starts in the thread. Undefined when `outer` is neither the thread's own fiber nor in
-   * the map: such a fiber has a mask of its own, and a cancel reaches it through the fiber that forked it.
+   * The map for a fiber that `outer` starts in the thread. Undefined if `outer` is neither the thread's own fiber nor in
+   * the map. Such a fiber has a mask of its own, and a cancel reaches the fiber through its parent fiber.
    */
   innerFibersOf(outer: object): Map<object, Propagate> | undefined {
     if (outer !== this.ownFiber && this.innerFibers?.has(outer) !== true) return undefined
