@@ -79,7 +79,7 @@ describe("Blocking, on a fiber", () => {
     })
   )
 
-  it.effect("refuses a grace that makes no sense, and an interruptible section outside a thread", () =>
+  it.effect("refuses an invalid grace, and an interruptible section outside a thread", () =>
     Effect.gen(function* () {
       let ran = false
       const section = () => (ran = true)
@@ -90,7 +90,7 @@ describe("Blocking, on a fiber", () => {
     })
   )
 
-  it.effect("takes another runner where an adapter provides one", () =>
+  it.effect("uses the runner that an adapter provides", () =>
     Effect.gen(function* () {
       const graces: Array<number> = []
       const runner: Blocking.Runner = {

@@ -31,7 +31,7 @@ describe("CancelReason", () => {
     expect(decoded.message).toBe("Aborted: gone")
   })
 
-  it("survives JSON whatever the cause is", () => {
+  it("survives JSON with any cause", () => {
     const circular: Record<string, unknown> = {}
     circular["self"] = circular
     const causes = [undefined, null, 0, NaN, 1n, Symbol("s"), () => {}, circular, Object.create(null), new Map()]
@@ -42,7 +42,7 @@ describe("CancelReason", () => {
     expect(throughJson(CancelReason.aborted(platform.reason)).message).toBe("Aborted: This operation was aborted")
   })
 
-  it("can't be read from anything else", () => {
+  it("can't be decoded from any other value", () => {
     for (const given of [null, {}, { _tag: "Interrupted" }, { _tag: "Other", message: "" }, "Interrupted"]) {
       expect(Exit.isFailure(Schema.decodeUnknownExit(CancelReason.CancelReason)(given))).toBe(true)
       expect(CancelReason.isCancelReason(given)).toBe(false)
@@ -93,7 +93,7 @@ describe("CancelReason", () => {
     })
   )
 
-  it("is none where there was no interruption", () => {
+  it("is none without an interruption", () => {
     expect(CancelReason.fromExit(Exit.void)).toEqual(Option.none())
     expect(CancelReason.fromCause(Cause.fail("no"))).toEqual(Option.none())
     expect(CancelReason.allFromCause(Cause.die("bad"))).toEqual([])

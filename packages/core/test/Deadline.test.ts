@@ -42,7 +42,7 @@ describe("Deadline.within", () => {
     })
   )
 
-  it.effect("that is outer fails as the outer one, through the inner", () =>
+  it.effect("around another deadline fails as the outer deadline, through the inner one", () =>
     Effect.gen(function* () {
       const nested = Effect.never.pipe(Deadline.within(500), Deadline.within(50))
       const error = yield* endsIn(Effect.flip(nested), 50)
@@ -95,7 +95,7 @@ describe("Deadline.within", () => {
     })
   )
 
-  it.effect("refuses a time that makes no sense and runs nothing", () =>
+  it.effect("refuses an invalid time and runs nothing", () =>
     Effect.gen(function* () {
       let ran = false
       const work = Effect.sync(() => (ran = true))
@@ -108,7 +108,7 @@ describe("Deadline.within", () => {
 })
 
 describe("Deadline.remaining", () => {
-  it.effect("is infinite without a deadline, and else the time that is left, never less than zero", () =>
+  it.effect("is infinite without a deadline, otherwise the remaining time, never less than zero", () =>
     Effect.gen(function* () {
       expect(yield* Deadline.remaining).toEqual(Duration.infinity)
       const left = Effect.gen(function* () {

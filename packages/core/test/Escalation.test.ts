@@ -3,7 +3,7 @@ import { Escalation } from "@quiesce/core"
 import { Result } from "effect"
 
 const problemOf = (escalation: unknown): string =>
-  // What a caller without types could pass.
+  // A caller without types could pass such a value.
   Result.match(Escalation.steps(escalation as Escalation.Escalation), {
     onFailure: (error) => error.message,
     onSuccess: () => "none"
@@ -19,7 +19,7 @@ describe("Escalation.steps", () => {
     ])
   })
 
-  it("of the named ones are as documented", () => {
+  it("of the named escalations are as documented", () => {
     expect(Result.getOrThrow(Escalation.steps(Escalation.interrupt))).toEqual([{ rung: "interrupt", grace: Infinity }])
     expect(Result.getOrThrow(Escalation.steps(Escalation.graceful))).toEqual([
       { rung: "stop", grace: 5000 },

@@ -22,7 +22,7 @@ const hangs = (name: string, releaseWithin: number) =>
   Lease.make({ name, acquire: Effect.void, release: () => hung, releaseWithin })
 
 describe("Lease.tally", () => {
-  it.effect("has the counts of a child that was shut down by a parent that ends right after", () =>
+  it.effect("has the counts of a child after its parent has shut the child down and ended", () =>
     Effect.gen(function* () {
       const child = Effect.andThen(noted([], "file"), Effect.never)
       const body = Effect.gen(function* () {
@@ -37,7 +37,7 @@ describe("Lease.tally", () => {
 })
 
 describe("Lease.tally", () => {
-  it.effect("counts a lease once that was lost and is released after all", () =>
+  it.effect("counts a lost lease once, even if the lease is released later", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.andThen(noted([], "file"), Effect.uninterruptible(gate.await)), now)
@@ -50,7 +50,7 @@ describe("Lease.tally", () => {
 })
 
 describe("Lease.make", () => {
-  it.effect("gives the resource and releases it once, with it and the exit, when the scope closes", () =>
+  it.effect("gives the resource, and releases once when the scope closes, with the resource and the exit", () =>
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const scope = yield* Scope.make()
@@ -99,7 +99,7 @@ describe("Lease.make", () => {
     })
   )
 
-  it.effect("with an interruptible acquire ends that at once and holds nothing", () =>
+  it.effect("ends an interruptible acquire at once and holds nothing", () =>
     Effect.gen(function* () {
       let released = false
       const thread = yield* Thread.spawn(
@@ -127,7 +127,7 @@ describe("Lease.make", () => {
     })
   )
 
-  it.effect("runs the other releases when one fails, dies or throws, and loses none of these", () =>
+  it.effect("runs the other releases when one fails, dies or throws, and loses no error", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const thread = yield* Thread.spawn(
@@ -182,7 +182,7 @@ describe("Lease.make", () => {
     })
   )
 
-  it.effect("with releaseWithin does nothing special to a release that is in time", () =>
+  it.effect("with releaseWithin leaves a punctual release alone", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const lease = Lease.make({
@@ -196,7 +196,7 @@ describe("Lease.make", () => {
     })
   )
 
-  it.effect("interrupts a release that it gives up", () =>
+  it.effect("interrupts a release when giving up on the release", () =>
     Effect.gen(function* () {
       let interrupted = false
       const release = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (interrupted = true)))
@@ -223,7 +223,7 @@ describe("Lease.make", () => {
     })
   )
 
-  it.effect("refuses a releaseWithin that makes no sense and acquires nothing", () =>
+  it.effect("refuses an invalid releaseWithin and acquires nothing", () =>
     Effect.gen(function* () {
       let acquired = false
       const acquire = Effect.sync(() => (acquired = true))
@@ -273,7 +273,7 @@ describe("Lease.held", () => {
 })
 
 describe("Lease.tally", () => {
-  it.effect("counts a thread and all its descendants, those that have ended included", () =>
+  it.effect("counts a thread and all its descendants, live and ended", () =>
     Effect.gen(function* () {
       const leaf = noted([], "leaf")
       const parent = yield* Thread.spawn(
@@ -292,7 +292,7 @@ describe("Lease.tally", () => {
     })
   )
 
-  it.effect("counts as lost what an abandoned thread and its children held, seen from above too", () =>
+  it.effect("counts the leases of an abandoned thread and its children as lost, also in the counts of its parent", () =>
     Effect.gen(function* () {
       const parent = yield* Thread.spawn(
         Effect.gen(function* () {

@@ -48,7 +48,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("abandons a fiber that outlasts its last rung and names the finalizer that it hangs in", () =>
+  it.effect("abandons a fiber after its last rung and names the hanging finalizer", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.andThen(Lease.make({ name: "socket", acquire: Effect.void, release: () => hung }), Effect.never),
@@ -70,7 +70,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("names the rungs that a fiber does not have and does not wait on them", () =>
+  it.effect("names the rungs that a fiber does not have, without a wait", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
       const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10, unwind: 10, kill: 10 }), 10)
@@ -84,7 +84,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("that never came to interrupt does not call a thread abandoned that has ended", () =>
+  it.effect("without an interrupt does not report an ended thread as abandoned", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       const report = yield* endsIn(Thread.shutdown(thread, { stop: 10 }), 10)
@@ -93,7 +93,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("of a thread that has ended changes nothing and says that no rung was needed", () =>
+  it.effect("of an ended thread changes nothing and reports that no rung was needed", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.fail("no"))
       yield* Thread.await(thread)
@@ -111,7 +111,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("reports leases that were released, that failed and that timed out, below the thread too", () =>
+  it.effect("reports released, failed and timed-out leases, also of the thread's descendants", () =>
     Effect.gen(function* () {
       const child = Effect.andThen(lease("child's"), Effect.never)
       const thread = yield* Thread.spawn(
@@ -145,7 +145,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("counts only what was settled while it lasted", () =>
+  it.effect("counts only the leases that were settled during the shutdown", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -195,7 +195,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("with a shorter escalation frees those who wait with a longer one", () =>
+  it.effect("with a shorter escalation ends the wait of callers with a longer one", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
       const patient = yield* Effect.forkChild(Thread.shutdown(thread, { interrupt: "Infinity" }), now)
@@ -205,7 +205,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("frees everybody who waits for an abandoned thread, its parent too", () =>
+  it.effect("ends every wait for an abandoned thread, its parent's too", () =>
     Effect.gen(function* () {
       const parent = yield* Thread.spawn(
         Effect.asVoid(Thread.spawn(hung, { ...now, escalation: { interrupt: 10 } })),
@@ -216,7 +216,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("frees those who wait for the children of an abandoned thread, when these have a limit", () =>
+  it.effect("ends the waits for the children of an abandoned thread, if the children's escalations have a limit", () =>
     Effect.gen(function* () {
       let child: Thread.Thread<never> | undefined
       const parent = yield* Thread.spawn(
@@ -240,7 +240,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("that is interrupted asks for nothing more, and the thread still ends with its scope", () =>
+  it.effect("sends no further request after an interrupt, and the thread still ends with its scope", () =>
     Effect.gen(function* () {
       const thread = yield* Effect.scoped(
         Effect.gen(function* () {
@@ -267,7 +267,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("refuses an escalation that can't be climbed and leaves the thread unharmed", () =>
+  it.effect("refuses an invalid escalation and leaves the thread unharmed", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       expect(yield* failureTag(Thread.shutdown(thread, {}))).toBe("InvalidEscalation")
@@ -276,7 +276,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("keeps the first reason in the report of a later one", () =>
+  it.effect("has the first reason in a later report", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(cleansUp(10), now)
       yield* Thread.interruptFork(thread, CancelReason.interrupted("first"))
@@ -298,7 +298,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("reports a thread whose cause is empty", () =>
+  it.effect("reports a thread with an empty cause", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.andThen(Thread.awaitStop, Effect.failCause(Cause.empty)), now)
       const report = yield* endsIn(Thread.shutdown(thread, { stop: 10 }), 10)
@@ -306,7 +306,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("that ended long ago still ends when the fiber comes back to life", () =>
+  it.effect("keeps the exit of an abandoned thread when the fiber comes back to life", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.uninterruptible(Effect.sleep(100)), now)
       yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
@@ -432,7 +432,7 @@ describe("ShutdownReport", () => {
     }
   })
 
-  it("can't be read from anything else", () => {
+  it("can't be decoded from any other value", () => {
     expect(Exit.isFailure(Schema.decodeUnknownExit(ShutdownReport.ShutdownReport)({ thread: "a" }))).toBe(true)
   })
 })

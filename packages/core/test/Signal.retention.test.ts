@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { describe, expect, it } from "@effect/vitest"
 
-/** What one case of the fixture left behind after 20,000 rounds. */
+/** The leftovers of one case of the fixture after 20,000 rounds. */
 interface Left {
   readonly name: string
   readonly listeners: number

@@ -19,7 +19,7 @@ const outcome = <A>(promise: Promise<A>): Promise<unknown> =>
   )
 
 describe("Signal.interruptOn", () => {
-  it.effect("with a signal that has aborted runs nothing, not even a synchronous prefix", () =>
+  it.effect("with an aborted signal runs nothing, not even a synchronous prefix", () =>
     Effect.gen(function* () {
       let ran = false
       const exit = yield* Effect.exit(
@@ -74,7 +74,7 @@ describe("Signal.interruptOn", () => {
     })
   )
 
-  it.effect("takes any reason that JavaScript can abort with", () =>
+  it.effect("accepts every abort reason of JavaScript", () =>
     Effect.gen(function* () {
       for (const reason of [undefined, null, 0, "", Symbol("s"), 1n, Object.create(null), () => {}]) {
         const controller = new AbortController()
@@ -96,7 +96,7 @@ describe("Signal.run", () => {
     expect(listeners(signal)).toBe(0)
   })
 
-  it("with a signal that has aborted runs nothing and rejects with its reason", async () => {
+  it("with an aborted signal runs nothing and rejects with the signal's reason", async () => {
     let ran = false
     const promise = Signal.run(
       Effect.sync(() => (ran = true)),
@@ -173,7 +173,7 @@ describe("Signal.run", () => {
   })
 })
 
-/** Never ends; each of its fibers, forked by a combinator of Effect, notes why it was interrupted. */
+/** Never ends. Each of its fibers, forked by a combinator of Effect, notes the reason of its interruption. */
 const forked = (seen: Array<string>): Effect.Effect<unknown> => {
   const one = Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(...messages(exit))))
   return Effect.all([one, one], { concurrency: "unbounded" })
@@ -206,7 +206,7 @@ describe("the reason of a signal", () => {
     })
   )
 
-  it.effect("is not that of a thread which was spawned under it and ends for another", () =>
+  it.effect("is not the reason of a thread spawned inside that ends for another reason", () =>
     Effect.gen(function* () {
       const controller = new AbortController()
       const seen: Array<string> = []
@@ -261,7 +261,7 @@ describe("Signal.promise", () => {
     })
   )
 
-  it.effect("waits no longer than settle for a promise that ignores its signal", () =>
+  it.effect("waits at most settle for a promise that ignores the signal", () =>
     Effect.gen(function* () {
       yield* settle
       const thread = yield* Thread.spawn(
@@ -276,7 +276,7 @@ describe("Signal.promise", () => {
     })
   )
 
-  it.effect("refuses a settle that makes no sense and does not call the function", () =>
+  it.effect("refuses an invalid settle and does not call the function", () =>
     Effect.gen(function* () {
       let called = false
       const f = () => {
@@ -305,7 +305,7 @@ describe("Signal.fromScope", () => {
 })
 
 describe("Signal.any", () => {
-  it("aborts with the first source that does, with that one's reason, and lets go of the others", () => {
+  it("aborts with the first aborting source and its reason, and leaves no listener on the others", () => {
     const [first, second] = [new AbortController(), new AbortController()]
     const all = Signal.any([first.signal, second.signal])
     expect([listeners(first.signal), listeners(second.signal)]).toEqual([1, 1])
@@ -315,14 +315,14 @@ describe("Signal.any", () => {
     expect([listeners(first.signal), listeners(second.signal)]).toEqual([0, 0])
   })
 
-  it("of a source that has aborted is aborted and listens to none", () => {
+  it("of an aborted source is aborted and listens to no source", () => {
     const live = new AbortController()
     const all = Signal.any([live.signal, AbortSignal.abort(gone)])
     expect(all.signal.reason).toBe(gone)
     expect(listeners(live.signal)).toBe(0)
   })
 
-  it("when disposed follows no longer, however often that is done", () => {
+  it("follows no source after one or more disposals", () => {
     const source = new AbortController()
     const all = Signal.any([source.signal, source.signal])
     all[Symbol.dispose]()
@@ -332,13 +332,13 @@ describe("Signal.any", () => {
     expect(all.signal.aborted).toBe(false)
   })
 
-  it("of none never aborts", () => {
+  it("of no source never aborts", () => {
     expect(Signal.any([]).signal.aborted).toBe(false)
   })
 })
 
 describe("Signal.any of one signal", () => {
-  it("aborts with its source, and by itself without it", () => {
+  it("aborts with the source, and by a call of abort without the source", () => {
     const parent = new AbortController()
     const [child, sibling] = [Signal.any([parent.signal]), Signal.any([parent.signal])]
     child.abort(gone)
@@ -372,7 +372,7 @@ describe("Signal.timeout", () => {
     })
   )
 
-  it.effect("refuses a time that makes no sense", () =>
+  it.effect("refuses an invalid time", () =>
     Effect.gen(function* () {
       expect(yield* failureTag(Signal.timeout(-1))).toBe("InvalidDuration")
       expect(yield* failureTag(Signal.timeout("Infinity"))).toBe("InvalidDuration")
@@ -381,7 +381,7 @@ describe("Signal.timeout", () => {
 })
 
 describe("Signal.awaitAbort", () => {
-  it.effect("gives the reason, of a signal that has aborted at once, and leaves no listener", () =>
+  it.effect("gives the reason, at once for an aborted signal, and leaves no listener", () =>
     Effect.gen(function* () {
       const controller = new AbortController()
       expect(yield* Signal.awaitAbort(AbortSignal.abort(gone))).toBe(gone)
@@ -397,7 +397,7 @@ describe("Signal.awaitAbort", () => {
 })
 
 describe("Signal.onAbort", () => {
-  it("calls once, at once if the signal has aborted, and not after it was taken back", () => {
+  it("calls the listener once, at once for an aborted signal, and never after its removal", () => {
     const calls: Array<string> = []
     const controller = new AbortController()
     Signal.onAbort(controller.signal, () => calls.push("kept"))

@@ -5,7 +5,7 @@ import { endsIn, failureTag, hung } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
-/** What a loop would see. */
+/** The state of a token as a loop sees the token. */
 const look = (token: StopToken.StopToken) => ({
   stopRequested: token.stopRequested,
   interrupted: token.interrupted,
@@ -58,7 +58,7 @@ describe("StopToken.current", () => {
     })
   )
 
-  it.effect("of a thread that was interrupted and then abandoned still says so", () =>
+  it.effect("of an interrupted and then abandoned thread still shows the interrupt", () =>
     Effect.gen(function* () {
       const { thread, token } = yield* withToken(hung)
       yield* endsIn(Thread.shutdown(thread, { interrupt: 1 }), 1)

@@ -43,7 +43,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("lets the thread go on when it catches the error", () =>
+  it.effect("lets the thread go on after a caught error", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -233,7 +233,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("takes only an error, and else leaves the thread unharmed", () =>
+  it.effect("accepts only an error, otherwise leaves the thread unharmed", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.never, Flush), now)
       for (const given of [undefined, null, "error", 1, {}, [], Object.create(null)]) {
@@ -277,7 +277,7 @@ describe("Thread.receive", () => {
     })
   )
 
-  it.effect("lets an interrupt through to work that was restored under a mask", () =>
+  it.effect("lets an interrupt through to restored work under a mask", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.uninterruptibleMask((restore) => Thread.receive(restore(Effect.never), Flush)),

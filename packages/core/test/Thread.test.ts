@@ -35,7 +35,7 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("runs up to the first wait before it returns with startImmediately, and else later", () =>
+  it.effect("runs up to the first wait before spawn returns with startImmediately, otherwise later", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       yield* Thread.spawn(
@@ -84,7 +84,7 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("refuses an escalation that can't be climbed and starts nothing", () =>
+  it.effect("refuses an invalid escalation and starts nothing", () =>
     Effect.gen(function* () {
       let started = false
       const work = Effect.sync(() => (started = true))
@@ -228,7 +228,7 @@ describe("Thread's scope", () => {
     })
   )
 
-  it.effect("hands one reason down the whole tree, to finalizers, signals and children", () =>
+  it.effect("gives the whole tree one reason, in finalizers, signals and children", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const level = (depth: number): Effect.Effect<never, ThreadError.ThreadError, Scope.Scope> =>
@@ -255,7 +255,7 @@ describe("Thread's scope", () => {
     })
   )
 
-  it.effect("can be closed from inside the thread that it holds", () =>
+  it.effect("can be closed from inside a thread of the scope", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const thread = yield* Scope.provide(
@@ -267,7 +267,7 @@ describe("Thread's scope", () => {
     })
   )
 
-  it.effect("can be closed from inside a child of the thread that it holds", () =>
+  it.effect("can be closed from inside a child of a thread of the scope", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const thread = yield* Scope.provide(
@@ -278,7 +278,7 @@ describe("Thread's scope", () => {
     })
   )
 
-  it.effect("gives up on a thread that outlasts its own escalation, and closes", () =>
+  it.effect("gives up on a thread after its own escalation, and closes", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const thread = yield* Scope.provide(
@@ -302,7 +302,7 @@ describe("Thread.stop", () => {
     })
   )
 
-  it.effect("cascades to the children and to those that are spawned later", () =>
+  it.effect("cascades to the children, and to later children", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const child = (name: string) =>
@@ -334,7 +334,7 @@ describe("Thread.stop", () => {
     })
   )
 
-  it.effect("of a thread that has ended does nothing", () =>
+  it.effect("of an ended thread does nothing", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.succeed(1))
       yield* Thread.join(thread)
@@ -443,7 +443,7 @@ describe("Thread.interrupt", () => {
     })
   )
 
-  it.effect("before it ever ran ends it without running it", () =>
+  it.effect("before the body began ends the thread without the body", () =>
     Effect.gen(function* () {
       let ran = false
       const thread = yield* Thread.spawn(Effect.sync(() => (ran = true)))
@@ -528,7 +528,7 @@ describe("Thread.interrupt", () => {
     })
   )
 
-  it.effect("that is itself interrupted leaves the thread interrupted and only stops waiting", () =>
+  it.effect("only stops waiting when its caller is interrupted: the thread stays interrupted", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(100)), now)
       const result = yield* endsIn(Effect.timeoutOption(Thread.interrupt(thread), 10), 10)
@@ -539,12 +539,12 @@ describe("Thread.interrupt", () => {
     })
   )
 
-  it.effect("takes only a reason, and else leaves the thread unharmed", () =>
+  it.effect("accepts only a reason, otherwise leaves the thread unharmed", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       const strange = [null, "reason", 1, {}, { _tag: "Interrupted" }, new Error("no"), Object.create(null)]
       for (const reason of strange) {
-        // What a caller without types could pass.
+        // A caller without types could pass such a value.
         const given = reason as CancelReason.CancelReason
         expect(yield* failureTag(Thread.stop(thread, given))).toBe("InvalidReason")
         expect(yield* failureTag(Thread.interrupt(thread, given))).toBe("InvalidReason")
@@ -581,7 +581,7 @@ describe("Thread, cleaning up", () => {
     })
   )
 
-  it.effect("ends the unmasked part of a release of a thread that was cancelled", () =>
+  it.effect("ends the unmasked part of a release of a cancelled thread", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const thread = yield* Thread.spawn(
@@ -603,7 +603,7 @@ describe("Thread, cleaning up", () => {
     })
   )
 
-  it.effect("keeps the reason that came first, with a later one behind it, when both came in a release", () =>
+  it.effect("keeps the first reason before a later one, when both come in a release", () =>
     Effect.gen(function* () {
       const released = yield* Latch.make()
       const thread = yield* Thread.spawn(
@@ -618,7 +618,7 @@ describe("Thread, cleaning up", () => {
     })
   )
 
-  it.effect("has one Cause for all that one request ends", () =>
+  it.effect("has one Cause for all threads of one request", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const first = yield* ThreadGroup.spawn(group, Effect.never)
@@ -654,7 +654,7 @@ describe("Thread.join", () => {
     })
   )
 
-  it.effect("of a thread that was interrupted is an interruption with its reason", () =>
+  it.effect("of an interrupted thread is an interruption with the thread's reason", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       yield* Thread.interrupt(thread, why)
@@ -675,7 +675,7 @@ describe("Thread.join", () => {
     })
   )
 
-  it.effect("lets all joins see the same exit, those after the end too", () =>
+  it.effect("gives all joins the same exit, after the end too", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.andThen(Effect.sleep(10), Effect.fail("no")), now)
       const two = Effect.all([Thread.await(thread), Thread.await(thread)], { concurrency: 2 })
@@ -732,7 +732,7 @@ describe("Thread.joinWithin", () => {
     })
   )
 
-  it.effect("with no time gives the value of a thread that has ended", () =>
+  it.effect("with no time gives the value of an ended thread", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.succeed(1))
       yield* Thread.join(thread)
@@ -747,7 +747,7 @@ describe("Thread.joinWithin", () => {
     })
   )
 
-  it.effect("refuses times that make no sense, names them, and leaves the thread unharmed", () =>
+  it.effect("refuses invalid times by name, and leaves the thread unharmed", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       for (const [given, shown] of [
@@ -865,7 +865,7 @@ describe("Thread, inside", () => {
   )
 
   it.effect(
-    "untilStopped runs the finalizers of what it ends, with the reason, and passes values and failures on",
+    "untilStopped runs the finalizers of the stopped work, with the reason, and gives its value or failure",
     () =>
       Effect.gen(function* () {
         const seen: Array<string> = []
@@ -885,7 +885,7 @@ describe("Thread, inside", () => {
       })
   )
 
-  it.effect("untilStopped in a thread that was asked before runs nothing", () =>
+  it.effect("untilStopped runs nothing after an earlier request to stop", () =>
     Effect.gen(function* () {
       let ran = false
       const thread = yield* Thread.spawn(
@@ -922,7 +922,7 @@ describe("Thread, inside", () => {
     })
   )
 
-  it.effect("checkpoint ends a loop that was interrupted", () =>
+  it.effect("checkpoint ends an interrupted loop", () =>
     Effect.gen(function* () {
       let rounds = 0
       const thread = yield* Thread.spawn(
@@ -954,7 +954,7 @@ describe("Thread, inside", () => {
         "Thread.receive": Thread.receive(Effect.void, Nudge)
       }
       for (const [name, effect] of Object.entries(all)) {
-        // They differ in what they give only.
+        // The effects differ only in the types of their values.
         const error = yield* Effect.flip(effect as Effect.Effect<unknown, ThreadError.ThreadError>)
         expect(error.reason).toEqual({ _tag: "OutsideThread", operation: name })
         expect(error.message).toContain("Thread.spawn")

@@ -5,7 +5,7 @@ import { failureTag, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
-/** Something elsewhere that hears of its interrupt, and of nothing else. */
+/** The controls of a remote thread that reacts to an interrupt only. */
 const controls = (onInterrupt: (reason: CancelReason.CancelReason) => void = () => {}): ThreadAdapter.Controls => ({
   requestStop: () => Effect.void,
   requestInterrupt: (reason) => Effect.sync(() => onInterrupt(reason)),
@@ -41,7 +41,7 @@ describe("ThreadAdapter.spawn", () => {
 })
 
 describe("ThreadAdapter.execute", () => {
-  it.effect("gives the value, be it there at once or later", () =>
+  it.effect("gives the value, at once or later", () =>
     Effect.gen(function* () {
       const atOnce = ThreadAdapter.execute<number, never>((cell) => {
         cell.settle(Exit.succeed(1))
@@ -77,7 +77,7 @@ describe("ThreadAdapter.execute", () => {
     })
   )
 
-  it.effect("ends with the thread that it runs in", () =>
+  it.effect("ends with the surrounding thread", () =>
     Effect.gen(function* () {
       const parent = yield* Thread.spawn(
         ThreadAdapter.execute<never, never>((cell) => controls(() => cell.settle(Exit.interrupt()))),
@@ -90,7 +90,7 @@ describe("ThreadAdapter.execute", () => {
 })
 
 describe("ThreadAdapter.spawnBelow", () => {
-  it.effect("runs a child at once, which ends with its parent; in one that has ended nothing starts", () =>
+  it.effect("runs a child at once until its parent ends, and starts nothing below an ended parent", () =>
     Effect.gen(function* () {
       let released = false
       const parent = yield* Thread.spawn(Effect.never, now)

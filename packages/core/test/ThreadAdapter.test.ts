@@ -5,11 +5,11 @@ import { messages, settle } from "./support.ts"
 
 const why = CancelReason.shutdown("Tea time")
 
-/** Never ends, and notes why it was interrupted. */
+/** Never ends, and notes the reason of its interruption. */
 const noting = (seen: Array<string>) =>
   Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(...messages(exit))))
 
-/** A thread that waits for a fiber which other code has forked. */
+/** A thread that waits for a fiber of other code. */
 const around = Effect.fnUntraced(function* (work: Effect.Effect<unknown, unknown>) {
   let fiber: Fiber.Fiber<unknown, unknown> | undefined
   const thread = yield* Thread.spawn(
@@ -69,7 +69,7 @@ describe("ThreadAdapter.extendTo", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("leaves a fiber alone whose thread has ended", () =>
+  it.effect("leaves a fiber of an ended thread alone", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.void)
       yield* Thread.join(thread)

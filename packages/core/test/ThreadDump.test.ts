@@ -9,7 +9,7 @@ const now = { startImmediately: true } as const
 const lease = (name: string, release: Effect.Effect<void> = Effect.void) =>
   Lease.make({ name, acquire: Effect.void, release: () => release })
 
-/** A parent that holds a lease and has a child which holds another. */
+/** A parent with a lease and with a child that has another lease. */
 const family = Thread.spawn(
   Effect.gen(function* () {
     yield* lease("pool")
@@ -67,7 +67,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it.effect("of a thread that has ended says so and holds nothing", () =>
+  it.effect("of an ended thread has the status done and no lease", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.asVoid(lease("file")))
       yield* Thread.join(thread)
@@ -75,7 +75,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it.effect("holds live threads and abandoned ones, until these really end", () =>
+  it.effect("has live threads, and abandoned threads until their real end", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const stuck = yield* Thread.spawn(Effect.uninterruptible(gate.await), now)
@@ -98,7 +98,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it.effect("keeps no thread that has ended", () =>
+  it.effect("keeps no ended thread", () =>
     Effect.gen(function* () {
       const thread = yield* family
       yield* Thread.interrupt(thread)

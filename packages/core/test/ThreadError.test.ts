@@ -20,7 +20,7 @@ const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
 ]
 
 describe("ThreadError", () => {
-  it("survives JSON, each kind, its message too", () => {
+  it("survives JSON, each kind, with its message", () => {
     for (const reason of all) {
       const error = ThreadError.make(reason)
       const json = JSON.stringify(Schema.encodeSync(ThreadError.ThreadError)(error))
@@ -43,7 +43,7 @@ describe("ThreadError", () => {
     }
   })
 
-  it("shows its message where it is printed", () => {
+  it("prints its message", () => {
     const error = ThreadError.make({ _tag: "SelfJoin", thread: "a" })
     expect(JSON.parse(JSON.stringify(error))).toEqual({
       _tag: "ThreadError",
@@ -61,7 +61,7 @@ describe("ThreadError", () => {
     })
   )
 
-  it("can't be read from anything else", () => {
+  it("can't be decoded from any other value", () => {
     const decode = Schema.decodeUnknownExit(ThreadError.ThreadError)
     expect(Exit.isFailure(decode({ _tag: "ThreadError", reason: { _tag: "Other" } }))).toBe(true)
   })

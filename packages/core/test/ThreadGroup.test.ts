@@ -58,7 +58,7 @@ describe("ThreadGroup.spawn", () => {
     })
   )
 
-  it.effect("from another thread makes a child of the thread that the group belongs to", () =>
+  it.effect("from another thread makes a child of the group's own thread", () =>
     Effect.gen(function* () {
       const owner = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -71,7 +71,7 @@ describe("ThreadGroup.spawn", () => {
     })
   )
 
-  it.effect("when the thread that made the group has ended still makes a thread that the dump shows", () =>
+  it.effect("after the end of the group's thread still makes a thread, and the dump shows the thread", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.Scope
       const maker = yield* Thread.spawn(Scope.provide(ThreadGroup.make(), scope))
@@ -85,7 +85,7 @@ describe("ThreadGroup.spawn", () => {
 })
 
 describe("ThreadGroup, its scope", () => {
-  it.effect("ends all threads at once when it closes, each by its own escalation", () =>
+  it.effect("ends all threads at once when the scope closes, each by its own escalation", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const group = yield* Scope.provide(ThreadGroup.make(), scope)
@@ -127,7 +127,7 @@ describe("a thread and a group", () => {
 })
 
 describe("ThreadGroup, failFast", () => {
-  it.effect("interrupts the siblings of the first that fails, and shows the original error only", () =>
+  it.effect("interrupts the siblings of the first failed member, and shows the original error only", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make<string>()
       const sibling = yield* ThreadGroup.spawn(group, cleansUp(5), now)
@@ -140,7 +140,7 @@ describe("ThreadGroup, failFast", () => {
     })
   )
 
-  it.effect("does not harm the thread that the group belongs to", () =>
+  it.effect("does not harm the group's own thread", () =>
     Effect.gen(function* () {
       const owner = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -165,7 +165,7 @@ describe("ThreadGroup, failFast", () => {
     })
   )
 
-  it.effect("ends a thread that is spawned after the failure, so that joinAll does not wait for ever", () =>
+  it.effect("ends a thread spawned after the failure, so that joinAll does not wait for ever", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make<string>()
       yield* ThreadGroup.spawn(group, Effect.fail("no"), now)
@@ -191,7 +191,7 @@ describe("ThreadGroup, collect", () => {
   )
 })
 
-describe("ThreadGroup, a member that was interrupted and fails besides", () => {
+describe("ThreadGroup, an interrupted member with another failure", () => {
   for (const policy of ["failFast", "collect"] as const) {
     it.effect(`has joinAll fail with the failure alone: ${policy}`, () =>
       Effect.gen(function* () {
@@ -220,7 +220,7 @@ describe("ThreadGroup, isolate", () => {
 })
 
 describe("ThreadGroup.joinAll", () => {
-  it.effect("waits for threads that are spawned while it waits", () =>
+  it.effect("also waits for threads spawned during the wait", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       let late = false
@@ -260,7 +260,7 @@ describe("ThreadGroup.joinAll", () => {
 })
 
 describe("ThreadGroup.shutdown", () => {
-  it.effect("climbs with all at once and one budget, and reports on each", () =>
+  it.effect("climbs with all threads at once on one budget, and reports on each", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const lease = Lease.make({ name: "file", acquire: Effect.void, release: () => Effect.void })
@@ -310,7 +310,7 @@ describe("ThreadGroup.shutdown", () => {
       const group = yield* ThreadGroup.make()
       const thread = yield* ThreadGroup.spawn(group, Effect.never, now)
       expect(yield* failureTag(ThreadGroup.shutdown(group, {}))).toBe("InvalidEscalation")
-      // What a caller without types could pass.
+      // A caller without types could pass such a value.
       const reason = "no" as unknown as CancelReason.CancelReason
       expect(yield* failureTag(ThreadGroup.shutdown(group, undefined, { reason }))).toBe("InvalidReason")
       expect((yield* Thread.status(thread))._tag).toBe("Running")

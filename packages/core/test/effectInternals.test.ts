@@ -4,7 +4,7 @@ import { Effect, Exit, Latch, Logger, Scope } from "effect"
 import { afterEach, beforeEach, vi } from "vitest"
 import { messages, settle } from "./support.ts"
 
-/** How the scopes of this file's Effect take a state that Effect itself has not written. */
+/** How the scopes in this file react to a state written by other code than Effect. */
 const effects = vi.hoisted(() => ({
   written: "as today" as "as today" | "ignored" | "refused" | "run twice",
   added: 0
@@ -212,7 +212,7 @@ const interruptThree = ({ CancelReason, Thread }: typeof Core) =>
 
 const interrupted = ["Cancelled", "Tea time", "Tea time", "Tea time"]
 
-describe("an interrupted thread ends for its reason, once it can be interrupted", () => {
+describe("an interrupted thread ends for its reason, as soon as its mask allows", () => {
   it.effect("with this Effect: fibers get a ready Cause, and nothing is logged", () =>
     Effect.gen(function* () {
       const { core, warnings, logged } = yield* load("as today")

@@ -1,10 +1,10 @@
-/** What many tests need: something that hangs, failures as values, and virtual time that passes around an effect. */
+/** Helpers of many tests: a hanging effect, failures as values, and virtual time around an effect. */
 import { expect } from "@effect/vitest"
 import { CancelReason, ThreadError } from "@quiesce/core"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 
-/** Hears of no cancel and never ends. */
+/** Ignores every cancel and never ends. */
 export const hung: Effect.Effect<never> = Effect.uninterruptible(Effect.never)
 
 /** The reason tag of the `ThreadError` that an effect fails with. */

@@ -34,7 +34,7 @@ describe("State.cancel", () => {
     expect(State.addedReasons(stopping, after)).toEqual([first, second])
   })
 
-  it("does not add a reason that is equal to that of Stopping", () => {
+  it("does not add a reason equal to the reason of Stopping", () => {
     const after = State.cancel(stopping, "interrupt", { ...first })
     expect(after).toEqual({ _tag: "Cancelled", reason: first, later: [], rung: "interrupt" })
     expect(State.addedReasons(stopping, after)).toEqual([first])
@@ -65,7 +65,7 @@ describe("State.cancel", () => {
     expect(State.addedReasons(settled, settled)).toEqual([])
   })
 
-  it("gives many threads that are cancelled for one reason the same state", () => {
+  it("gives many threads with one reason the same state", () => {
     expect(State.cancel(running, "interrupt", second)).toBe(State.cancel(running, "interrupt", second))
     expect(State.cancel(running, "interrupt", third)).not.toBe(State.cancel(running, "interrupt", second))
   })
