@@ -1,14 +1,14 @@
 /**
- * Ending threads: asks on each rung, waits for its grace, climbs, and tells what came of it.
+ * Ends threads: sends the request of each rung, waits for the grace, climbs on, and notifies an observer.
  *
- * The threads of a climb are looked at as seldom as can be: of a hundred thousand, each look at all of them costs as much
- * as the ending of some. So each is asked, and told of if that has ended it, in one pass.
+ * With a hundred thousand threads, each pass over all of them is expensive. One pass therefore sends the request to each
+ * thread and, if the thread has ended, notifies the observer.
  *
  * Invariants:
- * 1. Rungs are asked in order, for all threads of a climb at once, each within one grace.
- * 2. A rung that a thread has already been asked on, by whomever, is not asked again; its grace is waited for.
- * 3. When a climb is over, each of its threads has settled: by itself or by being abandoned. Each was told of once, by
- *    `ended` or by `abandoned`.
+ * 1. Rungs are climbed in order, with all threads of a climb at once, each within one grace.
+ * 2. A request that a thread already has, even from another caller, is not sent again. Its grace is waited for.
+ * 3. When a climb is over, each of its threads has settled by itself or was abandoned. The observer was notified of
+ *    each thread once, by `ended` or by `abandoned`.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -24,20 +24,20 @@ import * as Ladder from "./ladder.ts"
 import * as Ledger from "./ledger.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
-/** What a climb tells while it lasts, for whoever writes the report. `place` is that of a thread among those given. */
+/** The notifications of a climb, for the writer of the report. `place` is the index of a thread in the given list. */
 export interface Observer {
   readonly asked: (step: Escalation.Step, at: number) => void
   readonly unavailable: (node: ThreadNode, rung: Escalation.Rung, at: number, why: string) => void
-  /** What came of asking for an unwind, whenever that is known. */
+  /** The outcome of an unwind, as soon as it is known. */
   readonly unwound: (node: ThreadNode, outcome: UnwindOutcome) => void
   readonly outwaited: (node: ThreadNode, now: number) => void
-  /** Where one was that a rung did not end, if that is found out before the climb is over. */
+  /** The stack of a thread that a rung did not end, if the stack is found before the climb is over. */
   readonly located: (node: ThreadNode, rung: Escalation.Rung, stack: string) => void
   readonly ended: (node: ThreadNode, place: number) => void
   readonly abandoned: (node: ThreadNode, place: number) => void
 }
 
-/** The places of threads that have not settled, as far as is known. */
+/** The places of the threads without a known end. */
 type Places = ReadonlyArray<number>
 
 /** Ends threads, each by its own escalation, all at once. */
@@ -56,14 +56,14 @@ export const endAll = (nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.Ca
 export const askFirst = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> =>
   Ladder.ask(node, stepsOf(node.escalation)[0]!.rung, reason)
 
-/** The steps of an escalation that was checked when it was taken. */
+/** The steps of an escalation. It was checked when the thread was spawned. */
 const stepsOf = (escalation: Escalation.Escalation): ReadonlyArray<Escalation.Step> =>
   Result.getOrThrow(Escalation.steps(escalation))
 
 /**
- * Climbs with a group of threads. Waits until each has settled, and abandons those that outlast the last rung.
+ * Climbs with a group of threads. Waits until each has settled, and abandons each thread that outlasts the last rung.
  *
- * *Cancellation*: what was asked stays asked; nobody climbs on.
+ * *Cancellation*: the sent requests stay. No further rung is climbed.
  */
 export const climb = (
   nodes: ReadonlyArray<ThreadNode>,
@@ -89,7 +89,7 @@ const climbAll: (
   searches: Array<Fiber.Fiber<void>>
 ) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer, searches) {
   let left: Places = nodes.map((_, place) => place)
-  // What ended before is asked nothing. Of many, the first pass finds that out.
+  // An ended thread gets no request. With many threads, the first pass finds the ended ones.
   if (nodes.length === 1) left = living(nodes, left, observer)
   for (const [index, step] of steps.entries()) {
     if (left.length === 0) return
@@ -131,7 +131,7 @@ const isLastChance = (node: ThreadNode, rest: ReadonlyArray<Escalation.Step>): b
   return next === undefined || next.rung === "kill"
 }
 
-/** Those that have not settled; the others are told of. */
+/** The places of the live threads. The observer is notified of the others. */
 const living = (nodes: ReadonlyArray<ThreadNode>, places: Places, observer: Observer | undefined): Places =>
   places.filter((place) => {
     const node = nodes[place]!
@@ -139,7 +139,7 @@ const living = (nodes: ReadonlyArray<ThreadNode>, places: Places, observer: Obse
     return node.isAlive
   })
 
-/** Interrupts all, and gives those that have not settled by that. Whoever asks can't be ended in between. */
+/** Interrupts all threads, and gives the places of the live ones. The caller can't be interrupted in between. */
 const interruptAll = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
@@ -162,7 +162,7 @@ const interruptAll = (
     })
   )
 
-/** Asks those that have the rung on it. False when none has. */
+/** Sends the request to each thread that has the rung. False if no thread has the rung. */
 const askAll = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
@@ -222,7 +222,7 @@ const awaitAll = (nodes: ReadonlyArray<ThreadNode>, places: Places): Effect.Effe
     })
   })
 
-/** Why a thread does not have a rung; undefined where it does. */
+/** The reason for which a thread lacks a rung. Undefined if the thread has the rung. */
 const lacks = (node: ThreadNode, rung: Escalation.Rung): string | undefined => {
   if (rung === "unwind" && Option.isNone(node.controls.unwind)) {
     return (
@@ -234,14 +234,14 @@ const lacks = (node: ThreadNode, rung: Escalation.Rung): string | undefined => {
 }
 
 /**
- * Gives a thread up: frees its waiters, counts what it holds as lost, and ends what runs below it, without waiting for
- * that. False when the thread has ended after all, as the interrupt that comes first was enough.
+ * Abandons a thread: notifies its waiters, counts its leases as lost, and ends its children without a wait. False if the
+ * interrupt that comes first has ended the thread.
  */
 const abandon = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<boolean> =>
   Effect.suspend(() => {
     const stuck = Ledger.releasing(node)
     const children = [...node.children()]
-    // Nobody else would climb with the children, whose own escalations may have an end.
+    // No other caller climbs with the children, and the children's own escalations may have an end.
     const climbBelow = Effect.forkDetach(endAll(children, reason), { startImmediately: true })
     const error = ThreadError.make({ _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null })
     const asked = Ladder.interrupt(node, reason)

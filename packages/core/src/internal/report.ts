@@ -13,7 +13,7 @@ import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /**
- * Climbs with threads and reports on each. `target` is observed for that: the one thread, or the group of all.
+ * Climbs with threads and reports on each. `target` is observed meanwhile: the one thread, or the group of all.
  *
  * *Cancellation*: requests that were made stay made. No further rung is climbed.
  */
@@ -34,7 +34,7 @@ export const shutdown = (
 
 const nothing: ReadonlyArray<never> = []
 
-// Of many threads that end together most have equal parts in their reports, which are then one object.
+// Reports of threads that end together often have equal parts. Equal parts are one object.
 
 let lastAttempts: readonly [Extract<Attempt, { readonly _tag: "Ended" }>] | undefined
 
@@ -72,7 +72,7 @@ interface Asked {
 }
 
 class Recorder implements Climb.Observer, Observer<ThreadNode> {
-  /** Each place is written once, by the time that the climb is over. */
+  /** Each place is written once, before the climb is over. */
   readonly reports: Array<ShutdownReport> = []
   private readonly reason: CancelReason.CancelReason
   private readonly startedAt: number
