@@ -7,6 +7,7 @@ import { Effect, Exit, Fiber } from "effect"
 import { RpcClient } from "effect/rpc"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
+import * as SelfCheck from "../src/internal/unwind/worker/selfCheck.ts"
 import { argvFor, brokenWorker, type Part } from "./fixtures/broken-effect.ts"
 import { look } from "./fixtures/capabilities.ts"
 import { cell, Jobs, makeCells } from "./fixtures/rpc-contract.ts"
@@ -72,6 +73,13 @@ describe("a private part of Effect that is not as expected", () => {
     const id = await harness.started({ declared: false, among: true })
     expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+  })
+
+  it("the fiber of a handler: code outside sections is not ended", () => {
+    const why = unknown("the fiber in which RpcServer runs a handler")
+    const { problem, unwind } = SelfCheck.run(why)
+    expect(unwind).toEqual({ _tag: "SectionsOnly", why })
+    expect(problem).toContain("a handler of RpcServer begins inside the server's own fiber")
   })
 
   it("the fiber of a handler: an RPC handler begins as Effect does it, and is interrupted with its finalizers", () => {

@@ -20,6 +20,7 @@ import type { Unwind } from "../../wire/handshake.ts"
 import * as Debugger from "../../inspector/halt.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import * as Word from "../../wire/sectionWord.ts"
+import { inSection } from "../../wire/unwindContract.ts"
 import * as Undeclared from "./unwindFiber.ts"
 import * as Unwinder from "./unwindSection.ts"
 
@@ -124,9 +125,10 @@ export class Reach {
     return Effect.suspend(() => {
       const run = this.runOf(task)
       if (run !== undefined) return this.unwindRun(run)
-      if (Word.look(this.control.words, word.section).state === Word.masked) return refused(Unwinder.masked)
+      const { state } = Word.look(this.control.words, word.section)
+      if (state === Word.masked) return refused(Unwinder.masked)
       const { unwind } = this.listener
-      if (unwind._tag !== "SectionsAndOtherCode") return refused(unwind.why)
+      if (unwind._tag !== "SectionsAndOtherCode") return refused(state === Word.idle ? unwind.why : inSection)
       if (this.state._tag !== "Open") return refused(this.why)
       return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, task, isOver), (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(task)
