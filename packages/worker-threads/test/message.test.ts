@@ -144,3 +144,13 @@ describe("an exit", () => {
     }
   })
 })
+
+describe("Ready", () => {
+  it("is refused when it does not say what can be ended in the worker, or not why no more", () => {
+    for (const unwind of [{ _tag: "None" }, { _tag: "SectionsOnly", why: 1 }, { _tag: "All" }, "None", null]) {
+      expect(decodeToHost([{ _tag: "Ready", unwind, problem: null }])).toBeUndefined()
+    }
+    const ready = { _tag: "Ready", unwind: { _tag: "SectionsAndOtherCode" }, problem: null }
+    expect(decodeToHost([ready])).toEqual([ready])
+  })
+})
