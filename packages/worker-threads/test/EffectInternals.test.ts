@@ -62,7 +62,8 @@ describe("a private part of Effect that is not as expected", () => {
     const id = await harness.started({ hog: "gated", declared: false, among })
     expect(await harness.unwindUndeclared(id)).toEqual({
       _tag: "Refused",
-      why: unknown("the locals of its functions")
+      why: unknown("the locals of its functions"),
+      stack: expect.stringContaining("    at ")
     })
     harness.openGate(id)
     await harness.answer("Ended", id)
@@ -71,7 +72,7 @@ describe("a private part of Effect that is not as expected", () => {
   it("the local fibers is there: code in a concurrent forEach is ended", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ declared: false, among: true })
-    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound" })
+    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound", stack: expect.stringContaining("    at ") })
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
   })
 
