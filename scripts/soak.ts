@@ -11,7 +11,7 @@ import * as Nodes from "./nodes.ts"
 /** What the program prints; see there. */
 interface Tally {
   readonly unwinds: number
-  readonly undeclared: number
+  readonly outsideSections: number
   readonly states: Readonly<Record<string, number>>
   readonly finalizers: number
   readonly rounds: number
@@ -28,10 +28,10 @@ const mayGrow = 1.25
 const mega = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MB`
 
 const line = (tally: Tally, seconds: number): string => {
-  const { unwinds, undeclared, states, finalizers, rounds, resident, millis } = tally
+  const { unwinds, outsideSections, states, finalizers, rounds, resident, millis } = tally
   const each = Object.entries(states).map(([state, times]) => `${state} ${times}`)
   return [
-    `${unwinds} unwinds (${each.join(", ")}; ${undeclared} of them undeclared)`,
+    `${unwinds} unwinds (${each.join(", ")}; ${outsideSections} of them outside sections)`,
     `${finalizers} finalizers`,
     `${rounds} rounds of co-tenant beats`,
     `resident ${mega(resident.early)} at 10%, ${mega(resident.end)} at the end`,

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { Reach } from "../src/internal/unwind/host/workerInspector.ts"
+import { WorkerInspector } from "../src/internal/unwind/host/workerInspector.ts"
 import * as ControlBlock from "../src/internal/wire/controlBlock.ts"
 import { withBundle } from "./fixtures/bundle.ts"
 import { look } from "./fixtures/capabilities.ts"
@@ -61,7 +61,7 @@ describe("an unwind outside a section in a worker where only sections can be end
       runs: () => true,
       unwind: { _tag: "SectionsOnly", why } as const
     }
-    const reach = new Reach(ControlBlock.make(1), listener)
+    const reach = new WorkerInspector(ControlBlock.make(1), listener)
     try {
       expect(await Effect.runPromise(reach.unwind(1))).toEqual({ _tag: "Refused", why })
     } finally {

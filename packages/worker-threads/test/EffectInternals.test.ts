@@ -59,8 +59,8 @@ describe("a private part of Effect that is not as expected", () => {
     ["fibers", true]
   ] as const)("%s, a local: code in the step that has it is not ended", async ([part, among]) => {
     await using harness = await Harness.open(brokenWorker, argvFor(part, "unwind-worker.ts"))
-    const id = await harness.started({ hog: "gated", declared: false, among })
-    expect(await harness.unwindUndeclared(id)).toEqual({
+    const id = await harness.started({ hog: "gated", inSection: false, among })
+    expect(await harness.unwindFiber(id)).toEqual({
       _tag: "Refused",
       why: unknown("the locals of its functions"),
       stack: expect.stringContaining("    at ")
@@ -71,8 +71,8 @@ describe("a private part of Effect that is not as expected", () => {
 
   it("the local fibers is there: code in a concurrent forEach is ended", async () => {
     await using harness = await Harness.open()
-    const id = await harness.started({ declared: false, among: true })
-    expect(await harness.unwindUndeclared(id)).toEqual({ _tag: "Unwound", stack: expect.stringContaining("    at ") })
+    const id = await harness.started({ inSection: false, among: true })
+    expect(await harness.unwindFiber(id)).toEqual({ _tag: "Unwound", stack: expect.stringContaining("    at ") })
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
   })
 

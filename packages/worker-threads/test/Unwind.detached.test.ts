@@ -12,11 +12,11 @@ const makePool = WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, op
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
 
 /** A task that waits, and a fiber of the one before it, which hogs the worker. */
-const besideHog = (isDeclared: boolean) =>
+const besideHog = (isSection: boolean) =>
   Effect.gen(function* () {
     const pool = yield* makePool
     const cells = new Int32Array(new SharedArrayBuffer(20))
-    yield* pool.execute("Leave", { cells, isDeclared })
+    yield* pool.execute("Leave", { cells, isSection })
     const thread = yield* pool.spawn("Wait", { cells })
     yield* whenSet(cells, 1)
     Atomics.store(cells, 2, 1)

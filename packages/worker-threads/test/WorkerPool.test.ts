@@ -54,7 +54,7 @@ describe("execute", () => {
     "gives a defect for an error that the contract does not declare",
     withPool((pool) =>
       Effect.gen(function* () {
-        const exit = yield* Effect.exit(pool.execute("Undeclared", { message: "not in the contract" }))
+        const exit = yield* Effect.exit(pool.execute("UnwindFiber", { message: "not in the contract" }))
         expect(Exit.isFailure(exit) && Cause.hasDies(exit.cause)).toBe(true)
         expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain("not in the contract")
       })

@@ -23,7 +23,7 @@ import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolCapabilities } from "./poolCapabilities.ts"
 import type { PoolWorker, WorkerListener } from "./poolWorker.ts"
-import { Reach } from "../unwind/host/workerInspector.ts"
+import { WorkerInspector } from "../unwind/host/workerInspector.ts"
 import type { RemoteTask, TaskWorker } from "./remoteTask.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
@@ -55,7 +55,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   /** What can be ended in this worker. */
   unwind: Unwind
   /** None if there is no inspector. */
-  private readonly inspector: Option.Option<Reach>
+  private readonly inspector: Option.Option<WorkerInspector>
   private readonly termination: Termination
   private goneObservers: Array<() => void> = []
 
@@ -74,7 +74,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.control = ControlBlock.make(concurrency)
     this.capabilities = capabilities
     this.unwind = capabilities.ofProcess.unwind
-    this.inspector = this.unwind._tag === "None" ? Option.none() : Option.some(new Reach(this.control, this))
+    this.inspector = this.unwind._tag === "None" ? Option.none() : Option.some(new WorkerInspector(this.control, this))
     this.rings = new TaskRings(names, port1, {
       ended: (id, value) => this.tasks.get(id)?.succeeded(value),
       fail: (problem) => this.fail(problem)

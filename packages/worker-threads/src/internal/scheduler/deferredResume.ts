@@ -18,7 +18,7 @@ import * as EffectInternals from "../wire/effectInternals.ts"
 type AnyFiber = EffectInternals.AnyFiber
 
 /** Under this key a scheduler whose fibers are given turns has what runs a piece of a fiber on the spot. */
-export const key: "~@quiesce/worker-threads/Turns" = "~@quiesce/worker-threads/Turns"
+export const key: "~@quiesce/worker-threads/DeferredResume" = "~@quiesce/worker-threads/DeferredResume"
 
 export type OnTheSpot = (piece: () => void) => void
 
@@ -36,16 +36,20 @@ export const install = (): string | undefined =>
   (installed ??= { problem: EffectInternals.replaceEvaluate(inTurn) }).problem
 
 const inTurn = (evaluate: EffectInternals.Evaluate): EffectInternals.Evaluate =>
-  function evaluateInTurn(effect) {
+  function evaluateDeferred(effect) {
     if (!EffectInternals.isWaiting(this) || this === current) return evaluate.call(this, effect)
     const run = onTheSpot(this.cache.scheduler)
     if (run === undefined) return evaluate.call(this, effect)
     if (EffectInternals.isInterruption(this, effect)) return run(() => evaluate.call(this, effect))
     EffectInternals.hold(this)
-    this.currentDispatcher.scheduleTask(() => takeTurn(this, effect, evaluate), 0)
+    this.currentDispatcher.scheduleTask(() => resumeDeferred(this, effect, evaluate), 0)
   }
 
-const takeTurn = (fiber: AnyFiber, effect: EffectInternals.AnyEffect, evaluate: EffectInternals.Evaluate): void => {
+const resumeDeferred = (
+  fiber: AnyFiber,
+  effect: EffectInternals.AnyEffect,
+  evaluate: EffectInternals.Evaluate
+): void => {
   current = fiber
   EffectInternals.resumeHeld(fiber, effect, evaluate)
   current = undefined

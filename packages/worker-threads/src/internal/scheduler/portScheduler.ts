@@ -15,7 +15,7 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
-import * as Turns from "./deferredResume.ts"
+import * as DeferredResume from "./deferredResume.ts"
 
 interface Bucket {
   readonly priority: number
@@ -30,7 +30,7 @@ const budgetMillis = 0.5
 export class PortScheduler implements Scheduler.Scheduler {
   readonly executionMode: "async" = "async"
   /** Undefined where fibers can't be given turns. */
-  readonly "~@quiesce/worker-threads/Turns": Turns.OnTheSpot | undefined
+  readonly "~@quiesce/worker-threads/DeferredResume": DeferredResume.OnTheSpot | undefined
   private readonly sender: MessagePort
   private readonly receiver: MessagePort
   /** What is run next, and what is in line behind all of that; in the order of their priorities. */
@@ -50,7 +50,7 @@ export class PortScheduler implements Scheduler.Scheduler {
   beforeLine: () => void = () => {}
 
   constructor() {
-    this[Turns.key] = Turns.install() === undefined ? this.runOnTheSpot : undefined
+    this[DeferredResume.key] = DeferredResume.install() === undefined ? this.runOnTheSpot : undefined
     const { port1, port2 } = new MessageChannel()
     this.sender = port1
     this.receiver = port2
@@ -131,7 +131,7 @@ export class PortScheduler implements Scheduler.Scheduler {
     this.runLine()
   }
 
-  private readonly runOnTheSpot: Turns.OnTheSpot = (piece) => {
+  private readonly runOnTheSpot: DeferredResume.OnTheSpot = (piece) => {
     this.onTheSpot++
     try {
       piece()

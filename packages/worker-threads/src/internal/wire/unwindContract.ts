@@ -10,4 +10,4 @@ export const uninterruptible = "what runs is uninterruptible"
 export const inSection = "a declared section runs"
 
 /** The name of the frame of this toolkit between two frames of Effect, where a fiber goes on after a deferred resume. */
-export const deferredResumeFrame = "evaluateInTurn"
+export const deferredResumeFrame = "evaluateDeferred"

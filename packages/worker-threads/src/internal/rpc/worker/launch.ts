@@ -52,7 +52,7 @@ export class Launch {
 /** A scheduler for tasks that pass requests on. */
 class LaunchScheduler implements Scheduler.Scheduler {
   readonly executionMode: "async" = "async"
-  readonly "~@quiesce/worker-threads/Turns": DeferredResume.OnTheSpot | undefined
+  readonly "~@quiesce/worker-threads/DeferredResume": DeferredResume.OnTheSpot | undefined
   private readonly scheduler: Scheduler.Scheduler
 
   constructor(scheduler: Scheduler.Scheduler) {

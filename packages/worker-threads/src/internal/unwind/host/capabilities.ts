@@ -23,7 +23,7 @@ export const execArgv: ReadonlyArray<string> = [
 ]
 
 /** Hogs its thread when asked to, and answers when it is asked again. */
-const guineaPig = `
+const probeWorker = `
 const { parentPort } = require("node:worker_threads")
 const { AsyncLocalStorage } = require("node:async_hooks")
 parentPort.on("message", (ask) => {
@@ -55,7 +55,13 @@ const end = (attachment: Attachment): Effect.Effect<unknown, Problem> => attachm
 const spawn: Effect.Effect<Worker, Problem, Scope.Scope> = Effect.acquireRelease(
   Effect.try({
     try: () => {
-      const worker = new Worker(guineaPig, { eval: true, execArgv: [...execArgv], stdout: true, stderr: true, env: {} })
+      const worker = new Worker(probeWorker, {
+        eval: true,
+        execArgv: [...execArgv],
+        stdout: true,
+        stderr: true,
+        env: {}
+      })
       // Told again to whoever waits; without a listener it would end the process.
       worker.on("error", () => {})
       return worker

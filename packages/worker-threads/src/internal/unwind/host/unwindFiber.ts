@@ -27,7 +27,7 @@ const watch = `globalThis[${JSON.stringify(key)}]`
  *
  * *Cancellation*: the worker goes on.
  */
-export const unwindUndeclared = (
+export const unwindFiber = (
   attachment: Attachment,
   task: number,
   isOver: () => boolean
@@ -50,7 +50,7 @@ const longestPauseMillis = 1000
  * Tries again for a while, as long as the task has not ended, where there was nothing of it to be ended, or nothing that
  * may be: a moment later there may, as code that hogs may only be beginning. `outcome` is that of the attempt before.
  */
-export const insist = (
+export const retryUntilEnded = (
   outcome: UnwindOutcome,
   attempt: Effect.Effect<UnwindOutcome>,
   isOver: () => boolean,
@@ -61,7 +61,9 @@ export const insist = (
   const isPassing = outcome._tag === "Refused" && passing.includes(outcome.why)
   if (pause > longestPauseMillis || !(isFirstIdle || isPassing)) return Effect.succeed(outcome)
   const again = Effect.suspend(() =>
-    isOver() ? Effect.succeed(outcome) : Effect.flatMap(attempt, (next) => insist(next, attempt, isOver, pause * 2))
+    isOver()
+      ? Effect.succeed(outcome)
+      : Effect.flatMap(attempt, (next) => retryUntilEnded(next, attempt, isOver, pause * 2))
   )
   return Effect.andThen(Debugger.wait(pause), again)
 }
@@ -74,7 +76,7 @@ const judge = (
   Effect.gen(function* () {
     const top = halt.frames[0]
     if (top === undefined) return refused(noFiber)
-    const told = yield* halt.evaluate(top, ofWatch("look()"))
+    const told = yield* halt.evaluate(top, ofWatch("begin()"))
     const folders = foldersIn(told)
     // Without the folders each frame of this toolkit would pass for user code.
     if (folders === undefined) return refused(whyOf(told))
@@ -84,24 +86,24 @@ const judge = (
     if (!runsUserCode(halt.frames, loops[0], library, folders)) return refused(goesOn)
     for (const frame of loops) {
       const resumed = EffectInternals.resumption(halt.frames, frame)
-      const seen = yield* halt.evaluate(resumed ?? frame, resumed === undefined ? saw : sawResumed)
+      const seen = yield* halt.evaluate(resumed ?? frame, resumed === undefined ? addFiber : addResumedFiber)
       if (seen !== true) return refused(EffectInternals.unknownLocals)
     }
     for (const frame of halt.frames.filter(EffectInternals.startsMany)) {
       const inside = loops.filter((loop) => halt.frames.indexOf(loop) < halt.frames.indexOf(frame)).length
-      const seen = yield* halt.evaluate(frame, `${watch}.sawStarted(${EffectInternals.startedFibers}, ${inside})`)
+      const seen = yield* halt.evaluate(frame, `${watch}.addForked(${EffectInternals.startedFibers}, ${inside})`)
       if (seen !== true) return refused(EffectInternals.unknownLocals)
     }
     if (isOver()) return refused("the task has ended")
-    const why = yield* halt.evaluate(top, ofWatch(`verdict(${task})`))
+    const why = yield* halt.evaluate(top, ofWatch(`decide(${task})`))
     return why === null ? { value: { _tag: "Unwound" }, end: true } : refused(whyOf(why))
   })
 
 /** Shows the fiber of a loop to the watch. */
-const saw = `${watch}.saw(this), true`
+const addFiber = `${watch}.addFiber(this), true`
 
 /** The same for a fiber that was resumed in an async context. An expression that throws has no value. */
-const sawResumed = `typeof ${EffectInternals.asyncContext} !== "undefined" && (${watch}.saw(this, ${EffectInternals.asyncContext}), true)`
+const addResumedFiber = `typeof ${EffectInternals.asyncContext} !== "undefined" && (${watch}.addFiber(this, ${EffectInternals.asyncContext}), true)`
 
 /** A call of a method of the watch, or a text that says why there is none. */
 const ofWatch = (call: string): string => `${watch} === undefined ? "it was not prepared" : ${watch}.${call}`

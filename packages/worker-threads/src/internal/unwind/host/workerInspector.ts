@@ -21,7 +21,7 @@ import * as Debugger from "../../inspector/halt.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import * as Word from "../../wire/sectionWord.ts"
 import { inSection } from "../../wire/unwindContract.ts"
-import * as Undeclared from "./unwindFiber.ts"
+import * as UnwindFiber from "./unwindFiber.ts"
 import * as Unwinder from "./unwindSection.ts"
 
 /** What the worker is told after its code was ended, and what is known of its tasks, by their ids. */
@@ -42,7 +42,7 @@ type State =
 /** Attaching takes a millisecond or two where the main thread has time for it. */
 const patienceMillis = 1000
 
-export class Reach {
+export class WorkerInspector {
   private readonly control: ControlBlock
   private readonly listener: Listener
   private readonly scope = Scope.makeUnsafe()
@@ -118,7 +118,7 @@ export class Reach {
   unwind(task: number): Effect.Effect<UnwindOutcome> {
     const isOver = (): boolean => !this.listener.runs(task)
     const attempt = this.unwindOnce(task, isOver)
-    return Effect.tap(attempt, (outcome) => Effect.forkDetach(Undeclared.insist(outcome, attempt, isOver)))
+    return Effect.tap(attempt, (outcome) => Effect.forkDetach(UnwindFiber.retryUntilEnded(outcome, attempt, isOver)))
   }
 
   private unwindOnce(task: number, isOver: () => boolean): Effect.Effect<UnwindOutcome> {
@@ -130,7 +130,7 @@ export class Reach {
       const { unwind } = this.listener
       if (unwind._tag !== "SectionsAndOtherCode") return refused(state === Word.idle ? unwind.why : inSection)
       if (this.state._tag !== "Open") return refused(this.why)
-      return Effect.map(Undeclared.unwindUndeclared(this.state.attachment, task, isOver), (outcome) => {
+      return Effect.map(UnwindFiber.unwindFiber(this.state.attachment, task, isOver), (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(task)
         return outcome
       })

@@ -96,7 +96,7 @@ export class Watch {
    * Begins a look, whatever an earlier one has come to. Returns the folders of this toolkit's code, or a text that says why
    * nothing may be ended.
    */
-  look(): ReadonlyArray<string> | string {
+  begin(): ReadonlyArray<string> | string {
     this.stack = emptyStack()
     return this.problem ?? this.selfCheck.folders
   }
@@ -105,7 +105,7 @@ export class Watch {
    * A fiber whose run loop is on the stack, the innermost first. `context` is the one that it was resumed in, if it was:
    * where the code has entered others since, those are over with it.
    */
-  saw(fiber: AnyFiber, context?: AsyncResource): void {
+  addFiber(fiber: AnyFiber, context?: AsyncResource): void {
     this.stack.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
   }
 
@@ -113,7 +113,7 @@ export class Watch {
    * The fibers that a step which starts several has started until now; `inside` says how many are on the stack inside it.
    * False if it can't be told which fibers these are.
    */
-  sawStarted(fibers: unknown, inside: number): boolean {
+  addForked(fibers: unknown, inside: number): boolean {
     // Undefined as long as it has started none.
     if (fibers === undefined) return true
     if (!(fibers instanceof Set)) return false
@@ -124,7 +124,7 @@ export class Watch {
   }
 
   /** Why the code must not be ended; null when it is to be, and be repaired then. */
-  verdict(task: number): string | null {
+  decide(task: number): string | null {
     const why = this.refusal(task)
     const { stack } = this
     const steps = stack.fibers.map(({ fiber }) => this.stepOf(fiber))

@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import { Attachment } from "../src/internal/inspector/attachment.ts"
 import * as Debugger from "../src/internal/inspector/halt.ts"
-import * as Undeclared from "../src/internal/unwind/host/unwindFiber.ts"
+import * as UnwindFiber from "../src/internal/unwind/host/unwindFiber.ts"
 import { withBundle } from "./fixtures/bundle.ts"
 import { Harness, workerUrl } from "./fixtures/unwind-harness.ts"
 import { endless } from "./fixtures/unwind-hogs.ts"
@@ -18,23 +18,23 @@ const refusedFromStack = (why: string) => ({ _tag: "Refused", why, stack })
 
 const held = (mutex: SharedMutex.SharedMutex): number => Effect.runSync(SharedMutex.status(mutex)).held
 
-describe("unwindUndeclared", () => {
+describe("unwindFiber", () => {
   it.for(haltable)("ends %s in an Effect.sync; its finalizers run, those behind it are unharmed", async (hog) => {
     await using harness = await Harness.open()
-    const id = await harness.started({ hog, declared: false })
+    const id = await harness.started({ hog, inSection: false })
     harness.send({ _tag: "Bystanders", id })
-    expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
+    expect(await harness.unwindFiber(id)).toEqual(unwoundFromStack)
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
     await harness.answer("Bystanders", id)
   })
 
   it("ends a task's code before what it has ended of another's has been set right; both run their finalizers", async () => {
     await using harness = await Harness.open()
-    const first = await harness.started({ declared: false })
-    const second = harness.run({ declared: false })
-    expect(await harness.endUndeclared(first)).toEqual(unwoundFromStack)
+    const first = await harness.started({ inSection: false })
+    const second = harness.run({ inSection: false })
+    expect(await harness.endFiber(first)).toEqual(unwoundFromStack)
     await harness.answer("Started", second)
-    expect(await harness.unwindUndeclared(second)).toEqual(unwoundFromStack)
+    expect(await harness.unwindFiber(second)).toEqual(unwoundFromStack)
     expect(await harness.answer("Ended", second)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
     harness.repair(first)
     expect(await harness.answer("Ended", first)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
@@ -43,9 +43,9 @@ describe("unwindUndeclared", () => {
   it("leaves nothing locked that the step has locked, but what its fiber had locked before", async () => {
     await using harness = await Harness.open()
     const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
-    const id = await harness.started({ declared: false, lock: inside, lockBefore: before })
+    const id = await harness.started({ inSection: false, lock: inside, lockBefore: before })
     expect([held(before), held(inside)]).toEqual([1, 1])
-    expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
+    expect(await harness.unwindFiber(id)).toEqual(unwoundFromStack)
     await harness.answer("Ended", id)
     expect([held(before), held(inside)]).toEqual([1, 0])
     expect(SharedMutex.lockSync(inside).ownerDied).toBe(true)
@@ -53,27 +53,27 @@ describe("unwindUndeclared", () => {
 
   it("ends code of the user's that has the name of the function in which Effect runs a fiber", async () => {
     await using harness = await Harness.open()
-    const id = await harness.started({ declared: false, hog: "namesake" })
-    expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
+    const id = await harness.started({ inSection: false, hog: "namesake" })
+    expect(await harness.unwindFiber(id)).toEqual(unwoundFromStack)
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
   })
 
   it("is refused for another task, and in uninterruptible code", async () => {
     await using harness = await Harness.open()
-    const id = await harness.started({ hog: "gated", declared: false })
-    expect(await harness.unwindUndeclared(id + 1)).toEqual(refusedFromStack("other tasks are on the stack"))
+    const id = await harness.started({ hog: "gated", inSection: false })
+    expect(await harness.unwindFiber(id + 1)).toEqual(refusedFromStack("other tasks are on the stack"))
     harness.openGate(id)
     expect((await harness.answer("Ended", id)).value).toBe(42)
-    const masked = await harness.started({ hog: "gated", declared: false, masked: true })
-    expect(await harness.unwindUndeclared(masked)).toEqual(refusedFromStack("what runs is uninterruptible"))
+    const masked = await harness.started({ hog: "gated", inSection: false, masked: true })
+    expect(await harness.unwindFiber(masked)).toEqual(refusedFromStack("what runs is uninterruptible"))
     harness.openGate(masked)
     await harness.answer("Ended", masked)
   })
 
   it("is refused when the task has ended, as what runs in its place is another", async () => {
     await using harness = await Harness.open()
-    const next = await harness.started({ hog: "gated", declared: false })
-    expect(await harness.unwindUndeclared(next, true)).toEqual(refusedFromStack("the task has ended"))
+    const next = await harness.started({ hog: "gated", inSection: false })
+    expect(await harness.unwindFiber(next, true)).toEqual(refusedFromStack("the task has ended"))
     harness.openGate(next)
     expect((await harness.answer("Ended", next)).value).toBe(42)
   })
@@ -81,8 +81,8 @@ describe("unwindUndeclared", () => {
   it("is refused in a bundle, where what runs can't be told from Effect", () =>
     withBundle(workerUrl, async (bundle) => {
       await using harness = await Harness.open(bundle)
-      const id = await harness.started({ hog: "gated", declared: false })
-      expect(await harness.unwindUndeclared(id)).toMatchObject({
+      const id = await harness.started({ hog: "gated", inSection: false })
+      expect(await harness.unwindFiber(id)).toMatchObject({
         _tag: "Refused",
         why: expect.stringContaining("Keep effect out of the worker's bundle")
       })
@@ -93,15 +93,15 @@ describe("unwindUndeclared", () => {
   it("ends nothing where no fiber runs, and nothing of it is left for what runs next", async () => {
     await using harness = await Harness.open()
     await harness.idle()
-    expect(await harness.unwindUndeclared(0)).toEqual({ _tag: "Idle" })
+    expect(await harness.unwindFiber(0)).toEqual({ _tag: "Idle" })
     await harness.ping()
   })
 
   it("ends 100 fibers of one worker", async () => {
     await using harness = await Harness.open()
     for (let n = 0; n < 100; n++) {
-      const id = await harness.started({ declared: false, store: `store ${n}` })
-      expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
+      const id = await harness.started({ inSection: false, store: `store ${n}` })
+      expect(await harness.unwindFiber(id)).toEqual(unwoundFromStack)
       expect(await harness.answer("Ended", id)).toMatchObject({
         reason: "host",
         order: ["inner", "outer"],
@@ -113,29 +113,31 @@ describe("unwindUndeclared", () => {
   it("leaves the AsyncLocalStorage that its code was within, for the fiber's own", async () => {
     await using harness = await Harness.open()
     for (const store of ["mine", undefined]) {
-      const id = await harness.started({ declared: false, hog: "stored", ...(store === undefined ? {} : { store }) })
-      expect(await harness.unwindUndeclared(id)).toEqual(unwoundFromStack)
+      const id = await harness.started({ inSection: false, hog: "stored", ...(store === undefined ? {} : { store }) })
+      expect(await harness.unwindFiber(id)).toEqual(unwoundFromStack)
       expect(await harness.answer("Ended", id)).toMatchObject({ order: ["inner", "outer"], store })
     }
   })
 })
 
-type Outcome = Parameters<typeof Undeclared.insist>[0]
+type Outcome = Parameters<typeof UnwindFiber.retryUntilEnded>[0]
 const unwound: Outcome = { _tag: "Unwound" }
 const idle: Outcome = { _tag: "Idle" }
 const refused = (why: string): Outcome => ({ _tag: "Refused", why })
 const noFiber = refused("what runs is not a fiber")
 
 /** What comes of attempts that give one outcome after another, the last one for ever, and how many there were. */
-const insist = async (outcomes: ReadonlyArray<Outcome>, endsAfter = Infinity) => {
+const retryUntilEnded = async (outcomes: ReadonlyArray<Outcome>, endsAfter = Infinity) => {
   let attempts = 0
   const attempt = Effect.sync(() => outcomes[Math.min(attempts++, outcomes.length - 1)]!)
   const isOver = () => attempts >= endsAfter
-  const outcome = await Effect.runPromise(Effect.flatMap(attempt, (first) => Undeclared.insist(first, attempt, isOver)))
+  const outcome = await Effect.runPromise(
+    Effect.flatMap(attempt, (first) => UnwindFiber.retryUntilEnded(first, attempt, isOver))
+  )
   return { outcome, attempts }
 }
 
-describe("insist", () => {
+describe("retryUntilEnded", () => {
   it("looks again where there may be something to be ended a moment later", async () => {
     const outcomes = [
       noFiber,
@@ -145,18 +147,18 @@ describe("insist", () => {
       refused("a declared section runs"),
       unwound
     ]
-    expect(await insist(outcomes)).toEqual({ outcome: unwound, attempts: 6 })
+    expect(await retryUntilEnded(outcomes)).toEqual({ outcome: unwound, attempts: 6 })
   })
 
   it("looks at an idle worker twice, and at one that is in no fiber a few times", async () => {
-    expect(await insist([idle])).toEqual({ outcome: idle, attempts: 2 })
-    expect(await insist([noFiber])).toEqual({ outcome: noFiber, attempts: 7 })
+    expect(await retryUntilEnded([idle])).toEqual({ outcome: idle, attempts: 2 })
+    expect(await retryUntilEnded([noFiber])).toEqual({ outcome: noFiber, attempts: 7 })
   })
 
   it("looks once where it will not be otherwise, or when the task has ended", async () => {
     const unknown = refused("this version of Effect is not known here")
-    expect(await insist([unknown])).toEqual({ outcome: unknown, attempts: 1 })
-    expect(await insist([noFiber, unwound], 1)).toEqual({ outcome: noFiber, attempts: 1 })
+    expect(await retryUntilEnded([unknown])).toEqual({ outcome: unknown, attempts: 1 })
+    expect(await retryUntilEnded([noFiber, unwound], 1)).toEqual({ outcome: noFiber, attempts: 1 })
   })
 })
 

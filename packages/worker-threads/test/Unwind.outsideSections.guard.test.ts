@@ -39,8 +39,8 @@ describe("nothing outside a section is ended", () => {
         workerUrl,
         async (bundle) => {
           await using harness = await Harness.open(bundle)
-          const id = await harness.started({ hog, declared: false })
-          const outcome = await harness.unwindUndeclared(id)
+          const id = await harness.started({ hog, inSection: false })
+          const outcome = await harness.unwindFiber(id)
           harness.openGate(id)
           await harness.answer("Ended", id)
           expect(outcome).toEqual({
