@@ -1,37 +1,36 @@
 /**
- * Gives a fiber that is woken a turn of its own.
+ * Resumes a woken fiber later, in a task of its own.
  *
- * Effect runs a fiber where it is woken, within the call of whoever wakes it: an end by force of the one would take away
- * what the other had still to do, such as to wake others. Here it is put in line, with what it was woken with, and to all
- * who look it has gone on already. A fiber that is interrupted is ended on the spot, as Effect does it: what waits may
- * not be woken by mistake, and its finalizers are not ended by force.
+ * Effect resumes a fiber inside the call that wakes it. If the resumed code is terminated, the waker's remaining work is
+ * lost. A woken fiber is therefore queued, together with its result, and counts as running at once. An interrupted fiber
+ * still ends at once, as in Effect: a waiting fiber must not be woken by mistake, and finalizers are not ended by force.
  *
  * It needs private parts of Effect (`effectInternals.ts`). If their trial fails, fibers are resumed as Effect does it.
  *
  * Invariants:
- * 1. A fiber in line counts as running: nobody else lets it go on, and an interrupt is noted, for after its turn.
- * 2. In a turn only its fiber goes on, and those that it starts.
+ * 1. A queued fiber counts as running: no other code can resume the fiber, and an interrupt is kept until its task has run.
+ * 2. In such a task only the woken fiber runs, and the fibers that it starts.
  */
 import type * as Scheduler from "effect/Scheduler"
 import * as EffectInternals from "../wire/effectInternals.ts"
 
 type AnyFiber = EffectInternals.AnyFiber
 
-/** Under this key a scheduler whose fibers are given turns has what runs a piece of a fiber on the spot. */
+/** The key under which a scheduler with deferred resumes has its function for running a part of a fiber at once. */
 export const key: "~@quiesce/worker-threads/DeferredResume" = "~@quiesce/worker-threads/DeferredResume"
 
 export type OnTheSpot = (piece: () => void) => void
 
-/** How a scheduler runs pieces on the spot; undefined for one whose fibers are given no turns. */
+/** Runs a part of a fiber at once. Undefined for a scheduler without deferred resumes. */
 export const onTheSpot = (scheduler: Scheduler.Scheduler): OnTheSpot | undefined =>
   (scheduler as { readonly [key]?: OnTheSpot | undefined })[key]
 
-/** The fiber whose turn it is; stale after an end by force, until the next turn. */
+/** The fiber that is being resumed. Stale after an end by force, until the next deferred resume. */
 let current: AnyFiber | undefined
 
 let installed: { readonly problem: string | undefined } | undefined
 
-/** Gives turns in this thread from now on. Says why they can't be given; undefined if they are. */
+/** Defers resumes in this thread from now on. Returns the problem if that is impossible, undefined otherwise. */
 export const install = (): string | undefined =>
   (installed ??= { problem: EffectInternals.replaceEvaluate(inTurn) }).problem
 

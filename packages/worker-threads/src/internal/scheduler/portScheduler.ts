@@ -1,16 +1,16 @@
 /**
- * Runs fibers in port messages, so that what ends one of them by force takes nothing else with it.
+ * Runs fibers in port messages, so that ending one fiber by force loses no other work.
  *
- * Effect's default scheduler runs a batch of tasks in one immediate, and a fiber that a promise or a timer wakes runs
- * on right there; an end would drop the rest of that batch, or of the microtasks. Here a message runs a batch, too, but
- * what is behind the task that was ended is still in line, and the message that goes on with it has been sent before.
+ * Effect's default scheduler runs a batch of tasks in one immediate. A fiber that a promise or a timer wakes runs in the
+ * callback of the promise or the timer. Ending code there would drop the rest of the batch, or the other microtasks. Here a
+ * message runs a batch, too, but the tasks behind an ended task stay queued, and the next message has been sent before.
  *
  * Invariants:
- * 1. While tasks are in line, and while one of them runs that has others behind it, a message is under way.
- * 2. Tasks are taken out of the line, each before it runs, in batches: of a batch the oldest with the lowest priority
- *    number. What is put in line meanwhile is for the next one, so nothing waits for ever for what comes again and again.
- * 3. A fiber that is started outside a task does nothing but queue itself.
- * 4. A fiber that is woken goes on in a turn of its own, wherever it is woken (`deferredResume.ts`).
+ * 1. While tasks are queued, and while a task runs with others behind it, a message is under way.
+ * 2. Tasks leave the queue in batches, each task before it runs: the oldest with the lowest priority number first. New tasks
+ *    join the next batch, so that repeated work can't starve other tasks.
+ * 3. A fiber that is started outside a task only queues itself.
+ * 4. A woken fiber resumes in a task of its own (`deferredResume.ts`).
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Fiber from "effect/Fiber"
@@ -20,33 +20,33 @@ import * as DeferredResume from "./deferredResume.ts"
 interface Bucket {
   readonly priority: number
   readonly tasks: Array<() => void>
-  /** Of `tasks`, how many have been taken. */
+  /** The number of tasks that have left the queue. */
   taken: number
 }
 
-/** After which time the line gives way to messages, timers and promises. */
+/** The time after which the queue gives way to messages, timers and promises. */
 const budgetMillis = 0.5
 
 export class PortScheduler implements Scheduler.Scheduler {
   readonly executionMode: "async" = "async"
-  /** Undefined where fibers can't be given turns. */
+  /** Undefined if fibers can't be resumed later. */
   readonly "~@quiesce/worker-threads/DeferredResume": DeferredResume.OnTheSpot | undefined
   private readonly sender: MessagePort
   private readonly receiver: MessagePort
-  /** What is run next, and what is in line behind all of that; in the order of their priorities. */
+  /** The batch that runs now, and the tasks of the next batch, in the order of their priorities. */
   private batch: Array<Bucket> = []
   private buckets: Array<Bucket> = []
-  /** How many are in line. */
+  /** The number of queued tasks. */
   private queued = 0
   /** Whether a message is under way. */
   private isDue = false
-  /** The task that the code that asks runs in; stale after an end by force, until `reset`. */
+  /** The current task. Stale after an end by force, until `reset`. */
   private task: (() => void) | undefined = undefined
-  /** How many fibers run on the spot, because they have been interrupted; stale like `task`. */
+  /** The number of interrupted fibers that run at once instead of in a task. Stale like `task`. */
   private onTheSpot = 0
-  /** Called outside tasks, before each. */
+  /** Called before each task. */
   beforeTask: () => void = () => {}
-  /** Called at the beginning of a message, to put more in line. */
+  /** Called at the beginning of a message, to queue more tasks. */
   beforeLine: () => void = () => {}
 
   constructor() {
@@ -62,7 +62,7 @@ export class PortScheduler implements Scheduler.Scheduler {
     return this.task
   }
 
-  /** A task was ended by force. */
+  /** Forgets a task that was ended by force. */
   reset(): void {
     this.task = undefined
     this.onTheSpot = 0
@@ -88,7 +88,7 @@ export class PortScheduler implements Scheduler.Scheduler {
     }
   }
 
-  /** Puts a task in line; whoever does so runs the line, at the end of a message. */
+  /** Queues a task. The caller runs the queue at the end of a message. */
   add(task: () => void, priority: number): void {
     const { buckets } = this
     this.queued++
@@ -100,9 +100,9 @@ export class PortScheduler implements Scheduler.Scheduler {
     else buckets.splice(index < 0 ? buckets.length : index, 0, { priority, tasks: [task], taken: 0 })
   }
 
-  /** Runs what is in line now. Must be the last thing that the handler of a port message does. */
+  /** Runs the queued tasks. Must be the last step in the handler of a port message. */
   runLine(): void {
-    // A task may have been ended by force before this.
+    // The last task may have been ended by force.
     this.reset()
     let left = this.queued
     const end = performance.now() + budgetMillis
@@ -116,7 +116,7 @@ export class PortScheduler implements Scheduler.Scheduler {
     if (this.queued > 0) this.call()
   }
 
-  /** Has a message sent that runs the line. */
+  /** Sends a message that runs the queue. */
   call(): void {
     if (this.isDue) return
     this.isDue = true

@@ -1,4 +1,4 @@
-/** Whether this process can end what its workers run, and what workers have to be started with for that. */
+/** Whether this process can end code in its workers, and the flags that such workers need. */
 import { Worker, workerData } from "node:worker_threads"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -14,15 +14,15 @@ import { messageOf } from "../../wire/errorText.ts"
 const [major = 0] = (process.versions.node ?? "0").split(".").map(Number)
 
 /**
- * Node checks its async-hook stack after each callback and aborts the process where one was ended by force; the first
- * flag leaves that check out. The second, the default later on, keeps AsyncLocalStorage off that stack.
+ * Node checks its async-hook stack after each callback, and aborts the process if a callback was ended by force. The first
+ * flag omits the check. The second flag, a default since Node 24, keeps AsyncLocalStorage off that stack.
  */
 export const execArgv: ReadonlyArray<string> = [
   "--no-force-async-hooks-checks",
   ...(major < 24 ? ["--experimental-async-context-frame"] : [])
 ]
 
-/** Hogs its thread when asked to, and answers when it is asked again. */
+/** A worker that blocks its thread on the first request, and replies to the next request. */
 const probeWorker = `
 const { parentPort } = require("node:worker_threads")
 const { AsyncLocalStorage } = require("node:async_hooks")
@@ -39,10 +39,10 @@ const patience = "5 seconds"
 
 const realClock = Context.get(Context.empty(), Clock.Clock)
 
-/** Ends a loop in a worker of its own, and sees whether the worker answers afterwards. */
+/** Ends a loop in a probe worker, and checks that the worker replies afterwards. */
 const tryIt: Effect.Effect<void, Problem, Scope.Scope> = Effect.gen(function* () {
   const worker = yield* spawn
-  // Attaching and starting take about the same time.
+  // Side by side, because attaching and starting take about the same time.
   const [attachment] = yield* Effect.all([Inspector.attach(worker), ask(worker, "hog", "hogging")], {
     concurrency: "unbounded"
   })
@@ -62,7 +62,7 @@ const spawn: Effect.Effect<Worker, Problem, Scope.Scope> = Effect.acquireRelease
         stderr: true,
         env: {}
       })
-      // Told again to whoever waits; without a listener it would end the process.
+      // The waiting code gets the error by itself. Without a listener the error would end the process.
       worker.on("error", () => {})
       return worker
     },
@@ -97,9 +97,9 @@ let measured: Capabilities | undefined
 const measuring = Semaphore.makeUnsafe(1)
 
 /**
- * What this process can do; tried out once, on a worker of its own. A worker of a pool is told.
+ * The capabilities of this process, tried out once on a probe worker. A worker of a pool takes the result of its host.
  *
- * *Cancellation*: that worker is ended, and waited for; whoever asks next tries again.
+ * *Cancellation*: the probe worker is ended and awaited. The next caller tries again.
  */
 export const capabilities: Effect.Effect<Capabilities> = Effect.suspend(() => {
   const known = measured ?? handshakeOf(workerData)?.capabilities

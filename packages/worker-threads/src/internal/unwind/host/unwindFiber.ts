@@ -1,6 +1,6 @@
 /**
- * Ends synchronous code that hogs a worker outside any declared section: the worker is halted, looked at, and then let
- * go or ended where it is.
+ * Ends synchronous code that blocks a worker outside sections. The worker is halted and its stack is judged. Then the code
+ * is resumed or ended.
  */
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
@@ -13,19 +13,19 @@ import type { Problem } from "../../inspector/inspectorProblem.ts"
 import { inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
 import { masked } from "./unwindSection.ts"
 
-/** It is not waited for: whoever asked goes on to the next rung when its time has come. */
+/** The limit on the wait for a halt. The climb does not wait, and goes to the next rung at its time. */
 const patience = "2 seconds"
 
 const idle: UnwindOutcome = { _tag: "Idle" }
 const watch = `globalThis[${JSON.stringify(key)}]`
 
 /**
- * Ends what a worker's task runs, if it is in code of the user's and all fibers on the stack are the task's and
- * interruptible. It takes tens of milliseconds, so it is for a worker whose event loop stands still.
+ * Ends the running code of a task, if user code runs and all fibers on the stack belong to the task and are interruptible.
+ * A halt takes tens of milliseconds, so it is for a worker with a blocked event loop.
  *
  * If the task has ended (`isOver`), no code is ended. The outcome has the stack of the halt.
  *
- * *Cancellation*: the worker goes on.
+ * *Cancellation*: the worker resumes.
  */
 export const unwindFiber = (
   attachment: Attachment,
@@ -42,13 +42,13 @@ export const unwindFiber = (
     Effect.catch(({ why }: Problem) => Effect.succeed<UnwindOutcome>({ _tag: "Refused", why }))
   )
 
-/** Between two looks; each pause is twice the one before. */
+/** The pauses between two attempts. Each pause is twice the pause before. */
 const firstPauseMillis = 20
 const longestPauseMillis = 1000
 
 /**
- * Tries again for a while, as long as the task has not ended, where there was nothing of it to be ended, or nothing that
- * may be: a moment later there may, as code that hogs may only be beginning. `outcome` is that of the attempt before.
+ * Tries again for a while until the task has ended, if no code of the task could be ended: a moment later blocking code may
+ * have begun. `outcome` is the outcome of the attempt before.
  */
 export const retryUntilEnded = (
   outcome: UnwindOutcome,
@@ -56,7 +56,7 @@ export const retryUntilEnded = (
   isOver: () => boolean,
   pause: number = firstPauseMillis
 ): Effect.Effect<UnwindOutcome> => {
-  // To find a worker idle takes seconds in which nothing else can be ended: that is looked at twice at most.
+  // Finding an idle worker takes seconds, in which no other code can be ended. So there are two such attempts at most.
   const isFirstIdle = outcome._tag === "Idle" && pause === firstPauseMillis
   const isPassing = outcome._tag === "Refused" && passing.includes(outcome.why)
   if (pause > longestPauseMillis || !(isFirstIdle || isPassing)) return Effect.succeed(outcome)
@@ -78,7 +78,7 @@ const judge = (
     if (top === undefined) return refused(noFiber)
     const told = yield* halt.evaluate(top, ofWatch("begin()"))
     const folders = foldersIn(told)
-    // Without the folders each frame of this toolkit would pass for user code.
+    // Without the folders each frame of this toolkit would count as user code.
     if (folders === undefined) return refused(whyOf(told))
     const loops = halt.frames.filter(EffectInternals.isLoop)
     if (loops[0] === undefined) return refused(noFiber)
@@ -99,16 +99,16 @@ const judge = (
     return why === null ? { value: { _tag: "Unwound" }, end: true } : refused(whyOf(why))
   })
 
-/** Shows the fiber of a loop to the watch. */
+/** Adds the fiber of a run loop to the guard's stack. */
 const addFiber = `${watch}.addFiber(this), true`
 
 /** The same for a fiber that was resumed in an async context. An expression that throws has no value. */
 const addResumedFiber = `typeof ${EffectInternals.asyncContext} !== "undefined" && (${watch}.addFiber(this, ${EffectInternals.asyncContext}), true)`
 
-/** A call of a method of the watch, or a text that says why there is none. */
+/** A call of a method of the guard, or a text if the worker has no guard. */
 const ofWatch = (call: string): string => `${watch} === undefined ? "it was not prepared" : ${watch}.${call}`
 
-/** What the worker tells of itself: its folders; undefined where it has told none. */
+/** The folders in the reply of `begin`; undefined for any other reply. */
 const foldersIn = (told: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(told) && told.length > 0 && told.every((one) => typeof one === "string") ? told : undefined
 
@@ -124,9 +124,8 @@ const refused = (why: string): Debugger.Verdict<UnwindOutcome> => ({ value: { _t
 const libraryOf = (loop: Debugger.Frame): string => loop.url.replace(EffectInternals.fiberModule, "")
 
 /**
- * Neither Effect nor this toolkit, whose code is in `folders`, may be ended in the middle of a step: it may have taken a
- * finalizer off its stack, or told some of those who wait and not yet the others. A step that calls a handler is no such
- * step.
+ * Steps of Effect and of this toolkit, whose code is in `folders`, must not be ended in the middle: such a step may have
+ * removed a finalizer from its stack, or notified only some of the waiters. A step that only calls a handler may be ended.
  */
 const runsUserCode = (
   frames: ReadonlyArray<Debugger.Frame>,

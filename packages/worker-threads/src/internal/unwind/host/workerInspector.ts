@@ -1,11 +1,11 @@
 /**
- * How far the host reaches into one worker's running code: its inspector line, and what that can end.
+ * The host's inspector line to one worker, by which running code of the worker is ended.
  *
  * Invariants:
- * 1. Only a section of the task that is meant is ended, and only in the very run that was seen.
- * 2. A grace that runs belongs to a task that has not ended; with that it is over.
- * 3. The line is opened before the worker is started, and closed when it is gone. A worker is kept waiting for it only
- *    for a time: it goes by way of the main thread, which may be busy.
+ * 1. Only a section of the named task is ended, and only the run that the host has seen.
+ * 2. A pending grace belongs to a live task, and is dropped at the end of the task.
+ * 3. The line is opened before the worker starts, and closed when the worker is gone. The start waits for the line only for
+ *    a limited time, because the line goes through the main thread, which may be busy.
  */
 import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
@@ -24,7 +24,7 @@ import { inSection } from "../../wire/unwindContract.ts"
 import * as UnwindFiber from "./unwindFiber.ts"
 import * as Unwinder from "./unwindSection.ts"
 
-/** What the worker is told after its code was ended, and what is known of its tasks, by their ids. */
+/** The messages to the worker after an end of code, and the state of its tasks by their ids. */
 export interface Listener {
   readonly unwound: (run: number) => void
   readonly repair: (task: number) => void
@@ -39,27 +39,27 @@ type State =
   | { readonly _tag: "Open"; readonly attachment: Attachment }
   | { readonly _tag: "Closed"; readonly why: string }
 
-/** Attaching takes a millisecond or two where the main thread has time for it. */
+/** Attaching takes one or two milliseconds if the main thread is not busy. */
 const patienceMillis = 1000
 
 export class WorkerInspector {
   private readonly control: ControlBlock
   private readonly listener: Listener
   private readonly scope = Scope.makeUnsafe()
-  /** Of tasks whose section was given time to notice an interrupt by itself. */
+  /** The pending graces of sections, by task. */
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
   private state: State = { _tag: "Opening" }
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
   private readonly letGo: () => void
 
-  /** Before the worker is started. */
+  /** Must be called before the start of the worker. */
   constructor(control: ControlBlock, listener: Listener) {
     this.control = control
     this.listener = listener
     this.letGo = Inspector.hold()
   }
 
-  /** Opens the line, in the turn in which the worker is started. */
+  /** Opens the line. Must be called in the same turn as the start of the worker. */
   open(worker: Worker): void {
     this.opening = Effect.runFork(Scope.provide(Inspector.attach(worker), this.scope))
     this.opening.addObserver((exit) => {
@@ -70,7 +70,7 @@ export class WorkerInspector {
     })
   }
 
-  /** Calls `then` when the line is open, or could not be opened, or that takes too long to be waited for. */
+  /** Calls `then` when the line is open, has failed to open, or takes too long. */
   whenOpen(then: () => void): void {
     if (this.state._tag !== "Opening") return then()
     const impatient = setTimeout(then, patienceMillis)
@@ -80,13 +80,13 @@ export class WorkerInspector {
     })
   }
 
-  /** The worker is gone, or was never there. */
+  /** Closes the line for good: the worker is gone, or did not start. */
   over(): void {
     this.close()
     this.letGo()
   }
 
-  /** Closes the line: the worker is about to end. */
+  /** Closes the line before the end of the worker. */
   close(): void {
     this.state = { _tag: "Closed", why: "The worker is gone" }
     for (const task of this.graces.keys()) this.ended(task)
@@ -97,24 +97,24 @@ export class WorkerInspector {
     return this.state._tag === "Open" ? Debugger.locate(this.state.attachment) : Effect.succeedNone
   }
 
-  /** Ends the section of a task, if one runs, when its grace is over. Returns at once. */
+  /** Ends the running section of a task after its grace. Returns at once. */
   interruptSection(task: number): void {
     const run = this.runOf(task)
     if (run === undefined) return
     const grace = Atomics.load(this.control.words, word.sectionGrace)
     if (grace <= 0) return void Effect.runFork(this.unwindRun(run))
-    // A later interrupt does not give it more time.
+    // A later interrupt does not extend the grace.
     if (this.graces.has(task)) return
     this.graces.set(task, Effect.runFork(Effect.andThen(Effect.sleep(grace), this.unwindRun(run))))
   }
 
-  /** A task has ended: nobody waits for its grace to be over. */
+  /** Drops the grace of an ended task. */
   ended(task: number): void {
     this.graces.get(task)?.interruptUnsafe()
     this.graces.delete(task)
   }
 
-  /** Ends what a task runs, declared or not. Gives what came of the first attempt; where that may pass, others follow. */
+  /** Ends the running code of a task, in a section or outside. Returns the first outcome; more attempts may follow. */
   unwind(task: number): Effect.Effect<UnwindOutcome> {
     const isOver = (): boolean => !this.listener.runs(task)
     const attempt = this.unwindOnce(task, isOver)
@@ -146,7 +146,7 @@ export class WorkerInspector {
     })
   }
 
-  /** The run of the section of a task that can be ended now. */
+  /** The run of a task's section that can be ended now. */
   private runOf(task: number): number | undefined {
     const { words } = this.control
     const { run, state } = Word.look(words, word.section)

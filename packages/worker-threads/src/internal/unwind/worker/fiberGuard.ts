@@ -1,15 +1,15 @@
 /**
- * The worker's side of ending code that is in no declared section: says whose fibers are on a halted stack, and sets
- * those right that were ended there.
+ * The worker's half of ending code outside sections: decides whether the fibers on a halted stack may be ended, and
+ * interrupts the ended fibers afterwards.
  *
- * It needs private parts of Effect. `selfCheck.ts` tries them out. If they are not as expected, nothing is ended.
+ * The guard needs private parts of Effect. `selfCheck.ts` tries them out. If the trial fails, nothing is ended.
  *
  * Invariants:
- * 1. Code is given up only if each fiber on the stack belongs to the task that is meant and is interruptible, and the
- *    stack is that of one task of the port scheduler: then nobody else's code is on it.
- * 2. The fibers of a verdict are kept for their task until its `repair`, which lets each go on, as interrupted, once, in
- *    its async context. Another task's code may be ended before that.
- * 3. What one of them has started ends before it, though it may have been ended before it had taken note of that.
+ * 1. Code may be ended only if each fiber on the stack belongs to the named task and is interruptible, and if the stack is
+ *    that of one task of the port scheduler. Then no other task's code is on the stack.
+ * 2. The ended fibers are kept until the `repair` of their task, which interrupts each fiber once, in its async context.
+ *    Code of another task may be ended before that.
+ * 3. Forked fibers end before their parent, also if the parent was ended before it had recorded them.
  */
 import { AsyncResource } from "node:async_hooks"
 import * as CancelReason from "@quiesce/core/CancelReason"
@@ -26,53 +26,53 @@ type AnyFiber = EffectInternals.AnyFiber
 
 const globals = globalThis as { [key]?: Watch | undefined }
 
-/** A fiber on a halted stack, and what it is to go on in. */
+/** A fiber on a halted stack, and the async context for its end. */
 interface Stalled {
   readonly fiber: AnyFiber
   readonly context: AsyncResource
 }
 
-/** What is on a halted stack. */
+/** The fibers of a halted stack. */
 interface Stack {
-  /** The innermost first. */
+  /** From the innermost outwards. */
   readonly fibers: Array<Stalled>
-  /** What they have started side by side, in a step that is not over. */
+  /** The fibers that an unfinished concurrent step has forked. */
   readonly started: Array<Fiber.Fiber<unknown, unknown>>
-  /** Where such a step notes what it has started, and the fiber that it was about to note there. */
+  /** The set in which such a step records its fibers, and the fiber that it was about to record. */
   readonly notes: Array<readonly [Set<unknown>, AnyFiber]>
 }
 
-/** What was ended of a task. */
+/** The ended code of a task. */
 interface Ended {
   readonly task: number
   readonly stack: Stack
-  /** The locks that the code had asked for in the steps that it was in: nobody else knows of them yet. */
+  /** The locks that the ended steps had requested. No other code knows of these requests yet. */
   readonly locks: ReadonlyArray<Registry.Asked>
 }
 
 const emptyStack = (): Stack => ({ fibers: [], started: [], notes: [] })
 
-/** `taskOf` tells the task that a fiber is part of; undefined where it is of none. */
+/** `taskOf` returns the task of a fiber; undefined for a fiber outside tasks. */
 export interface Options {
   readonly scheduler: PortScheduler
   readonly words: Word.Words
   readonly index: number
   readonly taskOf: (fiber: Fiber.Fiber<unknown, unknown>) => number | undefined
-  /** Why the fiber of an RPC handler can't be found; undefined if it can, or if there is none. */
+  /** The problem with finding the fiber of an RPC handler; undefined without a problem, and without RPC. */
   readonly handlerProblem?: string | undefined
 }
 
-/** Makes this worker's stalled fibers reachable for the host. */
+/** Makes the guard of this worker reachable for the host. */
 export const install = (options: Options): Watch => (globals[key] = new Watch(options))
 
 export class Watch {
   private readonly options: Options
   readonly selfCheck: SelfCheck.SelfCheck
-  /** Why nothing outside sections may be ended in this worker. */
+  /** The reason for which no code outside sections may be ended in this worker. */
   private readonly problem: string | undefined
-  /** Empty, but between `look` and `verdict`. */
+  /** Empty, except between `begin` and `decide`. */
   private stack: Stack = emptyStack()
-  /** Ended, and not repaired yet. */
+  /** Ended code without a repair so far. */
   private ended: Array<Ended> = []
 
   constructor(options: Options) {
@@ -90,11 +90,10 @@ export class Watch {
     return { fiber, operation: fiber.currentOpCount, task: this.options.scheduler.currentTask }
   }
 
-  // Called by the host while the worker is halted. They call nothing of the user's.
+  // The host calls these methods while the worker is halted. They call no user code.
 
   /**
-   * Begins a look, whatever an earlier one has come to. Returns the folders of this toolkit's code, or a text that says why
-   * nothing may be ended.
+   * Begins a new decision. Returns the folders of this toolkit's code, or the reason for which nothing may be ended.
    */
   begin(): ReadonlyArray<string> | string {
     this.stack = emptyStack()
@@ -102,19 +101,19 @@ export class Watch {
   }
 
   /**
-   * A fiber whose run loop is on the stack, the innermost first. `context` is the one that it was resumed in, if it was:
-   * where the code has entered others since, those are over with it.
+   * Adds a fiber whose run loop is on the stack, from the innermost outwards. `context` is the async context of its resume,
+   * if any. Contexts that the ended code has entered since are over.
    */
   addFiber(fiber: AnyFiber, context?: AsyncResource): void {
     this.stack.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
   }
 
   /**
-   * The fibers that a step which starts several has started until now; `inside` says how many are on the stack inside it.
-   * False if it can't be told which fibers these are.
+   * Adds the fibers that a concurrent step has forked so far. `inside` is the number of fibers on the stack inside the step.
+   * False if the fibers are not known.
    */
   addForked(fibers: unknown, inside: number): boolean {
-    // Undefined as long as it has started none.
+    // Undefined before the first fork.
     if (fibers === undefined) return true
     if (!(fibers instanceof Set)) return false
     this.stack.started.push(...fibers)
@@ -123,14 +122,14 @@ export class Watch {
     return true
   }
 
-  /** Why the code must not be ended; null when it is to be, and be repaired then. */
+  /** The reason for which the code must not be ended; null if the code is ended and repaired next. */
   decide(task: number): string | null {
     const why = this.refusal(task)
     const { stack } = this
     const steps = stack.fibers.map(({ fiber }) => this.stepOf(fiber))
     if (why === null) {
       this.ended.push({ task, stack, locks: Registry.askedInSteps(steps) })
-      // What waits for those that it has started ends before this is repaired, and has to wait for this one, too.
+      // The concurrent step waits for the fibers in its set, and must wait for this fiber, too.
       for (const [set, fiber] of stack.notes) set.add(fiber)
     }
     this.stack = emptyStack()
@@ -150,7 +149,7 @@ export class Watch {
     return null
   }
 
-  /** Sets right what was ended of a task. Must be called on a turn of the event loop after it. */
+  /** Interrupts the ended fibers of a task. Must be called in a later turn of the event loop. */
   repair(task: number, reason: CancelReason.CancelReason): void {
     const mine = this.ended.filter((one) => one.task === task)
     if (mine.length === 0) return
@@ -170,13 +169,13 @@ const endStack = ({ fibers, started }: Stack, annotations: Context.Context<never
   for (const fiber of started) fiber.interruptUnsafe(undefined, annotations)
 }
 
-/** Ends each when the one inside it has ended. */
+/** Ends each fiber after the fiber inside it has ended. */
 const endInOrder = (fibers: ReadonlyArray<Stalled>, annotations: Context.Context<never>): void => {
   const [first, ...others] = fibers
   if (first === undefined) return
   const { fiber, context } = first
   whenEnded([fiber], () => endInOrder(others, annotations))
-  // Until now whoever else interrupts it, as its scope may, has that put off: it must not end before those inside it.
+  // Until now an interrupt of this fiber, such as by its scope, was kept back, because inner fibers must end first.
   EffectInternals.letGo(fiber)
   context.runInAsyncScope(() => fiber.interruptUnsafe(undefined, annotations))
   context.emitDestroy()

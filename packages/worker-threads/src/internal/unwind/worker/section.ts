@@ -1,17 +1,17 @@
 /**
  * Runs the synchronous sections of a worker so that the host can end one of them, and nothing else.
  *
- * A section runs in the handler of a port message of its own, with its fiber suspended: when the engine ends the
- * handler, no run loop, microtask, timer or message of anybody else is on the stack or behind it in the same turn.
+ * A section runs in the handler of a port message of its own, with its fiber suspended. If the engine ends the handler, no
+ * other run loop, microtask, timer or message is on the stack or waits in the same turn.
  *
  * Invariants:
- * 1. One word of shared memory says what runs: a run and its state. Only the host claims (running to claimed) and takes
- *    a claim back; only the worker does everything else.
- * 2. A run that finds itself claimed at its end waits there until it is ended, so no later code can be hit.
- * 3. A run number is used again only after all others, so that what is meant for one run never reaches the next.
- * 4. Under a mask a section is one that nobody can claim.
- * 5. A job is resumed once: with its outcome, or, when its run was ended, by `ended`. Finalizers of its fiber never run
- *    while the section is on the stack.
+ * 1. One word of shared memory has the current run and its state. Only the host claims a run (running to claimed) and takes
+ *    a claim back. Only the worker makes all other changes.
+ * 2. A run that is claimed at its end waits until it is ended, so that no later code can be ended by mistake.
+ * 3. A run number is used again only after all others, so that a request for one run never reaches the next.
+ * 4. A section under a mask can't be claimed.
+ * 5. A job is resumed once: with its outcome, or by `ended` if its run was ended. Finalizers of its fiber never run while the
+ *    section is on the stack.
  */
 import { AsyncResource } from "node:async_hooks"
 import { MessageChannel, type MessagePort } from "node:worker_threads"
@@ -28,8 +28,8 @@ import { isInterruptible } from "../../wire/effectInternals.ts"
 import * as Word from "../../wire/sectionWord.ts"
 
 /**
- * `words[index]` is what the host claims. `token` is what a section of the current fiber polls. `onStart` is told whose
- * section comes, and its grace, before the word says that it runs: what is stored there is seen by whoever claims it.
+ * The host claims `words[index]`. `token` is the token for the sections of the current fiber. `onStart` gets the fiber and
+ * the grace of a section before the word changes to running, so that the host sees the stored values when it claims.
  */
 export interface Options {
   readonly words: Word.Words
@@ -39,18 +39,18 @@ export interface Options {
 }
 
 interface Job {
-  /** Stores whose job it is, looks at the token, and runs the section. */
+  /** Stores the owner of the job, checks the token, and runs the section. */
   readonly execute: () => Exit.Exit<unknown>
   readonly token: StopToken.StopToken
   readonly context: AsyncResource
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly graceMillis: number
-  /** To which the locks belong that it asks for; there since it began. */
+  /** The owner of the locks that the job requests; set at its start. */
   locks?: Registry.Section
   state:
     | { readonly _tag: "Waiting"; readonly resume: Resume }
     | { readonly _tag: "Running"; readonly resume: Resume }
-    /** Its fiber was interrupted while it ran, and waits for its end. */
+    /** The interrupted fiber of a running job waits for the end of the job. */
     | { readonly _tag: "Leaving"; readonly left: () => void }
     | { readonly _tag: "Done" }
 }
@@ -59,11 +59,11 @@ type Resume = (exit: Exit.Exit<unknown>) => void
 
 const done: Job["state"] = { _tag: "Done" }
 
-/** How the sections of this worker are run; one for each worker. */
+/** The runner of all sections of this worker. */
 export interface SectionRunner extends Blocking.Runner {
-  /** The host has ended a run. Must be called on a turn of the event loop after it; of no effect for any other run. */
+  /** Resumes the job of a run that the host has ended. Must be called in a later turn of the event loop. */
   readonly ended: (run: number) => void
-  /** Frees the port. Sections that wait never start; they are resumed as interrupted. */
+  /** Closes the port. Waiting sections never start, and their fibers resume as interrupted. */
   readonly close: () => void
 }
 
@@ -75,7 +75,7 @@ class Runner implements SectionRunner {
   private readonly word: Word.Word
   /** Jobs in the order of their messages. */
   private readonly waiting: Array<Job> = []
-  /** The run that is under way, and runs that were ended and whose end has not been told yet. */
+  /** The current run, and ended runs before their `ended`. */
   private readonly open = new Map<number, Job>()
   private readonly sender: MessagePort
   private readonly receiver: MessagePort
@@ -97,12 +97,12 @@ class Runner implements SectionRunner {
   ): Effect.Effect<A, ThreadError.ThreadError> =>
     Effect.flatMap(this.options.token, (token) =>
       Effect.withFiber((fiber) => {
-        // A section inside a section, by way of `runSync`, is a part of it.
+        // A section inside a section, through `runSync`, is a part of the outer section.
         if (this.word.isBusy()) return evaluate(section, token)
-        // Under a mask, and so in a finalizer, nothing is ended: a cancel waits until the mask is lifted.
+        // Under a mask, and so in a finalizer, nothing is ended: a cancel waits for the end of the mask.
         if (!isInterruptible(fiber)) return Effect.suspend(() => this.masked(() => evaluate(section, token)))
         return Effect.callback<A>((resume) => {
-          // The exit is that of this very section.
+          // The exit has the type of this section.
           const job = this.enqueue(section, token, fiber, graceMillis, (exit) => resume(exit as Exit.Exit<A>))
           return this.leave(job)
         })
@@ -117,7 +117,7 @@ class Runner implements SectionRunner {
     if (job === undefined) return
     this.open.delete(run)
     this.word.clear(run)
-    // Its `finally` did not run, so that locks it took in synchronous code are still held.
+    // The section's `finally` did not run, so its synchronous locks are still held.
     if (job.locks !== undefined) Registry.abandon(Registry.askedInSection(job.locks))
     finish(job, interruption(job.token))
   }
@@ -161,16 +161,16 @@ class Runner implements SectionRunner {
     this.options.onStart?.(job.fiber, job.graceMillis)
     job.locks = Registry.beginSection(() => this.run === run && this.word.isBusy())
     this.word.start(run)
-    // A cancel that came before the word said so was not the host's to claim.
+    // The host could not claim the section for a cancel from before the word changed.
     const exit = job.token.interrupted ? interruption(job.token) : job.execute()
     this.word.finish(run)
     this.open.delete(run)
-    // The fiber is interrupted soon, with the reason itself.
+    // The interrupt of the fiber, with the real reason, is on its way.
     if (isOnTheWay(exit)) leftTo(job)
     else finish(job, exit)
   }
 
-  /** What the fiber's interruption waits for. Looked at and noted in one step, as the section may end between two. */
+  /** Waits for the end of the section. Checks and registers in one step, because the section may end between two steps. */
   private leave(job: Job): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (job.state._tag === "Running") job.state = { _tag: "Leaving", left: () => resume(Effect.void) }
@@ -206,8 +206,8 @@ const finish = (job: Job, exit: Exit.Exit<unknown>): void => {
 }
 
 /**
- * The job waits for the interruption of its fiber, which the reason comes with. That of a thread below the task's may
- * stay away, as long as the task itself is busy ending: then the reason is enough.
+ * Waits for the interruption of the job's fiber, which has the reason. A child thread of the task may not be interrupted
+ * while the task itself is ending. Then the reason of the token is enough.
  */
 const leftTo = (job: Job): void => {
   if (job.state._tag !== "Running") return finish(job, interruption(job.token))
@@ -218,7 +218,7 @@ const leftTo = (job: Job): void => {
 const isOnTheWay = (exit: Exit.Exit<unknown>): boolean =>
   Exit.isFailure(exit) && CancelReason.firstOfCause(exit.cause) === ThreadAdapter.pendingReason
 
-/** What `token.check` throws is not a failure of the section but its interruption. */
+/** An error thrown by `token.check` interrupts the section. */
 const evaluate = <A>(section: (token: StopToken.StopToken) => A, token: StopToken.StopToken): Exit.Exit<A> => {
   try {
     return Exit.succeed(section(token))
@@ -229,6 +229,6 @@ const evaluate = <A>(section: (token: StopToken.StopToken) => A, token: StopToke
   }
 }
 
-/** For the reason that the thread was cancelled for, if it was. */
+/** An interruption with the reason of the thread's cancel, if known. */
 const interruption = (token: StopToken.StopToken): Exit.Exit<never> =>
   Exit.failCause(CancelReason.toCause(token.reason ?? CancelReason.interrupted("The section was ended from outside")))

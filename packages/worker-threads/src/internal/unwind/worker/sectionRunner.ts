@@ -1,10 +1,10 @@
-/** Which task's section runs, said in the control block so that the host ends no other's. */
+/** Writes the task of each section into the control block, so that the host ends sections of the right task only. */
 import * as StopToken from "@quiesce/core/StopToken"
 import { type ControlBlock, word } from "../../wire/controlBlock.ts"
 import * as CurrentTask from "../../wire/currentTask.ts"
 import * as Section from "./section.ts"
 
-/** No id. */
+/** Stands for a section outside tasks. */
 const noTask = -1
 
 export const make = ({ words }: ControlBlock): Section.SectionRunner =>

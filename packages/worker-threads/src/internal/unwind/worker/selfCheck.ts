@@ -1,4 +1,4 @@
-/** Finds out what the host can end in this worker, and what the worker does without if Effect is not as expected. */
+/** Finds the code that the host can end in this worker, and the losses if Effect is not as expected. */
 import * as DeferredResume from "../../scheduler/deferredResume.ts"
 import * as EffectInternals from "../../wire/effectInternals.ts"
 import type { Unwind } from "../../wire/handshake.ts"
@@ -17,13 +17,13 @@ const noOtherCode = "busy code outside Blocking.interruptible is not unwound but
 const noTurns = "a fiber that is woken runs inside the code that wakes it"
 const noLaunch = "a handler of RpcServer begins inside the server's own fiber"
 
-/** `handlerProblem` says why the fiber of an RPC handler can't be found; undefined if it can, or if there is none. */
+/** `handlerProblem` is the problem with finding the fiber of an RPC handler; undefined without a problem, and without RPC. */
 export const run = (handlerProblem: string | undefined): SelfCheck => {
   const { folders, problem: folderProblem } = ToolkitFolders.find()
   const mask = EffectInternals.maskProblem()
   const turns = DeferredResume.install()
   const fiber = EffectInternals.runningProblem()
-  // In a bundle the frames have other URLs, which says nothing about Effect.
+  // In a bundle the frames have other URLs, so the trial of the frames would prove nothing about Effect.
   const frames = folderProblem === undefined ? EffectInternals.framesProblem() : undefined
   const effectProblem = mask ?? fiber ?? turns ?? frames ?? handlerProblem
   const lacks = [
