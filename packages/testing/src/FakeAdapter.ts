@@ -1,6 +1,6 @@
 /**
- * A thread that runs nowhere: how it reacts when it is asked to end is a script, in the time of the `Clock`. With a virtual
- * clock an escalation, and what is made of its report, are tried without a worker and without waiting.
+ * A thread without real work. A script says how the thread reacts to each rung, in the time of the `Clock`. With a virtual
+ * clock, a test can try an escalation and its report without a worker and without waiting.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ import type * as TestingError from "./TestingError.ts"
 export type { Lacks, Lease, Reaction, Refuses, Script } from "./internal/fake/script.ts"
 
 /**
- * It goes on as if it had not been asked.
+ * The thread ignores the request.
  *
  * @category constructors
  * @since 0.1.0
@@ -26,7 +26,7 @@ export type { Lacks, Lease, Reaction, Refuses, Script } from "./internal/fake/sc
 export const ignores: Reaction<never, never> = { _tag: "Ignores" }
 
 /**
- * It ends that long after it was asked, and after its leases have been released; with `exit`, or with the one that fits.
+ * The thread ends after a time, and after the release of its leases. The default for `exit` depends on the rung.
  *
  * @category constructors
  * @since 0.1.0
@@ -38,7 +38,7 @@ export const endsAfter = <A = never, E = never>(after: Duration.Input, exit?: Ex
 })
 
 /**
- * It is not unwound, for that reason.
+ * The thread refuses the unwind with a reason.
  *
  * @category constructors
  * @since 0.1.0
@@ -46,7 +46,7 @@ export const endsAfter = <A = never, E = never>(after: Duration.Input, exit?: Ex
 export const refuses = (why: string): Refuses => ({ _tag: "Refuses", why })
 
 /**
- * It does not have the rung.
+ * The thread lacks the rung.
  *
  * @category constructors
  * @since 0.1.0
@@ -54,12 +54,12 @@ export const refuses = (why: string): Refuses => ({ _tag: "Refuses", why })
 export const lacks: Lacks = { _tag: "Lacks" }
 
 /**
- * Spawns a thread that behaves as its script says, into the current scope. No region of it accepts a raised error, so
- * `Thread.raise` gives `false` when it has ended.
+ * Spawns a thread with a script into the current scope. The thread accepts no raised error, so `Thread.raise` returns
+ * `false` at its end.
  *
- * Fails with `InvalidOption` for a time that is none.
+ * Fails with `InvalidOption` for an invalid duration.
  *
- * *Cancellation*: either the thread does not exist, or it is in its scope and ends with that.
+ * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope.
  *
  * ```ts
  * import { Thread } from "@quiesce/core"

@@ -1,5 +1,5 @@
 /**
- * Worker threads that go wrong, each in a way of its own: what starts workers can be tried with them in place of its own.
+ * Worker threads with one fault each, for tests of code that starts workers.
  *
  * @since 0.1.0
  */
@@ -10,17 +10,17 @@ import type * as Scope from "effect/Scope"
 import * as TestingError from "./TestingError.ts"
 
 /**
- * What is wrong with a worker.
+ * The fault of a worker.
  *
- * - `throws`: it throws while it loads
- * - `never-ready`: it never finishes loading, though its event loop turns
- * - `crash`: once it has loaded, an exception is caught by nobody
- * - `rejection`: once it has loaded, a promise rejects and nobody handles that
- * - `exit`: once it has loaded, it calls `process.exit` with code 3
- * - `out-of-memory`: it fills its heap
- * - `garbage`: to its parent, and through every port in its `workerData`, it sends messages of nobody's protocol
- * - `hog`: it loops for ever, so it hears nothing and its event loop stands still
- * - `deaf`: it receives every message, from its parent and through those ports, and answers none
+ * - `throws`: its module throws while it loads
+ * - `never-ready`: its module never finishes loading, though its event loop turns
+ * - `crash`: an uncaught exception after loading
+ * - `rejection`: an unhandled rejection after loading
+ * - `exit`: a call of `process.exit` with code 3 after loading
+ * - `out-of-memory`: the worker fills its heap
+ * - `garbage`: the worker sends messages outside any protocol to its parent and through every port in its `workerData`
+ * - `hog`: the worker loops for ever, so its event loop is blocked
+ * - `deaf`: the worker receives every message, from its parent and through those ports, and never replies
  *
  * @category models
  * @since 0.1.0
@@ -48,8 +48,8 @@ export const faults = [
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 
 /**
- * The module of a faulty worker. The one that runs out of memory is to be started with a small heap in `resourceLimits`;
- * otherwise it throws and says so. Throws `InvalidOption` for what is no fault.
+ * The module of a faulty worker. Start `out-of-memory` with a small heap in `resourceLimits`; otherwise the worker throws an
+ * error with that advice. Throws `InvalidOption` for an unknown fault.
  *
  * @category constructors
  * @since 0.1.0
@@ -60,11 +60,11 @@ export const url = (fault: Fault): URL => {
   throw TestingError.make({ _tag: "InvalidOption", option: "fault", problem })
 }
 
-/** Of a worker that is to run out of memory soon. */
+/** The limits of a worker that runs out of memory soon. */
 const smallHeap = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 }
 
 /**
- * Starts a faulty worker for whoever looks after it, such as a pool that asks for one:
+ * Starts a faulty worker. The caller ends the worker, such as a pool:
  * `WorkerPool.make(group, { spawn: (options) => FaultyWorker.makeUnsafe("crash", options) })`.
  *
  * @category constructors
@@ -74,7 +74,7 @@ export const makeUnsafe = (fault: Fault, options?: WorkerOptions): Worker =>
   new Worker(url(fault), fault === "out-of-memory" ? { resourceLimits: smallHeap, ...options } : options)
 
 /**
- * Starts a faulty worker in the current scope. When that closes, the worker is terminated, and its end is waited for. Its
+ * Starts a faulty worker in the current scope. When the scope closes, the worker is terminated and awaited. The worker's
  * `error` event does not crash the process.
  *
  * @category constructors

@@ -1,6 +1,6 @@
 /**
- * Runs a program in many orders of its fibers, each given by a seed, and finds those in which it does not end as it
- * should: bugs of order, and deadlocks.
+ * Runs a program in many orders of its fibers, each from a seed, and finds the orders with a wrong result: bugs of order, and
+ * deadlocks.
  *
  * @since 0.1.0
  */
@@ -15,8 +15,8 @@ import * as Journal from "./Journal.ts"
 import * as TestingError from "./TestingError.ts"
 
 /**
- * How a program is run: with which seeds (default: 1 to 100), in which environment, and the number of steps after which
- * it is given up (default 100,000).
+ * The options: the seeds (default: 1 to 100), the environment of the program, and the limit of steps for one run (default
+ * 100,000).
  *
  * @category models
  * @since 0.1.0
@@ -28,8 +28,8 @@ export interface Options<R = never, E = never> {
 }
 
 /**
- * An order in which the program did not succeed: its seed, with which it does the same again, and what went wrong. For a
- * deadlock that is who waits for what.
+ * An order in which the program did not succeed: the seed that repeats the order, and the problem. For a deadlock, the
+ * problem names the waiting fibers and their waits.
  *
  * @category models
  * @since 0.1.0
@@ -41,8 +41,8 @@ export interface Finding {
 }
 
 /**
- * What came of it: how many orders were tried, how many of them were different (by what was acquired and released, and
- * the number of steps), and those that went wrong.
+ * The result: the number of tried orders, the number of different orders (by the journal and the number of steps), and the
+ * orders that went wrong.
  *
  * @category models
  * @since 0.1.0
@@ -57,8 +57,8 @@ type AnyOptions = Options<never, unknown>
 type Settings = Omit<Options, "environment">
 
 /**
- * Runs a program in many orders. It must succeed in each, and leave nothing behind. Fails with `InvalidOption`, and
- * with `NotDeterministic` where an order that goes wrong does not come again with its seed.
+ * Runs a program in many orders. The program must succeed in each order and leave nothing over. Fails with `InvalidOption`,
+ * and with `NotDeterministic` if the seed of a wrong order does not repeat the problem.
  *
  * @category runners
  * @since 0.1.0
@@ -82,7 +82,7 @@ const exploreAny = (
       seen.add(`${result.steps} ${trace}`)
       const problems = problemsOf(result)
       if (problems.length === 0) continue
-      // What does not come again with its seed depends on something else.
+      // A problem that its seed does not repeat depends on something else.
       if (findings.length === 0) yield* checkAgain(result, yield* inOrder(program, options, budget, seed))
       findings.push({ seed, problems, trace })
     }
@@ -106,7 +106,7 @@ export const check: Explorer<Settings, Exploration> = (program: AnyProgram, opti
 const inOrder = (program: AnyProgram, options: AnyOptions, budget: number, seed: number): Effect.Effect<Result> =>
   Effect.promise(() =>
     new ExploredRun({
-      // What it needs, the environment gives.
+      // The environment provides the services.
       program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
       environment: options.environment,
       live: undefined,

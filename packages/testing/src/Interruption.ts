@@ -1,10 +1,10 @@
 /**
- * Tries a program with a cancel at every one of its steps: is everything that it acquired released, once and in order,
- * is nothing left of it, and does what it ran in still work?
+ * Cancels a program at every one of its steps. After each cancel, all acquired resources must be released, once and in
+ * order, nothing may be left over, and the environment of the program must still work.
  *
- * A program is run once to count its steps, and then afresh for each of them. It runs as a thread, in virtual time, so a
- * program that sleeps for an hour takes no longer than one that does not. The idea of sweeping every yield is that of
- * those who found leaks at interruption in Effect's own modules that way by hand (effect issue 8390).
+ * The first run counts the steps. Then the program runs afresh for each step. The runs are threads in virtual time, so that a
+ * sleep of an hour takes no time. The idea of sweeping every yield is from a report that found leaks at interruption in
+ * Effect's own modules by hand (effect issue 8390).
  *
  * @since 0.1.0
  */
@@ -23,8 +23,8 @@ import * as TestingError from "./TestingError.ts"
 export type { Cut, Options } from "./internal/explore/explorationOptions.ts"
 
 /**
- * What a cancel left behind: where it fell (the fiber, its thread, and the span or traced function that it was in), what is
- * wrong, and what was acquired and released in which order.
+ * The problems after one cancel: the place of the cancel (the fiber, its thread, and the span or traced function around the
+ * step), the problems, and the journal of acquired and released resources.
  *
  * @category models
  * @since 0.1.0
@@ -37,8 +37,8 @@ export interface Finding {
 }
 
 /**
- * What came of it. `steps` is the number of steps of the program, `cuts` at how many of them it was hit, `exit` how it ends
- * without a cancel.
+ * The result of an exploration. `steps` is the number of steps of the program, `cuts` the number of tried cancels, `exit` the
+ * exit without a cancel.
  *
  * @category models
  * @since 0.1.0
@@ -55,11 +55,11 @@ type AnyOptions = Options<never, unknown>
 type Settings = Omit<Options, "environment">
 
 /**
- * Tries a program at every step and gives all findings.
+ * Cancels a program at every step and returns all findings.
  *
- * Fails with `Empty`, `NeverEnds`, `Deadlock`, `Dies`, `BadEnvironment`, `NotRepeatable` or `NotDeterministic` where the
- * program can't be tried, and with `InvalidOption`. In no environment, it ends with the first cancel after which the program
- * does not end as before: what outlives it is broken then.
+ * Fails with `Empty`, `NeverEnds`, `Deadlock`, `Dies`, `BadEnvironment`, `NotRepeatable` or `NotDeterministic` if the program
+ * can't be tried, and with `InvalidOption`. Without an environment, the exploration stops after the first cancel that changes
+ * the exit of the next run, because shared state is broken then.
  *
  * *Cancellation*: between two runs.
  *
@@ -83,7 +83,7 @@ const exploreAny = (
       if (problems.length === 0) return
       findings.push({ cut, place: result.place, problems, trace: Journal.render(result.journal, result.entries) })
     }
-    // What goes wrong without a cancel goes wrong with most of them, and is not their fault.
+    // A problem without a cancel also appears with most cancels, and is not their fault.
     find(uncut, second, problemsOf(second, whole, options.environment === undefined ? second.exit : second.again))
     if (Exit.hasDies(whole.exit!) && findings.length === 0) {
       return yield* failed({ _tag: "Dies", problem: String(whole.exit) })
@@ -99,7 +99,7 @@ const exploreAny = (
     return { steps: whole.steps, cuts: tried, seed: options.seed, exit: whole.exit!, findings }
   })
 
-/** What is wrong after one cut, and whether it breaks what outlives the program: then no next run would be of the program. */
+/** The problems after one cancel, and whether shared state is broken. Then a next run would prove nothing. */
 interface Hit {
   readonly result: Result
   readonly problems: ReadonlyArray<string>
@@ -117,7 +117,7 @@ const hit = (
     if (options.environment !== undefined) {
       return { result, problems: problemsOf(result, whole, result.again), breaks: false }
     }
-    // In no environment, what a cancel may have broken is what outlives the program: a fresh run shows it.
+    // Without an environment, a cancel may have broken shared state. A fresh run shows that.
     const fresh = yield* once(program, options, [])
     const stuck = fresh.end === "Done" ? [] : [`run once more, it ${howOf(fresh)}`, ...fresh.waits]
     const again = fresh.end === "Done" ? fresh.exit : whole.exit
@@ -128,8 +128,8 @@ const hit = (
 const uncut: Cut = { step: 0 }
 
 /**
- * Tries a program at every step, and fails with `NotCancelSafe` if a cancel left something behind. The error says which,
- * where, and how to see it again.
+ * Cancels a program at every step, and fails with `NotCancelSafe` if a cancel left something over. The error names the
+ * resource and the place, and says how to repeat the run.
  *
  * ```ts
  * import { it } from "@effect/vitest"
@@ -152,18 +152,18 @@ export const check: Explorer<Settings, Exploration> = (program: AnyProgram, opti
         )
   )
 
-/** How many kinds of findings a text has at most. */
+/** The limit on the kinds of findings in a text. */
 const most = 5
 
 /**
- * The findings as text: of those with the same problems the first.
+ * The findings as text: for equal problems only the first finding.
  *
  * @category conversions
  * @since 0.1.0
  */
 export const render = (self: Exploration): string => {
   const { cuts, exit, findings, seed, steps } = self
-  // The number of a process, a worker or a step makes no other kind.
+  // Findings that differ only in the number of a process, a worker or a step are of one kind.
   const kinds = Map.groupBy(findings, ({ problems }) => problems.join("\n").replaceAll(/\d+/g, "#"))
   const shown = [...kinds.values()].slice(0, most).map((same) => renderFinding(same[0]!, same.length - 1, self))
   const more = kinds.size > most ? [`... and ${counted(kinds.size - most, "other kind")}`] : []
@@ -199,7 +199,7 @@ const once = (
   Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
     Effect.promise(() =>
       new ExploredRun({
-        // What it needs, the environment gives.
+        // The environment provides the services.
         program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
         environment: options.environment,
         live: options.live === true ? { within } : undefined,
@@ -210,7 +210,7 @@ const once = (
     )
   )
 
-/** The program without a cancel, twice; whoever runs the test may still have been setting up beside the first time. */
+/** The program without a cancel, twice, because the test runner may still be starting beside the first run. */
 const baseline = (
   program: AnyProgram,
   options: AnyOptions

@@ -1,12 +1,12 @@
 /**
- * What a program under test acquired and released, in order, as far as it says so itself.
+ * A journal: the resources that a program under test acquired and released, in order.
  *
- * Leases of core are noted by themselves. Other resources are noted where they are made: by `resource`, or by `acquired`
- * and `released` in code of one's own. Outside a test these do nothing but what they are wrapped around.
+ * Leases of core are recorded automatically. Other resources need `resource`, or calls of `acquired` and `released`. Outside a
+ * test these functions record nothing.
  *
  * Invariants:
- * 1. `entries` only grows, in the order in which things happened.
- * 2. A resource is noted as acquired in the very step in which its acquire succeeds.
+ * 1. `entries` only grows, in the order of events.
+ * 2. A resource is recorded as acquired in the step in which its acquire succeeds.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ import type * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 
 /**
- * One entry. `scope` is what the resource belongs to, where that is known.
+ * One entry. `scope` is the owner of the resource, if known.
  *
  * @category models
  * @since 0.1.0
@@ -25,12 +25,12 @@ export interface Entry {
   readonly what: "acquired" | "releasing" | "released" | "failed" | "lost"
   readonly name: string
   readonly scope?: object | undefined
-  /** What acquired it: of two that acquire at the same time neither is before the other. */
+  /** The acquiring fiber. The order of two concurrent acquires is not defined. */
   readonly by?: object | undefined
 }
 
 /**
- * A journal that is being written.
+ * A journal in progress.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +48,7 @@ export interface Journal {
 export const make = (): Journal => ({ entries: [] })
 
 /**
- * The journal of the test that runs this, if one does.
+ * The journal of the current test, if any.
  *
  * @category references
  * @since 0.1.0
@@ -65,7 +65,7 @@ const note = (entry: Entry): Effect.Effect<void> =>
   })
 
 /**
- * Notes that something was acquired. Put it behind what acquires, where no cancel can fall in between.
+ * Records an acquire. Put the call after the acquire, in the same uninterruptible region.
  *
  * @category noting
  * @since 0.1.0
@@ -73,7 +73,7 @@ const note = (entry: Entry): Effect.Effect<void> =>
 export const acquired = (name: string): Effect.Effect<void> => note({ what: "acquired", name })
 
 /**
- * Notes that something was released.
+ * Records a release.
  *
  * @category noting
  * @since 0.1.0
@@ -81,8 +81,8 @@ export const acquired = (name: string): Effect.Effect<void> => note({ what: "acq
 export const released = (name: string): Effect.Effect<void> => note({ what: "released", name })
 
 /**
- * A resource of the current scope whose acquire and release are noted. Without options it is nothing but its notes, for
- * programs that only stand for real ones.
+ * A resource of the current scope with a recorded acquire and release. Without options only the records are made, for model
+ * programs.
  *
  * *Cancellation*: as with `Effect.acquireRelease`.
  *
@@ -99,7 +99,7 @@ export const resource = <A = void, E = never, R = never>(
   Effect.flatMap(Scope.Scope, (scope) =>
     Effect.withFiber((fiber) => {
       const entries = fiber.getRef(Current)?.entries
-      // Without options there is nothing that it could give.
+      // Without options there is no resource to return.
       const acquire = options?.acquire ?? (Effect.void as Effect.Effect<unknown> as Effect.Effect<A, E, R>)
       return Effect.acquireRelease(
         Effect.map(acquire, (value) => {
@@ -117,8 +117,8 @@ export const resource = <A = void, E = never, R = never>(
   )
 
 /**
- * What is wrong with a journal when all has ended: what was not released, or more than once, or never acquired, or not
- * in reverse order within one scope.
+ * The problems in a finished journal: resources without a release, released more than once, released without an acquire, or
+ * not released in reverse order within one scope.
  *
  * @category observing
  * @since 0.1.0
@@ -156,7 +156,7 @@ export const problems = (self: Journal): ReadonlyArray<string> => {
 }
 
 /**
- * A journal, or the first `count` entries of it, as one line: `+` for acquired, `-` for released, `!` for a release that failed, `?` for what was lost.
+ * A journal, or its first `count` entries, as one line: `+` acquired, `-` released, `!` failed to release, `?` lost.
  *
  * @category conversions
  * @since 0.1.0

@@ -1,9 +1,9 @@
 /**
- * What is left over of an effect: listeners on AbortSignals, timers, handles, workers, child processes, file descriptors
- * and fibers that were made while it ran and are there after its end, each with the place where it was made.
+ * Finds resources that an effect leaves over: listeners on AbortSignals, timers, handles, workers, child processes, file
+ * descriptors and fibers. Each comes with the place of its creation.
  *
- * Whatever this thread makes meanwhile counts, be it made by the effect or beside it; only what another effect under
- * watch makes does not.
+ * All resources count that this thread makes while the effect runs, also resources of other code. Resources of another
+ * watched effect don't count.
  *
  * @since 0.1.0
  */
@@ -22,11 +22,11 @@ import type { LeftOver } from "./LeftOver.ts"
 import * as TestingError from "./TestingError.ts"
 
 /**
- * How left-overs are looked for.
+ * The options of a search.
  *
- * - `within`: for how long, in real time, what is closing is waited for (default one second). Nothing is waited for
- *   when nothing is there.
- * - `ignore`: what may stay, such as the connections that an HTTP client keeps for the next request (default: nothing)
+ * - `within`: the limit, in real time, on the wait for closing resources (default one second). Without left-overs there is no
+ *   wait.
+ * - `ignore`: the resources that may stay, such as the idle connections of an HTTP client (default: none)
  *
  * @category models
  * @since 0.1.0
@@ -37,19 +37,18 @@ export interface Options {
 }
 
 /**
- * Runs an effect and fails with `LeftOver` when something that was made while it ran is still there: a listener on any
- * AbortSignal, a timer, a handle, a worker, a child process, a file descriptor, a fiber. What is closing is waited for.
- * Otherwise it ends as the effect did; when the effect failed, the failure and what is left over are in one Cause.
+ * Runs an effect and fails with `LeftOver` if resources from the run still exist: a listener on any AbortSignal, a timer, a
+ * handle, a worker, a child process, a file descriptor, a fiber. Closing resources are awaited. Without left-overs the result
+ * is that of the effect. If the effect fails as well, one Cause has the failure and the left-overs.
  *
- * What the effect acquires into a scope that lives longer, and the fibers that it forks as children of its caller, are
- * left over: put `Effect.scoped` around the effect, or join what it forks.
+ * Resources in an outer scope, and fibers that the effect forks as children of its caller, count as left over. Put
+ * `Effect.scoped` around the effect, or join the forked fibers.
  *
- * *Cancellation*: the effect is interrupted, then looked at all the same, for `within` at most.
+ * *Cancellation*: the effect is interrupted, and the search still runs, for `within` at most.
  *
- * *Gotchas*: a fiber's place is known when it is in an `Effect.fn` or a span. Fibers that are started with a runtime of
- * their own (`Effect.runFork`) are not seen, though what they wait for is. A timer of `AbortSignal.timeout`, which nobody
- * can clear, is not left over. Descriptors that native code or another thread has opened are seen on Linux only, without
- * their place.
+ * *Gotchas*: the place of a fiber is known only inside an `Effect.fn` or a span. Fibers of `Effect.runFork` are not seen, but
+ * their timers and handles are. A timer of `AbortSignal.timeout` can't be cleared and does not count. Descriptors of native
+ * code or of another thread are seen on Linux only, without their place.
  *
  * ```ts
  * import { Leaks } from "@quiesce/testing"
@@ -85,10 +84,10 @@ export const none: {
     )
 )
 
-/** The effect, so that what it makes is known as its own and its fibers are seen. */
+/** The effect, with a mark for its resources and fibers. */
 const watched = <A, E, R>(effect: Effect.Effect<A, E, R>, watch: InternalWatch): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) =>
-    // Whoever was forked and has not begun runs up to its first wait.
+    // A forked fiber that has not begun runs up to its first wait.
     Effect.ensuring(effect, Effect.yieldNow).pipe(
       Effect.provideService(Scheduler.Scheduler, watchedScheduler(fiber.cache.scheduler, watch.tracker, fiber)),
       Effect.provideService(Tracer.Tracer, watchedTracer(fiber.getRef(Tracer.Tracer), watch.tracker))
@@ -113,16 +112,16 @@ const settled = <A, E>(
  */
 export interface Watch extends Disposable {
   /**
-   * What was made since the watch began and is still there. What is closing is waited for, for `within` at most. Rejects
-   * with `InvalidOption`.
+   * The resources that were made since the watch began and still exist. Closing resources are awaited, for `within` at most.
+   * Rejects with `InvalidOption`.
    */
   readonly leftOvers: () => Promise<ReadonlyArray<LeftOver>>
-  /** Stops watching. To be called once nothing more is asked, which `using` does as well. */
+  /** Ends the watch, as `using` does. */
   readonly end: () => void
 }
 
 /**
- * Begins to watch all that this thread makes. Fibers it does not see.
+ * Begins to watch the resources of this thread. The watch does not see fibers.
  *
  * ```ts
  * import { Leaks } from "@quiesce/testing"

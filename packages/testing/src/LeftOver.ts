@@ -1,14 +1,14 @@
 /**
- * Something that was made and is still there.
+ * A left-over: a resource that still exists after its time.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * What is left over: `what` names it in words. `unref` says that it is a handle or a timer that does not keep the process
- * alive. `madeAt` are the frames of the stack that made it, the innermost first, without those of Node, of Effect, of the
- * test runner and of this package; empty where no stack is known.
+ * A left-over resource. `what` is its name in words. `unref` marks a handle or a timer that does not keep the process alive.
+ * `madeAt` is the stack of its creation, the innermost frame first, without the frames of Node, Effect, the test runner and
+ * this package; empty if the stack is not known.
  *
  * @category models
  * @since 0.1.0
@@ -21,7 +21,7 @@ export interface LeftOver {
 }
 
 /**
- * The kinds of things that are looked for.
+ * The kinds of left-overs.
  *
  * @category models
  * @since 0.1.0
@@ -29,7 +29,7 @@ export interface LeftOver {
 export type Kind = "listener" | "timer" | "immediate" | "handle" | "worker" | "process" | "descriptor" | "fiber"
 
 /**
- * The Schema of what is left over.
+ * The Schema of a left-over.
  *
  * @category schemas
  * @since 0.1.0
@@ -42,7 +42,7 @@ export const LeftOver: Schema.Codec<LeftOver> = Schema.Struct({
 })
 
 /**
- * A few lines of text: what it is, and where it was made.
+ * The left-over and the place of its creation as a few lines of text.
  *
  * @category conversions
  * @since 0.1.0

@@ -14,7 +14,7 @@ import * as Interruption from "./Interruption.ts"
 
 declare module "vitest" {
   interface Matchers {
-    /** Tries an effect with a cancel at each of its steps: see `Interruption.check`. Await it. */
+    /** Cancels an effect at each of its steps: see `Interruption.check`. Await the matcher. */
     toBeCancelSafe(options?: Interruption.Options<never, unknown>): Promise<void>
   }
 }
@@ -24,10 +24,10 @@ expect.extend({
     if (!Effect.isEffect(received)) {
       throw new TypeError(`toBeCancelSafe tries an Effect, and was given ${String(received)}.`)
     }
-    // What it needs, the environment gives.
+    // The environment provides the services.
     const program = received as Effect.Effect<unknown, unknown>
     const result = await Effect.runPromise(Effect.result(Interruption.check(program, options)))
-    // What could not be tried is neither safe nor unsafe.
+    // A program that can't be tried is neither safe nor unsafe.
     if (Result.isFailure(result) && result.failure.reason._tag !== "NotCancelSafe") throw result.failure
     return {
       pass: Result.isSuccess(result),

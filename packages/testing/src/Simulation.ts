@@ -1,6 +1,6 @@
 /**
- * Runs an effect step by step, in virtual time, the same way each time. Nothing real is waited for unless `runAsync`
- * is asked to: then one turn of the event loop passes whenever nothing can run.
+ * Runs an effect step by step in virtual time, the same way each time. Only `runAsync` waits for real events: one turn of the
+ * event loop passes whenever no task can run.
  *
  * @since 0.1.0
  */
@@ -13,8 +13,8 @@ import * as StepScheduler from "./StepScheduler.ts"
 import * as VirtualClock from "./VirtualClock.ts"
 
 /**
- * How a run ended: with an exit; in a `Deadlock`, when nothing could run and nothing slept; or `Endless`, when the
- * budget of steps was spent.
+ * The end of a run: an exit, a `Deadlock` without a runnable task and without a sleep, or `Endless` after the budget of
+ * steps.
  *
  * @category models
  * @since 0.1.0
@@ -25,7 +25,7 @@ export type End<A, E> =
   | { readonly _tag: "Endless" }
 
 /**
- * A run. `tasks` and `sleeps` are what was left over when nothing more could happen without the passing of time.
+ * A run. `tasks` and `sleeps` are the queued tasks and pending sleeps at its end.
  *
  * @category models
  * @since 0.1.0
@@ -39,7 +39,7 @@ export interface Run<A, E> {
 }
 
 /**
- * The step and what to do there; the effect runs beside the program, in a fiber of its own.
+ * The step and its effect, which runs beside the program in a fiber of its own.
  *
  * @category models
  * @since 0.1.0
@@ -50,7 +50,7 @@ export interface Cut {
 }
 
 /**
- * As `StepScheduler.Options`, with effects as the actions of cuts.
+ * The options of `StepScheduler`, with effects as the actions of cuts.
  *
  * @category models
  * @since 0.1.0
@@ -83,7 +83,7 @@ class World<A, E> {
     Effect.runForkWith(context)(effect).addObserver(done)
   }
 
-  /** Runs all that can run now. */
+  /** Runs all runnable tasks. */
   drain(): void {
     while (!this.scheduler.exhausted && this.scheduler.runTask());
   }
@@ -92,7 +92,7 @@ class World<A, E> {
     return this.exit !== undefined
   }
 
-  /** Whether something may still happen when time passes. */
+  /** Whether a sleep is pending. */
   get isOpen(): boolean {
     return this.exit === undefined && !this.scheduler.exhausted
   }
@@ -127,7 +127,7 @@ export const run = <A, E>(
 }
 
 /**
- * Runs an effect that uses real promises: whenever nothing can run, one turn of the event loop passes before time does.
+ * Runs an effect with real promises. If no task can run, one turn of the event loop passes first, and then virtual time.
  *
  * @category runners
  * @since 0.1.0
@@ -140,7 +140,7 @@ export const runAsync = async <A, E>(
   do {
     do {
       world.drain()
-      // Each turn depends on the one before.
+      // Each turn depends on the turn before.
       await new Promise((resolve) => setImmediate(resolve))
     } while (world.scheduler.pending > 0 && !world.scheduler.exhausted)
   } while (world.isOpen && world.clock.advance())

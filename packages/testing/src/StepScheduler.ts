@@ -1,9 +1,9 @@
 /**
- * A scheduler that counts the steps of all fibers, can make one yield at any step, and keeps their tasks in one queue.
+ * A scheduler that counts the steps of all fibers, can make a fiber yield at any step, and keeps all tasks in one queue.
  *
  * Invariants:
- * 1. A cut makes the fiber that is at that step yield, and runs as the very next task: no fiber runs beside it.
- * 2. Without a seed tasks run first in, first out; with one, any of those that wait may be next, always the same.
+ * 1. A cut makes the fiber at its step yield. The action of the cut is the next task, so that no other fiber runs before.
+ * 2. Without a seed, tasks run first in, first out. With a seed, the seed chooses the next task, the same way each time.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,7 @@ import type * as Scheduler from "effect/Scheduler"
 import { random } from "./internal/time/random.ts"
 
 /**
- * What is done at a step.
+ * The action at a step.
  *
  * @category models
  * @since 0.1.0
@@ -24,9 +24,9 @@ export interface Cut {
 }
 
 /**
- * How tasks are ordered and where they are cut. `seed` defaults to none; `budget` is the number of steps after which a
- * program counts as endless, by default 20,000. `onStep` is told of the fiber that is about to make a step, after the
- * step was counted, and may give an action to cut with there; `onTask` is told of each task that is put in line.
+ * The order of tasks, and the cuts. `seed` defaults to none. After `budget` steps (default 20,000) a program counts as
+ * endless. `onStep` gets each fiber before its step, after the step was counted, and may return an action for a cut.
+ * `onTask` gets each queued task.
  *
  * @category models
  * @since 0.1.0
@@ -47,11 +47,11 @@ export interface Options {
  */
 export interface StepScheduler extends Scheduler.Scheduler {
   readonly steps: number
-  /** How many tasks wait. */
+  /** The number of queued tasks. */
   readonly pending: number
   /** Whether the budget is spent. */
   readonly exhausted: boolean
-  /** Runs one task. False when there is none. */
+  /** Runs one task. False if no task is queued. */
   readonly runTask: () => boolean
 }
 

@@ -1,5 +1,5 @@
 /**
- * The one error of this package: why a program could not be tried, or what was found when it was.
+ * The one error of this package: a program could not be tried, or a problem was found.
  *
  * @since 0.1.0
  */
@@ -9,19 +9,19 @@ import { counted } from "./internal/wording.ts"
 import * as LeftOver from "./LeftOver.ts"
 
 /**
- * What is wrong.
+ * The kinds of the error.
  *
- * - `Empty`: the program has no step at which it could be cancelled
- * - `NeverEnds`: it was still going on after `steps` steps
- * - `Deadlock`: nothing could run any more and no time was waited for; `waits` says who waits for what
- * - `Dies`: it dies without a cancel, so that a cancel would show nothing
- * - `BadEnvironment`: its environment can't be built or taken down
- * - `NotRepeatable`: run a second time in the same environment, without a cancel before that, it does not end as the first time
+ * - `Empty`: the program has no step for a cancel
+ * - `NeverEnds`: the program was still running after `steps` steps
+ * - `Deadlock`: no fiber could run, and no sleep was pending; `waits` lists the waits of the fibers
+ * - `Dies`: the program dies without a cancel, so a cancel would prove nothing
+ * - `BadEnvironment`: the environment can't be built or taken down
+ * - `NotRepeatable`: a second run in the same environment, without any cancel, ends with another exit
  * - `NotDeterministic`: two runs without a cancel had different numbers of steps
- * - `InvalidOption`: an option that can't be used as given
- * - `NotCancelSafe`: a cancel left something behind; `report` is the text of all findings
- * - `WrongOrder`: the program does not succeed in every order of its fibers; of those the first, with its seed
- * - `LeftOver`: something that an effect has made is still there after its end
+ * - `InvalidOption`: an option is unusable
+ * - `NotCancelSafe`: a cancel left something over; `report` is the text of all findings
+ * - `WrongOrder`: the program fails in some order of its fibers; the error has the first such order, with its seed
+ * - `LeftOver`: a resource of an effect still exists after the end of the effect
  *
  * @category models
  * @since 0.1.0
@@ -75,8 +75,7 @@ const Base: Schema.Class<
 > = Schema.TaggedError<TestingError>("@quiesce/testing/TestingError")("TestingError", { reason: TestingErrorReason })
 
 /**
- * The error of this package. `reason._tag` tells the cases apart; `message` says what happened, the likely cause and
- * what to do.
+ * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy.
  *
  * @category errors
  * @since 0.1.0
@@ -86,7 +85,7 @@ export class TestingError extends Base {
     return explain(this.reason)
   }
 
-  /** What is printed of it, by `console.log` as well. */
+  /** The printed form, also of `console.log`. */
   override toJSON(): unknown {
     return { _tag: this._tag, message: this.message, reason: this.reason }
   }
@@ -100,7 +99,7 @@ export class TestingError extends Base {
  */
 export const make = (reason: TestingErrorReason): TestingError => new TestingError({ reason })
 
-/** How many left-overs a message tells of. */
+/** The limit on left-overs in a message. */
 const mostShown = 20
 
 const lines = (waits: ReadonlyArray<string>): string => waits.map((wait) => `\n  ${wait}`).join("")

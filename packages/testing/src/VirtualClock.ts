@@ -1,10 +1,10 @@
 /**
- * A clock that stands still while anything can run and jumps to the next sleep when nothing can.
+ * A clock that stands still while a task can run, and otherwise jumps to the end of the next sleep.
  *
  * Invariants:
- * 1. Time never goes back. Of the sleeps that are due at the same time the one that began first ends first, and all have
- *    ended before anything else happens, as with timers.
- * 2. A sleep that was interrupted is not pending.
+ * 1. Time never goes back. Sleeps of the same time end in the order of their beginnings, and all end before any other task
+ *    runs, as with timers.
+ * 2. An interrupted sleep is not pending.
  *
  * @since 0.1.0
  */
@@ -24,18 +24,18 @@ interface Sleep {
  * @since 0.1.0
  */
 export interface VirtualClock extends Clock.Clock {
-  /** How many sleeps are pending. */
+  /** The number of pending sleeps. */
   readonly pending: number
-  /** When the next of them is due; undefined when there is none. */
+  /** The end of the next sleep; undefined without a pending sleep. */
   readonly next: number | undefined
-  /** Goes to the time of the next sleep and ends all that are due then, before any of them goes on. False without one. */
+  /** Jumps to the end of the next sleep and ends all sleeps of that time. False without a pending sleep. */
   readonly advance: () => boolean
-  /** Calls `wake` after some milliseconds. The result takes it back. */
+  /** Calls `wake` after some milliseconds. The result cancels the call. */
   readonly after: (millis: number, wake: () => void) => () => void
 }
 
 /**
- * Where a clock keeps the time, in milliseconds. Several clocks may share one.
+ * The time of a clock, in milliseconds. Several clocks may share one time.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +48,7 @@ const nanosPerMilli = 1_000_000
 
 class Virtual implements VirtualClock {
   private readonly hand: Hand
-  /** Sorted by the time that they are due. */
+  /** The pending sleeps, sorted by their ends. */
   private readonly sleeps: Array<Sleep> = []
   readonly currentTimeMillis: Effect.Effect<number> = Effect.sync(() => this.hand.now)
   readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
@@ -92,7 +92,7 @@ class Virtual implements VirtualClock {
     const due = this.next
     if (due === undefined) return false
     this.hand.now = Math.max(this.hand.now, due)
-    // Those that a wake begins are due later; one that it takes back is not there any more.
+    // A wake may begin later sleeps, or cancel a sleep of this time.
     while (this.next === due) this.sleeps.shift()!.wake()
     return true
   }
@@ -110,7 +110,7 @@ class Virtual implements VirtualClock {
 }
 
 /**
- * Makes a clock, by default one with a time of its own.
+ * Makes a clock (default: with a time of its own).
  *
  * @category constructors
  * @since 0.1.0

@@ -1,4 +1,4 @@
-/** The options of an exploration, checked: one by which nothing would be tried, or not what was meant, is refused. */
+/** The options of an exploration, with their check. An option that would try nothing is refused. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
@@ -6,8 +6,8 @@ import type * as Layer from "effect/Layer"
 import * as TestingError from "../../TestingError.ts"
 
 /**
- * Where a program is hit: at `step` of the whole program and, with two hits, at a `second` step after it. Step 0 is that of
- * a run without a cancel.
+ * The place of a cancel: the `step` of the whole program and, with two interrupts, a `second` step later. Step 0 stands for a
+ * run without a cancel.
  *
  * @category models
  * @since 0.1.0
@@ -18,19 +18,18 @@ export interface Cut {
 }
 
 /**
- * How a program is tried. After each cancel it is run once more, in the same environment if it has one, and must end as it
- * does without a cancel.
+ * The options of an exploration. After each cancel the program runs once more, in the same environment if any, and must end
+ * with the same exit as without a cancel.
  *
- * - `environment`: what the program runs in. It is built anew for each cut, and taken down before anything is looked for
- * - `cuts`: at how many steps at most (default 1,000): all of them where there are no more, else a sample by `seed`
- * - `hit`: with an interrupt (the default), two interrupts, or an error that is raised into the program
- * - `seed`: of the sample, and of the order in which tasks run; without one they run first in, first out
- * - `only`: just these cuts, as a finding says them
- * - `live`: real time, for programs that use files, sockets, workers or child processes. A millisecond of waiting is a
- *   step, too, and steps may differ from run to run. What such a program has made and is still there after its end is a
- *   finding, as in `Leaks`
- * - `within`: with `live`, for how long, in real time, what is closing is waited for (default one second). Nothing is
- *   waited for when nothing is there
+ * - `environment`: the Layer of the program. It is built anew for each cancel, and taken down before the search for left-overs
+ * - `cuts`: the limit on cancels (default 1,000). A program with more steps is cancelled at a sample of them, by `seed`
+ * - `hit`: an interrupt (the default), two interrupts, or an error that is raised into the program
+ * - `seed`: the seed of the sample and of the order of tasks. Without a seed, tasks run first in, first out
+ * - `only`: the cancels to try, as a finding prints them
+ * - `live`: real time, for programs with files, sockets, workers or child processes. A millisecond of waiting is also a step,
+ *   and steps may differ between runs. Left-overs of such a program are findings, as in `Leaks`
+ * - `within`: with `live`, the limit, in real time, on the wait for closing resources (default one second). Without left-overs
+ *   there is no wait
  * - `budget`: the number of steps after which a run is given up (default 100,000)
  *
  * @category models
@@ -54,7 +53,7 @@ const invalid = (option: string, problem: string): Refusal =>
 
 const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) > 0
 
-/** What can be said of them before the program is run. */
+/** Checks the options before the first run. */
 export const checked = <R, E>({
   budget,
   cuts,
@@ -76,7 +75,7 @@ const notCount = (option: string, value: unknown, of: string): Refusal =>
 const isRaise = (hit: unknown): boolean =>
   typeof hit === "object" && hit !== null && "raise" in hit && typeof hit.raise === "object" && hit.raise !== null
 
-/** Whether the program gets as far as the cuts that were asked for. Step 0 stands for no cancel at all. */
+/** Checks that the program has the requested steps. Step 0 stands for no cancel. */
 export const within = (
   only: ReadonlyArray<Cut>,
   steps: number,
@@ -87,7 +86,7 @@ export const within = (
   return invalid("only", `the program has no step ${far.step}; it has the steps 1 to ${steps}, and 0 is no cancel`)
 }
 
-/** The seeds of the orders that are to be tried. */
+/** The seeds of the orders to try. */
 export const seedsOf = (
   seeds: number | ReadonlyArray<number> = 100
 ): Effect.Effect<ReadonlyArray<number>, TestingError.TestingError> => {

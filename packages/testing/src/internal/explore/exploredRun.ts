@@ -1,9 +1,8 @@
 /**
- * One run of a user's program, cancelled at a step or not, and what was left of it.
+ * One run of a user's program, with or without a cancel, and its left-overs.
  *
- * The program runs as a thread in its environment; then, if it has one, once more without a cancel in the same
- * environment, which shows whether the cancel has broken that; then the environment is taken down and all that is left is
- * looked for.
+ * The program runs as a thread in its environment. A second run without a cancel, in the same environment, shows whether the
+ * cancel has broken the environment. Then the environment is taken down, and the search for left-overs begins.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
@@ -30,7 +29,7 @@ import { counted } from "../wording.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
 
-/** What is done at a step of the program, counted from 1: a cancel, or an error raised. */
+/** The action at a step of the program, counted from 1: a cancel, or a raised error. */
 export interface Injection {
   readonly step: number
   readonly raise: object | undefined
@@ -39,7 +38,7 @@ export interface Injection {
 export interface Options {
   readonly program: Effect.Effect<unknown, unknown, Scope.Scope>
   readonly environment: Layer.Layer<never, unknown> | undefined
-  /** In the real world, where what is closing is waited for as many milliseconds. */
+  /** Real time, with the limit on the wait for closing resources in milliseconds. */
   readonly live: { readonly within: number } | undefined
   readonly seed: number | undefined
   readonly budget: number
@@ -48,25 +47,25 @@ export interface Options {
 
 export interface Result {
   readonly end: "Done" | "Deadlock" | "Endless"
-  /** Of the program, without those of its environment. */
+  /** The steps of the program, without those of its environment. */
   readonly steps: number
   readonly exit: AnyExit | undefined
-  /** Of the second time, if there was one. */
+  /** The exit of the second run, if any. */
   readonly again: AnyExit | undefined
   readonly place: string
   readonly waits: ReadonlyArray<string>
   readonly journal: Journal.Journal
-  /** What its environment failed with. */
+  /** The failure of the environment. */
   readonly broken: string | undefined
-  /** How many entries of it are of the first time. */
+  /** The number of journal entries of the first run. */
   readonly entries: number
   readonly left: ReadonlyArray<string>
 }
 
-/** For how many milliseconds a program that uses the real world may do nothing. */
+/** The milliseconds for which a program in real time may do nothing. */
 const patience = 10_000
 
-/** How many fibers that wait are told of as the place of a cancel. */
+/** The limit on waiting fibers in the place of a cancel. */
 const mostPlaces = 3
 
 const reason = CancelReason.interrupted("Cancelled to see what that leaves")
@@ -81,7 +80,7 @@ export class ExploredRun {
   private thread: Thread.Thread<unknown, unknown> | undefined = undefined
   private done = false
   private from = Infinity
-  /** Steps in which nothing could run. */
+  /** The steps without a runnable task. */
   private idle = 0
   private steps = 0
   private exit: AnyExit | undefined = undefined
@@ -113,7 +112,7 @@ export class ExploredRun {
 
   async run(): Promise<Result> {
     const { live } = this.options
-    // In virtual time all that the program makes is made in its own steps, and nothing is closing that would be waited for.
+    // In virtual time the program makes its resources in its own steps, and no resource takes time to close.
     const watch = new Watch(live === undefined ? "own" : "bound")
     try {
       await currentTracker.run(watch.tracker, () => {
@@ -121,7 +120,7 @@ export class ExploredRun {
         return live === undefined ? this.runVirtual() : this.runLive()
       })
       const left = this.done ? await watch.leftOvers(live?.within ?? 0) : []
-      // What closed meanwhile may have woken somebody.
+      // A resource that closed may have woken a fiber.
       this.drain()
       const result = this.result([...sleepingOf(this.clock.pending), ...left.map(inWords)])
       this.giveUp()
@@ -131,7 +130,7 @@ export class ExploredRun {
     }
   }
 
-  /** What a run that does not end holds in the real world is not to stay. */
+  /** Ends the real resources of a run that does not end. */
   private giveUp(): void {
     if (this.done || this.scheduler.exhausted) return
     this.isGivenUp = true
@@ -149,7 +148,7 @@ export class ExploredRun {
     })
   }
 
-  /** `left` is what is there of the platform, or stands for it. */
+  /** `left` are the left-overs of the platform. */
   private result(left: ReadonlyArray<string>): Result {
     const { scheduler, watch } = this
     const all = [
@@ -229,7 +228,7 @@ export class ExploredRun {
     this.idle = 0
   }
 
-  /** How many steps of the program have passed. */
+  /** The number of past steps of the program. */
   private get passed(): number {
     return this.scheduler.steps - this.from + this.idle
   }
@@ -239,7 +238,7 @@ export class ExploredRun {
     return this.injection()
   }
 
-  /** What is done at this step, if anything. */
+  /** The action at this step, if any. */
   private injection(place: () => string = () => this.watch.place): (() => void) | undefined {
     const { thread } = this
     const next = this.injections[0]
@@ -253,21 +252,21 @@ export class ExploredRun {
     }
   }
 
-  /** Nothing runs, so that the cancel falls into what the program waits for. */
+  /** Cancels while no task runs, so that the cancel falls into a wait of the program. */
   private readonly whileIdle = (): string => `while ${this.watch.waiting.slice(0, mostPlaces).join(", and ")}`
 
-  // ---- Its time ----
+  // ---- Time ----
 
   private drain(): void {
     while (!this.scheduler.exhausted && this.scheduler.runTask());
   }
 
-  /** One turn of the event loop passes whenever nothing can run, and only then time. */
+  /** One turn of the event loop passes if no task can run, and then time passes. */
   private async runVirtual(): Promise<void> {
     do {
       do {
         this.drain()
-        // Each turn depends on the one before.
+        // Each turn depends on the turn before.
         await turn()
       } while (this.scheduler.pending > 0 && !this.scheduler.exhausted)
     } while (!this.done && !this.scheduler.exhausted && this.clock.advance())
@@ -281,7 +280,7 @@ export class ExploredRun {
     }
   }
 
-  /** False when nothing has for too long. A millisecond is a step: a cancel falls into what is waited for, too. */
+  /** False after too long without a task. Each millisecond is a step, so that a cancel can fall into a wait. */
   private somethingHappens(): Promise<boolean> {
     return new Promise((resolve) => {
       const over = (happened: boolean) => {

@@ -1,10 +1,10 @@
-/** What runs a user's program many times: it must be given all that the program needs. */
+/** Functions that run a user's program many times, in an environment with all services of the program. */
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as TestingError from "../../TestingError.ts"
 
-/** What needs nothing but a scope of its own is given nothing, or what it may ignore; all else needs its environment. */
+/** A program that requires only a scope needs no environment. Any other program needs an environment. */
 export interface Explorer<Settings, A> {
   <E = never>(
     program: Effect.Effect<unknown, unknown, Scope.Scope>,
@@ -16,5 +16,5 @@ export interface Explorer<Settings, A> {
   ): Effect.Effect<A, TestingError.TestingError>
 }
 
-/** Some program. That it is given all that it needs was asked of whoever gave it. */
+/** Any program. The public types have checked its requirements. */
 export type AnyProgram = Effect.Effect<unknown, unknown, unknown>

@@ -1,7 +1,7 @@
 /**
- * Sees every fiber of a run at each of its steps: so it knows where a cancel fell, and which fibers and scopes are left.
+ * Records every fiber of a run at each step. The record gives the place of a cancel, and the fibers and scopes that are left.
  *
- * Invariant: `fibers` and `scopes` hold all that have made a step, or were the scope of one that did.
+ * Invariant: `fibers` has every fiber that has made a step, and `scopes` the scopes of these fibers.
  */
 import * as Thread from "@quiesce/core/Thread"
 import * as Context from "effect/Context"
@@ -17,13 +17,13 @@ import { counted } from "../wording.ts"
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 export class FiberWatch {
-  /** Each with its number, in the order in which they were first seen: ids differ from run to run. */
+  /** The fibers with their numbers in the order of their first steps, because ids differ between runs. */
   private readonly fibers = new Map<AnyFiber, number>()
   private readonly scopes = new Map<Scope.Scope, string>()
   private readonly last = new WeakMap<AnyFiber, Tracer.EffectPrimitive<unknown>>()
   /** The fiber that made the last step. */
   private current: AnyFiber | undefined = undefined
-  /** The fiber of the test itself, while it does nothing but wait for the program. */
+  /** The fiber of the test itself, while it only waits for the program. */
   waiter: AnyFiber | undefined = undefined
   readonly tracer: Tracer.Tracer = Waits.tracer((primitive, fiber) => this.last.set(fiber, primitive))
 
@@ -34,19 +34,19 @@ export class FiberWatch {
     if (scope !== undefined && !this.scopes.has(scope)) this.scopes.set(scope, this.placeOf(fiber))
   }
 
-  /** Where the fiber is that made the last step. */
+  /** The place of the fiber that made the last step. */
   get place(): string {
     return this.current === undefined ? "before the first step" : this.placeOf(this.current)
   }
 
-  /** Those that have not ended, each with what it waits for. */
+  /** The live fibers, each with its wait. */
   get waiting(): ReadonlyArray<string> {
     return [...this.fibers.keys()]
       .filter((fiber) => fiber !== this.waiter && fiber.pollUnsafe() === undefined)
       .map((fiber) => `${this.placeOf(fiber)} waits for ${Waits.describe(this.last.get(fiber))}`)
   }
 
-  /** What is left of scopes. */
+  /** The open scopes. */
   get openScopes(): ReadonlyArray<string> {
     return [...this.scopes].flatMap(([scope, place]) => {
       if (scope.state._tag !== "Open") return []
@@ -60,7 +60,7 @@ export class FiberWatch {
   }
 }
 
-/** Looking must not be a step of what is looked at, so it has a scheduler and a tracer of its own. */
+/** The watch has a scheduler and a tracer of its own, so that watching is not a step of the program. */
 const aside = Context.make(Scheduler.Scheduler, new Scheduler.MixedScheduler("sync") as Scheduler.Scheduler).pipe(
   Context.add(Tracer.Tracer, Tracer.nativeTracer)
 )
@@ -71,7 +71,7 @@ const threadOf = (fiber: AnyFiber): string => {
   return Exit.isSuccess(thread) ? ` of thread "${thread.value.name}"` : ""
 }
 
-/** The spans and traced functions around, the innermost last, with the place of that. */
+/** The spans and traced functions around a fiber, the innermost last, with the innermost place. */
 const spansOf = (fiber: AnyFiber): string => {
   const names: Array<string> = []
   const innermost = fiber.cache.stackFrame

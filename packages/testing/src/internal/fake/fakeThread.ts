@@ -1,11 +1,11 @@
 /**
- * A thread that runs nowhere, behind its controls.
+ * The controls of a fake thread.
  *
  * Invariants:
- * 1. The state only moves on: Running, Ending, Killed, Ended; not every thread comes by each.
- * 2. An end that has begun is not begun again and not hurried: what releases is let be, unless the thread is killed.
- * 3. `held` are the leases that have not been released, in the order of acquiring.
- * 4. `waiting` are the fibers of reactions that are under way; when the thread has ended, or was given up, there are none.
+ * 1. The state only moves forward: Running, Ending, Killed, Ended. A thread may skip states.
+ * 2. An end begins once and is not hurried. Only a kill interrupts its releases.
+ * 3. `held` are the leases without a release so far, in the order of their acquires.
+ * 4. `waiting` are the fibers of current reactions. An ended or abandoned thread has none.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
@@ -35,7 +35,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
   private readonly waiting: Set<Fiber.Fiber<unknown, unknown>> = new Set()
   private readonly raises: Set<() => void> = new Set()
   private state: "Running" | "Ending" | "Killed" | "Ended" = "Running"
-  /** The first for which it was interrupted. */
+  /** The first reason of an interrupt. */
   private reason: CancelReason.CancelReason | undefined = undefined
 
   constructor(cell: ThreadAdapter.RemoteThread<A | void, E>, script: Script<A, E>, clock: Clock.Clock) {
@@ -44,7 +44,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
     this.clock = clock
   }
 
-  // ---- Its way ----
+  // ---- States ----
 
   get start(): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -53,7 +53,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
     })
   }
 
-  /** It has ended, or nobody waits for its end any more. */
+  /** Ends the thread, or abandons it. */
   close(): void {
     this.state = "Ended"
     this.halt(undefined)
@@ -65,7 +65,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
     for (const fiber of Array.from(this.waiting)) if (fiber !== except) fiber.interruptUnsafe()
   }
 
-  /** Goes on by itself; the asking returns. */
+  /** Runs a reaction in a fiber of its own, so that the request returns. */
   private react(
     reaction: Reaction<A, E> | undefined,
     usual: () => Exit.Exit<A | void, E>,
@@ -81,7 +81,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
   }
 
   private inBackground(effect: Effect.Effect<void>): Effect.Effect<void> {
-    // It is known from its first step on, whatever becomes of who asked.
+    // The fiber is recorded from its first step on, also if the requesting fiber ends.
     const known = Effect.withFiber<void>((fiber) => {
       if (this.state === "Ended") return Effect.void
       this.waiting.add(fiber)
@@ -97,7 +97,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
     return Duration.isZero(duration) ? Effect.void : this.clock.sleep(duration)
   }
 
-  /** An end of its own: all that it holds is released first. */
+  /** Ends by itself, after the release of all leases. */
   private readonly end = (exit: () => Exit.Exit<A | void, E>): Effect.Effect<void> => {
     if (this.state !== "Running") return Effect.void
     this.state = "Ending"
@@ -107,7 +107,7 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
     )
   }
 
-  /** An end by force, which the fiber `by` brings: what the host keeps is released, the rest is lost. */
+  /** Ends by force, in the fiber `by`. Leases of the host are released, and all others are lost. */
   private readonly endByForce = (exit: () => Exit.Exit<A | void, E>, by: object): Effect.Effect<void> => {
     if (this.state === "Killed" || this.state === "Ended") return Effect.void
     this.state = "Killed"

@@ -1,4 +1,4 @@
-/** The script of a fake thread: how it reacts when it is asked to end. */
+/** The script of a fake thread: its reactions to the rungs. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as TestingError from "../../TestingError.ts"
 
 /**
- * What a thread does when it is asked to end: it `Ignores` that, or it `Ends` some time after.
+ * The reaction of a thread to a rung: it `Ignores` the request, or `Ends` after some time.
  *
  * @category models
  * @since 0.1.0
@@ -17,7 +17,7 @@ export type Reaction<A, E> =
   | { readonly _tag: "Ends"; readonly after: Duration.Input; readonly exit: Exit.Exit<A, E> | undefined }
 
 /**
- * It is not unwound, because what runs must not be ended.
+ * The thread refuses the unwind, because the running code must not be ended.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +28,7 @@ export interface Refuses {
 }
 
 /**
- * What it runs on does not have the rung.
+ * The thread lacks the rung.
  *
  * @category models
  * @since 0.1.0
@@ -38,11 +38,11 @@ export interface Lacks {
 }
 
 /**
- * A resource that a thread holds from its start.
+ * A lease that a thread holds from its start.
  *
- * - `takes`: how long its release takes (default: no time); `"Infinity"` for one that hangs
- * - `fate`: what comes of the release (default `released`), and `error` what it fails with
- * - `keeper`: a lease of the `thread` (the default) is lost when that is killed; one that the `host` keeps is released
+ * - `takes`: the duration of its release (default: none); `"Infinity"` for a hanging release
+ * - `fate`: the result of the release (default `released`), and `error` its failure
+ * - `keeper`: a kill loses a lease of the `thread` (the default), and releases a lease of the `host`
  *
  * @category models
  * @since 0.1.0
@@ -56,15 +56,15 @@ export interface Lease {
 }
 
 /**
- * How a thread behaves.
+ * The behaviour of a thread.
  *
- * - `onStart`: whether it ends by itself (default: it does not)
- * - `onStop`: default: it ignores that; it succeeds without a value where an end has no exit
- * - `onInterrupt`: default: it ends at once; it is interrupted where an end has no exit
- * - `onUnwind`: the same; a thread that ignores it runs nothing that could be unwound
- * - `onKill`: the same; it is killed where an end has no exit
- * - `leases`: in the order in which they were acquired (default: none). At an end they are released one after another,
- *   the latest first, before the thread has ended
+ * - `onStart`: its end without a request (default: none)
+ * - `onStop`: default: ignores the request; an end without `exit` succeeds without a value
+ * - `onInterrupt`: default: ends at once; an end without `exit` is an interruption
+ * - `onUnwind`: the same; a thread that ignores an unwind runs no synchronous code
+ * - `onKill`: the same; an end without `exit` is a kill
+ * - `leases`: in the order of their acquires (default: none). Before the thread ends, its leases are released one after
+ *   another, the latest first
  * - `stack`: the stack that an unwind and a search report (default: none)
  *
  * @category models
@@ -80,7 +80,7 @@ export interface Script<A, E> {
   readonly stack?: string | undefined
 }
 
-/** A script whose times are times. */
+/** Checks the durations of a script. */
 export const checked = <A, E>(script: Script<A, E>): Effect.Effect<void, TestingError.TestingError> => {
   const times: Array<readonly [option: string, time: Duration.Input]> = []
   for (const key of ["onStart", "onStop", "onInterrupt", "onUnwind", "onKill"] as const) {

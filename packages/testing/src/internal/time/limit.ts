@@ -1,11 +1,11 @@
-/** For how long what is closing is waited for. */
+/** The limit on the wait for closing resources. */
 import * as Duration from "effect/Duration"
 import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as TestingError from "../../TestingError.ts"
 
-/** The time in ms, by default a second. */
+/** The limit in milliseconds (default: one second). */
 export const limitOf = (within: Duration.Input = "1 second"): Result.Result<number, TestingError.TestingError> => {
   const millis = Option.map(Duration.fromInput(within), Duration.toMillis)
   return Option.isSome(millis) && millis.value >= 0 && millis.value <= longest
@@ -19,5 +19,5 @@ export const limitOf = (within: Duration.Input = "1 second"): Result.Result<numb
       )
 }
 
-/** What a timer of Node takes. */
+/** The longest timer of Node. */
 const longest = 2 ** 31 - 1
