@@ -1,9 +1,9 @@
 /**
- * What the laws are tried on: something that runs scenarios, be it on fibers, on worker threads or on what you bring.
+ * The subject of the laws: an adapter runs scenarios on fibers, on worker threads or on your own kind of thread.
  *
- * There are three ways to bring your own. `fromControls`, if what you have are the controls of a thread that runs
- * elsewhere; `fromSubject`, if you also have functions of your own to spawn, interrupt or join with; or a record with
- * a `run` of your own, which gives the trace of a program that ran where no scheduler of this package reaches.
+ * There are three ways to bring your own. Use `fromControls` for the controls of a thread that runs elsewhere. Use
+ * `fromSubject` if you also have your own functions to spawn, interrupt or join. Or write a record with a `run` of your own,
+ * which returns the trace of a program that ran outside the schedulers of this package.
  *
  * @since 0.1.0
  */
@@ -22,9 +22,9 @@ import { core, type Subject, type Work } from "./Subject.ts"
 /**
  * An adapter.
  *
- * - `lacks`: the laws that don't apply, each with why
- * - `run`: runs a scenario with its plan begun at a step, or, for null, with no plan
- * - `parallel`: how many runs it takes at a time (default 1)
+ * - `lacks`: the laws that don't apply, each with the reason
+ * - `run`: runs a scenario and begins its plan at a step; null means no plan
+ * - `parallel`: the number of concurrent runs (default 1)
  *
  * @category models
  * @since 0.1.0
@@ -47,7 +47,7 @@ export const applying = (adapter: Adapter): ReadonlyArray<Name> =>
 
 const oneLoop = "a fiber shares its JavaScript thread with whoever would end its synchronous code"
 
-/** What threads on fibers can't have. */
+/** The laws that threads on fibers can't keep. */
 const lacks: Adapter["lacks"] = {
   "unwind-precise": oneLoop,
   "no-signal-leak": "a fiber is not used again",
@@ -55,7 +55,7 @@ const lacks: Adapter["lacks"] = {
 }
 
 /**
- * The threads of a subject, by default those of core on fibers: run step by step in virtual time.
+ * The threads of a subject (default: core's threads on fibers), run step by step in virtual time.
  *
  * @category constructors
  * @since 0.1.0
@@ -74,8 +74,8 @@ export const fromSubject = (name: string, subject: Partial<Subject> = {}): Adapt
 export const fibers: Adapter = fromSubject("fibers")
 
 /**
- * Threads that run elsewhere and are reached by the controls that `start` gives. The effect that it is given is to run
- * as a thread of core there.
+ * Threads that run elsewhere, behind the controls that `start` returns. `start` must run its effect there as a thread of
+ * core.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * Generates programs and scenarios, small ones first, that shrink to short ones.
+ * Generates programs and scenarios, the small first. A counterexample shrinks to a short program.
  *
  * @since 0.1.0
  */
@@ -8,9 +8,9 @@ import type { Climb, Instruction, Program, Release, Spin } from "./Program.ts"
 import type { Planned, Scenario } from "./Scenario.ts"
 
 /**
- * What programs are made of. Weights by tag: an instruction without one is not generated. `releases` says how releases
- * may behave, `depth` how deep blocks nest (default 3), `length` how many instructions a block has (default 4),
- * `witnesses` whether others run beside it (default: none).
+ * The parts of generated programs, with a weight for each tag. An instruction without a weight is not generated. `releases`
+ * lists the kinds of releases, `depth` is the nesting of blocks (default 3), `length` the number of instructions in a block
+ * (default 4), and `witnesses` says whether other threads run beside the program (default: none).
  *
  * @category models
  * @since 0.1.0
@@ -25,7 +25,7 @@ export interface Mix {
 
 const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
 
-/** The limit of every release that has one. */
+/** The limit of each limited release. */
 const within = 7
 
 const releaseOf = (
@@ -42,7 +42,7 @@ const releaseOf = (
 }
 
 /**
- * How hard a thread is pressed, with a limit on the last rung where `bounded` is set.
+ * A climb. With `bounded`, the last rung has a limit.
  *
  * @category constructors
  * @since 0.1.0
@@ -74,12 +74,12 @@ const block = (mix: Mix, depth: number): fc.Arbitrary<Program> => {
   return fc.array(fc.oneof(...choices), { minLength: depth === (mix.depth ?? 3) ? 1 : 0, maxLength: most, size: "max" })
 }
 
-// A case for each instruction.
+// One case for each instruction.
 // oxlint-disable-next-line max-lines-per-function
 const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arbitrary<Instruction> | undefined => {
   const child = fc.nat(2)
   const error = fc.constantFrom<"A" | "B">("A", "B")
-  // The rest is what the last case takes.
+  // The last case has the other instructions.
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
   switch (_tag) {
     case "Acquire":
@@ -136,7 +136,7 @@ type Nested = Extract<Instruction, { readonly body: Program }>["_tag"]
 
 const nested = (mix: Mix, depth: number, _tag: Nested): fc.Arbitrary<Instruction> => {
   const body = block(mix, depth - 1)
-  // The rest is what the last case takes.
+  // The last case has the other instructions.
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
   switch (_tag) {
     case "Finally":

@@ -1,7 +1,8 @@
 /**
- * Turns a program into an effect on a subject, and a plan into what is done to its threads; and notes what happens.
+ * Runs a program as an effect on a subject, performs a plan on its threads, and records the events.
  *
- * A thread's name is its path: `t`, its second child `t.1`. A lease's name is that of its thread and a number.
+ * The name of a thread is its path: `t`, and `t.1` for its second child. The name of a lease is the name of its thread and a
+ * number.
  *
  * @since 0.1.0
  */
@@ -22,7 +23,7 @@ import type { NamedThread, World } from "./World.ts"
 export const body: (world: World, name: string, program: Program) => Scoped = Threads.body
 
 /**
- * Does the action with this number, and notes what came of it. `close` ends the scope of the first thread.
+ * Performs the action with a number and records the result. `close` ends the scope of the first thread.
  *
  * @category runners
  * @since 0.1.0
@@ -30,7 +31,7 @@ export const body: (world: World, name: string, program: Program) => Scoped = Th
 export const perform: (world: World, planned: Planned, index: number, close: () => void) => Work = PerformPlan.perform
 
 /**
- * The thread that an action is done to.
+ * The target thread of an action.
  *
  * @category observing
  * @since 0.1.0

@@ -5,7 +5,7 @@
  */
 
 /**
- * What each law says.
+ * The statement of each law.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What each law is tried on.
+ * The programs and the plans for each law.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import type { Name } from "./Law.ts"
 import type * as Scenario from "./Scenario.ts"
 
 /**
- * The mix of programs that a law is tried on, and what is done to them.
+ * The mix of programs for a law, and the plans.
  *
  * @category models
  * @since 0.1.0
@@ -32,7 +32,7 @@ const plan = (...actions: ReadonlyArray<fc.Arbitrary<Scenario.Action>>): LawCase
 const anywhere = (given: LawCase["plan"]): LawCase["plan"] =>
   fc.tuple(given, fc.nat(2)).map(([planned, target]) => planned.map((one) => ({ ...one, target })))
 
-/** Plans that also begin while nothing runs. */
+/** Plans that may begin while no task runs. */
 const waiting = (given: LawCase["plan"]): LawCase["plan"] =>
   fc
     .tuple(given, fc.constantFrom(0, 0, 1, 3))
@@ -80,7 +80,7 @@ const tree = { Acquire: 2, Scoped: 2, Sleep: 2, Fork: 4, Join: 1, Finally: 1, In
 const regions = { Receive: 3, Deadline: 2, UntilStopped: 2, Sleep: 3, Checkpoint: 2, Acquire: 2, Fork: 2 }
 
 /**
- * What adapters are compared with the model on.
+ * The case for comparing an adapter with the model.
  *
  * @category constructors
  * @since 0.1.0
@@ -203,7 +203,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
   },
   "listener-clean": {
     mix: { weights: { ...regions, Raise: 1, Stop: 1, Interrupt: 1, Join: 1 }, releases: ["Ok", "Slow"] },
-    // A timer of the plan itself would be found left over.
+    // The search for left-overs would find a timer of the plan itself.
     plan: end
   },
   "exit-unique": { mix: { weights: { ...tree, ...regions, Fail: 1 }, releases: bad }, plan: waiting(mixed) },

@@ -1,5 +1,5 @@
 /**
- * The laws as checks on what happened, and as a suite of tests for any adapter.
+ * The laws as checks of an outcome, and as a suite of tests for any adapter.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import * as Law from "./Law.ts"
 import * as Search from "./Search.ts"
 
 /**
- * A check: takes the outcome of a run and gives what it breaks, as sentences; nothing where the law holds.
+ * A check of a law: returns the violations in the outcome of a run, as sentences.
  *
  * @category models
  * @since 0.1.0
@@ -26,8 +26,8 @@ export type Check = AnyCheck
 export const laws: Readonly<Record<Law.Name, Check>> = checks
 
 /**
- * Registers a test for each law that applies to an adapter, and one that compares it with the model; or those of `only`.
- * Call it in a test file.
+ * Registers a test for each law of an adapter, and a test that compares the adapter with the model. `only` selects tests.
+ * Call the function in a test file.
  *
  * ```ts
  * import { Adapter, Laws } from "@quiesce/testing/laws"

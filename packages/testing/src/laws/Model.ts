@@ -1,10 +1,10 @@
 /**
- * What must be observed of a program, from a model without fibers, promises or clocks: a run is compared with it.
+ * The expected observations of a program, from a model without fibers, promises or clocks. Runs are compared with the model.
  *
- * The model knows one thread, with leases, scopes, masks, finalizers and sleeps, and an interrupt from outside. It does
- * not know at which of its points the interrupt was seen, only when it was asked for and what had been observed by then,
- * so it allows what follows from each of those: mostly one or two outcomes. Of a program with other instructions it says
- * that it is undecided.
+ * The model has one thread with leases, scopes, masks, finalizers and sleeps, and an interrupt from outside. The model knows
+ * the time of the interrupt and the observations before, but not the point at which the thread noticed the interrupt. It
+ * allows the outcome of each possible point: mostly one or two outcomes. For a program with other instructions the model is
+ * undecided.
  *
  * @since 0.1.0
  */
@@ -25,8 +25,8 @@ import type { Program } from "./Program.ts"
 import { type Event, only } from "./Trace.ts"
 
 /**
- * What came of a comparison: the run is `Alike` one of the `allowed` outcomes, or `Unlike` all of them, with what is
- * wrong; or the model can't say, and why.
+ * The result of a comparison: the run is `Alike` one of the `allowed` outcomes, or `Unlike` all of them, with the
+ * differences; or the model is undecided, with the reason.
  *
  * @category models
  * @since 0.1.0
@@ -37,8 +37,8 @@ export type Comparison =
   | { readonly _tag: "Undecided"; readonly why: string }
 
 /**
- * What may be observed of a program: with a cancel that is asked for `at` some millisecond, after all else of that has
- * happened, each outcome that it may have. Throws where the model does not know an instruction.
+ * The allowed observations of a program. With a cancel `at` a millisecond, after all other events of that millisecond, these
+ * are the outcomes of all possible points. Throws for an instruction that the model does not know.
  *
  * @category observing
  * @since 0.1.0
@@ -81,7 +81,7 @@ export const compare = (outcome: Outcome): Comparison => {
 
 type Asked = Extract<Event, { readonly _tag: "Asked" }>
 
-/** The interrupt from outside, where that is all that is done; undefined where nothing is. */
+/** The interrupt of a plan with one interrupt; undefined for an empty plan. */
 const askedIn = ({ cut, events, scenario }: Outcome): Asked | "other" | undefined => {
   if (cut === null) return undefined
   const isOther = scenario.plan.length !== 1 || scenario.plan[0]!.action._tag !== "Interrupt"
@@ -97,8 +97,8 @@ const run = (program: Program, cancel: Cancel | undefined): Machine => {
 }
 
 /**
- * What may follow where the interrupt was asked for after `before` had been observed: it was seen at the next point. Where
- * a synchronous section ran just then, it may have been told only when the thread waited for something.
+ * The allowed outcomes of an interrupt after the observations `before`: the thread noticed the interrupt at the next point.
+ * During a synchronous section, the thread may have noticed the interrupt only at its next wait.
  */
 const cancelled = (outcome: Outcome, asked: Asked, real: ReadonlyArray<Observable>): ReadonlyArray<Machine> => {
   const later = observablesOf(outcome.events.slice(outcome.events.indexOf(asked)), outcome.events)
@@ -108,7 +108,7 @@ const cancelled = (outcome: Outcome, asked: Asked, real: ReadonlyArray<Observabl
   return possible(outcome.scenario.program, asked.at, isMissed, before)
 }
 
-/** Tries one point after another at which the cancel may have been seen; `isMissed` are those that it can't have passed. */
+/** Tries the points one after another. The cancel can't have passed a point with `isMissed`. */
 const possible = (
   program: Program,
   at: number,
@@ -129,7 +129,7 @@ const possible = (
 const render = (observed: ReadonlyArray<Observable>): string =>
   observed.map(({ at, what }) => `${what} at ${at}`).join("; ")
 
-// ---- What was observed of a real run ----
+// ---- Observations of a real run ----
 
 const observablesOf = (events: ReadonlyArray<Event>, all = events): ReadonlyArray<Observable> =>
   events.flatMap((event) => {
@@ -138,7 +138,7 @@ const observablesOf = (events: ReadonlyArray<Event>, all = events): ReadonlyArra
   })
 
 const whatIs = (event: Event, all: ReadonlyArray<Event>): string | undefined => {
-  // The others are of no thread that the model knows, or say nothing new.
+  // The other events belong to threads outside the model, or add nothing.
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
   switch (event._tag) {
     case "Acquired":
@@ -170,7 +170,7 @@ const whatIs = (event: Event, all: ReadonlyArray<Event>): string | undefined => 
   }
 }
 
-/** A release that is given up ends by itself some time, but nobody waits for it. */
+/** A release that was given up may end later, but no fiber waits for its end. */
 const cutOf = (lease: string, all: ReadonlyArray<Event>): string =>
   only(all, "Released").some((event) => event.lease === lease && event.how === "cut") ? ", to be cut" : ""
 

@@ -1,5 +1,5 @@
 /**
- * What came of one run of a scenario: what the laws are checked on.
+ * The outcome of one run of a scenario, which the laws check.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import type { Event } from "./Trace.ts"
 export type AnyExit = Exit.Exit<unknown, unknown>
 
 /**
- * What became of a thread: its exit, if it has one, why it was asked to end, and the reason that its signal told.
+ * The end of a thread: its exit, if any, the first reason of a request, and the reason of its signal.
  *
  * @category models
  * @since 0.1.0
@@ -28,8 +28,8 @@ export interface Ended {
 }
 
 /**
- * What was left when all had ended: tasks of the scheduler, timers, listeners on AbortSignals, items in the queue; and
- * how the lock was found: free, held by nobody who lives, or with the news that its owner died.
+ * The left-overs after the end of all threads: tasks of the scheduler, timers, listeners on AbortSignals, items in the queue;
+ * and the state of the lock: free, held by an ended thread, or marked with the death of its owner.
  *
  * @category models
  * @since 0.1.0
@@ -43,8 +43,8 @@ export interface Leftovers {
 }
 
 /**
- * Another thread that had nothing to do with the scenario, and what it noticed of it all the same: one `beside` it, the
- * `next` one in its place, or one `elsewhere`. `crashed` is one that went down with what it ran on.
+ * A thread outside the scenario, with the effects that it noticed: a thread `beside` the scenario, the `next` thread in its
+ * place, or a thread `elsewhere`. `crashed` marks a thread that ended with its worker.
  *
  * @category models
  * @since 0.1.0
@@ -56,9 +56,9 @@ export interface Witness {
 }
 
 /**
- * What came of a run. `cut` is the step at which the plan began, null when it was not begun. It ended as `Done`; in a
- * `Deadlock`, when nothing could run and nothing slept; or was `Endless`. `leftovers` is undefined where nobody is left
- * to tell, as after a kill.
+ * The outcome of a run. `cut` is the step at which the plan began, null if the plan did not begin. The run ended as `Done`, as
+ * a `Deadlock` without a runnable task and without a sleep, or as `Endless`. `leftovers` is undefined if no thread is left to
+ * report them, such as after a kill.
  *
  * @category models
  * @since 0.1.0
@@ -100,7 +100,7 @@ export const isAbandoned = (exit: AnyExit | undefined): boolean => defectOf(exit
 export const isKilled = (exit: AnyExit | undefined): boolean => defectOf(exit) === "Killed"
 
 /**
- * Whether an exit says that its thread ended by force, with nothing run any more: killed or crashed.
+ * Whether an exit says that its thread ended by force, without finalizers: killed or crashed.
  *
  * @category observing
  * @since 0.1.0

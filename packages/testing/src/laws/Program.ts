@@ -1,14 +1,14 @@
 /**
- * Programs as data: what a thread does, as a list of instructions. The same program can run on any adapter and in a
- * pure model, travels by its Schema, and is printed as what it is when it is a counterexample.
+ * Programs as data: lists of instructions for a thread. The same program can run on any adapter and in a pure model, crosses
+ * threads by its Schema, and is printed whole as a counterexample.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * How a release behaves: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, interrupts the thread
- * that it runs in, or runs a synchronous section.
+ * The behaviour of a release: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, interrupts its own
+ * thread, or runs a synchronous section.
  *
  * @category models
  * @since 0.1.0
@@ -24,7 +24,7 @@ export type Release =
   | { readonly _tag: "Spin" }
 
 /**
- * A synchronous section: declared as one that may be interrupted, as one that may not, or plain code.
+ * Synchronous code: an interruptible section, an uninterruptible section, or plain code.
  *
  * @category models
  * @since 0.1.0
@@ -32,7 +32,7 @@ export type Release =
 export type Spin = "plain" | "interruptible" | "uninterruptible"
 
 /**
- * The grace for each rung in milliseconds; null for a rung that is not climbed.
+ * The grace for each rung in milliseconds; null for an omitted rung.
  *
  * @category models
  * @since 0.1.0
@@ -45,9 +45,9 @@ export interface Climb {
 }
 
 /**
- * One instruction. `Keep` acquires a lease that is kept elsewhere, where the adapter has that; `Crash` takes down what
- * the thread runs on. `child` counts the threads that the current one has spawned, modulo their number; without one the
- * instruction does nothing. Times are in milliseconds; `within` is null where there is no limit.
+ * One instruction. `Keep` acquires a lease that the host keeps, if the adapter supports that. `Crash` takes down the worker of
+ * the thread. `child` is an index into the children of the current thread, modulo their number; without children the
+ * instruction does nothing. Times are in milliseconds. `within` is null without a limit.
  *
  * @category models
  * @since 0.1.0
@@ -99,7 +99,7 @@ export type Instruction =
   | { readonly _tag: "Promise"; readonly millis: number; readonly settle: number | null }
 
 /**
- * What a thread does, one instruction after another.
+ * The instructions of a thread, in order.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * A program and what others do to it while it runs, as data.
+ * A program and a plan of outside actions, as data.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { Climb, Program } from "./Program.ts"
 
 /**
- * What is done to a thread from outside. `Close` ends the scope that the first thread lives in.
+ * An outside action on a thread. `Close` ends the scope of the first thread.
  *
  * @category models
  * @since 0.1.0
@@ -22,9 +22,9 @@ export type Action =
   | { readonly _tag: "Close" }
 
 /**
- * An action, the thread that it is done to (counted in the order of spawning, modulo their number), and how many steps
- * after the cut it is done. `unseen` says that the thread goes on while what was asked is on its way to it, where the
- * adapter has a way that takes time; else it is asked between two steps.
+ * An action, its target thread (an index in the order of spawning, modulo the number of threads), and the number of steps
+ * from the cut to the action. With `unseen`, the thread runs on while the request is on its way, if the adapter's requests
+ * take time. Otherwise the action happens between two steps.
  *
  * @category models
  * @since 0.1.0
@@ -33,14 +33,14 @@ export interface Planned {
   readonly action: Action
   readonly target: number
   readonly after: number
-  /** Then it waits for some milliseconds, so that it also falls into stretches in which nothing runs. */
+  /** A wait in milliseconds before the action, so that the action can fall into a time without a runnable task. */
   readonly delay?: number | undefined
   readonly unseen?: boolean | undefined
 }
 
 /**
- * A scenario. Tasks run first in, first out where `seed` is null and the adapter can choose. With `witnesses` others
- * run beside and after it, where the adapter has a place for them that the scenario could harm.
+ * A scenario. If `seed` is null and the adapter can choose, tasks run first in, first out. With `witnesses`, other threads run
+ * beside and after the scenario, if the adapter has places for them that the scenario could harm.
  *
  * @category models
  * @since 0.1.0
@@ -84,7 +84,7 @@ export const Scenario: Schema.Codec<Scenario> = Schema.Struct({
 })
 
 /**
- * Whether somebody shuts a thread down, and gets a report.
+ * Whether the plan or the program has a shutdown with a report.
  *
  * @category observing
  * @since 0.1.0

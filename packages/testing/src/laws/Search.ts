@@ -1,6 +1,6 @@
 /**
- * Searches for a program that breaks a law: generates scenarios, runs each whole and cut at its steps, and shrinks what
- * it finds.
+ * Searches for a program that breaks a law: generates scenarios, runs each without a cut and with cuts, and shrinks a
+ * counterexample.
  *
  * @since 0.1.0
  */
@@ -18,8 +18,8 @@ import * as Leaks from "../Leaks.ts"
 import * as TestingError from "../TestingError.ts"
 
 /**
- * How far to search: `whole` small programs that are cut at every step (default 200), then `programs` (default 1,000)
- * that are cut at `cuts` of their steps at most (default 20). The `seed` makes it the same search again.
+ * The extent of a search: `whole` small programs with a cut at every step (default 200), then `programs` (default 1,000) with
+ * `cuts` cuts at most (default 20). The `seed` repeats a search.
  *
  * @category models
  * @since 0.1.0
@@ -32,7 +32,7 @@ export interface Budget {
 }
 
 /**
- * A scenario that breaks a law, where it was cut, what it breaks, and the path that finds it again with the seed.
+ * A scenario that breaks a law, its cut, the violations, and the path that repeats the find together with the seed.
  *
  * @category models
  * @since 0.1.0
@@ -45,8 +45,8 @@ export interface Counterexample {
 }
 
 /**
- * What a search has found. `programs` counts all programs, `whole` those of them that were cut at every step, `undecided`
- * the runs that the model has nothing to say of, where it was asked.
+ * The result of a search. `programs` counts all programs, `whole` the programs with a cut at every step, `undecided` the runs
+ * that the model could not decide.
  *
  * @category models
  * @since 0.1.0
@@ -62,7 +62,7 @@ export interface Finding {
   readonly counterexample: Counterexample | undefined
 }
 
-/** The seed of the programs: fixed, so that a run can be repeated. */
+/** The fixed seed of the programs, so that a run can be repeated. */
 const defaultSeed = 20_261
 
 class Broken extends Error {
@@ -77,7 +77,7 @@ class Broken extends Error {
 }
 
 /**
- * Searches until a counterexample is found or the budget is spent.
+ * Searches until a counterexample or the end of the budget.
  *
  * @category runners
  * @since 0.1.0
@@ -86,7 +86,7 @@ export const run = (law: Name, adapter: Adapter, budget: Budget = {}): Promise<F
   search(law, cases[law], checks[law], adapter, budget)
 
 /**
- * Searches for a run that the model does not allow, among the programs that it knows.
+ * Searches for a run that the model does not allow, among programs that the model knows.
  *
  * @category runners
  * @since 0.1.0
@@ -111,7 +111,7 @@ const search = async (
 ): Promise<Finding> => {
   const { programs = 1000, seed = defaultSeed, whole = 200, cuts = 20 } = budget
   verifyBudget({ cuts, programs, whole })
-  // Adapters count listeners in each run. To install the count anew for each run would cost half as much as the run.
+  // Adapters count listeners in each run. A new count for each run would cost half as much as the run.
   const listeners = Leaks.watchListeners()
   try {
     const found = await generate(lawCase, check, adapter, { cuts, programs, seed, whole })
@@ -153,13 +153,13 @@ const generate = async (
   return { ...counted, whole: inSmall, counterexample: counterexampleOf(details) }
 }
 
-/** One of the event loop. Without it, the engine keeps what was made for a weak reference to it. */
+/** A turn of the event loop. Without a turn, the engine keeps the targets of weak references. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const counterexampleOf = (details: fc.RunDetails<[Scenario.Scenario]>): Counterexample | undefined => {
   if (!details.failed) return undefined
   const { counterexample, counterexamplePath, errorInstance } = details
-  // Without a counterexample not even one program could be made.
+  // Without a counterexample the generator made no program at all.
   if (counterexample === null) throw errorInstance
   const broken = errorInstance instanceof Broken ? errorInstance : undefined
   return {
@@ -172,7 +172,7 @@ const counterexampleOf = (details: fc.RunDetails<[Scenario.Scenario]>): Countere
   }
 }
 
-/** Runs a scenario whole and cut at its steps, and throws what breaks the law. Gives the number of runs. */
+/** Runs a scenario without a cut and with cuts, and throws a violation. Returns the number of runs. */
 const explore = async (check: Check, adapter: Adapter, scenario: Scenario.Scenario, most: number): Promise<number> => {
   const ran = adapter.run(scenario, null)
   const whole = ran instanceof Promise ? await ran : ran
@@ -181,7 +181,7 @@ const explore = async (check: Check, adapter: Adapter, scenario: Scenario.Scenar
   const parallel = adapter.parallel ?? 1
   for (let done = 0; done < cuts.length; done += parallel) {
     const running = cuts.slice(done, done + parallel).map((cut) => adapter.run(scenario, cut))
-    // What runs at once is not awaited: that would cost as much as the run. The rest have all ended before any is judged.
+    // A synchronous run is not awaited, because a wait costs as much as the run. All other runs end before any is judged.
     const outcomes = running.every(isOutcome) ? running : await Promise.all(running.map(async (outcome) => outcome))
     for (const outcome of outcomes) verify(check, outcome)
   }
@@ -196,7 +196,7 @@ const verify = (check: Check, outcome: Outcome): void => {
 }
 
 /**
- * A finding as a line of text; a counterexample adds how to see it again, what it breaks, and its program.
+ * A finding as a line of text. A counterexample adds the way to repeat it, the violations, and the program.
  *
  * @category conversions
  * @since 0.1.0

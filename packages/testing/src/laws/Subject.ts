@@ -1,6 +1,6 @@
 /**
- * What is under test, as one record of functions. The default is core itself; a planted fault is this record with one
- * function replaced, and an adapter is one with its own way to spawn.
+ * The subject under test, as one record of functions. The default is core itself. A planted fault replaces one function, and
+ * an adapter replaces `spawn`.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ import type * as Semaphore from "effect/Semaphore"
 import type { Spin } from "./Program.ts"
 
 /**
- * A thread of a program. What it gives and fails with is of no interest here.
+ * A thread of a program, with unknown value and error types.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +31,7 @@ import type { Spin } from "./Program.ts"
 export type AnyThread = Thread.Thread<unknown, unknown>
 
 /**
- * An effect that fails with whatever it fails with.
+ * An effect with an unknown error type.
  *
  * @category models
  * @since 0.1.0
@@ -39,7 +39,7 @@ export type AnyThread = Thread.Thread<unknown, unknown>
 export type Work<A = unknown, R = never> = Effect.Effect<A, unknown, R>
 
 /**
- * What is told of a lease that is kept elsewhere.
+ * The events of a lease that the host keeps.
  *
  * @category models
  * @since 0.1.0
@@ -77,10 +77,10 @@ export interface Subject {
   readonly lease: (
     options: Lease.Options<string, unknown, Scope.Scope, unknown, Scope.Scope>
   ) => Work<string, Scope.Scope>
-  /** A lease that is kept elsewhere where the adapter has that; what happens to it is told to `noted`. */
+  /** Acquires a lease that the host keeps, if the adapter supports that. `noted` gets the events of the lease. */
   readonly keep: (name: string, noted: Kept) => Work<unknown, Scope.Scope>
   readonly spin: (how: Spin, section: () => void) => Work
-  /** Takes down what the thread runs on; on a fiber, which can't be taken down without all others, it just dies. */
+  /** Takes down the worker of the thread. A fiber only dies, because its process can't be taken down. */
   readonly crash: (how: "exit" | "throw") => Work
   readonly deadline: <R>(work: Work<unknown, R>, millis: number) => Work<unknown, R>
   readonly makeGroup: (policy: ThreadGroup.Policy) => Work<ThreadGroup.ThreadGroup<unknown>, Scope.Scope>
@@ -99,7 +99,7 @@ export interface Subject {
 }
 
 /**
- * Threads on fibers, as core has them.
+ * Core's threads on fibers.
  *
  * @category constructors
  * @since 0.1.0
@@ -130,8 +130,8 @@ export const core: Subject = {
   joinGroup: ThreadGroup.joinAll,
   mask: Effect.uninterruptible,
   restore: Effect.interruptible,
-  // A take wakes the next sender inside its own step. If that one went on at once and ended the taker, the item that was
-  // being taken would be lost: so in Effect 4.1. It lets the taker go first.
+  // In Effect 4.1 a take wakes the next sender inside its own step. If the sender resumed at once and ended the taker, the
+  // taken item would be lost. So the sender yields first.
   send: (queue, item) => Effect.tap(Queue.offer(queue, item), Effect.yieldNow),
   take: (queue) => Queue.take(queue),
   lock: (semaphore, work) => semaphore.withPermits(1)(work),

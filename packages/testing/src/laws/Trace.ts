@@ -1,5 +1,5 @@
 /**
- * What happened in a run, in order, each with the virtual time in milliseconds and the thread that it happened in.
+ * The events of a run, in order, each with its virtual time in milliseconds and its thread.
  *
  * @since 0.1.0
  */
@@ -10,9 +10,9 @@ import type * as Exit from "effect/Exit"
 import type { Spin } from "./Program.ts"
 
 /**
- * One event. A lease that is `kept` elsewhere outlives its thread; of one whose acquiring may be interrupted, it is
- * `unsure` when exactly it was had. A lease has `Entered` and `Left` the ledger, where that is watched. `live` names the
- * threads that should have ended by then and have not, `queued` what is in the queue then.
+ * One event. A `kept` lease is kept by the host and outlives its thread. The time of an interruptible acquire is `unsure`. A
+ * lease has `Entered` and `Left` the ledger, if the ledger is observed. `live` names the threads that should have ended by
+ * then, `queued` the items in the queue.
  *
  * @category models
  * @since 0.1.0
@@ -102,7 +102,7 @@ export type Event = { readonly at: number; readonly thread: string } & (
  */
 export type Happening = Event extends infer One ? (One extends Event ? Omit<One, "at"> : never) : never
 
-/** The events of a trace by kind, made when it is first asked. */
+/** The events of a trace by kind, computed at the first use. */
 const byKind = new WeakMap<ReadonlyArray<Event>, { readonly length: number; readonly kinds: Kinds }>()
 
 type Kinds = ReadonlyMap<Event["_tag"], ReadonlyArray<Event>>
@@ -130,7 +130,7 @@ export const only = <Tag extends Event["_tag"]>(
   events: ReadonlyArray<Event>,
   tag: Tag
 ): ReadonlyArray<Extract<Event, { readonly _tag: Tag }>> =>
-  // They are under their own tag.
+  // The events of a kind are stored under its tag.
   (kindsOf(events).get(tag) ?? none) as ReadonlyArray<Extract<Event, { readonly _tag: Tag }>>
 
 const none: ReadonlyArray<Event> = []

@@ -1,8 +1,8 @@
 /**
- * What the interpreters of one run share: the subject, the clock, the trace and the threads so far.
+ * The shared state of the interpreters of one run: the subject, the clock, the trace and the threads so far.
  *
  * Invariants:
- * 1. `events` only grows, in the order in which things happened.
+ * 1. `events` only grows, in the order of events.
  * 2. A thread is in `threads` from before its body can wait until the end of the run.
  *
  * @since 0.1.0
@@ -19,7 +19,7 @@ import type { AnyThread, Subject, Work } from "./Subject.ts"
 import type { Event, Happening } from "./Trace.ts"
 
 /**
- * What a world needs of a clock: what time it is, and to be called later.
+ * The clock of a world: the time, and delayed calls.
  *
  * @category models
  * @since 0.1.0
@@ -30,7 +30,7 @@ export interface Timer {
 }
 
 /**
- * A thread that was spawned, by its path, and the scope that it lives in.
+ * A spawned thread with its path and its scope.
  *
  * @category models
  * @since 0.1.0
@@ -42,9 +42,9 @@ export interface NamedThread {
 }
 
 /**
- * How a world is made. `onEvent` hears of each event when it happens; ids are counted from `firstId` (default 0), so
- * that two worlds of one run don't use the same; `spin` is what a synchronous section does (default: nothing). With
- * `ledger` the trace also has what the ledger of the first thread hears (default: not).
+ * The options of a world. `onEvent` gets each event at once. Ids count from `firstId` (default 0), so that two worlds of one run
+ * have different ids. `spin` is the body of a synchronous section (default: empty). With `ledger`, the trace also has the
+ * ledger's events of the first thread (default: not).
  *
  * @category models
  * @since 0.1.0
@@ -59,7 +59,7 @@ export interface Options {
 }
 
 /**
- * What the interpreters of one run share.
+ * The shared state of the interpreters of one run.
  *
  * @category models
  * @since 0.1.0
@@ -75,16 +75,16 @@ export interface World {
   readonly nextId: () => number
   readonly note: (happening: Happening) => void
   readonly noting: (happening: () => Happening) => Effect.Effect<void>
-  /** Notes a new thread and, whenever that comes, its end. */
+  /** Records a new thread and its end. */
   readonly admit: (known: NamedThread, parent: string) => Effect.Effect<void>
   readonly isCancelled: (name: string) => boolean
   /** The live descendants of a thread. */
   readonly liveBelow: (name: string) => ReadonlyArray<string>
   /** The live threads that were spawned into a scope. */
   readonly liveIn: (scope: string) => ReadonlyArray<string>
-  /** What has become of each thread by now. */
+  /** The state of each thread now. */
   readonly ended: () => ReadonlyMap<string, Ended>
-  /** What is in the queue. */
+  /** The items in the queue. */
   readonly queued: () => ReadonlyArray<number>
   readonly isUnlocked: () => boolean
 }
@@ -104,7 +104,7 @@ class Fate implements Ended {
     this.reason = thread.reason
   }
 
-  /** Looked at only when it is asked for, as that makes the signal. */
+  /** Read only on demand, because reading creates the signal. */
   get told(): Ended["told"] {
     const { stopSignal } = this.thread
     return stopSignal.aborted ? CancelReason.fromUnknown(stopSignal.reason) : undefined
@@ -175,7 +175,7 @@ class Shared implements World {
   }
 
   private watch({ name, thread }: NamedThread): void {
-    /** A lease is named after its thread, with a number; one that is kept elsewhere is that of the first. */
+    /** The name of a lease: its thread and a number. A kept lease belongs to the first thread. */
     const ownerOf = (lease: string): string => (lease.split("/", 2).length === 2 ? lease.split("/", 1)[0]! : name)
     const names = new Map<object, string>()
     ThreadAdapter.observeLeases(thread, {
@@ -209,7 +209,7 @@ class Shared implements World {
   }
 
   queued(): ReadonlyArray<number> {
-    // It holds one at most.
+    // The lock has one holder at most.
     return Queue.sizeUnsafe(this.queue) === 0 ? [] : [Effect.runSync(Queue.peek(this.queue))]
   }
 
@@ -231,7 +231,7 @@ class Shared implements World {
 }
 
 /**
- * Makes a world in which nothing has happened. What is shared in it wakes on the scheduler of the current fiber.
+ * Makes a world without events. Waiters of its shared parts resume on the scheduler of the current fiber.
  *
  * @category constructors
  * @since 0.1.0
@@ -239,9 +239,9 @@ class Shared implements World {
 export const make = (options: Options): Effect.Effect<World> =>
   Effect.map(Queue.bounded<number>(1), (queue) => new Shared(options, queue))
 
-// ---- Asking ----
+// ---- Requests ----
 
-/** What programs raise; they cross to other threads by their Schemas. */
+/** The errors that programs raise. They cross threads by their Schemas. */
 class LetterA extends Schema.TaggedError<LetterA>("@quiesce/testing/LetterA")("LetterA", { letter: Schema.Number }) {}
 class LetterB extends Schema.TaggedError<LetterB>("@quiesce/testing/LetterB")("LetterB", { letter: Schema.Number }) {}
 
@@ -249,7 +249,7 @@ class LetterB extends Schema.TaggedError<LetterB>("@quiesce/testing/LetterB")("L
 export type Letter = Error & { readonly letter: number }
 
 /**
- * The classes of what programs raise, each a Schema.
+ * The classes of the errors that programs raise, each a Schema.
  *
  * @category constructors
  * @since 0.1.0
@@ -259,7 +259,7 @@ export const errors: Readonly<
 > = { A: LetterA, B: LetterB }
 
 /**
- * Raises a letter and notes what became of it.
+ * Raises a letter and records the result.
  *
  * @category asking
  * @since 0.1.0
@@ -278,7 +278,7 @@ export const raise = (world: World, by: string, target: NamedThread, error: "A" 
   })
 
 /**
- * Asks, and notes when the asking returned and with which exit there.
+ * Makes a request, and records the time and the exit of its return.
  *
  * @category asking
  * @since 0.1.0
