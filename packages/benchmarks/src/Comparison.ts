@@ -6,18 +6,18 @@ import { setImmediate } from "node:timers/promises"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 
-/** What a measurement gives; the smaller, the better. */
+/** The result of a measurement. Smaller is better. */
 export type Measure = () => Promise<number>
 
 export interface Comparison {
   readonly id: string
-  /** What the two figures are, as in "ns a spawn". */
+  /** The unit of both figures, such as "ns a spawn". */
   readonly unit: string
   readonly ours: Measure
   readonly peer: Measure
-  /** What the ratio is of: `ours / peer` must be at most the target, or `peer / ours` at least. */
+  /** The meaning of the ratio: `ours / peer` must be at most the target, or `peer / ours` at least the target. */
   readonly direction: "at most" | "at least"
-  /** Without one it is for information. */
+  /** A comparison without a target is for information. */
   readonly target?: number
   readonly rounds?: number
 }
@@ -36,7 +36,7 @@ export interface Result extends Outcome {
   readonly peer: number
 }
 
-/** Each measurement starts from a clean heap, so that none pays for what the one before has left. */
+/** Collects garbage, so that no measurement pays for the garbage of another. */
 export const collect = async (): Promise<void> => {
   setFlagsFromString("--expose-gc")
   const gc: () => void = runInNewContext("gc")
@@ -51,7 +51,7 @@ const measure = async (of: Measure): Promise<number> => {
   return of()
 }
 
-/** Measures both in turn, ours and the peer's first by turns, and compares the medians. */
+/** Measures both sides by turns, with alternating order, and compares the medians. */
 export const run = async (self: Comparison): Promise<Result> => {
   const ours: Array<number> = []
   const peers: Array<number> = []

@@ -1,8 +1,8 @@
 /**
  * Runs all comparisons and prints one line for each: `pnpm bench [--only TEXT] [--json FILE]`.
  *
- * Each is run in a process of its own, so that none meets code that the engine has optimized for another. Exits with 1
- * when a target is missed. The figures are of the machine; the ratios are the claim.
+ * Each comparison runs in a process of its own, so that no code is optimized for another comparison. Exits with 1 if a target
+ * is missed. The figures depend on the machine; the ratios are the claim.
  */
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"
@@ -28,7 +28,7 @@ if (here !== undefined) {
   process.exit()
 }
 
-/** What came of it in its own process, whose last line says it. */
+/** The result of a comparison, from the last line of its process. */
 const resultOf = (id: string): Comparison.Result => {
   const { error, status, stdout } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), "--here", id], {
     encoding: "utf8",

@@ -1,4 +1,4 @@
-/** Which law is tried on which adapter, how far, and on how many cores. */
+/** Trials of laws on adapters: the extent, and the number of cores. */
 import { once } from "node:events"
 import { availableParallelism } from "node:os"
 import { Worker } from "node:worker_threads"
@@ -18,7 +18,7 @@ export interface Result {
   readonly seconds: number
 }
 
-/** What was asked for, as it was typed. */
+/** The options of the command line. */
 export interface Asked {
   readonly quick?: boolean | undefined
   readonly adapter?: string | undefined
@@ -32,7 +32,7 @@ const budgets = {
   workers: { quick: { programs: 100, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } }
 } as const
 
-/** The laws for which workers have to be killed; for the others that would only cost. */
+/** The laws that need killed workers. For other laws a kill would only cost time. */
 const killing: ReadonlySet<Name> = new Set([
   "kill-is-visible",
   "ladder-monotone",
@@ -43,13 +43,13 @@ const killing: ReadonlySet<Name> = new Set([
 
 export const isKilling = (law: Trial["law"]): boolean => law !== "model" && killing.has(law)
 
-/** What costs a worker or half a second now and then is cut less often. */
+/** Laws with slow cuts, which may cost a worker or half a second, get fewer cuts. */
 export const budgetOf = (adapter: Trial["adapter"], law: Trial["law"], deep: boolean): Search.Budget => {
   const budget = budgets[adapter][deep ? "deep" : "quick"]
   return adapter === "workers" && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
 }
 
-/** The trials that were asked for. */
+/** The requested trials. */
 export const select = (asked: Asked): ReadonlyArray<Trial> =>
   (["fibers", "workers"] as const).flatMap((adapter) => {
     if (asked.adapter !== undefined && asked.adapter !== adapter) return []
@@ -93,7 +93,7 @@ export const run = async ({ budget, law }: Trial, adapter: Adapter.Adapter): Pro
   return { finding, seconds: (performance.now() - start) / 1000 }
 }
 
-/** Takes trials one after another and has each run by a thread of its own, so that its memory goes with it. */
+/** Runs trials one after another, each in a thread of its own, so that its memory is freed. */
 const inThreads = async (queue: () => Trial | undefined, done: (result: Result) => void): Promise<void> => {
   for (let trial = queue(); trial !== undefined; trial = queue()) {
     const worker = new Worker(new URL("./fibers.worker.ts", import.meta.url))

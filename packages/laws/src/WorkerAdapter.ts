@@ -1,18 +1,18 @@
-/** Worker threads as what the laws are tried on: the same programs as for fibers, on real workers. */
+/** The adapter that runs the laws' programs on real workers. */
 import type { Adapter } from "@quiesce/testing/laws/Adapter"
 import type { Outcome } from "@quiesce/testing/laws/Outcome"
 import type { Scenario } from "@quiesce/testing/laws/Scenario"
 import { crashes, type Fault, type Options as TestWorkerOptions, TestWorker } from "./workers/TestWorker.ts"
 
-/** An adapter with workers of its own, which end with `close`. */
+/** An adapter with its own workers, which `close` ends. */
 export interface WorkerAdapter extends Adapter {
   readonly close: () => Promise<void>
 }
 
 /**
- * How much real time a run may cost, and which fault is planted. Each kill costs a worker: without `kills` no ladder has
- * that rung, and who outlasts the last one is given up instead. An unwind of a thread that waits costs half a second;
- * without `thorough` only synchronous code is unwound.
+ * The cost of runs, and the planted fault. Each kill costs a worker: without `kills` no ladder has that rung, and a thread that
+ * outlasts its last rung is abandoned instead. An unwind of a waiting thread costs half a second: without `thorough` only
+ * synchronous code is unwound.
  */
 export interface Options {
   readonly kills: boolean
@@ -20,7 +20,7 @@ export interface Options {
   readonly fault?: Fault | undefined
 }
 
-/** Makes an adapter that runs scenarios on so many test workers at a time. */
+/** Makes an adapter that runs scenarios on a number of concurrent test workers. */
 export const make = (testWorkers: number, options: Options = { kills: true, thorough: false }): WorkerAdapter => {
   const { fault, kills, thorough } = options
   const ordinary = new TestWorkers({ size: 1, thorough, fault }, testWorkers)
@@ -37,7 +37,7 @@ export const make = (testWorkers: number, options: Options = { kills: true, thor
   }
 }
 
-const withoutKills = ({ plan, program, seed, witnesses }: Scenario): Scenario => ({
+const withoutKills = ({ plan, program, seed, bystanders }: Scenario): Scenario => ({
   program,
   plan: plan.map((planned) => {
     if (planned.action._tag !== "Shutdown" || planned.action.climb.interrupt === null) return planned
@@ -45,10 +45,10 @@ const withoutKills = ({ plan, program, seed, witnesses }: Scenario): Scenario =>
     return { ...planned, action: { _tag: "Shutdown", climb: { stop, interrupt, unwind, kill: null } } }
   }),
   seed,
-  witnesses
+  bystanders
 })
 
-/** Test workers, each made when it is first needed, and the runs that wait for one. */
+/** The test workers, each made on demand, and the runs that wait for a test worker. */
 class TestWorkers {
   private readonly options: TestWorkerOptions
   private readonly free: Array<TestWorker> = []

@@ -3,8 +3,8 @@
  *
  *     pnpm laws [--quick] [--adapter fibers|workers] [--law NAME] [--programs N] [--seed N] [--json FILE]
  *
- * That takes a minute or two a law on fibers, and longer on workers; with `--quick` it tries as many programs as the tests
- * do, in a few minutes. Exits with 1 when there is a counterexample, which is printed with what it takes to see it again.
+ * Each law takes a minute or two on fibers, and longer on workers. With `--quick` all laws take a few minutes, with as many
+ * programs as in the tests. Exits with 1 after a counterexample, which is printed with the command that repeats it.
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -60,7 +60,7 @@ await Trial.runAll(trials, ({ finding, seconds }) => {
 
 const broken = findings.filter(({ counterexample }) => counterexample !== undefined)
 for (const finding of broken) console.log(`\n${Search.render(finding)}`)
-// The table has no column for what the model leaves open.
+// The table has no column for undecided runs.
 for (const finding of findings)
   if (finding.law === "model" && !broken.includes(finding)) console.log(Search.render(finding))
 console.log(`${findings.length} searches, ${broken.length} laws broken, on Node ${process.version}`)

@@ -17,7 +17,7 @@ const fork = (...body: ReadonlyArray<Instruction>): Instruction => ({
 })
 
 const problems = async (law: Law.Name, scenario: Pick<Scenario, "program" | "plan">, cut: number) => {
-  const outcome = await Adapter.fibers.run({ ...scenario, seed: null, witnesses: false }, cut)
+  const outcome = await Adapter.fibers.run({ ...scenario, seed: null, bystanders: false }, cut)
   return { problems: Laws.laws[law](outcome), events: outcome.events }
 }
 

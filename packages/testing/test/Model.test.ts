@@ -100,7 +100,7 @@ describe("Model.allowed", () => {
 describe("Model.compare", () => {
   it("is undecided where there is more than one thread", () => {
     const program: Program.Program = [{ _tag: "Fork", body: [], immediately: false, outer: false, escalation: null }]
-    const outcome = Adapter.fibers.run({ program, plan: [], seed: null, witnesses: false }, null)
+    const outcome = Adapter.fibers.run({ program, plan: [], seed: null, bystanders: false }, null)
     expect(Model.compare(outcome as Awaited<typeof outcome>)).toEqual({ _tag: "Undecided", why: "Fork" })
   })
 

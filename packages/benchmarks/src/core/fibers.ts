@@ -17,7 +17,7 @@ const each = <E, R>(effect: Effect.Effect<unknown, E, R>): Effect.Effect<number,
     )
   })
 
-/** In a scope that is no thread's own, as at the top of a program. */
+/** In a scope outside any thread, as at the top of a program. */
 const inScope =
   <E>(effect: Effect.Effect<unknown, E, Scope.Scope>): Measure =>
   () =>

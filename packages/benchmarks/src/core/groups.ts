@@ -1,4 +1,4 @@
-/** Many threads under one group: shutting them down, how that grows, and what each costs in memory. */
+/** Many threads under one group: the time of a shutdown, its growth, and the memory of each thread. */
 import { type Thread, ThreadGroup } from "@quiesce/core"
 import { Effect, Fiber } from "effect"
 import { collect, type Comparison, type Measure } from "../Comparison.ts"
@@ -40,7 +40,7 @@ const interruptAll =
       })
     )
 
-/** Bytes of heap that each of 20,000 suspended threads of one group holds. */
+/** Bytes of heap for each of 20,000 suspended threads of one group. */
 const bytesEach: Measure = () =>
   Effect.runPromise(
     Effect.scoped(

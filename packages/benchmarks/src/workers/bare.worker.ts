@@ -1,4 +1,4 @@
-/** A worker that loads what the worker of a pool does, and says so. */
+/** A worker with the imports of a pool's worker, which sends a message when it has loaded. */
 import { parentPort } from "node:worker_threads"
 import { Blocking, Lease, StopToken } from "@quiesce/core"
 import { ThreadWorker } from "@quiesce/worker-threads"

@@ -1,4 +1,4 @@
-/** How fast a busy task on a worker thread is cancelled. */
+/** The time to cancel a busy task on a worker thread. */
 import { fileURLToPath } from "node:url"
 import { Lease, Thread } from "@quiesce/core"
 import { Effect, type Scope } from "effect"
@@ -31,7 +31,7 @@ const repeat = async (times: number, f: () => Promise<number>): Promise<number> 
   return median(values)
 }
 
-/** Milliseconds from the cancel of a task that is busy until it has ended and, with `next`, the next one is done. */
+/** Milliseconds from the cancel of a busy task to its end or, with `next`, to the end of the next task. */
 const cancelled = (pool: Pool, task: "Hog" | "Poll", next: boolean): Effect.Effect<number, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const cells = makeCells()
@@ -52,7 +52,7 @@ interface PeerPool {
   readonly run: (payload: unknown, options?: { readonly signal: AbortSignal }) => Promise<unknown>
 }
 
-/** The same of a peer, whose `abort` ends the worker. */
+/** The same time for a peer, whose `abort` ends the worker. */
 const cancelIn = (pool: PeerPool, times: number): Promise<number> =>
   repeat(times, async () => {
     const cells = makeCells()
@@ -82,7 +82,7 @@ const cancelInWorkerpool: Measure = async () => {
   const pool = workerpool.pool(fileURLToPath(workerpoolUrl), { maxWorkers: 1, workerType: "thread" })
   const run: PeerPool["run"] = (payload, options) => {
     const promise = pool.exec("task", [payload])
-    // Without braces Node would throw what the promise that a listener returns is rejected with.
+    // With a returned promise, Node would throw the rejection of a listener.
     options?.signal.addEventListener("abort", () => {
       promise.cancel()
     })
@@ -100,7 +100,7 @@ const cancelInWorkerpool: Measure = async () => {
 const workers = 8
 const each = 200
 
-/** Milliseconds for the cancel of all threads at once, until the last one's finalizer has run. */
+/** Milliseconds from the cancel of all threads to the end of the last finalizer. */
 const cancelAll = (threads: ReadonlyArray<Thread.Thread<unknown, unknown>>): Effect.Effect<number, unknown> =>
   Effect.suspend(() => {
     const start = performance.now()

@@ -1,10 +1,10 @@
-/** What the workers of the benchmarks do. */
+/** The tasks of the benchmarks. */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 const Cells = Schema.declare((u): u is Int32Array<SharedArrayBuffer> => u instanceof Int32Array)
 
-/** What every worker can do. */
+/** The handlers of every worker. */
 export class Adding extends RpcGroup.make(
   Rpc.make("Add", { payload: { a: Schema.Number, b: Schema.Number }, success: Schema.Number })
 ) {}

@@ -1,4 +1,4 @@
-/** How many small tasks go through a worker thread. */
+/** The throughput of small tasks through a worker thread. */
 import { Worker } from "node:worker_threads"
 import { Effect } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
@@ -19,7 +19,7 @@ const dispatched = async (callers: number, tasks: number, call: () => Promise<un
 
 const tasksOf = (callers: number): number => (callers === 1 ? 10_000 : 50_000)
 
-/** A worker is new for each measurement, and throughput is of one that has been at work for a while: ours and the peers'. */
+/** The tasks before each measurement, because each worker is new, and the throughput is that of a warm worker. */
 const warmUpOf = (callers: number): number => (callers === 1 ? 30_000 : 200_000)
 
 /** With the callers as fibers, as an Effect app has them. */

@@ -1,4 +1,4 @@
-/** What is measured on: a pool of one worker, and a peer's. */
+/** The pools under measurement: a pool of one worker, and a peer's. */
 import { Worker } from "node:worker_threads"
 import { WorkerPool } from "@quiesce/worker-threads"
 import { Effect, type Scope } from "effect"

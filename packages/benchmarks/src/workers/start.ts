@@ -1,4 +1,4 @@
-/** How long a worker takes until it is ready. */
+/** The start-up time of a worker. */
 import { Worker } from "node:worker_threads"
 import { Effect } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
@@ -6,7 +6,7 @@ import { makePool } from "./pools.ts"
 
 const bareUrl = new URL("./bare.worker.ts", import.meta.url)
 
-/** Until the one worker of a pool is ready. What the process can do was found out by the pool before. */
+/** The time until the one worker of a pool is ready. An earlier pool has measured the process's capabilities. */
 const spawnInPool: Measure = () =>
   Effect.gen(function* () {
     yield* Effect.scoped(makePool({ concurrency: 1 }))
@@ -15,7 +15,7 @@ const spawnInPool: Measure = () =>
     return performance.now() - start
   }).pipe(Effect.scoped, Effect.runPromise)
 
-/** Until a bare worker with the same imports has sent a message. */
+/** The time until a bare worker with the same imports has sent a message. */
 const spawnBare: Measure = async () => {
   const start = performance.now()
   const worker = new Worker(bareUrl)

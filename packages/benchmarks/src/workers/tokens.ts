@@ -1,4 +1,4 @@
-/** What it costs to look at a token in a hot loop of a worker. */
+/** The cost of a token's check in a hot loop of a worker. */
 import { inPool } from "./pools.ts"
 import type { Comparison, Measure } from "../Comparison.ts"
 

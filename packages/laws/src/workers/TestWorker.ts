@@ -1,13 +1,13 @@
 /**
- * A pool with a worker that runs one scenario at a time, and what is used of it again and again.
+ * A pool with a worker that runs one scenario at a time, and the parts that all runs share.
  *
  * Invariants:
  * 1. One run is under way at a time.
- * 2. A worker that has been left in a state that the next run could notice is not used again.
+ * 2. A worker in a state that the next run could notice is not used again.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads"
 import * as Thread from "@quiesce/core/Thread"
-import { isForced, type Outcome, type Witness } from "@quiesce/testing/laws/Outcome"
+import { isForced, type Outcome, type Bystander } from "@quiesce/testing/laws/Outcome"
 import type { Instruction, Program } from "@quiesce/testing/laws/Program"
 import type { Scenario } from "@quiesce/testing/laws/Scenario"
 import { HostLease, SharedMutex, WorkerPool } from "@quiesce/worker-threads"
@@ -22,11 +22,11 @@ import { type Cells, Kept, makeCells, testWorkerKey, Tasks, type ToHost, type To
 import { HostRun } from "./hostRun.ts"
 
 /**
- * How a test worker is set up, and with which planted fault: host leases that are dropped when their thread is killed; sections
- * that are ended under a mask; a late cancel that reaches the next task; a crash that takes the other worker along.
+ * The options of a test worker. The planted faults: a kill drops the host leases of its thread; sections are ended under a
+ * mask; a late cancel reaches the next task; a crash takes the other worker down.
  */
 export interface Options {
-  /** With two workers the second has a place for a thread elsewhere; with one it is beside the run. */
+  /** The second of two workers has a slot for a thread elsewhere. A single worker has a slot beside the run. */
   readonly size: 1 | 2
   readonly thorough: boolean
   readonly fault?: Fault | undefined
@@ -65,9 +65,9 @@ export class TestWorker {
   private scope: Scope.Closeable = Scope.makeUnsafe()
   private pool: Pool | undefined = undefined
   private current: HostRun | undefined = undefined
-  /** Workers that have not been made ready. */
+  /** The workers that are not ready. */
   private newcomers = 0
-  /** The port of the worker that the run is on, once it is known. */
+  /** The port of the run's worker, once known. */
   private link: MessagePort | undefined = undefined
 
   constructor(options: Options) {
@@ -96,7 +96,7 @@ export class TestWorker {
       this.workers.delete(worker)
       if (this.options.fault === "spreads crashes") for (const other of this.workers) void other.terminate()
       setImmediate(() => {
-        // What it said before may still be in the port, which has no order with its end.
+        // Earlier messages may still be in the port, because the port and the worker's end are not ordered.
         for (let left = receiveMessageOnPort(port1); left !== undefined; left = receiveMessageOnPort(port1)) {
           take(left.message)
         }
@@ -145,7 +145,7 @@ export class TestWorker {
   }
 
   async run(scenario: Scenario, cut: number | null): Promise<Outcome> {
-    // An idle pool does not keep the process alive, and here its worker is waited for when the task has ended.
+    // An idle pool does not keep the process alive, but here the worker is awaited after the end of the task.
     const alive = setInterval(() => {}, 60_000)
     try {
       return await this.runOnce(scenario, cut)
@@ -164,27 +164,27 @@ export class TestWorker {
       spawn: (options) => {
         const spawned = pool.spawn("Run", { run: run.run, scenario, cut, mutex }, options)
         return Effect.map(spawned, (thread) => {
-          if (scenario.witnesses) ThreadAdapter.onExit(thread, () => witnesses.next(this.isLeaking(thread)))
+          if (scenario.bystanders) ThreadAdapter.onExit(thread, () => bystanders.next(this.isLeaking(thread)))
           return thread
         })
       },
       lock: () => Effect.runPromise(stateOf(mutex))
     })
-    const witnesses = new Witnesses(pool, this.options.size === 1 ? "beside" : "elsewhere")
-    if (scenario.witnesses) await witnesses.begin()
+    const bystanders = new Bystanders(pool, this.options.size === 1 ? "beside" : "elsewhere")
+    if (scenario.bystanders) await bystanders.begin()
     this.current = run
     const outcome = await run.outcome()
     this.current = undefined
-    const seen = scenario.witnesses ? await witnesses.end() : []
+    const seen = scenario.bystanders ? await bystanders.end() : []
     if (outcome.end !== "Done" || outcome.leftovers === undefined) await this.renew(outcome)
-    return { ...outcome, witnesses: seen }
+    return { ...outcome, bystanders: seen }
   }
 
   private isLeaking(thread: Thread.Thread<unknown, unknown>): boolean {
     return this.options.fault === "leaks cancels" && thread.reason !== undefined
   }
 
-  /** A pool replaces a worker that is gone, and this the pool whose worker has not come to an end. */
+  /** The pool replaces a gone worker. This function replaces a pool whose worker does not end. */
   private async renew(outcome: Outcome): Promise<void> {
     if (outcome.end === "Done" && isForced(outcome.threads.get("t")?.exit)) return
     await this.close()
@@ -197,7 +197,7 @@ export class TestWorker {
   }
 }
 
-/** Whether a lock is free, and with which news. */
+/** The state of a lock after the run. */
 const stateOf = (mutex: SharedMutex.SharedMutex): Effect.Effect<"free" | "held" | "ownerDied"> =>
   Effect.orDie(
     Effect.scoped(
@@ -208,40 +208,40 @@ const stateOf = (mutex: SharedMutex.SharedMutex): Effect.Effect<"free" | "held" 
     )
   )
 
-/** The threads that must not notice. */
-class Witnesses {
+/** The bystanders of a run. */
+class Bystanders {
   private readonly pool: Pool
-  private readonly where: Witness["where"]
+  private readonly where: Bystander["where"]
   private readonly word = new Int32Array(new SharedArrayBuffer(4))
-  private readonly all: Array<Promise<Witness>> = []
+  private readonly all: Array<Promise<Bystander>> = []
 
-  constructor(pool: Pool, where: Witness["where"]) {
+  constructor(pool: Pool, where: Bystander["where"]) {
     this.pool = pool
     this.where = where
   }
 
   async begin(): Promise<void> {
     this.all.push(this.start(this.where, this.word, false))
-    // It has been sent.
+    // The request has been sent.
     await new Promise((resolve) => setImmediate(resolve))
   }
 
-  /** One that runs in the place that has just become free. */
+  /** A bystander in the slot that has just become free. */
   next(isLeaking: boolean): void {
     this.all.push(this.start("next", new Int32Array(new SharedArrayBuffer(4)).fill(1), isLeaking))
   }
 
-  end(): Promise<ReadonlyArray<Witness>> {
+  end(): Promise<ReadonlyArray<Bystander>> {
     Atomics.store(this.word, 0, 1)
     return Promise.all(this.all)
   }
 
   private async start(
-    where: Witness["where"],
+    where: Bystander["where"],
     word: Int32Array<SharedArrayBuffer>,
     isLeaking: boolean
-  ): Promise<Witness> {
-    const started = Effect.flatMap(this.pool.spawn("Witness", { word }), (thread) =>
+  ): Promise<Bystander> {
+    const started = Effect.flatMap(this.pool.spawn("Bystander", { word }), (thread) =>
       Effect.andThen(isLeaking ? Thread.interruptFork(thread) : Effect.void, Thread.join(thread))
     )
     const exit = await Effect.runPromise(Effect.exit(Effect.scoped(started)))

@@ -1,4 +1,4 @@
-/** What host and worker agree on: the tasks of the pool, the words of shared memory, the messages beside the pool's. */
+/** The contract of host and worker: the tasks of the pool, the words of shared memory, and extra messages. */
 import * as Scenario from "@quiesce/testing/laws/Scenario"
 import { HostLease, SharedMutex } from "@quiesce/worker-threads"
 import * as Schema from "effect/Schema"
@@ -16,7 +16,7 @@ export const Kept = HostLease.make({
 })
 
 export class Tasks extends RpcGroup.make(
-  /** Makes the worker ready: from then on its scheduler can be held. Gives its thread id. */
+  /** Makes the worker ready, so that its scheduler can be held. Returns its thread id. */
   Rpc.make("Hello", { success: Schema.Number }),
   /** Interprets the program of a scenario, with its plan begun at a step. */
   Rpc.make("Run", {
@@ -28,8 +28,8 @@ export class Tasks extends RpcGroup.make(
     },
     error: Schema.String
   }),
-  /** Lives beside a scenario until `word` is set, and says what it has noticed of it. */
-  Rpc.make("Witness", { payload: { word: Word }, success: Schema.Array(Schema.String) })
+  /** Lives beside a scenario until `word` is set, and returns the effects that it has noticed. */
+  Rpc.make("Bystander", { payload: { word: Word }, success: Schema.Array(Schema.String) })
 ) {}
 
 /** The words that a test worker shares with its workers. */
@@ -38,7 +38,7 @@ export const cell = {
   now: 0,
   /** The number of the last event of either side. */
   sequence: 1,
-  /** 1 while the worker waits for what the plan says to be asked. */
+  /** 1 while the worker waits for the requests of the plan. */
   waiting: 2,
   /** The number of the last synchronous section that may end. */
   gate: 3
@@ -48,13 +48,13 @@ export type Cells = Int32Array<SharedArrayBuffer>
 
 export const makeCells = (): Cells => new Int32Array(new SharedArrayBuffer(16))
 
-/** What the worker tells. `run` is the run that it is about. */
+/** The messages of the worker. `run` is the number of the run. */
 export type ToHost = { readonly run: number } & (
   | { readonly _tag: "Began" }
   | { readonly _tag: "Trace"; readonly events: ReadonlyArray<EncodedEvent> }
-  /** Nothing can run before time passes; `next` is the time of the next sleep. */
+  /** No task can run before time passes; `next` is the end of the next sleep. */
   | { readonly _tag: "Idle"; readonly activity: number; readonly next: number | null; readonly ended: boolean }
-  /** It waits at a step, for the host to do what the plan says. */
+  /** The worker waits at a step for the host to perform the plan. */
   | { readonly _tag: "Cut"; readonly index: number }
   /** A synchronous section runs until the gate is opened for it, or until it is ended; `ends`: by an interrupt. */
   | { readonly _tag: "Spinning"; readonly spin: number; readonly ends: boolean }
@@ -66,20 +66,20 @@ export type ToHost = { readonly run: number } & (
       readonly listeners: number
       readonly queued: ReadonlyArray<number>
       readonly threads: ReadonlyArray<EncodedEnded>
-      /** Threads that lived on when the first had ended. */
+      /** The threads that were alive at the end of the first thread. */
       readonly orphans: ReadonlyArray<string>
     }
 )
 
-/** What the host tells. */
+/** The messages of the host. */
 export type ToWorker = { readonly run: number } &
-  /** Say when nothing can run. */
+  /** Asks for `Idle` when no task can run. */
   (
     | { readonly _tag: "Look" }
-    /** Ends the next sleep, if nothing has happened since `activity`. */
+    /** Ends the next sleep, unless there was activity since `activity`. */
     | { readonly _tag: "Advance"; readonly activity: number }
     | { readonly _tag: "Finish" }
   )
 
-/** Under this key of its `workerData` a worker finds its port and the words of its test worker. */
+/** The key in `workerData` of the port and the words of the test worker. */
 export const testWorkerKey = "@quiesce/laws/test-worker"

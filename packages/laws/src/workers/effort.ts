@@ -1,5 +1,5 @@
 /**
- * What the ladder does to the thread of a run that takes real time: while it is under way, virtual time stands still.
+ * The operations of the ladder in real time, during which virtual time stands still.
  */
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import type { AnyThread, Work } from "@quiesce/testing/laws/Subject"
@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 
-/** What it has to know of the run, and to tell it. */
+/** The run, as far as these operations need it. */
 export interface Run {
   readonly isSpinning: () => boolean
-  /** Whether the engine is asked even where no synchronous code runs. */
+  /** Whether the engine is asked even if no synchronous code runs. */
   readonly isThorough: boolean
   readonly unwound: () => void
   readonly changed: () => void
@@ -21,7 +21,7 @@ const idle: UnwindOutcome = { _tag: "Idle" }
 export class Effort {
   private readonly run: Run
   private underWay = 0
-  /** The worker was killed, and has not gone yet. */
+  /** The worker was killed, and is not gone yet. */
   isDying = false
 
   constructor(run: Run) {
@@ -32,7 +32,7 @@ export class Effort {
     return this.underWay > 0 || this.isDying
   }
 
-  /** Watches the controls of the thread that is spawned. */
+  /** Observes the controls of the spawned thread. */
   watch(spawned: Work<AnyThread, Scope.Scope>): Work<AnyThread, Scope.Scope> {
     return Effect.map(spawned, (thread) => Object.assign(thread, { controls: this.watched(thread.controls) }))
   }
@@ -50,8 +50,8 @@ export class Effort {
   }
 
   /**
-   * Asks the engine only if synchronous code runs: of a worker that waits, it takes half a second of real time to find
-   * out that there is nothing to be found or ended.
+   * Asks the engine only if synchronous code runs. For a waiting worker, the engine needs half a second of real time to
+   * find no code.
    */
   private asked<A>(effect: Effect.Effect<A>, otherwise: A): Effect.Effect<A> {
     return Effect.suspend(() => {
@@ -69,7 +69,7 @@ export class Effort {
 
   private unwinding(unwind: Effect.Effect<UnwindOutcome>): Effect.Effect<UnwindOutcome> {
     return Effect.map(unwind, (outcome) => {
-      // Then the worker goes on.
+      // The worker resumes afterwards.
       if (outcome._tag === "Unwound") this.run.unwound()
       return outcome
     })

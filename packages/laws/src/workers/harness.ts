@@ -1,14 +1,13 @@
 /**
- * What makes a worker's runs repeatable: it counts steps, holds the worker at one of them until the host has asked what
- * it wants to ask there, and tells the host when nothing can run before time passes.
+ * Makes a worker's runs repeatable: counts steps, holds the worker at a step until the host has made its requests, and reports
+ * to the host when no task can run before time passes.
  *
- * The worker's scheduler is that of the pool; only the two functions that Effect asks it through are wrapped.
+ * The worker keeps the scheduler of the pool. Only the two functions that Effect calls are wrapped.
  *
  * Invariants:
  * 1. One run is under way at a time, from `begin` to the answer to `Finish`.
- * 2. While it is held, no fiber runs, except those that what the host asked has to reach.
- * 3. `Idle` is told only after a few turns of the event loop in which nothing happened, so that messages that were
- *    under way have arrived.
+ * 2. While the worker is held, only fibers run that the host's requests must reach.
+ * 3. `Idle` is sent only after a few quiet turns of the event loop, so that all messages have arrived.
  */
 import type { MessagePort } from "node:worker_threads"
 import * as Context from "effect/Context"
@@ -16,12 +15,12 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import { cell, type Cells, type ToHost, type ToWorker } from "./contract.ts"
 
-/** Fibers that are not of the run: they are neither counted nor held. */
+/** Fibers outside the run, which are neither counted nor held. */
 export const Outsider: Context.Reference<boolean> = Context.Reference("@quiesce/laws/Outsider", {
   defaultValue: () => false
 })
 
-/** A step at which the plan goes on. With `act` it is the worker itself that acts. */
+/** A step at which the plan continues. With `act`, the worker itself acts. */
 export interface Cut {
   readonly step: number
   readonly index: number
@@ -29,19 +28,19 @@ export interface Cut {
   readonly act: () => (() => void) | undefined
 }
 
-/** What the harness needs to know of the run that is under way. */
+/** The current run, as far as the harness needs it. */
 export interface Current {
   readonly run: number
   readonly cuts: Array<Cut>
   readonly clock: { readonly next: number | undefined; readonly advance: () => boolean }
   readonly hasEnded: () => boolean
-  /** Posts what has been noted. */
+  /** Posts the recorded events. */
   readonly flush: () => void
-  /** Says what was left. */
+  /** Reports the left-overs. */
   readonly finish: (left: { readonly steps: number; readonly tasks: number }) => void
 }
 
-/** How many quiet turns it takes to be sure that nothing is under way. */
+/** The number of quiet turns after which no message is under way. */
 const quietTurns = 3
 
 export class Harness {
@@ -50,13 +49,13 @@ export class Harness {
   private current: Current | undefined = undefined
   private raw: Scheduler.Scheduler | undefined = undefined
   private steps = 0
-  /** Tasks of the scheduler that wait. */
+  /** The queued tasks of the scheduler. */
   private pending = 0
-  /** Counts all that happens. */
+  /** Counts all activity. */
   private activity = 0
   private told = -1
   private watching = false
-  /** What the host was asked for and has not answered. */
+  /** The requests to the host without a reply. */
   private awaited = 0
   private held: Array<() => void> | undefined = undefined
 
@@ -64,11 +63,11 @@ export class Harness {
     this.port = port
     this.cells = cells
     port.on("message", (message: ToWorker) => this.take(message))
-    // The pool's port says how long the worker lives.
+    // The pool's port alone keeps the worker alive.
     port.unref()
   }
 
-  /** The scheduler as it was, for outsiders; undefined while it still is so. */
+  /** The original functions of the scheduler, for other fibers; undefined before the wrap. */
   get outside(): Scheduler.Scheduler | undefined {
     return this.raw
   }
@@ -97,7 +96,7 @@ export class Harness {
     this.happened()
   }
 
-  /** The host is asked for something: all is not quiet until the result is called, the first time. */
+  /** Records a request to the host. The worker is not quiet before the first call of the result. */
   awaiting(): () => void {
     this.awaited++
     let isOver = false
@@ -113,7 +112,7 @@ export class Harness {
     this.port.postMessage(message)
   }
 
-  /** Something happened: once all is quiet again, the host is told. */
+  /** Records activity. The host gets `Idle` after the next quiet turns. */
   happened(): void {
     this.activity++
     if (this.watching || this.current === undefined) return
@@ -152,7 +151,7 @@ export class Harness {
     return yields
   }
 
-  /** Stops the thread until the host has asked. */
+  /** Stops the thread until the host has made its requests. */
   private ask(current: Current, index: number): void {
     const { run } = current
     current.flush()
@@ -162,7 +161,7 @@ export class Harness {
     this.happened()
   }
 
-  /** Runs nothing until what was asked has arrived: messages that were sent before are delivered within two turns. */
+  /** Runs no task until the requests have arrived: earlier messages are delivered within two turns. */
   private hold(act: (() => void) | undefined): void {
     const outer = this.held
     this.held ??= []

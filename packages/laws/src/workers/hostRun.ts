@@ -1,10 +1,10 @@
 /**
- * The host's side of one run: does what the plan says to the thread of the task, and makes time pass for both sides.
+ * The host's side of one run: performs the plan on the thread of the task, and advances time for both sides.
  *
  * Invariants:
- * 1. Time passes only while neither side has anything to run: the worker has said so, and nothing was done here since.
- * 2. It does not pass while something is under way that takes real time: an unwind, or the end of the worker.
- * 3. A synchronous section lasts until the host has nothing left to do but to wait for it.
+ * 1. Time passes only while neither side has a runnable task: the worker has reported so, and the host was idle since.
+ * 2. Time stands still during operations in real time: an unwind, or the end of the worker.
+ * 3. A synchronous section lasts until the host can only wait for its end.
  */
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
 import type { Outcome } from "@quiesce/testing/laws/Outcome"
@@ -26,7 +26,7 @@ import { quiet } from "./quiet.ts"
 import { handOf } from "./runClock.ts"
 import { Decoder, type EncodedEvent } from "./wire.ts"
 
-/** What the worker was last heard to do. */
+/** The last reported state of the worker. */
 type Worker =
   | { readonly _tag: "Busy" }
   | { readonly _tag: "Idle"; readonly activity: number; readonly next: number | null; readonly ended: boolean }
@@ -35,28 +35,28 @@ type Worker =
   | { readonly _tag: "Finished"; readonly told: Extract<ToHost, { readonly _tag: "Finished" }> }
   | { readonly _tag: "Gone" }
 
-/** What a run needs of its test worker. */
+/** The test worker, as far as a run needs it. */
 export interface Place {
   readonly cells: Cells
   readonly post: (message: ToWorker) => void
   /** Starts the task. */
   readonly spawn: (options: Parameters<Subject["spawn"]>[1]) => ReturnType<Subject["spawn"]>
-  /** Whether the engine is asked to look for synchronous code even where none runs. */
+  /** Whether the engine searches for synchronous code even if none runs. */
   readonly thorough: boolean
-  /** The state of the lock when all has ended. */
+  /** The state of the lock at the end. */
   readonly lock: () => Promise<"free" | "held" | "ownerDied">
 }
 
 const busy: Worker = { _tag: "Busy" }
 
-/** How often it is looked again where nothing can happen any more, and the milliseconds in between. */
+/** The number of checks before a deadlock is reported, and the milliseconds between checks. */
 const patience = 50
 const pause = 10
 
-/** After so many milliseconds without a word something hangs. Nothing that is to be waited for takes that long. */
+/** The milliseconds without a message after which a run counts as hanging. No operation takes that long. */
 const silence = 30_000
 
-/** After so many turns a run counts as endless. */
+/** The number of turns after which a run counts as endless. */
 const budget = 5_000
 
 export class HostRun {
@@ -73,7 +73,7 @@ export class HostRun {
   private main: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private worker: Worker = busy
   private isDone = false
-  /** Whether anything was done here since the worker was last asked to look. */
+  /** Whether the host was active since its last request for `Idle`. */
   private isDirty = true
   private readonly effort: Effort
   private wake: () => void = () => {}
@@ -118,7 +118,7 @@ export class HostRun {
     }
   }
 
-  // ---- What it hears ----
+  // ---- From the worker ----
 
   take(message: ToHost): void {
     if (message.run !== this.run || this.worker._tag === "Gone") return
@@ -151,7 +151,7 @@ export class HostRun {
     this.wake()
   }
 
-  // ---- What it does ----
+  // ---- Actions ----
 
   async outcome(): Promise<Outcome> {
     this.main = this.fork(this.program(), () => {
@@ -183,7 +183,7 @@ export class HostRun {
     return this.told(end)
   }
 
-  /** Runs all that can run here, until what was sent to here has arrived. */
+  /** Runs all runnable tasks of the host, until all messages to the host have arrived. */
   private async settle(): Promise<void> {
     do {
       this.drain()
@@ -195,13 +195,13 @@ export class HostRun {
     while (this.steps.runTask()) this.isDirty = true
   }
 
-  /** On a busy machine even what needs no time may take long. */
+  /** The patience with a busy machine. */
   private async lookAgain(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, pause))
     if (this.worker._tag === "Idle") this.post({ _tag: "Look", run: this.run })
   }
 
-  /** Completes when anything is heard, or scheduled; false when that takes so long that it won't be. */
+  /** Completes at the next message or task; false after the limit. */
   private change(): Promise<boolean> {
     return new Promise((resolve) => {
       const done = (changed: boolean): void => {
@@ -238,7 +238,7 @@ export class HostRun {
       this.fork(Interpreter.perform(this.world, planned, index, () => this.main?.interruptUnsafe(undefined)))
       this.drain()
     }
-    // What was put into a batch is sent at the end of this turn.
+    // Batched messages are sent at the end of this turn.
     setImmediate(() => {
       Atomics.store(this.place.cells, cell.waiting, 0)
       Atomics.notify(this.place.cells, cell.waiting)
@@ -248,7 +248,7 @@ export class HostRun {
   private whileSpinning(worker: Extract<Worker, { readonly _tag: "Spinning" }>): "wait" | "go" {
     const thread = this.world?.threads.get("t")?.thread
     if (this.effort.isUnderWay) return "wait"
-    // The adapter ends it by itself.
+    // The adapter ends the section by itself.
     if (worker.ends && thread?.signal.aborted === true) {
       this.worker = busy
       return "wait"
@@ -272,7 +272,7 @@ export class HostRun {
     return this.post({ _tag: "Advance", run: this.run, activity: worker.activity })
   }
 
-  /** Who slept goes on right away, and may ask the worker for something. */
+  /** A woken sleeper resumes at once, and may make requests to the worker. */
   private advance(): boolean {
     this.isDirty = true
     return this.clock.advance()
@@ -311,7 +311,7 @@ export class HostRun {
     })
   }
 
-  /** Notes what happens to a lease that this side keeps. */
+  /** Records the events of a lease that the host keeps. */
   noteKept(event: Parameters<World.World["note"]>[0]): void {
     this.world?.note(event)
   }
@@ -347,7 +347,7 @@ export class HostRun {
               queued: finished.queued,
               lock
             },
-      witnesses: []
+      bystanders: []
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The worker's side of one run: interprets the program of a scenario, notes what happens, and spins. */
+/** The worker's side of one run: interprets the program of a scenario, records events, and spins. */
 import * as Blocking from "@quiesce/core/Blocking"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
@@ -41,7 +41,7 @@ export class Interpretation implements Current {
   private orphans: ReadonlyArray<string> = []
   private world: World.World | undefined = undefined
 
-  /** With the planted fault `unmasks`, all sections are run as if none was shielded. */
+  /** With the planted fault `unmasks`, all sections run without a shield. */
   constructor(harness: Harness, clock: VirtualClock.VirtualClock, given: Given, unmasks: boolean) {
     this.unmasks = unmasks
     this.harness = harness
@@ -57,7 +57,7 @@ export class Interpretation implements Current {
         const thread = yield* Thread.current
         const { clock, onEvent, spin, subject } = this
         const world = (this.world = yield* World.make({ subject, clock, spin, onEvent }))
-        // The host notes its beginning and its end.
+        // The host records the beginning and the end of the thread.
         world.threads.set("t", { name: "t", thread, scope: "main" })
         ThreadAdapter.onExit(thread, () => {
           this.ended = true
@@ -77,7 +77,7 @@ export class Interpretation implements Current {
       step: cut + planned.after,
       index,
       unseen: planned.unseen === true,
-      // What is done to the first thread is done by the host, which has it, too.
+      // The host performs the actions on the first thread, because the host has that thread, too.
       act: () =>
         Interpreter.targetOf(world, planned)?.name === "t"
           ? undefined
@@ -110,7 +110,7 @@ export class Interpretation implements Current {
     this.harness.happened()
   }
 
-  /** Runs until the host opens the gate, or has it ended. */
+  /** Runs until the host opens the gate or ends the section. */
   private readonly spin: World.World["spin"] = (how, shielded) => {
     const { cells } = this.harness
     const spin = ++this.spins
@@ -124,7 +124,7 @@ export class Interpretation implements Current {
     this.harness.happened()
   }
 
-  /** Core, except that the host keeps leases, that locks are in shared memory, and that there is something to crash. */
+  /** Core, with leases that the host keeps, locks in shared memory, and a worker that can crash. */
   private get subject(): Subject {
     const { mutex } = this.given
     return {
@@ -143,7 +143,7 @@ export class Interpretation implements Current {
     }
   }
 
-  /** While the host acquires or releases, its answer is awaited. */
+  /** Marks the wait for a reply while the host acquires or releases. */
   private kept(payload: { readonly lease: string; readonly scope: string; readonly thread: string }) {
     return Effect.suspend(() => {
       let answered = unasked

@@ -10,7 +10,7 @@ import { type Cells, testWorkerKey, Tasks } from "./contract.ts"
 import { Harness, Outsider } from "./harness.ts"
 import { Interpretation } from "./interpretation.ts"
 import { RunClock } from "./runClock.ts"
-import { witness } from "./witness.ts"
+import { bystander } from "./bystander.ts"
 
 // Only the test worker writes under this key.
 const { cells, fault, port } = workerData[testWorkerKey] as {
@@ -40,13 +40,13 @@ const handlers = Tasks.toLayer({
         return threadId
       })
     ),
-  // The scope that it needs is that of the task's own thread; what it fails with crosses as text.
+  // The scope is that of the task's own thread. A failure crosses as text.
   Run: (given) =>
     Effect.mapError(
       Effect.asVoid(new Interpretation(harness, clock.renew(), given, fault === "ends masked sections").body),
       String
     ) as Effect.Effect<void, string>,
-  Witness: ({ word }) => outside(witness(word))
+  Bystander: ({ word }) => outside(bystander(word))
 })
 
 ThreadWorker.main(Tasks, Layer.provide(handlers, Layer.succeed(Clock.Clock, clock)))

@@ -1,4 +1,4 @@
-/** A worker that interprets programs. Many are started, one after each kill: what they load is compiled once. */
+/** A worker that interprets programs. Each kill starts a new worker, so the modules are compiled once for all. */
 import { enableCompileCache } from "node:module"
 
 enableCompileCache()

@@ -1,4 +1,4 @@
-/** One trace of what happened on both sides, in order. */
+/** Merges the events of both sides into one trace, in order. */
 import type { Ended } from "@quiesce/testing/laws/Outcome"
 import type { Event } from "@quiesce/testing/laws/Trace"
 
@@ -13,8 +13,8 @@ export interface Merged {
 }
 
 /**
- * Of the first thread the host knows the end, of those below it the worker, who also says which of them were `orphans`:
- * alive when the first had ended.
+ * The host knows the end of the first thread. The worker knows the ends of its descendants, and reports the `orphans`: the
+ * threads that were alive at the end of the first thread.
  */
 export const merge = (
   here: ReadonlyArray<Numbered>,
@@ -31,7 +31,7 @@ export const merge = (
   const events = [...adopted, ...there].toSorted((a, b) => a.sequence - b.sequence).map(({ event }) => event)
   const threads = new Map(first)
   for (const ended of below) if (!threads.has(ended.name)) threads.set(ended.name, ended)
-  // Of a worker that is gone, what it has told before is known.
+  // The earlier messages of a gone worker count.
   for (const event of events) {
     if (event._tag === "Settled" && !threads.has(event.thread)) {
       const { exit, reason, thread: name } = event

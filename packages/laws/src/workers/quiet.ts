@@ -1,12 +1,12 @@
 /** Turns of the event loop. */
 
-/** How many turns it takes until what another thread had sent before has arrived, and what that led to. */
+/** The number of turns until earlier messages of another thread, and their consequences, have arrived. */
 const turns = 3
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** Waits until what was under way to this thread has arrived. */
+/** Waits until all messages to this thread have arrived. */
 export const quiet = async (): Promise<void> => {
-  // Each follows the one before.
+  // Each turn follows the turn before.
   for (let i = 0; i < turns; i++) await turn()
 }

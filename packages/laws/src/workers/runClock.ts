@@ -1,11 +1,11 @@
-/** The clock of a worker: that of the run that is under way. */
+/** The clock of a worker, which is the clock of the current run. */
 import * as VirtualClock from "@quiesce/testing/VirtualClock"
 import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { cell, type Cells } from "./contract.ts"
 
-/** The time that host and worker share. */
+/** The shared time of host and worker. */
 export const handOf = (cells: Cells): VirtualClock.Hand => ({
   get now() {
     return Atomics.load(cells, cell.now)
@@ -27,7 +27,7 @@ export class RunClock implements Clock.Clock {
     this.current = VirtualClock.make(this.hand)
   }
 
-  /** A clock for a new run; what slept on the one before sleeps for ever. */
+  /** A clock for a new run. Sleeps of the clock before never end. */
   renew(): VirtualClock.VirtualClock {
     return (this.current = VirtualClock.make(this.hand))
   }

@@ -1,8 +1,8 @@
 /**
  * Events and exits on their way from the worker.
  *
- * Invariant: what was one object there is one object here, as the laws compare exits and reasons by identity. Of
- * reasons, those that say the same are one, for the host has its own copy of what it asked for.
+ * Invariant: one object there is one object here, because the laws compare exits and reasons by identity. Equal reasons are
+ * one object, because the host has its own copy of its requests' reasons.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ThreadError from "@quiesce/core/ThreadError"
@@ -19,13 +19,13 @@ type EncodedReason =
   | { readonly _tag: "Fail"; readonly text: string }
   | { readonly _tag: "Die"; readonly text: string; readonly error: ThreadError.ThreadErrorReason | undefined }
 
-/** The content comes with the first mention only. */
+/** An object, with its content at its first mention only. */
 interface EncodedExit {
   readonly id: number
   readonly content: { readonly value: string } | { readonly reasons: ReadonlyArray<EncodedReason> } | undefined
 }
 
-/** An event with its number in the order of all; exits in it are encoded. */
+/** An event with its number in the order of all events, and with encoded exits. */
 export interface EncodedEvent {
   readonly sequence: number
   readonly event: Readonly<Record<string, unknown>>
@@ -86,7 +86,7 @@ export class Decoder {
   private readonly exits: Map<number, AnyExit> = new Map()
   private readonly reasons: Map<string, Reason> = new Map()
 
-  /** A reason as the host has it, which stands for all that say the same. */
+  /** The host's object for a reason, which stands for all equal reasons. */
   know(reason: Reason): void {
     this.reasons.set(keyOf(reason), reason)
   }
@@ -139,7 +139,7 @@ export class Decoder {
     if (reason === undefined) return reason
     const key = keyOf(reason)
     const known = this.reasons.get(key)
-    // What is under its key says the same.
+    // The reason under this key is equal.
     if (known !== undefined) return known as R
     this.reasons.set(key, reason)
     return reason

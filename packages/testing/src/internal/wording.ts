@@ -1,4 +1,4 @@
-/** How what was found is put into words. */
+/** Words for findings. */
 
-/** So many of something, as "1 fiber" or "2 fibers". */
+/** A number with its noun, such as "1 fiber" or "2 fibers". */
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`

@@ -10,7 +10,7 @@ import type { Planned, Scenario } from "./Scenario.ts"
 /**
  * The parts of generated programs, with a weight for each tag. An instruction without a weight is not generated. `releases`
  * lists the kinds of releases, `depth` is the nesting of blocks (default 3), `length` the number of instructions in a block
- * (default 4), and `witnesses` says whether other threads run beside the program (default: none).
+ * (default 4), and `bystanders` says whether other threads run beside the program (default: none).
  *
  * @category models
  * @since 0.1.0
@@ -20,7 +20,7 @@ export interface Mix {
   readonly releases?: ReadonlyArray<Release["_tag"]> | undefined
   readonly depth?: number | undefined
   readonly length?: number | undefined
-  readonly witnesses?: boolean | undefined
+  readonly bystanders?: boolean | undefined
 }
 
 const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
@@ -176,5 +176,5 @@ export const scenario = (mix: Mix, plan: fc.Arbitrary<ReadonlyArray<Planned>>): 
     program: program(mix),
     plan,
     seed: fc.option(fc.nat(1000)),
-    witnesses: fc.constant(mix.witnesses ?? false)
+    bystanders: fc.constant(mix.bystanders ?? false)
   })

@@ -219,7 +219,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     mix: {
       weights: { Spin: 6, Acquire: 3, Scoped: 1, Mask: 1, Sleep: 1, Attempt: 1, Finally: 1 },
       releases: ["Ok", "Spin"],
-      witnesses: true
+      bystanders: true
     },
     plan: waiting(unwinding)
   },
@@ -228,7 +228,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
       weights: { Acquire: 3, Sleep: 1, Checkpoint: 2, Spin: 2, Scoped: 1 },
       releases: ["Ok"],
       length: 3,
-      witnesses: true
+      bystanders: true
     },
     plan: late
   },
@@ -237,7 +237,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
       weights: { Crash: 3, Acquire: 2, Sleep: 1, Scoped: 1, Keep: 1, Fork: 1 },
       releases: ["Ok"],
       length: 3,
-      witnesses: true
+      bystanders: true
     },
     plan: waiting(once)
   },

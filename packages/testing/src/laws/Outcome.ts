@@ -49,7 +49,7 @@ export interface Leftovers {
  * @category models
  * @since 0.1.0
  */
-export interface Witness {
+export interface Bystander {
   readonly where: "beside" | "next" | "elsewhere"
   readonly crashed: boolean
   readonly problems: ReadonlyArray<string>
@@ -71,7 +71,7 @@ export interface Outcome {
   readonly events: ReadonlyArray<Event>
   readonly threads: ReadonlyMap<string, Ended>
   readonly leftovers: Leftovers | undefined
-  readonly witnesses: ReadonlyArray<Witness>
+  readonly bystanders: ReadonlyArray<Bystander>
 }
 
 /** The reason of the thread error that an exit carries as a defect. */

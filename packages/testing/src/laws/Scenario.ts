@@ -39,7 +39,7 @@ export interface Planned {
 }
 
 /**
- * A scenario. If `seed` is null and the adapter can choose, tasks run first in, first out. With `witnesses`, other threads run
+ * A scenario. If `seed` is null and the adapter can choose, tasks run first in, first out. With `bystanders`, other threads run
  * beside and after the scenario, if the adapter has places for them that the scenario could harm.
  *
  * @category models
@@ -49,7 +49,7 @@ export interface Scenario {
   readonly program: Program
   readonly plan: ReadonlyArray<Planned>
   readonly seed: number | null
-  readonly witnesses: boolean
+  readonly bystanders: boolean
 }
 
 const Action: Schema.Codec<Action> = Schema.Union([
@@ -80,7 +80,7 @@ export const Scenario: Schema.Codec<Scenario> = Schema.Struct({
     })
   ),
   seed: Schema.NullOr(Schema.Number),
-  witnesses: Schema.Boolean
+  bystanders: Schema.Boolean
 })
 
 /**

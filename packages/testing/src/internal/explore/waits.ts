@@ -1,8 +1,8 @@
 /**
- * What a suspended fiber waits for, in words.
+ * The wait of a suspended fiber, in words.
  *
- * Effect's waits are all one primitive with a function that registers the fiber. That function's text tells the kinds
- * apart: each kind is suspended in once, to see what it looks like in the Effect that is installed.
+ * All waits of Effect are one primitive with a function that registers the fiber. The text of that function identifies the
+ * kind: a trial suspends in each kind once, to learn its text in the installed Effect.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -16,7 +16,7 @@ import * as Tracer from "effect/Tracer"
 type Primitive = Tracer.EffectPrimitive<unknown>
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** A tracer that makes the usual spans, and tells of each primitive before it is evaluated. */
+/** A tracer that makes the usual spans, and reports each primitive before its evaluation. */
 export const tracer = (onPrimitive: (primitive: Primitive, fiber: AnyFiber) => void): Tracer.Tracer =>
   Tracer.make({
     span: (options) => new Tracer.NativeSpan(options),
@@ -41,7 +41,7 @@ const kinds: Readonly<Record<string, () => Effect.Effect<unknown, unknown>>> = {
 
 let known: ReadonlyMap<string, string> | undefined
 
-/** The function that a wait registers a fiber with; undefined for other primitives. */
+/** The function by which a wait registers a fiber; undefined for other primitives. */
 const registration = (primitive: Primitive): string | undefined => {
   const { register } = primitive as { readonly register?: unknown }
   return typeof register === "function" ? Function.prototype.toString.call(register) : undefined
@@ -56,13 +56,13 @@ const learn = (): ReadonlyMap<string, string> => {
     })
     const fiber = Effect.runFork(Effect.provideService(make(), Tracer.Tracer, watching))
     fiber.interruptUnsafe()
-    // Two kinds that look alike are told as the first.
+    // Of two kinds with the same text, the first name is used.
     if (last !== undefined && !found.has(last)) found.set(last, kind)
   }
   return found
 }
 
-/** What a fiber waits for whose last primitive this was. */
+/** The wait of a fiber with this last primitive. */
 export const describe = (primitive: Primitive | undefined): string => {
   const text = primitive === undefined ? undefined : registration(primitive)
   if (text === undefined) return "something of its own"

@@ -1,4 +1,4 @@
-/** The laws of what is told: reasons, raised errors, deadlines, what is shared; and of what is left over. */
+/** The laws of reasons, raised errors, deadlines, shared state and left-overs. */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Option from "effect/Option"
 import { anyGivenUp, type Outcome } from "../Outcome.ts"
@@ -8,7 +8,7 @@ type Check = (outcome: Outcome) => ReadonlyArray<string>
 
 const didNotHappen: Check = (outcome) => {
   const { leftovers } = outcome
-  // Nobody is there to say what is in the queue.
+  // No thread is left to report the items in the queue.
   if (leftovers === undefined) return withdrawn(outcome)
   const arrived = [...only(outcome.events, "Taken").map(({ item }) => item), ...leftovers.queued]
   const accepted = acceptedOf(outcome)
@@ -25,9 +25,8 @@ const didNotHappen: Check = (outcome) => {
 }
 
 /**
- * The items that the queue has taken in: those that were sent, and those that were in it, or had left it, when their
- * send was cancelled. A send may hear of the cancel in the step after the one in which it succeeded; what it may not is
- * to succeed after that.
+ * The items that have entered the queue: the sent items, and items that were in the queue, or had left it, at the cancel of
+ * their send. A send may notice the cancel one step after its success. It must not succeed later.
  */
 const acceptedOf = (outcome: Outcome): ReadonlySet<number> => {
   const accepted = new Set(only(outcome.events, "Sent").map(({ item }) => item))
@@ -39,7 +38,7 @@ const acceptedOf = (outcome: Outcome): ReadonlySet<number> => {
   return accepted
 }
 
-/** A raise that was cancelled while it was pending is taken by nobody later. */
+/** No `receive` claims a raise that was cancelled while pending. */
 const withdrawn = (outcome: Outcome): ReadonlyArray<string> =>
   only(outcome.events, "RaiseWithdrawn").flatMap((event) => {
     const after = outcome.events.slice(outcome.events.indexOf(event))
@@ -49,7 +48,7 @@ const withdrawn = (outcome: Outcome): ReadonlyArray<string> =>
     return claimedLater ? [`letter ${event.letter} was taken after it had been withdrawn`] : []
   })
 
-/** What a region may take to unwind once it has claimed a letter. */
+/** The time that a `receive` may need to end after its claim. */
 const slack = 50
 
 const firstReason: Check = (outcome) => [
@@ -79,9 +78,8 @@ const reasonEverywhere: Check = (outcome) => {
 }
 
 /**
- * Whether a thread may see a reason: its own; that of a region or deadline in it; that of a thread below it, which it
- * gets with the exit when it joins that; or, where it had none itself by then, that of one above, for which what it runs
- * is ended.
+ * Whether a thread may see a reason. Allowed are its own reason, the reason of a `receive` or deadline in the thread, the
+ * reason of a joined descendant, and, before any reason of its own, the reason of an ancestor.
  */
 const isReasonOf = (outcome: Outcome, thread: string, seen: CancelReason.CancelReason): boolean => {
   const own = outcome.threads.get(thread)?.reason
@@ -101,21 +99,21 @@ const isReasonOf = (outcome: Outcome, thread: string, seen: CancelReason.CancelR
 const isEarlier = (a: CancelReason.CancelReason, b: CancelReason.CancelReason): boolean =>
   a.at !== undefined && b.at !== undefined && a.at < b.at
 
-/** Whether two reasons say the same: one that has crossed to another thread is a copy. */
+/** Whether two reasons are equal. A reason from another thread is a copy. */
 const isSame = (a: CancelReason.CancelReason, b: CancelReason.CancelReason | undefined): boolean =>
   a === b || (b !== undefined && a._tag === b._tag && a.message === b.message && a.by === b.by && a.at === b.at)
 
-/** What core tells the work of a region that takes an error. */
+/** The reason by which core interrupts the work of a `receive`. */
 const raised = "An error was raised into this work"
 
 const hasDeadline = (outcome: Outcome, thread: string): boolean =>
   only(outcome.events, "DeadlineBegan").some((event) => event.thread === thread)
 
-/** A region that has claimed an error ends its work also where it does not come to fail with it in the end. */
+/** A `receive` interrupts its work after a claim, also if it does not fail with the error in the end. */
 const wasRaisedInto = (outcome: Outcome, thread: string): boolean =>
   only(outcome.events, "Asked").some((event) => event.thread === thread && event.how === "raise")
 
-/** A thread that ends because it was cancelled hands its reason on to those that it leaves behind. */
+/** A cancelled thread passes its reason to its live children. */
 const descendants = (outcome: Outcome): ReadonlyArray<string> =>
   only(outcome.events, "Spawned").flatMap(({ parent, scope, thread }) => {
     const child = outcome.threads.get(thread)?.reason
@@ -170,7 +168,7 @@ const raiseExactlyOne: Check = (outcome) => [
   )
 ]
 
-/** A region around took another letter in the same moment, and so interrupted whoever would have caught this one. */
+/** An outer `receive` claimed another letter at the same moment, and so interrupted the inner `receive`. */
 const overtaken = (outcome: Outcome, thread: string, letter: number): boolean =>
   only(outcome.events, "Received").some((event) => event.thread === thread && event.letter !== letter)
 

@@ -1,4 +1,4 @@
-/** The laws of how threads end, and of what waits for that. */
+/** The laws of the ends of threads, and of waits for these ends. */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import { type AnyExit, anyGivenUp, isAbandoned, type Outcome } from "../Outcome.ts"
@@ -23,7 +23,7 @@ const counted = (events: ReadonlyArray<Event>, tag: Event["_tag"]): Map<string, 
   return counts
 }
 
-/** The waiting interrupts that were not themselves interrupted, and were not asked from within. */
+/** The waiting interrupts from outside that were not interrupted themselves. */
 const waited = (outcome: Outcome): ReadonlyArray<Extract<Event, { readonly _tag: "Returned" }>> =>
   only(outcome.events, "Returned").filter((event) => {
     const asked = only(outcome.events, "Asked").find(({ id }) => id === event.id)
@@ -48,7 +48,7 @@ const interruptAwaits: Check = (outcome) =>
 const isOf = (event: Event, name: string): boolean => event.thread === name
 const isWork = (event: Event): boolean =>
   ["Acquired", "Releasing", "Started", "BodyEnded", "Passed"].includes(event._tag) ||
-  // What was given up at its limit may end later.
+  // A release that was given up at its limit may end later.
   (event._tag === "Released" && event.how !== "cut")
 
 const allInterruptorsWait: Check = (outcome) => {
@@ -64,7 +64,7 @@ const allInterruptorsWait: Check = (outcome) => {
   ]
 }
 
-/** An interrupt from outside that never came back. */
+/** An interrupt from outside that never returned. */
 const unanswered = (outcome: Outcome): ReadonlyArray<string> =>
   only(outcome.events, "Asked")
     .filter((asked) => asked.how === "interrupt" && !only(outcome.events, "Returned").some(({ id }) => id === asked.id))
@@ -86,7 +86,7 @@ const joinPure: Check = (outcome) => {
   const asked = new Set(only(outcome.events, "Asked").map(({ message }) => message))
   return [
     ...only(outcome.events, "JoinChanged").map(({ target }) => `a join changed ${target}`),
-    // Without anybody asking, only what ended can have a reason.
+    // Without a request, only the end of another thread can be a reason.
     ...(asked.size === 0 && outcome.cut !== null && outcome.scenario.plan.every(isJoin) ? cancelledBySelf(outcome) : [])
   ]
 }
@@ -132,7 +132,7 @@ const lateFork: Check = (outcome) =>
     return (event.late || parentSettled) && started ? [`${event.thread} started after the end of ${event.parent}`] : []
   })
 
-/** Who was interrupted must have been asked, or have had an ancestor, a scope or a sibling's failure as its reason. */
+/** An interrupted thread has a request, or an ancestor, a scope or a sibling's failure as its reason. */
 const downwardOnly: Check = (outcome) => {
   const targets = only(outcome.events, "Asked")
     .filter(({ how }) => how !== "raise")

@@ -1,4 +1,4 @@
-/** The laws of the ladder and of what is reported of it. */
+/** The laws of the ladder and of its reports. */
 import * as Escalation from "@quiesce/core/Escalation"
 import type { ShutdownReport } from "@quiesce/core/ShutdownReport"
 import * as Exit from "effect/Exit"
@@ -44,7 +44,7 @@ const ladderMonotone: Check = (outcome) => {
   })
 }
 
-/** Who is asked to stop ends by itself or not at all. Those below the first thread may end with what they live in. */
+/** A stopped thread ends by itself or not at all. Descendants of the first thread may end with their scope. */
 const isForcedByStop = ({ attempts, ending, thread }: ShutdownReport): boolean => {
   const last = attempts.at(-1)
   return thread === "t" && last?._tag === "Ended" && last.rung === "stop" && ending._tag === "Interrupted"
@@ -53,7 +53,7 @@ const isForcedByStop = ({ attempts, ending, thread }: ShutdownReport): boolean =
 const rungsBetween = (climb: Escalation.Escalation, from: number, to: number): boolean =>
   Escalation.rungs.slice(from + 1, to).some((rung) => climb[rung] !== undefined)
 
-/** Whether the ledger was watched before the first thread began; a cut may come between its spawn and that. */
+/** Whether the ledger was observed before the first thread began. A cut may come between its spawn and that. */
 const isWatched = (outcome: Outcome): boolean => {
   const spawned = only(outcome.events, "Spawned").find(({ thread }) => thread === "t")
   const started = only(outcome.events, "Started").find(({ thread }) => thread === "t")
@@ -61,7 +61,7 @@ const isWatched = (outcome: Outcome): boolean => {
   return outcome.events.indexOf(spawned) < outcome.events.indexOf(started)
 }
 
-/** What was given up says so, and the report names what was lost: what the ledger still had. */
+/** The exit of an abandoned thread says so, and the report names the lost leases: the leases in the ledger. */
 const killIsVisible: Check = (outcome) => [
   ...reports(outcome).flatMap(({ report }) => {
     const exit = outcome.threads.get(report.thread)?.exit
@@ -80,8 +80,8 @@ const killIsVisible: Check = (outcome) => [
 ]
 
 /**
- * Each lease that was held was released or lost, and not both. Several may have one name. What a thread below one that
- * was given up has come to hold since is not decided while that thread still runs.
+ * Each held lease was released or lost, and not both. Several leases may have one name. Later leases of a descendant of an
+ * abandoned thread are undecided while the descendant still runs.
  */
 const lostOf = (outcome: Outcome): ReadonlyArray<string> => {
   const held = new Map<string, number>()
@@ -100,7 +100,7 @@ const lostOf = (outcome: Outcome): ReadonlyArray<string> => {
   )
 }
 
-/** What is kept elsewhere is released there, whatever the thread has come to. */
+/** The host releases its kept leases, however the thread ended. */
 const keptOf = (outcome: Outcome): ReadonlyArray<string> => {
   const released = new Set(names(only(outcome.events, "Released")))
   return only(outcome.events, "Acquired").flatMap(({ kept, lease }) =>
@@ -108,7 +108,7 @@ const keptOf = (outcome: Outcome): ReadonlyArray<string> => {
   )
 }
 
-/** A lock that a killed thread held says that its owner died; any other is free. */
+/** The lock of a killed holder says that its owner died. Any other lock is free. */
 const lockOf = (outcome: Outcome): ReadonlyArray<string> => {
   if (outcome.leftovers === undefined) return []
   const balance = only(outcome.events, "Locked").length - only(outcome.events, "Unlocked").length
@@ -156,10 +156,10 @@ const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Repor
   return [...problems, ...misheld(outcome, report)]
 }
 
-/** The programs' own leases have names of their own; those that are kept elsewhere share one. */
+/** Leases of a program have different names. Leases that the host keeps share one name. */
 const isOwn = (lease: string): boolean => lease.includes("/")
 
-/** For how long a lease was held. */
+/** The time for which a lease was held. */
 const misheld = (outcome: Outcome, report: ShutdownReport): ReadonlyArray<string> =>
   [...report.released, ...report.failed, ...report.timedOut, ...report.lost].flatMap(({ heldMillis, lease }) => {
     if (!isOwn(lease)) return []
@@ -171,7 +171,7 @@ const misheld = (outcome: Outcome, report: ShutdownReport): ReadonlyArray<string
 
 const hows = { released: "ok", failed: "failed", timedOut: "cut" } as const
 
-/** What the ledger hears is what happened, at the same time. */
+/** The events of the ledger are the events of the trace, at the same times. */
 const unlike = (outcome: Outcome): ReadonlyArray<string> =>
   only(outcome.events, "Left").flatMap(({ at, fate, lease }) => {
     if (fate === "lost" || !isOwn(lease)) return []
@@ -181,7 +181,7 @@ const unlike = (outcome: Outcome): ReadonlyArray<string> =>
       : [`${lease} was ${fate} at ${at} for the ledger, and ${released?.how ?? "not ended"} at ${released?.at}`]
   })
 
-/** Whether a thread is another one or a descendant of it; children are named after their parents. */
+/** Whether a thread is another thread or its descendant. Names of children begin with the name of the parent. */
 const below = (ancestor: string, thread: string): boolean => thread === ancestor || thread.startsWith(`${ancestor}.`)
 
 export const laws: Record<"ladder-monotone" | "kill-is-visible" | "report-true", Check> = {

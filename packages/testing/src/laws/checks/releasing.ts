@@ -1,4 +1,4 @@
-/** The laws of what is held: acquired and released. */
+/** The laws of acquired and released leases. */
 import { anyGivenUp, type Outcome } from "../Outcome.ts"
 import { only } from "../Trace.ts"
 
@@ -28,7 +28,7 @@ const noAcquireNoRelease: Check = (outcome) => {
     .map(({ lease }) => `${lease} was released and never acquired`)
 }
 
-/** Between the success and the registration lies nothing: what was acquired is held until it is being released. */
+/** No event lies between the success and the registration: an acquired lease is held until its release begins. */
 const acquireAtomic: Check = (outcome) =>
   abandoned(outcome)
     ? []
@@ -52,7 +52,7 @@ const lifo: Check = (outcome) => {
   })
 }
 
-/** A release that hangs without a limit may hold up the rest for as long as it lasts: then nobody has ended either. */
+/** A hanging release without a limit may delay the other releases. Then its thread has not ended either. */
 const finalizerIsolation: Check = (outcome) => {
   const bad = only(outcome.events, "Released").some(({ how }) => how !== "ok")
   const missing = releaseOnce(outcome)
@@ -81,7 +81,7 @@ const finalizerShield: Check = (outcome) => {
 
 const within = 7
 
-/** With a limit the generated programs give `within`; what was cut then had its full time. */
+/** The limit of a limited release is `within`. A release that was cut by its limit had its full time. */
 const timedOut = (outcome: Outcome, lease: string): boolean => {
   const began = only(outcome.events, "Releasing").find((event) => event.lease === lease)
   const ended = only(outcome.events, "Released").find((event) => event.lease === lease)

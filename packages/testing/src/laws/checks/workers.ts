@@ -1,17 +1,17 @@
-/** The laws of what several threads share that are not fibers: code that is ended by force, places that are used again. */
+/** The laws of workers: code that is ended by force, and slots that are used again. */
 import * as Exit from "effect/Exit"
-import { isForced, type Outcome, type Witness } from "../Outcome.ts"
+import { isForced, type Outcome, type Bystander } from "../Outcome.ts"
 import { only } from "../Trace.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
-const told = (witnesses: ReadonlyArray<Witness>): ReadonlyArray<string> =>
-  witnesses.flatMap(({ crashed, problems, where }) => [
+const told = (bystanders: ReadonlyArray<Bystander>): ReadonlyArray<string> =>
+  bystanders.flatMap(({ crashed, problems, where }) => [
     ...problems.map((problem) => `the thread ${where} noticed: ${problem}`),
     ...(crashed ? [`the thread ${where} crashed`] : [])
   ])
 
-/** A section that did not come to its end was ended by force, or went down with its worker. */
+/** A section without an end was ended by force, or ended with its worker. */
 const unwindPrecise: Check = (outcome) => {
   const killed = [...outcome.threads.values()].some(({ exit }) => isForced(exit))
   const ended = new Set(only(outcome.events, "Spun").map(({ id }) => id))
@@ -24,8 +24,8 @@ const unwindPrecise: Check = (outcome) => {
     const exit = outcome.threads.get(thread)?.exit
     return exit !== undefined && Exit.isSuccess(exit) ? [`${thread} succeeded, though its section was ended`] : []
   })
-  // What goes down with its worker goes down with it.
-  return [...problems, ...told(outcome.witnesses.filter(({ crashed }) => !killed || !crashed)), ...unreleased(outcome)]
+  // Threads of a crashed worker end with the worker.
+  return [...problems, ...told(outcome.bystanders.filter(({ crashed }) => !killed || !crashed)), ...unreleased(outcome)]
 }
 
 const unreleased = (outcome: Outcome): ReadonlyArray<string> => {
@@ -36,18 +36,18 @@ const unreleased = (outcome: Outcome): ReadonlyArray<string> => {
   )
 }
 
-const noSignalLeak: Check = (outcome) => told(outcome.witnesses)
+const noSignalLeak: Check = (outcome) => told(outcome.bystanders)
 
 /**
- * What was on the worker that crashed may go down with it: what ran beside the first thread, and where that had ended
- * before the crash came, the next one in its place. What runs elsewhere may not, nor what is started afterwards.
+ * Threads of a crashed worker may end with the worker: the thread beside the first thread and, if the first thread had ended
+ * before the crash, the next thread in its place. Other threads must live on, and later threads must start.
  */
 const crashContained: Check = (outcome) => {
   const isForcedDown = isForced(outcome.threads.get("t")?.exit)
   const crashes = only(outcome.events, "Crashing").length > 0
   return [
     ...told(
-      outcome.witnesses.filter(
+      outcome.bystanders.filter(
         ({ crashed, where }) => !crashed || !crashes || where === "elsewhere" || (where === "next" && isForcedDown)
       )
     ),

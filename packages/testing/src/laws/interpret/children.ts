@@ -1,4 +1,4 @@
-/** Instructions that do something to a child. */
+/** Instructions that act on a child. */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -40,7 +40,7 @@ export const withChild = (
     }
   })
 
-/** Shuts down a thread and notes the report. */
+/** Shuts down a thread and records the report. */
 export const shutdown = (world: World, target: NamedThread, climb: Climb, message: string): Work =>
   asking(world, target, "shutdown", message, (id) =>
     Effect.flatMap(world.subject.shutdown(target.thread, escalation(climb), CancelReason.shutdown(message)), (report) =>

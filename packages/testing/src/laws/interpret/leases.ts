@@ -10,7 +10,7 @@ import type { Work } from "../Subject.ts"
 import { interrupt } from "./children.ts"
 import type { Of, Position, Scoped } from "./position.ts"
 
-/** How a release spawns a thread. */
+/** The spawn of a thread by a release. */
 type Spawn = (place: Position, program: Program, options: object) => Work<unknown, Scope.Scope>
 
 export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spawn): Scoped =>
@@ -30,8 +30,8 @@ export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spaw
           world.note({ _tag: "AcquireFailed", thread, lease })
           return Effect.fail(`${lease} was not acquired`)
         }
-        // Masked, it is noted in the very step in which it succeeds. One that may be interrupted has not succeeded
-        // before its last step, so that is known only when the subject has it.
+        // A masked acquire is recorded in the step of its success. An interruptible acquire succeeds only in its last step,
+        // so it is recorded when the subject has the lease.
         return Effect.succeed(instruction.interruptible ? lease : acquired())
       }),
       release: (_, exit) => {
@@ -84,7 +84,7 @@ const releasing = (place: Position, how: Release, spawn: Spawn): Scoped => {
       return Effect.suspend(() => {
         const self = place.world.threads.get(place.thread)
         if (self === undefined) return Effect.void
-        // A thread that runs elsewhere does not know the handle of its own, and would wait for itself.
+        // A thread that runs elsewhere does not know its own handle, and would wait for itself.
         return Effect.flatMap(Thread.current, (current) =>
           interrupt(place.world, self, "from a finalizer", current === self.thread)
         )
@@ -92,7 +92,7 @@ const releasing = (place: Position, how: Release, spawn: Spawn): Scoped => {
   }
 }
 
-/** A lease that is kept elsewhere. */
+/** A lease that the host keeps. */
 export const keep = (place: Position): Scoped =>
   Effect.suspend(() => {
     const { scope, thread, world } = place
@@ -112,7 +112,7 @@ export const keep = (place: Position): Scoped =>
     })
   })
 
-/** A synchronous section: it notes its beginning and its end itself, as what is ended by force notes nothing. */
+/** A synchronous section. It records its beginning and its end itself, because code that is ended by force records nothing. */
 export const spin = (place: Position, how: Spin, releasing: boolean): Work =>
   Effect.suspend(() => {
     const { masked, thread, world } = place

@@ -1,17 +1,17 @@
 /**
- * A thread as an abstract machine: it goes through a program instruction by instruction, in virtual time, without any
- * runtime, and says what must be observed.
+ * A thread as an abstract machine. The machine runs a program instruction by instruction, in virtual time and without any
+ * runtime, and returns the expected observations.
  *
- * A cancel is seen at points: between two instructions outside masks, and while the thread waits. The machine is told at
- * which of its points that is, and counts them, so that whoever asks can try one after another.
+ * A thread notices a cancel at points: between two instructions outside masks, and during a wait. The caller names the point
+ * at which the machine notices the cancel. The machine counts its points, so that the caller can try one after another.
  *
  * Invariants:
- * 1. What was acquired in a scope is released when that closes, in reverse, whatever else happens.
- * 2. At a point after the one at which the cancel was seen, the thread ends as well.
+ * 1. The leases of a scope are released in reverse order when the scope closes, in all cases.
+ * 2. At each point after the noticed cancel, the thread ends as well.
  */
 import type { Instruction, Program, Release } from "../Program.ts"
 
-/** What can be seen from outside. */
+/** The observations from outside. */
 export interface Observable {
   readonly at: number
   readonly what: string
@@ -24,8 +24,8 @@ export const died = 2
 export const interrupted = 4
 
 /**
- * When the cancel is asked for, after how much has been observed, and the point at which it is seen. Where a synchronous
- * section runs while it is asked for, that has lasted until then.
+ * The time of the cancel, the number of observations before, and the point at which the thread notices the cancel. A
+ * synchronous section that runs at the cancel has lasted until then.
  */
 export interface Cancel {
   readonly at: number
@@ -33,17 +33,17 @@ export interface Cancel {
   readonly point: number
 }
 
-/** A point that was passed: the time, how much had been observed by then, and whether the thread waited there. */
+/** A passed point: the time, the number of observations before, and whether the thread waited there. */
 export interface Mark {
   readonly at: number
   readonly seen: number
   readonly waits: boolean
 }
 
-/** What the machine does not know how to do. */
+/** The error for an instruction that the machine does not know. */
 export class Undecided extends Error {}
 
-/** A lease that is held. */
+/** A held lease. */
 interface Held {
   readonly lease: string
   readonly release: Release
@@ -54,10 +54,10 @@ type Of<Tag extends Instruction["_tag"]> = Extract<Instruction, { readonly _tag:
 
 export class Machine {
   readonly observed: Array<Observable> = []
-  /** The points before the one at which the cancel was seen, and that one, as the last. */
+  /** The points up to the noticed cancel, which is the last. */
   readonly marks: Array<Mark> = []
   isCancelled = false
-  /** All that went wrong on the way, be it that the exit does not say so. */
+  /** All failures of the run, also failures that the exit does not contain. */
   wrong: number = ok
   private now = 0
   private leases = 0
@@ -96,17 +96,17 @@ export class Machine {
     if (cancel?.before === this.observed.length) this.now = Math.max(this.now, cancel.at)
   }
 
-  /** Whether the thread ends at this point, which is none under a mask. */
+  /** Whether the thread ends at this point. A mask has no points. */
   private ends(masked: boolean, sleep = 0): boolean {
     if (masked) return false
     if (this.isCancelled) return true
     const { cancel } = this
-    // What is asked for while it waits is seen then.
+    // A cancel during a wait is noticed at once.
     const waits = sleep > 0
     this.marks.push({ at: this.now + sleep, seen: this.observed.length, waits })
     if (cancel?.point !== this.marks.length) return false
     this.isCancelled = true
-    // While it waits, it is woken when it is cancelled.
+    // A cancel wakes a waiting thread.
     if (waits) this.now = Math.min(Math.max(this.now, cancel.at), this.now + sleep)
     this.marks[this.marks.length - 1] = { at: this.now, seen: this.observed.length, waits }
     return true
@@ -130,7 +130,7 @@ export class Machine {
   }
 
   private perform(instruction: Instruction, masked: boolean, scope: Array<Held>): number {
-    // What is not listed is left to whoever asks.
+    // Other instructions are undecided.
     // oxlint-disable-next-line typescript/switch-exhaustiveness-check
     switch (instruction._tag) {
       case "Acquire":
@@ -162,7 +162,7 @@ export class Machine {
     }
   }
 
-  /** The end of a mask: a failure goes on its way out, and takes the cancel that is seen only now along. */
+  /** The end of a mask. A failure propagates, together with a cancel that is noticed only now. */
   private leaving(exit: number, masked: boolean): number {
     return exit !== ok && this.ends(masked) ? exit | interrupted : exit
   }
@@ -175,7 +175,7 @@ export class Machine {
     return this.leaving(closed, masked)
   }
 
-  /** Under a mask of its own, unless it may be interrupted. */
+  /** Runs under a mask of its own, unless the acquire is interruptible. */
   private acquire(instruction: Of<"Acquire">, masked: boolean, scope: Array<Held>): number {
     const { fails, interruptible, millis, release, within } = instruction
     const lease = String(this.leases++)
@@ -187,7 +187,7 @@ export class Machine {
       return this.leaving(failed, masked)
     }
     if (interruptible && this.ends(masked)) return interrupted
-    // When exactly one that may be interrupted has been acquired is known to nobody but the adapter.
+    // Only the adapter knows the exact time of an interruptible acquire.
     if (!interruptible) this.observe(`acquired ${lease}`)
     scope.push({ lease, release, within })
     return ok
@@ -196,7 +196,7 @@ export class Machine {
   private spin({ how }: Of<"Spin">, masked: boolean): number {
     const shielded = masked || how === "uninterruptible"
     this.spinning()
-    // Where it can be ended while it runs.
+    // The section can be ended while it runs.
     if (how === "interruptible" && this.ends(shielded)) return interrupted
     this.observe("spun")
     return ok
@@ -212,7 +212,7 @@ export class Machine {
   private release({ lease, release, within }: Held): number {
     const millis = release._tag === "Slow" ? release.millis : release._tag === "Hang" ? Infinity : 0
     const end = this.now + Math.min(millis, within ?? Infinity)
-    // It is given up, and ends by itself a little later.
+    // The release is given up, and ends by itself a little later.
     const isCut = this.now + millis > end
     this.observe(isCut ? `releasing ${lease}, to be cut` : `releasing ${lease}`)
     if (release._tag === "Spawn" || release._tag === "Cancel")
@@ -228,10 +228,10 @@ export class Machine {
   }
 }
 
-/** A finalizer that fails takes the place of what it comes after. */
+/** The failure of a finalizer replaces the earlier result. */
 const after = (exit: number, finalizer: number): number => (finalizer === ok ? exit : finalizer)
 
-/** What was failed with is caught. */
+/** The failure is caught. */
 const swallowed = (exit: number): number => {
   if (exit !== failed && (exit & failed) !== 0) throw new Undecided("what is caught where several things went wrong")
   return exit === failed ? ok : exit

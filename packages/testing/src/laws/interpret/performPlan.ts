@@ -1,4 +1,4 @@
-/** Does what the plan of a scenario says to the threads of a world. */
+/** Performs the plan of a scenario on the threads of a world. */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
 import * as Effect from "effect/Effect"
@@ -7,11 +7,11 @@ import type { Work } from "../Subject.ts"
 import { asking, type NamedThread, raise, type World } from "../World.ts"
 import { shutdown } from "./children.ts"
 
-/** The thread that an action is done to. */
+/** The target thread of an action. */
 export const targetOf = (world: World, { target }: Planned): NamedThread | undefined =>
   [...world.threads.values()][target % Math.max(1, world.threads.size)]
 
-/** Does the action with this number, and notes what came of it. `close` ends the scope of the first thread. */
+/** Performs the action with a number and records the result. `close` ends the scope of the first thread. */
 export const perform = (world: World, planned: Planned, index: number, close: () => void): Work => {
   const acting = Effect.suspend(() => {
     const known = targetOf(world, planned)
@@ -44,7 +44,7 @@ const act = (world: World, known: NamedThread, action: Action, message: string, 
   }
 }
 
-/** Joins with a limit; notes if that alone has changed the thread. */
+/** Joins with a limit, and records a change of the thread by the join. */
 const timedJoin = (world: World, known: NamedThread, millis: number): Work =>
   Effect.gen(function* () {
     const before = known.thread.reason
@@ -54,7 +54,7 @@ const timedJoin = (world: World, known: NamedThread, millis: number): Work =>
       .slice(asked)
       .some((event) => event._tag === "Asked" || event._tag === "BodyEnded" || event._tag === "Settled")
     const status = yield* Thread.status(known.thread)
-    // A parent that ended asks its children, join or no join.
+    // The end of a parent changes its children, with or without a join.
     const own = known.thread.reason?._tag !== "ParentEnded" && known.thread.reason?._tag !== "SiblingFailed"
     if (own && !others && known.thread.reason !== before && status._tag !== "Done") {
       world.note({ _tag: "JoinChanged", thread: "plan", target: known.name })

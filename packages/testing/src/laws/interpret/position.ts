@@ -1,4 +1,4 @@
-/** Where an instruction stands while it is interpreted. */
+/** The position of an instruction during its interpretation. */
 import type * as Escalation from "@quiesce/core/Escalation"
 import type * as Scope from "effect/Scope"
 import type { Climb, Instruction } from "../Program.ts"
@@ -9,7 +9,7 @@ export type Scoped = Work<unknown, Scope.Scope>
 
 export type Of<Tag extends Instruction["_tag"]> = Extract<Instruction, { readonly _tag: Tag }>
 
-/** Where an instruction stands. One record for each thread is shared by its blocks: `own`. */
+/** The position of an instruction. The blocks of a thread share its record `own`. */
 export interface Position {
   readonly world: World
   readonly thread: string
@@ -30,7 +30,7 @@ export const escalation = (climb: Climb): Escalation.Escalation => ({
   kill: climb.kill ?? undefined
 })
 
-/** Whether a checkpoint here may be passed. */
+/** Whether the thread may pass a checkpoint here. */
 export const state = (place: Position): { readonly masked: boolean; readonly cancelled: boolean } => ({
   masked: place.masked,
   cancelled: place.world.isCancelled(place.thread)

@@ -1,4 +1,4 @@
-/** Runs a scenario in a simulation, and says what came of it. */
+/** Runs a scenario in a simulation, and returns the outcome. */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Outcome } from "../Outcome.ts"
@@ -75,7 +75,7 @@ export class ScenarioRun {
         lock: world.isUnlocked() ? "free" : "held",
         queued: world.queued()
       },
-      witnesses: []
+      bystanders: []
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Instructions on what threads share: a queue, a lock; and on promises. */
+/** Instructions on the shared queue, the shared lock, and promises. */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -28,7 +28,7 @@ export const shared = (
       })
     case "Take":
       return Effect.timeoutOption(
-        // Noted in the very step in which it is taken.
+        // Recorded in the step of the take.
         Effect.map(world.subject.take(world.queue), (item) => world.note({ _tag: "Taken", thread, item })),
         instruction.within
       )

@@ -1,5 +1,5 @@
 /**
- * Turns a program into an effect on a subject, and notes what happens.
+ * Runs a program as an effect on a subject, and records the events.
  *
  * A thread's name is its path: `t`, its second child `t.1`. A lease's name is that of its thread and a number.
  */
@@ -41,7 +41,7 @@ const block = (place: Position, program: Program): Scoped =>
 
 const perform = (place: Position, instruction: Instruction): Scoped => {
   const { world } = place
-  // The rest is what the last case takes.
+  // The last case has the other instructions.
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
   switch (instruction._tag) {
     case "Acquire":
@@ -186,7 +186,7 @@ const spawn = (
         (child) => {
           const known = { name, thread: child, scope: options.scope ?? place.scope }
           own.children.push(known)
-          // Its signals are live from now on, not made when they are first looked at.
+          // Read now, so that the signals exist from the start.
           if (own.spawned % 2 === 0) void child.stopSignal
           return Effect.as(world.admit(known, thread), known)
         }

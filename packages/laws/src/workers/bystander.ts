@@ -1,4 +1,4 @@
-/** A thread that has nothing to do with a scenario, and must notice nothing of it. */
+/** A bystander: a thread outside the scenario, which must notice no effect of it. */
 import * as Blocking from "@quiesce/core/Blocking"
 import * as Lease from "@quiesce/core/Lease"
 import * as Thread from "@quiesce/core/Thread"
@@ -10,12 +10,12 @@ const tick = Effect.callback<void>((resume) => {
   return Effect.sync(() => clearImmediate(immediate))
 })
 
-/** Holds a lease and runs sections until `word` is set; it must hear of no cancel, as nobody cancels it. */
-export const witness = (word: Int32Array): Effect.Effect<ReadonlyArray<string>> => {
+/** Holds a lease and runs sections until `word` is set. No cancel may reach the bystander. */
+export const bystander = (word: Int32Array): Effect.Effect<ReadonlyArray<string>> => {
   const problems: Array<string> = []
   let isDone = false
   const held = Lease.make({
-    name: "witness",
+    name: "bystander",
     acquire: Effect.void,
     release: () => Effect.sync(() => (isDone ? undefined : problems.push("its lease was released")))
   })
