@@ -62,7 +62,7 @@ export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.Worke
     }
     const size = yield* sizeOf(options.size)
     if (!(startMillis > 0 && startMillis <= 0x7fffffff)) {
-      const problem = `${format(options.startWithin)} is no time that can be waited; give one such as "30 seconds"`
+      const problem = `${format(options.startWithin)} is not a duration that can be waited; give one such as "30 seconds"`
       return yield* invalid("startWithin", problem)
     }
     if (!isCount(concurrency, 1)) {
