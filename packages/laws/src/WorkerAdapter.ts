@@ -24,15 +24,15 @@ export interface Options {
 export const make = (testWorkers: number, options: Options = { kills: true, thorough: false }): WorkerAdapter => {
   const { fault, kills, thorough } = options
   const ordinary = new TestWorkers({ size: 1, thorough, fault }, testWorkers)
-  const doomed = new TestWorkers({ size: 2, thorough, fault }, testWorkers)
+  const crashable = new TestWorkers({ size: 2, thorough, fault }, testWorkers)
   return {
     name: "worker threads",
     lacks: {},
     parallel: testWorkers,
     run: (scenario, cut) =>
-      (crashes(scenario.program) ? doomed : ordinary).run(kills ? scenario : withoutKills(scenario), cut),
+      (crashes(scenario.program) ? crashable : ordinary).run(kills ? scenario : withoutKills(scenario), cut),
     close: async () => {
-      await Promise.all([ordinary.close(), doomed.close()])
+      await Promise.all([ordinary.close(), crashable.close()])
     }
   }
 }

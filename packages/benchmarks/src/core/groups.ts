@@ -1,4 +1,4 @@
-/** Many threads under one group: the time of a shutdown, its growth, and the memory of each thread. */
+/** Many threads under one group: the time of a shutdown, the growth of that time, and the memory of each thread. */
 import { type Thread, ThreadGroup } from "@quiesce/core"
 import { Effect, Fiber } from "effect"
 import { collect, type Comparison, type Measure } from "../Comparison.ts"

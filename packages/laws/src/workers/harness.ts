@@ -53,7 +53,7 @@ export class Harness {
   private pending = 0
   /** Counts all activity. */
   private activity = 0
-  private told = -1
+  private reported = -1
   private watching = false
   /** The requests to the host without a reply. */
   private awaited = 0
@@ -90,7 +90,7 @@ export class Harness {
   begin(current: Current): void {
     this.current = current
     this.steps = 0
-    this.told = -1
+    this.reported = -1
     this.awaited = 0
     this.post({ _tag: "Began", run: current.run })
     this.happened()
@@ -189,8 +189,8 @@ export class Harness {
         return this.watch(this.activity, 0)
       if (turns < quietTurns) return this.watch(seen, turns + 1)
       this.watching = false
-      if (this.told === seen) return
-      this.told = seen
+      if (this.reported === seen) return
+      this.reported = seen
       current.flush()
       this.post({
         _tag: "Idle",

@@ -32,11 +32,11 @@ type Worker =
   | { readonly _tag: "Idle"; readonly activity: number; readonly next: number | null; readonly ended: boolean }
   | { readonly _tag: "Asking"; readonly index: number }
   | { readonly _tag: "Spinning"; readonly spin: number; readonly ends: boolean }
-  | { readonly _tag: "Finished"; readonly told: Extract<ToHost, { readonly _tag: "Finished" }> }
+  | { readonly _tag: "Finished"; readonly message: Extract<ToHost, { readonly _tag: "Finished" }> }
   | { readonly _tag: "Gone" }
 
 /** The test worker, as far as a run needs it. */
-export interface Place {
+export interface RunHost {
   readonly cells: Cells
   readonly post: (message: ToWorker) => void
   /** Starts the task. */
@@ -63,7 +63,7 @@ export class HostRun {
   readonly run: number
   private readonly scenario: Scenario.Scenario
   private readonly cut: number | null
-  private readonly place: Place
+  private readonly host: RunHost
   private readonly clock: VirtualClock.VirtualClock
   private readonly steps = StepScheduler.make()
   private readonly context: Context.Context<never>
@@ -78,20 +78,20 @@ export class HostRun {
   private readonly effort: Effort
   private wake: () => void = () => {}
 
-  constructor(run: number, scenario: Scenario.Scenario, cut: number | null, place: Place) {
+  constructor(run: number, scenario: Scenario.Scenario, cut: number | null, host: RunHost) {
     this.run = run
     this.scenario = scenario
     this.cut = cut
-    this.place = place
+    this.host = host
     this.effort = new Effort({
       isSpinning: () => this.worker._tag === "Spinning",
-      isThorough: place.thorough,
+      isThorough: host.thorough,
       unwound: () => {
         if (this.worker._tag === "Spinning") this.worker = busy
       },
       changed: () => this.wake()
     })
-    const { cells } = place
+    const { cells } = host
     Atomics.store(cells, cell.now, 0)
     Atomics.store(cells, cell.gate, 0)
     this.clock = VirtualClock.make(handOf(cells))
@@ -139,7 +139,7 @@ export class HostRun {
         this.worker = message
         break
       case "Finished":
-        this.worker = { _tag: "Finished", told: message }
+        this.worker = { _tag: "Finished", message }
         break
     }
     this.wake()
@@ -180,7 +180,7 @@ export class HostRun {
       if (next === "stuck") await this.lookAgain()
       else if (next === "go") looks = 0
     }
-    return this.told(end)
+    return this.outcomeOf(end)
   }
 
   /** Runs all runnable tasks of the host, until all messages to the host have arrived. */
@@ -240,8 +240,8 @@ export class HostRun {
     }
     // Batched messages are sent at the end of this turn.
     setImmediate(() => {
-      Atomics.store(this.place.cells, cell.waiting, 0)
-      Atomics.notify(this.place.cells, cell.waiting)
+      Atomics.store(this.host.cells, cell.waiting, 0)
+      Atomics.notify(this.host.cells, cell.waiting)
     })
   }
 
@@ -255,7 +255,7 @@ export class HostRun {
     }
     if (!this.isDone && this.advance()) return "go"
     this.worker = busy
-    Atomics.store(this.place.cells, cell.gate, worker.spin)
+    Atomics.store(this.host.cells, cell.gate, worker.spin)
     return "wait"
   }
 
@@ -281,7 +281,7 @@ export class HostRun {
   private post(message: ToWorker): "wait" {
     this.worker = busy
     this.isDirty = false
-    this.place.post(message)
+    this.host.post(message)
     return "wait"
   }
 
@@ -292,8 +292,8 @@ export class HostRun {
   }
 
   private program(): Effect.Effect<unknown, unknown> {
-    const subject: Subject = { ...core, spawn: (_, options) => this.effort.watch(this.place.spawn(options)) }
-    const { cells } = this.place
+    const subject: Subject = { ...core, spawn: (_, options) => this.effort.watch(this.host.spawn(options)) }
+    const { cells } = this.host
     const onEvent = (event: Event): void => {
       this.events.push({ sequence: Atomics.add(cells, cell.sequence, 1), event })
     }
@@ -316,13 +316,13 @@ export class HostRun {
     this.world?.note(event)
   }
 
-  private async told(end: Outcome["end"]): Promise<Outcome> {
+  private async outcomeOf(end: Outcome["end"]): Promise<Outcome> {
     const { cut, scenario, worker } = this
     const world = this.world!
     const decoder = new Decoder()
     for (const { reason } of world.ended().values()) if (reason !== undefined) decoder.know(reason)
-    const finished = worker._tag === "Finished" ? worker.told : undefined
-    const lock = await this.place.lock()
+    const finished = worker._tag === "Finished" ? worker.message : undefined
+    const lock = await this.host.lock()
     const { events, threads } = merge(
       this.events,
       this.fromWorker.map((encoded) => ({ sequence: encoded.sequence, event: decoder.event(encoded) })),

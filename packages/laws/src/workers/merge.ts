@@ -35,7 +35,7 @@ export const merge = (
   for (const event of events) {
     if (event._tag === "Settled" && !threads.has(event.thread)) {
       const { exit, reason, thread: name } = event
-      threads.set(name, { name, scope: "", exit, reason, told: undefined })
+      threads.set(name, { name, scope: "", exit, reason, signalReason: undefined })
     }
   }
   return { events, threads }

@@ -36,7 +36,7 @@ export interface EncodedEnded {
   readonly scope: string
   readonly exit: EncodedExit | undefined
   readonly reason: Reason | undefined
-  readonly told: Reason | undefined
+  readonly signalReason: Reason | undefined
 }
 
 const exitFields = ["exit", "result"] as const
@@ -53,8 +53,8 @@ export class Encoder {
     return { sequence, event: encoded }
   }
 
-  ended({ exit, name, reason, scope, told }: Ended): EncodedEnded {
-    return { name, scope, exit: exit === undefined ? undefined : this.exit(exit), reason, told }
+  ended({ exit, name, reason, scope, signalReason }: Ended): EncodedEnded {
+    return { name, scope, exit: exit === undefined ? undefined : this.exit(exit), reason, signalReason }
   }
 
   private exit(exit: AnyExit): EncodedExit {
@@ -101,13 +101,13 @@ export class Decoder {
     return decoded as unknown as Event
   }
 
-  ended({ exit, name, reason, scope, told }: EncodedEnded): Ended {
+  ended({ exit, name, reason, scope, signalReason }: EncodedEnded): Ended {
     return {
       name,
       scope,
       exit: exit === undefined ? undefined : this.exit(exit),
       reason: this.reason(reason),
-      told: this.reason(told)
+      signalReason: this.reason(signalReason)
     }
   }
 

@@ -15,7 +15,7 @@ export const statements = {
   "no-acquire-no-release": "what was not acquired, because that failed or never began, is not released",
   "acquire-atomic": "no cancel comes between the success of an acquire and the registration of its release",
   lifo: "of two leases of a scope the one that was acquired later is released earlier",
-  "finalizer-isolation": "a release that fails or hangs keeps no other from running, and its failure is told",
+  "finalizer-isolation": "a release that fails or hangs keeps no other from running, and its failure is reported",
   "finalizer-shield": "a cancel while a release runs neither cuts it nor starts it again",
   "bounded-cleanup": "a release with a limit is cut at that limit, shielded or not",
   "interrupt-idempotent": "many interrupts do what one does",

@@ -68,7 +68,7 @@ export const compare = (outcome: Outcome): Comparison => {
     const alike = allowed.filter(({ observed }) => render(observed) === text)
     if (alike.some(({ isCancelled, wrong }) => (reasons & ~(isCancelled ? wrong | interrupted : wrong)) === 0))
       return { _tag: "Alike", allowed: texts.size }
-    if (alike.length > 0) return { _tag: "Unlike", problem: "the exit tells what did not happen" }
+    if (alike.length > 0) return { _tag: "Unlike", problem: "the exit has a failure that did not happen" }
     return {
       _tag: "Unlike",
       problem: `it was ${text}, and should have been ${[...texts].join(", or ") || "impossible"}`

@@ -24,7 +24,7 @@ export interface Ended {
   readonly scope: string
   readonly exit: AnyExit | undefined
   readonly reason: CancelReason.CancelReason | undefined
-  readonly told: CancelReason.CancelReason | undefined
+  readonly signalReason: CancelReason.CancelReason | undefined
 }
 
 /**

@@ -198,7 +198,7 @@ export const size = (program: Program): number =>
 
 /** The programs inside an instruction. */
 const inner = (instruction: Instruction): ReadonlyArray<Program> => {
-  // The rest is what the last case takes.
+  // The last case has the other instructions.
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
   switch (instruction._tag) {
     case "Finally":

@@ -105,7 +105,7 @@ class Fate implements Ended {
   }
 
   /** Read only on demand, because reading creates the signal. */
-  get told(): Ended["told"] {
+  get signalReason(): Ended["signalReason"] {
     const { stopSignal } = this.thread
     return stopSignal.aborted ? CancelReason.fromUnknown(stopSignal.reason) : undefined
   }

@@ -1,12 +1,12 @@
 /**
- * Trackers of what is made while a watch is open: the resources, and which tracker a resource belongs to.
+ * Trackers of the resources that are made while a watch is open, and the assignment of resources to trackers.
  *
  * Invariants:
  * 1. A new resource is reported once, to each open tracker that covers the code that made it.
- * 2. A tracker bound to an effect covers what the effect makes, nested watches included, and what unwatched code makes
- *    beside the effect, because the two cannot be told apart. What another watched effect makes is not covered.
- * 3. After the end of the effect, a bound tracker covers only what the effect still causes. A tracker with reach "own"
- *    covers only that from the beginning.
+ * 2. A tracker bound to an effect covers the resources of the effect, including nested watches, and the resources of unwatched
+ *    code beside the effect, because the two can't be distinguished. It does not cover resources of another watched effect.
+ * 3. After the end of the effect, a bound tracker covers only resources that the effect still causes. A tracker with reach
+ *    "own" has this restriction from the beginning.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
 import type { Kind } from "../../LeftOver.ts"

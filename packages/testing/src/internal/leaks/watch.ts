@@ -162,7 +162,7 @@ class Wait {
   }
 }
 
-/** In words. The ports of a worker and the pipes of a child process are left out where their owner is left over. */
+/** The left-overs in words. The ports of a left-over worker and the pipes of a left-over child process are omitted. */
 const leftOversOf = (remaining: ReadonlyArray<TrackedResource>): ReadonlyArray<LeftOver> => {
   const kinds = new Set(remaining.map(({ kind }) => kind))
   return remaining

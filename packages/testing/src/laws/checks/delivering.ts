@@ -53,10 +53,10 @@ const slack = 50
 
 const firstReason: Check = (outcome) => [
   ...only(outcome.events, "ReasonChanged").map(({ thread }) => `the reason of ${thread} changed`),
-  ...[...outcome.threads.values()].flatMap(({ name, reason, told }) =>
-    told === undefined || isSame(told, reason)
+  ...[...outcome.threads.values()].flatMap(({ name, reason, signalReason }) =>
+    signalReason === undefined || isSame(signalReason, reason)
       ? []
-      : [`the signal of ${name} says ${told.message}, not ${reason?.message}`]
+      : [`the signal of ${name} says ${signalReason.message}, not ${reason?.message}`]
   )
 ]
 
@@ -121,7 +121,7 @@ const descendants = (outcome: Outcome): ReadonlyArray<string> =>
     if (child?._tag !== "ParentEnded" || child.parent !== parent || scope !== parent || ended === undefined) return []
     const reason = CancelReason.fromExit(ended.exit)
     return Option.isSome(reason) && isSame(reason.value, outcome.threads.get(parent)?.reason)
-      ? [`${thread} was not told why ${parent} was cancelled`]
+      ? [`${thread} did not get the reason for which ${parent} was cancelled`]
       : []
   })
 
@@ -164,7 +164,7 @@ const raiseExactlyOne: Check = (outcome) => [
       (event) => (event._tag === "RaiseAnswered" || event._tag === "RaiseWithdrawn") && event.letter === id
     )
       ? []
-      : [`nobody was told what became of letter ${id}`]
+      : [`no caller got the result of letter ${id}`]
   )
 ]
 

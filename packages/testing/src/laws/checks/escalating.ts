@@ -124,10 +124,14 @@ const anyAbandoned = (outcome: Outcome): boolean => [...outcome.threads.values()
 const names = (leases: ReadonlyArray<{ readonly lease: string }>): ReadonlyArray<string> =>
   leases.map(({ lease }) => lease)
 
-const misnamed = (what: string, happened: ReadonlyArray<string>, told: ReadonlyArray<string>): ReadonlyArray<string> =>
-  happened.join() === told.join()
+const misnamed = (
+  what: string,
+  happened: ReadonlyArray<string>,
+  reported: ReadonlyArray<string>
+): ReadonlyArray<string> =>
+  happened.join() === reported.join()
     ? []
-    : [`${what} were ${happened.join() || "none"}, the report says ${told.join() || "none"}`]
+    : [`${what} were ${happened.join() || "none"}, the report says ${reported.join() || "none"}`]
 
 const reportTrue: Check = (outcome) =>
   climbOf(outcome) === undefined

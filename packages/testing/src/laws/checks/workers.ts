@@ -5,7 +5,7 @@ import { only } from "../Trace.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
-const told = (bystanders: ReadonlyArray<Bystander>): ReadonlyArray<string> =>
+const noticed = (bystanders: ReadonlyArray<Bystander>): ReadonlyArray<string> =>
   bystanders.flatMap(({ crashed, problems, where }) => [
     ...problems.map((problem) => `the thread ${where} noticed: ${problem}`),
     ...(crashed ? [`the thread ${where} crashed`] : [])
@@ -25,7 +25,11 @@ const unwindPrecise: Check = (outcome) => {
     return exit !== undefined && Exit.isSuccess(exit) ? [`${thread} succeeded, though its section was ended`] : []
   })
   // Threads of a crashed worker end with the worker.
-  return [...problems, ...told(outcome.bystanders.filter(({ crashed }) => !killed || !crashed)), ...unreleased(outcome)]
+  return [
+    ...problems,
+    ...noticed(outcome.bystanders.filter(({ crashed }) => !killed || !crashed)),
+    ...unreleased(outcome)
+  ]
 }
 
 const unreleased = (outcome: Outcome): ReadonlyArray<string> => {
@@ -36,7 +40,7 @@ const unreleased = (outcome: Outcome): ReadonlyArray<string> => {
   )
 }
 
-const noSignalLeak: Check = (outcome) => told(outcome.bystanders)
+const noSignalLeak: Check = (outcome) => noticed(outcome.bystanders)
 
 /**
  * Threads of a crashed worker may end with the worker: the thread beside the first thread and, if the first thread had ended
@@ -46,7 +50,7 @@ const crashContained: Check = (outcome) => {
   const isForcedDown = isForced(outcome.threads.get("t")?.exit)
   const crashes = only(outcome.events, "Crashing").length > 0
   return [
-    ...told(
+    ...noticed(
       outcome.bystanders.filter(
         ({ crashed, where }) => !crashed || !crashes || where === "elsewhere" || (where === "next" && isForcedDown)
       )

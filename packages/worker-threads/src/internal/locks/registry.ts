@@ -102,8 +102,8 @@ export interface Step {
 let currentStep: () => Step | undefined = () => undefined
 
 /** Sets the function that gives the current step. */
-export const tellSteps = (tell: typeof currentStep): void => {
-  currentStep = tell
+export const setStepSource = (source: typeof currentStep): void => {
+  currentStep = source
 }
 
 const asked = new Set<Asked>()

@@ -76,10 +76,10 @@ const judge = (
   Effect.gen(function* () {
     const top = halt.frames[0]
     if (top === undefined) return refused(noFiber)
-    const told = yield* halt.evaluate(top, ofWatch("begin()"))
-    const folders = foldersIn(told)
+    const reply = yield* halt.evaluate(top, ofWatch("begin()"))
+    const folders = foldersIn(reply)
     // Without the folders each frame of this toolkit would count as user code.
-    if (folders === undefined) return refused(whyOf(told))
+    if (folders === undefined) return refused(whyOf(reply))
     const loops = halt.frames.filter(EffectInternals.isLoop)
     if (loops[0] === undefined) return refused(noFiber)
     const library = libraryOf(loops[0])
@@ -109,10 +109,10 @@ const addResumedFiber = `typeof ${EffectInternals.asyncContext} !== "undefined" 
 const ofWatch = (call: string): string => `${watch} === undefined ? "it was not prepared" : ${watch}.${call}`
 
 /** The folders in the reply of `begin`; undefined for any other reply. */
-const foldersIn = (told: unknown): ReadonlyArray<string> | undefined =>
-  Array.isArray(told) && told.length > 0 && told.every((one) => typeof one === "string") ? told : undefined
+const foldersIn = (reply: unknown): ReadonlyArray<string> | undefined =>
+  Array.isArray(reply) && reply.length > 0 && reply.every((one) => typeof one === "string") ? reply : undefined
 
-const whyOf = (told: unknown): string => (typeof told === "string" ? told : "it could not be looked at")
+const whyOf = (reply: unknown): string => (typeof reply === "string" ? reply : "it could not be looked at")
 
 const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"

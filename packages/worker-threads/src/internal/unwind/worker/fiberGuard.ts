@@ -80,7 +80,7 @@ export class Watch {
     this.selfCheck = SelfCheck.run(options.handlerProblem)
     const { unwind } = this.selfCheck
     this.problem = unwind._tag === "SectionsAndOtherCode" ? undefined : unwind.why
-    Registry.tellSteps(() => {
+    Registry.setStepSource(() => {
       const fiber = EffectInternals.currentFiber()
       return fiber === undefined ? undefined : this.stepOf(fiber)
     })
