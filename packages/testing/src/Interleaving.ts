@@ -58,7 +58,8 @@ type Settings = Omit<Options, "environment">
 
 /**
  * Runs a program in many orders. The program must succeed in each order and leave nothing over. Fails with `InvalidOption`,
- * and with `NotDeterministic` if the seed of a wrong order does not repeat the problem.
+ * with `UnknownEffect` if the kit can't see the fibers of the installed Effect, and with `NotDeterministic` if the seed of a
+ * wrong order does not repeat the problem.
  *
  * @category runners
  * @since 0.1.0

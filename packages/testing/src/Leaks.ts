@@ -15,6 +15,7 @@ import { dual } from "effect/Function"
 import * as Result from "effect/Result"
 import * as Scheduler from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
+import { visibilityProblem } from "./internal/effectInternals.ts"
 import { watchedScheduler, watchedTracer } from "./internal/leaks/fibers.ts"
 import { limitOf } from "./internal/time/limit.ts"
 import { ListenerWatch as InternalListenerWatch, Watch as InternalWatch } from "./internal/leaks/watch.ts"
@@ -44,6 +45,8 @@ export interface Options {
  * Resources in an outer scope, and fibers that the effect forks as children of its caller, count as left over. Put
  * `Effect.scoped` around the effect, or join the forked fibers.
  *
+ * Fails with `UnknownEffect` if the kit can't see the fibers of the installed Effect. A fiber could then be left over unseen.
+ *
  * *Cancellation*: the effect is interrupted, and the search still runs, for `within` at most.
  *
  * *Gotchas*: the place of a fiber is known only inside an `Effect.fn` or a span. Fibers of `Effect.runFork` are not seen, but
@@ -69,6 +72,8 @@ export const none: {
     Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
         Effect.suspend(() => {
+          const problem = visibilityProblem()
+          if (problem !== undefined) return Effect.fail(TestingError.make({ _tag: "UnknownEffect", problem }))
           const watch = new InternalWatch("bound")
           return Effect.ensuring(
             Effect.flatMap(Effect.exit(restore(watched(effect, watch))), (exit) =>

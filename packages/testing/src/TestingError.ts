@@ -18,6 +18,7 @@ import * as LeftOver from "./LeftOver.ts"
  * - `BadEnvironment`: the environment can't be built or taken down
  * - `NotRepeatable`: a second run in the same environment, without any cancel, ends with another exit
  * - `NotDeterministic`: two runs without a cancel had different numbers of steps
+ * - `UnknownEffect`: the kit can't see fibers or scopes in the installed version of Effect, so a leak could be missed
  * - `InvalidOption`: an option is unusable
  * - `NotCancelSafe`: a cancel left something over; `report` is the text of all findings
  * - `WrongOrder`: the program fails in some order of its fibers; the error has the first such order, with its seed
@@ -34,6 +35,7 @@ export type TestingErrorReason =
   | { readonly _tag: "BadEnvironment"; readonly problem: string }
   | { readonly _tag: "NotRepeatable"; readonly problem: string; readonly waits: ReadonlyArray<string> }
   | { readonly _tag: "NotDeterministic"; readonly first: number; readonly second: number }
+  | { readonly _tag: "UnknownEffect"; readonly problem: string }
   | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
   | { readonly _tag: "NotCancelSafe"; readonly findings: number; readonly report: string }
   | {
@@ -54,6 +56,7 @@ const TestingErrorReason: Schema.Codec<TestingErrorReason> = Schema.Union([
   Schema.TaggedStruct("BadEnvironment", { problem: Schema.String }),
   Schema.TaggedStruct("NotRepeatable", { problem: Schema.String, waits: Schema.Array(Schema.String) }),
   Schema.TaggedStruct("NotDeterministic", { first: Schema.Number, second: Schema.Number }),
+  Schema.TaggedStruct("UnknownEffect", { problem: Schema.String }),
   Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("NotCancelSafe", { findings: Schema.Number, report: Schema.String }),
   Schema.TaggedStruct("WrongOrder", {
@@ -120,6 +123,8 @@ const explain = (reason: TestingErrorReason): string => {
       return `Without any cancel, the program ends, but run a second time in the same environment ${reason.problem}; so a second time does not show what a cancel has broken. Have it leave the environment as it found it, or make what it uses up inside the program.${lines(reason.waits)}`
     case "NotDeterministic":
       return `Two runs without a cancel took ${reason.first} and ${reason.second} steps, so a step does not mean the same place twice. The program probably depends on something that outlives it (a cache, a counter at the top of a module), on Math.random or on real time: make that inside the program, or give it as the environment. If it uses files, sockets or timers of the platform, set the option live.`
+    case "UnknownEffect":
+      return `@quiesce/testing does not know this version of Effect: ${reason.problem}. A leak could be missed, so nothing was tried. Install a version of Effect and of @quiesce/testing that fit each other. For timers, handles and listeners, Leaks.watch works without the missing part.`
     case "InvalidOption":
       return `${reason.option}: ${reason.problem}.`
     case "NotCancelSafe":

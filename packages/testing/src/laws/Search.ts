@@ -15,6 +15,7 @@ import type { Outcome } from "./Outcome.ts"
 import type * as Scenario from "./Scenario.ts"
 import { sampleSteps } from "../internal/time/random.ts"
 import * as Leaks from "../Leaks.ts"
+import { visibilityProblem } from "../internal/effectInternals.ts"
 import * as TestingError from "../TestingError.ts"
 
 /**
@@ -110,6 +111,7 @@ const search = async (
   budget: Budget
 ): Promise<Finding> => {
   const { programs = 1000, seed = defaultSeed, whole = 200, cuts = 20 } = budget
+  verifyEffect()
   verifyBudget({ cuts, programs, whole })
   // Adapters count listeners in each run. A new count for each run would cost half as much as the run.
   const listeners = Leaks.watchListeners()
@@ -119,6 +121,12 @@ const search = async (
   } finally {
     listeners.end()
   }
+}
+
+/** Without visible fibers a program has no steps, so a law would hold for every program. */
+const verifyEffect = (): void => {
+  const problem = visibilityProblem()
+  if (problem !== undefined) throw TestingError.make({ _tag: "UnknownEffect", problem })
 }
 
 const verifyBudget = (counts: { readonly cuts: number; readonly programs: number; readonly whole: number }): void => {

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { format } from "effect/Formatter"
 import type * as Layer from "effect/Layer"
 import * as TestingError from "../../TestingError.ts"
+import { visibilityProblem } from "../effectInternals.ts"
 
 /**
  * The place of a cancel: the `step` of the whole program and, with two interrupts, a `second` step later. Step 0 stands for a
@@ -53,13 +54,15 @@ const invalid = (option: string, problem: string): Refusal =>
 
 const isCount = (value: unknown): boolean => Number.isInteger(value) && Number(value) > 0
 
-/** Checks the options before the first run. */
+/** Checks the installed Effect and the options before the first run. */
 export const checked = <R, E>({
   budget,
   cuts,
   hit,
   only
 }: Options<R, E>): Effect.Effect<void, TestingError.TestingError> => {
+  const problem = visibilityProblem()
+  if (problem !== undefined) return Effect.fail(TestingError.make({ _tag: "UnknownEffect", problem }))
   if (budget !== undefined && !isCount(budget)) return notCount("budget", budget, "steps")
   if (cuts !== undefined && !isCount(cuts)) return notCount("cuts", cuts, "cuts")
   const known = hit === undefined || hit === "interrupt" || hit === "interruptTwice" || isRaise(hit)

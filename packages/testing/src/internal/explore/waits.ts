@@ -12,8 +12,8 @@ import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Semaphore from "effect/Semaphore"
 import * as Tracer from "effect/Tracer"
+import { evaluate, type Primitive, registration, warnOfWaits } from "../effectInternals.ts"
 
-type Primitive = Tracer.EffectPrimitive<unknown>
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 /** A tracer that makes the usual spans, and reports each primitive before its evaluation. */
@@ -22,7 +22,7 @@ export const tracer = (onPrimitive: (primitive: Primitive, fiber: AnyFiber) => v
     span: (options) => new Tracer.NativeSpan(options),
     context: (primitive, fiber) => {
       onPrimitive(primitive, fiber)
-      return primitive["~effect/Effect/evaluate"](fiber)
+      return evaluate(primitive, fiber)
     }
   })
 
@@ -41,12 +41,6 @@ const kinds: Readonly<Record<string, () => Effect.Effect<unknown, unknown>>> = {
 
 let known: ReadonlyMap<string, string> | undefined
 
-/** The function by which a wait registers a fiber; undefined for other primitives. */
-const registration = (primitive: Primitive): string | undefined => {
-  const { register } = primitive as { readonly register?: unknown }
-  return typeof register === "function" ? Function.prototype.toString.call(register) : undefined
-}
-
 const learn = (): ReadonlyMap<string, string> => {
   const found = new Map<string, string>()
   for (const [kind, make] of Object.entries(kinds)) {
@@ -59,12 +53,15 @@ const learn = (): ReadonlyMap<string, string> => {
     // Of two kinds with the same text, the first name is used.
     if (last !== undefined && !found.has(last)) found.set(last, kind)
   }
+  if (found.size === 0) warnOfWaits()
   return found
 }
 
 /** The wait of a fiber with this last primitive. */
 export const describe = (primitive: Primitive | undefined): string => {
   const text = primitive === undefined ? undefined : registration(primitive)
+  known ??= learn()
+  if (known.size === 0) return "something that this version of Effect does not name"
   if (text === undefined) return "something of its own"
-  return (known ??= learn()).get(text) ?? "something outside of Effect, or of its own (Effect.callback)"
+  return known.get(text) ?? "something outside of Effect, or of its own (Effect.callback)"
 }

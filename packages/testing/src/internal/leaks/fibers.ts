@@ -2,6 +2,7 @@
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import type * as Tracer from "effect/Tracer"
+import { evaluate } from "../effectInternals.ts"
 import { framesOfFiber, Origin } from "./origin.ts"
 import { running } from "./resources.ts"
 import { currentTracker, type TrackedResource, type Tracker } from "./tracker.ts"
@@ -48,13 +49,11 @@ export const watchedScheduler = (inner: Scheduler.Scheduler, tracker: Tracker, o
 export const watchedTracer = (inner: Tracer.Tracer, tracker: Tracker): Tracer.Tracer => ({
   span: (options) => inner.span(options),
   context: (primitive, fiber) => {
-    if (inner.context === undefined)
-      return currentTracker.run(tracker, () => primitive["~effect/Effect/evaluate"](fiber))
+    if (inner.context === undefined) return currentTracker.run(tracker, () => evaluate(primitive, fiber))
     // Of nested trackers, the innermost counts.
     return inner.context(
       {
-        "~effect/Effect/evaluate": (fiber) =>
-          currentTracker.run(tracker, () => primitive["~effect/Effect/evaluate"](fiber))
+        "~effect/Effect/evaluate": (fiber) => currentTracker.run(tracker, () => evaluate(primitive, fiber))
       },
       fiber
     )
