@@ -11,7 +11,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import { checked, type Cut, type Options, within } from "./internal/explore/explorationOptions.ts"
+import { checked, type CancelPoint, type Options, within } from "./internal/explore/explorationOptions.ts"
 import { type Injection, ExploredRun, type Result } from "./internal/explore/exploredRun.ts"
 import type { AnyProgram, Explorer } from "./internal/explore/explorer.ts"
 import { limitOf } from "./internal/time/limit.ts"
@@ -20,7 +20,7 @@ import { counted } from "./internal/wording.ts"
 import * as Journal from "./Journal.ts"
 import * as TestingError from "./TestingError.ts"
 
-export type { Cut, Options } from "./internal/explore/explorationOptions.ts"
+export type { CancelPoint, Options } from "./internal/explore/explorationOptions.ts"
 
 /**
  * The problems after one cancel: the place of the cancel (the fiber, its thread, and the span or traced function around the
@@ -30,7 +30,7 @@ export type { Cut, Options } from "./internal/explore/explorationOptions.ts"
  * @since 0.1.0
  */
 export interface Finding {
-  readonly cut: Cut
+  readonly cut: CancelPoint
   readonly place: string
   readonly problems: ReadonlyArray<string>
   readonly trace: string
@@ -79,7 +79,7 @@ const exploreAny = (
     yield* within(options.only ?? [], whole.steps, options.live === true)
     const cuts = options.only ?? plan(whole.steps, options)
     const findings: Array<Finding> = []
-    const find = (cut: Cut, result: Result, problems: ReadonlyArray<string>) => {
+    const find = (cut: CancelPoint, result: Result, problems: ReadonlyArray<string>) => {
       if (problems.length === 0) return
       findings.push({ cut, place: result.place, problems, trace: Journal.render(result.journal, result.entries) })
     }
@@ -109,7 +109,7 @@ interface Hit {
 const hit = (
   program: AnyProgram,
   options: AnyOptions,
-  cut: Cut,
+  cut: CancelPoint,
   whole: Result
 ): Effect.Effect<Hit, TestingError.TestingError> =>
   Effect.gen(function* () {
@@ -125,7 +125,7 @@ const hit = (
     return { result, problems, breaks: stuck.length > 0 || again?._tag !== whole.exit?._tag }
   })
 
-const uncut: Cut = { step: 0 }
+const uncut: CancelPoint = { step: 0 }
 
 /**
  * Cancels a program at every step, and fails with `NotCancelSafe` if a cancel left something over. The error names the
@@ -239,7 +239,7 @@ const baseline = (
 const failed = (reason: TestingError.TestingErrorReason): Effect.Effect<never, TestingError.TestingError> =>
   Effect.fail(TestingError.make(reason))
 
-const plan = (steps: number, options: AnyOptions): ReadonlyArray<Cut> => {
+const plan = (steps: number, options: AnyOptions): ReadonlyArray<CancelPoint> => {
   const seed = options.seed ?? steps
   const next = random(seed)
   return sampleSteps(steps, options.cuts ?? 1000, seed).map((step) =>
@@ -247,7 +247,7 @@ const plan = (steps: number, options: AnyOptions): ReadonlyArray<Cut> => {
   )
 }
 
-const injectionsOf = ({ second, step }: Cut, { hit }: AnyOptions): ReadonlyArray<Injection> => {
+const injectionsOf = ({ second, step }: CancelPoint, { hit }: AnyOptions): ReadonlyArray<Injection> => {
   const raise = typeof hit === "object" ? hit.raise : undefined
   const first = { step, raise }
   return second === undefined ? [first] : [first, { step: step + second, raise }]

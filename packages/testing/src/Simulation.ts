@@ -44,7 +44,7 @@ export interface Run<A, E> {
  * @category models
  * @since 0.1.0
  */
-export interface Cut {
+export interface StepAction {
   readonly step: number
   readonly action: Effect.Effect<unknown, unknown>
 }
@@ -58,7 +58,7 @@ export interface Cut {
 export interface Options {
   readonly seed?: number | undefined
   readonly budget?: number | undefined
-  readonly cuts?: ReadonlyArray<Cut> | undefined
+  readonly cuts?: ReadonlyArray<StepAction> | undefined
 }
 
 class World<A, E> {

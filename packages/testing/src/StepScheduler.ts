@@ -17,7 +17,7 @@ import { random } from "./internal/time/random.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Cut {
+export interface StepAction {
   /** Counted from 1. */
   readonly step: number
   readonly action: () => void
@@ -34,7 +34,7 @@ export interface Cut {
 export interface Options {
   readonly seed?: number | undefined
   readonly budget?: number | undefined
-  readonly cuts?: ReadonlyArray<Cut> | undefined
+  readonly cuts?: ReadonlyArray<StepAction> | undefined
   readonly onStep?: ((fiber: Fiber.Fiber<unknown, unknown>) => (() => void) | undefined) | undefined
   readonly onTask?: (() => void) | undefined
 }
@@ -63,7 +63,7 @@ class Stepping implements StepScheduler {
   private readonly onTask: Options["onTask"]
   private readonly budget: number
   private readonly onStep: Options["onStep"]
-  private readonly cuts: Array<Cut>
+  private readonly cuts: Array<StepAction>
   private due: Array<() => void> = []
   private readonly dispatcher: Scheduler.SchedulerDispatcher = {
     scheduleTask: (task) => {

@@ -1,10 +1,10 @@
-/** What the case study says of Effect's modules is what is found in them, and what it says it would find, it finds. */
+/** Compares the page of the case study with the findings in Effect's modules. */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Interruption } from "@quiesce/testing"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
-import { cells, study } from "./fixtures/caseStudy.ts"
+import { cells, share, study } from "./fixtures/caseStudy.ts"
 import { type Case, cases } from "./fixtures/effectPrograms.ts"
 import { nodeCases } from "./fixtures/nodePrograms.ts"
 import { holders } from "./fixtures/leakyHolders.ts"
@@ -19,6 +19,10 @@ const rowsOfPage = page.split("\n").map((line) =>
     .map((cell) => cell.trim())
 )
 
+/** The share of findings that the page's table shows for a program. */
+const shareOfPage = ({ module, name }: Case): string | undefined =>
+  rowsOfPage.find(([moduleCell, nameCell]) => moduleCell === module && nameCell === name)?.at(3)
+
 /** Windows has none of the commands. */
 const runnable = [...cases, ...nodeCases].filter(
   ({ module }) => process.platform !== "win32" || !/Process/.test(module)
@@ -31,7 +35,7 @@ it.each(runnable.filter((one) => !isLive(one)))("the case study has the row of $
   expect(rowsOfPage).toContainEqual(cells(row!))
 })
 
-/** What is found with `@effect/platform-node`, as far as each machine finds it in a few hits. */
+/** The findings in `@effect/platform-node` that each machine finds with a few cancels. */
 const known = [
   "a handle was left: pipe",
   '"a process of node that was alive at the end" was acquired and not released',
@@ -41,7 +45,7 @@ const known = [
   "Not a valid effect"
 ]
 
-/** What a few hits may show of a program, by what many have. */
+/** The shares that a few cancels may show, by the share that many cancels show. */
 const seenFor: Readonly<Record<string, ReadonlyArray<string>>> = {
   none: ["none"],
   few: ["none", "few", "some"],
@@ -49,23 +53,23 @@ const seenFor: Readonly<Record<string, ReadonlyArray<string>>> = {
   all: ["all"]
 }
 
-/** Where a cut falls in the real world is up to the machine: on a busy one it takes more of them to find as much. */
+/** The limit on studies of one program. In the real world a busy machine needs more cancels for the same findings. */
 const studies = 8
 
 it.each(runnable.filter(isLive))("the case study has the row of $module: $name, in the real world", async (one) => {
-  const [, , , shareOfPage] = rowsOfPage.find((cells) => cells[0] === one.module && cells[1] === one.name) ?? []
-  const expected = seenFor[shareOfPage ?? ""] ?? []
-  let share: string | undefined
-  for (let count = 0; count < studies && !expected.includes(share ?? ""); count++) {
+  const documented = shareOfPage(one)
+  const expected = seenFor[documented ?? ""] ?? []
+  let found: string | undefined
+  for (let count = 0; count < studies && !expected.includes(found ?? ""); count++) {
     const [row] = await Effect.runPromise(study([one], { quickly: true }))
     expect(row!.cuts).toBe(one.live?.quick)
     const unknown = row!.problems.filter((problem) => !known.some((one) => problem.includes(one)))
     expect(unknown).toEqual([])
-    share = cells(row!)[3]
-    // What has no gap has none in any of them.
-    if (shareOfPage === "none") break
+    found = share(row!)
+    // A program without a gap has no finding in any study.
+    if (documented === "none") break
   }
-  expect(expected).toContain(share)
+  expect(expected).toContain(found)
 })
 
 it.each(holders)("finds the gap in $module, a holder of a leaky shape", async ({ environment, problem, program }) => {

@@ -19,19 +19,19 @@ const shutdown = <A, E>(script: FakeAdapter.Script<A, E>, escalation: Escalation
 const all: Escalation.Escalation = { stop: "1 second", interrupt: "1 second", unwind: "1 second", kill: "1 second" }
 
 const rungsOf = (report: ShutdownReport.ShutdownReport) =>
-  report.attempts.map((attempt) => [
-    attempt.rung,
-    attempt._tag,
-    attempt.at,
-    attempt._tag === "Unavailable" ? 0 : attempt.millis
-  ])
+  report.attempts.map((attempt) => ({
+    rung: attempt.rung,
+    result: attempt._tag,
+    at: attempt.at,
+    millis: attempt._tag === "Unavailable" ? 0 : attempt.millis
+  }))
 
 describe("a shutdown", () => {
   it("ends a thread on stop, as long after as it takes", async () => {
     const report = await shutdown({ onStop: FakeAdapter.endsAfter("300 millis") }, all)
 
     expect(report).toMatchObject({ rung: "stop", millis: 300, ending: { _tag: "Succeeded" } })
-    expect(rungsOf(report)).toEqual([["stop", "Ended", 0, 300]])
+    expect(rungsOf(report)).toEqual([{ rung: "stop", result: "Ended", at: 0, millis: 300 }])
   })
 
   it("ends a thread that ignores stop on interrupt", async () => {
@@ -39,8 +39,8 @@ describe("a shutdown", () => {
 
     expect(report).toMatchObject({ rung: "interrupt", millis: 1200, ending: { _tag: "Interrupted" } })
     expect(rungsOf(report)).toEqual([
-      ["stop", "Outwaited", 0, 1000],
-      ["interrupt", "Ended", 1000, 200]
+      { rung: "stop", result: "Outwaited", at: 0, millis: 1000 },
+      { rung: "interrupt", result: "Ended", at: 1000, millis: 200 }
     ])
   })
 
@@ -66,7 +66,7 @@ describe("a shutdown", () => {
       { rung: "kill", _tag: "Ended" }
     ])
     expect(report).toMatchObject({ rung: "kill", millis: 3000, ending: { _tag: "Killed" } })
-    expect(rungsOf(report).at(-1)).toEqual(["kill", "Ended", 3000, 0])
+    expect(rungsOf(report).at(-1)).toEqual({ rung: "kill", result: "Ended", at: 3000, millis: 0 })
     expect(report.attempts.map((attempt) => ("why" in attempt ? attempt.why : null))).toEqual([
       null,
       null,
@@ -82,8 +82,8 @@ describe("a shutdown", () => {
     const report = await shutdown({ onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.lacks }, all)
 
     expect(rungsOf(report).slice(2)).toEqual([
-      ["unwind", "Unavailable", 2000, 0],
-      ["kill", "Ended", 2000, 0]
+      { rung: "unwind", result: "Unavailable", at: 2000, millis: 0 },
+      { rung: "kill", result: "Ended", at: 2000, millis: 0 }
     ])
   })
 

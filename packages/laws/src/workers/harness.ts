@@ -21,7 +21,7 @@ export const Outsider: Context.Reference<boolean> = Context.Reference("@quiesce/
 })
 
 /** A step at which the plan continues. With `act`, the worker itself acts. */
-export interface Cut {
+export interface CancelPoint {
   readonly step: number
   readonly index: number
   readonly unseen: boolean
@@ -31,7 +31,7 @@ export interface Cut {
 /** The current run, as far as the harness needs it. */
 export interface Current {
   readonly run: number
-  readonly cuts: Array<Cut>
+  readonly cuts: Array<CancelPoint>
   readonly clock: { readonly next: number | undefined; readonly advance: () => boolean }
   readonly hasEnded: () => boolean
   /** Posts the recorded events. */

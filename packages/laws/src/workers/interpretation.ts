@@ -14,7 +14,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { cell, Kept } from "./contract.ts"
-import type { Current, Cut, Harness } from "./harness.ts"
+import type { Current, CancelPoint, Harness } from "./harness.ts"
 import { Encoder, type EncodedEvent } from "./wire.ts"
 
 export interface Given {
@@ -29,7 +29,7 @@ const unasked = (): void => {}
 export class Interpretation implements Current {
   readonly run: number
   readonly clock: VirtualClock.VirtualClock
-  readonly cuts: Array<Cut> = []
+  readonly cuts: Array<CancelPoint> = []
   private readonly harness: Harness
   private readonly given: Given
   private readonly unmasks: boolean
@@ -70,7 +70,7 @@ export class Interpretation implements Current {
     )
   }
 
-  private cutsOf(world: World.World, context: Context.Context<never>): ReadonlyArray<Cut> {
+  private cutsOf(world: World.World, context: Context.Context<never>): ReadonlyArray<CancelPoint> {
     const { cut, scenario } = this.given
     if (cut === null) return []
     const cuts = scenario.plan.map((planned, index) => ({

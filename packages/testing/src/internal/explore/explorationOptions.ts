@@ -13,7 +13,7 @@ import { visibilityProblem } from "../effectInternals.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Cut {
+export interface CancelPoint {
   readonly step: number
   readonly second?: number | undefined
 }
@@ -41,7 +41,7 @@ export interface Options<R = never, E = never> {
   readonly cuts?: number | undefined
   readonly hit?: "interrupt" | "interruptTwice" | { readonly raise: object } | undefined
   readonly seed?: number | undefined
-  readonly only?: ReadonlyArray<Cut> | undefined
+  readonly only?: ReadonlyArray<CancelPoint> | undefined
   readonly live?: boolean | undefined
   readonly within?: Duration.Input | undefined
   readonly budget?: number | undefined
@@ -80,7 +80,7 @@ const isRaise = (hit: unknown): boolean =>
 
 /** Checks that the program has the requested steps. Step 0 stands for no cancel. */
 export const within = (
-  only: ReadonlyArray<Cut>,
+  only: ReadonlyArray<CancelPoint>,
   steps: number,
   isLive: boolean
 ): Effect.Effect<void, TestingError.TestingError> => {

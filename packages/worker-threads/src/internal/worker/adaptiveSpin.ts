@@ -2,6 +2,9 @@
  * Keeps a worker awake for a moment after its last task. A caller of single tasks sends the next task right after each
  * result, and waking a sleeping thread takes longer. The worker spins only while spinning has paid off recently, as
  * Go's scheduler and adaptive locks do.
+ *
+ * On two cores, in microseconds a task of one caller, with and without spinning: 103 and 157. Beside two busy processes there
+ * is no saving: 118 and 100, with rounds between 32 and 175. With 64 callers the two are equal.
  */
 import { availableParallelism } from "node:os"
 import type { RingReader } from "../wire/ring.ts"
