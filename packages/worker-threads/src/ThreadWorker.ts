@@ -3,15 +3,17 @@
  *
  * @since 0.1.0
  */
-import { isMainThread, workerData } from "node:worker_threads"
+import { isMainThread, type MessagePort, workerData } from "node:worker_threads"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { handshakeOf } from "./internal/wire/handshake.ts"
+import { handshakeOf, versionProblem } from "./internal/wire/handshake.ts"
+import { decodeToWorker } from "./internal/wire/message.ts"
 import * as WorkerRuntime from "./internal/worker/workerRuntime.ts"
 import * as WorkerError from "./WorkerError.ts"
 
@@ -38,14 +40,34 @@ export const main = <Rpcs extends Rpc.Any, E>(
       problem: "ThreadWorker.main was called outside a worker of a pool, which hands it what it needs in workerData"
     })
   }
+  const mismatch = versionProblem(handshake)
+  if (mismatch !== undefined) throw WorkerError.make({ _tag: "SpawnFailed", attempts: 0, problem: mismatch })
   const { port } = handshake
   const program = Effect.flatMap(Layer.build(handlers), (context) =>
     WorkerRuntime.serve(WorkerRuntime.entriesOf(group.requests, context.mapUnsafe), handshake)
   )
-  Effect.runFork(Effect.scopedWith((scope) => Scope.provide(program, scope))).addObserver((exit) => {
+  const fiber = Effect.runFork(Effect.scopedWith((scope) => Scope.provide(program, scope)))
+  endAtClose(port, fiber)
+  fiber.addObserver((exit) => {
     if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
       port.postMessage([{ _tag: "Failed", problem: Cause.pretty(exit.cause) }])
     }
     port.close()
   })
 }
+
+/**
+ * Interrupts the worker if the pool closes before the handlers are built, so that the finalizers of their layer run. Once the
+ * worker serves, the runtime's own listener receives the messages.
+ */
+const endAtClose = (port: MessagePort, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  const listener = (raw: unknown): void => {
+    if (port.listenerCount("message") > 1) port.off("message", listener)
+    else if (isClose(raw)) fiber.interruptUnsafe()
+  }
+  port.on("message", listener)
+  // A worker whose layer waits for nothing that can happen still ends.
+  port.unref()
+}
+
+const isClose = (raw: unknown): boolean => decodeToWorker(raw)?.some(({ _tag }) => _tag === "Close") === true

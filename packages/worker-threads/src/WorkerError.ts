@@ -92,12 +92,16 @@ export class WorkerError extends Base {
 }
 
 /**
- * Makes a `WorkerError` from its reason.
+ * Makes a `WorkerError` from its reason. The `cause` is an error with the details, such as the one that ended a worker.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (reason: WorkerErrorReason): WorkerError => new WorkerError({ reason })
+export const make = (reason: WorkerErrorReason, cause?: unknown): WorkerError => {
+  const error = new WorkerError({ reason })
+  if (cause !== undefined) Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true })
+  return error
+}
 
 /** A problem without its full stop, for the middle of a sentence. */
 const bare = (problem: string): string => problem.replace(/[.\s]+$/, "")

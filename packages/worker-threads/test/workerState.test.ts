@@ -100,8 +100,10 @@ describe("WorkerState.isStarting", () => {
 
 describe("WorkerState.likelyProblem", () => {
   it("names the most likely cause of an exit that nobody has explained", () => {
-    expect(WorkerState.likelyProblem(states.Killed, true)).toBe("it was killed")
-    expect(WorkerState.likelyProblem(states.Failing, true)).toContain("process.exit")
-    expect(WorkerState.likelyProblem(states.Failing, false)).toBe("it ended before it was ready")
+    const likelyProblem = (state: WorkerState.State<string>, wasReady: boolean): string =>
+      WorkerState.likelyProblem(state, wasReady, (task) => task)
+    expect(likelyProblem(states.Killed, true)).toMatch(/^it was killed to end ".+" \(.+\)$/)
+    expect(likelyProblem(states.Failing, true)).toContain("process.exit")
+    expect(likelyProblem(states.Failing, false)).toBe("it ended before it was ready")
   })
 })

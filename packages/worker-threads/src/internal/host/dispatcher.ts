@@ -181,15 +181,21 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     try {
       this.workers.add(this.start(this))
     } catch (cause) {
-      this.workerFailed(messageOf(cause), true)
+      if (cause instanceof WorkerError.WorkerError) this.refused(cause)
+      else this.workerFailed(messageOf(cause), true, cause)
     }
+  }
+
+  /** The options can't start a worker, so a further attempt would be in vain. */
+  private refused(error: WorkerError.WorkerError): void {
+    if (this.workers.size > 0 || !this.giveUp(error)) this.warn(error)
   }
 
   /** Starts missing workers, and further workers for the queue. */
   private fill(): void {
     const { max, min } = this.options
     const wanted = Math.min(max, Math.max(min, this.workers.size + this.queue.size)) - this.workers.size
-    for (let i = 0; i < wanted && !this.isPausing; i++) this.startWorker()
+    for (let i = 0; i < wanted && !this.isPausing && this.state._tag === "Open"; i++) this.startWorker()
   }
 
   // ---- Called by the workers ----
@@ -228,12 +234,12 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     this.retirements.delete(worker)
     if (this.state._tag === "Closed") return
     if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
-    else this.workerFailed(problemOf(error), !worker.wasReady)
+    else this.workerFailed(problemOf(error), !worker.wasReady, error.cause)
     this.admitWaiting()
   }
 
   /** A worker died before it was useful. */
-  private workerFailed(problem: string, toStart: boolean): void {
+  private workerFailed(problem: string, toStart: boolean, cause: unknown): void {
     const { failures } = this
     // Workers that were started together fail together, and count once.
     if (failures.pause !== undefined && (failures.toStart || !toStart)) return
@@ -242,7 +248,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     const pause = setTimeout(this.retry, Math.min(firstPauseMillis * 2 ** (count - 1), longestPauseMillis))
     this.failures = { count, toStart, pause }
     if (toStart && count >= maxAttempts) {
-      const error = WorkerError.make({ _tag: "SpawnFailed", attempts: count, problem })
+      const error = WorkerError.make({ _tag: "SpawnFailed", attempts: count, problem }, cause)
       const failsOpen = this.workers.size === 0 && this.giveUp(error)
       if (count === maxAttempts && !failsOpen) this.warn(error)
     }

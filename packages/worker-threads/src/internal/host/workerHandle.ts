@@ -29,11 +29,14 @@ import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
 import { TaskRings } from "./taskRings.ts"
 import { Termination } from "./termination.ts"
-import { messageOf, traceOf } from "../wire/errorText.ts"
+import { messageOf, remoteError } from "../wire/errorText.ts"
 import * as WorkerState from "./workerState.ts"
 
 /** How long a worker may take to end by itself, and then by force, in milliseconds. */
 const closeMillis = 2000
+
+/** How long a worker that is not ready may take to end by itself. It has no task, and may be busy with its imports. */
+const startingCloseMillis = 100
 
 export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly tasks: SlotTable<RemoteTask>
@@ -51,6 +54,8 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   /** Whether the worker has ever had a task. */
   wasUsed = false
   private problem: string | undefined = undefined
+  /** The error behind the problem, with its stack. */
+  private cause: unknown = undefined
   private readonly capabilities: PoolCapabilities
   /** What can be ended in this worker. */
   unwind: Unwind
@@ -197,21 +202,25 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
    * gone.
    */
   get end(): Effect.Effect<void> {
-    const asked = Effect.suspend(() => {
-      this.worker.ref()
-      if (this.dispatch({ _tag: "Closed" })) {
-        // An unwind of the last task may still be running; the inspector stays connected for it.
-        if (this.tasks.size === 0) this.disconnectInspector()
-        this.outbox.putNow({ _tag: "Close" })
-      }
-      return this.whenGone
+    return Effect.suspend(() => {
+      const patience = this.isStarting ? startingCloseMillis : closeMillis
+      return Effect.flatMap(Effect.timeoutOption(this.askToEnd(), patience), (ended) => {
+        if (Option.isSome(ended)) return Effect.void
+        this.termination.begin()
+        // Native code can't be terminated. The process then goes on without waiting for the worker.
+        return Effect.asVoid(Effect.timeoutOption(this.whenGone, closeMillis))
+      })
     })
-    return Effect.flatMap(Effect.timeoutOption(asked, closeMillis), (ended) => {
-      if (Option.isSome(ended)) return Effect.void
-      this.termination.begin()
-      // Native code can't be terminated. The process then goes on without waiting for the worker.
-      return Effect.asVoid(Effect.timeoutOption(this.whenGone, closeMillis))
-    })
+  }
+
+  private askToEnd(): Effect.Effect<void> {
+    this.worker.ref()
+    if (this.dispatch({ _tag: "Closed" })) {
+      // An unwind of the last task may still be running; the inspector stays connected for it.
+      if (this.tasks.size === 0) this.disconnectInspector()
+      this.outbox.putNow({ _tag: "Close" })
+    }
+    return this.whenGone
   }
 
   private get whenGone(): Effect.Effect<void> {
@@ -265,7 +274,8 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
         this.unwind = this.capabilities.report(message.unwind, message.problem)
         return this.attach()
       case "Failed":
-        this.problem = message.problem
+        this.problem = message.problem.split("\n", 1)[0]!
+        this.cause = remoteError(message.problem)
         return
       case "ThreadStarted":
         if (!this.threadDeaths.threadStarted(message.threadId))
@@ -325,7 +335,8 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
 
   /** An uncaught error ends the worker. */
   private readonly onError = (error: unknown): void => {
-    this.problem ??= traceOf(error)
+    this.problem ??= messageOf(error)
+    this.cause ??= error
     this.dispatch({ _tag: "Failed" })
   }
 
@@ -345,8 +356,8 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.rings.close()
     this.unlisten()
     this.threadDeaths.end()
-    const problem = this.problem ?? WorkerState.likelyProblem(state, this.wasReady)
-    const error = WorkerError.make({ _tag: "WorkerExited", code, problem })
+    const problem = this.problem ?? WorkerState.likelyProblem(state, this.wasReady, (task) => task.cell.name)
+    const error = WorkerError.make({ _tag: "WorkerExited", code, problem }, this.cause)
     for (const task of Array.from(this.tasks)) {
       task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error)
     }

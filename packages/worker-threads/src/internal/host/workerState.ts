@@ -62,8 +62,11 @@ export const isStarting = <Task>({ _tag }: State<Task>): boolean => _tag === "St
 const isLive = <Task>(state: State<Task>): boolean => isStarting(state) || state._tag === "Ready"
 
 /** Why the worker has ended, if neither the worker nor the host has given a cause. */
-export const likelyProblem = <Task>({ _tag }: State<Task>, wasReady: boolean): string => {
-  if (_tag === "Killed") return "it was killed"
+export const likelyProblem = <Task>(state: State<Task>, wasReady: boolean, nameOf: (task: Task) => string): string => {
+  if (state._tag === "Killed") {
+    const kills = Array.from(state.reasons, ([task, { message }]) => `"${nameOf(task)}" (${message})`)
+    return `it was killed to end ${kills.join(" and ")}`
+  }
   return wasReady
     ? "it called process.exit, closed the pool's port, or was ended from outside"
     : "it ended before it was ready"

@@ -11,6 +11,9 @@ export interface Capabilities {
   readonly unwind: Unwind
 }
 
+/** The version of everything that host and worker exchange. */
+export const protocol = 1
+
 /** The key of the handshake in `workerData`. */
 export const handshakeKey = "~@quiesce/worker-threads"
 
@@ -21,7 +24,18 @@ export const handshakeOf = (data: unknown): Handshake | undefined =>
       (data[handshakeKey] as Handshake)
     : undefined
 
+/** Why this thread can't serve its host: the two load different versions of the toolkit. */
+export const versionProblem = (handshake: Pick<Handshake, "protocol" | "source">): string | undefined =>
+  handshake.protocol === protocol
+    ? undefined
+    : `the pool and this worker load different versions of @quiesce/worker-threads: ${handshake.source ?? "an older one"} and ${source}. Install one version for both`
+
+/** Where this copy of the toolkit was loaded from. */
+export const source: string = import.meta.url
+
 export interface Handshake {
+  readonly protocol: number
+  readonly source: string | undefined
   readonly port: MessagePort
   readonly control: SharedArrayBuffer
   /** The capabilities of the process. The pools of the worker need not test them again. */

@@ -180,6 +180,8 @@ class WorkerRuntime implements Worker {
       if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
       this.runLine()
     })
+    // The port may have an earlier listener, which does not keep the worker alive.
+    handshake.port.ref()
     ThreadDeaths.reportTo((message) => this.outbox.putNow(message))
     const { problem, unwind } = this.options.watch.selfCheck
     this.outbox.putNow({ _tag: "Ready", unwind, problem })

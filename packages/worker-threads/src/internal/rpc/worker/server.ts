@@ -14,7 +14,7 @@ import * as WorkerError from "../../../WorkerError.ts"
 import * as InitialMessage from "../initialMessage.ts"
 import { contextOf, Launch } from "./launch.ts"
 import { handlerProblem } from "./launchTrial.ts"
-import { type Handshake, handshakeOf } from "../../wire/handshake.ts"
+import { type Handshake, handshakeOf, versionProblem } from "../../wire/handshake.ts"
 import * as RpcCodec from "../codec.ts"
 import { RpcRequest, type Write } from "./request.ts"
 import * as WorkerRuntime from "../../worker/workerRuntime.ts"
@@ -24,6 +24,8 @@ export const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.Work
   Effect.withFiber((builder) => {
     const handshake = handshakeOf(workerData)
     if (handshake === undefined) return Effect.fail(WorkerError.make(noHandshake))
+    const problem = versionProblem(handshake)
+    if (problem !== undefined) return Effect.fail(WorkerError.make({ _tag: "SpawnFailed", attempts: 0, problem }))
     const requests = new Map<number, RpcRequest>()
     return Effect.map(InitialMessage.listen, (initial): RpcServer.Protocol["Service"] => ({
       run: (write) => Effect.andThen(serve(requests, write, handshake), endOf(builder)),
