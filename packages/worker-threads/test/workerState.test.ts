@@ -98,10 +98,11 @@ describe("WorkerState.isStarting", () => {
   })
 })
 
+const likelyProblem = (state: WorkerState.State<string>, wasReady: boolean): string =>
+  WorkerState.likelyProblem(state, wasReady, (task) => task)
+
 describe("WorkerState.likelyProblem", () => {
   it("names the most likely cause of an exit that nobody has explained", () => {
-    const likelyProblem = (state: WorkerState.State<string>, wasReady: boolean): string =>
-      WorkerState.likelyProblem(state, wasReady, (task) => task)
     expect(likelyProblem(states.Killed, true)).toMatch(/^it was killed to end ".+" \(.+\)$/)
     expect(likelyProblem(states.Failing, true)).toContain("process.exit")
     expect(likelyProblem(states.Failing, false)).toBe("it ended before it was ready")
