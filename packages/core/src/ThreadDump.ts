@@ -108,14 +108,28 @@ export const make: Effect.Effect<ThreadDump> = Effect.map(Clock.currentTimeMilli
 export const of = (thread: Thread<unknown, unknown>): Effect.Effect<DumpedThread> =>
   Effect.map(Clock.currentTimeMillis, (at) => dumpNode(nodeOf(thread), at))
 
-const dumpNode = (node: ThreadNode, at: number): DumpedThread => ({
+interface Dumping extends DumpedThread {
+  readonly children: Array<DumpedThread>
+}
+
+const dumpNode = (node: ThreadNode, at: number): DumpedThread => {
+  const dumps = new Map<ThreadNode, Dumping>()
+  for (const below of node.withDescendants()) {
+    const dumped = dumpAlone(below, at)
+    if (below !== node) dumps.get(below.parentNode!)!.children.push(dumped)
+    dumps.set(below, dumped)
+  }
+  return dumps.get(node)!
+}
+
+const dumpAlone = (node: ThreadNode, at: number): Dumping => ({
   id: node.id,
   name: node.name,
   ...statusOf(node),
   reason: node.reason ?? null,
   ageMillis: at - node.spawnedAt,
   leases: leasesOf(node, at),
-  children: Array.from(node.children(), (child) => dumpNode(child, at))
+  children: []
 })
 
 const statusOf = (node: ThreadNode): Pick<DumpedThread, "status" | "rung"> => {
@@ -145,18 +159,19 @@ const leasesOf = (node: ThreadNode, at: number): ReadonlyArray<DumpedLease> =>
  * @since 0.1.0
  */
 export const render = (self: ThreadDump): string =>
-  [
-    ...self.leases.map((lease) => renderLease(lease, "")),
-    ...self.threads.flatMap((thread) => renderThread(thread, ""))
-  ].join("\n")
+  [...self.leases.map((lease) => renderLease(lease, "")), ...renderThreads(self.threads)].join("\n")
 
-const renderThread = (thread: DumpedThread, indent: string): ReadonlyArray<string> => {
-  const why = thread.reason === null ? "" : ` (${thread.rung ?? "ended"}: ${thread.reason.message})`
-  return [
-    `${indent}${thread.name} #${thread.id} ${thread.status}${why}, ${thread.ageMillis} ms`,
-    ...thread.leases.map((lease) => renderLease(lease, `${indent}  `)),
-    ...thread.children.flatMap((child) => renderThread(child, `${indent}  `))
-  ]
+const renderThreads = (threads: ReadonlyArray<DumpedThread>): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  const left = threads.map((thread) => ({ thread, indent: "" })).toReversed()
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { indent, thread } = next
+    const why = thread.reason === null ? "" : ` (${thread.rung ?? "ended"}: ${thread.reason.message})`
+    lines.push(`${indent}${thread.name} #${thread.id} ${thread.status}${why}, ${thread.ageMillis} ms`)
+    for (const lease of thread.leases) lines.push(renderLease(lease, `${indent}  `))
+    for (const child of thread.children.toReversed()) left.push({ thread: child, indent: `${indent}  ` })
+  }
+  return lines
 }
 
 const renderLease = (lease: DumpedLease, indent: string): string =>

@@ -9,6 +9,8 @@
  * 2. A request that a thread already has, even from another caller, is not sent again. Its grace is waited for.
  * 3. When a climb is over, each of its threads has settled by itself or was abandoned. The observer was notified of
  *    each thread once, by `ended` or by `abandoned`.
+ * 4. A defect of one thread's adapter does not keep the other threads from their requests. The climb fails with all
+ *    defects, once it is over.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -49,7 +51,9 @@ export const endAll = (nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.Ca
     else same.push(node)
   }
   const climbs = [...byEscalation].map(([escalation, group]) => climb(group, stepsOf(escalation), reason))
-  return climbs.length === 1 ? climbs[0]! : Effect.all(climbs, { concurrency: "unbounded", discard: true })
+  if (climbs.length === 1) return climbs[0]!
+  // A climb that fails must not interrupt the others.
+  return Effect.flatMap(Effect.all(climbs.map(Effect.exit), { concurrency: "unbounded" }), Exit.asVoidAll)
 }
 
 /** Asks on the first rung of the thread's own escalation. */
@@ -71,23 +75,42 @@ export const climb = (
   reason: CancelReason.CancelReason,
   observer?: Observer
 ): Effect.Effect<void> => {
-  if (observer === undefined) return climbAll(nodes, steps, reason, undefined, [])
   return Effect.suspend(() => {
-    const searches: Array<Fiber.Fiber<void>> = []
+    const progress: Progress = { searches: [], defects: [] }
+    const climbing = Effect.andThen(
+      climbAll(nodes, steps, reason, observer, progress),
+      Effect.suspend(() => thrown(progress.defects))
+    )
+    if (observer === undefined) return climbing
     return Effect.ensuring(
-      climbAll(nodes, steps, reason, observer, searches),
-      Effect.sync(() => searches.forEach((search) => search.interruptUnsafe()))
+      climbing,
+      Effect.sync(() => progress.searches.forEach((search) => search.interruptUnsafe()))
     )
   })
 }
+
+/** The state of a climb. */
+interface Progress {
+  /** The searches for stacks. */
+  readonly searches: Array<Fiber.Fiber<void>>
+  /** The defects of adapters. */
+  readonly defects: Array<Cause.Cause<never>>
+}
+
+const thrown = (defects: ReadonlyArray<Cause.Cause<never>>): Effect.Effect<void> =>
+  defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects.flatMap(({ reasons }) => reasons)))
+
+/** Runs a request to an adapter, and keeps its defect. */
+const guarded = (request: () => Effect.Effect<void>, { defects }: Progress): Effect.Effect<void> =>
+  Effect.catchCause(Effect.suspend(request), (cause) => Effect.sync(() => void defects.push(cause)))
 
 const climbAll: (
   nodes: ReadonlyArray<ThreadNode>,
   steps: ReadonlyArray<Escalation.Step>,
   reason: CancelReason.CancelReason,
   observer: Observer | undefined,
-  searches: Array<Fiber.Fiber<void>>
-) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer, searches) {
+  progress: Progress
+) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer, progress) {
   let left: Places = nodes.map((_, place) => place)
   // An ended thread gets no request. With many threads, the first pass finds the ended ones.
   if (nodes.length === 1) left = living(nodes, left, observer)
@@ -96,8 +119,8 @@ const climbAll: (
     const { clock } = nodes[left[0]!]!
     observer?.asked(step, clock.currentTimeMillisUnsafe())
     let isAsked = true
-    if (step.rung === "interrupt") left = yield* interruptAll(nodes, left, reason, observer)
-    else isAsked = yield* askAll(nodes, (left = living(nodes, left, observer)), step.rung, reason, observer)
+    if (step.rung === "interrupt") left = yield* interruptAll(nodes, left, reason, observer, progress)
+    else isAsked = yield* askAll(nodes, (left = living(nodes, left, observer)), step.rung, reason, observer, progress)
     if (!isAsked || left.length === 0) continue
     const waiting = awaitAll(nodes, left)
     yield* step.grace === Infinity ? waiting : Effect.timeoutOption(waiting, step.grace)
@@ -106,15 +129,15 @@ const climbAll: (
     const now = clock.currentTimeMillisUnsafe()
     for (const place of left) observer.outwaited(nodes[place]!, now)
     const hopeless = left.filter((place) => isLastChance(nodes[place]!, steps.slice(index + 1)))
-    const search = yield* locate(nodes, hopeless, step.rung, observer)
+    const search = yield* locate(nodes, hopeless, step.rung, observer, progress)
     if (search === undefined) continue
-    searches.push(search)
+    progress.searches.push(search)
     yield* Effect.timeoutOption(Fiber.await(search), patience)
     left = living(nodes, left, observer)
   }
   for (const place of left) {
     const node = nodes[place]!
-    if (node.isAlive && (yield* abandon(node, reason))) observer?.abandoned(node, place)
+    if (node.isAlive && (yield* abandon(node, reason, progress))) observer?.abandoned(node, place)
     else observer?.ended(node, place)
   }
 })
@@ -144,7 +167,8 @@ const interruptAll = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
   reason: CancelReason.CancelReason,
-  observer: Observer | undefined
+  observer: Observer | undefined,
+  progress: Progress
 ): Effect.Effect<Places> =>
   Effect.uninterruptible(
     Effect.withFiber((by) => {
@@ -152,7 +176,7 @@ const interruptAll = (
       const left = places.filter((place) => {
         const node = nodes[place]!
         if (node.isAlive) {
-          for (const request of Ladder.interruptUnsafe(node, reason, "interrupt", by.id)) requests.push(request)
+          for (const request of interruptGuarded(node, reason, by.id, progress)) requests.push(request)
         }
         if (node.isAlive) return true
         observer?.ended(node, place)
@@ -162,13 +186,29 @@ const interruptAll = (
     })
   )
 
+const interruptGuarded = (
+  node: ThreadNode,
+  reason: CancelReason.CancelReason,
+  by: number,
+  progress: Progress
+): ReadonlyArray<Effect.Effect<void>> => {
+  try {
+    const requests = Ladder.interruptUnsafe(node, reason, "interrupt", by)
+    return requests.length === 0 ? requests : requests.map((request) => guarded(() => request, progress))
+  } catch (defect) {
+    progress.defects.push(Cause.die(defect))
+    return []
+  }
+}
+
 /** Sends the request to each thread that has the rung. False if no thread has the rung. */
 const askAll = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
   rung: Escalation.Rung,
   reason: CancelReason.CancelReason,
-  observer: Observer | undefined
+  observer: Observer | undefined,
+  progress: Progress
 ): Effect.Effect<boolean> =>
   Effect.suspend(() => {
     const available = places.filter((place) => {
@@ -179,7 +219,7 @@ const askAll = (
     })
     const asks = Effect.forEach(
       available.map((place) => nodes[place]!),
-      (node) => Ladder.ask(node, rung, reason, (outcome) => observer?.unwound(node, outcome)),
+      (node) => guarded(() => Ladder.ask(node, rung, reason, (outcome) => observer?.unwound(node, outcome)), progress),
       { discard: true }
     )
     return Effect.as(asks, available.length > 0)
@@ -190,16 +230,18 @@ const locate = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
   rung: Escalation.Rung,
-  observer: Observer
+  observer: Observer,
+  progress: Progress
 ): Effect.Effect<Fiber.Fiber<void> | undefined> => {
   if (places.length === 0) return Effect.succeed(undefined)
   const locating = Effect.forEach(
     places,
     (place) => {
       const node = nodes[place]!
-      return Effect.map(node.controls.locate, (stack) => {
+      const located = (stack: Option.Option<string>): void => {
         if (Option.isSome(stack)) observer.located(node, rung, stack.value)
-      })
+      }
+      return guarded(() => Effect.map(node.controls.locate, located), progress)
     },
     { concurrency: "unbounded", discard: true }
   )
@@ -237,21 +279,27 @@ const lacks = (node: ThreadNode, rung: Escalation.Rung): string | undefined => {
  * Abandons a thread: notifies its waiters, counts its leases as lost, and ends its children without a wait. False if the
  * interrupt that comes first has ended the thread.
  */
-const abandon = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<boolean> =>
+const abandon = (node: ThreadNode, reason: CancelReason.CancelReason, progress: Progress): Effect.Effect<boolean> =>
   Effect.suspend(() => {
     const stuck = Ledger.releasing(node)
     const children = [...node.children()]
     // No other caller climbs with the children, and the children's own escalations may have an end.
     const climbBelow = Effect.forkDetach(endAll(children, reason), { startImmediately: true })
     const error = ThreadError.make({ _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null })
-    const asked = Ladder.interrupt(node, reason)
+    const asked = guarded(() => Ladder.interrupt(node, reason), progress)
     return Effect.andThen(
       asked,
       Effect.andThen(
         children.length === 0
           ? Effect.void
           : Effect.andThen(
-              Effect.forEach(children, (child) => Ladder.interrupt(child, node.reason ?? reason), { discard: true }),
+              Effect.forEach(
+                children,
+                (child) => guarded(() => Ladder.interrupt(child, node.reason ?? reason), progress),
+                {
+                  discard: true
+                }
+              ),
               climbBelow
             ),
         Effect.sync(() => {

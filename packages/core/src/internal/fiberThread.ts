@@ -20,6 +20,7 @@ import { interruptFiber } from "./effectInternals.ts"
 import { Inbox } from "./inbox.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
+import * as Nesting from "./nesting.ts"
 import { Settlement } from "./settlement.ts"
 import { abandonedThreads } from "./abandonedThreads.ts"
 import { CurrentNode } from "./currentThread.ts"
@@ -54,6 +55,15 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
 
   /** The fiber gets the first reason first, even when a later request has overtaken the first one. */
   interruptUnsafe(reason: CancelReason.CancelReason, by: number): void {
+    if (!Nesting.enter()) return Nesting.later(() => this.interruptUnsafe(reason, by))
+    try {
+      this.interruptNow(reason, by)
+    } finally {
+      Nesting.leave()
+    }
+  }
+
+  private interruptNow(reason: CancelReason.CancelReason, by: number): void {
     const { node } = this
     const first = node.reason ?? reason
     const fiber = node.ownFiber
@@ -105,7 +115,16 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   }
 
   /** The fiber's context is still the body's here. */
-  private bodyEnded({ context }: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
+  private bodyEnded(fiber: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
+    if (!Nesting.enter()) return Nesting.later(() => this.bodyEnded(fiber, exit))
+    try {
+      this.cleanUp(fiber, exit)
+    } finally {
+      Nesting.leave()
+    }
+  }
+
+  private cleanUp({ context }: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
     const cleanup = this.node.firstChild === undefined ? this.closeScope(exit) : this.endAndClose(exit)
     if (cleanup === undefined) return this.ended(exit)
     const masked = Effect.uninterruptible(
@@ -128,6 +147,15 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   }
 
   private ended(exit: Exit.Exit<A, E>): void {
+    if (!Nesting.enter()) return Nesting.later(() => this.ended(exit))
+    try {
+      this.settleNow(exit)
+    } finally {
+      Nesting.leave()
+    }
+  }
+
+  private settleNow(exit: Exit.Exit<A, E>): void {
     // Frees the fiber and its effect while a handle on the thread is kept.
     this.node.ownFiber = undefined
     if (!this.node.isAlive) abandonedThreads.delete(this.node)
@@ -135,7 +163,11 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   }
 
   private endAndClose(exit: Exit.Exit<A, E>): Effect.Effect<void> {
-    return Effect.flatMap(this.endChildren(exit), () => this.closeScope(exit) ?? Effect.void)
+    // The scope closes even if a child's adapter has thrown.
+    return Effect.ensuring(
+      this.endChildren(exit),
+      Effect.suspend(() => this.closeScope(exit) ?? Effect.void)
+    )
   }
 
   /** A release can spawn into an outer scope, so there may be children again after the close. */

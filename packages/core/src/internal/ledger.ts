@@ -79,25 +79,21 @@ export const held = function* (node: ThreadNode): Generator<LeaseEntry> {
 
 /** The lease that is being released in a thread or in one of its descendants. */
 export const releasing = (node: ThreadNode): LeaseEntry | undefined => {
-  for (const entry of held(node)) if (entry.state === "releasing") return entry
-  for (const child of node.children()) {
-    const found = releasing(child)
-    if (found !== undefined) return found
+  for (const below of node.withDescendants()) {
+    for (const entry of held(below)) if (entry.state === "releasing") return entry
   }
   return undefined
 }
 
 /** The leases of a thread and its descendants. */
 export const heldBelow = function* (node: ThreadNode): Generator<LeaseEntry> {
-  yield* held(node)
-  for (const child of node.children()) yield* heldBelow(child)
+  for (const below of node.withDescendants()) yield* held(below)
 }
 
 /** The counts of a thread and of all its descendants, live and ended. */
 export const tallyBelow = (node: ThreadNode): Tally => {
   const sum: Tally = { acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 }
-  if (node.account !== undefined) addTally(sum, node.account)
-  for (const child of node.children()) addTally(sum, tallyBelow(child))
+  for (const { account } of node.withDescendants()) if (account !== undefined) addTally(sum, account)
   return sum
 }
 

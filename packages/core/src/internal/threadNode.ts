@@ -203,7 +203,17 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
     this.group?.ended(this, exit)
     const observers = this.settleObservers
     this.settleObservers = undefined
-    if (observers !== undefined) for (const observer of observers) observer(exit as Exit.Exit<never, never>)
+    if (observers === undefined) return
+    for (const observer of observers) {
+      try {
+        observer(exit as Exit.Exit<never, never>)
+      } catch (error) {
+        // An uncaught exception of the process, as from a listener: the other observers still get the exit.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 
   /** Takes the thread out of the scope that it was spawned into. */
@@ -237,6 +247,19 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   /** The live children, in the order in which they were spawned. */
   *children(): Generator<ThreadNode> {
     for (let child = this.firstChild; child !== undefined; child = child.next) yield child
+  }
+
+  /** This node and its live descendants, each before its children. The depth of the tree does not matter. */
+  *withDescendants(): Generator<ThreadNode> {
+    let node: ThreadNode | undefined = this
+    while (node !== undefined) {
+      yield node
+      if (node.firstChild !== undefined) node = node.firstChild
+      else {
+        while (node !== this && node!.next === undefined) node = node!.parentNode
+        node = node === this ? undefined : node!.next
+      }
+    }
   }
 
   /** The live children that are in a group. */

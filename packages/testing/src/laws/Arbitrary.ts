@@ -10,7 +10,8 @@ import type { Planned, Scenario } from "./Scenario.ts"
 /**
  * The parts of generated programs, with a weight for each tag. An instruction without a weight is not generated. `releases`
  * lists the kinds of releases, `depth` is the nesting of blocks (default 3), `length` the number of instructions in a block
- * (default 4), and `bystanders` says whether other threads run beside the program (default: none).
+ * (default 4), and `bystanders` says whether other threads run beside the program (default: none). `chain` is the number of
+ * threads in the longest chain (default 3). Long chains are rare.
  *
  * @category models
  * @since 0.1.0
@@ -21,6 +22,7 @@ export interface Mix {
   readonly depth?: number | undefined
   readonly length?: number | undefined
   readonly bystanders?: boolean | undefined
+  readonly chain?: number | undefined
 }
 
 const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
@@ -104,6 +106,11 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
       })
     case "Crash":
       return fc.record({ _tag: fc.constant(_tag), how: fc.constantFrom<"exit" | "throw">("exit", "throw") })
+    case "Chain":
+      return fc.record({
+        _tag: fc.constant(_tag),
+        depth: fc.oneof({ arbitrary: fc.integer({ min: 1, max: 3 }), weight: 60 }, fc.constant(mix.chain ?? 3))
+      })
     case "Join":
       return fc.record({ _tag: fc.constant(_tag), child, within: fc.constantFrom(null, 0, 2) })
     case "Interrupt":

@@ -112,7 +112,7 @@ export const modelled: LawCase = {
  */
 export const cases: Readonly<Record<Name, LawCase>> = {
   "release-once": {
-    mix: { weights: { ...leases, ...regions }, releases: [...bad, "Spawn", "Cancel"] },
+    mix: { weights: { ...leases, ...regions, Chain: 1 }, releases: [...bad, "Spawn", "Cancel"], chain: 2500 },
     plan: waiting(end)
   },
   "no-acquire-no-release": { mix: { weights: leases, releases: ["Ok", "Slow"] }, plan: waiting(end) },

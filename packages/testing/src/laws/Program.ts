@@ -47,7 +47,8 @@ export interface Climb {
 /**
  * One instruction. `Keep` acquires a lease that the host keeps, if the adapter supports that. `Crash` takes down the worker of
  * the thread. `child` is an index into the children of the current thread, modulo their number; without children the
- * instruction does nothing. Times are in milliseconds. `within` is null without a limit.
+ * instruction does nothing. Times are in milliseconds. `within` is null without a limit. `Chain` spawns a thread with a lease
+ * and a child, which has a lease and a child, and so on, `depth` threads deep.
  *
  * @category models
  * @since 0.1.0
@@ -65,6 +66,7 @@ export type Instruction =
   | { readonly _tag: "Checkpoint" }
   | { readonly _tag: "Spin"; readonly how: Spin }
   | { readonly _tag: "Keep" }
+  | { readonly _tag: "Chain"; readonly depth: number }
   | { readonly _tag: "Crash"; readonly how: "exit" | "throw" }
   | { readonly _tag: "Fail" }
   | { readonly _tag: "Scoped"; readonly body: Program }
@@ -149,6 +151,7 @@ export const Instruction: Schema.Codec<Instruction> = Schema.Union([
   Schema.TaggedStruct("Keep", {}),
   Schema.TaggedStruct("Crash", { how: Schema.Literals(["exit", "throw"]) }),
   Schema.TaggedStruct("Fail", {}),
+  Schema.TaggedStruct("Chain", { depth: Schema.Number }),
   Schema.TaggedStruct("Scoped", { body }),
   Schema.TaggedStruct("Mask", { body }),
   Schema.TaggedStruct("Restore", { body }),
@@ -195,6 +198,21 @@ export const Program: Schema.Codec<Program> = Schema.Array(Instruction)
  */
 export const size = (program: Program): number =>
   program.reduce((sum, instruction) => sum + 1 + inner(instruction).reduce((total, part) => total + size(part), 0), 0)
+
+/**
+ * The number of threads in the chains of a program.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const chained = (program: Program): number =>
+  program.reduce(
+    (sum, instruction) =>
+      sum +
+      (instruction._tag === "Chain" ? instruction.depth : 0) +
+      inner(instruction).reduce((total, part) => total + chained(part), 0),
+    0
+  )
 
 /** The programs inside an instruction. */
 const inner = (instruction: Instruction): ReadonlyArray<Program> => {

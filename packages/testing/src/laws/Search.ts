@@ -155,7 +155,7 @@ const generate = async (
       }),
       { numRuns, seed }
     )
-  const small = await among({ ...mix, depth: Math.min(2, mix.depth ?? 3), length: 2 }, Infinity, whole)
+  const small = await among({ ...mix, depth: Math.min(2, mix.depth ?? 3), length: 2, chain: 3 }, Infinity, whole)
   const inSmall = counted.programs
   const details = small.failed ? small : await among(mix, cuts, programs)
   return { ...counted, whole: inSmall, counterexample: counterexampleOf(details) }
@@ -180,12 +180,16 @@ const counterexampleOf = (details: fc.RunDetails<[Scenario.Scenario]>): Countere
   }
 }
 
+/** A program with more steps than this is cut once. A program with fewer steps may be cut as often as its steps allow. */
+const longRun = 1_000_000
+
 /** Runs a scenario without a cut and with cuts, and throws a violation. Returns the number of runs. */
 const explore = async (check: Check, adapter: Adapter, scenario: Scenario.Scenario, most: number): Promise<number> => {
   const ran = adapter.run(scenario, null)
   const whole = ran instanceof Promise ? await ran : ran
   verify(check, whole)
-  const cuts = scenario.plan.length === 0 ? [] : sampleSteps(whole.steps, most, whole.steps)
+  const affordable = Math.max(1, Math.floor(longRun / whole.steps))
+  const cuts = scenario.plan.length === 0 ? [] : sampleSteps(whole.steps, Math.min(most, affordable), whole.steps)
   const parallel = adapter.parallel ?? 1
   for (let done = 0; done < cuts.length; done += parallel) {
     const running = cuts.slice(done, done + parallel).map((cut) => adapter.run(scenario, cut))

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Outcome } from "../Outcome.ts"
+import * as Program from "../Program.ts"
 import * as Scenario from "../Scenario.ts"
 import type * as Simulation from "../../Simulation.ts"
 import type { Subject, Work } from "../Subject.ts"
@@ -35,7 +36,7 @@ export class ScenarioRun {
                 : perform(this.world, planned, index, () => this.main?.interruptUnsafe(undefined))
             )
           }))
-    return { cuts, seed: scenario.seed ?? undefined }
+    return { cuts, seed: scenario.seed ?? undefined, budget: 20_000 + 100 * Program.chained(scenario.program) }
   }
 
   readonly program = (clock: World.Timer): Work =>

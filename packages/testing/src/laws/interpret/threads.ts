@@ -72,6 +72,8 @@ const perform = (place: Position, instruction: Instruction): Scoped => {
     case "Lock":
     case "Promise":
       return shared(place, instruction, block)
+    case "Chain":
+      return spawn(place, link(instruction.depth), {})
     case "Fork":
     case "Group":
       return instruction._tag === "Fork" ? fork(place, instruction) : group(place, instruction)
@@ -193,6 +195,13 @@ const spawn = (
       )
     })
   )
+
+/** The body of a thread in a chain. It ends only with its parent. */
+const link = (depth: number): Program => [
+  { _tag: "Acquire", release: { _tag: "Ok" }, within: null, millis: 0, fails: false, interruptible: false },
+  ...(depth > 1 ? [{ _tag: "Chain", depth: depth - 1 } as const] : []),
+  { _tag: "Sleep", millis: 1000 }
+]
 
 const fork = (place: Position, instruction: Of<"Fork">): Scoped => {
   const options = { immediately: instruction.immediately, climb: instruction.escalation }
