@@ -15,6 +15,7 @@ import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AmbientReason from "./internal/ambientReason.ts"
+import * as ReasonAnnotation from "./internal/reasonAnnotation.ts"
 
 /**
  * The fields of every reason: `message`; `by`, the name of the asking thread (`main` outside any thread); and `at`, the time
@@ -200,10 +201,10 @@ export const fromUnknown = (u: unknown): CancelReason => {
   return aborted(u)
 }
 
-const Annotation: Context.Service<"@quiesce/core/CancelReason", CancelReason> = Context.Service<
-  "@quiesce/core/CancelReason",
+const Annotation: Context.Service<typeof ReasonAnnotation.key, CancelReason> = Context.Service<
+  typeof ReasonAnnotation.key,
   CancelReason
->("@quiesce/core/CancelReason")
+>(ReasonAnnotation.key)
 
 /** The annotations of the last reason, because one request often reaches many threads. */
 let last: { readonly reason: CancelReason; readonly annotations: Context.Context<never> } | undefined

@@ -12,8 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as CancelReason from "./CancelReason.ts"
-import { finiteMillis } from "./internal/duration.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
+import { isExceeded } from "./internal/deadlines.ts"
+import { finiteMillis } from "./internal/duration.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
@@ -44,7 +45,7 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fib
 /**
  * Gives an effect a deadline. At the deadline the effect is interrupted with the reason `DeadlineExceeded`, its finalizers
  * run, and then `within` fails with a `ThreadError` of that name. If an outer deadline is as early, the outer deadline holds
- * and `within` changes nothing.
+ * and `within` changes nothing. Synchronous code may notice the deadline first, through its token; the result is the same.
  *
  * *Cancellation*: the effect is interrupted with the same reason and awaited.
  *
@@ -93,7 +94,9 @@ const limited = <A, E, R>(
       return () => fiber.interruptUnsafe()
     },
     (exit): Effect.Effect<A, E | ThreadError.ThreadError> => {
-      if (!passed || !Exit.isFailure(exit) || !Exit.hasInterrupts(exit)) return exit
+      if (!Exit.isFailure(exit) || !Exit.hasInterrupts(exit)) return exit
+      // A token may notice the deadline before the timer can run.
+      if (!passed && !isExceeded(exit.cause, deadline, clock.currentTimeMillisUnsafe())) return exit
       const failure = Effect.fail(ThreadError.make({ _tag: "DeadlineExceeded", millis }))
       return Effect.ensuring(failure, CancelScope.withoutInterrupts(exit))
     }

@@ -72,9 +72,12 @@ class NodeToken implements StopToken {
   }
 
   get reason(): CancelReason.CancelReason | undefined {
-    if (this.node.reason !== undefined) return this.node.reason
+    const { node } = this
+    // A thread that was only asked to stop is interrupted by its deadline, and not by the request.
+    const isAsked = node.reason !== undefined && (node.isCancelled || node.flags?.interrupted === true || !this.late)
+    if (isAsked) return node.reason
     if (this.late) return CancelReason.deadlineExceeded(this.deadline)
-    return this.node.flags?.stopRequested === true ? (this.above ?? pendingReason) : undefined
+    return node.flags?.stopRequested === true ? (this.above ?? pendingReason) : undefined
   }
 
   /** The reason of the nearest ancestor that shares the flags and has received the request. */

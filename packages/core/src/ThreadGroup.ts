@@ -22,6 +22,7 @@ import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import * as Escalation from "./Escalation.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
+import { exceededBy } from "./internal/deadlines.ts"
 import * as FiberThread from "./internal/fiberThread.ts"
 import * as Climb from "./internal/climb.ts"
 import * as Ladder from "./internal/ladder.ts"
@@ -43,7 +44,8 @@ const TypeId = "~@quiesce/core/ThreadGroup"
  * - `collect`: the siblings run on; `joinAll` fails with all failures in one Cause
  * - `isolate`: the siblings run on; only a join of the failed thread fails
  *
- * An interruption is not a failure. If an interrupted thread also fails, the group keeps only the failure.
+ * An interruption is not a failure. If an interrupted thread also fails, the group keeps only the failure. A thread that ends
+ * because its token has noticed the deadline has failed with `DeadlineExceeded`.
  *
  * @category models
  * @since 0.1.0
@@ -71,7 +73,7 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
   /** Closed once the group accepts no more threads. */
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   size = 0
-  failure: Cause.Cause<E> | undefined = undefined
+  failure: Cause.Cause<E | ThreadError.ThreadError> | undefined = undefined
   /** The reason for which a late thread does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
   // Only the ledger changes this field.
@@ -126,8 +128,11 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
     if (this.policy !== "isolate" && Exit.isFailure(exit)) {
       // The interruption beside a failure was meant for the member. It would also interrupt each fiber that joins.
       const wrong = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+      const late = wrong.length === 0 && !node.isCancelled ? exceededBy(exit.cause) : undefined
       // A node notifies only the group of its spawn, whose error type fits.
       if (wrong.length > 0) this.failed(node, Cause.fromReasons(wrong) as Cause.Cause<E>)
+      // The token of the member has noticed the deadline, and nothing else has interrupted the member.
+      else if (late !== undefined) this.failed(node, Cause.fail(exceeded(late - node.spawnedAt)))
     }
     if (--this.size > 0) return
     const emptied = this.emptied
@@ -135,7 +140,7 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
     for (const done of emptied) done()
   }
 
-  private failed(node: ThreadNode, cause: Cause.Cause<E>): void {
+  private failed(node: ThreadNode, cause: Cause.Cause<E | ThreadError.ThreadError>): void {
     if (this.policy === "collect") {
       this.failure = this.failure === undefined ? cause : Cause.combine(this.failure, cause)
     } else if (this.failure === undefined) {
@@ -150,6 +155,9 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
     }
   }
 }
+
+const exceeded = (millis: number): ThreadError.ThreadError =>
+  ThreadError.make({ _tag: "DeadlineExceeded", millis: Math.max(0, millis) })
 
 /** Only this module makes groups. */
 const groupOf = <E>(self: ThreadGroup<E>): Group<E> => self as Group<E>

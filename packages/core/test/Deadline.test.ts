@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Deadline, Thread } from "@quiesce/core"
+import { Blocking, CancelReason, Deadline, type StopToken, Thread, ThreadGroup } from "@quiesce/core"
 import { Clock, Duration, Effect, Exit, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { defectTags, endsIn, failureTag, messages, settle } from "./support.ts"
@@ -103,6 +103,145 @@ describe("Deadline.within", () => {
         expect(yield* failureTag(Deadline.within(work, given))).toBe("InvalidDuration")
       }
       expect(ran).toBe(false)
+    })
+  )
+})
+
+/** A clock whose time only synchronous code moves. No timer of the clock can run. */
+const makeHand = () => {
+  const hand = { now: 0 }
+  const nanos = () => BigInt(hand.now) * 1_000_000n
+  const clock: Clock.Clock = {
+    currentTimeMillisUnsafe: () => hand.now,
+    currentTimeMillis: Effect.sync(() => hand.now),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: nanos,
+    monotonicTimeNanos: Effect.sync(nanos),
+    sleep: () => Effect.never
+  }
+  return { hand, provided: Effect.provideService(Clock.Clock, clock) }
+}
+
+/** Moves the time past the deadline, and then polls the token until the token throws. */
+const poll =
+  (hand: { now: number }, at = 100) =>
+  (token: StopToken.StopToken): never => {
+    hand.now = at
+    for (;;) token.check()
+  }
+
+const exceeded = { _tag: "DeadlineExceeded", millis: 50 }
+
+describe("Deadline.within around synchronous code", () => {
+  it.effect("fails with DeadlineExceeded if a token notices the deadline before the timer", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const work = Deadline.within(Blocking.interruptible(poll(hand)), "50 millis")
+      const thread = yield* Thread.spawn(provided(Effect.flip(work)), now)
+      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+      expect(thread.reason).toBeUndefined()
+    })
+  )
+
+  it.effect("fails with DeadlineExceeded if a section begins just when the deadline passes", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const work = Effect.gen(function* () {
+        yield* Effect.sync(() => (hand.now = 50))
+        yield* Blocking.interruptible(poll(hand, 50))
+      })
+      const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(work, 50))), now)
+      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+    })
+  )
+
+  it("fails with DeadlineExceeded by the clock of the machine, every time", async () => {
+    const loop = Blocking.interruptible((token): never => {
+      for (;;) token.check()
+    })
+    for (let millis = 0; millis < 20; millis++) {
+      const joined = Effect.flatMap(Thread.spawn(Effect.flip(Deadline.within(loop, millis))), Thread.join)
+      const error = await Effect.runPromise(Effect.scoped(joined))
+      expect(error).toMatchObject({ reason: { _tag: "DeadlineExceeded", millis } })
+    }
+  })
+
+  it.effect("of nested deadlines fails as the one that has passed", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const work = Blocking.interruptible(poll(hand, 60)).pipe(
+        Deadline.within(50),
+        Effect.flip,
+        Effect.tap((error) => Effect.sync(() => expect(error).toMatchObject({ reason: exceeded }))),
+        Deadline.within(70)
+      )
+      const thread = yield* Thread.spawn(provided(work), now)
+      expect(Exit.isSuccess(yield* Thread.await(thread))).toBe(true)
+    })
+  )
+
+  it.effect("fails with DeadlineExceeded in a thread that was asked to stop before", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const work = Effect.gen(function* () {
+        yield* Thread.stop(yield* Thread.current, CancelReason.stopped("enough"))
+        yield* Blocking.interruptible(poll(hand))
+      })
+      const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(work, 50))), now)
+      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+      expect(thread.reason).toMatchObject({ _tag: "Stopped", message: "enough" })
+    })
+  )
+
+  it.effect("fails with DeadlineExceeded if the token belongs to a child", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const child = Effect.scoped(Effect.flatMap(Thread.spawn(Blocking.interruptible(poll(hand))), Thread.join))
+      const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(child, 50))), now)
+      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+    })
+  )
+
+  it.effect("keeps the interrupt and the reason of a thread that was also interrupted", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const work = Effect.gen(function* () {
+        yield* Thread.interruptFork(yield* Thread.current, CancelReason.interrupted("why"))
+        yield* Blocking.interruptible(poll(hand))
+      })
+      const thread = yield* Thread.spawn(provided(Deadline.within(work, 50)), now)
+      const exit = yield* Thread.await(thread)
+      expect(new Set(messages(exit))).toEqual(new Set(["why"]))
+    })
+  )
+
+  it.effect("is a failure for the group of the thread", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const group = yield* ThreadGroup.make<unknown>()
+      const sibling = yield* ThreadGroup.spawn(group, Effect.never, now)
+      yield* ThreadGroup.spawn(group, provided(Deadline.within(Blocking.interruptible(poll(hand)), 50)), now)
+      expect(yield* failureTag(ThreadGroup.joinAll(group))).toBe("DeadlineExceeded")
+      expect(sibling.reason?._tag).toBe("SiblingFailed")
+    })
+  )
+
+  it.effect("around a group fails with DeadlineExceeded, although only a member has noticed the deadline", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const siblings: Array<Thread.Thread<never>> = []
+      const work = Effect.scoped(
+        Effect.gen(function* () {
+          const group = yield* ThreadGroup.make<unknown>()
+          siblings.push(yield* ThreadGroup.spawn(group, Effect.never, now))
+          yield* ThreadGroup.spawn(group, Blocking.interruptible(poll(hand)))
+          yield* ThreadGroup.joinAll(group)
+        })
+      )
+      const thread = yield* Thread.spawn(provided(failureTag(Deadline.within(work, 50))), now)
+      expect(yield* Thread.join(thread)).toBe("DeadlineExceeded")
+      expect(siblings[0]!.reason?._tag).toBe("SiblingFailed")
     })
   )
 })
