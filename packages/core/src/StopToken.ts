@@ -61,6 +61,8 @@ class NodeToken implements StopToken {
     this.checks = node.checks ??= new Int32Array(1)
     const isNotified = node.flags === undefined || node.flags.checks === this.checks
     this.stride = isNotified && deadline === Infinity ? stride.notified : stride.polling
+    // The thread's other tokens, which need not poll, may have left a large number.
+    if (this.stride === stride.polling) this.checks[0] = 0
   }
 
   get stopRequested(): boolean {

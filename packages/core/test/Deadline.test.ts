@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Blocking, CancelReason, Deadline, type StopToken, Thread, ThreadGroup } from "@quiesce/core"
+import { Blocking, CancelReason, Deadline, StopToken, Thread, ThreadGroup } from "@quiesce/core"
 import { Clock, Duration, Effect, Exit, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { defectTags, endsIn, failureTag, messages, settle } from "./support.ts"
@@ -199,6 +199,23 @@ describe("Deadline.within around synchronous code", () => {
       const { hand, provided } = makeHand()
       const child = Effect.scoped(Effect.flatMap(Thread.spawn(Blocking.interruptible(poll(hand))), Thread.join))
       const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(child, 50))), now)
+      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+    })
+  )
+
+  it.effect("is noticed after 64 checks at the latest, also if a token without a deadline was used before", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const section = (token: StopToken.StopToken): string => {
+        hand.now = 100
+        for (let i = 0; i < 64; i++) token.check()
+        return "missed"
+      }
+      const work = Effect.andThen(
+        Effect.map(StopToken.current, (token) => token.check()),
+        Deadline.within(Blocking.interruptible(section), 50)
+      )
+      const thread = yield* Thread.spawn(provided(Effect.flip(work)), now)
       expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
     })
   )
