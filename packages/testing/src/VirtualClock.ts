@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. Time never goes back. Sleeps of the same time end in the order of their beginnings, and all end before any other task
- *    runs, as with timers.
+ *    runs, as with timers. A sleep ends late if synchronous code has let time pass.
  * 2. An interrupted sleep is not pending.
  *
  * @since 0.1.0
@@ -32,6 +32,8 @@ export interface VirtualClock extends Clock.Clock {
   readonly advance: () => boolean
   /** Calls `wake` after some milliseconds. The result cancels the call. */
   readonly after: (millis: number, wake: () => void) => () => void
+  /** Lets time pass, as in synchronous code: no sleep ends before the next `advance`. */
+  readonly pass: (millis: number) => void
 }
 
 /**
@@ -95,6 +97,10 @@ class Virtual implements VirtualClock {
     // A wake may begin later sleeps, or cancel a sleep of this time.
     while (this.next === due) this.sleeps.shift()!.wake()
     return true
+  }
+
+  pass(millis: number): void {
+    this.hand.now += millis
   }
 
   after(millis: number, wake: () => void): () => void {

@@ -40,6 +40,12 @@ const releaseOf = (
       within: fc.constantFrom(null, within)
     })
   }
+  if (tag === "Poll") {
+    return fc.record({
+      release: fc.record({ _tag: fc.constant(tag), millis: fc.constantFrom(0, 2, 20) }),
+      within: fc.constantFrom(null, within)
+    })
+  }
   return fc.constant({ release: { _tag: tag }, within: null })
 }
 
@@ -94,6 +100,7 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
         })
         .map(({ held, ...rest }) => ({ _tag, ...rest, ...held }))
     case "Sleep":
+    case "Poll":
       return fc.record({ _tag: fc.constant(_tag), millis })
     case "Checkpoint":
     case "Keep":

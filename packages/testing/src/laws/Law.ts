@@ -33,7 +33,7 @@ export const statements = {
   "did-not-happen": "a send, take, lock or raise that was cancelled left everything as it was",
   "first-reason": "the reason that came first stays",
   "reason-everywhere": "releases, signals, exits and threads below see that reason",
-  "deadline-min": "of nested deadlines the earliest counts",
+  "deadline-min": "of nested deadlines the earliest counts, and its work fails with DeadlineExceeded",
   "ladder-monotone": "rungs are climbed upwards, each once, each after the grace of the one before",
   "kill-is-visible":
     "the exit of a thread that was killed or given up says so, and what was lost; its locks say it too",

@@ -187,8 +187,13 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     plan: waiting(mixed)
   },
   "deadline-min": {
-    mix: { weights: { Deadline: 5, Sleep: 4, Attempt: 2, Checkpoint: 1 }, depth: 4 },
-    plan: waiting(once)
+    mix: { weights: { Deadline: 5, Sleep: 4, Poll: 3, Attempt: 2, Checkpoint: 1 }, depth: 4 },
+    plan: waiting(
+      plan(
+        fc.constantFrom<Scenario.Action>(interrupt, interrupt, { _tag: "Stop" }),
+        fc.constant<Scenario.Action>(interrupt)
+      )
+    )
   },
   "ladder-monotone": {
     mix: { weights: { Acquire: 3, Sleep: 3, UntilStopped: 2, Fork: 1 }, releases: ["Slow", "Hang"] },

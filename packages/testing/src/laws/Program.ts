@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 
 /**
  * The behaviour of a release: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, interrupts its own
- * thread, or runs a synchronous section.
+ * thread, runs a synchronous section, or runs a section that polls its token for `millis`.
  *
  * @category models
  * @since 0.1.0
@@ -22,6 +22,7 @@ export type Release =
   | { readonly _tag: "Spawn" }
   | { readonly _tag: "Cancel" }
   | { readonly _tag: "Spin" }
+  | { readonly _tag: "Poll"; readonly millis: number }
 
 /**
  * Synchronous code: an interruptible section, an uninterruptible section, or plain code.
@@ -46,9 +47,10 @@ export interface Climb {
 
 /**
  * One instruction. `Keep` acquires a lease that the host keeps, if the adapter supports that. `Crash` takes down the worker of
- * the thread. `child` is an index into the children of the current thread, modulo their number; without children the
- * instruction does nothing. Times are in milliseconds. `within` is null without a limit. `Chain` spawns a thread with a lease
- * and a child, which has a lease and a child, and so on, `depth` threads deep.
+ * the thread. `Poll` is a synchronous section that polls its token while `millis` pass. `Chain` spawns a thread with a lease and
+ * a child, which has a lease and a child, and so on, `depth` threads deep. `child` is an index into the children of the current
+ * thread, modulo their number; without children the instruction does nothing. Times are in milliseconds. `within` is null
+ * without a limit.
  *
  * @category models
  * @since 0.1.0
@@ -65,6 +67,7 @@ export type Instruction =
   | { readonly _tag: "Sleep"; readonly millis: number }
   | { readonly _tag: "Checkpoint" }
   | { readonly _tag: "Spin"; readonly how: Spin }
+  | { readonly _tag: "Poll"; readonly millis: number }
   | { readonly _tag: "Keep" }
   | { readonly _tag: "Chain"; readonly depth: number }
   | { readonly _tag: "Crash"; readonly how: "exit" | "throw" }
@@ -116,7 +119,8 @@ const Release: Schema.Codec<Release> = Schema.Union([
   Schema.TaggedStruct("Hang", {}),
   Schema.TaggedStruct("Spawn", {}),
   Schema.TaggedStruct("Cancel", {}),
-  Schema.TaggedStruct("Spin", {})
+  Schema.TaggedStruct("Spin", {}),
+  Schema.TaggedStruct("Poll", { millis: Schema.Number })
 ])
 
 const limit = Schema.NullOr(Schema.Number)
@@ -148,6 +152,7 @@ export const Instruction: Schema.Codec<Instruction> = Schema.Union([
   Schema.TaggedStruct("Sleep", { millis: Schema.Number }),
   Schema.TaggedStruct("Checkpoint", {}),
   Schema.TaggedStruct("Spin", { how: Schema.Literals(["plain", "interruptible", "uninterruptible"]) }),
+  Schema.TaggedStruct("Poll", { millis: Schema.Number }),
   Schema.TaggedStruct("Keep", {}),
   Schema.TaggedStruct("Crash", { how: Schema.Literals(["exit", "throw"]) }),
   Schema.TaggedStruct("Fail", {}),

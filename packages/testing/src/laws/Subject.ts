@@ -11,6 +11,7 @@ import type * as Escalation from "@quiesce/core/Escalation"
 import * as Lease from "@quiesce/core/Lease"
 import type * as ShutdownReport from "@quiesce/core/ShutdownReport"
 import * as Signal from "@quiesce/core/Signal"
+import type * as StopToken from "@quiesce/core/StopToken"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadGroup from "@quiesce/core/ThreadGroup"
 import * as Effect from "effect/Effect"
@@ -80,6 +81,7 @@ export interface Subject {
   /** Acquires a lease that the host keeps, if the adapter supports that. `noted` gets the events of the lease. */
   readonly keep: (name: string, noted: Kept) => Work<unknown, Scope.Scope>
   readonly spin: (how: Spin, section: () => void) => Work
+  readonly poll: (section: (token: StopToken.StopToken) => void) => Work
   /** Takes down the worker of the thread. A fiber only dies, because its process can't be taken down. */
   readonly crash: (how: "exit" | "throw") => Work
   readonly deadline: <R>(work: Work<unknown, R>, millis: number) => Work<unknown, R>
@@ -123,6 +125,8 @@ export const core: Subject = {
     if (how === "plain") return Effect.sync(section)
     return how === "interruptible" ? Blocking.interruptible(section) : Blocking.uninterruptible(section)
   },
+  // The section ends by itself, so nothing has to end it by force.
+  poll: (section) => Blocking.interruptible(section, { grace: "1 minute" }),
   crash: (how) => Effect.die(new Error(`It would ${how} here`)),
   deadline: Deadline.within,
   makeGroup: (policy) => ThreadGroup.make<unknown>({ policy }),

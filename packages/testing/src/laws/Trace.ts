@@ -70,7 +70,13 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "RaiseAnswered"; readonly letter: number; readonly delivered: boolean }
   | { readonly _tag: "RaiseWithdrawn"; readonly letter: number }
   | { readonly _tag: "DeadlineBegan"; readonly id: number; readonly due: number }
-  | { readonly _tag: "DeadlineEnded"; readonly id: number; readonly due: number; readonly exceeded: boolean }
+  | {
+      readonly _tag: "DeadlineEnded"
+      readonly id: number
+      readonly due: number
+      readonly exceeded: boolean
+      readonly interrupted: boolean
+    }
   | {
       readonly _tag: "GroupJoined"
       readonly group: number
@@ -84,6 +90,8 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "Taken"; readonly item: number }
   | { readonly _tag: "Spinning"; readonly id: number; readonly how: Spin; readonly shielded: boolean }
   | { readonly _tag: "Spun"; readonly id: number }
+  | { readonly _tag: "Polling"; readonly id: number }
+  | { readonly _tag: "Polled"; readonly id: number }
   | { readonly _tag: "Crashing" }
   | { readonly _tag: "Locked" }
   | { readonly _tag: "Unlocked" }

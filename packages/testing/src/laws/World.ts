@@ -19,7 +19,7 @@ import type { AnyThread, Subject, Work } from "./Subject.ts"
 import type { Event, Happening } from "./Trace.ts"
 
 /**
- * The clock of a world: the time, and delayed calls.
+ * The clock of a world: the time, delayed calls, and the passing of time in synchronous code.
  *
  * @category models
  * @since 0.1.0
@@ -27,6 +27,7 @@ import type { Event, Happening } from "./Trace.ts"
 export interface Timer {
   readonly currentTimeMillisUnsafe: () => number
   readonly after: (millis: number, wake: () => void) => () => void
+  readonly pass: (millis: number) => void
 }
 
 /**

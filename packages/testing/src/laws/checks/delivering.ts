@@ -2,7 +2,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Option from "effect/Option"
 import { anyGivenUp, type Outcome } from "../Outcome.ts"
-import { only } from "../Trace.ts"
+import { type Event, only } from "../Trace.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
@@ -135,8 +135,22 @@ const deadlineMin: Check = (outcome) => {
       problems.push(`the deadline is ${due}, the smallest around is ${event.due}`)
     if (simple && event.at > event.due) problems.push(`work ran to ${event.at} with a deadline of ${event.due}`)
     if (event.exceeded && event.at < event.due) problems.push(`a deadline of ${event.due} passed at ${event.at}`)
+    if (event.interrupted && !event.exceeded && !isInterruptedFromOutside(outcome, event))
+      problems.push(`the work of the deadline ${event.due} was interrupted at ${event.at}, and nobody had asked`)
     return problems
   })
+}
+
+/** Whether the thread was cancelled, or a deadline around the ended one has passed. */
+const isInterruptedFromOutside = (outcome: Outcome, ended: Event & { readonly _tag: "DeadlineEnded" }): boolean => {
+  const { at, thread } = ended
+  const isCancelled = only(outcome.events, "Asked").some(
+    (asked) => asked.at <= at && (asked.how === "interrupt" || asked.how === "interruptFork")
+  )
+  const index = outcome.events.indexOf(ended)
+  const around = only(outcome.events.slice(index + 1), "DeadlineEnded").filter((event) => event.thread === thread)
+  const began = only(outcome.events.slice(0, index), "DeadlineBegan")
+  return isCancelled || around.some(({ due, id }) => due <= at && began.some((event) => event.id === id))
 }
 
 const listenerClean: Check = (outcome) =>

@@ -78,6 +78,8 @@ const releasing = (place: Position, how: Release, spawn: Spawn): Scoped => {
       return Effect.never
     case "Spin":
       return spin(place, "plain", true)
+    case "Poll":
+      return poll(place, how.millis)
     case "Spawn":
       return Effect.ignore(spawn(place, [{ _tag: "Sleep", millis: 1 }], {}))
     case "Cancel":
@@ -122,6 +124,24 @@ export const spin = (place: Position, how: Spin, releasing: boolean): Work =>
       world.note({ _tag: "Spinning", thread, id, how, shielded })
       world.spin(how, shielded)
       world.note({ _tag: "Spun", thread, id })
+    })
+  })
+
+/** The number of checks after which a token looks at the clock. */
+const stride = 64
+
+/** A synchronous section that polls its token while time passes. */
+export const poll = ({ thread, world }: Position, millis: number): Work =>
+  Effect.suspend(() => {
+    const id = world.nextId()
+    return world.subject.poll((token) => {
+      world.note({ _tag: "Polling", thread, id })
+      for (let passed = 0; ; passed++) {
+        for (let check = 0; check < stride; check++) token.check()
+        if (passed >= millis) break
+        world.clock.pass(1)
+      }
+      world.note({ _tag: "Polled", thread, id })
     })
   })
 

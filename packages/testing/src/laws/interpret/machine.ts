@@ -215,7 +215,7 @@ export class Machine {
     // The release is given up, and ends by itself a little later.
     const isCut = this.now + millis > end
     this.observe(isCut ? `releasing ${lease}, to be cut` : `releasing ${lease}`)
-    if (release._tag === "Spawn" || release._tag === "Cancel")
+    if (release._tag === "Spawn" || release._tag === "Cancel" || release._tag === "Poll")
       throw new Undecided(`a release that does ${release._tag}`)
     if (release._tag === "Spin") {
       this.spinning()

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { withChild } from "./children.ts"
-import { acquire, crash, keep, spin } from "./leases.ts"
+import { acquire, crash, keep, poll, spin } from "./leases.ts"
 import { escalation, type Of, type Position, type Scoped, state } from "./position.ts"
 import { shared } from "./sharedState.ts"
 import type { Climb, Instruction, Program } from "../Program.ts"
@@ -57,6 +57,8 @@ const perform = (place: Position, instruction: Instruction): Scoped => {
       )
     case "Spin":
       return spin(place, instruction.how, false)
+    case "Poll":
+      return poll(place, instruction.millis)
     case "Crash":
       return crash(place, instruction.how)
     case "Fail":
@@ -145,6 +147,7 @@ const deadline = (place: Position, millis: number, program: Program): Scoped => 
         thread,
         id,
         due,
+        interrupted: Exit.isFailure(exit) && Exit.hasInterrupts(exit),
         exceeded:
           Exit.isFailure(exit) && String(Cause.squash(exit.cause)).includes(`within its deadline of ${millis} ms`)
       }))
