@@ -13,8 +13,13 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import * as Deadline from "./Deadline.ts"
+import { withoutInterrupts } from "./internal/cancelScope.ts"
+import { CurrentNode } from "./internal/currentThread.ts"
+import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as Ledger from "./internal/ledger.ts"
+import { CurrentRelease } from "./internal/release.ts"
 import { liveThread } from "./internal/spawn.ts"
 import type { LeaseEntry } from "./internal/ledger.ts"
 import { nodeOf } from "./internal/threadNode.ts"
@@ -25,7 +30,7 @@ import * as ThreadError from "./ThreadError.ts"
  * The parts of a lease.
  *
  * `acquire` is uninterruptible unless `interruptible` is set. In both cases no cancel falls between the success of `acquire`
- * and the registration of the release. `release` is shielded from every cancel. A release that fails is reported, and its
+ * and the registration of the release. `release` is shielded from every cancel, also of the deadline around the lease. A release that fails is reported, and its
  * failure becomes a defect of the scope. `releaseWithin` limits a release: after that time it is interrupted without a wait
  * and reported as timed out. The remaining releases run in all cases.
  *
@@ -102,7 +107,7 @@ class Release {
       this.entry.since = this.clock.currentTimeMillisUnsafe()
       if (this.within !== undefined) return this.bounded(Effect.suspend(release), this.within)
       const outer = fiber.context
-      fiber.setContext(this.context)
+      fiber.setContext(this.isCancelled ? this.shielded(Infinity) : this.context)
       return Effect.matchCauseEffect(Effect.suspend(release), {
         onSuccess: () => {
           fiber.setContext(outer)
@@ -116,16 +121,35 @@ class Release {
     })
   }
 
-  /** The release runs in a fiber of its own, so that the limit holds despite the shield around all releases. */
+  /** Whether a token could see a cancel or a deadline in the release. */
+  private get isCancelled(): boolean {
+    return this.entry.node.isCancelled || Context.get(this.context, Deadline.Current) !== Infinity
+  }
+
+  /** The context of the release. No deadline from outside holds there. */
+  private shielded(deadline: number): Context.Context<never> {
+    const marked = Context.add(this.context, CurrentRelease, Context.get(this.context, CurrentNode))
+    return Context.add(marked, Deadline.Current, deadline)
+  }
+
+  /**
+   * The release runs in a fiber of its own, so that the limit holds despite the shield around all releases. For code inside
+   * the limit is a deadline, which a token may notice first.
+   */
   private bounded(release: Effect.Effect<unknown, unknown>, millis: number): Effect.Effect<unknown> {
-    const forked = Effect.forkDetach(Effect.provideContext(release, this.context), { startImmediately: true })
+    const limit = this.entry.since + millis
+    const provided = Effect.provideContext(release, this.shielded(limit))
+    const forked = Effect.forkDetach(provided, { startImmediately: true })
     return Effect.flatMap(forked, (fiber) =>
       Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), millis), (ended): Effect.Effect<unknown> => {
-        if (Option.isSome(ended)) return this.record(ended.value)
+        const now = this.clock.currentTimeMillisUnsafe()
+        const isLate = Option.isSome(ended) && Exit.isFailure(ended.value) && isExceeded(ended.value.cause, limit, now)
+        if (Option.isSome(ended) && !isLate) return this.record(ended.value)
         fiber.interruptUnsafe()
         const error = ThreadError.make({ _tag: "ReleaseTimedOut", lease: this.entry.name, millis })
         Ledger.settle(this.entry, "timedOut", () => this.clock.currentTimeMillisUnsafe(), error.message)
-        return Effect.die(error)
+        const defects = Option.isSome(ended) ? withoutInterrupts(ended.value) : Effect.void
+        return Effect.ensuring(Effect.die(error), defects)
       })
     )
   }

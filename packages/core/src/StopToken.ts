@@ -8,16 +8,23 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as CancelReason from "./CancelReason.ts"
 import * as Deadline from "./Deadline.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
+import { isMasked } from "./internal/effectInternals.ts"
 import { pendingReason } from "./internal/pendingReason.ts"
+import { isReleasing } from "./internal/release.ts"
 import type { Checks, ThreadNode } from "./internal/threadNode.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 /**
  * The flags that synchronous code polls. `interrupted` implies `stopRequested`. `check` throws the reason's `CancelError` if
  * the work was interrupted or its deadline has passed, and is cheap enough for a hot loop.
+ *
+ * In the release of a lease and in any uninterruptible code, `check` does not throw for a cancel of the thread, because the
+ * cancel waits for the end of that code. The flags still show the cancel. `check` throws there only if a deadline has passed;
+ * in a release, only a deadline of the release itself counts.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +45,7 @@ export interface StopToken {
 export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect.withFiber((fiber) => {
   const node = fiber.getRef(CurrentNode)
   if (node === root) return Effect.fail(ThreadError.make({ _tag: "OutsideThread", operation: "StopToken.current" }))
-  return Effect.succeed(new NodeToken(node, fiber.getRef(Deadline.Current), fiber.getRef(Clock.Clock)))
+  return Effect.succeed(new NodeToken(node, fiber))
 })
 
 /**
@@ -53,11 +60,17 @@ class NodeToken implements StopToken {
   private readonly clock: Clock.Clock
   private readonly checks: Checks
   private readonly stride: number
+  private readonly isReleasing: boolean
+  /** Whether the token was made in a release, or in the cleanup of a cancelled thread. */
+  private readonly isOfCleanup: boolean
 
-  constructor(node: ThreadNode, deadline: number, clock: Clock.Clock) {
+  constructor(node: ThreadNode, fiber: Fiber.Fiber<unknown, unknown>) {
+    const deadline = fiber.getRef(Deadline.Current)
     this.node = node
     this.deadline = deadline
-    this.clock = clock
+    this.clock = fiber.getRef(Clock.Clock)
+    this.isReleasing = isReleasing(fiber)
+    this.isOfCleanup = this.isReleasing || (node.isCancelled && isMasked(fiber))
     this.checks = node.checks ??= new Int32Array(1)
     const isNotified = node.flags === undefined || node.flags.checks === this.checks
     this.stride = isNotified && deadline === Infinity ? stride.notified : stride.polling
@@ -102,7 +115,21 @@ class NodeToken implements StopToken {
     this.checks[0] = this.stride - 1
     if (!this.interrupted) return
     this.checks[0] = 0
-    throw CancelReason.toError(this.reason!)
+    const reason = this.due
+    if (reason !== undefined) throw CancelReason.toError(reason)
+  }
+
+  /** The reason for which the running code has to end. A cancel waits for the end of a release or a mask. */
+  private get due(): CancelReason.CancelReason | undefined {
+    const { node } = this
+    // No fiber runs around a section of a worker, which begins only where the thread is not shielded.
+    const fiber = Fiber.getCurrent()
+    const isInRelease = this.isReleasing || (fiber !== undefined && isReleasing(fiber))
+    const isShielded = isInRelease || this.isOfCleanup || (fiber !== undefined && isMasked(fiber))
+    const isCancelled = node.isCancelled || node.flags?.interrupted === true
+    if (isCancelled && !isShielded) return this.reason
+    // The deadline of a token from outside does not hold in a release.
+    return this.late && isInRelease === this.isReleasing ? CancelReason.deadlineExceeded(this.deadline) : undefined
   }
 
   private get late(): boolean {

@@ -19,6 +19,7 @@ import * as PendingReason from "./internal/pendingReason.ts"
 import { Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
+import * as Release from "./internal/release.ts"
 import { nodeOf, type ThreadNode } from "./internal/threadNode.ts"
 import type { SpawnOptions, Thread } from "./Thread.ts"
 import type { ThreadControls } from "./ThreadControls.ts"
@@ -301,6 +302,15 @@ export const shareFlags = (
  * @since 0.1.0
  */
 export const pendingReason: CancelReason.CancelReason = PendingReason.pendingReason
+
+/**
+ * Whether a fiber runs the release of a lease of its thread. Such code must not be ended by force, although the fiber of a
+ * release with a limit is interruptible.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isReleasing: (fiber: Fiber.Fiber<unknown, unknown>) => boolean = Release.isReleasing
 
 /**
  * Attaches a fiber to a thread. Cancelling the thread also interrupts the fiber, with the same reason, and cancels the

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Blocking, CancelReason, Deadline, StopToken, Thread, ThreadGroup } from "@quiesce/core"
 import { Clock, Duration, Effect, Exit, Option } from "effect"
 import { TestClock } from "effect/testing"
-import { defectTags, endsIn, failureTag, messages, settle } from "./support.ts"
+import { defectTags, endsIn, failureTag, makeHand, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
@@ -106,22 +106,6 @@ describe("Deadline.within", () => {
     })
   )
 })
-
-/** A clock whose time only synchronous code moves. No timer of the clock can run. */
-const makeHand = () => {
-  const hand = { now: 0 }
-  const nanos = () => BigInt(hand.now) * 1_000_000n
-  const clock: Clock.Clock = {
-    currentTimeMillisUnsafe: () => hand.now,
-    currentTimeMillis: Effect.sync(() => hand.now),
-    currentTimeNanosUnsafe: nanos,
-    currentTimeNanos: Effect.sync(nanos),
-    monotonicTimeNanosUnsafe: nanos,
-    monotonicTimeNanos: Effect.sync(nanos),
-    sleep: () => Effect.never
-  }
-  return { hand, provided: Effect.provideService(Clock.Clock, clock) }
-}
 
 /** Moves the time past the deadline, and then polls the token until the token throws. */
 const poll =

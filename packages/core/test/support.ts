@@ -1,7 +1,7 @@
 /** Helpers of many tests: a hanging effect, failures as values, and virtual time around an effect. */
 import { expect } from "@effect/vitest"
 import { CancelReason, ThreadError } from "@quiesce/core"
-import { Cause, Effect, Exit, Fiber } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 
 /** Ignores every cancel and never ends. */
@@ -38,3 +38,19 @@ export const endsIn = <A, E, R>(
 
 /** Lets everything that can run do so. */
 export const settle: Effect.Effect<void> = TestClock.adjust(0)
+
+/** A clock whose time only synchronous code moves. No timer of the clock can run. */
+export const makeHand = () => {
+  const hand = { now: 0 }
+  const nanos = () => BigInt(hand.now) * 1_000_000n
+  const clock: Clock.Clock = {
+    currentTimeMillisUnsafe: () => hand.now,
+    currentTimeMillis: Effect.sync(() => hand.now),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: Effect.sync(nanos),
+    monotonicTimeNanosUnsafe: nanos,
+    monotonicTimeNanos: Effect.sync(nanos),
+    sleep: () => Effect.never
+  }
+  return { hand, provided: Effect.provideService(Clock.Clock, clock) }
+}

@@ -5,6 +5,7 @@
  * | --- | --- | --- |
  * | `Scope.state` is written | 11% of `spawn-join`, 7% of `spawn-interrupt` | `Scope.addFinalizerExit` |
  * | a fiber gets a ready Cause | 45% of `group-shutdown-100000`, nothing of `spawn-interrupt` | `Fiber.interruptUnsafe` |
+ * | the mask of a fiber is read | none: the check of a token waits for the end of a mask | none: the check throws under a mask |
  *
  * Invariants:
  * 1. Each internal is compared with its public way before its first use. If the two differ, or an internal is missing, the
@@ -113,7 +114,8 @@ const interruptUnsafe: Interrupt = (fiber, reason, by) => fiber.interruptUnsafe(
 
 /** The private fields and the private method of a fiber. */
 interface FiberInternals extends AnyFiber {
-  readonly interruptible: boolean
+  /** Undefined in a version of Effect without the field. */
+  readonly interruptible: boolean | undefined
   readonly _running: boolean
   readonly _exit: Exit.Exit<unknown, unknown> | undefined
   _interruptedCause: Cause.Cause<never> | undefined
@@ -133,6 +135,30 @@ const interruptWithCause: Interrupt = (fiber, reason, by) => {
   if (!internals.interruptible) return
   if (internals._running) internals._deferredInterrupt = true
   else internals.evaluate(exit)
+}
+
+/** Whether a fiber is uninterruptible now. */
+export const isMasked = (fiber: AnyFiber): boolean => {
+  masked ??= chosen(readMask, ignoreMask, masks, "the check of a token throws also under a mask")
+  return masked(fiber)
+}
+
+type IsMasked = (fiber: AnyFiber) => boolean
+
+/** Undefined before the first use. */
+let masked: IsMasked | undefined
+
+const readMask: IsMasked = (fiber) => (fiber as FiberInternals).interruptible === false
+
+const ignoreMask: IsMasked = () => false
+
+/** As text: the masks of a fiber before, in and after an uninterruptible region. There is no public way to see them. */
+const masks = (way: IsMasked): string => {
+  const seen: Array<boolean> = []
+  if (way === ignoreMask) return [false, true, false].join()
+  const see = Effect.withFiber((fiber) => Effect.sync(() => seen.push(way(fiber))))
+  Effect.runSync(Effect.andThen(Effect.andThen(see, Effect.uninterruptible(see)), see))
+  return seen.join()
 }
 
 let last: { readonly reason: CancelReason.CancelReason; readonly by: number; readonly exit: Exit.Failure<never, never> }

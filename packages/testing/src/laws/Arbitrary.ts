@@ -46,6 +46,7 @@ const releaseOf = (
       within: fc.constantFrom(null, within)
     })
   }
+  if (tag === "Spin") return fc.record({ release: fc.constant({ _tag: tag }), within: fc.constantFrom(null, within) })
   return fc.constant({ release: { _tag: tag }, within: null })
 }
 

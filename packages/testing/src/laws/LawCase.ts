@@ -126,11 +126,11 @@ export const cases: Readonly<Record<Name, LawCase>> = {
   },
   "finalizer-isolation": { mix: { weights: leases, releases: bad, length: 5 }, plan: waiting(end) },
   "finalizer-shield": {
-    mix: { weights: { ...leases, Deadline: 1 }, releases: ["Slow", "Cancel", "Hang", "Spawn"] },
+    mix: { weights: { ...leases, Deadline: 1, Poll: 1 }, releases: ["Slow", "Cancel", "Hang", "Spawn", "Poll"] },
     plan: waiting(twice)
   },
   "bounded-cleanup": {
-    mix: { weights: { ...leases, Deadline: 1 }, releases: ["Hang", "Slow", "Ok"] },
+    mix: { weights: { ...leases, Deadline: 1 }, releases: ["Hang", "Slow", "Ok", "Poll"] },
     plan: waiting(twice)
   },
   "interrupt-idempotent": { mix: { weights: { ...tree, ...regions }, releases: ["Ok", "Slow"] }, plan: waiting(twice) },

@@ -136,12 +136,15 @@ export const poll = ({ thread, world }: Position, millis: number): Work =>
     const id = world.nextId()
     return world.subject.poll((token) => {
       world.note({ _tag: "Polling", thread, id })
-      for (let passed = 0; ; passed++) {
-        for (let check = 0; check < stride; check++) token.check()
-        if (passed >= millis) break
-        world.clock.pass(1)
+      try {
+        for (let passed = 0; ; passed++) {
+          for (let check = 0; check < stride; check++) token.check()
+          if (passed >= millis) break
+          world.clock.pass(1)
+        }
+      } finally {
+        world.note({ _tag: "Polled", thread, id })
       }
-      world.note({ _tag: "Polled", thread, id })
     })
   })
 

@@ -5,14 +5,15 @@
  * The guard needs private parts of Effect. `selfCheck.ts` tries them out. If the trial fails, nothing is ended.
  *
  * Invariants:
- * 1. Code may be ended only if each fiber on the stack belongs to the named task and is interruptible, and if the stack is
- *    that of one task of the port scheduler. Then no other task's code is on the stack.
+ * 1. Code may be ended only if each fiber on the stack belongs to the named task, is interruptible and runs no release, and
+ *    if the stack is that of one task of the port scheduler. Then no other task's code is on the stack.
  * 2. The ended fibers are kept until the `repair` of their task, which interrupts each fiber once, in its async context.
  *    Code of another task may be ended before that.
  * 3. Forked fibers end before their parent, also if the parent was ended before it had recorded them.
  */
 import { AsyncResource } from "node:async_hooks"
 import * as CancelReason from "@quiesce/core/CancelReason"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import type * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { PortScheduler } from "../../scheduler/portScheduler.ts"
@@ -145,7 +146,7 @@ export class Watch {
     if (scheduler.currentTask === undefined) return "the fiber does not run on the worker's scheduler"
     const all = [...fibers.map(({ fiber }) => fiber), ...started]
     if (all.some((fiber) => fiber.pollUnsafe() === undefined && taskOf(fiber) !== task)) return otherTasks
-    if (fibers.some(({ fiber }) => !EffectInternals.isInterruptible(fiber))) return uninterruptible
+    if (fibers.some(({ fiber }) => isShielded(fiber))) return uninterruptible
     return null
   }
 
@@ -163,6 +164,10 @@ export class Watch {
     }
   }
 }
+
+/** The fiber of a release with a limit is interruptible, but shielded from each cancel. */
+const isShielded = (fiber: AnyFiber): boolean =>
+  !EffectInternals.isInterruptible(fiber) || ThreadAdapter.isReleasing(fiber)
 
 const endStack = ({ fibers, started }: Stack, annotations: Context.Context<never>): void => {
   whenEnded(started, () => endInOrder(fibers, annotations))

@@ -9,7 +9,7 @@
  *    a claim back. Only the worker makes all other changes.
  * 2. A run that is claimed at its end waits until it is ended, so that no later code can be ended by mistake.
  * 3. A run number is used again only after all others, so that a request for one run never reaches the next.
- * 4. A section under a mask can't be claimed.
+ * 4. A section under a mask, or in a release, can't be claimed.
  * 5. A job is resumed once: with its outcome, or by `ended` if its run was ended. Finalizers of its fiber never run while the
  *    section is on the stack.
  */
@@ -99,8 +99,11 @@ class Runner implements SectionRunner {
       Effect.withFiber((fiber) => {
         // A section inside a section, through `runSync`, is a part of the outer section.
         if (this.word.isBusy()) return evaluate(section, token)
-        // Under a mask, and so in a finalizer, nothing is ended: a cancel waits for the end of the mask.
-        if (!isInterruptible(fiber)) return Effect.suspend(() => this.masked(() => evaluate(section, token)))
+        // Under a mask, and so in a finalizer, nothing is ended: a cancel waits for the end of the mask. The fiber of a
+        // release with a limit is interruptible, but shielded from each cancel.
+        if (!isInterruptible(fiber) || ThreadAdapter.isReleasing(fiber)) {
+          return Effect.suspend(() => this.masked(() => evaluate(section, token)))
+        }
         return Effect.callback<A>((resume) => {
           // The exit has the type of this section.
           const job = this.enqueue(section, token, fiber, graceMillis, (exit) => resume(exit as Exit.Exit<A>))
