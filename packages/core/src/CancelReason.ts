@@ -11,10 +11,10 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AmbientReason from "./internal/ambientReason.ts"
+import { messageOf } from "./internal/foreignText.ts"
 import * as ReasonAnnotation from "./internal/reasonAnnotation.ts"
 
 /**
@@ -156,14 +156,11 @@ export const shutdown = (message = "Shutting down", signal?: string): CancelReas
   signal === undefined ? { _tag: "Shutdown", message } : { _tag: "Shutdown", message, signal }
 
 /** `cause` is the foreign `signal.reason`. @category constructors @since 0.1.0 */
-export const aborted = (cause: unknown, message = `Aborted: ${describe(cause)}`): CancelReason => ({
+export const aborted = (cause: unknown, message = `Aborted: ${messageOf(cause)}`): CancelReason => ({
   _tag: "Aborted",
   message,
   cause
 })
-
-const describe = (u: unknown): string =>
-  u instanceof Error ? u.message || u.name : typeof u === "string" ? u : format(u)
 
 /** V8's switch for stacks. A stack costs more than the rest of the error. In other engines the switch has no effect. */
 const V8Error: { stackTraceLimit?: number | undefined; readonly prototype: Error } = Error

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { describe, millisOf } from "./internal/duration.ts"
 import * as ThreadError from "./ThreadError.ts"
+import { messageOf } from "./internal/foreignText.ts"
 
 /**
  * The rungs in the order in which they are climbed.
@@ -90,7 +91,7 @@ const parsed = new WeakMap<Escalation, Result.Result<ReadonlyArray<Step>, Thread
  * @since 0.1.0
  */
 export const steps = (self: Escalation): Result.Result<ReadonlyArray<Step>, ThreadError.ThreadError> => {
-  if (typeof self !== "object" || self === null) return invalid(`it is ${String(self)}`)
+  if (typeof self !== "object" || self === null) return invalid(`it is ${messageOf(self)}`)
   let result = parsed.get(self)
   if (result === undefined) {
     result = parse(self)

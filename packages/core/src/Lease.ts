@@ -18,6 +18,7 @@ import { withoutInterrupts } from "./internal/cancelScope.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
+import { causeText } from "./internal/foreignText.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { CurrentRelease } from "./internal/release.ts"
 import { liveThread } from "./internal/spawn.ts"
@@ -160,7 +161,7 @@ class Release {
       Ledger.settle(this.entry, "released", now)
       return Effect.void
     }
-    Ledger.settle(this.entry, "failed", now, Cause.pretty(exit.cause))
+    Ledger.settle(this.entry, "failed", now, causeText(exit.cause))
     // The failure of a release is a defect, because no code can handle the failure.
     return Effect.failCause(
       Cause.fromReasons(

@@ -9,7 +9,6 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { format } from "effect/Formatter"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -19,6 +18,7 @@ import { root } from "./internal/currentThread.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import type * as ThreadError from "./ThreadError.ts"
+import { messageOf } from "./internal/foreignText.ts"
 
 /**
  * Runs an effect until the effect ends or `signal` aborts. An abort interrupts the effect with the signal's reason, and the
@@ -117,14 +117,7 @@ const settled = <A>(
       const controller = new AbortController()
       const pending = new Promise<Exit.Exit<A, Cause.UnknownError>>((resolve) => {
         const failed = (cause: unknown) =>
-          resolve(
-            Exit.fail(
-              new Cause.UnknownError(
-                cause,
-                `The promise rejected: ${cause instanceof Error ? cause.message : format(cause)}`
-              )
-            )
-          )
+          resolve(Exit.fail(new Cause.UnknownError(cause, `The promise rejected: ${messageOf(cause)}`)))
         try {
           f(controller.signal).then((value) => resolve(Exit.succeed(value)), failed)
         } catch (cause) {

@@ -12,7 +12,6 @@ import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { format } from "effect/Formatter"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
@@ -36,6 +35,7 @@ import type { ShutdownReport } from "./ShutdownReport.ts"
 import * as Signal from "./Signal.ts"
 import type { ThreadControls } from "./ThreadControls.ts"
 import * as ThreadError from "./ThreadError.ts"
+import { textOf } from "./internal/foreignText.ts"
 
 /**
  * A handle on a thread. Handles are cheap and may be passed around. The thread itself ends with its scope.
@@ -212,7 +212,7 @@ export const shutdown = <A, E>(
  */
 export const raise = <A, E>(self: Thread<A, E>, error: unknown): Effect.Effect<boolean, ThreadError.ThreadError> => {
   if (!(error instanceof Error || error instanceof EncodedError || hasProperty(error, "_tag"))) {
-    return Effect.fail(ThreadError.make({ _tag: "InvalidError", given: format(error) }))
+    return Effect.fail(ThreadError.make({ _tag: "InvalidError", given: textOf(error) }))
   }
   return Effect.suspend(() => self.controls.raise(error))
 }

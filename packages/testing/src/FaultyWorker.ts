@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import { Worker, type WorkerOptions } from "node:worker_threads"
+import { textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
-import { format } from "effect/Formatter"
 import type * as Scope from "effect/Scope"
 import * as TestingError from "./TestingError.ts"
 
@@ -56,7 +56,7 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
  */
 export const url = (fault: Fault): URL => {
   if (faults.includes(fault)) return new URL(`./internal/faults/${fault}.worker.${extension}`, import.meta.url)
-  const problem = `${format(fault)} is no fault; there are ${faults.join(", ")}`
+  const problem = `${textOf(fault)} is no fault; there are ${faults.join(", ")}`
   throw TestingError.make({ _tag: "InvalidOption", option: "fault", problem })
 }
 

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import { textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
@@ -128,7 +129,7 @@ const problemsOf = (result: Result): ReadonlyArray<string> => {
   if (result.broken !== undefined) return [`its environment failed: ${result.broken}`]
   const failed = result.exit === undefined || Exit.isFailure(result.exit)
   return [
-    ...(failed ? [`it ended as ${String(result.exit)}`] : []),
+    ...(failed ? [`it ended as ${textOf(result.exit)}`] : []),
     ...Journal.problems(result.journal),
     ...result.left
   ]

@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import { textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
@@ -86,7 +87,7 @@ const exploreAny = (
     // A problem without a cancel also appears with most cancels, and is not their fault.
     find(uncut, second, problemsOf(second, whole, options.environment === undefined ? second.exit : second.again))
     if (Exit.hasDies(whole.exit!) && findings.length === 0) {
-      return yield* failed({ _tag: "Dies", problem: String(whole.exit) })
+      return yield* failed({ _tag: "Dies", problem: textOf(whole.exit) })
     }
     let tried = 0
     for (const cut of cuts) {
@@ -168,7 +169,7 @@ export const render = (self: Exploration): string => {
   const shown = [...kinds.values()].slice(0, most).map((same) => renderFinding(same[0]!, same.length - 1, self))
   const more = kinds.size > most ? [`... and ${counted(kinds.size - most, "other kind")}`] : []
   const seeded = seed === undefined ? "" : `, seed ${seed}`
-  const failing = Exit.isFailure(exit) ? `, of a program that ends as ${String(exit)} without a cancel` : ""
+  const failing = Exit.isFailure(exit) ? `, of a program that ends as ${textOf(exit)} without a cancel` : ""
   const counts = [counted(steps, "step"), counted(cuts, "cut"), counted(findings.length, "finding")].join(", ")
   return [`${counts}${seeded}${failing}`, ...shown, ...more].join("\n\n")
 }
@@ -225,7 +226,7 @@ const baseline = (
     if (first.end === "Deadlock") return yield* failed({ _tag: "Deadlock", waits })
     if (first.broken !== undefined) return yield* failed({ _tag: "BadEnvironment", problem: first.broken })
     if (first.again !== undefined && first.again._tag !== first.exit!._tag) {
-      return yield* failed({ _tag: "NotRepeatable", problem: `it ended as ${String(first.again)}`, waits: [] })
+      return yield* failed({ _tag: "NotRepeatable", problem: `it ended as ${textOf(first.again)}`, waits: [] })
     }
     const { steps: trivial } = yield* once(Effect.void, options, [])
     if (steps <= trivial) return yield* failed({ _tag: "Empty" })
@@ -265,8 +266,8 @@ const problemsOf = (result: Result, whole: Result, again: Result["exit"]): Reado
   return [
     ...Journal.problems(result.journal),
     ...result.left,
-    ...(died ? [`it died: ${String(result.exit)}`] : []),
+    ...(died ? [`it died: ${textOf(result.exit)}`] : []),
     ...(result.broken === undefined ? [] : [`its environment could not be taken down: ${result.broken}`]),
-    ...(again?._tag === whole.exit?._tag ? [] : [`run once more, it ended as ${String(again)}`])
+    ...(again?._tag === whole.exit?._tag ? [] : [`run once more, it ended as ${textOf(again)}`])
   ]
 }

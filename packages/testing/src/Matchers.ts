@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import { textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { expect } from "vitest"
@@ -22,7 +23,7 @@ declare module "vitest" {
 expect.extend({
   async toBeCancelSafe(received: unknown, options?: Interruption.Options<never, unknown>) {
     if (!Effect.isEffect(received)) {
-      throw new TypeError(`toBeCancelSafe tries an Effect, and was given ${String(received)}.`)
+      throw new TypeError(`toBeCancelSafe tries an Effect, and was given ${textOf(received)}.`)
     }
     // The environment provides the services.
     const program = received as Effect.Effect<unknown, unknown>

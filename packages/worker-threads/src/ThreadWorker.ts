@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { isMainThread, type MessagePort, workerData } from "node:worker_threads"
+import { causeText } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -50,7 +51,7 @@ export const main = <Rpcs extends Rpc.Any, E>(
   endAtClose(port, fiber)
   fiber.addObserver((exit) => {
     if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-      port.postMessage([{ _tag: "Failed", problem: Cause.pretty(exit.cause) }])
+      port.postMessage([{ _tag: "Failed", problem: causeText(exit.cause) }])
     }
     port.close()
   })

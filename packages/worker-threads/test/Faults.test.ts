@@ -120,7 +120,7 @@ describe("a fault ends the threads of its worker with a typed error, no others, 
   it.each([
     ["uncaught-exception", /nobody catches this/],
     ["uncaught-tagged", /Unheard/],
-    ["uncaught-object", /page: 7/],
+    ["uncaught-object", /\{"toString":"no function","page":7\}/],
     ["unhandled-rejection", /nobody awaits this/],
     ["out-of-memory", /memory limit/],
     ["process-exit", /process\.exit/],

@@ -1,9 +1,9 @@
 /** Checks the times that users give. An unusable time is refused with the option's name, before anything has happened. */
 import * as Duration from "effect/Duration"
-import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as ThreadError from "../ThreadError.ts"
+import { textOf } from "./foreignText.ts"
 
 /** The milliseconds of a time, which may be infinite; otherwise the problem with the input. */
 export const millisOf = (input: Duration.Input): Result.Result<number, string> => {
@@ -38,4 +38,4 @@ const invalid = (
 
 /** The text of an input in an error message. */
 export const describe = (input: Duration.Input): string =>
-  Duration.isDuration(input) ? Duration.format(input) : format(input)
+  Duration.isDuration(input) ? Duration.format(input) : textOf(input)

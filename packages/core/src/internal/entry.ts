@@ -4,3 +4,4 @@
  */
 export { millisOf } from "./duration.ts"
 export { interruptFiber } from "./effectInternals.ts"
+export { causeText, messageOf, textOf, traceOf } from "./foreignText.ts"

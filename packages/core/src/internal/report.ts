@@ -8,6 +8,7 @@ import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownR
 import type { UnwindOutcome } from "../ThreadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
+import { causeText } from "./foreignText.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import type { ThreadNode } from "./threadNode.ts"
@@ -181,5 +182,5 @@ const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {
       return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause) ?? CancelReason.interrupted("Killed") }
     }
   }
-  return { _tag: "Failed", error: Cause.pretty(exit.cause) }
+  return { _tag: "Failed", error: causeText(exit.cause) }
 }

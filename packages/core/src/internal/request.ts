@@ -1,11 +1,11 @@
 /** The start of every request to end: the reason is checked, and gets the asking thread and the time. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { format } from "effect/Formatter"
 import * as CancelReason from "../CancelReason.ts"
 import * as ThreadError from "../ThreadError.ts"
 import { CurrentNode } from "./currentThread.ts"
 import type { ThreadNode } from "./threadNode.ts"
+import { textOf } from "./foreignText.ts"
 
 export const withReason = <A>(
   reason: CancelReason.CancelReason,
@@ -16,7 +16,7 @@ export const withReason = <A>(
         const by = fiber.getRef(CurrentNode)
         return f(stamp(reason, by, fiber.getRef(Clock.Clock)), by, fiber.id)
       })
-    : Effect.fail(ThreadError.make({ _tag: "InvalidReason", given: format(reason) }))
+    : Effect.fail(ThreadError.make({ _tag: "InvalidReason", given: textOf(reason) }))
 
 const stamp = (reason: CancelReason.CancelReason, by: ThreadNode, clock: Clock.Clock): CancelReason.CancelReason =>
   reason.at !== undefined && reason.by !== undefined

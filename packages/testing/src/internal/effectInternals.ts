@@ -10,6 +10,7 @@
  *
  * Invariant: a kit that can't see fibers or scopes reports a problem. It never reports that nothing is left over.
  */
+import { textOf } from "@quiesce/core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -53,7 +54,7 @@ const attempt = (): string | undefined => {
   try {
     return fibersProblem() ?? scopesProblem()
   } catch (cause) {
-    return `the trial threw ${String(cause)}`
+    return `the trial threw ${textOf(cause)}`
   }
 }
 

@@ -1,7 +1,7 @@
 /** The options of an exploration, with their check. An option that would try nothing is refused. */
+import { textOf } from "@quiesce/core/internal"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { format } from "effect/Formatter"
 import type * as Layer from "effect/Layer"
 import * as TestingError from "../../TestingError.ts"
 import { visibilityProblem } from "../effectInternals.ts"
@@ -67,13 +67,13 @@ export const checked = <R, E>({
   if (cuts !== undefined && !isCount(cuts)) return notCount("cuts", cuts, "cuts")
   const known = hit === undefined || hit === "interrupt" || hit === "interruptTwice" || isRaise(hit)
   if (!known)
-    return invalid("hit", `${format(hit)} is no hit; give "interrupt", "interruptTwice" or { raise: anError }`)
+    return invalid("hit", `${textOf(hit)} is no hit; give "interrupt", "interruptTwice" or { raise: anError }`)
   if (only?.length === 0) return invalid("only", "it has no cut, so that nothing would be tried; leave it out for all")
   return Effect.void
 }
 
 const notCount = (option: string, value: unknown, of: string): Refusal =>
-  invalid(option, `${format(value)} is not a number of ${of}; give a positive integer`)
+  invalid(option, `${textOf(value)} is not a number of ${of}; give a positive integer`)
 
 const isRaise = (hit: unknown): boolean =>
   typeof hit === "object" && hit !== null && "raise" in hit && typeof hit.raise === "object" && hit.raise !== null
@@ -100,5 +100,5 @@ export const seedsOf = (
   }
   if (seeds.length === 0) return invalid("seeds", "there is none, so that nothing would be tried; leave it out for 100")
   const other = seeds.find((seed) => !Number.isInteger(seed))
-  return other === undefined ? Effect.succeed(seeds) : invalid("seeds", `${format(other)} is no seed; give integers`)
+  return other === undefined ? Effect.succeed(seeds) : invalid("seeds", `${textOf(other)} is no seed; give integers`)
 }

@@ -7,7 +7,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import * as Cause from "effect/Cause"
+import { causeText } from "@quiesce/core/internal"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -143,7 +143,7 @@ export class ExploredRun {
     this.root.addObserver((exit) => {
       if (this.isGivenUp) return
       this.done = true
-      if (Exit.isFailure(exit)) this.broken = Cause.pretty(exit.cause)
+      if (Exit.isFailure(exit)) this.broken = causeText(exit.cause)
       this.woken()
     })
   }

@@ -1,8 +1,8 @@
 /** The script of a fake thread: its reactions to the rungs. */
+import { textOf } from "@quiesce/core/internal"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as TestingError from "../../TestingError.ts"
 
@@ -92,6 +92,6 @@ export const checked = <A, E>(script: Script<A, E>): Effect.Effect<void, Testing
     ([, time]) => !Option.exists(Duration.fromInput(time), (time) => Duration.toMillis(time) >= 0)
   )
   if (wrong === undefined) return Effect.void
-  const problem = `${format(wrong[1])} is no time. Give one such as "300 millis"`
+  const problem = `${textOf(wrong[1])} is no time. Give one such as "300 millis"`
   return Effect.fail(TestingError.make({ _tag: "InvalidOption", option: wrong[0], problem }))
 }

@@ -1,6 +1,6 @@
 /** The limit on the wait for closing resources. */
+import { textOf } from "@quiesce/core/internal"
 import * as Duration from "effect/Duration"
-import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as TestingError from "../../TestingError.ts"
@@ -14,7 +14,7 @@ export const limitOf = (within: Duration.Input = "1 second"): Result.Result<numb
         TestingError.make({
           _tag: "InvalidOption",
           option: "within",
-          problem: `${format(within)} is no time to wait. Give a finite one such as "2 seconds"`
+          problem: `${textOf(within)} is no time to wait. Give a finite one such as "2 seconds"`
         })
       )
 }

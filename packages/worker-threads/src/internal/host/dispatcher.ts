@@ -12,12 +12,12 @@
  * 5. Closing waits for every worker that was started and is not gone.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import { messageOf } from "@quiesce/core/internal"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../../WorkerError.ts"
 import type { Parsed } from "./poolOptions.ts"
-import { messageOf } from "../wire/errorText.ts"
 import type { PoolTask, PoolWorker, StartWorker, WorkerListener } from "./poolWorker.ts"
 
 const maxAttempts = 5

@@ -2,10 +2,9 @@
 import { availableParallelism } from "node:os"
 import type { Worker, WorkerOptions } from "node:worker_threads"
 import * as Escalation from "@quiesce/core/Escalation"
-import { millisOf } from "@quiesce/core/internal"
+import { millisOf, textOf } from "@quiesce/core/internal"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { format } from "effect/Formatter"
 import * as Result from "effect/Result"
 import * as WorkerError from "../../WorkerError.ts"
 import type { Handler } from "../leases/declaredLease.ts"
@@ -58,18 +57,18 @@ export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.Worke
     const bound = queue?.bound ?? Infinity
     const startMillis = Result.getOrElse(millisOf(options.startWithin ?? "30 seconds"), () => NaN)
     if (typeof spawn !== "function") {
-      return yield* invalid("spawn", `${format(spawn)} is not a function; give (options) => new Worker(url, options)`)
+      return yield* invalid("spawn", `${textOf(spawn)} is not a function; give (options) => new Worker(url, options)`)
     }
     const size = yield* sizeOf(options.size)
     if (!(startMillis > 0 && startMillis <= 0x7fffffff)) {
-      const problem = `${format(options.startWithin)} is not a duration that can be waited; give one such as "30 seconds"`
+      const problem = `${textOf(options.startWithin)} is not a duration that can be waited; give one such as "30 seconds"`
       return yield* invalid("startWithin", problem)
     }
     if (!isCount(concurrency, 1)) {
-      return yield* invalid("concurrency", `${format(concurrency)} is not a number of tasks, which is at least 1`)
+      return yield* invalid("concurrency", `${textOf(concurrency)} is not a number of tasks, which is at least 1`)
     }
     if (bound !== Infinity && !isCount(bound, 0)) {
-      return yield* invalid("queue.bound", `${format(bound)} is not a number of tasks that wait, which is at least 0`)
+      return yield* invalid("queue.bound", `${textOf(bound)} is not a number of tasks that wait, which is at least 0`)
     }
     const steps = escalation === undefined ? undefined : Escalation.steps(escalation)
     if (steps !== undefined && Result.isFailure(steps)) return yield* invalid("escalation", steps.failure.message)
@@ -83,14 +82,14 @@ type Size = Pick<Parsed, "min" | "max" | "idleMillis">
 
 const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<Size, WorkerError.WorkerError> => {
   if (typeof size !== "number" && (typeof size !== "object" || size === null)) {
-    return invalid("size", `${format(size)} is not a number of workers; give one such as 4, or { min: 0, max: 4 }`)
+    return invalid("size", `${textOf(size)} is not a number of workers; give one such as 4, or { min: 0, max: 4 }`)
   }
   const { min, max, idle } = typeof size === "number" ? { min: size, max: size, idle: undefined } : size
   const idleMillis = millisOf(idle ?? "10 seconds")
-  if (!isCount(max, 1)) return invalid("size", `${format(max)} is not a number of workers, which is at least 1`)
-  if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${format(min)} is not between 0 and ${max}`)
+  if (!isCount(max, 1)) return invalid("size", `${textOf(max)} is not a number of workers, which is at least 1`)
+  if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${textOf(min)} is not between 0 and ${max}`)
   if (Result.isFailure(idleMillis)) {
-    return invalid("size.idle", `${format(idle)} is not a duration; give one such as "10 seconds"`)
+    return invalid("size.idle", `${textOf(idle)} is not a duration; give one such as "10 seconds"`)
   }
   return Effect.succeed({ min, max, idleMillis: idleMillis.success })
 }

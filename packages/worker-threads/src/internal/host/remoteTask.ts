@@ -10,6 +10,7 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import * as ThreadError from "@quiesce/core/ThreadError"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,7 +23,6 @@ import { LeaseKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
 import type { PoolTask } from "./poolWorker.ts"
 import type { Unwind } from "../wire/handshake.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
-import { messageOf } from "../wire/errorText.ts"
 
 /** The part of a worker that a task needs. A slot is the task's row of the control block. */
 export interface TaskWorker {

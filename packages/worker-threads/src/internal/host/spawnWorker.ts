@@ -4,8 +4,8 @@
  * A `spawn` that does not pass its options on is refused at once: the worker could never find its pool.
  */
 import { type MessagePort, Worker, type WorkerOptions } from "node:worker_threads"
+import { messageOf } from "@quiesce/core/internal"
 import * as WorkerError from "../../WorkerError.ts"
-import { messageOf } from "../wire/errorText.ts"
 import { type Handshake, handshakeKey, protocol, source } from "../wire/handshake.ts"
 import { startWith } from "./inheritedFlags.ts"
 

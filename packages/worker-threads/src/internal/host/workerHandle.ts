@@ -11,6 +11,7 @@
 import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as WorkerError from "../../WorkerError.ts"
@@ -29,7 +30,7 @@ import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
 import { TaskRings } from "./taskRings.ts"
 import { Termination } from "./termination.ts"
-import { messageOf, remoteError } from "../wire/errorText.ts"
+import { remoteError } from "../wire/remoteError.ts"
 import * as WorkerState from "./workerState.ts"
 
 /** How long a worker may take to end by itself, and then by force, in milliseconds. */

@@ -15,11 +15,11 @@
  */
 import type { Session } from "node:inspector"
 import { isMainThread, type Worker } from "node:worker_threads"
+import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Attachment } from "./attachment.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
-import { messageOf } from "../wire/errorText.ts"
 
 /** Opens a connection before a worker starts, until the result is called. Throws if no connection is possible. */
 export const hold = (): (() => void) => (current ??= new Connection()).hold()

@@ -8,6 +8,7 @@
  * 2. After `close` nothing waits, and each further request is refused.
  * 3. Numbers belong to this thread. The numbers of a worker's worker never reach the host.
  */
+import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,7 +19,6 @@ import * as Codec from "../wire/codec.ts"
 import type { Broker } from "../wire/currentTask.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
-import { messageOf } from "../wire/errorText.ts"
 
 /** The codec of a scope's exit, without its value. */
 export const scopeExit: Codec.TaskCodec = Codec.make("scope", {

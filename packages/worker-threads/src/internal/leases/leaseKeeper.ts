@@ -10,6 +10,7 @@
  * 4. A lease of the host above is in the ledgers of both threads. Only the host above reports the lease further up.
  */
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import { causeText, messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,7 +23,6 @@ import * as CurrentTask from "../wire/currentTask.ts"
 import { codecOfHandler, type Handler } from "./declaredLease.ts"
 import * as LeaseBroker from "./leaseBroker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
-import { messageOf } from "../wire/errorText.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
 type SendToWorker = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
@@ -78,7 +78,7 @@ class Kept {
     const stopped = this.acquiring === undefined ? Effect.void : Fiber.interrupt(this.acquiring)
     return Effect.map(Effect.andThen(stopped, Effect.exit(Scope.close(this.scope, exit))), (released) => {
       if (Exit.isSuccess(released)) this.settle?.("released", null)
-      else this.settle?.("failed", Cause.pretty(released.cause))
+      else this.settle?.("failed", causeText(released.cause))
       return released
     })
   }
@@ -243,7 +243,7 @@ export class LeaseKeeper {
     Effect.runFork(closed).addObserver((end) => {
       this.kept.delete(lease)
       const released = flatten(end)
-      const problem = Exit.isFailure(released) ? Cause.pretty(released.cause) : null
+      const problem = Exit.isFailure(released) ? causeText(released.cause) : null
       this.send({ _tag: "Released", id: this.id, lease, problem })
     })
   }
@@ -260,7 +260,7 @@ export class LeaseKeeper {
 /** The problem in the words of the refusing host. */
 const problemOf = (cause: Cause.Cause<WorkerError.WorkerError>): string => {
   const failed = cause.reasons.find(Cause.isFailReason)
-  if (failed === undefined) return Cause.pretty(cause)
+  if (failed === undefined) return causeText(cause)
   const { reason } = failed.error
   return "problem" in reason ? reason.problem : failed.error.message
 }

@@ -3,13 +3,12 @@
  * wait until its phase changes. They then hold the lock, or the lock has become unusable.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
-import { millisOf } from "@quiesce/core/internal"
+import { millisOf, textOf } from "@quiesce/core/internal"
 import * as Lease from "@quiesce/core/Lease"
 import type * as StopToken from "@quiesce/core/StopToken"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { format } from "effect/Formatter"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -153,7 +152,7 @@ const timeoutOf = (timeout: Duration.Input | undefined): number => {
   if (timeout === undefined) return Infinity
   const millis = millisOf(timeout)
   if (Result.isSuccess(millis)) return millis.success
-  throw invalid("timeout", `${format(timeout)} is not a duration; give one such as "2 seconds"`)
+  throw invalid("timeout", `${textOf(timeout)} is not a duration; give one such as "2 seconds"`)
 }
 
 /** How often a synchronous wait looks at the token and at the state, in milliseconds. */

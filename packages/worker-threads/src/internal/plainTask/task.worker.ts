@@ -2,13 +2,13 @@
 import * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
+import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as ThreadWorker from "../../ThreadWorker.ts"
 import { type BadModule, Tasks, type Thrown, thrown } from "./taskContract.ts"
-import { messageOf } from "../wire/errorText.ts"
 
 type Run = (input: unknown, context: { readonly signal: AbortSignal; readonly token: StopToken.StopToken }) => unknown
 

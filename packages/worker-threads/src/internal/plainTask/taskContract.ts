@@ -1,8 +1,8 @@
 /** The contract of the generic worker of `runTask`. A thrown error keeps its name and its own properties. */
+import { messageOf } from "@quiesce/core/internal"
 import * as Schema from "effect/Schema"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
-import { messageOf } from "../wire/errorText.ts"
 
 /** `own` has the properties that structured clone drops from an error. */
 const Thrown: Schema.TaggedStruct<

@@ -3,6 +3,7 @@
  * because structured clone copies the value anyway. The receiver always decodes.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +13,6 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Transferable from "effect/workers/Transferable"
 import type { EncodedExit, EncodedReason } from "./message.ts"
-import { messageOf } from "./errorText.ts"
 
 /** A message about a value that does not fit. */
 export type Problem = string

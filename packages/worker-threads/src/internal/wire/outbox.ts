@@ -7,7 +7,7 @@
  *    before it.
  */
 import type { MessagePort, Transferable } from "node:worker_threads"
-import { messageOf } from "./errorText.ts"
+import { messageOf } from "@quiesce/core/internal"
 
 export class Outbox<M> {
   private readonly target: MessagePort

@@ -1,9 +1,9 @@
 /** The error of Effect's RpcClient for a call without a reply. Interruptions and defects stay as they are. */
+import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import { RpcClientDefect, RpcClientError } from "effect/rpc/RpcClientError"
 import * as EffectWorkerError from "effect/workers/WorkerError"
 import * as WorkerError from "../../../WorkerError.ts"
-import { messageOf } from "../../wire/errorText.ts"
 
 export const fromCause = (cause: Cause.Cause<unknown>): Cause.Cause<RpcClientError> => {
   const failure = cause.reasons.find(Cause.isFailReason)

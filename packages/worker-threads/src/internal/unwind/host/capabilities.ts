@@ -1,5 +1,6 @@
 /** Whether this process can end code in its workers, and the flags that such workers need. */
 import { Worker, workerData } from "node:worker_threads"
+import { messageOf } from "@quiesce/core/internal"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -9,7 +10,6 @@ import type { Attachment } from "../../inspector/attachment.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import { problem, type Problem } from "../../inspector/inspectorProblem.ts"
 import { type Capabilities, handshakeOf } from "../../wire/handshake.ts"
-import { messageOf } from "../../wire/errorText.ts"
 
 const [major = 0] = (process.versions.node ?? "0").split(".").map(Number)
 
