@@ -75,6 +75,37 @@ describe("RingWriter.write", () => {
     expect(take(reader)).toEqual([])
   })
 
+  it("takes no value that a clone gives in another way, or can't give", () => {
+    const { writer, reader } = open()
+    const objectPrototype = <A extends object>(value: A): A => Object.setPrototypeOf(value, Object.prototype) as A
+    const others: ReadonlyArray<unknown> = [
+      // Holes, also beside properties that make up for their number.
+      Array(1),
+      Object.assign(Array(2), { 0: 1, own: 2 }),
+      // Proxies can't be cloned.
+      new Proxy({ a: 1 }, {}),
+      new Proxy([1], {}),
+      (function () {
+        return arguments
+      })(),
+      ...[new Date(0), new Error("a"), Object(1), Object("a"), /a/, [1], new Uint8Array(1)].map(objectPrototype),
+      ...[new Map([[1, 2]]), new Set([1]), new ArrayBuffer(1), Promise.resolve(1), () => {}].map(objectPrototype),
+      Object.assign(objectPrototype(new Map()), { own: 1 }),
+      Object.setPrototypeOf({ 0: 1, length: 1 }, Array.prototype) as unknown,
+      Object.defineProperty({}, "a", {
+        enumerable: true,
+        get: () => {
+          throw new Error("not to be read")
+        }
+      })
+    ]
+    for (const value of others) {
+      expect(writer.write(1, 2, 3, value)).toBe(false)
+      expect(writer.write(1, 2, 3, { inside: [value] })).toBe(false)
+    }
+    expect(take(reader)).toEqual([])
+  })
+
   it("refuses a value while there is no room, until an entry was read", () => {
     const { writer, reader } = open()
     let count = 0
@@ -127,6 +158,12 @@ describe("RingReader.read", () => {
         expect(problemOf(() => take(reader))).toSatisfy((thrown) => thrown === undefined || thrown instanceof BadWords)
       })
     )
+  })
+
+  it.each([-1, 2 ** 15, 2 ** 31 - 1, -(2 ** 31), 16_384 + 16])("throws BadWords for an end at %d", (end) => {
+    const { buffer, reader } = open()
+    Atomics.store(new Int32Array(buffer), 16, end)
+    expect(problemOf(() => take(reader))).toBeInstanceOf(BadWords)
   })
 
   it("has removed an entry before it passes the entry on", () => {

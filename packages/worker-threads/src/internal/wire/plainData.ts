@@ -7,6 +7,8 @@
  *
  * Words are written and read in sequence in a ring, whose length is a power of two. `at` goes on beyond the ring's end.
  */
+import { types } from "node:util"
+
 const tag = { undefined: 0, null: 1, false: 2, true: 3, integer: 4, number: 5, string: 6, array: 7, object: 8 } as const
 
 const maxDepth = 4
@@ -83,9 +85,8 @@ export class Writer {
     if (depth === 0 || this.seen.includes(value)) return false
     this.seen.push(value)
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype !== Object.prototype) {
-      return prototype === Array.prototype && Array.isArray(value) && this.array(value, depth)
-    }
+    if (prototype === Array.prototype) return this.array(value, depth)
+    if (prototype !== Object.prototype || isExotic(value)) return false
     const keys = Object.keys(value)
     if (keys.length > maxLength || !this.word(tag.object) || !this.word(keys.length)) return false
     for (const key of keys) {
@@ -97,14 +98,33 @@ export class Writer {
   }
 
   /** One with holes, or with properties of its own, is not plain. */
-  private array(value: ReadonlyArray<unknown>, depth: number): boolean {
-    const { length } = value
+  private array(value: object, depth: number): boolean {
+    if (!Array.isArray(value) || types.isProxy(value)) return false
+    const { length } = value as ReadonlyArray<unknown>
     if (length > maxLength || Object.keys(value).length !== length) return false
     if (!this.word(tag.array) || !this.word(length)) return false
-    for (const element of value) if (!this.any(element, depth - 1)) return false
+    for (let index = 0; index < length; index++) {
+      const element: unknown = value[index]
+      if (element === undefined && !Object.hasOwn(value, index)) return false
+      if (!this.any(element, depth - 1)) return false
+    }
     return true
   }
 }
+
+/**
+ * Whether a clone treats an object with the usual prototype in another way: a proxy, the `arguments` of a function, and
+ * a value of a built-in class whose prototype was changed.
+ */
+const isExotic = (value: object): boolean =>
+  types.isProxy(value) ||
+  // Values of the oldest classes have their tag whatever their prototype is.
+  Object.prototype.toString.call(value) !== "[object Object]" ||
+  ArrayBuffer.isView(value) ||
+  types.isMap(value) ||
+  types.isSet(value) ||
+  types.isAnyArrayBuffer(value) ||
+  types.isPromise(value)
 
 /** The words were not written by a `Writer`. */
 export class BadWords extends Error {}

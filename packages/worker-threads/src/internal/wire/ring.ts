@@ -14,7 +14,7 @@
  * 3. While there is an entry, the reader is awake or its wake-up is under way: the writer stores `tail` before it reads
  *    `awake`, and the reader stores `awake` before it reads `tail` for the last time.
  */
-import { Reader, Writer } from "./plainData.ts"
+import { BadWords, Reader, Writer } from "./plainData.ts"
 
 // Both threads write these words. Each is on a cache line of its own.
 const head = 0
@@ -59,11 +59,19 @@ export class RingWriter {
     }
     writer.at = at
     writer.end = at + maxEntry
-    const done = writer.word(first) && writer.word(second) && writer.word(third) && writer.value(value)
-    if (!done) return false
+    if (!(writer.word(first) && writer.word(second) && writer.word(third) && this.tryValue(value))) return false
     this.at = writer.at & positions
     Atomics.store(this.state, tail, this.at)
     return true
+  }
+
+  /** False also if a getter throws, which a clone then says. */
+  private tryValue(value: unknown): boolean {
+    try {
+      return this.writer.value(value)
+    } catch {
+      return false
+    }
   }
 
   private get hasRoom(): boolean {
@@ -93,6 +101,9 @@ export class RingReader {
   read(take: Take, most: number): number {
     const { reader } = this
     const end = Atomics.load(this.state, tail)
+    if (end < 0 || end > positions || ((end - this.at) & positions) > length) {
+      throw new BadWords("the end of what was written is out of bounds")
+    }
     let count = 0
     while (this.at !== end && count < most) {
       reader.at = this.at
