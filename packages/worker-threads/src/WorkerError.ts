@@ -12,6 +12,7 @@ import * as Schema from "effect/Schema"
  * - `SpawnFailed`: a worker could not be started, or ended before it was ready
  * - `WorkerExited`: the worker ended under its threads: it crashed, ran out of memory or called `process.exit`
  * - `NotSendable`: a payload could not be encoded or cloned; nothing was sent
+ * - `ResultNotSendable`: the value or the error of a task could not be sent to the host, because it can't be cloned
  * - `BadReply`: the worker's answer does not fit the contract
  * - `QueueFull`: the pool's queue has reached its bound, and the pool is set not to wait
  * - `PoolClosed`: the pool's scope has closed
@@ -33,6 +34,7 @@ export type WorkerErrorReason =
   | { readonly _tag: "SpawnFailed"; readonly attempts: number; readonly problem: string }
   | { readonly _tag: "WorkerExited"; readonly code: number | null; readonly problem: string }
   | { readonly _tag: "NotSendable"; readonly task: string; readonly problem: string }
+  | { readonly _tag: "ResultNotSendable"; readonly task: string; readonly problem: string }
   | { readonly _tag: "BadReply"; readonly task: string; readonly problem: string }
   | { readonly _tag: "QueueFull"; readonly bound: number }
   | { readonly _tag: "PoolClosed" }
@@ -51,6 +53,7 @@ const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("SpawnFailed", { attempts: Schema.Number, problem: Schema.String }),
   Schema.TaggedStruct("WorkerExited", { code: Schema.NullOr(Schema.Number), problem: Schema.String }),
   Schema.TaggedStruct("NotSendable", { task: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("ResultNotSendable", { task: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("BadReply", { task: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("QueueFull", { bound: Schema.Number }),
   Schema.TaggedStruct("PoolClosed", {}),
@@ -104,7 +107,12 @@ export const make = (reason: WorkerErrorReason, cause?: unknown): WorkerError =>
 }
 
 /** A problem without its full stop, for the middle of a sentence. */
-const bare = (problem: string): string => problem.replace(/[.\s]+$/, "")
+const bare = (problem: string): string => {
+  // A regular expression for the end of a text takes quadratic time.
+  let end = problem.length
+  while (end > 0 && (problem[end - 1] === "." || problem[end - 1]!.trim() === "")) end--
+  return problem.slice(0, end)
+}
 
 const explain = (reason: WorkerErrorReason): string => {
   switch (reason._tag) {
@@ -114,6 +122,8 @@ const explain = (reason: WorkerErrorReason): string => {
       return `The worker ended under its threads${reason.code === null ? "" : ` with code ${reason.code}`}: ${bare(reason.problem)}. Other workers go on, and the pool replaces this one. Run its tasks again if they may run twice.`
     case "NotSendable":
       return `"${reason.task}" was not sent, because its payload can't be sent to a worker: ${bare(reason.problem)}. Send plain data, or give the contract a Schema that encodes the payload to plain data.`
+    case "ResultNotSendable":
+      return `The result of "${reason.task}" could not be sent to the host: ${bare(reason.problem)}. Return plain data, without functions and without getters that throw, or give the contract a Schema that encodes the result to plain data.`
     case "BadReply":
       return `The worker's answer to "${reason.task}" does not fit the contract: ${bare(reason.problem)}. Host and worker were probably built from different versions of the contract.`
     case "QueueFull":

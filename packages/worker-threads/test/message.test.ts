@@ -1,6 +1,32 @@
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { decodeToHost, decodeToWorker, type ToHost, type ToWorker } from "../src/internal/wire/message.ts"
+import { CancelReason } from "@quiesce/core"
+import { Effect, Exit, Schema } from "effect"
+import {
+  exitFromWire,
+  exitToWire,
+  make as makeCodec,
+  reasonFromWire,
+  reasonToWire
+} from "../src/internal/wire/codec.ts"
+import {
+  decodeToHost,
+  decodeToWorker,
+  problemToHost,
+  type ToHost,
+  type ToWorker
+} from "../src/internal/wire/message.ts"
+
+const nothing = makeCodec("Nothing", { payload: Schema.Void, success: Schema.Void, error: Schema.Never })
+
+/** An array whose text has 2 to the power of `depth` parts, because each level has the next one twice. */
+const sharedParts = (depth: number): unknown => {
+  let value: unknown = "leaf"
+  for (let i = 0; i < depth; i++) value = [value, value]
+  return value
+}
+
+const holes = (): unknown => Object.assign([], { length: 2 ** 32 - 1 })
 
 const succeeded = { _tag: "Success", value: 7 } as const
 const failed = {
@@ -19,6 +45,7 @@ const toHost: { readonly [Tag in ToHost["_tag"]]: Extract<ToHost, { readonly _ta
   ThreadStarted: { _tag: "ThreadStarted", threadId: 3 },
   ThreadEnded: { _tag: "ThreadEnded", threadId: 3 },
   Exit: { _tag: "Exit", id: 1, exit: failed },
+  Unsendable: { _tag: "Unsendable", id: 1, problem: "a function could not be cloned" },
   Chunk: { _tag: "Chunk", id: 1, values: [1, 2] },
   Raised: { _tag: "Raised", raise: 1, delivered: true },
   LeaseHeld: { _tag: "LeaseHeld", id: 1, lease: 2, name: "file" },
@@ -124,6 +151,28 @@ for (const { decode, messages, from } of directions) {
       }
     })
 
+    it("refuses a message with a field too many, a field that is inherited, or a hole", () => {
+      for (const message of messages) {
+        expect(decode([{ ...message, extra: 1 }])).toBeUndefined()
+        const { _tag, ...fields } = message
+        const inheriting: unknown = Object.assign(Object.create({ ...fields, _tag }), { own: 1 })
+        expect(decode([inheriting])).toBeUndefined()
+        expect(decode(Object.assign([message], { length: 2 }))).toBeUndefined()
+      }
+      expect(decode(holes())).toBeUndefined()
+    })
+
+    it("refuses numbers below zero or with a fraction, and texts without end", () => {
+      for (const message of messages) {
+        for (const [field, value] of Object.entries(message)) {
+          if (field === "_tag" || contents.has(field)) continue
+          const others = typeof value === "number" ? [-1, 0.5, 2 ** 53] : []
+          if (typeof value === "string" && field !== "fate") others.push("x".repeat(1_000_000) as never)
+          for (const other of others) expect(decode([{ ...message, [field]: other }])).toBeUndefined()
+        }
+      }
+    })
+
     it("refuses the names of what every object inherits", () => {
       for (const _tag of ["toString", "constructor", "__proto__", "hasOwnProperty"]) {
         expect(decode([{ _tag }])).toBeUndefined()
@@ -144,6 +193,67 @@ describe("an exit", () => {
     }
   })
 })
+
+describe("the problem of a refused message", () => {
+  it("is a short text, whatever the message is", () => {
+    const shared = sharedParts(60)
+    const parts: ReadonlyArray<unknown> = [shared, holes(), "x".repeat(1_000_000), [shared], { _tag: shared }]
+    const refused = [
+      ...parts,
+      ...parts.map((part) => [part]),
+      ...parts.map((_tag) => [{ _tag, id: 1 }]),
+      ...parts.map((id) => [{ _tag: "Exit", id, exit: succeeded }]),
+      ...parts.map((exit) => [{ _tag: "Exit", id: 1, exit }]),
+      ...parts.map((cause) => [{ _tag: "Exit", id: 1, exit: { _tag: "Failure", cause } }]),
+      ...parts.map((reason) => [{ _tag: "Exit", id: 1, exit: { _tag: "Failure", cause: [reason] } }])
+    ]
+    for (const raw of refused) {
+      const problem = problemToHost(raw)
+      expect(typeof problem).toBe("string")
+      expect(problem!.length).toBeLessThan(10_000)
+    }
+  })
+
+  it("names the field that is wrong", () => {
+    expect(problemToHost([{ _tag: "Raised", raise: "7", delivered: true }])).toBe('"7" in place of a number as "raise"')
+    expect(problemToHost([{ _tag: ["Exit"], id: 1 }])).toContain("none of the tags Ready, Failed")
+    expect(problemToHost([succeeded])).toContain("none of the tags")
+    expect(problemToHost([toHost.Exit, toHost.Chunk])).toBeUndefined()
+  })
+})
+
+describe("a reason or a defect with shared parts", () => {
+  it("crosses as a short text, in both directions", () => {
+    const shared = sharedParts(60)
+    const reason = reasonFromWire(shared)
+    expect(reason._tag).toBe("Aborted")
+    expect(reason.message.length).toBeLessThan(10_000)
+    expect(reasonFromWire({ _tag: "Aborted", message: "m", cause: shared }).message.length).toBeLessThan(10_000)
+    const sent = reasonFromWire(reasonToWire(CancelReason.aborted(shared)))
+    expect(sent).toMatchObject({ _tag: "Aborted", cause: expect.any(String) })
+
+    const decoded = Effect.runSync(exitFromWire(nothing, { _tag: "Failure", cause: [{ _tag: "Die", defect: shared }] }))
+    expect(String(decoded).length).toBeLessThan(10_000)
+    for (const exit of [Exit.die(shared), Exit.fail(shared), Exit.die(new Error("a", { cause: shared }))]) {
+      const encoded = Effect.runSync(exitToWire(nothing, exit, []))
+      expect(JSON.stringify(encoded).length).toBeLessThan(20_000)
+    }
+  })
+})
+
+describe("a value that is too deep for its Schema", () => {
+  it("is a problem, and does not throw", () => {
+    const List: Schema.Codec<List> = Schema.suspend(() => Schema.Struct({ next: Schema.NullOr(List) }))
+    let deep: List = { next: null }
+    for (let i = 0; i < 100_000; i++) deep = { next: deep }
+    const { success } = makeCodec("Deep", { payload: Schema.Void, success: List, error: Schema.Never })
+    expect(typeof Effect.runSync(Effect.flip(success.decode(deep)))).toBe("string")
+  })
+})
+
+interface List {
+  readonly next: List | null
+}
 
 describe("Ready", () => {
   it("is refused when it does not say what can be ended in the worker, or not why no more", () => {

@@ -39,6 +39,8 @@ const plain = fc.letrec((tie) => ({
   )
 })).value
 
+const objectPrototype = <A extends object>(value: A): A => Object.setPrototypeOf(value, Object.prototype) as A
+
 describe("RingWriter.write", () => {
   it("gives each value as structured clone would, in order, however often the ring comes round", () => {
     const { writer, reader } = open()
@@ -77,7 +79,6 @@ describe("RingWriter.write", () => {
 
   it("takes no value that a clone gives in another way, or can't give", () => {
     const { writer, reader } = open()
-    const objectPrototype = <A extends object>(value: A): A => Object.setPrototypeOf(value, Object.prototype) as A
     const others: ReadonlyArray<unknown> = [
       // Holes, also beside properties that make up for their number.
       Array(1),

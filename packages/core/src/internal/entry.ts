@@ -4,4 +4,4 @@
  */
 export { millisOf } from "./duration.ts"
 export { interruptFiber } from "./effectInternals.ts"
-export { causeText, messageOf, textOf, traceOf } from "./foreignText.ts"
+export { causeText, hasAtMost, messageOf, textOf, traceOf } from "./foreignText.ts"

@@ -252,18 +252,28 @@ const ownText = (u: object): string | undefined => {
  * Whether the value has few parts. The `toString` of Effect's data prints all parts, a shared part each time, which can
  * take as long as there are paths.
  */
-const isSmall = (u: object): boolean => {
-  let left = maxParts
+const isSmall = (u: object): boolean => hasAtMost(u, maxParts, maxDepth * 2)
+
+/**
+ * Whether a value has at most so many parts and levels. A part that is shared by several others counts each time, so
+ * that code which visits all parts of the value ends soon. False if the value can't be read.
+ */
+export const hasAtMost = (u: unknown, parts: number, depth: number): boolean => {
+  let left = parts
   const walk = (part: object, depth: number): boolean => {
-    if (depth === 0 || (Array.isArray(part) && part.length > maxParts)) return false
-    for (const key of Object.keys(part)) {
+    if (depth === 0 || (Array.isArray(part) && part.length > left)) return false
+    for (const key of isError(part) ? [...Object.keys(part), "cause", "errors"] : Object.keys(part)) {
       if (--left < 0) return false
       const value: unknown = Object.getOwnPropertyDescriptor(part, key)?.value
       if (isObject(value) && !walk(value, depth - 1)) return false
     }
     return true
   }
-  return walk(u, maxDepth * 2)
+  try {
+    return !isObject(u) || walk(u, depth)
+  } catch {
+    return false
+  }
 }
 
 const nameOf = (u: object): string => {

@@ -147,6 +147,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     switch (message._tag) {
       case "Exit":
         return this.exited(message.exit)
+      case "Unsendable":
+        return this.fail(
+          WorkerError.make({ _tag: "ResultNotSendable", task: this.codec.name, problem: message.problem })
+        )
       case "Chunk":
         return this.onChunk?.(message.values)
       case "LeaseHeld":
@@ -301,8 +305,14 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
 
 /** An instance of a Schema's class is encoded by that Schema, any other error by its name and message. */
 const encodeError = (error: unknown): unknown => {
+  if (!Codec.isBounded(error)) return messageOf(error)
   const maker: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
   const schema = Schema.isSchema(maker) ? (maker as unknown as Schema.Codec<unknown, unknown>) : Schema.Defect()
-  const encoded = Schema.encodeUnknownExit(schema)(error)
-  return Exit.isSuccess(encoded) ? encoded.value : messageOf(error)
+  try {
+    const encoded = Schema.encodeUnknownExit(schema)(error)
+    return Exit.isSuccess(encoded) ? encoded.value : messageOf(error)
+  } catch {
+    // The error can't be read.
+    return messageOf(error)
+  }
 }

@@ -49,7 +49,8 @@ export const spawnWorker = (
 
 const checked = (worker: unknown): Worker => {
   if (worker instanceof Worker) return worker
-  throw misuse(`it gave ${messageOf(worker)}, which is not a Worker. Give (options) => new Worker(url, options)`)
+  const given = worker instanceof URL ? `URL ${worker.href}` : messageOf(worker)
+  throw misuse(`it gave ${given}, which is not a Worker. Give (options) => new Worker(url, options)`)
 }
 
 const withoutData =

@@ -7,8 +7,9 @@
  * 2. When the worker is gone, for whatever cause, each task in `tasks` is settled; then `gone` is called, once.
  * 3. A gone worker leaves no listener, port, timer, inspector session or thread behind.
  * 4. A worker gets no task once its end is near. Messages from before its end count.
+ * 5. No listener throws, whatever the worker sends: a problem ends the worker.
  */
-import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from "node:worker_threads"
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import { messageOf } from "@quiesce/core/internal"
@@ -18,7 +19,7 @@ import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Unwind, wakeUp } from "../wire/handshake.ts"
-import { decodeToHost, type ToHost, type ToWorker } from "../wire/message.ts"
+import { problemToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
@@ -26,6 +27,7 @@ import type { PoolCapabilities } from "./poolCapabilities.ts"
 import type { PoolWorker, WorkerListener } from "./poolWorker.ts"
 import { WorkerInspector } from "../unwind/host/workerInspector.ts"
 import type { RemoteTask, TaskWorker } from "./remoteTask.ts"
+import { remainingMessages } from "./remainingMessages.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
 import { TaskRings } from "./taskRings.ts"
@@ -82,7 +84,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.unwind = capabilities.ofProcess.unwind
     this.inspector = this.unwind._tag === "None" ? Option.none() : Option.some(new WorkerInspector(this.control, this))
     this.rings = new TaskRings(names, port1, {
-      ended: (id, value) => this.tasks.get(id)?.succeeded(value),
+      ended: (id, value) => this.guarded(() => this.tasks.get(id)?.succeeded(value)),
       fail: (problem) => this.fail(problem)
     })
     const given = { ...this.rings.memory, names, capabilities: capabilities.ofProcess, control: this.control.buffer }
@@ -251,13 +253,24 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
 
   // ---- From the worker ----
 
-  private readonly onMessage = (raw: unknown): void => {
-    if (raw !== wakeUp) {
-      const messages = decodeToHost(raw)
-      if (messages === undefined) return this.fail("it sent a message outside the protocol")
-      for (const message of messages) this.receive(message)
+  private readonly onMessage = (raw: unknown): void =>
+    this.guarded(() => {
+      if (raw !== wakeUp) {
+        const problem = problemToHost(raw)
+        if (problem !== undefined) return this.fail(`it sent a message outside the protocol: ${problem}`)
+        // The value has passed the check.
+        for (const message of raw as ReadonlyArray<ToHost>) this.guarded(() => this.receive(message))
+      }
+      this.rings.read()
+    })
+
+  /** Runs code on data of the worker. Data that the code can't take ends the worker. */
+  private guarded(run: () => void): void {
+    try {
+      run()
+    } catch (cause) {
+      this.fail(`the host could not handle what it sent: ${traceOf(cause)}`)
     }
-    this.rings.read()
   }
 
   private readonly onUnreadable = (): void => this.fail("one of its messages could not be decoded")
@@ -288,6 +301,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
         for (const task of this.tasks) task.raised(message.raise, message.delivered)
         return
       case "Exit":
+      case "Unsendable":
       case "Chunk":
       case "LeaseHeld":
       case "LeaseEnded":
@@ -344,23 +358,20 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private readonly onExit = (code: number): void => {
     if (this.isGone) return
     this.dispatch({ _tag: "Failed" })
-    // Messages that the worker sent before its end are still in the port.
-    for (let left = receiveMessageOnPort(this.port); left !== undefined; left = receiveMessageOnPort(this.port)) {
-      this.onMessage(left.message)
-    }
+    for (const raw of remainingMessages(this.port, this.onUnreadable)) this.onMessage(raw)
     this.ended(code)
   }
 
   private ended(code: number): void {
     const { state } = this
     this.dispatch({ _tag: "Exited" })
-    this.rings.close()
+    this.guarded(() => this.rings.close())
     this.unlisten()
-    this.threadDeaths.end()
+    this.guarded(() => this.threadDeaths.end())
     const problem = this.problem ?? WorkerState.likelyProblem(state, this.wasReady, (task) => task.cell.name)
     const error = WorkerError.make({ _tag: "WorkerExited", code, problem }, this.cause)
     for (const task of Array.from(this.tasks)) {
-      task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error)
+      this.guarded(() => task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error))
     }
     this.listener.gone(this, state._tag === "Killed" || state._tag === "Closing" ? undefined : error)
     for (const observer of this.goneObservers) observer()

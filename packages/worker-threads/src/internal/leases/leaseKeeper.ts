@@ -215,7 +215,10 @@ export class LeaseKeeper {
       if (mismatch !== undefined) return Effect.sync(() => this.refuse(lease, "its payload does not fit the contract"))
     }
     const transfers: Array<unknown> = []
-    return Effect.flatMap(Codec.exitToWire(codec, exit, transfers), (encoded) => {
+    const encoding = Effect.catchDefect(Codec.exitToWire(codec, exit, transfers), (defect) =>
+      Effect.fail(messageOf(defect))
+    )
+    return Effect.flatMap(encoding, (encoded) => {
       if (Exit.isSuccess(exit) && encoded._tag === "Failure")
         return Effect.fail("what the host acquired can't be encoded")
       return this.sendAcquired(lease, encoded, transfers)

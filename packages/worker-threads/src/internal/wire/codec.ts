@@ -3,7 +3,7 @@
  * because structured clone copies the value anyway. The receiver always decodes.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
-import { messageOf } from "@quiesce/core/internal"
+import { hasAtMost, messageOf, textOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +12,7 @@ import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Transferable from "effect/workers/Transferable"
-import type { EncodedExit, EncodedReason } from "./message.ts"
+import { type EncodedExit, type EncodedReason, maxReasons } from "./message.ts"
 
 /** A message about a value that does not fit. */
 export type Problem = string
@@ -51,8 +51,9 @@ const wireOf = (schema: Schema.Top): Wire => {
 const makeWire = (schema: AnySchema): Wire => {
   const decodeEffect = Schema.decodeUnknownEffect(schema)
   const decode = (encoded: unknown): Effect.Effect<unknown, Problem> => {
-    const decoded = decodeEffect(encoded)
-    return isDone(decoded) ? decoded : Effect.mapError(decoded, (issue) => issue.message)
+    const decoded = attempt(() => decodeEffect(encoded))
+    if (isDone(decoded)) return decoded
+    return Effect.catchDefect(Effect.mapError(decoded, messageOf), (defect) => Effect.fail(messageOf(defect)))
   }
   if (SchemaAST.toEncoded(schema.ast) === schema.ast) {
     return { isPlain: true, encode: (value) => Effect.succeed(value), decode }
@@ -73,6 +74,15 @@ const makeWire = (schema: AnySchema): Wire => {
         )
       }),
     decode
+  }
+}
+
+/** A Schema throws for a value that is too deep for it. */
+const attempt = <A, E>(decode: () => Effect.Effect<A, E>): Effect.Effect<A, E | Problem> => {
+  try {
+    return decode()
+  } catch (cause) {
+    return Effect.fail(messageOf(cause))
   }
 }
 
@@ -124,10 +134,28 @@ export const immediate = <A, E>(effect: Effect.Effect<A, E>): A | undefined =>
 const encodeReason = Schema.encodeSync(CancelReason.CancelReason)
 const decodeReason = Schema.decodeUnknownExit(CancelReason.CancelReason)
 
-export const reasonToWire = (reason: CancelReason.CancelReason): unknown => encodeReason(reason)
+/**
+ * A Schema visits a shared part once for each path to the part, and recurs. Reasons and defects with more parts or levels
+ * are sent and received as text.
+ */
+export const isBounded = (u: unknown): boolean => hasAtMost(u, 10_000, 100)
+
+export const reasonToWire = (reason: CancelReason.CancelReason): unknown => {
+  if (reason._tag !== "Aborted") return encodeReason(reason)
+  const { cause } = reason
+  const text = (): unknown => encodeReason({ ...reason, cause: textOf(cause) })
+  if (!isBounded(cause)) return text()
+  try {
+    return encodeReason(reason)
+  } catch {
+    // The cause can't be read.
+    return text()
+  }
+}
 
 /** Any other value becomes the content of an `Aborted` reason. */
 export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => {
+  if (!isBounded(encoded)) return CancelReason.aborted(textOf(encoded))
   const exit = decodeReason(encoded)
   return Exit.isSuccess(exit) ? exit.value : CancelReason.aborted(encoded)
 }
@@ -137,11 +165,18 @@ const encodeDefect = Schema.encodeUnknownExit(Defect)
 const decodeDefect = Schema.decodeUnknownExit(Defect)
 
 const defectToWire = (defect: unknown): unknown => {
-  const exit = encodeDefect(defect)
-  return Exit.isSuccess(exit) ? exit.value : messageOf(defect)
+  if (!isBounded(defect)) return messageOf(defect)
+  try {
+    const exit = encodeDefect(defect)
+    return Exit.isSuccess(exit) ? exit.value : messageOf(defect)
+  } catch {
+    // The defect can't be read.
+    return messageOf(defect)
+  }
 }
 
 const defectFromWire = (encoded: unknown): unknown => {
+  if (!isBounded(encoded)) return textOf(encoded)
   const exit = decodeDefect(encoded)
   return Exit.isSuccess(exit) ? exit.value : encoded
 }
@@ -160,7 +195,7 @@ export const exitToWire = (
       onFailure: (problem): EncodedExit => failure({ _tag: "Die", defect: defectToWire(new Error(problem)) })
     })
   }
-  const reasons = Effect.forEach(exit.cause.reasons, (reason): Effect.Effect<EncodedReason> => {
+  const reasons = Effect.forEach(exit.cause.reasons.slice(0, maxReasons), (reason): Effect.Effect<EncodedReason> => {
     switch (reason._tag) {
       case "Fail":
         return Effect.match(codec.error.encode(reason.error, transfers), {
@@ -172,7 +207,7 @@ export const exitToWire = (
         return Effect.succeed({ _tag: "Die", defect: defectToWire(reason.defect) })
       case "Interrupt": {
         const named = CancelReason.firstOfCause(Cause.fromReasons([reason])) ?? CancelReason.interrupted()
-        return Effect.succeed({ _tag: "Interrupt", reason: encodeReason(named) })
+        return Effect.succeed({ _tag: "Interrupt", reason: reasonToWire(named) })
       }
     }
   })

@@ -1,8 +1,10 @@
 /**
  * All messages between host and worker. The receiver decodes them. Several messages travel in one array, in order.
  *
- * The envelope is checked here. The contents of a task are checked by the Schemas of the contract.
+ * The envelope is checked here: each message has exactly the fields of its kind, each field of its type, and lengths are
+ * bounded. The contents of a task, which may be anything, are checked by the Schemas of the contract.
  */
+import { textOf } from "@quiesce/core/internal"
 import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
 import type { Unwind } from "./handshake.ts"
 
@@ -54,6 +56,8 @@ export type ToHost =
   | { readonly _tag: "ThreadStarted"; readonly threadId: number }
   | { readonly _tag: "ThreadEnded"; readonly threadId: number }
   | { readonly _tag: "Exit"; readonly id: number; readonly exit: EncodedExit }
+  /** The task has ended, and its value or error can't be sent. */
+  | { readonly _tag: "Unsendable"; readonly id: number; readonly problem: string }
   | { readonly _tag: "Chunk"; readonly id: number; readonly values: ReadonlyArray<unknown> }
   | { readonly _tag: "Raised"; readonly raise: number; readonly delivered: boolean }
   /** A task holds a lease from now on. If the worker is lost, the host reports the lease as lost. */
@@ -76,79 +80,128 @@ export type ToHost =
   /** Asks the host to release the lease or to stop acquiring it. `exit` is the exit of the lease's scope. */
   | { readonly _tag: "Release"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
 
-type Check = (fields: Readonly<Record<string, unknown>>) => boolean
+/** How many reasons of a Cause are sent. */
+export const maxReasons = 10_000
 
-const integer = (u: unknown): boolean => Number.isSafeInteger(u)
-const string = (u: unknown): boolean => typeof u === "string"
+/** How long a name or a problem may be, and how many messages or values one array may have. */
+const maxText = 100_000
+const maxItems = 2 ** 24
 
-const toWorker: Readonly<Record<ToWorker["_tag"], Check>> = {
-  Start: (m) => integer(m["id"]) && integer(m["slot"]) && string(m["task"]) && string(m["name"]),
-  Stop: (m) => integer(m["id"]),
-  Interrupt: (m) => integer(m["id"]),
-  Raise: (m) => integer(m["id"]) && integer(m["raise"]),
-  Withdraw: (m) => integer(m["raise"]),
-  Pull: (m) => integer(m["id"]) && integer(m["count"]),
-  Acquired: (m) => integer(m["id"]) && integer(m["lease"]) && isExit(m["exit"]),
-  Refused: (m) => integer(m["id"]) && integer(m["lease"]) && string(m["problem"]),
-  Released: (m) => integer(m["id"]) && integer(m["lease"]) && (m["problem"] === null || string(m["problem"])),
-  Unwound: (m) => integer(m["run"]),
-  Repair: (m) => integer(m["id"]),
-  Close: () => true
+/** What is wrong with a value; undefined if the value is as it should be. */
+type Check = (u: unknown) => string | undefined
+
+const expected = (what: string, u: unknown): string => `${textOf(u)} in place of ${what}`
+
+const anything: Check = () => undefined
+const integer: Check = (u) => (Number.isSafeInteger(u) && (u as number) >= 0 ? undefined : expected("a number", u))
+const boolean: Check = (u) => (typeof u === "boolean" ? undefined : expected("true or false", u))
+
+const string: Check = (u) => {
+  if (typeof u !== "string") return expected("a text", u)
+  return u.length <= maxText ? undefined : `a text of ${u.length} characters`
 }
 
-const isExit = (u: unknown): boolean =>
-  typeof u === "object" &&
-  u !== null &&
-  "_tag" in u &&
-  (u._tag === "Success" || (u._tag === "Failure" && "cause" in u && Array.isArray(u.cause) && u.cause.every(isReason)))
+const stringOrNull: Check = (u) => (u === null ? undefined : string(u))
 
-const isReason = (u: unknown): boolean =>
-  typeof u === "object" &&
-  u !== null &&
-  "_tag" in u &&
-  (u._tag === "Fail" || u._tag === "Die" || u._tag === "Interrupt")
+/** The elements are checked one after the other, because an array with holes may be as long as no memory is. */
+const items =
+  (most: number, check: Check): Check =>
+  (u) => {
+    if (!Array.isArray(u)) return expected("an array", u)
+    if (u.length > most) return `an array of ${u.length} elements`
+    for (let index = 0; index < u.length; index++) {
+      const element: unknown = u[index]
+      if (element === undefined && !Object.hasOwn(u, index)) return "an array with holes"
+      const problem = check(element)
+      if (problem !== undefined) return problem
+    }
+    return undefined
+  }
 
-const isUnwind = (u: unknown): boolean =>
-  typeof u === "object" &&
-  u !== null &&
-  "_tag" in u &&
-  (u._tag === "SectionsAndOtherCode" ||
-    ((u._tag === "None" || u._tag === "SectionsOnly") && "why" in u && string(u.why)))
+/** The fields of each kind. */
+type Kinds<Message extends { readonly _tag: string }> = {
+  readonly [Tag in Message["_tag"]]: {
+    readonly [Field in Exclude<keyof Extract<Message, { readonly _tag: Tag }>, "_tag">]: Check
+  }
+}
+
+/** An object with a tag and exactly the fields of its kind. */
+const oneOf = <Message extends { readonly _tag: string }>(kinds: Kinds<Message>): Check => {
+  const fieldsByTag = new Map(
+    Object.entries<Readonly<Record<string, Check>>>(kinds).map(([tag, of]) => [tag, Object.entries(of)])
+  )
+  return (u) => {
+    if (typeof u !== "object" || u === null) return expected("a tagged object", u)
+    const fields = Object.hasOwn(u, "_tag") ? fieldsByTag.get((u as { readonly _tag: string })._tag) : undefined
+    if (fields === undefined) return `${textOf(u)}, which has none of the tags ${[...fieldsByTag.keys()].join(", ")}`
+    if (Object.keys(u).length !== fields.length + 1) return `${textOf(u)}, which has not the fields of its kind`
+    for (const [field, check] of fields) {
+      if (!Object.hasOwn(u, field)) return `${textOf(u)} without "${field}"`
+      const problem = check((u as Readonly<Record<string, unknown>>)[field])
+      if (problem !== undefined) return `${problem} as "${field}"`
+    }
+    return undefined
+  }
+}
+
+const reason = oneOf<EncodedReason>({
+  Fail: { error: anything },
+  Die: { defect: anything },
+  Interrupt: { reason: anything }
+})
+
+const exit = oneOf<EncodedExit>({ Success: { value: anything }, Failure: { cause: items(maxReasons, reason) } })
+
+const unwind = oneOf<Unwind>({ None: { why: string }, SectionsOnly: { why: string }, SectionsAndOtherCode: {} })
 
 const fates: ReadonlySet<unknown> = new Set<LeaseResult>(["released", "failed", "timedOut", "lost"])
 
-const toHost: Readonly<Record<ToHost["_tag"], Check>> = {
-  Ready: (m) => isUnwind(m["unwind"]) && (m["problem"] === null || string(m["problem"])),
-  Failed: (m) => string(m["problem"]),
-  ThreadStarted: (m) => integer(m["threadId"]),
-  ThreadEnded: (m) => integer(m["threadId"]),
-  Exit: (m) => integer(m["id"]) && isExit(m["exit"]),
-  Chunk: (m) => integer(m["id"]) && Array.isArray(m["values"]),
-  Raised: (m) => integer(m["raise"]) && typeof m["delivered"] === "boolean",
-  LeaseHeld: (m) => integer(m["id"]) && integer(m["lease"]) && string(m["name"]),
-  LeaseEnded: (m) =>
-    integer(m["id"]) && integer(m["lease"]) && fates.has(m["fate"]) && (m["error"] === null || string(m["error"])),
-  Acquire: (m) => integer(m["id"]) && integer(m["lease"]) && string(m["name"]),
-  Release: (m) => integer(m["id"]) && integer(m["lease"]) && isExit(m["exit"])
-}
+const fate: Check = (u) => (fates.has(u) ? undefined : expected("the result of a lease", u))
+
+const toWorker = items(
+  maxItems,
+  oneOf<ToWorker>({
+    Start: { id: integer, slot: integer, task: string, name: string, payload: anything },
+    Stop: { id: integer, reason: anything },
+    Interrupt: { id: integer, reason: anything },
+    Raise: { id: integer, raise: integer, error: anything },
+    Withdraw: { raise: integer },
+    Pull: { id: integer, count: integer },
+    Acquired: { id: integer, lease: integer, exit },
+    Refused: { id: integer, lease: integer, problem: string },
+    Released: { id: integer, lease: integer, problem: stringOrNull },
+    Unwound: { run: integer },
+    Repair: { id: integer },
+    Close: {}
+  })
+)
+
+const toHost = items(
+  maxItems,
+  oneOf<ToHost>({
+    Ready: { unwind, problem: stringOrNull },
+    Failed: { problem: string },
+    ThreadStarted: { threadId: integer },
+    ThreadEnded: { threadId: integer },
+    Exit: { id: integer, exit },
+    Unsendable: { id: integer, problem: string },
+    Chunk: { id: integer, values: items(maxItems, anything) },
+    Raised: { raise: integer, delivered: boolean },
+    LeaseHeld: { id: integer, lease: integer, name: string },
+    LeaseEnded: { id: integer, lease: integer, fate, error: stringOrNull },
+    Acquire: { id: integer, lease: integer, name: string, payload: anything },
+    Release: { id: integer, lease: integer, exit }
+  })
+)
+
+/** What is wrong with a value that a worker sent; undefined if all messages in it are of the protocol. */
+export const problemToHost: Check = toHost
 
 /** The messages in a received value; undefined if any of them is not of the protocol. */
-const decode = (checks: Readonly<Record<string, Check>>, u: unknown): ReadonlyArray<unknown> | undefined => {
-  if (!Array.isArray(u)) return undefined
-  for (const message of u) {
-    if (typeof message !== "object" || message === null) return undefined
-    const fields = message as Readonly<Record<string, unknown>>
-    const tag = fields["_tag"]
-    const check = typeof tag === "string" && Object.hasOwn(checks, tag) ? checks[tag] : undefined
-    if (check?.(fields) !== true) return undefined
-  }
-  return u
-}
-
 export const decodeToWorker = (u: unknown): ReadonlyArray<ToWorker> | undefined =>
   // Each element has passed the check of its tag.
-  decode(toWorker, u) as ReadonlyArray<ToWorker> | undefined
+  toWorker(u) === undefined ? (u as ReadonlyArray<ToWorker>) : undefined
 
 export const decodeToHost = (u: unknown): ReadonlyArray<ToHost> | undefined =>
   // Each element has passed the check of its tag.
-  decode(toHost, u) as ReadonlyArray<ToHost> | undefined
+  toHost(u) === undefined ? (u as ReadonlyArray<ToHost>) : undefined

@@ -25,6 +25,7 @@ const kinds: { readonly [Tag in WorkerError.WorkerErrorReason["_tag"]]?: Kind } 
   SpawnFailed: EffectWorkerError.WorkerSpawnError,
   NotSendable: EffectWorkerError.WorkerSendError,
   WorkerExited: EffectWorkerError.WorkerReceiveError,
+  ResultNotSendable: EffectWorkerError.WorkerReceiveError,
   BadReply: EffectWorkerError.WorkerReceiveError
 }
 
