@@ -203,7 +203,7 @@ describe("a call", () => {
   )
 
   it(
-    "that can't be answered, as the value can't be cloned, is a defect",
+    "that can't be answered, as the value can't be cloned, fails",
     withClient((client) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(client.Unclonable())

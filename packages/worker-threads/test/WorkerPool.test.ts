@@ -116,14 +116,40 @@ describe("execute", () => {
   )
 
   it(
-    "gives a defect for a value that can't be cloned back",
+    "fails with ResultNotSendable for a value that can't be cloned back, and loses no other task",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Unclonable", undefined))
+        expect(workerErrorOf(exit)).toBe("ResultNotSendable")
         expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain("could not be cloned")
         expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
       })
     )
+  )
+})
+
+describe("a result that can't be sent", () => {
+  it.each([
+    ["getter", (pool: Pool) => pool.execute("Unsendable", { how: "getter" }), "this getter throws"],
+    ["error", (pool: Pool) => pool.execute("Unsendable", { how: "error" }), "could not be cloned"],
+    ["proxy", (pool: Pool) => pool.execute("Unsendable", { how: "proxy" }), "could not be cloned"],
+    ["Date that a getter reads", (pool: Pool) => pool.execute("UnsendableDate", undefined), "this getter throws"],
+    ["chunk", (pool: Pool) => Stream.runDrain(pool.stream("UnsendableChunk", undefined)), "could not be cloned"]
+  ] as const)("because of a %s fails its own task with ResultNotSendable, and no other", (_, run, problem) =>
+    withPool(
+      (pool) =>
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const neighbour = yield* Effect.forkChild(pool.execute("Mark", { cells }), { startImmediately: true })
+          yield* whenSet(cells, Cell.begun)
+          const exit = yield* Effect.exit<unknown, unknown, never>(run(pool))
+          expect(workerErrorOf(exit)).toBe("ResultNotSendable")
+          expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain(problem)
+          expect(neighbour.pollUnsafe()).toBeUndefined()
+          yield* Fiber.interrupt(neighbour)
+        }),
+      { concurrency: 2 }
+    )()
   )
 })
 

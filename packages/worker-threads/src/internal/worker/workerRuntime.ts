@@ -290,10 +290,8 @@ class WorkerRuntime implements Worker {
     this.tasks.delete(task)
   }
 
-  /** A result that can't be cloned is a defect of the task, even if its Schema accepts the result. */
+  /** A result that can't be cloned fails its task, even if its Schema accepts the result. */
   private unsendable(message: ToHost, problem: string): void {
-    if (message._tag !== "Exit") return
-    const defect = { name: "DataCloneError", message: problem }
-    this.outbox.put({ ...message, exit: { _tag: "Failure", cause: [{ _tag: "Die", defect }] } })
+    if (message._tag === "Exit") this.outbox.put({ _tag: "Unsendable", id: message.id, problem })
   }
 }

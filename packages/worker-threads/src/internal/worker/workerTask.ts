@@ -10,6 +10,8 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import { messageOf } from "@quiesce/core/internal"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -192,6 +194,15 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     this.worker.outbox.putNow({ _tag: "Chunk", id: this.id, values }, transfers)
   }
 
+  /** The end of the task says why a chunk can't be cloned. */
+  private sendChunk(values: ReadonlyArray<unknown>, transfers: ReadonlyArray<unknown>): void {
+    try {
+      this.chunk(values, transfers)
+    } catch (cause) {
+      throw new UnsendableChunk(messageOf(cause))
+    }
+  }
+
   get credit(): Effect.Effect<void> {
     return Effect.asVoid(this.streamCredits.take(1))
   }
@@ -207,7 +218,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
           const transfers: Array<unknown> = []
           return Effect.map(
             Effect.orDie(Effect.forEach(values, (value) => element.encode(value, transfers))),
-            (encoded) => this.chunk(encoded, transfers)
+            (encoded) => this.sendChunk(encoded, transfers)
           )
         })
       )
@@ -224,20 +235,36 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     // The end of the thread has answered all raises; those answers are sent first.
     if (this.raising > 0) return queueMicrotask(() => this.send(exit))
     const { codec } = this.entry
+    const unsendable = Exit.isFailure(exit) ? exit.cause.reasons.find(isUnsendable) : undefined
+    if (unsendable !== undefined) return this.sendUnsendable(unsendable.defect.problem)
     if (Exit.isSuccess(exit) && codec.success.isPlain && this.sendValue(exit.value)) return
     const transfers: Array<unknown> = []
     const encoding = Codec.exitToWire(codec, exit, transfers)
     const now = Codec.immediate(encoding)
     if (now !== undefined) return this.sendEncoded(now, transfers)
-    Effect.runFork(Effect.map(encoding, (encoded) => this.sendEncoded(encoded, transfers)))
+    Effect.runFork(encoding).addObserver((encoded) => {
+      if (Exit.isSuccess(encoded)) this.sendEncoded(encoded.value, transfers)
+      else this.sendUnsendable(messageOf(Cause.squash(encoded.cause)))
+    })
   }
 
   private sendEncoded(exit: EncodedExit, transfers: ReadonlyArray<unknown>): void {
+    if (transfers.length === 0 && exit._tag === "Success" && this.sendValue(exit.value)) return
     const { id } = this
     const { outbox } = this.worker
-    if (transfers.length > 0) outbox.putNow({ _tag: "Exit", id, exit }, transfers)
-    else if (exit._tag === "Success" && this.sendValue(exit.value)) return
-    else outbox.put({ _tag: "Exit", id, exit })
+    if (transfers.length === 0) outbox.put({ _tag: "Exit", id, exit })
+    else {
+      try {
+        outbox.putNow({ _tag: "Exit", id, exit }, transfers)
+      } catch (cause) {
+        return this.sendUnsendable(messageOf(cause))
+      }
+    }
+    this.worker.ended(this)
+  }
+
+  private sendUnsendable(problem: string): void {
+    this.worker.outbox.put({ _tag: "Unsendable", id: this.id, problem })
     this.worker.ended(this)
   }
 
@@ -248,5 +275,16 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     return true
   }
 }
+
+class UnsendableChunk {
+  readonly problem: string
+
+  constructor(problem: string) {
+    this.problem = problem
+  }
+}
+
+const isUnsendable = (reason: Cause.Reason<unknown>): reason is Cause.Die & { readonly defect: UnsendableChunk } =>
+  Cause.isDieReason(reason) && reason.defect instanceof UnsendableChunk
 
 const misfit = (problem: Codec.Problem): Error => new Error(`The payload does not fit: ${problem}`)
