@@ -15,6 +15,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { handshakeOf, versionProblem } from "./internal/wire/handshake.ts"
 import { decodeToWorker } from "./internal/wire/message.ts"
+import { guardUncaught } from "./internal/worker/uncaught.ts"
 import * as WorkerRuntime from "./internal/worker/workerRuntime.ts"
 import * as WorkerError from "./WorkerError.ts"
 
@@ -44,6 +45,7 @@ export const main = <Rpcs extends Rpc.Any, E>(
   const mismatch = versionProblem(handshake)
   if (mismatch !== undefined) throw WorkerError.make({ _tag: "SpawnFailed", attempts: 0, problem: mismatch })
   const { port } = handshake
+  guardUncaught(port)
   const program = Effect.flatMap(Layer.build(handlers), (context) =>
     WorkerRuntime.serve(WorkerRuntime.entriesOf(group.requests, context.mapUnsafe), handshake)
   )

@@ -215,7 +215,7 @@ describe("the problem of a refused message", () => {
   })
 
   it("names the field that is wrong", () => {
-    expect(problemToHost([{ _tag: "Raised", raise: "7", delivered: true }])).toBe('"7" in place of a number as "raise"')
+    expect(problemToHost([{ _tag: "Raised", raise: "7", delivered: true }])).toBe('"7" in place of a number in "raise"')
     expect(problemToHost([{ _tag: ["Exit"], id: 1 }])).toContain("none of the tags Ready, Failed")
     expect(problemToHost([succeeded])).toContain("none of the tags")
     expect(problemToHost([toHost.Exit, toHost.Chunk])).toBeUndefined()

@@ -17,6 +17,7 @@ const states: Readonly<Record<State["_tag"], State>> = {
   Ready: { _tag: "Ready" },
   Closing: { _tag: "Closing" },
   Failing: { _tag: "Failing" },
+  Refused: { _tag: "Refused" },
   Killed: { _tag: "Killed", reasons: new Map([["task", reason]]) },
   Gone: { _tag: "Gone" }
 }
@@ -26,6 +27,7 @@ const events: Readonly<Record<Event["_tag"], Event>> = {
   Attached: { _tag: "Attached" },
   Closed: { _tag: "Closed" },
   Failed: { _tag: "Failed" },
+  Refused: { _tag: "Refused" },
   Killed: { _tag: "Killed", task: "other task", reason: laterReason },
   Exited: { _tag: "Exited" }
 }
@@ -39,6 +41,7 @@ const table: Readonly<Record<State["_tag"], Readonly<Record<Event["_tag"], Expec
     Attached: "same",
     Closed: "Closing",
     Failed: "Failing",
+    Refused: "Refused",
     Killed: "Killed",
     Exited: "Gone"
   },
@@ -47,6 +50,7 @@ const table: Readonly<Record<State["_tag"], Readonly<Record<Event["_tag"], Expec
     Attached: "Ready",
     Closed: "Closing",
     Failed: "Failing",
+    Refused: "Refused",
     Killed: "Killed",
     Exited: "Gone"
   },
@@ -55,13 +59,55 @@ const table: Readonly<Record<State["_tag"], Readonly<Record<Event["_tag"], Expec
     Attached: "same",
     Closed: "Closing",
     Failed: "Failing",
+    Refused: "Refused",
     Killed: "Killed",
     Exited: "Gone"
   },
-  Closing: { Announced: "same", Attached: "same", Closed: "same", Failed: "same", Killed: "Killed", Exited: "Gone" },
-  Failing: { Announced: "same", Attached: "same", Closed: "same", Failed: "same", Killed: "same", Exited: "Gone" },
-  Killed: { Announced: "same", Attached: "same", Closed: "same", Failed: "same", Killed: "Killed", Exited: "Gone" },
-  Gone: { Announced: "same", Attached: "same", Closed: "same", Failed: "same", Killed: "same", Exited: "same" }
+  Closing: {
+    Announced: "same",
+    Attached: "same",
+    Closed: "same",
+    Failed: "same",
+    Refused: "same",
+    Killed: "Killed",
+    Exited: "Gone"
+  },
+  Failing: {
+    Announced: "same",
+    Attached: "same",
+    Closed: "same",
+    Failed: "same",
+    Refused: "Refused",
+    Killed: "same",
+    Exited: "Gone"
+  },
+  Refused: {
+    Announced: "same",
+    Attached: "same",
+    Closed: "same",
+    Failed: "same",
+    Refused: "same",
+    Killed: "same",
+    Exited: "Gone"
+  },
+  Killed: {
+    Announced: "same",
+    Attached: "same",
+    Closed: "same",
+    Failed: "same",
+    Refused: "same",
+    Killed: "Killed",
+    Exited: "Gone"
+  },
+  Gone: {
+    Announced: "same",
+    Attached: "same",
+    Closed: "same",
+    Failed: "same",
+    Refused: "same",
+    Killed: "same",
+    Exited: "same"
+  }
 }
 
 describe("WorkerState.next", () => {

@@ -65,14 +65,23 @@ export class TaskRings {
       this.listener.fail(`it wrote data outside the protocol into shared memory: ${cause.message}`)
     } finally {
       // Also if the listener has thrown.
-      if (isAwake && !this.isClosed) setImmediate(() => this.read())
+      if (isAwake && !this.isClosed) setImmediate(this.readMore)
     }
+  }
+
+  private readonly readMore = (): void => {
+    if (!this.isClosed) this.read()
   }
 
   /** The worker is gone: reads the remaining values. */
   close(): void {
-    this.isClosed = true
+    this.drop()
     this.read(Infinity)
+  }
+
+  /** The remaining values don't count. */
+  drop(): void {
+    this.isClosed = true
   }
 
   private readonly take: Ring.Take = (id, _second, _third, value) => this.listener.ended(id, value)

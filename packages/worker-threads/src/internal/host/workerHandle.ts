@@ -19,7 +19,7 @@ import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Unwind, wakeUp } from "../wire/handshake.ts"
-import { problemToHost, type ToHost, type ToWorker } from "../wire/message.ts"
+import { BadMessage, messagesToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
@@ -85,7 +85,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.inspector = this.unwind._tag === "None" ? Option.none() : Option.some(new WorkerInspector(this.control, this))
     this.rings = new TaskRings(names, port1, {
       ended: (id, value) => this.guarded(() => this.tasks.get(id)?.succeeded(value)),
-      fail: (problem) => this.fail(problem)
+      fail: (problem) => this.refuse(problem)
     })
     const given = { ...this.rings.memory, names, capabilities: capabilities.ofProcess, control: this.control.buffer }
     try {
@@ -109,7 +109,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.port.on("message", this.onMessage)
     this.port.on("messageerror", this.onUnreadable)
     this.port.on("close", this.onPortClosed)
-    this.worker.on("error", this.onError).on("messageerror", this.onError).on("exit", this.onExit)
+    this.worker.on("error", this.onError).on("messageerror", this.onUnreadable).on("exit", this.onExit)
     this.port.unref()
   }
 
@@ -255,25 +255,29 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
 
   private readonly onMessage = (raw: unknown): void =>
     this.guarded(() => {
-      if (raw !== wakeUp) {
-        const problem = problemToHost(raw)
-        if (problem !== undefined) return this.fail(`it sent a message outside the protocol: ${problem}`)
-        // The value has passed the check.
-        for (const message of raw as ReadonlyArray<ToHost>) this.guarded(() => this.receive(message))
-      }
+      if (raw !== wakeUp) for (const message of messagesToHost(raw)) this.guarded(() => this.receive(message))
       this.rings.read()
     })
 
   /** Runs code on data of the worker. Data that the code can't take ends the worker. */
   private guarded(run: () => void): void {
+    if (this.state._tag === "Refused") return
     try {
       run()
     } catch (cause) {
-      this.fail(`the host could not handle what it sent: ${traceOf(cause)}`)
+      const own = cause instanceof BadMessage ? cause.message : undefined
+      this.cause ??= cause
+      this.refuse(own ?? `the host could not handle what it sent: ${messageOf(cause)}`)
     }
   }
 
-  private readonly onUnreadable = (): void => this.fail("one of its messages could not be decoded")
+  private refuse(problem: string): void {
+    this.dispatch({ _tag: "Refused" })
+    this.rings.drop()
+    this.fail(problem)
+  }
+
+  private readonly onUnreadable = (): void => this.refuse("one of its messages could not be decoded")
 
   /** A worker closes its port when it ends. If the worker goes on instead, no message can reach it any more. */
   private readonly onPortClosed = (): void => {
@@ -365,7 +369,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private ended(code: number): void {
     const { state } = this
     this.dispatch({ _tag: "Exited" })
-    this.guarded(() => this.rings.close())
+    if (state._tag !== "Refused") this.guarded(() => this.rings.close())
     this.unlisten()
     this.guarded(() => this.threadDeaths.end())
     const problem = this.problem ?? WorkerState.likelyProblem(state, this.wasReady, (task) => task.cell.name)
@@ -384,6 +388,6 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.port.off("messageerror", this.onUnreadable)
     this.port.off("close", this.onPortClosed)
     this.port.close()
-    this.worker.off("error", this.onError).off("messageerror", this.onError).off("exit", this.onExit)
+    this.worker.off("error", this.onError).off("messageerror", this.onUnreadable).off("exit", this.onExit)
   }
 }

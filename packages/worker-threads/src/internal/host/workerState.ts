@@ -17,6 +17,8 @@ export type State<Task> =
   | { readonly _tag: "Closing" }
   /** The worker is unusable and is about to end. */
   | { readonly _tag: "Failing" }
+  /** The worker has sent data outside the protocol and is about to end. Nothing that it sends counts from now on. */
+  | { readonly _tag: "Refused" }
   /** The worker was terminated because of these tasks, each with the reason of its kill. */
   | { readonly _tag: "Killed"; readonly reasons: ReadonlyMap<Task, CancelReason.CancelReason> }
   | { readonly _tag: "Gone" }
@@ -28,6 +30,8 @@ export type Event<Task> =
   | { readonly _tag: "Attached" }
   | { readonly _tag: "Closed" }
   | { readonly _tag: "Failed" }
+  /** The worker has sent data outside the protocol. */
+  | { readonly _tag: "Refused" }
   | { readonly _tag: "Killed"; readonly task: Task; readonly reason: CancelReason.CancelReason }
   | { readonly _tag: "Exited" }
 
@@ -42,6 +46,8 @@ export const next = <Task>(state: State<Task>, event: Event<Task>): State<Task> 
       return isLive(state) ? { _tag: "Closing" } : state
     case "Failed":
       return isLive(state) ? { _tag: "Failing" } : state
+    case "Refused":
+      return isLive(state) || state._tag === "Failing" ? { _tag: "Refused" } : state
     case "Killed":
       return killed(state, event.task, event.reason)
     case "Exited":
@@ -50,7 +56,7 @@ export const next = <Task>(state: State<Task>, event: Event<Task>): State<Task> 
 }
 
 const killed = <Task>(state: State<Task>, task: Task, reason: CancelReason.CancelReason): State<Task> => {
-  if (state._tag === "Failing" || state._tag === "Gone") return state
+  if (state._tag === "Failing" || state._tag === "Refused" || state._tag === "Gone") return state
   const before = state._tag === "Killed" ? state.reasons : []
   return { _tag: "Killed", reasons: new Map([...before, [task, reason]]) }
 }

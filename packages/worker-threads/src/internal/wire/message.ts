@@ -84,7 +84,7 @@ export type ToHost =
 export const maxReasons = 10_000
 
 /** How long a name or a problem may be, and how many messages or values one array may have. */
-const maxText = 100_000
+const maxText = 32_768
 const maxItems = 2 ** 24
 
 /** What is wrong with a value; undefined if the value is as it should be. */
@@ -138,7 +138,7 @@ const oneOf = <Message extends { readonly _tag: string }>(kinds: Kinds<Message>)
     for (const [field, check] of fields) {
       if (!Object.hasOwn(u, field)) return `${textOf(u)} without "${field}"`
       const problem = check((u as Readonly<Record<string, unknown>>)[field])
-      if (problem !== undefined) return `${problem} as "${field}"`
+      if (problem !== undefined) return `${problem} in "${field}"`
     }
     return undefined
   }
@@ -196,6 +196,17 @@ const toHost = items(
 
 /** What is wrong with a value that a worker sent; undefined if all messages in it are of the protocol. */
 export const problemToHost: Check = toHost
+
+/** A worker has sent a value outside the protocol. */
+export class BadMessage extends Error {}
+
+/** The messages in a value that a worker sent. Throws `BadMessage` if any of them is not of the protocol. */
+export const messagesToHost = (u: unknown): ReadonlyArray<ToHost> => {
+  const problem = toHost(u)
+  if (problem !== undefined) throw new BadMessage(`it sent a message outside the protocol: ${problem}`)
+  // Each element has passed the check of its tag.
+  return u as ReadonlyArray<ToHost>
+}
 
 /** The messages in a received value; undefined if any of them is not of the protocol. */
 export const decodeToWorker = (u: unknown): ReadonlyArray<ToWorker> | undefined =>

@@ -17,6 +17,7 @@ import { handlerProblem } from "./launchTrial.ts"
 import { type Handshake, handshakeOf, versionProblem } from "../../wire/handshake.ts"
 import * as RpcCodec from "../codec.ts"
 import { RpcRequest, type Write } from "./request.ts"
+import { guardUncaught } from "../../worker/uncaught.ts"
 import * as WorkerRuntime from "../../worker/workerRuntime.ts"
 import type { Entry } from "../../worker/workerTask.ts"
 
@@ -26,6 +27,7 @@ export const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.Work
     if (handshake === undefined) return Effect.fail(WorkerError.make(noHandshake))
     const problem = versionProblem(handshake)
     if (problem !== undefined) return Effect.fail(WorkerError.make({ _tag: "SpawnFailed", attempts: 0, problem }))
+    guardUncaught(handshake.port)
     const requests = new Map<number, RpcRequest>()
     return Effect.map(InitialMessage.listen, (initial): RpcServer.Protocol["Service"] => ({
       run: (write) => Effect.andThen(serve(requests, write, handshake), endOf(builder)),

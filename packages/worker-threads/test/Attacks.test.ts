@@ -1,0 +1,97 @@
+/**
+ * A pool that a faulty worker attacks with data: the attacking task or its worker ends, and the host, its other workers
+ * and their tasks go on. The pool is in a process of its own, whose end or silence is noticed here.
+ */
+import { spawn } from "node:child_process"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { beforeAll, describe, expect, it } from "vitest"
+import { attacks } from "./fixtures/attacks.ts"
+
+const script = fileURLToPath(new URL("./fixtures/attacks-main.ts", import.meta.url))
+
+/** How long the attacked process may be silent, in milliseconds. Its event loop prints five lines a second. */
+const longestSilence = 30_000
+
+const limit = 240_000
+
+interface Outcome {
+  readonly tag: string
+  readonly message: string
+  readonly isServing: boolean
+  readonly isNeighbourAlive: boolean
+}
+
+interface Attacked {
+  readonly outcomes: ReadonlyMap<string, Outcome>
+  /** The attack after which the process was silent or has ended; undefined if the process has stood all attacks. */
+  readonly lastAttack: string | undefined
+  readonly errors: string
+  readonly status: unknown
+}
+
+type Line = "." | "done" | { readonly begins: string } | { readonly status: unknown } | (Outcome & { name: string })
+
+const attack = (): Promise<Attacked> =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "pipe"] })
+    const outcomes = new Map<string, Outcome>()
+    let lastAttack: string | undefined = "the start"
+    let errors = ""
+    let status: unknown
+    const watchdog = setTimeout(() => child.kill("SIGKILL"), longestSilence)
+    createInterface(child.stdout).on("line", (text) => {
+      watchdog.refresh()
+      const line = JSON.parse(text) as Line
+      if (line === ".") return
+      if (line === "done") lastAttack = undefined
+      else if ("begins" in line) lastAttack = line.begins
+      else if ("status" in line) status = line.status
+      else outcomes.set(line.name, line)
+    })
+    child.stderr.on("data", (data: Buffer) => (errors += data.toString()))
+    child.on("close", () => {
+      clearTimeout(watchdog)
+      resolve({ outcomes, lastAttack, errors, status })
+    })
+  })
+
+/** The worker outlives these. */
+const harmless: ReadonlySet<string> = new Set([
+  "a chunk for a task without a stream",
+  "tasks and leases that are unknown",
+  "many wake-ups"
+])
+
+/** These are answers in the form of the protocol, and end just their task. */
+const answers: ReadonlySet<string> = new Set([
+  "a reason of shared arrays",
+  "a reason with a cause of shared arrays",
+  "a deep reason",
+  "a defect of shared arrays",
+  "a defect with a message of shared arrays",
+  "a defect with an object as its message",
+  "an error of shared arrays",
+  "a value of shared arrays for a text"
+])
+
+describe("a process whose worker attacks it", () => {
+  let attacked: Attacked
+  beforeAll(async () => {
+    attacked = await attack()
+  }, limit)
+
+  it("neither crashes nor hangs, and its pool is whole in the end", () => {
+    expect(attacked).toMatchObject({ lastAttack: undefined, errors: "", status: { workers: 2, running: 0, queued: 0 } })
+  })
+
+  it.each(Object.keys(attacks))("stands %s", (name) => {
+    const outcome = attacked.outcomes.get(name)
+    expect(outcome).toMatchObject({ isServing: true, isNeighbourAlive: true })
+    const { message, tag } = outcome!
+    expect(tag).toBe(harmless.has(name) ? "Success" : "Failure")
+    const ended = message.startsWith("The worker ended under its threads")
+    expect(ended).toBe(!harmless.has(name) && !answers.has(name))
+    expect(message.length).toBeLessThan(20_000)
+  })
+})
