@@ -14,8 +14,11 @@ const outcomesOf = async (main: string): Promise<unknown> => {
 /** User code is ended, a step of this toolkit is not. */
 const guarded = {
   user: "Unwound",
+  nested: "Unwound",
   core: "it is about to go on by itself",
   locks: "it is about to go on by itself",
+  between: "it is about to go on by itself",
+  release: "it is about to go on by itself",
   handler: "unwind"
 }
 

@@ -6,10 +6,12 @@ import * as Debugger from "../src/internal/inspector/halt.ts"
 import * as UnwindFiber from "../src/internal/unwind/host/unwindFiber.ts"
 import { withBundle } from "./fixtures/bundle.ts"
 import { Harness, workerUrl } from "./fixtures/unwind-harness.ts"
-import { endless } from "./fixtures/unwind-hogs.ts"
+import { endless, type HogName } from "./fixtures/unwind-hogs.ts"
 
 // `Atomics.wait` and a regular expression come to no halt: nothing of JavaScript runs in them.
-const haltable = endless.filter((hog) => hog !== "atomicsWait" && hog !== "regularExpression")
+const unhaltable: ReadonlyArray<HogName> = ["atomicsWait", "regularExpression"]
+// `recursion` may have used up the stack at a halt, so the halt is repeated in a test of its own.
+const haltable = endless.filter((hog) => hog !== "recursion" && !unhaltable.includes(hog))
 
 /** The one halt of an unwind gives the stack as well. */
 const stack: unknown = expect.stringMatching(/^ {4}at .* \(.+:\d+:\d+\)(\n {4}at .* \(.+:\d+:\d+\))*$/)
@@ -27,6 +29,15 @@ describe("unwindFiber", () => {
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
     await harness.answer("Bystanders", id)
   })
+
+  it("ends an endless recursion in try and catch, also if its stack was used up at the first halt", async () => {
+    await using harness = await Harness.open()
+    const id = await harness.started({ hog: "recursion", inSection: false })
+    const attempt = Effect.promise(() => harness.unwindFiber(id))
+    const again = Effect.flatMap(attempt, (first) => UnwindFiber.retryUntilEnded(first, attempt, () => false))
+    expect(await Effect.runPromise(again)).toEqual(unwoundFromStack)
+    expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+  }, 60_000)
 
   it("ends a task's code before what it has ended of another's has been set right; both run their finalizers", async () => {
     await using harness = await Harness.open()
@@ -141,13 +152,14 @@ describe("retryUntilEnded", () => {
   it("looks again where there may be something to be ended a moment later", async () => {
     const outcomes = [
       noFiber,
+      refused("it could not be looked at"),
       refused("it is about to go on by itself"),
       refused("other tasks are on the stack"),
       refused("what runs is uninterruptible"),
       refused("a declared section runs"),
       unwound
     ]
-    expect(await retryUntilEnded(outcomes)).toEqual({ outcome: unwound, attempts: 6 })
+    expect(await retryUntilEnded(outcomes)).toEqual({ outcome: unwound, attempts: 7 })
   })
 
   it("looks at an idle worker twice, and at one that is in no fiber a few times", async () => {

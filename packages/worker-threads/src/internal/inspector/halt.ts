@@ -7,7 +7,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -131,13 +131,23 @@ const resume = (attachment: Attachment, end: boolean): Effect.Effect<unknown, Pr
       )
   })
 
+/** The pause between two requests to halt. */
+const repeatMillis = 50
+
+/**
+ * Requests a halt again and again, because the engine drops a request that arrives at the end of the stack. The worker
+ * replies to a request after the event of its halt, so no halt is missed while its long stack is on the way.
+ */
 const pause = (attachment: Attachment, patience: Duration.Input): Effect.Effect<Option.Option<unknown>, Problem> =>
   Effect.suspend(() => {
     const paused = Deferred.makeUnsafe<unknown>()
     const stop = attachment.listen("Debugger.paused", (params) => Deferred.doneUnsafe(paused, Effect.succeed(params)))
-    return attachment
-      .post("Debugger.pause")
-      .pipe(Effect.andThen(Effect.timeoutOption(Deferred.await(paused), patience)), Effect.ensuring(Effect.sync(stop)))
+    const request = Effect.andThen(
+      attachment.post("Debugger.pause"),
+      Effect.timeoutOption(Deferred.await(paused), repeatMillis)
+    )
+    const times = Math.ceil(Duration.toMillis(patience) / repeatMillis)
+    return Effect.ensuring(Effect.repeat(request, { until: Option.isSome, times: times - 1 }), Effect.sync(stop))
   })
 
 interface CallFrame {

@@ -39,7 +39,7 @@ const inTurn = (evaluate: EffectInternals.Evaluate): EffectInternals.Evaluate =>
     if (!EffectInternals.isWaiting(this) || this === current) return evaluate.call(this, effect)
     const run = onTheSpot(this.cache.scheduler)
     if (run === undefined) return evaluate.call(this, effect)
-    if (EffectInternals.isInterruption(this, effect)) return run(() => evaluate.call(this, effect))
+    if (EffectInternals.isInterruption(this, effect)) return run(evaluate.bind(this, effect))
     EffectInternals.hold(this)
     this.currentDispatcher.scheduleTask(() => resumeDeferred(this, effect, evaluate), 0)
   }

@@ -10,7 +10,7 @@ import * as Debugger from "../../inspector/halt.ts"
 import * as EffectInternals from "../../wire/effectInternals.ts"
 import * as HandlerCall from "../../wire/handlerCall.ts"
 import type { Problem } from "../../inspector/inspectorProblem.ts"
-import { inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
+import { inSection, key, otherTasks, passesOn, uninterruptible } from "../../wire/unwindContract.ts"
 import { masked } from "./unwindSection.ts"
 
 /** The limit on the wait for a halt. The climb does not wait, and goes to the next rung at its time. */
@@ -74,16 +74,19 @@ const judge = (
   isOver: () => boolean
 ): Effect.Effect<Debugger.Verdict<UnwindOutcome>, Problem> =>
   Effect.gen(function* () {
-    const top = halt.frames[0]
-    if (top === undefined) return refused(noFiber)
-    const reply = yield* halt.evaluate(top, ofWatch("begin()"))
+    const loops = halt.frames.filter(EffectInternals.isLoop)
+    // The topmost frame may be in another realm, or have a local of the name `globalThis`.
+    const base = loops[0] ?? halt.frames.at(-1)
+    if (base === undefined) return refused(noFiber)
+    const reply = yield* halt.evaluate(base, ofWatch("begin()"))
     const folders = foldersIn(reply)
     // Without the folders each frame of this toolkit would count as user code.
     if (folders === undefined) return refused(whyOf(reply))
-    const loops = halt.frames.filter(EffectInternals.isLoop)
     if (loops[0] === undefined) return refused(noFiber)
     const library = libraryOf(loops[0])
-    if (!runsUserCode(halt.frames, loops[0], library, folders)) return refused(goesOn)
+    const isToolkit = ({ url }: Debugger.Frame): boolean => folders.some((folder) => url.startsWith(folder))
+    const steps = withoutHandlerCalls(halt.frames, isToolkit)
+    if (!runsUserCode(steps, library) || hasUnfinishedStep(steps, library, isToolkit)) return refused(goesOn)
     for (const frame of loops) {
       const resumed = EffectInternals.resumption(halt.frames, frame)
       const seen = yield* halt.evaluate(resumed ?? frame, resumed === undefined ? addFiber : addResumedFiber)
@@ -95,7 +98,7 @@ const judge = (
       if (seen !== true) return refused(EffectInternals.unknownLocals)
     }
     if (isOver()) return refused("the task has ended")
-    const why = yield* halt.evaluate(top, ofWatch(`decide(${task})`))
+    const why = yield* halt.evaluate(base, ofWatch(`decide(${task})`))
     return why === null ? { value: { _tag: "Unwound" }, end: true } : refused(whyOf(why))
   })
 
@@ -112,31 +115,48 @@ const ofWatch = (call: string): string => `${watch} === undefined ? "it was not 
 const foldersIn = (reply: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(reply) && reply.length > 0 && reply.every((one) => typeof one === "string") ? reply : undefined
 
-const whyOf = (reply: unknown): string => (typeof reply === "string" ? reply : "it could not be looked at")
+const whyOf = (reply: unknown): string => (typeof reply === "string" ? reply : notSeen)
 
+const notSeen = "it could not be looked at"
 const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"
-const passing = [noFiber, goesOn, otherTasks, uninterruptible, inSection, masked, Debugger.deaf]
+/** Code that has used up the stack leaves no room to look at it, until it has returned from some of its calls. */
+const passing = [notSeen, noFiber, goesOn, otherTasks, uninterruptible, inSection, masked, Debugger.deaf]
 
 const refused = (why: string): Debugger.Verdict<UnwindOutcome> => ({ value: { _tag: "Refused", why }, end: false })
 
 /** The folder of Effect's modules. */
 const libraryOf = (loop: Debugger.Frame): string => loop.url.replace(EffectInternals.fiberModule, "")
 
-/**
- * Steps of Effect and of this toolkit, whose code is in `folders`, must not be ended in the middle: such a step may have
- * removed a finalizer from its stack, or notified only some of the waiters. A step that only calls a handler may be ended.
- */
-const runsUserCode = (
+/** The stack without the frames that only call a handler: those from `callHandler` outwards to the run loop of the fiber. */
+const withoutHandlerCalls = (
   frames: ReadonlyArray<Debugger.Frame>,
-  loop: Debugger.Frame,
+  isToolkit: (frame: Debugger.Frame) => boolean
+): ReadonlyArray<Debugger.Frame> => {
+  let isInCall = false
+  return frames.filter((frame) => {
+    if (EffectInternals.isLoop(frame)) isInCall = false
+    else if (frame.name === HandlerCall.frameName && isToolkit(frame)) isInCall = true
+    return !isInCall
+  })
+}
+
+/** Whether the innermost fiber is in code of the user. A step of Effect must not be ended in the middle. */
+const runsUserCode = (frames: ReadonlyArray<Debugger.Frame>, library: string): boolean =>
+  frames
+    .slice(0, frames.findIndex(EffectInternals.isLoop))
+    .some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+
+/**
+ * Whether Effect has called a step of this toolkit that is not finished: inside the innermost fiber, between two fibers, or
+ * at the end of a fiber. Such a step must not be ended in the middle: it may have removed a finalizer from its stack, or
+ * notified only some of the waiters. A frame of this toolkit without Effect outside it has only started or resumed a fiber.
+ */
+const hasUnfinishedStep = (
+  frames: ReadonlyArray<Debugger.Frame>,
   library: string,
-  folders: ReadonlyArray<string>
+  isToolkit: (frame: Debugger.Frame) => boolean
 ): boolean => {
-  const isToolkit = ({ url }: Debugger.Frame): boolean => folders.some((folder) => url.startsWith(folder))
-  const inLoop = frames.slice(0, frames.indexOf(loop))
-  const call = inLoop.findLastIndex((frame) => frame.name === HandlerCall.frameName && isToolkit(frame))
-  const inside = call < 0 ? inLoop : inLoop.slice(0, call)
-  if (inside.some(isToolkit)) return false
-  return inside.some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+  const outermost = frames.findLastIndex(({ url }) => url.startsWith(library))
+  return frames.slice(0, outermost).some((frame) => isToolkit(frame) && !passesOn.includes(frame.name))
 }
