@@ -268,6 +268,19 @@ describe("a worker that dies", () => {
   })
 })
 
+describe("workers that died of no use while another one starts", () => {
+  it("are all replaced after the pause", () => {
+    const pool = new Pool({ min: 3, max: 3 })
+    Effect.runFork(pool.dispatcher.open)
+    const [first, second, slow] = pool.workers
+    for (const worker of [first!, second!]) worker.announce()
+    for (const worker of [first!, second!]) worker.crash()
+    untilNextAttempt(pool)
+    slow!.announce()
+    expect(pool.dispatcher.status).toMatchObject({ workers: 3, missing: 0 })
+  })
+})
+
 describe("a worker that is idle", () => {
   it("ends after its idle time if there are more than the minimum", () => {
     const pool = Pool.opened({ min: 1, max: 2 })

@@ -259,11 +259,16 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly retry = (): void => {
     this.failures = { ...this.failures, pause: undefined }
     if (this.state._tag === "GivenUp" && this.options.min === 0) this.state = { _tag: "Open" }
+    if (this.failures.toStart) this.startOne()
+    else this.fill()
+    this.admitWaiting()
+  }
+
+  /** One worker is enough to find out whether workers can be started again. */
+  private startOne(): void {
     const isWanted =
       this.workers.size < this.options.min || (this.queue.size > 0 && this.workers.size < this.options.max)
-    // One worker is enough to find out whether workers can be started again.
     if (isWanted && !this.isStarting) this.startWorker()
-    this.admitWaiting()
   }
 
   private get isStarting(): boolean {
