@@ -107,7 +107,8 @@ export interface Capabilities {
 
 /**
  * Counts of a pool's workers and tasks. `missing`: how many workers are below the minimum because they died and could
- * not be restarted. The pool logs one warning and tries again after pauses of at most 30 seconds.
+ * not be restarted. The pool logs one warning and tries again after pauses of at most 30 seconds. A killed worker and its
+ * tasks are not counted, even if native code delays the end of the worker: another worker has taken its place.
  *
  * @category models
  * @since 0.1.0

@@ -130,6 +130,36 @@ describe("the queue", () => {
   })
 })
 
+describe("a killed worker", () => {
+  it("is replaced before it has ended, and not again when it ends", () => {
+    const pool = Pool.opened({ min: 2, max: 2 })
+    const [first, second] = [pool.submit("first"), pool.submit("second")]
+    for (const worker of pool.workers.slice(0, 2)) worker.kill()
+    expect(pool.dispatcher.status).toEqual({ workers: 2, missing: 0, running: 0, queued: 0 })
+    const third = pool.submit("third")
+    for (const worker of pool.alive) if (worker.isStarting) worker.announce()
+    expect(statesOf([first, second, third])).toEqual(["running", "running", "running"])
+    for (const worker of pool.workers.slice(0, 2)) worker.crash()
+    expect(pool.attempts).toBe(4)
+    expect(pool.dispatcher.status).toEqual({ workers: 2, missing: 0, running: 1, queued: 0 })
+  })
+
+  it("is waited for when the pool closes", async () => {
+    const pool = Pool.opened()
+    pool.submit("task")
+    const [killed] = pool.workers
+    killed!.kill()
+    const closed = Effect.runFork(pool.dispatcher.close)
+    await turn()
+    pool.last.crash()
+    await turn()
+    expect(closed.pollUnsafe()).toBe(undefined)
+    killed!.crash()
+    await Effect.runPromise(Fiber.join(closed))
+    expect(pool.alive).toEqual([])
+  })
+})
+
 describe("a bound", () => {
   it("admits what workers can run and what may wait, and then fails with QueueFull when asked to", async () => {
     const pool = Pool.opened({ bound: 1, whenFull: "fail" })
@@ -368,7 +398,7 @@ describe("closing", () => {
 
 type Event =
   | { readonly _tag: "Submit" }
-  | { readonly _tag: "Announce" | "Crash" | "Finish" | "Cancel"; readonly which: number }
+  | { readonly _tag: "Announce" | "Crash" | "Finish" | "Cancel" | "Kill" | "Fail"; readonly which: number }
   | { readonly _tag: "Break"; readonly isBroken: boolean }
   | { readonly _tag: "Wait"; readonly millis: number }
 
@@ -376,7 +406,7 @@ const which = fc.nat(20)
 const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 5, arbitrary: fc.constant<Event>({ _tag: "Submit" }) },
   { weight: 5, arbitrary: fc.record({ _tag: fc.constantFrom("Announce", "Finish"), which }) },
-  { weight: 3, arbitrary: fc.record({ _tag: fc.constantFrom("Crash", "Cancel"), which }) },
+  { weight: 3, arbitrary: fc.record({ _tag: fc.constantFrom("Crash", "Cancel", "Kill", "Fail"), which }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Break"), isBroken: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Wait"), millis: fc.integer({ min: 1, max: 40_000 }) }) }
 )
@@ -404,6 +434,16 @@ const apply = (pool: Pool, tasks: Array<FakeTask>, event: Event): void => {
       )?.announce()
     case "Crash":
       return pick(pool.alive, event.which)?.crash()
+    case "Kill":
+      return pick(
+        pool.alive.filter((worker) => worker.tasks.size > 0 && !worker.isEnding),
+        event.which
+      )?.kill()
+    case "Fail":
+      return pick(
+        pool.alive.filter((worker) => !worker.isEnding),
+        event.which
+      )?.fail()
     case "Finish":
       return pick(
         tasks.filter((task) => task.state === "running"),
@@ -426,7 +466,7 @@ const check = (pool: Pool, tasks: ReadonlyArray<FakeTask>, { min, max }: Pick<Pa
   const { queued, running, workers } = pool.dispatcher.status
   const inPool = pool.alive.filter((worker) => !worker.isEnding)
   expect(workers).toBe(inPool.length)
-  expect(running).toBe(tasks.filter((task) => task.state === "running").length)
+  expect(running).toBe(tasks.filter((task) => task.state === "running" && !task.worker!.isEnding).length)
   expect(queued).toBe(tasks.filter((task) => task.state === "queued").length)
   expect(workers).toBeLessThanOrEqual(max)
   // 1. While a worker is free, no task waits.

@@ -6,7 +6,7 @@
  * 2. There are at least `min` workers, or the next attempt to start one is scheduled, until the dispatcher closes.
  * 3. A worker that dies is replaced at once if it has been useful. Otherwise it is replaced after a pause, which
  *    doubles with each such death in a row, up to `longestPauseMillis`. While workers can't be started, no worker is
- *    started during a pause.
+ *    started during a pause. A worker that is ended by force counts as dead at once, because native code may delay its end.
  * 4. After `maxAttempts` failures to start in a row, a warning is logged, once until a worker has started. If no worker
  *    is left, the dispatcher gives up: queued and new tasks fail with the cause until a worker has started.
  * 5. Closing waits for every worker that was started and is not gone.
@@ -57,8 +57,8 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly options: Parsed
   private readonly context: Context.Context<never>
   private readonly workers: Set<PoolWorker<Task>> = new Set()
-  /** Workers that were idle for too long and are now ending. */
-  private readonly retiring: Set<PoolWorker<Task>> = new Set()
+  /** Workers that are about to end: they were idle for too long, or are ended by force. They don't count as workers. */
+  private readonly leavers: Set<PoolWorker<Task>> = new Set()
   private readonly queue: Set<Task> = new Set()
   /** Callers that wait for room in the queue, in order. */
   private readonly admissions: Set<() => void> = new Set()
@@ -97,7 +97,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       for (const timer of this.retirements.values()) clearTimeout(timer)
       this.retirements.clear()
       this.rejectQueued(WorkerError.make({ _tag: "PoolClosed" }))
-      const all = [...this.workers, ...this.retiring]
+      const all = [...this.workers, ...this.leavers]
       const tasks = all.flatMap((worker) => Array.from(worker.tasks))
       return Effect.andThen(
         Effect.forEach(tasks, (task) => task.end(poolCloses), { concurrency: "unbounded", discard: true }),
@@ -228,8 +228,14 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   gone(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
-    this.workers.delete(worker)
-    this.retiring.delete(worker)
+    this.leaving(worker, error)
+    this.leavers.delete(worker)
+  }
+
+  leaving(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
+    // A worker that was idle for too long, or has left before, needs no successor.
+    if (!this.workers.delete(worker)) return
+    this.leavers.add(worker)
     clearTimeout(this.retirements.get(worker))
     this.retirements.delete(worker)
     if (this.state._tag === "Closed") return
@@ -316,7 +322,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     this.retirements.delete(worker)
     if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
     this.workers.delete(worker)
-    this.retiring.add(worker)
+    this.leavers.add(worker)
     Effect.runFork(worker.end)
   }
 

@@ -37,6 +37,11 @@ export interface WorkerListener<Task> {
   readonly ready: (worker: PoolWorker<Task>) => void
   /** A task has ended, and its slot is free. */
   readonly idle: (worker: PoolWorker<Task>) => void
+  /**
+   * The worker is ended by force, and takes no more tasks. Native code may delay its end. `error` is undefined if it was
+   * killed.
+   */
+  readonly leaving: (worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined) => void
   /** The worker has ended. `error` is undefined if it was closed or killed. */
   readonly gone: (worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined) => void
 }

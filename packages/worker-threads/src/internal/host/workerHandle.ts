@@ -192,7 +192,9 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   kill(task: RemoteTask, reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.sync(() => {
       const wasKilled = this.state._tag === "Killed"
-      if (this.dispatch({ _tag: "Killed", task, reason }) && !wasKilled) this.termination.begin()
+      if (!this.dispatch({ _tag: "Killed", task, reason }) || wasKilled) return
+      this.termination.begin()
+      this.listener.leaving(this, undefined)
     })
   }
 
@@ -346,10 +348,13 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 
   /** Makes the worker unusable and terminates it. */
-  private fail(problem: string | undefined): void {
+  private fail(problem: string): void {
     this.problem ??= problem
-    this.dispatch({ _tag: "Failed" })
+    const isFirst = this.dispatch({ _tag: "Failed" })
     this.termination.begin()
+    if (!isFirst) return
+    // Node's exit code of a terminated worker is 1.
+    this.listener.leaving(this, WorkerError.make({ _tag: "WorkerExited", code: 1, problem: this.problem }))
   }
 
   /** An uncaught error ends the worker. */

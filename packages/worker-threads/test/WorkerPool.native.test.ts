@@ -1,0 +1,94 @@
+import { Thread } from "@quiesce/core"
+import { execFileSync } from "node:child_process"
+import { once } from "node:events"
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { Worker } from "node:worker_threads"
+import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import { Cell } from "./fixtures/cells.ts"
+import { makeCells } from "./fixtures/contract.ts"
+import { makePool, whenSet } from "./support.ts"
+
+const url = new URL("./fixtures/tasks.worker.ts", import.meta.url)
+
+/** A file that blocks its readers until it is written. Readers that are left after a failed test go on, too. */
+const makeFifo = Effect.acquireRelease(
+  Effect.sync(() => {
+    const fifo = join(mkdtempSync(join(tmpdir(), "quiesce-")), "fifo")
+    execFileSync("mkfifo", [fifo])
+    return fifo
+  }),
+  (fifo) =>
+    Effect.sync(() => {
+      try {
+        closeSync(openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK))
+      } catch {
+        // Without a reader the file can't be opened.
+      }
+      rmSync(dirname(fifo), { recursive: true })
+    })
+)
+
+/** The warnings of the process from now on. */
+const warningsOf = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const warnings: Array<Error> = []
+      const note = (warning: Error) => void warnings.push(warning)
+      process.on("warning", note)
+      return { warnings, note }
+    }),
+    ({ note }) => Effect.sync(() => process.off("warning", note))
+  ),
+  ({ warnings }) => warnings
+)
+
+describe.skipIf(process.platform === "win32")("a pool whose workers are all in native code", () => {
+  it("replaces them when their tasks are given up; each ends when its native call returns", () =>
+    Effect.gen(function* () {
+      const warnings = yield* warningsOf
+      const fifo = yield* makeFifo
+      const workers: Array<Worker> = []
+      const spawn = (options: ConstructorParameters<typeof Worker>[1]) => {
+        const worker = new Worker(url, options)
+        workers.push(worker)
+        return worker
+      }
+      const pool = yield* makePool({ spawn, size: 2 })
+      const hog = Effect.gen(function* () {
+        const cells = makeCells()
+        const thread = yield* pool.spawn("Native", { cells, fifo })
+        yield* whenSet(cells, Cell.begun)
+        return thread
+      })
+      const threads = [yield* hog, yield* hog]
+      const stuck = workers.slice(0, 2)
+      const exits = stuck.map((worker) => once(worker, "exit"))
+      const reports = yield* Effect.forEach(
+        threads,
+        (thread) => Thread.shutdown(thread, { interrupt: "20 millis", kill: "20 millis" }),
+        { concurrency: 2 }
+      )
+      expect(reports.map(({ ending }) => ending._tag)).toEqual(["Abandoned", "Abandoned"])
+      expect(yield* pool.status).toEqual({ workers: 2, missing: 0, running: 0, queued: 0 })
+      expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
+      expect(stuck.every((worker) => worker.threadId > 0)).toBe(true)
+      writeFileSync(fifo, "go on")
+      yield* Effect.promise(() => Promise.all(exits))
+      expect(yield* pool.status).toEqual({ workers: 2, missing: 0, running: 0, queued: 0 })
+      expect(yield* pool.execute("Add", { a: 3, b: 4 })).toBe(7)
+      expect(workers.length).toBe(4)
+      expect(warnings.length).toBeLessThanOrEqual(1)
+    }).pipe(Effect.scoped, Effect.runPromise))
+
+  it("fails to be made if its workers are in native code before they are ready", () =>
+    Effect.gen(function* () {
+      const fifo = yield* makeFifo
+      const code = `require("node:child_process").execFileSync("cat", [${JSON.stringify(fifo)}])`
+      const spawn = (options: ConstructorParameters<typeof Worker>[1]) => new Worker(code, { ...options, eval: true })
+      const { reason } = yield* Effect.flip(makePool({ spawn, startWithin: "50 millis" }))
+      expect(reason).toMatchObject({ _tag: "SpawnFailed", attempts: 5 })
+    }).pipe(Effect.scoped, Effect.runPromise))
+})
