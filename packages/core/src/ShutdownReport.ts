@@ -35,7 +35,8 @@ export type Attempt =
   | { readonly _tag: "Unavailable"; readonly rung: Rung; readonly at: number; readonly why: string }
 
 /**
- * The end of the thread. `Abandoned` means that the thread may still run.
+ * The end of the thread. `NeverStarted` means that the thread was interrupted while it waited for a place to run.
+ * `Abandoned` means that the thread may still run.
  *
  * @category models
  * @since 0.1.0
@@ -44,6 +45,7 @@ export type Ending =
   | { readonly _tag: "Succeeded" }
   | { readonly _tag: "Failed"; readonly error: string }
   | { readonly _tag: "Interrupted"; readonly reason: CancelReason }
+  | { readonly _tag: "NeverStarted"; readonly reason: CancelReason }
   | { readonly _tag: "Killed"; readonly reason: CancelReason }
   | { readonly _tag: "Crashed"; readonly error: string }
   | { readonly _tag: "Abandoned" }
@@ -107,6 +109,7 @@ export const Ending: Schema.Codec<Ending, unknown> = Schema.Union([
   Schema.TaggedStruct("Succeeded", {}),
   Schema.TaggedStruct("Failed", { error: Schema.String }),
   Schema.TaggedStruct("Interrupted", { reason: CancelReason }),
+  Schema.TaggedStruct("NeverStarted", { reason: CancelReason }),
   Schema.TaggedStruct("Killed", { reason: CancelReason }),
   Schema.TaggedStruct("Crashed", { error: Schema.String }),
   Schema.TaggedStruct("Abandoned", {})
@@ -174,8 +177,10 @@ export const render = (self: ShutdownReport): string => {
 }
 
 /** The end, with the first line of its error. */
-const renderEnding = (ending: Ending): string =>
-  "error" in ending ? `${ending._tag}: ${ending.error.split("\n", 1)[0]}` : ending._tag
+const renderEnding = (ending: Ending): string => {
+  if (ending._tag === "NeverStarted") return "never started"
+  return "error" in ending ? `${ending._tag}: ${ending.error.split("\n", 1)[0]}` : ending._tag
+}
 
 const renderAttempt = (attempt: Attempt): string => {
   switch (attempt._tag) {

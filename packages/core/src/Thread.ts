@@ -60,12 +60,13 @@ export interface Thread<out A, out E = never> extends Pipeable {
 }
 
 /**
- * The state of a thread. `Stopping` and `Cancelled` carry the first reason, and `Cancelled` the highest rung so far.
+ * The state of a thread. A `Queued` thread waits for a place to run, such as a free worker. `Stopping` and `Cancelled` carry the first reason, and `Cancelled` the highest rung so far.
  *
  * @category models
  * @since 0.1.0
  */
 export type Status<A, E> =
+  | { readonly _tag: "Queued" }
   | { readonly _tag: "Running" }
   | { readonly _tag: "Stopping"; readonly reason: CancelReason.CancelReason }
   | { readonly _tag: "Cancelled"; readonly reason: CancelReason.CancelReason; readonly rung: Escalation.Rung }
@@ -323,6 +324,8 @@ const joinEach = <A, E>(
   )
 }
 
+const queued: Status<never, never> = { _tag: "Queued" }
+
 /**
  * The state of a thread now.
  *
@@ -331,7 +334,8 @@ const joinEach = <A, E>(
  */
 export const status = <A, E>(self: Thread<A, E>): Effect.Effect<Status<A, E>> =>
   Effect.sync(() => {
-    const state = nodeOf(self).state
+    const { isQueued, state } = nodeOf(self)
+    if (isQueued) return queued
     if (state._tag !== "Settled") return state
     // A settled node has an exit: invariant 2 of the settlement.
     const exit = self.controls.poll()!

@@ -128,6 +128,10 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     return this.controls.raise(error)
   }
 
+  get hasStarted(): boolean | undefined {
+    return this.controls.hasStarted
+  }
+
   get unwind(): ThreadControls<A, E>["unwind"] {
     return this.controls.unwind
   }

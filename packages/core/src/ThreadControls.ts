@@ -37,6 +37,11 @@ export interface ThreadControls<out A, out E> {
   readonly exit: Effect.Effect<Exit.Exit<A, E>>
   /** The exit of an ended thread. */
   readonly poll: () => Exit.Exit<A, E> | undefined
+  /**
+   * False while the thread waits for a place to run, and for ever if it was ended there. Undefined for a thread that starts
+   * when it is spawned.
+   */
+  readonly hasStarted?: boolean | undefined
   /** Called once, with the first reason. */
   readonly requestStop: (reason: CancelReason) => Effect.Effect<void>
   /** Called once for each different reason, in order of arrival. */

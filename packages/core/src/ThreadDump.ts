@@ -28,7 +28,7 @@ export interface DumpedLease {
 }
 
 /**
- * A thread in a dump. `rung` is the highest rung so far, null before any request. An abandoned thread has ended for its
+ * A thread in a dump. A `queued` thread waits for a place to run. `rung` is the highest rung so far, null before any request. An abandoned thread has ended for its
  * waiters, but still runs. Finished threads are not listed. Of abandoned threads, only the last 100 are kept if nothing can
  * resume them.
  *
@@ -38,7 +38,7 @@ export interface DumpedLease {
 export interface DumpedThread {
   readonly id: number
   readonly name: string
-  readonly status: "running" | "stopping" | "cancelled" | "abandoned" | "done"
+  readonly status: "queued" | "running" | "stopping" | "cancelled" | "abandoned" | "done"
   readonly rung: Rung | null
   readonly reason: CancelReason | null
   readonly ageMillis: number
@@ -67,7 +67,7 @@ const DumpedLease = Schema.Struct({
 const DumpedThread: Schema.Codec<DumpedThread, unknown> = Schema.Struct({
   id: Schema.Number,
   name: Schema.String,
-  status: Schema.Literals(["running", "stopping", "cancelled", "abandoned", "done"]),
+  status: Schema.Literals(["queued", "running", "stopping", "cancelled", "abandoned", "done"]),
   rung: Schema.NullOr(Schema.Literals(rungs)),
   reason: Schema.NullOr(CancelReason),
   ageMillis: Schema.Number,
@@ -135,7 +135,7 @@ const dumpAlone = (node: ThreadNode, at: number): Dumping => ({
 const statusOf = (node: ThreadNode): Pick<DumpedThread, "status" | "rung"> => {
   switch (node.state._tag) {
     case "Running":
-      return { status: "running", rung: null }
+      return { status: node.isQueued ? "queued" : "running", rung: null }
     case "Stopping":
       return { status: "stopping", rung: "stop" }
     case "Cancelled":

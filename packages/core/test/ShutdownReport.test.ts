@@ -422,6 +422,7 @@ describe("ShutdownReport", () => {
       { _tag: "Succeeded" },
       { _tag: "Failed", error: "no" },
       { _tag: "Interrupted", reason },
+      { _tag: "NeverStarted", reason },
       { _tag: "Killed", reason: CancelReason.shutdown("bye", "SIGTERM") },
       { _tag: "Crashed", error: "out of memory" },
       { _tag: "Abandoned" }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Thread, ThreadAdapter } from "@quiesce/core"
+import { CancelReason, ShutdownReport, Thread, ThreadAdapter, ThreadDump } from "@quiesce/core"
 import { Context, Effect, Exit, Fiber, Option } from "effect"
 import { failureTag, messages, settle } from "./support.ts"
 
@@ -36,6 +36,58 @@ describe("ThreadAdapter.spawn", () => {
       )
       expect(yield* Thread.join(parent)).toBe(1)
       expect(released).toBe(2)
+    })
+  )
+})
+
+describe("a thread that waits for a place to run", () => {
+  /** A queued thread, and the way to have it start. */
+  const spawnQueued = Effect.gen(function* () {
+    const place = { hasStarted: false }
+    const thread = yield* ThreadAdapter.spawn<number, never, never, never>((cell) =>
+      Effect.succeed(
+        Object.defineProperty(
+          controls((reason) => cell.settle(Exit.failCause(CancelReason.toCause(reason)))),
+          "hasStarted",
+          { get: () => place.hasStarted }
+        )
+      )
+    )
+    return { thread, place }
+  })
+
+  it.effect("is queued in Thread.status and in the dump until it starts", () =>
+    Effect.gen(function* () {
+      const { thread, place } = yield* spawnQueued
+      expect(yield* Thread.status(thread)).toEqual({ _tag: "Queued" })
+      const dumped = yield* ThreadDump.of(thread)
+      expect(dumped).toMatchObject({ status: "queued", rung: null })
+      expect(ThreadDump.render({ at: 0, leases: [], threads: [dumped] })).toContain(" queued, 0 ms")
+      place.hasStarted = true
+      expect(yield* Thread.status(thread)).toEqual({ _tag: "Running" })
+      expect(yield* ThreadDump.of(thread)).toMatchObject({ status: "running", rung: null })
+    })
+  )
+
+  it.effect("is reported as never started if it is interrupted there, and otherwise as interrupted", () =>
+    Effect.gen(function* () {
+      const waiting = yield* spawnQueued
+      const report = yield* Thread.shutdown(waiting.thread, { interrupt: "1 second" })
+      expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "NeverStarted", reason: report.reason } })
+      expect(ShutdownReport.render(report)).toContain("ended on interrupt after 0 ms (never started;")
+      const started = yield* spawnQueued
+      started.place.hasStarted = true
+      const { ending } = yield* Thread.shutdown(started.thread, { interrupt: "1 second" })
+      expect(ending._tag).toBe("Interrupted")
+    })
+  )
+
+  it.effect("is not queued any more when it was asked to stop", () =>
+    Effect.gen(function* () {
+      const { thread } = yield* spawnQueued
+      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      expect((yield* Thread.status(thread))._tag).toBe("Stopping")
+      expect(yield* ThreadDump.of(thread)).toMatchObject({ status: "stopping" })
     })
   )
 })

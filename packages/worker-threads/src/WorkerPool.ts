@@ -56,7 +56,7 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
   ) => Effect.Effect<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>
-  /** Starts a task as a thread in the current scope. The thread counts as running while it waits for a worker. */
+  /** Starts a task as a thread in the current scope. The thread is `Queued` while it waits for a worker. */
   readonly spawn: <const Tag extends Rpcs["_tag"]>(
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>,

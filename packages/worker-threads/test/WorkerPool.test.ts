@@ -1,4 +1,4 @@
-import { CancelReason, Lease, Thread } from "@quiesce/core"
+import { CancelReason, Lease, Thread, ThreadDump } from "@quiesce/core"
 import { WorkerError, type WorkerPool } from "@quiesce/worker-threads"
 import { Cause, DateTime, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { Worker } from "node:worker_threads"
@@ -200,6 +200,33 @@ describe("spawn", () => {
           yield* Thread.interrupt(busy)
           expect(yield* Fiber.join(raised)).toBe(true)
           expect(yield* Thread.join(waiting)).toBe(3)
+        })
+      )
+    )
+  )
+
+  it(
+    "is queued until a worker is free; cancelled there, its report says that it never started",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const [cells, next] = [makeCells(), makeCells()]
+          const busy = yield* pool.spawn("Mark", { cells })
+          yield* whenSet(cells, Cell.begun)
+          expect((yield* Thread.status(busy))._tag).toBe("Running")
+          const waiting = yield* pool.spawn("Mark", { cells: next })
+          const cancelled = yield* pool.spawn("Add", { a: 1, b: 2 })
+          const queued: ReadonlyArray<Thread.Thread<unknown, unknown>> = [waiting, cancelled]
+          for (const thread of queued) {
+            expect((yield* Thread.status(thread))._tag).toBe("Queued")
+            expect((yield* ThreadDump.of(thread)).status).toBe("queued")
+          }
+          const report = yield* Thread.shutdown(cancelled, { interrupt: "1 minute" })
+          expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "NeverStarted", reason: report.reason } })
+          expect((yield* Thread.shutdown(busy, { interrupt: "1 minute" })).ending._tag).toBe("Interrupted")
+          yield* whenSet(next, Cell.begun)
+          expect((yield* Thread.status(waiting))._tag).toBe("Running")
+          expect((yield* ThreadDump.of(waiting)).status).toBe("running")
         })
       )
     )

@@ -1,11 +1,10 @@
 /** Writes the reports of a climb while it happens. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import * as CancelReason from "../CancelReason.ts"
 import type { Rung, Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
-import type { UnwindOutcome } from "../ThreadControls.ts"
+import type { ThreadControls, UnwindOutcome } from "../ThreadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
 import { causeText } from "./foreignText.ts"
@@ -145,7 +144,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
       millis: endedAt - startedAt,
       rung: rung ?? null,
       attempts: last === undefined ? outwaited : attempts(outwaited, last.rung, last.at, endedAt - startedAt - last.at),
-      ending: isAbandoned ? { _tag: "Abandoned" } : endingOf(node.controls.poll()!),
+      ending: isAbandoned ? { _tag: "Abandoned" } : endingOf(node.controls),
       released: leases.released ?? nothing,
       failed: leases.failed ?? nothing,
       timedOut: leases.timedOut ?? nothing,
@@ -170,10 +169,14 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
 
 const clean: Notes = { leases: {}, outwaited: nothing, refusal: undefined, isAbandoned: false }
 
-/** An exit as plain data. */
-const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending => {
+/** The end of a settled thread as plain data. */
+const endingOf = (controls: ThreadControls<unknown, unknown>): Ending => {
+  const exit = controls.poll()!
   if (exit._tag === "Success") return { _tag: "Succeeded" }
-  if (Cause.hasInterruptsOnly(exit.cause)) return interrupted(CancelReason.firstOfCause(exit.cause)!)
+  if (Cause.hasInterruptsOnly(exit.cause)) {
+    const reason = CancelReason.firstOfCause(exit.cause)!
+    return controls.hasStarted === false ? { _tag: "NeverStarted", reason } : interrupted(reason)
+  }
   for (const { defect } of exit.cause.reasons.filter(Cause.isDieReason)) {
     if (!isThreadError(defect)) continue
     if (defect.reason._tag === "Abandoned") return { _tag: "Abandoned" }

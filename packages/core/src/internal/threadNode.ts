@@ -149,6 +149,11 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
     return this.state._tag !== "Settled"
   }
 
+  /** Whether the thread waits for a place to run, and was not asked to end. */
+  get isQueued(): boolean {
+    return this.state._tag === "Running" && this.controls.hasStarted === false
+  }
+
   get stopSignal(): AbortSignal {
     if (this.stopController === undefined) {
       this.stopController = new AbortController()

@@ -2,7 +2,8 @@
  * The host's side of one task: the controls of its thread while the task is queued, runs or has ended.
  *
  * Invariants:
- * 1. The state moves from Queued to Running to Ended. A task that ends while it is queued is never sent.
+ * 1. The state moves from Queued to Running to Ended, or from Queued to NeverStarted. A task that ends while it is queued is
+ *    never sent.
  * 2. The cell is settled once: by the worker's exit, by the end of the worker, or before anything was sent. Before
  *    that, all host leases of the task are released.
  */
@@ -47,8 +48,14 @@ type State =
   | { readonly _tag: "Queued"; readonly dequeue: () => void }
   | { readonly _tag: "Running"; readonly worker: TaskWorker; readonly slot: number }
   | { readonly _tag: "Ended" }
+  | { readonly _tag: "NeverStarted" }
 
 const ended: State = { _tag: "Ended" }
+const neverStarted: State = { _tag: "NeverStarted" }
+
+const isOver = (state: State): state is Extract<State, { readonly _tag: "Ended" | "NeverStarted" }> =>
+  state._tag === "Ended" || state._tag === "NeverStarted"
+
 const unassigned: State = { _tag: "Queued", dequeue: () => {} }
 const none: ReadonlyArray<never> = []
 
@@ -218,10 +225,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
 
   private settle(exit: Exit.Exit<unknown, unknown>): void {
     const { state } = this
-    if (state._tag === "Ended") return
-    this.state = ended
+    if (isOver(state)) return
+    this.state = state._tag === "Queued" ? neverStarted : ended
     if (state._tag === "Queued") state.dequeue()
-    if (state._tag === "Running") state.worker.taskEnded(this, state.slot)
+    else state.worker.taskEnded(this, state.slot)
     const { keeper } = this
     if (keeper === undefined || keeper.isEmpty) this.cell.settle(exit)
     else {
@@ -249,6 +256,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
 
   // ---- Controls ----
 
+  get hasStarted(): boolean {
+    return this.state._tag === "Running" || this.state._tag === "Ended"
+  }
+
   requestStop(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.sync(() => {
       this.stopReason = reason
@@ -265,7 +276,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
 
   raise(error: unknown): Effect.Effect<boolean> {
     return Effect.callback((resume) => {
-      if (this.state._tag === "Ended") return resume(Effect.succeed(false))
+      if (isOver(this.state)) return resume(Effect.succeed(false))
       const raise = ++lastRaise
       const answers = (this.raises ??= new Map<number, (delivered: boolean) => void>())
       answers.set(raise, (delivered) => resume(Effect.succeed(delivered)))
