@@ -8,9 +8,12 @@
  * Node aborts the whole process if an inspector command is pending while a worker is torn down. The inspector is
  * therefore disconnected first, and a worker that ends by itself is not terminated.
  *
- * Invariant: at most one repetition is scheduled.
+ * Invariants:
+ * 1. At most one repetition is scheduled.
+ * 2. The fast path of `JSON.stringify` is off from the first termination until the worker is gone.
  */
 import type { Worker } from "node:worker_threads"
+import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
 
 /** How long a worker may outlive its port, in milliseconds. */
 const graceMillis = 500
@@ -23,6 +26,7 @@ export class Termination {
   private readonly worker: Worker
   private readonly disconnectInspector: () => void
   private timer: NodeJS.Timeout | undefined = undefined
+  private turnFastPathOn: (() => void) | undefined = undefined
   private late: NodeJS.Timeout | undefined = undefined
 
   /** `disconnectInspector` closes the inspector session of the worker. */
@@ -34,6 +38,7 @@ export class Termination {
   /** Terminates the worker now, whatever code it runs. */
   begin(): void {
     this.disconnectInspector()
+    this.turnFastPathOn ??= StringifyFastPath.turnOff()
     if (this.timer === undefined) this.terminateUntilEnded(1)
   }
 
@@ -46,6 +51,7 @@ export class Termination {
   over(): void {
     clearTimeout(this.timer)
     clearTimeout(this.late)
+    this.turnFastPathOn?.()
   }
 
   private terminateUntilEnded(attempt: number): void {

@@ -3,16 +3,25 @@
  *
  * Invariants:
  * 1. Each request is answered once: by the worker's reply, or by a problem if the worker is gone.
- * 2. Code that ends or pauses the worker's code holds `exclusive`, because the engine handles one such request at a time.
+ * 2. The fast path of `JSON.stringify` is off while a request has no answer, because the worker may not look at the request
+ *    otherwise.
+ * 3. Code that ends or pauses the worker's code holds `exclusive`, because the engine handles one such request at a time.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
+import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
 
 type Send = (message: string, failed: (why: string) => void) => void
 type Reply = (outcome: Result.Result<unknown, Problem>) => void
+
+/** A request without its answer. A caller that was cancelled has no `reply` any more. */
+interface Pending {
+  readonly reply: Reply | undefined
+  readonly turnFastPathOn: () => void
+}
 
 interface Incoming {
   readonly id?: number
@@ -32,7 +41,7 @@ export class Attachment {
   readonly exclusive: Semaphore.Semaphore = Semaphore.makeUnsafe(1)
   private readonly ended = Deferred.makeUnsafe<never, Problem>()
   private state: State = { _tag: "Waiting", attached: [] }
-  private readonly replies = new Map<number, Reply>()
+  private readonly requests = new Map<number, Pending>()
   private readonly listeners = new Map<string, (params: unknown) => void>()
   private lastId = 0
 
@@ -53,7 +62,7 @@ export class Attachment {
   post(method: string, params?: Readonly<Record<string, unknown>>): Effect.Effect<unknown, Problem> {
     return Effect.callback((resume) => {
       const id = this.send(method, params, (outcome) => resume(Effect.fromResult(outcome)))
-      return Effect.sync(() => this.replies.delete(id))
+      return Effect.sync(() => this.dropReply(id))
     })
   }
 
@@ -64,7 +73,7 @@ export class Attachment {
       reply?.(Result.fail(problem("The worker is gone")))
       return id
     }
-    if (reply !== undefined) this.replies.set(id, reply)
+    this.requests.set(id, { reply, turnFastPathOn: StringifyFastPath.turnOff() })
     this.state.send(JSON.stringify({ id, method, params }), (why) => this.answer(id, Result.fail(problem(why))))
     return id
   }
@@ -107,12 +116,20 @@ export class Attachment {
   gone(): void {
     this.state = { _tag: "Gone" }
     Deferred.doneUnsafe(this.ended, Effect.fail(problem("The worker is gone")))
-    for (const id of this.replies.keys()) this.answer(id, Result.fail(problem("The worker is gone")))
+    for (const id of this.requests.keys()) this.answer(id, Result.fail(problem("The worker is gone")))
+  }
+
+  /** The worker still takes the request. */
+  private dropReply(id: number): void {
+    const request = this.requests.get(id)
+    if (request !== undefined) this.requests.set(id, { ...request, reply: undefined })
   }
 
   private answer(id: number, outcome: Result.Result<unknown, Problem>): void {
-    const reply = this.replies.get(id)
-    this.replies.delete(id)
-    reply?.(outcome)
+    const request = this.requests.get(id)
+    if (request === undefined) return
+    this.requests.delete(id)
+    request.turnFastPathOn()
+    request.reply?.(outcome)
   }
 }

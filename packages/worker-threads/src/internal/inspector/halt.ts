@@ -12,6 +12,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Attachment } from "./attachment.ts"
+import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
 
 /** A frame of the stack. Stacks begin with the innermost frame. Lines and columns count from 1. */
@@ -59,15 +60,20 @@ export const halt = <A>(
   judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
 ): Effect.Effect<Option.Option<A>, Problem> =>
   attachment.exclusive.withPermit(
-    Effect.raceFirst(
-      Effect.suspend(() => haltAndJudge(attachment, patience, judge)),
-      attachment.whenGone
-    ).pipe(
+    Effect.raceFirst(withoutFastPath(haltAndJudge(attachment, patience, judge)), attachment.whenGone).pipe(
       // Without a wait, because a worker in native code replies only after the native call.
       Effect.ensuring(Effect.sync(() => attachment.send("Debugger.disable"))),
       Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(problem(deaf)) }),
       Effect.provideService(Clock.Clock, realClock)
     )
+  )
+
+/** A request to halt is answered before the worker halts, so the answer is not enough to wait for. */
+const withoutFastPath = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.acquireUseRelease(
+    Effect.sync(StringifyFastPath.turnOff),
+    () => effect,
+    (turnOn) => Effect.sync(turnOn)
   )
 
 const haltAndJudge = <A>(

@@ -8,6 +8,7 @@
  * 2. A thread has one parent. No other thread can report its end.
  */
 import { threadId as own } from "node:worker_threads"
+import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
 import type { ToHost } from "../wire/message.ts"
 import * as Registry from "./registry.ts"
 
@@ -32,6 +33,7 @@ const enter = (threadId: number): boolean => {
 const leave = (threadId: number): void => {
   below.delete(threadId)
   Registry.threadDied(threadId)
+  StringifyFastPath.threadDied(threadId)
   reportToParent({ _tag: "ThreadEnded", threadId })
 }
 
