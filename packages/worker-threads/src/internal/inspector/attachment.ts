@@ -19,6 +19,7 @@ type Reply = (outcome: Result.Result<unknown, Problem>) => void
 
 /** A request without its answer. A caller that was cancelled has no `reply` any more. */
 interface Pending {
+  readonly since: number
   readonly reply: Reply | undefined
   readonly turnFastPathOn: () => void
 }
@@ -36,6 +37,9 @@ type State =
   | { readonly _tag: "Attached"; readonly sessionId: string; readonly send: Send }
   | { readonly _tag: "Gone" }
 
+/** Enabling the debugger may take more than 100 ms in a worker with a large heap. */
+const deafMillis = 500
+
 export class Attachment {
   readonly threadId: number
   readonly exclusive: Semaphore.Semaphore = Semaphore.makeUnsafe(1)
@@ -51,6 +55,14 @@ export class Attachment {
 
   get sessionId(): string | undefined {
     return this.state._tag === "Attached" ? this.state.sessionId : undefined
+  }
+
+  /** Whether the engine has left a request unanswered for some time. An idle worker would reply at once. */
+  get isDeaf(): boolean {
+    const latest = performance.now() - deafMillis
+    // The requests are in the order of their sending.
+    const [oldest] = this.requests.values()
+    return oldest !== undefined && oldest.since <= latest
   }
 
   /** Fails when the worker is gone. A gone worker sends no more events. */
@@ -73,7 +85,7 @@ export class Attachment {
       reply?.(Result.fail(problem("The worker is gone")))
       return id
     }
-    this.requests.set(id, { reply, turnFastPathOn: StringifyFastPath.turnOff() })
+    this.requests.set(id, { since: performance.now(), reply, turnFastPathOn: StringifyFastPath.turnOff() })
     this.state.send(JSON.stringify({ id, method, params }), (why) => this.answer(id, Result.fail(problem(why))))
     return id
   }

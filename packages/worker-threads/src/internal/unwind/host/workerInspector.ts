@@ -11,7 +11,7 @@ import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Attachment } from "../../inspector/attachment.ts"
@@ -41,6 +41,9 @@ type State =
 
 /** Attaching takes one or two milliseconds if the main thread is not busy. */
 const patienceMillis = 1000
+
+/** The limit on the wait for an outcome if the engine does not answer. */
+const outcomeMillis = 800
 
 export class WorkerInspector {
   private readonly control: ControlBlock
@@ -114,11 +117,27 @@ export class WorkerInspector {
     this.graces.delete(task)
   }
 
-  /** Ends the running code of a task, in a section or outside. Returns the first outcome; more attempts may follow. */
+  /**
+   * Ends the running code of a task, in a section or outside. Returns the first outcome; more attempts may follow. If the
+   * engine does not answer, the outcome is a refusal, and the attempt still goes on.
+   */
   unwind(task: number): Effect.Effect<UnwindOutcome> {
     const isOver = (): boolean => !this.listener.runs(task)
     const attempt = this.unwindOnce(task, isOver)
-    return Effect.tap(attempt, (outcome) => Effect.forkDetach(UnwindFiber.retryUntilEnded(outcome, attempt, isOver)))
+    return Effect.flatMap(Effect.forkDetach(attempt, { startImmediately: true }), (fiber) => {
+      const more = Effect.flatMap(Fiber.join(fiber), (outcome) => UnwindFiber.retryUntilEnded(outcome, attempt, isOver))
+      return Effect.raceFirst(
+        Effect.tap(Fiber.join(fiber), () => Effect.forkDetach(more)),
+        Effect.tap(this.deafness, () => Effect.forkDetach(more))
+      ).pipe(Effect.onInterrupt(() => Fiber.interrupt(fiber)))
+    })
+  }
+
+  /** Completes if the engine does not answer. The limit on the wait is below the grace that a pool gives by default. */
+  private get deafness(): Effect.Effect<UnwindOutcome> {
+    return Effect.flatMap(Debugger.wait(outcomeMillis), () =>
+      this.state._tag === "Open" && this.state.attachment.isDeaf ? refused(Debugger.deaf) : Effect.never
+    )
   }
 
   private unwindOnce(task: number, isOver: () => boolean): Effect.Effect<UnwindOutcome> {

@@ -1,0 +1,52 @@
+import { Thread } from "@quiesce/core"
+import { WorkerPool } from "@quiesce/worker-threads"
+import { Effect } from "effect"
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { open } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Worker } from "node:worker_threads"
+import { describe, expect, it } from "vitest"
+import { Deaf } from "./fixtures/deaf-contract.ts"
+
+const url = new URL("./fixtures/deaf.worker.ts", import.meta.url)
+
+/** A file that blocks its reader in native code until a writer closes the file. */
+const withFifo = async (f: (fifo: string) => Promise<void>): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), "quiesce-"))
+  const fifo = join(folder, "fifo")
+  try {
+    execFileSync("mkfifo", [fifo])
+    await f(fifo)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+describe.skipIf(process.platform === "win32")("the report of a thread whose engine answers no request", () => {
+  it.each([
+    ["in a section", true],
+    ["outside sections", false]
+  ])("says so: %s", (_, inSection) =>
+    withFifo((fifo) =>
+      Effect.gen(function* () {
+        const pool = yield* WorkerPool.make(Deaf, { spawn: (options) => new Worker(url, options), size: 1 })
+        const thread = yield* pool.spawn("Read", { fifo, inSection })
+        // The open completes when the reader has opened the file, and the file ends when it is closed.
+        const file = yield* Effect.promise(() => open(fifo, "w"))
+        const report = yield* Thread.shutdown(thread, {
+          interrupt: "10 millis",
+          unwind: "1500 millis",
+          kill: "10 millis"
+        })
+        yield* Effect.promise(() => file.close())
+        expect(report.ending._tag).toBe("Abandoned")
+        expect(report.attempts.find(({ rung }) => rung === "unwind")).toMatchObject({
+          _tag: "Outwaited",
+          why: "the engine does not answer, because the running code looks at no request"
+        })
+      }).pipe(Effect.scoped, Effect.runPromise)
+    )
+  )
+})
