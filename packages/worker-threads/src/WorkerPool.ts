@@ -15,9 +15,10 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Codec from "./internal/wire/codec.ts"
+import * as ClientMiddleware from "./internal/host/clientMiddleware.ts"
 import type { PoolCapabilities } from "./internal/host/poolCapabilities.ts"
 import type { Dispatcher } from "./internal/host/dispatcher.ts"
 import * as CurrentTask from "./internal/wire/currentTask.ts"
@@ -41,6 +42,12 @@ export type Failure = WorkerError.WorkerError | ThreadError
 
 type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
 
+/** How the client middleware of a contract may fail before the task is sent. */
+type Refusal<R> =
+  R extends Rpc.Rpc<infer _Tag, infer _Payload, infer _Success, infer _Error, infer Middleware, infer _Requires>
+    ? Middleware["error"]["Type"] | Middleware["~ClientError"]
+    : never
+
 /**
  * A pool for the contract `Rpcs`.
  *
@@ -55,15 +62,21 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
   readonly execute: <const Tag extends Rpcs["_tag"]>(
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
-  ) => Effect.Effect<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>
-  /** Starts a task as a thread in the current scope. The thread is `Queued` while it waits for a worker. */
+  ) => Effect.Effect<
+    Rpc.SuccessExit<Tagged<Rpcs, Tag>>,
+    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure
+  >
+  /**
+   * Starts a task as a thread in the current scope. The thread is `Queued` while it waits for a worker. Client
+   * middleware runs before the start, and its error fails the start.
+   */
   readonly spawn: <const Tag extends Rpcs["_tag"]>(
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>,
     options?: Thread.SpawnOptions
   ) => Effect.Effect<
     Thread.Thread<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>,
-    Failure,
+    Refusal<Tagged<Rpcs, Tag>> | Failure,
     Scope.Scope
   >
   /**
@@ -82,7 +95,10 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
   readonly stream: <const Tag extends Rpcs["_tag"]>(
     tag: Tag,
     payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
-  ) => Stream.Stream<Rpc.SuccessChunk<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>
+  ) => Stream.Stream<
+    Rpc.SuccessChunk<Tagged<Rpcs, Tag>>,
+    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure
+  >
   /**
    * The capabilities of the pool's workers here, with the cause of each that is missing. Each worker reports about itself
    * when it is ready, so read the field again after the start of a worker.
@@ -135,21 +151,26 @@ export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscal
  * Fails with `InvalidOption`, and with `SpawnFailed` if no worker can be started in five attempts. If that happens
  * later, tasks fail with `SpawnFailed` until a worker has started; the pool keeps trying.
  *
+ * Middleware of the contract runs as in Effect's RPC: in the worker, where `ThreadWorker.main` must be given it, around
+ * each task; and on the host around the sending of each task, if `RpcMiddleware.layerClient` provides it.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const make = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,
   options: Options
-): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope> =>
+): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope | Rpc.MiddlewareClient<Rpcs>> =>
   Effect.gen(function* () {
+    const through = yield* ClientMiddleware.of(group.requests, yield* Effect.context<never>())
     const { capabilities, dispatcher, hostLeases } = yield* openPool(options, Array.from(group.requests.keys()))
     return new Pool(
       group.requests,
       dispatcher,
       capabilities,
       options.escalation ?? defaultEscalation,
-      hostLeases
+      hostLeases,
+      through
     ) as unknown as WorkerPool<Rpcs>
   })
 
@@ -157,6 +178,8 @@ export const make = <Rpcs extends Rpc.Any>(
 interface Entry {
   readonly codec: Codec.TaskCodec
   readonly options: Thread.SpawnOptions
+  /** Undefined if the contract has no middleware. */
+  readonly through: ClientMiddleware.Through | undefined
 }
 
 type OnChunk = (values: ReadonlyArray<unknown>) => void
@@ -173,13 +196,18 @@ class Pool {
     dispatcher: Dispatcher<RemoteTask>,
     capabilities: PoolCapabilities,
     escalation: Escalation.Escalation,
-    hostLeases: HostLeases
+    hostLeases: HostLeases,
+    through: ReadonlyMap<string, ClientMiddleware.Through>
   ) {
     this.entries = new Map(
       Array.from(requests, ([name, rpc]): [string, Entry] => [
         name,
         // Every Rpc has its schemas; the group's type only forgets them.
-        { codec: Codec.of(rpc as unknown as Rpc.AnyWithProps), options: { escalation, name } }
+        {
+          codec: Codec.of(rpc as unknown as Rpc.AnyWithProps),
+          options: { escalation, name },
+          through: through.get(name)
+        }
       ])
     )
     this.poolCapabilities = capabilities
@@ -199,6 +227,7 @@ class Pool {
     const entry = this.entries.get(tag)
     if (entry === undefined) return unknownTask(tag)
     if (entry.codec.element !== undefined) return wrongKind(tag, true)
+    if (entry.through !== undefined) return Effect.scoped(Effect.flatMap(this.spawn(tag, payload), Thread.join))
     return Effect.withFiber((fiber) => {
       const transfers: Array<unknown> = []
       const encoding = entry.codec.payload.encode(payload, transfers)
@@ -236,9 +265,24 @@ class Pool {
   ): Effect.Effect<Started, unknown, Scope.Scope> {
     const entry = this.entries.get(tag)
     if (entry === undefined) return unknownTask(tag)
-    const { codec } = entry
-    const isStream = codec.element !== undefined
+    const isStream = entry.codec.element !== undefined
     if (isStream !== (onChunk !== undefined)) return wrongKind(tag, isStream)
+    const { through } = entry
+    if (through === undefined) return this.send(tag, entry, payload, options, onChunk)
+    // The thread belongs to the caller's scope, although a middleware may have a scope of its own.
+    return Effect.flatMap(Effect.scope, (scope) =>
+      through(payload, (envelope) => Scope.provide(this.send(tag, entry, envelope, options, onChunk), scope))
+    )
+  }
+
+  private send(
+    tag: string,
+    entry: Entry,
+    payload: unknown,
+    options: Thread.SpawnOptions | undefined,
+    onChunk: OnChunk | undefined
+  ): Effect.Effect<Started, unknown, Scope.Scope> {
+    const { codec } = entry
     const transfers: Array<unknown> = []
     const encoding = Effect.mapError(codec.payload.encode(payload, transfers), (problem) =>
       WorkerError.make({ _tag: "NotSendable", task: tag, problem })

@@ -12,18 +12,11 @@ import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Transferable from "effect/workers/Transferable"
+import * as Envelope from "./envelope.ts"
 import { type EncodedExit, type EncodedReason, maxReasons } from "./message.ts"
+import type { Problem, Wire } from "./wire.ts"
 
-/** A message about a value that does not fit. */
-export type Problem = string
-
-/** One direction of one Schema. */
-export interface Wire {
-  /** Whether a value is sent as it is. */
-  readonly isPlain: boolean
-  readonly encode: (value: unknown, transfers: Array<unknown>) => Effect.Effect<unknown, Problem>
-  readonly decode: (encoded: unknown) => Effect.Effect<unknown, Problem>
-}
+export type { Problem, Wire }
 
 export interface TaskCodec {
   readonly name: string
@@ -110,16 +103,24 @@ export const make = (
   element: undefined
 })
 
+/** The schema of all errors that a call may give: of its handler, its stream and its middleware. */
+const errorSchemaOf = (rpc: Rpc.AnyWithProps, ofStream: Schema.Top | undefined): Schema.Top => {
+  const others = new Set(Array.from(rpc.middlewares, ({ error }) => error))
+  if (ofStream !== undefined) others.add(ofStream)
+  return others.size === 0 ? rpc.errorSchema : Schema.Union([rpc.errorSchema, ...others])
+}
+
 /** The codec of an Rpc, made once. */
 export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
   let codec = codecs.get(rpc)
   if (codec === undefined) {
     const stream = RpcSchema.isStreamSchema(rpc.successSchema) ? rpc.successSchema : undefined
+    const payload = wireOf(rpc.payloadSchema)
     codec = {
       name: rpc._tag,
-      payload: wireOf(rpc.payloadSchema),
+      payload: rpc.middlewares.size === 0 ? payload : Envelope.around(payload),
       success: wireOf(stream === undefined ? rpc.successSchema : Schema.Void),
-      error: errorWireOf(stream === undefined ? rpc.errorSchema : Schema.Union([rpc.errorSchema, stream.error])),
+      error: errorWireOf(errorSchemaOf(rpc, stream?.error)),
       element: stream === undefined ? undefined : wireOf(stream.success)
     }
     codecs.set(rpc, codec)

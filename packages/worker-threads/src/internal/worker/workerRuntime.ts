@@ -25,9 +25,11 @@ import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import { word } from "../wire/controlBlock.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
+import type { Envelope } from "../wire/envelope.ts"
 import { callHandler } from "../wire/handlerCall.ts"
 import { mirrorLeases } from "../leases/leaseMirror.ts"
 import { AdaptiveSpin } from "./adaptiveSpin.ts"
+import * as Middleware from "./middleware.ts"
 import * as ThreadDeaths from "../locks/threadDeaths.ts"
 import { type Handshake, wakeUp } from "../wire/handshake.ts"
 import { decodeToWorker, type ToHost, type ToWorker } from "../wire/message.ts"
@@ -104,18 +106,38 @@ export const entriesOf =
       const rpc = any as unknown as Rpc.AnyWithProps
       const found = handlers.get(rpc.key) as Rpc.Handler<string> | undefined
       if (found === undefined) continue
+      const wrap = Middleware.of(rpc, handlers)
       entries.set(tag, {
         codec: Codec.of(rpc),
-        // Effect defines the arguments of a handler. Pools leave the unused ones empty.
-        run: (payload, { id }) =>
-          Rpc.unwrap(
-            callHandler(found.handler, payload, { rpc, client, headers, requestId: requestId(id) })
-          ) as ReturnType<Run>,
+        ...(wrap === undefined ? bare(rpc, found) : guarded(rpc, found, wrap)),
         context: Context.merge(found.context, context)
       })
     }
     return entries
   }
+
+type Calls = Pick<Entry, "run" | "around">
+
+/** Calls of a contract without middleware. Effect defines the arguments of a handler; the unused ones are empty. */
+const bare = (rpc: Rpc.AnyWithProps, { handler }: Rpc.Handler<string>): Calls => ({
+  run: (payload, { id }) =>
+    Rpc.unwrap(callHandler(handler, payload, { rpc, client, headers, requestId: requestId(id) })) as ReturnType<Run>,
+  around: undefined
+})
+
+/** Calls of a contract with middleware. Their decoded payload is an envelope. */
+const guarded = (rpc: Rpc.AnyWithProps, { handler }: Rpc.Handler<string>, wrap: Middleware.Wrap): Calls => ({
+  run: (envelope, { id }) => {
+    const { headers, payload } = envelope as Envelope
+    return Rpc.unwrap(
+      callHandler(handler, payload, { rpc, client, headers, requestId: requestId(id) })
+    ) as ReturnType<Run>
+  },
+  around: (task, envelope, { id }) => {
+    const { headers, payload } = envelope as Envelope
+    return wrap(task, { rpc, client, headers, payload, requestId: requestId(id) })
+  }
+})
 
 const client = new Rpc.ServerClient(0)
 const headers = {} as never

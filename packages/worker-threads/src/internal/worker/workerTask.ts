@@ -43,12 +43,21 @@ export interface Worker {
 export interface Entry {
   readonly codec: Codec.TaskCodec
   readonly run: Run
+  /** Wraps the whole run, with the decoded payload; undefined if the contract has no middleware. */
+  readonly around: Around | undefined
   /** The context of each task of this name. */
   readonly context: Context.Context<never>
 }
 
 /** Runs a task with its decoded payload. */
 export type Run = (payload: unknown, task: Outlet) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+
+/** Runs a task inside the middleware of its contract. */
+export type Around = (
+  task: Effect.Effect<unknown, unknown>,
+  payload: unknown,
+  outlet: Outlet
+) => Effect.Effect<unknown, unknown>
 
 /** Sends chunks for a task that does not return a stream. */
 export interface Outlet {
@@ -185,6 +194,16 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   }
 
   private handle(payload: unknown): Effect.Effect<unknown, unknown> {
+    const { around } = this.entry
+    if (around === undefined) return this.handled(payload)
+    return around(
+      Effect.suspend(() => this.handled(payload)),
+      payload,
+      this
+    )
+  }
+
+  private handled(payload: unknown): Effect.Effect<unknown, unknown> {
     const result = this.entry.run(payload, this)
     return Stream.isStream(result) ? this.stream(result) : result
   }

@@ -71,7 +71,12 @@ const serve = (requests: Map<number, RpcRequest>, write: Write, handshake: Hands
   }
   const served = WorkerRuntime.serve(
     (context, scheduler) => {
-      const entry = { codec, run: handle, context: problem === undefined ? contextOf(context, scheduler) : context }
+      const entry = {
+        codec,
+        run: handle,
+        around: undefined,
+        context: problem === undefined ? contextOf(context, scheduler) : context
+      }
       return { get: () => entry }
     },
     handshake,
