@@ -10,8 +10,9 @@
 import type * as Duration from "effect/Duration"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { CancelError, toCause } from "./CancelReason.ts"
+import { CancelError, isCancelReason, toCause } from "./CancelReason.ts"
 import { finiteMillis } from "./internal/duration.ts"
+import { readOr } from "./internal/foreignValue.ts"
 import * as StopToken from "./StopToken.ts"
 import type * as ThreadError from "./ThreadError.ts"
 
@@ -43,7 +44,8 @@ const attempt = <A>(section: () => A): Effect.Effect<A> =>
     try {
       return Effect.succeed(section())
     } catch (thrown) {
-      return thrown instanceof CancelError ? Effect.failCause(toCause(thrown.reason)) : Effect.die(thrown)
+      const reason = readOr(() => (thrown instanceof CancelError ? thrown.reason : undefined), undefined)
+      return isCancelReason(reason) ? Effect.failCause(toCause(reason)) : Effect.die(thrown)
     }
   })
 

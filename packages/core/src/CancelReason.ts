@@ -15,6 +15,7 @@ import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as AmbientReason from "./internal/ambientReason.ts"
 import { messageOf } from "./internal/foreignText.ts"
+import { readOr } from "./internal/foreignValue.ts"
 import * as ReasonAnnotation from "./internal/reasonAnnotation.ts"
 
 /**
@@ -92,13 +93,19 @@ const tags: ReadonlySet<unknown> = new Set<CancelReason["_tag"]>([
 ])
 
 /**
- * Whether a value is a reason, by its tag and message. Decode values from other threads with the Schema.
+ * Whether a value is a reason, by its tag and message. A value that throws when it is read is no reason. Decode values from
+ * other threads with the Schema.
  *
  * @category guards
  * @since 0.1.0
  */
 export const isCancelReason = (u: unknown): u is CancelReason =>
-  hasProperty(u, "_tag") && tags.has(u._tag) && hasProperty(u, "message") && typeof u.message === "string"
+  readOr(() => hasProperty(u, "_tag") && tags.has(u._tag) && hasProperty(u, "message") && isAsked(u), false)
+
+const isAsked = (u: Readonly<Record<"message", unknown>> & Partial<Readonly<Record<"by" | "at", unknown>>>): boolean =>
+  typeof u.message === "string" &&
+  (u.by === undefined || typeof u.by === "string") &&
+  (u.at === undefined || typeof u.at === "number")
 
 /**
  * A reason as an `Error`: for `signal.reason`, for `StopToken.check`, which throws the error, and for `Signal.run`, which
@@ -187,15 +194,16 @@ export const toError = (self: CancelReason): CancelError => {
 
 /**
  * The reason in a foreign value. A reason, or the error of a reason, gives the reason itself. Any other value, such as the
- * `TimeoutError` of `AbortSignal.timeout`, gives an `Aborted` with the value as its `cause`.
+ * `TimeoutError` of `AbortSignal.timeout`, gives an `Aborted` with the value as its `cause`. Never throws, also if the value
+ * throws when it is read, as a revoked proxy does.
  *
  * @category conversions
  * @since 0.1.0
  */
 export const fromUnknown = (u: unknown): CancelReason => {
-  if (u instanceof CancelError) return u.reason
   if (isCancelReason(u)) return u
-  return aborted(u)
+  const reason = readOr(() => (u instanceof CancelError ? u.reason : undefined), undefined)
+  return isCancelReason(reason) ? reason : aborted(u)
 }
 
 const Annotation: Context.Service<typeof ReasonAnnotation.key, CancelReason> = Context.Service<

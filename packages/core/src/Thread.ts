@@ -36,6 +36,7 @@ import * as Signal from "./Signal.ts"
 import type { ThreadControls } from "./ThreadControls.ts"
 import * as ThreadError from "./ThreadError.ts"
 import { textOf } from "./internal/foreignText.ts"
+import { isRaisable, readOr } from "./internal/foreignValue.ts"
 
 /**
  * A handle on a thread. Handles are cheap and may be passed around. The thread itself ends with its scope.
@@ -94,7 +95,7 @@ export interface SpawnOptions {
  * @category guards
  * @since 0.1.0
  */
-export const isThread = (u: unknown): u is Thread<unknown, unknown> => hasProperty(u, TypeId)
+export const isThread = (u: unknown): u is Thread<unknown, unknown> => readOr(() => hasProperty(u, TypeId), false)
 
 // ---- Starting ----
 
@@ -204,7 +205,7 @@ export const shutdown = <A, E>(
  * its finalizers run, and then `receive` fails with the raised error itself. The thread may continue.
  *
  * Waits for the outcome: `true` if exactly one `receive` got the error, `false` if the thread ended first. Fails with
- * `InvalidError` if `error` is not an error.
+ * `InvalidError` if `error` is not an error, or throws when it is read.
  *
  * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error.
  *
@@ -212,7 +213,7 @@ export const shutdown = <A, E>(
  * @since 0.1.0
  */
 export const raise = <A, E>(self: Thread<A, E>, error: unknown): Effect.Effect<boolean, ThreadError.ThreadError> => {
-  if (!(error instanceof Error || error instanceof EncodedError || hasProperty(error, "_tag"))) {
+  if (!isRaisable(error)) {
     return Effect.fail(ThreadError.make({ _tag: "InvalidError", given: textOf(error) }))
   }
   return Effect.suspend(() => self.controls.raise(error))
@@ -491,10 +492,12 @@ const decoderOf = <E>(schema: Schema.Schema<E>): ((raw: unknown) => Option.Optio
   const is = Schema.is(schema)
   // A schema that needs services to decode accepts only errors of this JavaScript thread.
   const decode = Schema.decodeUnknownOption(schema as Schema.Codec<E, unknown>)
-  return (raw) => {
+  const accept = (raw: unknown): Option.Option<E> => {
     if (raw instanceof EncodedError) return decode(raw.encoded)
     return is(raw) ? Option.some(raw) : Option.none()
   }
+  // An error whose parts throw is not accepted.
+  return (raw) => readOr(() => accept(raw), Option.none())
 }
 
 const interruptedByRaise = CancelReason.interrupted("An error was raised into this work")

@@ -8,6 +8,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
+import { readOr } from "./internal/foreignValue.ts"
 
 /**
  * The kinds of the error.
@@ -94,7 +95,7 @@ export const make = (reason: ThreadErrorReason): ThreadError => new ThreadError(
  * @category guards
  * @since 0.1.0
  */
-export const isThreadError = (u: unknown): u is ThreadError => u instanceof ThreadError
+export const isThreadError = (u: unknown): u is ThreadError => readOr(() => u instanceof ThreadError, false)
 
 const explain = (reason: ThreadErrorReason): string => {
   switch (reason._tag) {
