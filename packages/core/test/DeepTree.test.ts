@@ -116,12 +116,11 @@ describe("a chain of 10,000 threads", () => {
   })
 
   it("that is abandoned counts each lease as released or lost", async () => {
-    const stuck = (body: Body): Body => Effect.uninterruptible(body)
     const { report, tally } = await Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {
           const { body, ready } = yield* makeChain(10_000, links["in its own scope"]!)
-          const root = yield* Thread.spawn(stuck(Effect.andThen(body, Effect.never)))
+          const root = yield* Thread.spawn(Effect.uninterruptible(Effect.andThen(body, Effect.never)))
           yield* ready
           const report = yield* Thread.shutdown(root, { interrupt: "1 millis" })
           return { report, tally: yield* Lease.tally(root) }

@@ -20,10 +20,7 @@ const throwing = (key: string, target: object = {}): object =>
 
 const hostile: ReadonlyArray<readonly [string, unknown]> = [
   ["a revoked proxy", revoked()],
-  [
-    "a proxy of an error that throws for each step",
-    new Proxy(new Error("inner"), throwing("get") as ProxyHandler<Error>)
-  ],
+  ["a proxy of an error that throws for each step", new Proxy(new Error("inner"), throwing("get"))],
   ["an object without a prototype whose message throws", throwing("message", Object.create(null))],
   ["an error whose message throws", throwing("message", new Error("inner"))],
   ["an error whose name throws", throwing("name", new Error("inner"))],
@@ -122,7 +119,7 @@ describe("Thread.raise", () => {
         throwing("message", new Error("inner")),
         throwing("_tag"),
         throwing("stack", new Flush()),
-        new Proxy(new Flush(), throwing("get") as ProxyHandler<Flush>)
+        new Proxy(new Flush(), throwing("get"))
       ]) {
         expect(yield* failureTag(Thread.raise(thread, error))).toBe("InvalidError")
       }

@@ -255,14 +255,18 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   }
 
   /** This node and its live descendants, each before its children. The depth of the tree does not matter. */
-  *withDescendants(): Generator<ThreadNode> {
-    let node: ThreadNode | undefined = this
+  withDescendants(): Generator<ThreadNode> {
+    return ThreadNode.treeOf(this)
+  }
+
+  private static *treeOf(top: ThreadNode): Generator<ThreadNode> {
+    let node: ThreadNode | undefined = top
     while (node !== undefined) {
       yield node
       if (node.firstChild !== undefined) node = node.firstChild
       else {
-        while (node !== this && node!.next === undefined) node = node!.parentNode
-        node = node === this ? undefined : node!.next
+        while (node !== top && node!.next === undefined) node = node!.parentNode
+        node = node === top ? undefined : node!.next
       }
     }
   }

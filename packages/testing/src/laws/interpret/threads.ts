@@ -40,7 +40,6 @@ const block = (place: Position, program: Program): Scoped =>
   Effect.forEach(program, (instruction) => perform(place, instruction), { discard: true })
 
 const perform = (place: Position, instruction: Instruction): Scoped => {
-  const { world } = place
   // The last case has the other instructions.
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
   switch (instruction._tag) {
@@ -52,13 +51,12 @@ const perform = (place: Position, instruction: Instruction): Scoped => {
       return sleep(place, instruction.millis)
     case "Checkpoint":
       return Effect.andThen(
-        world.subject.checkpoint,
-        world.noting(() => ({ _tag: "Passed", thread: place.thread, ...state(place) }))
+        place.world.subject.checkpoint,
+        place.world.noting(() => ({ _tag: "Passed", thread: place.thread, ...state(place) }))
       )
     case "Spin":
-      return spin(place, instruction.how, false)
     case "Poll":
-      return poll(place, instruction.millis)
+      return instruction._tag === "Spin" ? spin(place, instruction.how, false) : poll(place, instruction.millis)
     case "Crash":
       return crash(place, instruction.how)
     case "Fail":

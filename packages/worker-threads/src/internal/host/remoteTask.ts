@@ -215,6 +215,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.settle(Exit.failCause(Cause.combine(interrupts, Cause.die(defect))))
   }
 
+  notSendable(problem: string): void {
+    this.fail(WorkerError.make({ _tag: "NotSendable", task: this.codec.name, problem }))
+  }
+
   fail(error: WorkerError.WorkerError): void {
     this.settle(Exit.fail(error))
   }

@@ -13,13 +13,13 @@ import { MessageChannel, type MessagePort, type Worker } from "node:worker_threa
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
 import { messageOf } from "@quiesce/core/internal"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Unwind, wakeUp } from "../wire/handshake.ts"
-import { BadMessage, messagesToHost, type ToHost, type ToWorker } from "../wire/message.ts"
+import { messagesToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
@@ -32,7 +32,7 @@ import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
 import { TaskRings } from "./taskRings.ts"
 import { Termination } from "./termination.ts"
-import { remoteError } from "../wire/remoteError.ts"
+import { WorkerProblem } from "./workerProblem.ts"
 import * as WorkerState from "./workerState.ts"
 
 /** How long a worker may take to end by itself, and then by force, in milliseconds. */
@@ -56,16 +56,14 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   wasReady = false
   /** Whether the worker has ever had a task. */
   wasUsed = false
-  private problem: string | undefined = undefined
-  /** The error behind the problem, with its stack. */
-  private cause: unknown = undefined
+  private readonly problem: WorkerProblem = new WorkerProblem()
   private readonly capabilities: PoolCapabilities
   /** What can be ended in this worker. */
   unwind: Unwind
   /** None if there is no inspector. */
   private readonly inspector: Option.Option<WorkerInspector>
   private readonly termination: Termination
-  private goneObservers: Array<() => void> = []
+  private readonly whenGone: Deferred.Deferred<void> = Deferred.makeUnsafe()
 
   constructor(
     spawn: Spawn,
@@ -144,7 +142,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     try {
       this.sendStart(task, slot)
     } catch (cause) {
-      return this.notSendable(task, messageOf(cause))
+      return task.notSendable(messageOf(cause))
     }
     task.sent()
   }
@@ -213,7 +211,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
         if (Option.isSome(ended)) return Effect.void
         this.termination.begin()
         // Native code can't be terminated. The process then goes on without waiting for the worker.
-        return Effect.asVoid(Effect.timeoutOption(this.whenGone, closeMillis))
+        return Effect.asVoid(Effect.timeoutOption(Deferred.await(this.whenGone), closeMillis))
       })
     })
   }
@@ -225,14 +223,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
       if (this.tasks.size === 0) this.disconnectInspector()
       this.outbox.putNow({ _tag: "Close" })
     }
-    return this.whenGone
-  }
-
-  private get whenGone(): Effect.Effect<void> {
-    return Effect.callback((resume) => {
-      if (this.state._tag === "Gone") return resume(Effect.void)
-      this.goneObservers.push(() => resume(Effect.void))
-    })
+    return Deferred.await(this.whenGone)
   }
 
   /** Moves to the state after an event. False if the event changes nothing. */
@@ -267,9 +258,8 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     try {
       run()
     } catch (cause) {
-      const own = cause instanceof BadMessage ? cause.message : undefined
-      this.cause ??= cause
-      this.refuse(own ?? `the host could not handle what it sent: ${messageOf(cause)}`)
+      this.problem.caught(cause)
+      this.refuse("it sent a message outside the protocol")
     }
   }
 
@@ -294,9 +284,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
         this.unwind = this.capabilities.report(message.unwind, message.problem)
         return this.attach()
       case "Failed":
-        this.problem = message.problem.split("\n", 1)[0]!
-        this.cause = remoteError(message.problem)
-        return
+        return this.problem.reported(message.problem)
       case "ThreadStarted":
         if (!this.threadDeaths.threadStarted(message.threadId))
           this.fail("it reported a thread of another worker as its own")
@@ -338,29 +326,23 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly runs = (id: number): boolean => this.tasks.get(id) !== undefined
 
   private unsendable(message: ToWorker, problem: string): void {
-    if (message._tag !== "Start") return
-    const task = this.tasks.get(message.id)
-    if (task !== undefined) this.notSendable(task, problem)
-  }
-
-  private notSendable(task: RemoteTask, problem: string): void {
-    task.fail(WorkerError.make({ _tag: "NotSendable", task: task.codec.name, problem }))
+    if (message._tag === "Start") this.tasks.get(message.id)?.notSendable(problem)
   }
 
   /** Makes the worker unusable and terminates it. */
   private fail(problem: string): void {
-    this.problem ??= problem
+    this.problem.note(problem)
+    const error = this.problem.exited(1, () => problem)
     const isFirst = this.dispatch({ _tag: "Failed" })
     this.termination.begin()
     if (!isFirst) return
     // Node's exit code of a terminated worker is 1.
-    this.listener.leaving(this, WorkerError.make({ _tag: "WorkerExited", code: 1, problem: this.problem }))
+    this.listener.leaving(this, error)
   }
 
   /** An uncaught error ends the worker. */
   private readonly onError = (error: unknown): void => {
-    this.problem ??= messageOf(error)
-    this.cause ??= error
+    this.problem.note(messageOf(error), error)
     this.dispatch({ _tag: "Failed" })
   }
 
@@ -377,13 +359,14 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     if (state._tag !== "Refused") this.guarded(() => this.rings.close())
     this.unlisten()
     this.guarded(() => this.threadDeaths.end())
-    const problem = this.problem ?? WorkerState.likelyProblem(state, this.wasReady, (task) => task.cell.name)
-    const error = WorkerError.make({ _tag: "WorkerExited", code, problem }, this.cause)
+    const error = this.problem.exited(code, () =>
+      WorkerState.likelyProblem(state, this.wasReady, (task) => task.cell.name)
+    )
     for (const task of Array.from(this.tasks)) {
       this.guarded(() => task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error))
     }
     this.listener.gone(this, state._tag === "Killed" || state._tag === "Closing" ? undefined : error)
-    for (const observer of this.goneObservers) observer()
+    Deferred.doneUnsafe(this.whenGone, Effect.void)
   }
 
   private unlisten(): void {
