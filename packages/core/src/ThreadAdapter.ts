@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,6 +11,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import { EncodedError } from "./internal/encodedError.ts"
+import * as CleanupFailure from "./internal/cleanupFailure.ts"
 import * as Climb from "./internal/climb.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
 import * as Ladder from "./internal/ladder.ts"
@@ -183,7 +185,8 @@ export const spawn = <A, E, E2, R>(
  * Spawns a thread that runs elsewhere, waits for the thread, and returns its value or fails with its error. The effect is
  * that of `spawn` and `Thread.join` in a scope of their own.
  *
- * *Cancellation*: the thread ends by its escalation, and its end is awaited.
+ * *Cancellation*: the thread ends by its escalation, and its end is awaited. If a finalizer of the thread fails meanwhile, its
+ * failure is in the Cause beside the interruption.
  *
  * @category constructors
  * @since 0.1.0
@@ -215,9 +218,45 @@ export const execute = <A, E>(
     })
     return Effect.onExitPrimitive(waiting, (exit) => {
       if (node?.isAlive !== true) return undefined
+      const { controls } = node
       const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
-      return Climb.endAll([node], reason)
+      return Effect.flatMap(Climb.endAll([node], reason), () => {
+        const failure = CleanupFailure.ofExit(controls.poll())
+        return failure === undefined ? Effect.void : Effect.failCause(failure)
+      })
     })
+  })
+
+/**
+ * Starts a thread whose exit no other code receives if the current scope ends the thread. `report` then gets the failure of
+ * the thread's cleanup, if there is one, after the end of the thread.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reportingCleanup = <A, E, R>(
+  start: Effect.Effect<A, E, R>,
+  threadOf: (started: A) => Thread<unknown, unknown>,
+  report: (failure: Cause.Cause<never>) => Effect.Effect<void>
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) => {
+    let ended: Thread<unknown, unknown> | undefined
+    // Finalizers run in reverse order: the last before the end of the thread, the first after it.
+    const last = Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        const failure = CleanupFailure.ofExit(ended?.controls.poll())
+        return failure === undefined ? Effect.void : report(failure)
+      })
+    )
+    const started = Effect.tap(restore(start), (made) =>
+      Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          const thread = threadOf(made)
+          if (thread.controls.poll() === undefined) ended = thread
+        })
+      )
+    )
+    return Effect.andThen(last, started)
   })
 
 /** The scope of threads that end with their waiting effect. */

@@ -232,7 +232,8 @@ class Pool {
       const transfers: Array<unknown> = []
       const encoding = entry.codec.payload.encode(payload, transfers)
       if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.dispatcher.hasRoom) {
-        return Effect.scoped(Effect.flatMap(this.spawn(tag, payload), Thread.join))
+        const spawned = ThreadAdapter.reportingCleanup(this.spawn(tag, payload), (thread) => thread, Effect.failCause)
+        return Effect.scoped(Effect.flatMap(spawned, Thread.join))
       }
       return ThreadAdapter.execute(
         (cell) => this.take(fiber, cell, entry.codec, encoding.value, transfers, undefined),

@@ -1,6 +1,6 @@
 import { Task } from "@quiesce/worker-threads"
 import { Effect } from "effect"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
 import { whenSet } from "./support.ts"
 import { Cell } from "./fixtures/cells.ts"
@@ -8,7 +8,7 @@ import { Cell } from "./fixtures/cells.ts"
 const url = new URL("./fixtures/plain-task.ts", import.meta.url)
 
 /** Aborts once the function has begun. */
-const aborted = async (how: "await" | "poll" | "spin") => {
+const aborted = async (how: "await" | "poll" | "spin" | "fail late" | "reject late") => {
   const cells = makeCells()
   const controller = new AbortController()
   const reason = new Error("enough")
@@ -41,6 +41,18 @@ describe("runTask", () => {
   it("aborted, ends a loop that checks neither signal nor token", async () => {
     expect(await aborted("spin")).toBe(0)
     expect(await Task.runTask(url, { how: "add", cells: makeCells() })).toBe(3)
+  })
+
+  it.each(["fail late", "reject late"] as const)("aborted, logs the failure of the function: %s", async (how) => {
+    const log = vi.spyOn(console, "log").mockImplementation(() => {})
+    const error = vi.spyOn(console, "error").mockImplementation(() => {})
+    expect(await aborted(how)).toBe(1)
+    await vi.waitFor(() => {
+      const lines = [...log.mock.calls, ...error.mock.calls].flat().join(" ")
+      expect(lines).toContain("A finalizer failed after an abort")
+      expect(lines).toContain("the cleanup of the function failed")
+    })
+    vi.restoreAllMocks()
   })
 
   it("with a signal that has aborted already, runs nothing", async () => {

@@ -24,14 +24,21 @@ export interface Started {
 
 type OnChunk = (values: ReadonlyArray<unknown>) => void
 
-/** The stream of a task that `start` starts. The task ends with the stream. */
+const logFailure = (failure: Cause.Cause<never>): Effect.Effect<void> =>
+  Effect.logError("A finalizer failed after a stream was ended early", failure)
+
+/**
+ * The stream of a task that `start` starts. The task ends with the stream. The failure of a finalizer is then logged, because
+ * the stream may have given all elements that its consumer has asked for.
+ */
 export const streamOf = (
   start: (onChunk: OnChunk) => Effect.Effect<Started, unknown, Scope.Scope>
 ): Stream.Stream<unknown, unknown> =>
   Stream.unwrap(
     Effect.gen(function* () {
       const chunks = yield* Queue.unbounded<ReadonlyArray<unknown>, unknown>()
-      const { thread, task } = yield* start((values) => Queue.offerUnsafe(chunks, values))
+      const started = start((values) => Queue.offerUnsafe(chunks, values))
+      const { thread, task } = yield* ThreadAdapter.reportingCleanup(started, (one) => one.thread, logFailure)
       task.pull(ahead)
       ThreadAdapter.onExit(thread, (exit) => {
         Queue.failCauseUnsafe(chunks, Exit.isSuccess(exit) ? Cause.fail(Cause.Done()) : exit.cause)

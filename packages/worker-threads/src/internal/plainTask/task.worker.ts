@@ -30,38 +30,61 @@ const load = (url: string): Effect.Effect<Run, BadModule> =>
         : Effect.fail(bad("it has no default export that is a function"))
   )
 
-/** An interrupt aborts the signal, and then waits for the promise of the function. */
+/**
+ * An interrupt aborts the signal, and then waits for the promise of the function. If the function then fails with an error
+ * that is not the abort's, its cleanup has failed.
+ */
 const call = (run: Run, input: unknown): Effect.Effect<unknown, Thrown> =>
   Effect.suspend(() => {
     const controller = new AbortController()
-    let settled: Promise<Exit.Exit<unknown, Thrown>> | undefined
+    let settled: Promise<Exit.Exit<unknown, unknown>> | undefined
+    /** The reason of an abort that the section may have noticed before this fiber. */
+    let early: CancelReason.CancelReason | undefined
     const section = Blocking.interruptible(
       (token) => {
         settled = begin(() => run(input, { signal: controller.signal, token }))
+        if (token.interrupted) early = token.reason
       },
       { grace }
     )
     const whole = Effect.flatMap(Effect.orDie(section), () =>
       Effect.flatMap(
         Effect.promise(() => settled!),
-        (exit) => exit
+        (exit) =>
+          early === undefined || Exit.isSuccess(exit)
+            ? Effect.mapError(exit, thrown)
+            : cleanedUp(exit, Effect.failCause(CancelReason.toCause(early)))
       )
     )
     return Effect.onExitPrimitive(whole, (exit) => {
       if (Exit.isSuccess(exit) || !Cause.hasInterrupts(exit.cause)) return undefined
       const reason = Option.getOrElse(CancelReason.fromExit(exit), () => CancelReason.interrupted())
       controller.abort(CancelReason.toError(reason))
-      return settled === undefined ? Effect.void : Effect.promise(() => settled!)
+      if (settled === undefined) return Effect.void
+      return Effect.flatMap(
+        Effect.promise(() => settled!),
+        (ended) => cleanedUp(ended, Effect.void)
+      )
     })
   })
 
+/**
+ * The outcome of a function that was aborted. `interruption` is for an error that only says so; the platform's functions give
+ * such errors the same name. Any other error is a defect.
+ */
+const cleanedUp = (exit: Exit.Exit<unknown, unknown>, interruption: Effect.Effect<void>): Effect.Effect<void> => {
+  if (Exit.isSuccess(exit)) return Effect.void
+  const error = Cause.squash(exit.cause)
+  return error instanceof Error && error.name === "AbortError" ? interruption : Effect.die(error)
+}
+
 /** Rethrows the error of `token.check`. */
-const begin = (run: () => unknown): Promise<Exit.Exit<unknown, Thrown>> => {
+const begin = (run: () => unknown): Promise<Exit.Exit<unknown, unknown>> => {
   try {
-    return Promise.resolve(run()).then(Exit.succeed, (error: unknown) => Exit.fail(thrown(error)))
+    return Promise.resolve(run()).then(Exit.succeed, Exit.fail)
   } catch (error) {
     if (error instanceof CancelReason.CancelError) throw error
-    return Promise.resolve(Exit.fail(thrown(error)))
+    return Promise.resolve(Exit.fail(error))
   }
 }
 

@@ -1,0 +1,20 @@
+/** The failure of a thread that was interrupted, such as the failure of its cleanup. */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import { isThreadError } from "../ThreadError.ts"
+
+/**
+ * The failures of an interrupted thread, as defects, because an interrupted caller handles no error; undefined without any. A
+ * thread that was ended by force or given up had no cleanup.
+ */
+export const ofExit = (exit: Exit.Exit<unknown, unknown> | undefined): Cause.Cause<never> | undefined => {
+  if (exit === undefined || Exit.isSuccess(exit)) return undefined
+  const defects = exit.cause.reasons.flatMap((reason) => {
+    if (Cause.isInterruptReason(reason)) return []
+    return [Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason]
+  })
+  return defects.length === 0 || defects.some(isEndByForce) ? undefined : Cause.fromReasons(defects)
+}
+
+const isEndByForce = ({ defect }: Cause.Die): boolean =>
+  isThreadError(defect) && ["Killed", "Crashed", "Abandoned"].includes(defect.reason._tag)
