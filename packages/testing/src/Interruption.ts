@@ -16,7 +16,8 @@ import { checked, type CancelPoint, type Options, within } from "./internal/expl
 import { type Injection, ExploredRun, type Result } from "./internal/explore/exploredRun.ts"
 import type { AnyProgram, Explorer } from "./internal/explore/explorer.ts"
 import { limitOf } from "./internal/time/limit.ts"
-import { random, sampleSteps } from "./internal/time/random.ts"
+import * as TimeBudget from "./internal/explore/timeBudget.ts"
+import { random, sampleSteps, shuffled } from "./internal/time/random.ts"
 import { counted } from "./internal/wording.ts"
 import * as Journal from "./Journal.ts"
 import * as TestingError from "./TestingError.ts"
@@ -38,8 +39,8 @@ export interface Finding {
 }
 
 /**
- * The result of an exploration. `steps` is the number of steps of the program, `cuts` the number of tried cancels, `exit` the
- * exit without a cancel.
+ * The result of an exploration. `steps` is the number of steps of the program, `cuts` the number of tried cancels, `untried`
+ * the number of cancels for which `stopAfter` left no time, `exit` the exit without a cancel.
  *
  * @category models
  * @since 0.1.0
@@ -47,6 +48,7 @@ export interface Finding {
 export interface Exploration {
   readonly steps: number
   readonly cuts: number
+  readonly untried: number
   readonly seed: number | undefined
   readonly exit: Exit.Exit<unknown, unknown>
   readonly findings: ReadonlyArray<Finding>
@@ -58,7 +60,7 @@ type Settings = Omit<Options, "environment">
 /**
  * Cancels a program at every step and returns all findings.
  *
- * Fails with `Empty`, `NeverEnds`, `Deadlock`, `Dies`, `BadEnvironment`, `NotRepeatable` or `NotDeterministic` if the program
+ * Fails with `Empty`, `NeverEnds`, `Deadlock`, `TooSlow`, `Dies`, `BadEnvironment`, `NotRepeatable` or `NotDeterministic` if the program
  * can't be tried, with `UnknownEffect` if the kit can't see the fibers of the installed Effect, and with `InvalidOption`. Without an environment, the exploration stops after the first cancel that changes
  * the exit of the next run, because shared state is broken then.
  *
@@ -76,7 +78,8 @@ const exploreAny = (
 ): Effect.Effect<Exploration, TestingError.TestingError> =>
   Effect.gen(function* () {
     yield* checked(options)
-    const [whole, second] = yield* baseline(program, options)
+    const time = yield* Effect.fromResult(TimeBudget.make(options.stopAfter, options.live === true))
+    const [whole, second] = yield* baseline(program, options, time)
     yield* within(options.only ?? [], whole.steps, options.live === true)
     const cuts = options.only ?? plan(whole.steps, options)
     const findings: Array<Finding> = []
@@ -90,14 +93,21 @@ const exploreAny = (
       return yield* failed({ _tag: "Dies", problem: textOf(whole.exit) })
     }
     let tried = 0
+    let untried = 0
     for (const cut of cuts) {
+      if (!time.next()) {
+        untried = cuts.length - tried
+        break
+      }
       tried++
       if (cut.step === 0) continue
-      const { breaks, problems, result } = yield* hit(program, options, cut, whole)
+      const { breaks, problems, result } = yield* hit(program, options, cut, whole, time)
       find(cut, result, problems)
       if (breaks) break
     }
-    return { steps: whole.steps, cuts: tried, seed: options.seed, exit: whole.exit!, findings }
+    if (tried === 0 && findings.length === 0) return yield* failed({ _tag: "TooSlow", millis: time.millis, waits: [] })
+    findings.sort((a, b) => a.cut.step - b.cut.step)
+    return { steps: whole.steps, cuts: tried, untried, seed: options.seed, exit: whole.exit!, findings }
   })
 
 /** The problems after one cancel, and whether shared state is broken. Then a next run would prove nothing. */
@@ -111,15 +121,16 @@ const hit = (
   program: AnyProgram,
   options: AnyOptions,
   cut: CancelPoint,
-  whole: Result
+  whole: Result,
+  time: TimeBudget.TimeBudget
 ): Effect.Effect<Hit, TestingError.TestingError> =>
   Effect.gen(function* () {
-    const result = yield* once(program, options, injectionsOf(cut, options))
+    const result = yield* once(program, options, injectionsOf(cut, options), time)
     if (options.environment !== undefined) {
       return { result, problems: problemsOf(result, whole, result.again), breaks: false }
     }
     // Without an environment, a cancel may have broken shared state. A fresh run shows that.
-    const fresh = yield* once(program, options, [])
+    const fresh = yield* once(program, options, [], time)
     const stuck = fresh.end === "Done" ? [] : [`run once more, it ${howOf(fresh)}`, ...fresh.waits]
     const again = fresh.end === "Done" ? fresh.exit : whole.exit
     const problems = [...problemsOf(result, whole, again), ...stuck]
@@ -139,19 +150,24 @@ const uncut: CancelPoint = { step: 0 }
  * it.effect("an upload leaves nothing behind", () => Interruption.check(upload))
  * ```
  *
+ * With `live`, the check stops after 4 seconds. It reports the findings until then and the number of cancels that were not
+ * tried. Without findings it succeeds, and logs a warning with that number.
+ *
  * *Cancellation*: between two runs.
  *
  * @category runners
  * @since 0.1.0
  */
 export const check: Explorer<Settings, Exploration> = (program: AnyProgram, options?: AnyOptions) =>
-  Effect.flatMap(exploreAny(program, options), (found) =>
-    found.findings.length === 0
+  Effect.flatMap(exploreAny(program, options), (found) => {
+    const { length } = found.findings
+    if (length > 0) {
+      return Effect.fail(TestingError.make({ _tag: "NotCancelSafe", findings: length, report: render(found) }))
+    }
+    return found.untried === 0
       ? Effect.succeed(found)
-      : Effect.fail(
-          TestingError.make({ _tag: "NotCancelSafe", findings: found.findings.length, report: render(found) })
-        )
-  )
+      : Effect.as(Effect.logWarning(`Interruption.check: ${render(found)}`), found)
+  })
 
 /** The limit on the kinds of findings in a text. */
 const most = 5
@@ -163,7 +179,7 @@ const most = 5
  * @since 0.1.0
  */
 export const render = (self: Exploration): string => {
-  const { cuts, exit, findings, seed, steps } = self
+  const { cuts, exit, findings, seed, steps, untried } = self
   // Findings that differ only in the number of a process, a worker or a step are of one kind.
   const kinds = Map.groupBy(findings, ({ problems }) => problems.join("\n").replaceAll(/\d+/g, "#"))
   const shown = [...kinds.values()].slice(0, most).map((same) => renderFinding(same[0]!, same.length - 1, self))
@@ -171,8 +187,13 @@ export const render = (self: Exploration): string => {
   const seeded = seed === undefined ? "" : `, seed ${seed}`
   const failing = Exit.isFailure(exit) ? `, of a program that ends as ${textOf(exit)} without a cancel` : ""
   const counts = [counted(steps, "step"), counted(cuts, "cut"), counted(findings.length, "finding")].join(", ")
-  return [`${counts}${seeded}${failing}`, ...shown, ...more].join("\n\n")
+  return [`${counts}${seeded}${failing}${untriedText(untried)}`, ...shown, ...more].join("\n\n")
 }
+
+const untriedText = (untried: number): string =>
+  untried === 0
+    ? ""
+    : `; ${counted(untried, "cut")} not tried in time: raise stopAfter, and the time limit of the test, to try all`
 
 const renderFinding = (
   { cut, place, problems, trace }: Finding,
@@ -195,7 +216,8 @@ const renderFinding = (
 const once = (
   program: AnyProgram,
   options: AnyOptions,
-  injections: ReadonlyArray<Injection>
+  injections: ReadonlyArray<Injection>,
+  time: TimeBudget.TimeBudget
 ): Effect.Effect<Result, TestingError.TestingError> =>
   Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
     Effect.promise(() =>
@@ -203,7 +225,7 @@ const once = (
         // The environment provides the services.
         program: program as Effect.Effect<unknown, unknown, Scope.Scope>,
         environment: options.environment,
-        live: options.live === true ? { within } : undefined,
+        live: options.live === true ? { within, patience: time.patience } : undefined,
         seed: options.seed,
         budget: options.budget ?? 100_000,
         injections
@@ -214,23 +236,25 @@ const once = (
 /** The program without a cancel, twice, because the test runner may still be starting beside the first run. */
 const baseline = (
   program: AnyProgram,
-  options: AnyOptions
+  options: AnyOptions,
+  time: TimeBudget.TimeBudget
 ): Effect.Effect<readonly [Result, Result], TestingError.TestingError> =>
   Effect.gen(function* () {
-    const first = yield* once(program, options, [])
+    const first = yield* once(program, options, [], time)
     const { steps, waits } = first
     if (first.end !== "Done" && first.exit !== undefined) {
       return yield* failed({ _tag: "NotRepeatable", problem: `it ${howOf(first)}`, waits })
     }
     if (first.end === "Endless") return yield* failed({ _tag: "NeverEnds", steps: options.budget ?? 100_000, waits })
+    if (first.end === "Deadlock" && time.isUp) return yield* failed({ _tag: "TooSlow", millis: time.millis, waits })
     if (first.end === "Deadlock") return yield* failed({ _tag: "Deadlock", waits })
     if (first.broken !== undefined) return yield* failed({ _tag: "BadEnvironment", problem: first.broken })
     if (first.again !== undefined && first.again._tag !== first.exit!._tag) {
       return yield* failed({ _tag: "NotRepeatable", problem: `it ended as ${textOf(first.again)}`, waits: [] })
     }
-    const { steps: trivial } = yield* once(Effect.void, options, [])
+    const { steps: trivial } = yield* once(Effect.void, options, [], time)
     if (steps <= trivial) return yield* failed({ _tag: "Empty" })
-    const second = yield* once(program, options, [])
+    const second = yield* once(program, options, [], time)
     if (options.live !== true && (second.end !== "Done" || second.steps !== steps)) {
       return yield* failed({ _tag: "NotDeterministic", first: steps, second: second.steps })
     }
@@ -243,9 +267,10 @@ const failed = (reason: TestingError.TestingErrorReason): Effect.Effect<never, T
 const plan = (steps: number, options: AnyOptions): ReadonlyArray<CancelPoint> => {
   const seed = options.seed ?? steps
   const next = random(seed)
-  return sampleSteps(steps, options.cuts ?? 1000, seed).map((step) =>
+  const cuts = sampleSteps(steps, options.cuts ?? 1000, seed).map((step) =>
     options.hit === "interruptTwice" ? { step, second: 1 + Math.floor(next() * 12) } : { step }
   )
+  return options.live === true ? shuffled(cuts, seed) : cuts
 }
 
 const injectionsOf = ({ second, step }: CancelPoint, { hit }: AnyOptions): ReadonlyArray<Injection> => {

@@ -14,6 +14,7 @@ import * as LeftOver from "./LeftOver.ts"
  * - `Empty`: the program has no step for a cancel
  * - `NeverEnds`: the program was still running after `steps` steps
  * - `Deadlock`: no fiber could run, and no sleep was pending; `waits` lists the waits of the fibers
+ * - `TooSlow`: without a cancel, the program took so long that no cancel could be tried in `millis` milliseconds
  * - `Dies`: the program dies without a cancel, so a cancel would prove nothing
  * - `BadEnvironment`: the environment can't be built or taken down
  * - `NotRepeatable`: a second run in the same environment, without any cancel, ends with another exit
@@ -31,6 +32,7 @@ export type TestingErrorReason =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "NeverEnds"; readonly steps: number; readonly waits: ReadonlyArray<string> }
   | { readonly _tag: "Deadlock"; readonly waits: ReadonlyArray<string> }
+  | { readonly _tag: "TooSlow"; readonly millis: number; readonly waits: ReadonlyArray<string> }
   | { readonly _tag: "Dies"; readonly problem: string }
   | { readonly _tag: "BadEnvironment"; readonly problem: string }
   | { readonly _tag: "NotRepeatable"; readonly problem: string; readonly waits: ReadonlyArray<string> }
@@ -52,6 +54,7 @@ const TestingErrorReason: Schema.Codec<TestingErrorReason> = Schema.Union([
   Schema.TaggedStruct("Empty", {}),
   Schema.TaggedStruct("NeverEnds", { steps: Schema.Number, waits: Schema.Array(Schema.String) }),
   Schema.TaggedStruct("Deadlock", { waits: Schema.Array(Schema.String) }),
+  Schema.TaggedStruct("TooSlow", { millis: Schema.Number, waits: Schema.Array(Schema.String) }),
   Schema.TaggedStruct("Dies", { problem: Schema.String }),
   Schema.TaggedStruct("BadEnvironment", { problem: Schema.String }),
   Schema.TaggedStruct("NotRepeatable", { problem: Schema.String, waits: Schema.Array(Schema.String) }),
@@ -115,6 +118,8 @@ const explain = (reason: TestingErrorReason): string => {
       return `The program still ran after ${reason.steps} steps, so it was given up. It probably loops, or sleeps in a loop, until somebody stops it: have it end by itself, as with Effect.timeout or Effect.repeat's times, or raise the option budget.${lines(reason.waits)}`
     case "Deadlock":
       return `Nothing can run any more and no time is waited for, so the program would never end. Either its fibers wait for each other, or one waits for something outside the program, such as a file, a socket or a timer of the platform: then set the option live.${lines(reason.waits)}`
+    case "TooSlow":
+      return `Without a cancel the program takes so long that no cancel could be tried within ${reason.millis} ms. Make the program shorter, or raise the option stopAfter and the time limit of the test with it.${lines(reason.waits)}`
     case "Dies":
       return `Without a cancel the program dies, so there is nothing to be seen of a cancel: ${reason.problem}\nA service that it needs may be missing: give it as the option environment. If it is to die, catch that in the program, as with Effect.exit.`
     case "BadEnvironment":

@@ -200,6 +200,7 @@ describe("Interruption.explore", () => {
       const reading = Effect.promise(() => readFile(import.meta.filename))
       const found = yield* Interruption.explore(Effect.andThen(Journal.resource("a"), reading).pipe(Effect.scoped), {
         live: true,
+        stopAfter: "Infinity",
         cuts: 20
       })
       expect(problems(found)).toEqual([])
@@ -219,8 +220,39 @@ describe("Interruption.explore", () => {
           return timer === undefined ? Effect.void : Journal.acquired("what had begun")
         })
       })
-      const found = yield* Interruption.explore(begun, { live: true })
+      const found = yield* Interruption.explore(begun, { live: true, stopAfter: "Infinity" })
       expect(problems(found)).toContain('"what had begun" was acquired and not released')
+    })
+  )
+
+  it.effect("stops in time with a leaking program, and reports what was found and how much was not tried", () =>
+    Effect.gen(function* () {
+      const timers: Array<NodeJS.Timeout> = []
+      const step = Effect.sync(() => void timers.push(setTimeout(() => {}, 3_600_000)))
+      // Each cancel takes the whole second for which left-overs are awaited.
+      const leaking = Effect.forEach(Array.from({ length: 20 }), () => Effect.andThen(step, Effect.yieldNow))
+      const clear = Effect.sync(() => timers.forEach((timer) => clearTimeout(timer)))
+      const error = yield* Effect.ensuring(Effect.flip(Interruption.check(leaking, { live: true })), clear)
+      expect(error.reason._tag).toBe("NotCancelSafe")
+      expect(error.message).toMatch(/a timer was left: setTimeout of 3600000 ms/)
+      expect(error.message).toMatch(/\d+ cuts not tried in time: raise stopAfter/)
+    })
+  )
+
+  it.effect("tries all cuts of a live program if there is time", () =>
+    Effect.gen(function* () {
+      const brief = Effect.scoped(Effect.andThen(Journal.resource("a"), Effect.sleep(1)))
+      const found = yield* Interruption.check(brief, { live: true, cuts: 10, stopAfter: "1 hour" })
+      expect([found.cuts, found.untried]).toEqual([10, 0])
+    })
+  )
+
+  it.effect("refuses a program for whose cancels there is no time, and a time without length", () =>
+    Effect.gen(function* () {
+      const slow = Interruption.explore(Effect.sleep(5), { live: true, stopAfter: 1 })
+      expect((yield* Effect.flip(slow)).message).toContain("no cancel could be tried within 1 ms")
+      const none = yield* Effect.flip(Interruption.explore(sound, { live: true, stopAfter: 0 }))
+      expect(none.message).toContain("stopAfter: 0 is no time in which a cancel could be tried")
     })
   )
 

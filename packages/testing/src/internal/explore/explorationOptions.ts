@@ -31,6 +31,9 @@ export interface CancelPoint {
  *   and steps may differ between runs. Left-overs of such a program are findings, as in `Leaks`
  * - `within`: with `live`, the limit, in real time, on the wait for closing resources (default one second). Without left-overs
  *   there is no wait
+ * - `stopAfter`: the real time after which no further cancel is tried (default 4 seconds with `live`, otherwise no limit), so
+ *   that a test reports before the limit of its runner. With `live`, the cancels are tried in a random order by `seed`, so
+ *   that the tried cancels are spread over the program. `untried` of the result is the number of the others
  * - `budget`: the number of steps after which a run is given up (default 100,000)
  *
  * @category models
@@ -44,6 +47,7 @@ export interface Options<R = never, E = never> {
   readonly only?: ReadonlyArray<CancelPoint> | undefined
   readonly live?: boolean | undefined
   readonly within?: Duration.Input | undefined
+  readonly stopAfter?: Duration.Input | undefined
   readonly budget?: number | undefined
 }
 

@@ -38,8 +38,11 @@ export interface Injection {
 export interface Options {
   readonly program: Effect.Effect<unknown, unknown, Scope.Scope>
   readonly environment: Layer.Layer<never, unknown> | undefined
-  /** Real time, with the limit on the wait for closing resources in milliseconds. */
-  readonly live: { readonly within: number } | undefined
+  /**
+   * Real time, with the limit on the wait for closing resources, and the time for which the program may do nothing, both in
+   * milliseconds.
+   */
+  readonly live: { readonly within: number; readonly patience: number } | undefined
   readonly seed: number | undefined
   readonly budget: number
   readonly injections: ReadonlyArray<Injection>
@@ -61,9 +64,6 @@ export interface Result {
   readonly entries: number
   readonly left: ReadonlyArray<string>
 }
-
-/** The milliseconds for which a program in real time may do nothing. */
-const patience = 10_000
 
 /** The limit on waiting fibers in the place of a cancel. */
 const mostPlaces = 3
@@ -288,7 +288,7 @@ export class ExploredRun {
         this.woken = () => {}
         resolve(happened)
       }
-      let left = patience
+      let left = this.options.live?.patience ?? 0
       const pass = () => {
         this.idle++
         this.injection(this.whileIdle)?.()

@@ -11,6 +11,13 @@ export const random = (seed: number): (() => number) => {
   }
 }
 
+/** The same values in a random order by a seed. */
+export const shuffled = <A>(values: ReadonlyArray<A>, seed: number): ReadonlyArray<A> => {
+  const next = random(seed)
+  const keyed = values.map((value) => ({ value, key: next() }))
+  return keyed.toSorted((a, b) => a.key - b.key).map(({ value }) => value)
+}
+
 /** The steps at which to cancel a program of `steps` steps: all of them, or a sample of `most` steps by a seed. */
 export const sampleSteps = (steps: number, most: number, seed: number): ReadonlyArray<number> => {
   if (steps <= most) return Array.from({ length: steps }, (_, index) => index + 1)
