@@ -10,6 +10,7 @@ import * as Signal from "@quiesce/core/Signal"
 import type * as StopToken from "@quiesce/core/StopToken"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
+import { inputProblem } from "./internal/plainTask/inputProblem.ts"
 import { rethrown, Tasks } from "./internal/plainTask/taskContract.ts"
 import * as WorkerError from "./WorkerError.ts"
 import * as WorkerPool from "./WorkerPool.ts"
@@ -69,6 +70,10 @@ export const runTask = <A = unknown>(
   options?: { readonly signal?: AbortSignal | undefined }
 ): Promise<A> => {
   const href = String(url)
+  const problem = inputProblem(input)
+  if (problem !== undefined) {
+    return Promise.reject(WorkerError.make({ _tag: "NotSendable", task: href, problem, remedy: inputRemedy }))
+  }
   const task = Effect.flatMap(
     Effect.promise(() => (pool ??= Effect.runPromise(makePool))),
     (made) => made.execute("Run", { url: href, input })
@@ -77,8 +82,22 @@ export const runTask = <A = unknown>(
     if (error._tag === "Thrown") return rethrown(error)
     if (error._tag === "BadModule")
       return WorkerError.make({ _tag: "BadTaskModule", url: href, problem: error.problem })
-    return error
+    return error instanceof WorkerError.WorkerError ? inOwnWords(error, href) : error
   })
   // The caller states the type, because the module is not known here.
   return Signal.run(readable, options) as Promise<A>
+}
+
+const inputRemedy =
+  "Give plain data. The function gets a signal and a token as its second argument: pass your signal as { signal }, the third argument of runTask."
+
+const outputRemedy = "Return plain data, without functions and without getters that throw."
+
+/** The error of a call in the words of a caller who has no contract: the module stands for the task. */
+const inOwnWords = (error: WorkerError.WorkerError, task: string): WorkerError.WorkerError => {
+  const { reason } = error
+  if (reason._tag === "NotSendable") return WorkerError.make({ ...reason, task, remedy: inputRemedy }, error.cause)
+  if (reason._tag === "ResultNotSendable")
+    return WorkerError.make({ ...reason, task, remedy: outputRemedy }, error.cause)
+  return reason._tag === "BadReply" ? WorkerError.make({ ...reason, task }, error.cause) : error
 }

@@ -33,8 +33,8 @@ import * as Schema from "effect/Schema"
 export type WorkerErrorReason =
   | { readonly _tag: "SpawnFailed"; readonly attempts: number; readonly problem: string }
   | { readonly _tag: "WorkerExited"; readonly code: number | null; readonly problem: string }
-  | { readonly _tag: "NotSendable"; readonly task: string; readonly problem: string }
-  | { readonly _tag: "ResultNotSendable"; readonly task: string; readonly problem: string }
+  | { readonly _tag: "NotSendable"; readonly task: string; readonly problem: string; readonly remedy?: string }
+  | { readonly _tag: "ResultNotSendable"; readonly task: string; readonly problem: string; readonly remedy?: string }
   | { readonly _tag: "BadReply"; readonly task: string; readonly problem: string }
   | { readonly _tag: "QueueFull"; readonly bound: number }
   | { readonly _tag: "PoolClosed" }
@@ -49,11 +49,14 @@ export type WorkerErrorReason =
   | { readonly _tag: "BadTaskModule"; readonly url: string; readonly problem: string }
   | { readonly _tag: "LockFull"; readonly lock: string; readonly problem: string }
 
+/** What to do, for a caller without a contract. */
+const remedy = Schema.optionalKey(Schema.String)
+
 const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("SpawnFailed", { attempts: Schema.Number, problem: Schema.String }),
   Schema.TaggedStruct("WorkerExited", { code: Schema.NullOr(Schema.Number), problem: Schema.String }),
-  Schema.TaggedStruct("NotSendable", { task: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("ResultNotSendable", { task: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("NotSendable", { task: Schema.String, problem: Schema.String, remedy }),
+  Schema.TaggedStruct("ResultNotSendable", { task: Schema.String, problem: Schema.String, remedy }),
   Schema.TaggedStruct("BadReply", { task: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("QueueFull", { bound: Schema.Number }),
   Schema.TaggedStruct("PoolClosed", {}),
@@ -121,9 +124,9 @@ const explain = (reason: WorkerErrorReason): string => {
     case "WorkerExited":
       return `The worker ended under its threads${reason.code === null ? "" : ` with code ${reason.code}`}: ${bare(reason.problem)}. Other workers go on, and the pool replaces this one. Run its tasks again if they may run twice.`
     case "NotSendable":
-      return `"${reason.task}" was not sent, because its payload can't be sent to a worker: ${bare(reason.problem)}. Send plain data, or give the contract a Schema that encodes the payload to plain data.`
+      return `"${reason.task}" was not sent, because its payload can't be sent to a worker: ${bare(reason.problem)}. ${reason.remedy ?? "Send plain data, or give the contract a Schema that encodes the payload to plain data."}`
     case "ResultNotSendable":
-      return `The result of "${reason.task}" could not be sent to the host: ${bare(reason.problem)}. Return plain data, without functions and without getters that throw, or give the contract a Schema that encodes the result to plain data.`
+      return `The result of "${reason.task}" could not be sent to the host: ${bare(reason.problem)}. ${reason.remedy ?? "Return plain data, without functions and without getters that throw, or give the contract a Schema that encodes the result to plain data."}`
     case "BadReply":
       return `The worker's answer to "${reason.task}" does not fit the contract: ${bare(reason.problem)}. Host and worker were probably built from different versions of the contract.`
     case "QueueFull":

@@ -71,4 +71,30 @@ describe("runTask", () => {
   it("refuses an input that can't be cloned", async () => {
     await expect(Task.runTask(url, () => {})).rejects.toMatchObject({ reason: { _tag: "NotSendable" } })
   })
+
+  it.each([
+    ["the input is a function", () => {}],
+    ["input.signal is an AbortSignal", { how: "add", signal: new AbortController().signal }],
+    ["input.list.1.f is a function", { list: [1, { f: () => {} }] }],
+    ["could not be cloned", new Map([["f", () => {}]])]
+  ])("says in its own words that %s, and what to do", async (problem, input) => {
+    const error = await Task.runTask(url, input).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ reason: { _tag: "NotSendable", task: url.href } })
+    expect((error as Error).message).toContain(problem)
+    expect((error as Error).message).toContain("pass your signal as { signal }")
+    expect((error as Error).message).not.toMatch(/"Run"|contract|transferList/)
+  })
+
+  it("reads no getter of the input twice", async () => {
+    let reads = 0
+    const input = {
+      how: "add",
+      cells: makeCells(),
+      get extra() {
+        return ++reads
+      }
+    }
+    expect(await Task.runTask(url, input)).toBe(3)
+    expect(reads).toBe(1)
+  })
 })

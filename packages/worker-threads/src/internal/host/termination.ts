@@ -10,7 +10,8 @@
  *
  * Invariants:
  * 1. At most one repetition is scheduled.
- * 2. The fast path of `JSON.stringify` is off from the first termination until the worker is gone.
+ * 2. No number of terminations makes Node warn of too many listeners. Each adds a listener to the worker's exit.
+ * 3. The fast path of `JSON.stringify` is off from the first termination until the worker is gone.
  */
 import type { Worker } from "node:worker_threads"
 import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
@@ -21,6 +22,9 @@ const graceMillis = 500
 /** How often a termination is repeated, and the first pause in milliseconds. Each pause is twice the one before. */
 const attempts = 8
 const firstMillis = 25
+
+/** How many listeners the toolkit adds to a worker's exit besides. */
+const ownListeners = 2
 
 export class Termination {
   private readonly worker: Worker
@@ -33,6 +37,9 @@ export class Termination {
   constructor(worker: Worker, disconnectInspector: () => void) {
     this.worker = worker
     this.disconnectInspector = disconnectInspector
+    const most = worker.getMaxListeners()
+    // 0 stands for no limit.
+    if (most > 0) worker.setMaxListeners(most + attempts + ownListeners)
   }
 
   /** Terminates the worker now, whatever code it runs. */
