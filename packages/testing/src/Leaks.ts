@@ -1,5 +1,5 @@
 /**
- * Finds resources that an effect leaves over: listeners on AbortSignals, timers, handles, workers, child processes, file
+ * Finds resources that an effect leaves over: listeners on EventTargets (such as AbortSignals) and EventEmitters, timers, handles, workers, child processes, file
  * descriptors and fibers. Each comes with the place of its creation.
  *
  * All resources count that this thread makes while the effect runs, also resources of other code. Resources of another
@@ -38,7 +38,7 @@ export interface Options {
 }
 
 /**
- * Runs an effect and fails with `LeftOver` if resources from the run still exist: a listener on any AbortSignal, a timer, a
+ * Runs an effect and fails with `LeftOver` if resources from the run still exist: a listener on any EventTarget or EventEmitter, a timer, a
  * handle, a worker, a child process, a file descriptor, a fiber. Closing resources are awaited. Without left-overs the result
  * is that of the effect. If the effect fails as well, one Cause has the failure and the left-overs.
  *

@@ -3,7 +3,7 @@ import { Leaks, type LeftOver, TestingError } from "@quiesce/testing"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createSocket } from "node:dgram"
-import { addAbortListener, once } from "node:events"
+import { addAbortListener, EventEmitter, once } from "node:events"
 import * as fs from "node:fs"
 import { connect, createServer, type Server } from "node:net"
 import { fileURLToPath } from "node:url"
@@ -60,6 +60,8 @@ const ended = (child: ChildProcess): Promise<unknown> => {
 }
 
 const signal = new AbortController().signal
+const target = new EventTarget()
+const emitter = new EventEmitter()
 const onAbort = () => {}
 const onSignal = () => {}
 
@@ -99,6 +101,48 @@ const opened: Readonly<Record<string, Opened>> = {
     },
     kind: "listener",
     what: /for "abort" on an AbortSignal$/
+  },
+  "a listener on an EventTarget": {
+    open: async () => {
+      target.addEventListener("change", onAbort)
+      return () => target.removeEventListener("change", onAbort)
+    },
+    kind: "listener",
+    what: /^"onAbort" for "change" on an EventTarget$/
+  },
+  "a listener on an EventEmitter": {
+    open: async () => {
+      emitter.on("change", onAbort)
+      return () => emitter.off("change", onAbort)
+    },
+    kind: "listener",
+    what: /^"onAbort" for "change" on an EventEmitter$/
+  },
+  "a listener that listens once on an EventEmitter": {
+    open: async () => {
+      emitter.prependOnceListener("change", onAbort)
+      return () => emitter.emit("change")
+    },
+    kind: "listener",
+    what: /^"onAbort" for "change" on an EventEmitter$/
+  },
+  "a listener on an EventEmitter of its own": {
+    open: async () => {
+      const emitter = new EventEmitter()
+      held.add(emitter)
+      emitter.addListener("change", () => {})
+      return () => emitter.removeAllListeners()
+    },
+    kind: "listener",
+    what: /^a listener for "change" on an EventEmitter$/
+  },
+  "a wait by events.once": {
+    open: async () => {
+      void once(emitter, "change")
+      return () => emitter.emit("change")
+    },
+    kind: "listener",
+    what: /for "(change|error)" on an EventEmitter$/
   },
   "a listener by onabort": {
     open: async () => {
@@ -291,6 +335,46 @@ describe("none", () => {
 
     expect(found.map(({ kind }) => kind)).toEqual(["descriptor"])
     expect(left).toBeDefined()
+  })
+
+  it("finds one of two equal listeners on an EventEmitter after one was removed", async () => {
+    const found = await look(
+      Effect.sync(() => {
+        emitter.on("change", onAbort)
+        emitter.on("change", onAbort)
+        emitter.off("change", onAbort)
+      })
+    )
+    emitter.off("change", onAbort)
+
+    expect(found).toMatchObject([{ kind: "listener", what: '"onAbort" for "change" on an EventEmitter' }])
+  })
+
+  it("finds nothing of listeners on what is closed or garbage", async () => {
+    const effect = Effect.promise(async () => {
+      new EventEmitter().on("change", () => {})
+      new EventTarget().addEventListener("change", () => {})
+      const server = createServer().on("connection", () => {})
+      held.add(server)
+      await listen(server)
+      await closed(server)
+      const watcher = fs.watch(here).on("change", () => {})
+      held.add(watcher)
+      const closing = once(watcher, "close")
+      watcher.close()
+      await closing
+      const socket = createSocket("udp4").on("message", () => {})
+      held.add(socket)
+      await once(socket.bind(0, "127.0.0.1"), "listening")
+      const closingSocket = once(socket, "close")
+      socket.close()
+      await closingSocket
+      const stream = fs.createReadStream(here).on("data", () => {})
+      held.add(stream)
+      await once(stream, "close")
+    })
+
+    expect(await look(effect, patient)).toEqual([])
   })
 
   it("finds a listener on a signal that is garbage to be none", async () => {

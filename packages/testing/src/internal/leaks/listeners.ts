@@ -1,10 +1,14 @@
 /**
- * Listeners on AbortSignals. Node itself says whether a listener is still there, so each way to go counts: the listener
+ * Listeners on AbortSignals and other EventTargets. Node itself says whether a listener is still there, so each way to go counts: the listener
  * was removed, was added for `once`, or its own signal has aborted.
  *
  * Invariant: this module keeps neither a signal nor a listener alive. A garbage listener is not left over.
  */
+import { ChildProcess } from "node:child_process"
 import { getEventListeners } from "node:events"
+import { Worker } from "node:worker_threads"
+import type { Kind } from "../../LeftOver.ts"
+import { hasEnded } from "./endedTarget.ts"
 import { Origin } from "./origin.ts"
 import { running } from "./resources.ts"
 import { recordsPlaces, report, type TrackedResource } from "./tracker.ts"
@@ -22,24 +26,35 @@ let original: Originals | undefined
 /** Node adds one listener a signal for `onabort`, and that listener stays without a handler. */
 let isSetting = false
 
-const count = (signal: AbortSignal, type: string, listener: object): number =>
+/** Whether Node adds a listener for itself. `stack` begins in the patched method. Code of node:events acts for its caller. */
+export const isAddedByNode = (stack: string | undefined): boolean => {
+  const caller = stack?.split("\n")[2] ?? ""
+  return caller.includes("node:") && !caller.includes("node:events:")
+}
+
+const count = (signal: EventTarget, type: string, listener: object): number =>
   getEventListeners(signal, type).filter((other) => other === listener).length
 
 const add: Add = function (this: EventTarget, ...args) {
   const [type, listener] = args
   const { add } = original!
-  if (!(this instanceof AbortSignal) || isSetting || listener === null) return add.apply(this, args)
+  if (isSetting || listener === null) return add.apply(this, args)
+  const isSignal = this instanceof AbortSignal
+  if (!isSignal && (!recordsPlaces() || isAddedByNode(new Error().stack))) return add.apply(this, args)
   const before = count(this, type, listener)
   add.apply(this, args)
   // A listener is not added twice, and not at all if its own signal has aborted.
   if (count(this, type, listener) <= before) return
-  track(this, type, listener, (signal, listener) => count(signal, type, listener) > 0)
+  const isOn = (target: EventTarget, listener: object) => count(target, type, listener) > 0
+  track({ target: this, type, listener, isOn, on: isSignal ? "an AbortSignal" : "an EventTarget" })
 }
 
 // The accessors of `onabort` are Node's, so their types are known.
 const handlerOf = function (this: AbortSignal): Handler {
   return original!.onabort.get!.call(this) as Handler
 }
+
+const isHandler = (signal: AbortSignal, handler: object): boolean => signal.onabort === handler
 
 const setHandler = function (this: AbortSignal, handler: Handler): void {
   isSetting = true
@@ -49,40 +64,61 @@ const setHandler = function (this: AbortSignal, handler: Handler): void {
     isSetting = false
   }
   if (handler !== null && this.onabort === handler) {
-    track(this, "abort", handler, (signal, handler) => signal.onabort === handler)
+    track({ target: this, type: "abort", listener: handler, isOn: isHandler, on: "an AbortSignal" })
   }
 }
 
-const track = <L extends object>(
-  signal: AbortSignal,
-  type: string,
-  listener: L,
-  isOn: (signal: AbortSignal, listener: L) => boolean
-): void => {
-  const weakSignal = new WeakRef(signal)
+interface Added<T extends object, L extends object> {
+  readonly target: T
+  readonly type: string
+  readonly listener: L
+  readonly isOn: (target: T, listener: L) => boolean
+  readonly on: "an AbortSignal" | "an EventTarget" | "an EventEmitter"
+}
+
+/** Reports a listener that was added. */
+export const track = <T extends object, L extends object>({ target, type, listener, isOn, on }: Added<T, L>): void => {
+  const weakTarget = new WeakRef(target)
   const weakListener = new WeakRef(listener)
   const name = nameOf(listener)
   // The frames are read at once, because a stack keeps alive all that its functions see.
-  const frames = recordsPlaces() ? new Origin(running()).frames : []
+  const origin = recordsPlaces() ? new Origin(running()) : undefined
+  const isRunners = origin?.isRunners === true
+  const frames = origin?.frames ?? []
+  const whole = wholeOf(target, type)
   const resource: TrackedResource = {
     kind: "listener",
+    isOnSignal: on === "an AbortSignal",
     isThere: () => {
-      const signal = weakSignal.deref()
+      const target = weakTarget.deref()
       const listener = weakListener.deref()
-      return signal !== undefined && listener !== undefined && isOn(signal, listener)
+      if (isRunners || target === undefined || listener === undefined) return false
+      return isOn(target, listener) && !hasEnded(target)
     },
     what: () => {
-      const hasAborted = weakSignal.deref()?.aborted === true
-      return `${name} for "${type}" on an AbortSignal${hasAborted ? " that has aborted" : ""}`
+      const target = weakTarget.deref()
+      const hasAborted = target instanceof AbortSignal && target.aborted
+      return `${name} for "${type}" on ${on}${hasAborted ? " that has aborted" : ""}`
     },
+    partOf: () => whole,
     unref: () => false,
     madeAt: () => frames
   }
   report(resource)
 }
 
-const nameOf = (listener: object): string =>
-  typeof listener === "function" && listener.name !== "" ? `"${listener.name}"` : "a listener"
+/** The kind of the resource that a listener is left over with. Node makes one handle for all listeners of an OS signal. */
+const wholeOf = (target: object, type: string): Kind | undefined => {
+  if (target instanceof Worker) return "worker"
+  if (target instanceof ChildProcess) return "process"
+  return target === process && type.startsWith("SIG") ? "handle" : undefined
+}
+
+/** The wrapper of a listener that listens once refers to the listener. */
+const nameOf = (added: object): string => {
+  const listener = "listener" in added ? added.listener : added
+  return typeof listener === "function" && listener.name !== "" ? `"${listener.name}"` : "a listener"
+}
 
 const onabort = (): PropertyDescriptor => Object.getOwnPropertyDescriptor(AbortSignal.prototype, "onabort")!
 

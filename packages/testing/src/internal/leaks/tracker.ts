@@ -18,7 +18,9 @@ export interface TrackedResource {
   readonly what: () => string
   readonly unref: () => boolean
   readonly madeAt: () => ReadonlyArray<string>
-  /** The worker or child process that Node made the resource for, if any: both go together. */
+  /** Whether the resource is a listener on an AbortSignal. */
+  readonly isOnSignal?: boolean
+  /** The worker, child process or handle that the resource belongs to, if any: both go together. */
   readonly partOf?: () => Kind | undefined
 }
 
@@ -26,7 +28,7 @@ const sweepFrom = 1000
 
 /**
  * Which resources a tracker covers: all; those of an effect and of unwatched code; or those of an effect only.
- * "listeners" covers the listeners of all code, and records no places.
+ * "listeners" covers the listeners of all code on AbortSignals, and records no places.
  */
 export type Reach = "all" | "bound" | "own" | "listeners"
 
@@ -53,7 +55,7 @@ export class Tracker {
 
   /** Whether the tracker covers a resource that was made within the watched effect `maker`, if any. */
   covers(resource: TrackedResource, maker: Tracker | undefined): boolean {
-    if (this.reach === "listeners") return resource.kind === "listener"
+    if (this.reach === "listeners") return resource.isOnSignal === true
     if (this.reach === "all") return true
     if (maker === undefined) return this.reach === "bound" && !this.ended
     for (let tracker: Tracker | undefined = maker; tracker !== undefined; tracker = tracker.outer) {

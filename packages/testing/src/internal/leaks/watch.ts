@@ -10,6 +10,7 @@ import { clearTimeout, setImmediate, setTimeout } from "node:timers"
 import type { LeftOver } from "../../LeftOver.ts"
 import * as Descriptors from "./descriptors.ts"
 import { links } from "./descriptorLinks.ts"
+import * as Emitters from "./emitters.ts"
 import { collect } from "./garbageCollection.ts"
 import * as Listeners from "./listeners.ts"
 import * as Resources from "./resources.ts"
@@ -25,11 +26,13 @@ const open = (tracker: Tracker): void => {
   if (!isFirst || !recordsPlaces()) return
   Resources.install()
   Descriptors.install()
+  Emitters.install()
 }
 
 const close = (tracker: Tracker): void => {
   if (!openTrackers.delete(tracker)) return
   if (tracker.reach !== "listeners" && !recordsPlaces()) {
+    Emitters.uninstall()
     Descriptors.uninstall()
     Resources.uninstall()
   }
