@@ -163,9 +163,10 @@ export const isAbandoned = (self: ShutdownReport): boolean => self.ending._tag =
  * @since 0.1.0
  */
 export const render = (self: ShutdownReport): string => {
-  const where = self.rung === null ? "had ended before" : `ended on ${self.rung}`
+  const after = `after ${self.millis} ms`
+  const where = self.rung === null ? "had ended before" : `ended on ${self.rung} ${after}`
   const lines = [
-    `${self.thread}: ${isAbandoned(self) ? "abandoned" : where} after ${self.millis} ms (${renderEnding(self.ending)}; ${self.reason.message})`
+    `${self.thread}: ${isAbandoned(self) ? `abandoned ${after}` : where} (${renderEnding(self.ending)}; ${self.reason.message})`
   ]
   for (const attempt of self.attempts) {
     lines.push(`  ${attempt.rung} at ${attempt.at} ms: ${renderAttempt(attempt)}`)

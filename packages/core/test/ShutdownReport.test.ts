@@ -99,7 +99,7 @@ describe("Thread.shutdown", () => {
       yield* Thread.await(thread)
       const report = yield* Thread.shutdown(thread)
       expect(report).toMatchObject({ rung: null, millis: 0, attempts: [], ending: { _tag: "Failed" } })
-      expect(ShutdownReport.render(report)).toContain("had ended before")
+      expect(ShutdownReport.render(report)).toContain(": had ended before (Failed: ")
     })
   )
 
