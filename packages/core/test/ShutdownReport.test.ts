@@ -382,6 +382,21 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
     })
   )
 
+  it.effect("returns when the thread has ended, so that the report has the whole time", () =>
+    Effect.gen(function* () {
+      const { remote, thread } = yield* deaf(180)
+      const started = yield* Clock.currentTimeMillis
+      const passed = Effect.map(Clock.currentTimeMillis, (at) => at - started)
+      const ending = yield* Effect.forkChild(Effect.all([Thread.shutdown(thread, { stop: 30 }), passed]), now)
+      yield* TestClock.adjust(38)
+      remote.settle(Exit.void)
+      yield* TestClock.adjust(1000)
+      const [report, millis] = yield* Fiber.join(ending)
+      expect(report).toMatchObject({ rung: "stop", millis: 38, ending: { _tag: "Succeeded" } })
+      expect(millis).toBe(38)
+    })
+  )
+
   it.effect("has no attempt on a rung after the end of the thread", () =>
     Effect.gen(function* () {
       const { remote, thread } = yield* deaf(3000)

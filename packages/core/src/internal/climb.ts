@@ -132,7 +132,8 @@ const climbAll: (
     const search = yield* locate(nodes, hopeless, step.rung, observer, progress)
     if (search === undefined) continue
     progress.searches.push(search)
-    yield* Effect.timeoutOption(Fiber.await(search), patience)
+    // A thread that ends meanwhile needs no stack, and its shutdown is over.
+    yield* Effect.timeoutOption(Effect.raceFirst(Fiber.await(search), awaitAll(nodes, hopeless)), patience)
     left = living(nodes, left, observer)
   }
   for (const place of left) {

@@ -136,7 +136,15 @@ const misnamed = (
 const reportTrue: Check = (outcome) =>
   climbOf(outcome) === undefined
     ? []
-    : [...reports(outcome).flatMap((event) => falseIn(outcome, event)), ...unlike(outcome)]
+    : [...reports(outcome).flatMap((event) => falseIn(outcome, event)), ...unlike(outcome), ...unreported(outcome)]
+
+/** A shutdown returns when its thread has ended, and so before the run is over. */
+const unreported = (outcome: Outcome): ReadonlyArray<string> =>
+  only(outcome.events, "Asked").flatMap(({ how, id, thread }) =>
+    how !== "shutdown" || outcome.end !== "Done" || reports(outcome).some((event) => event.id === id)
+      ? []
+      : [`the shutdown of ${thread} had no report when the thread had ended`]
+  )
 
 const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Reported" }>): ReadonlyArray<string> => {
   const { report } = event
@@ -147,6 +155,9 @@ const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Repor
   const millis = settled === undefined ? 0 : Math.max(0, settled.at - began)
   if (report.startedAt !== began) problems.push(`it began at ${began}, the report says ${report.startedAt}`)
   if (report.millis !== millis) problems.push(`it took ${millis} ms, the report says ${report.millis}`)
+  // The clock of the caller, who got the report at once.
+  const passed = event.at - began
+  if (report.millis !== passed) problems.push(`the shutdown took ${passed} ms, the report says ${report.millis}`)
   if (settled !== undefined && (report.ending._tag === "Succeeded") !== Exit.isSuccess(settled.exit))
     problems.push(`it did not end as ${report.ending._tag}`)
   if (report.rung === null && report.attempts.length > 0) problems.push("the rung is missing")
