@@ -20,7 +20,11 @@ it("a worker that outlives its terminations makes Node warn of nothing, and leav
   const warnings: Array<Error> = []
   const warn = vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warnings.push(warning as Error))
   const worker = new StuckWorker()
-  const termination = new Termination(worker as unknown as Worker, () => {})
+  const termination = new Termination(worker as unknown as Worker, {
+    withoutHalt: (then) => then(),
+    disconnect: () => {},
+    endThreads: () => {}
+  })
   for (let own = 0; own < 10; own++) worker.on("exit", () => {})
   termination.begin()
   vi.advanceTimersByTime(60_000)

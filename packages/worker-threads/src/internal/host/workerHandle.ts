@@ -31,7 +31,7 @@ import { remainingMessages } from "./remainingMessages.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
 import { TaskRings } from "./taskRings.ts"
-import { Termination } from "./termination.ts"
+import { atEnd, Termination } from "./termination.ts"
 import { WorkerProblem } from "./workerProblem.ts"
 import * as WorkerState from "./workerState.ts"
 
@@ -94,7 +94,10 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
       port1.close()
       throw cause
     }
-    this.termination = new Termination(this.worker, this.disconnectInspector)
+    this.termination = new Termination(
+      this.worker,
+      atEnd(this.inspector, () => this.threadDeaths.all)
+    )
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.threadDeaths = new ThreadDeaths(this.worker.threadId)
@@ -196,10 +199,6 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     })
   }
 
-  private readonly disconnectInspector = (): void => {
-    if (Option.isSome(this.inspector)) this.inspector.value.close()
-  }
-
   /**
    * Asks the worker to end by itself, and terminates a worker that does not end in time. Completes when the worker is
    * gone.
@@ -220,7 +219,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.worker.ref()
     if (this.dispatch({ _tag: "Closed" })) {
       // An unwind of the last task may still be running; the inspector stays connected for it.
-      if (this.tasks.size === 0) this.disconnectInspector()
+      if (this.tasks.size === 0 && Option.isSome(this.inspector)) this.inspector.value.close()
       this.outbox.putNow({ _tag: "Close" })
     }
     return Deferred.await(this.whenGone)

@@ -48,6 +48,8 @@ export class Attachment {
   private readonly requests = new Map<number, Pending>()
   private readonly listeners = new Map<string, (params: unknown) => void>()
   private lastId = 0
+  /** The halts that have begun and are not over: the worker may still come to a halt. */
+  halts = 0
 
   constructor(threadId: number) {
     this.threadId = threadId
@@ -63,6 +65,11 @@ export class Attachment {
     // The requests are in the order of their sending.
     const [oldest] = this.requests.values()
     return oldest !== undefined && oldest.since <= latest
+  }
+
+  /** Whether a request has no answer. */
+  get isBusy(): boolean {
+    return this.requests.size > 0 || this.halts > 0
   }
 
   /** Fails when the worker is gone. A gone worker sends no more events. */

@@ -38,6 +38,20 @@ export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope
     (user) => awaitAttached(worker, user.attachment)
   )
 
+/**
+ * Attaches to a thread that another thread may have started, until the scope closes. Waits for ever if the thread has ended.
+ *
+ * *Cancellation*: the thread is detached again.
+ */
+export const attachThread = (threadId: number): Effect.Effect<Attachment, Problem, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.acquireRelease(
+      Effect.suspend(() => join(threadId)),
+      (user) => Effect.sync(() => user.leave())
+    ),
+    ({ attachment }) => Effect.callback((resume) => attachment.onAttached(() => resume(Effect.succeed(attachment))))
+  )
+
 const awaitAttached = (worker: Worker, attachment: Attachment): Effect.Effect<Attachment, Problem> =>
   Effect.callback((resume) => {
     const exited = () => resume(Effect.fail(problem("The worker ended before it could be attached to")))

@@ -60,7 +60,7 @@ export const halt = <A>(
   judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
 ): Effect.Effect<Option.Option<A>, Problem> =>
   attachment.exclusive.withPermit(
-    Effect.raceFirst(withoutFastPath(haltAndJudge(attachment, patience, judge)), attachment.whenGone).pipe(
+    Effect.raceFirst(counted(attachment, haltAndJudge(attachment, patience, judge)), attachment.whenGone).pipe(
       // Without a wait, because a worker in native code replies only after the native call.
       Effect.ensuring(Effect.sync(() => attachment.send("Debugger.disable"))),
       Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(problem(deaf)) }),
@@ -69,11 +69,18 @@ export const halt = <A>(
   )
 
 /** A request to halt is answered before the worker halts, so the answer is not enough to wait for. */
-const withoutFastPath = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+const counted = <A, E>(attachment: Attachment, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.acquireUseRelease(
-    Effect.sync(StringifyFastPath.turnOff),
+    Effect.sync(() => {
+      attachment.halts++
+      return StringifyFastPath.turnOff()
+    }),
     () => effect,
-    (turnOn) => Effect.sync(turnOn)
+    (turnOn) =>
+      Effect.sync(() => {
+        attachment.halts--
+        turnOn()
+      })
   )
 
 const haltAndJudge = <A>(

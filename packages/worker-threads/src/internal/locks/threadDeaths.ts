@@ -47,6 +47,11 @@ export class ThreadDeaths {
     enter(worker)
   }
 
+  /** The worker and the threads below the worker that have not ended. */
+  get all(): ReadonlyArray<number> {
+    return [this.worker, ...this.ids]
+  }
+
   /** False if the thread is already known, or is this thread. */
   threadStarted(threadId: number): boolean {
     if (!enter(threadId)) return false

@@ -21,6 +21,7 @@ import * as Debugger from "../../inspector/halt.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import * as Word from "../../wire/sectionWord.ts"
 import { inSection } from "../../wire/unwindContract.ts"
+import * as Orphans from "./orphans.ts"
 import * as UnwindFiber from "./unwindFiber.ts"
 import * as Unwinder from "./unwindSection.ts"
 
@@ -41,6 +42,9 @@ type State =
 
 /** Attaching takes one or two milliseconds if the main thread is not busy. */
 const patienceMillis = 1000
+
+/** The limit on the wait for the end of a halt. Native code does not answer, and can't be terminated either. */
+const haltMillis = 1000
 
 /** The limit on the wait for an outcome if the engine does not answer. */
 const outcomeMillis = 800
@@ -81,6 +85,30 @@ export class WorkerInspector {
       clearTimeout(impatient)
       then()
     })
+  }
+
+  /**
+   * Calls `then` when the worker can't come to a halt any more. A worker that comes to a halt while it is terminated stays
+   * there for good. No code of the worker is ended by this line from now on.
+   */
+  withoutHalt(then: () => void): void {
+    if (this.state._tag !== "Open" || !this.state.attachment.isBusy) return then()
+    const { attachment } = this.state
+    this.state = { _tag: "Closed", why: "The worker is being terminated" }
+    let isOver = false
+    const once = (): void => {
+      if (isOver) return
+      isOver = true
+      clearTimeout(impatient)
+      then()
+    }
+    const impatient = setTimeout(once, haltMillis)
+    attachment.send("Debugger.disable", undefined, once)
+  }
+
+  /** Ends the code of threads below the worker, because the worker was terminated. */
+  endOrphans(threadIds: ReadonlyArray<number>): void {
+    Orphans.end(threadIds)
   }
 
   /** Closes the line for good: the worker is gone, or did not start. */

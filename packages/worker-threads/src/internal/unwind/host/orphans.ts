@@ -1,0 +1,61 @@
+/**
+ * Ends the code of threads whose own host was terminated.
+ *
+ * Node ends the threads below a terminated thread, but waits for each without limit. If such a thread is halted, or resumes
+ * from a halt at the moment of its termination, it never ends: the only thread that would resume or terminate it again is
+ * terminated itself. The line of the inspector is closed only at the end of that thread, so the process could not exit either.
+ *
+ * Invariant: a thread gets one request to end its code at a time, and the next request only after the answer. Node aborts
+ * the whole process if a request is pending while a thread is torn down.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { Attachment } from "../../inspector/attachment.ts"
+import * as Inspector from "../../inspector/connection.ts"
+import type { Problem } from "../../inspector/inspectorProblem.ts"
+
+/** The limit for one thread: a thread that has ended, or is in native code, does not answer. */
+const patience = "1 second"
+
+const realClock = Context.get(Context.empty(), Clock.Clock)
+
+/** The threads that are being ended. */
+const ending = new Set<number>()
+
+/** Resumes threads from a halt and ends their code. Returns at once. */
+export const end = (threadIds: ReadonlyArray<number>): void => {
+  for (const threadId of threadIds) {
+    if (ending.has(threadId)) continue
+    ending.add(threadId)
+    Effect.runFork(
+      Effect.flatMap(Inspector.attachThread(threadId), endCode).pipe(
+        Effect.scoped,
+        Effect.timeoutOption(patience),
+        Effect.provideService(Clock.Clock, realClock),
+        Effect.ignore,
+        Effect.ensuring(Effect.sync(() => ending.delete(threadId)))
+      )
+    )
+  }
+}
+
+/** A halted thread reports its halt when the debugger is enabled. */
+const endCode = (attachment: Attachment): Effect.Effect<unknown, Problem> =>
+  Effect.suspend(() => {
+    let isHalted = false
+    const stop = attachment.listen("Debugger.paused", () => (isHalted = true))
+    return attachment
+      .post("Debugger.enable")
+      .pipe(
+        Effect.andThen(
+          Effect.suspend(() =>
+            isHalted
+              ? attachment.post("Debugger.resume", { terminateOnResume: true })
+              : attachment.post("Runtime.terminateExecution")
+          )
+        ),
+        Effect.raceFirst(attachment.whenGone),
+        Effect.ensuring(Effect.sync(stop))
+      )
+  })
