@@ -16,7 +16,10 @@ import type { Mutable } from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
 import { root } from "./internal/currentThread.ts"
 import { finiteMillis } from "./internal/duration.ts"
+import * as AbortListener from "./internal/abortListener.ts"
+import { abortSignals } from "./internal/abortSignals.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
+import { CompositeSignal } from "./internal/compositeSignal.ts"
 import type * as ThreadError from "./ThreadError.ts"
 import { messageOf } from "./internal/foreignText.ts"
 
@@ -41,20 +44,29 @@ export const interruptOn: {
 )
 
 /**
+ * The options of `run`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RunOptions {
+  /** Aborts the run. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
  * Runs an effect to a Promise. When `signal` aborts, the effect is interrupted with the reason, and after the last finalizer
  * the Promise rejects with `signal.reason` itself. The failure of a finalizer is then logged, because the Promise rejects
  * with the reason. If the signal has aborted already, nothing runs, not even a synchronous prefix.
  *
- * An effect that succeeds despite the abort, because it was uninterruptible to its end, resolves the Promise. After any
- * other interruption the Promise rejects with the `CancelError` of its reason.
+ * An uninterruptible effect that waits ends before the abort takes effect: the Promise then rejects with `signal.reason`, and
+ * the value is dropped. The Promise resolves only if the effect succeeded before the abort could reach it, as when its last
+ * step aborts the signal. After any other interruption the Promise rejects with the `CancelError` of its reason.
  *
  * @category runners
  * @since 0.1.0
  */
-export const run = <A, E>(
-  effect: Effect.Effect<A, E>,
-  options?: { readonly signal?: AbortSignal | undefined }
-): Promise<A> => {
+export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Promise<A> => {
   const signal = options?.signal
   if (signal === undefined) {
     return Effect.runPromiseExit(effect).then((exit) => {
@@ -171,51 +183,14 @@ export interface Linked extends Disposable {
 
 /**
  * A signal that aborts with the first of `signals`, with the same reason. Dispose the result after its last use
- * (`using all = Signal.any([a, b])`): then no listener is left on the sources. The result of `AbortSignal.any` has no
+ * (`using all = Signal.any([a, b])`): then no listener is left on the sources. A composite of composites follows the sources
+ * of those, also after their disposal. Events come in the order of the DOM standard. The result of `AbortSignal.any` has no
  * dispose, and Node 22 keeps that result alive as long as its sources.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const any = (signals: Iterable<AbortSignal>): Linked =>
-  new Follower(Array.isArray(signals) ? signals.slice() : Array.from(signals))
-
-class Follower implements Linked {
-  private readonly controller = new AbortController()
-  private sources: ReadonlyArray<AbortSignal>
-
-  constructor(signals: ReadonlyArray<AbortSignal>) {
-    this.sources = none
-    for (const signal of signals) {
-      if (!signal.aborted) continue
-      this.controller.abort(signal.reason)
-      return
-    }
-    this.sources = signals
-    for (const signal of signals) signal.addEventListener("abort", this.follow)
-  }
-
-  get signal(): AbortSignal {
-    return this.controller.signal
-  }
-
-  private readonly follow = (event: Event): void => {
-    // Only AbortSignals have this listener.
-    this.abort((event.target as AbortSignal).reason)
-  }
-
-  abort(reason?: unknown): void {
-    this[Symbol.dispose]()
-    this.controller.abort(reason)
-  }
-
-  [Symbol.dispose](): void {
-    for (const signal of this.sources) signal.removeEventListener("abort", this.follow)
-    this.sources = none
-  }
-}
-
-const none: ReadonlyArray<never> = []
+export const any = (signals: Iterable<AbortSignal>): Linked => new CompositeSignal(abortSignals(signals))
 
 /**
  * A signal that aborts after `duration` by the `Clock`, with a `TimedOut`. Its timer ends with the scope.
@@ -256,14 +231,7 @@ export const awaitAbort = (signal: AbortSignal): Effect.Effect<unknown> =>
  * @since 0.1.0
  */
 export const onAbort = (signal: AbortSignal, f: () => void): (() => void) => {
-  if (signal.aborted) {
-    f()
-    return () => {}
-  }
-  const listener = () => {
-    signal.removeEventListener("abort", listener)
-    f()
-  }
-  signal.addEventListener("abort", listener)
-  return () => signal.removeEventListener("abort", listener)
+  if (!signal.aborted) return AbortListener.of(signal).add(f)
+  f()
+  return () => {}
 }

@@ -37,7 +37,7 @@ describe.each([
       expect(leaky).toMatchObject({ name: "leaky", alive: 100 })
       expect(leaky!.listeners).toBeGreaterThan(20_000)
       expect(leaky!.grown).toBeGreaterThan(2 * bound)
-      expect(others.length).toBe(13)
+      expect(others.length).toBe(16)
       expect(others.filter((left) => left.listeners > 0 || left.alive > 0 || left.grown > bound)).toEqual([])
     }
   )

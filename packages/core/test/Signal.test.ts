@@ -173,6 +173,21 @@ describe("Signal.run", () => {
   })
 })
 
+describe("the listener of a signal", () => {
+  it("is one for any number of runs, composites and callbacks, and leaves with the last", async () => {
+    const { signal } = new AbortController()
+    const running = Array.from({ length: 100 }, () => Signal.run(Effect.yieldNow, { signal }))
+    const removals = [Signal.onAbort(signal, () => {}), Signal.onAbort(signal, () => {})]
+    const all = Signal.any([signal])
+    expect(listeners(signal)).toBe(1)
+    await Promise.all(running)
+    for (const remove of removals) remove()
+    expect(listeners(signal)).toBe(1)
+    all[Symbol.dispose]()
+    expect(listeners(signal)).toBe(0)
+  })
+})
+
 /** Never ends. Each of its fibers, forked by a combinator of Effect, notes the reason of its interruption. */
 const forked = (seen: Array<string>): Effect.Effect<unknown> => {
   const one = Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(...messages(exit))))

@@ -1,0 +1,38 @@
+/** Checks the AbortSignals that users give. An unusable value is refused before anything has happened. */
+import * as Predicate from "effect/Predicate"
+import { textOf } from "./foreignText.ts"
+import { readOr } from "./foreignValue.ts"
+
+/** Signals of other implementations are accepted, so their members count and not their class. */
+const isAbortSignal = (u: unknown): u is AbortSignal => {
+  const looksLikeOne = (): boolean => {
+    if (u instanceof AbortSignal) return true
+    const { aborted, addEventListener, removeEventListener } = Object(u) as Partial<AbortSignal>
+    return (
+      typeof aborted === "boolean" &&
+      typeof addEventListener === "function" &&
+      typeof removeEventListener === "function"
+    )
+  }
+  return readOr(looksLikeOne, false)
+}
+
+/** The signals of `Signal.any`. */
+export const abortSignals = (signals: Iterable<AbortSignal>): ReadonlyArray<AbortSignal> => {
+  const list: ReadonlyArray<unknown> = Array.isArray(signals) ? signals : Array.from(iterable(signals))
+  for (let i = 0; i < list.length; i++) {
+    if (isAbortSignal(list[i])) continue
+    throw new TypeError(
+      `Signal.any got ${textOf(list[i])} at index ${i}, which is no AbortSignal. If it is an AbortController, give its signal.`
+    )
+  }
+  // Each element was checked above.
+  return list as ReadonlyArray<AbortSignal>
+}
+
+const iterable = (signals: unknown): Iterable<unknown> => {
+  if (Predicate.isIterable(signals) && typeof signals !== "string") return signals
+  throw new TypeError(
+    `Signal.any got ${textOf(signals)}, which is no list of AbortSignals. Give all signals in one list: Signal.any([a, b]).`
+  )
+}

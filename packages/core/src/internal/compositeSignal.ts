@@ -1,0 +1,184 @@
+/**
+ * A signal that aborts with the first of its sources, in the order of the DOM standard. A composite of composites follows
+ * the sources of those, and also aborts when one of those is aborted by hand.
+ *
+ * Invariants:
+ * 1. `aborted` and `reason` of the signal are right before the event of any signal that aborts with the same source, for
+ *    each listener that was added to the source after the first composite. The event of the signal comes later.
+ * 2. A composite that is `Following` is a dependent of each source and is in `derived` of each of its parents. Any other
+ *    composite is a dependent of at most the source that will dispatch its event.
+ * 3. An ended composite stays in `derived` of its parents while its own `derived` has a member, because an abort by hand
+ *    reaches composites through disposed ones.
+ */
+import * as AbortListener from "./abortListener.ts"
+
+type State =
+  | { readonly _tag: "Following" }
+  | { readonly _tag: "Disposed" }
+  | { readonly _tag: "Aborted"; readonly reason: unknown }
+
+const following: State = { _tag: "Following" }
+const disposed: State = { _tag: "Disposed" }
+
+const key: unique symbol = Symbol("@quiesce/core/CompositeSignal")
+
+interface Composed extends AbortSignal {
+  [key]?: CompositeSignal
+}
+
+const compositeOf = (signal: Composed): CompositeSignal | undefined => signal[key]
+
+const isAborted = (signal: AbortSignal): boolean => compositeOf(signal)?.isAborted ?? signal.aborted
+
+/** Never changed. */
+const none: Array<never> = []
+
+/** V8 gives an empty array room for 17 elements at the first push. */
+const added = <A>(list: Array<A>, element: A): Array<A> => {
+  if (list === none) return [element]
+  list.push(element)
+  return list
+}
+
+/** The number of composites that were made, for the order of their events. */
+let made = 0
+
+export class CompositeSignal implements AbortListener.Dependent, Disposable {
+  readonly signal: AbortSignal
+  private readonly controller = new AbortController()
+  private readonly order = made++
+  /** The composites among the signals that this composite was made of. */
+  private parents: Array<CompositeSignal> = none
+  private links: Array<AbortListener.Link> = none
+  /** The composites that were made of this composite. Made for the first. */
+  private derived: Set<CompositeSignal> | undefined = undefined
+  private state: State = following
+
+  constructor(signals: ReadonlyArray<AbortSignal>) {
+    this.signal = this.controller.signal
+    const own: Composed = this.signal
+    own[key] = this
+    const aborted = signals.find(isAborted)
+    if (aborted === undefined) {
+      this.follow(signals)
+    } else {
+      this.state = { _tag: "Aborted", reason: aborted.reason }
+      this.dispatch()
+    }
+  }
+
+  private follow(signals: ReadonlyArray<AbortSignal>): void {
+    for (const signal of signals) {
+      const parent = compositeOf(signal)
+      if (parent === undefined) this.followSource(AbortListener.of(signal))
+      else if (parent.addDerived(this)) {
+        this.parents = added(this.parents, parent)
+        for (const link of parent.links) this.followSource(link.source)
+      }
+    }
+  }
+
+  private followSource(source: AbortListener.AbortListener): void {
+    if (source.last !== this) this.links = added(this.links, source.follow(this))
+  }
+
+  private addDerived(composite: CompositeSignal): boolean {
+    const derived = (this.derived ??= new Set())
+    if (derived.has(composite)) return false
+    derived.add(composite)
+    return true
+  }
+
+  get isAborted(): boolean {
+    this.settle()
+    return this.state._tag === "Aborted"
+  }
+
+  get reason(): unknown {
+    return this.state._tag === "Aborted" ? this.state.reason : undefined
+  }
+
+  /**
+   * Aborts with a source that has aborted. If several have, the first to abort is the one whose listener has not been
+   * called yet, because the abort of `current` came from a listener of that source.
+   */
+  settle(current?: AbortListener.AbortListener): void {
+    if (this.state !== following) return
+    let source = current
+    for (const link of this.links) {
+      if (link.source === current || !link.source.signal.aborted) continue
+      source = link.source
+      break
+    }
+    if (source !== undefined) this.end({ _tag: "Aborted", reason: source.signal.reason }, source)
+  }
+
+  dispatch(): void {
+    if (this.state._tag === "Aborted") this.controller.abort(this.state.reason)
+  }
+
+  abort(reason: unknown = AbortSignal.abort().reason): void {
+    const reached = this.withDerived().filter((one) => !one.isAborted)
+    for (const one of reached) one.end({ _tag: "Aborted", reason }, undefined)
+    for (const one of reached) one.dispatch()
+  }
+
+  /** This composite, also after its disposal, and all live composites made of it, in the order of their creation. */
+  private withDerived(): ReadonlyArray<CompositeSignal> {
+    const reached = new Set<CompositeSignal>([this])
+    for (const one of reached) for (const child of one.derived ?? []) reached.add(child)
+    return Array.from(reached)
+      .filter((one) => one === this || one.state !== disposed)
+      .sort((a, b) => a.order - b.order)
+  }
+
+  [Symbol.dispose](): void {
+    this.settle()
+    if (this.state === following) this.end(disposed, undefined)
+  }
+
+  /** Leaves all sources but the one that will dispatch the event. */
+  private end(state: State, dispatching: AbortListener.AbortListener | undefined): void {
+    this.state = state
+    if (state._tag === "Aborted") Object.setPrototypeOf(this.signal, aborting)
+    const { links } = this
+    this.links = none
+    for (const link of links) if (link.source !== dispatching) link.source.unfollow(link)
+    if (this.parents.length === 0) return
+    const ended: Array<CompositeSignal> = [this]
+    for (const one of ended) {
+      if (one.state === following || (one.derived?.size ?? 0) > 0) continue
+      const { parents } = one
+      one.parents = none
+      for (const parent of parents) if (parent.derived?.delete(one)) ended.push(parent)
+    }
+  }
+}
+
+/**
+ * The members of a signal between the abort of a source and the event of the signal. The signal stays the platform's own, so
+ * that it is accepted wherever an AbortSignal is. The prototype of a signal is changed only then, because the change takes
+ * as long as all other steps of a composite.
+ */
+const aborting: object = Object.create(AbortSignal.prototype, {
+  aborted: {
+    configurable: true,
+    enumerable: true,
+    value: true
+  },
+  reason: {
+    configurable: true,
+    enumerable: true,
+    get(this: Composed): unknown {
+      return this[key]?.reason
+    }
+  },
+  throwIfAborted: {
+    configurable: true,
+    enumerable: true,
+    writable: true,
+    value(this: AbortSignal) {
+      throw this.reason
+    }
+  }
+})
