@@ -10,6 +10,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
+import type * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Mutable } from "effect/Types"
@@ -44,7 +45,7 @@ export const interruptOn: {
 )
 
 /**
- * The options of `run`.
+ * The options of `run` and `runIn`.
  *
  * @category models
  * @since 0.1.0
@@ -93,6 +94,22 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Pr
     })
   })
 }
+
+/**
+ * Runs effects with the services of a ManagedRuntime, as `run` does: `Signal.runIn(runtime)(effect, { signal })`. The reason
+ * of the signal reaches the finalizers, and the Promise rejects with `signal.reason` itself. The `runPromise` of the runtime
+ * loses the reason on both sides.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const runIn =
+  <R, ER>(runtime: ManagedRuntime.ManagedRuntime<R, ER>) =>
+  <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
+    run(
+      Effect.flatMap(runtime.contextEffect, (context) => Effect.provideContext(effect, context)),
+      options
+    )
 
 const rejection = (cause: Cause.Cause<unknown>): unknown =>
   Cause.hasInterruptsOnly(cause) ? CancelReason.toError(CancelReason.firstOfCause(cause)!) : Cause.squash(cause)

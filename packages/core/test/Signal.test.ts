@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events"
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Signal, Thread } from "@quiesce/core"
-import { Cause, Effect, Exit, Fiber, Latch, Option, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, ManagedRuntime, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { endsIn, failureTag, messages, settle } from "./support.ts"
 
@@ -170,6 +170,33 @@ describe("Signal.run", () => {
     controller.abort(CancelReason.toError(CancelReason.shutdown("bye")))
     await promise
     expect(seen).toEqual(["bye"])
+  })
+})
+
+class Greeting extends Context.Service<Greeting, string>()("Greeting") {}
+
+describe("Signal.runIn", () => {
+  it("runs with the services of the runtime, and keeps the reason on both sides", async () => {
+    const runtime = ManagedRuntime.make(Layer.succeed(Greeting, "hello"))
+    expect(await Signal.runIn(runtime)(Greeting)).toBe("hello")
+    const controller = new AbortController()
+    const reason = CancelReason.toError(CancelReason.shutdown("bye"))
+    const seen: Array<string> = []
+    const gate = Latch.makeUnsafe()
+    const work = Effect.andThen(gate.open, Effect.never).pipe(
+      Effect.onExit((exit) => Effect.map(Greeting, (greeting) => seen.push(greeting, ...messages(exit))))
+    )
+    const running = outcome(Signal.runIn(runtime)(work, { signal: controller.signal }))
+    await Effect.runPromise(gate.await)
+    controller.abort(reason)
+    expect(await running).toEqual(["rejected", reason])
+    expect(seen).toEqual(["hello", "bye"])
+    expect(listeners(controller.signal)).toBe(0)
+    expect(await outcome(Signal.runIn(runtime)(Greeting, { signal: AbortSignal.abort(gone) }))).toEqual([
+      "rejected",
+      gone
+    ])
+    await runtime.dispose()
   })
 })
 
