@@ -129,7 +129,7 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
     for (const one of reached) for (const child of one.derived ?? []) reached.add(child)
     return Array.from(reached)
       .filter((one) => one === this || one.state !== disposed)
-      .sort((a, b) => a.order - b.order)
+      .toSorted((a, b) => a.order - b.order)
   }
 
   [Symbol.dispose](): void {
