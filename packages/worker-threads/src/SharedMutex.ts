@@ -114,9 +114,8 @@ export const make = (options?: { readonly name?: string | undefined }): Effect.E
  * @since 0.1.0
  */
 export const makeUnsafe = (options?: { readonly name?: string | undefined }): SharedMutex => {
-  const buffer = Memory.make(1)
+  const buffer = Registry.make(1)
   const mutex: SharedMutex = { [TypeId]: TypeId, name: options?.name ?? "SharedMutex", buffer }
-  Registry.open(buffer)
   return mutex
 }
 

@@ -107,9 +107,8 @@ export const makeUnsafe = (options: Options): SharedSemaphore => {
   if (!Number.isInteger(permits) || permits < 1 || permits > maxPermits) {
     throw invalid("permits", `${permits} is not a number of permits; give an integer from 1 to ${maxPermits}`)
   }
-  const buffer = Memory.make(permits)
+  const buffer = Registry.make(permits)
   const semaphore: SharedSemaphore = { [TypeId]: TypeId, name: options.name ?? "SharedSemaphore", buffer }
-  Registry.open(buffer)
   return semaphore
 }
 

@@ -20,7 +20,8 @@ import * as Schema from "effect/Schema"
  * - `UnknownTask`: the worker has no handler of that name
  * - `InvalidOption`: an option can't be used as given
  * - `OwnerDied`: the thread that held the lock has died, and the protected data may be inconsistent
- * - `LockUnusable`: a thread that held the lock has died, and the next owner did not declare the data consistent
+ * - `LockUnusable`: a thread that held the lock has died, and the next owner did not declare the data consistent; or, with
+ *   `threadId` -1, a thread has written over the memory of the lock
  * - `LockTimedOut`: synchronous code has reached the timeout of its wait for a lock
  * - `WouldBlockForever`: synchronous code would wait for a lock that its own thread holds or is about to get
  * - `LeaseRefused`: the host does not acquire that lease for this worker, or its answer could not be sent
@@ -134,9 +135,7 @@ const explain = (reason: WorkerErrorReason): string => {
     case "PoolClosed":
       return `The pool's scope has closed, so the task was refused. Use the pool within the scope that it was made in.`
     case "WrongKind":
-      return reason.isStream
-        ? `"${reason.task}" gives a stream, so it was not started as a plain task. Use the pool's stream for it.`
-        : `"${reason.task}" gives no stream, so it was not started as one. Use the pool's execute, run or spawn for it.`
+      return explainKind(reason)
     case "UnknownTask":
       return `The worker has no handler for "${reason.task}". Host and worker must be given the same RpcGroup.`
     case "InvalidOption":
@@ -144,7 +143,7 @@ const explain = (reason: WorkerErrorReason): string => {
     case "OwnerDied":
       return `Thread ${reason.threadId} died while it held "${reason.lock}". The data that the lock protects may be half changed, so the effect did not run. Give withLock a recover that makes the data consistent. Until then each withLock without one fails like this.`
     case "LockUnusable":
-      return `"${reason.lock}" can't be used any more: thread ${reason.threadId} died while it held the lock, and the next owner released it without declaring the data consistent. Set up the data afresh, with a new lock. Use recover or markConsistent to survive the next death.`
+      return explainUnusable(reason)
     case "LockTimedOut":
       return `"${reason.lock}" could not be acquired within ${reason.millis} ms, and the request was withdrawn. Allow more time, or hold the lock for less.`
     case "WouldBlockForever":
@@ -157,3 +156,15 @@ const explain = (reason: WorkerErrorReason): string => {
       return `"${reason.lock}" has no room for this request: ${bare(reason.problem)}. Limit how many requests wait at a time, and report the end of each Worker with SharedMutex.threadDied.`
   }
 }
+
+type Of<Tag extends WorkerErrorReason["_tag"]> = Extract<WorkerErrorReason, { readonly _tag: Tag }>
+
+const explainKind = ({ isStream, task }: Of<"WrongKind">): string =>
+  isStream
+    ? `"${task}" gives a stream, so it was not started as a plain task. Use the pool's stream for it.`
+    : `"${task}" gives no stream, so it was not started as one. Use the pool's execute, run or spawn for it.`
+
+const explainUnusable = ({ lock, threadId }: Of<"LockUnusable">): string =>
+  threadId < 0
+    ? `"${lock}" can't be used any more: a thread has written over its memory. Look for code that writes to the buffer of the lock. Set up the data afresh, with a new lock.`
+    : `"${lock}" can't be used any more: thread ${threadId} died while it held the lock, and the next owner released it without declaring the data consistent. Set up the data afresh, with a new lock. Use recover or markConsistent to survive the next death.`

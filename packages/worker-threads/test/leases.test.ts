@@ -5,6 +5,7 @@ import { Cause, Context, Effect, Exit, Fiber, Option, Schema, Scope } from "effe
 import type { MessagePort } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import type { Handler } from "../src/internal/leases/declaredLease.ts"
+import { Allowance } from "../src/internal/leases/allowance.ts"
 import { LeaseBroker } from "../src/internal/leases/leaseBroker.ts"
 import { HostLeases, LeaseKeeper } from "../src/internal/leases/leaseKeeper.ts"
 import { type Holder, mirrorLeases } from "../src/internal/leases/leaseMirror.ts"
@@ -42,7 +43,8 @@ const openKeeper = (handlers: ReadonlyArray<Handler> = []) => {
       ledger.push(`${name} kept by ${options?.keptBy ?? "this thread"}`)
       return (fate) => void ledger.push(`${name} ${fate}`)
     },
-    (message) => void sent.push(message)
+    (message) => void sent.push(message),
+    new Allowance(() => {})
   )
   return { keeper, sent, ledger }
 }

@@ -6,6 +6,7 @@ import { MessageChannel, threadId } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { RemoteTask, type TaskWorker } from "../src/internal/host/remoteTask.ts"
 import { TaskRings } from "../src/internal/host/taskRings.ts"
+import { Allowance } from "../src/internal/leases/allowance.ts"
 import { HostLeases } from "../src/internal/leases/leaseKeeper.ts"
 import * as State from "../src/internal/locks/state.ts"
 import * as ThreadDeathReports from "../src/internal/locks/threadDeaths.ts"
@@ -35,9 +36,11 @@ describe("ThreadDeaths", () => {
     const reports: Array<string> = []
     ThreadDeathReports.reportTo(({ _tag, threadId }) => reports.push(`${_tag} ${threadId}`))
     const [worker, below, unknown] = [90_001, 90_002, 90_003]
-    const deaths = new ThreadDeathReports.ThreadDeaths(worker)
+    const refusals: Array<string> = []
+    const deaths = new ThreadDeathReports.ThreadDeaths(worker, (problem) => refusals.push(problem))
     expect([deaths.threadStarted(below), deaths.threadStarted(below)]).toEqual([true, false])
     expect([deaths.threadStarted(worker), deaths.threadStarted(threadId)]).toEqual([false, false])
+    expect(refusals).toEqual(Array.from({ length: 3 }, () => "it reported a thread of another worker as its own"))
     deaths.threadEnded(unknown)
     deaths.threadEnded(worker)
     expect(reports).toEqual([`ThreadStarted ${worker}`, `ThreadStarted ${below}`])
@@ -69,6 +72,7 @@ describe("RemoteTask", () => {
     const settled: Array<Exit.Exit<unknown, unknown>> = []
     const ledger: Array<string> = []
     const sent: Array<ToWorker["_tag"]> = []
+    const refusals: Array<string> = []
     const cell: ThreadAdapter.RemoteThread<unknown, unknown> = {
       id: 1,
       name: "Add",
@@ -89,6 +93,8 @@ describe("RemoteTask", () => {
       unwind: { _tag: "None", why: "no task was sent" },
       kill: () => Effect.die("A task that was never sent has no worker to kill"),
       locate: Effect.succeedNone,
+      allowance: new Allowance(() => {}),
+      refuse: (problem) => void refusals.push(problem),
       taskEnded: () => {}
     }
     const task = new RemoteTask({
@@ -100,7 +106,7 @@ describe("RemoteTask", () => {
       hostLeases: new HostLeases([], Context.empty()),
       parentTask: undefined
     })
-    return { ledger, sent, settled, task, worker }
+    return { ledger, refusals, sent, settled, task, worker }
   }
   const reason = CancelReason.interrupted("enough")
 

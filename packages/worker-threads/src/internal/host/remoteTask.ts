@@ -20,6 +20,7 @@ import * as Schema from "effect/Schema"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
+import type { Allowance } from "../leases/allowance.ts"
 import { LeaseKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
 import type { PoolTask } from "./poolWorker.ts"
 import type { Unwind } from "../wire/handshake.ts"
@@ -39,6 +40,10 @@ export interface TaskWorker {
   readonly unwind: Unwind
   readonly kill: (task: RemoteTask, reason: CancelReason.CancelReason) => Effect.Effect<void>
   readonly locate: Effect.Effect<Option.Option<string>>
+  /** How many leases the worker's tasks may still have. */
+  readonly allowance: Allowance
+  /** Ends the worker, because it has broken the protocol. */
+  readonly refuse: (problem: string) => void
   /** Frees the slot. */
   readonly taskEnded: (task: RemoteTask, slot: number) => void
 }
@@ -79,7 +84,9 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   /** Called with each chunk of a stream. */
   onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
   private state: State = unassigned
+  /** The chunks that the host has asked for and not yet received. */
   private credits = 0
+  private unsentPulls = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
   /** Errors that were raised while the task was queued. */
@@ -126,7 +133,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.transfers = none
     if (this.state._tag !== "Running") return
     const { slot, worker } = this.state
-    if (this.credits > 0) worker.send({ _tag: "Pull", id: this.id, count: this.credits })
+    if (this.unsentPulls > 0) worker.send({ _tag: "Pull", id: this.id, count: this.unsentPulls })
     if (this.stopReason !== undefined) worker.stop(this.id, slot, this.stopReason)
     if (this.unsent === undefined) return
     for (const [raise, error] of this.unsent)
@@ -136,8 +143,14 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
 
   /** Lets the task's stream send more chunks. */
   pull(count: number): void {
+    this.credits += count
     if (this.state._tag === "Running") this.state.worker.send({ _tag: "Pull", id: this.id, count })
-    else this.credits += count
+    else this.unsentPulls += count
+  }
+
+  /** The worker sends its first chunk without a pull, and each later one for a pull. */
+  expectFirstChunk(): void {
+    this.credits++
   }
 
   /** The decoded elements of a chunk. Fails if a value does not fit the contract. */
@@ -159,21 +172,36 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
           WorkerError.make({ _tag: "ResultNotSendable", task: this.codec.name, problem: message.problem })
         )
       case "Chunk":
-        return this.onChunk?.(message.values)
+        return this.received(message.values)
       case "LeaseHeld":
-        ;(this.leases ??= new Map()).set(message.lease, {
-          name: message.name,
-          end: this.cell.enter(message.name)
-        })
-        return
+        return this.held(message.lease, message.name)
       case "LeaseEnded":
         this.leases?.get(message.lease)?.end(message.fate, message.error)
-        this.leases?.delete(message.lease)
+        if (this.leases?.delete(message.lease) === true && this.state._tag === "Running")
+          this.state.worker.allowance.giveBack(1)
         return
       case "Acquire":
       case "Release":
         return this.leaseKeeper()?.receive(message)
     }
+  }
+
+  private received(values: ReadonlyArray<unknown>): void {
+    if (this.state._tag !== "Running") return
+    if (this.credits === 0) {
+      const { name } = this.codec
+      return this.state.worker.refuse(`it sent more chunks of "${name}" than the host had asked for`)
+    }
+    this.credits--
+    this.onChunk?.(values)
+  }
+
+  private held(lease: number, name: string): void {
+    if (this.state._tag !== "Running") return
+    const { allowance, refuse } = this.state.worker
+    const leases = (this.leases ??= new Map<number, Mirrored>())
+    if (leases.has(lease)) return refuse(`it reported the lease "${name}" under a number that is taken`)
+    if (allowance.take()) leases.set(lease, { name, end: this.cell.enter(name) })
   }
 
   raised(raise: number, delivered: boolean): void {
@@ -232,7 +260,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     if (isOver(state)) return
     this.state = state._tag === "Queued" ? neverStarted : ended
     if (state._tag === "Queued") state.dequeue()
-    else state.worker.taskEnded(this, state.slot)
+    else {
+      state.worker.allowance.giveBack(this.leases?.size ?? 0)
+      state.worker.taskEnded(this, state.slot)
+    }
     const { keeper } = this
     if (keeper === undefined || keeper.isEmpty) this.cell.settle(exit)
     else {
@@ -254,7 +285,8 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
       this.parentTask?.broker,
       this.id,
       this.cell.enter.bind(this.cell),
-      (message, transfers) => worker.sendNow(message, transfers ?? [])
+      (message, transfers) => worker.sendNow(message, transfers ?? []),
+      worker.allowance
     ))
   }
 

@@ -21,6 +21,7 @@ import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Unwind, wakeUp } from "../wire/handshake.ts"
 import { messagesToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
+import { Allowance } from "../leases/allowance.ts"
 import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolCapabilities } from "./poolCapabilities.ts"
@@ -43,6 +44,7 @@ const startingCloseMillis = 100
 
 export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly tasks: SlotTable<RemoteTask>
+  readonly allowance: Allowance = new Allowance((problem) => this.refuse(problem))
   readonly worker: Worker
   /** Needed after the end of the worker, when its `threadId` is no longer known. */
   private readonly threadDeaths: ThreadDeaths
@@ -100,7 +102,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     )
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
-    this.threadDeaths = new ThreadDeaths(this.worker.threadId)
+    this.threadDeaths = new ThreadDeaths(this.worker.threadId, this.refuse)
     const tooLate = () => this.fail(`it was not ready within ${startMillis} ms`)
     this.state = { _tag: "Starting", startTimer: setTimeout(tooLate, startMillis) }
     this.listen()
@@ -262,10 +264,10 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     }
   }
 
-  private refuse(problem: string): void {
-    this.dispatch({ _tag: "Refused" })
+  /** Ends a worker that has sent what no worker may send. Nothing more of the worker counts. */
+  readonly refuse = (problem: string): void => {
     this.rings.drop()
-    this.fail(problem)
+    this.fail(problem, "Refused")
   }
 
   private readonly onUnreadable = (): void => this.refuse("one of its messages could not be decoded")
@@ -285,8 +287,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
       case "Failed":
         return this.problem.reported(message.problem)
       case "ThreadStarted":
-        if (!this.threadDeaths.threadStarted(message.threadId))
-          this.fail("it reported a thread of another worker as its own")
+        this.threadDeaths.threadStarted(message.threadId)
         return
       case "ThreadEnded":
         return this.threadDeaths.threadEnded(message.threadId)
@@ -329,12 +330,13 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 
   /** Makes the worker unusable and terminates it. */
-  private fail(problem: string): void {
+  private fail(problem: string, how: "Failed" | "Refused" = "Failed"): void {
     this.problem.note(problem)
     const error = this.problem.exited(1, () => problem)
-    const isFirst = this.dispatch({ _tag: "Failed" })
+    const wasLive = WorkerState.isLive(this.state)
+    this.dispatch({ _tag: how })
     this.termination.begin()
-    if (!isFirst) return
+    if (!wasLive) return
     // Node's exit code of a terminated worker is 1.
     this.listener.leaving(this, error)
   }

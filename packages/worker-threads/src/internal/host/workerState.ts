@@ -65,7 +65,7 @@ const killed = <Task>(state: State<Task>, task: Task, reason: CancelReason.Cance
 export const isStarting = <Task>({ _tag }: State<Task>): boolean => _tag === "Starting" || _tag === "Attaching"
 
 /** Whether the worker runs and nothing has asked it to end. */
-const isLive = <Task>(state: State<Task>): boolean => isStarting(state) || state._tag === "Ready"
+export const isLive = <Task>(state: State<Task>): boolean => isStarting(state) || state._tag === "Ready"
 
 /** Why the worker has ended, if neither the worker nor the host has given a cause. */
 export const likelyProblem = <Task>(state: State<Task>, wasReady: boolean, nameOf: (task: Task) => string): string => {

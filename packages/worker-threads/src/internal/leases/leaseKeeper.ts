@@ -20,6 +20,7 @@ import * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
+import type { Allowance } from "./allowance.ts"
 import { codecOfHandler, type Handler } from "./declaredLease.ts"
 import * as LeaseBroker from "./leaseBroker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
@@ -60,6 +61,8 @@ class Kept {
   acquiring: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** Ends the entry in the ledger. */
   settle: ReturnType<Enter> | undefined = undefined
+  /** Whether the worker has asked for the release. */
+  isAskedToRelease = false
   private closing: Fiber.Fiber<AnyExit> | undefined = undefined
 
   get isClosing(): boolean {
@@ -90,6 +93,7 @@ export class LeaseKeeper {
   private readonly id: number
   private readonly enter: Enter
   private readonly sendToWorker: SendToWorker
+  private readonly allowance: Allowance
   private readonly kept: Map<number, Kept> = new Map()
   private isClosed = false
 
@@ -98,8 +102,10 @@ export class LeaseKeeper {
     broker: CurrentTask.Broker | undefined,
     id: number,
     enter: Enter,
-    send: SendToWorker
+    send: SendToWorker,
+    allowance: Allowance
   ) {
+    this.allowance = allowance
     this.leases = leases
     this.broker = broker ?? leases.broker
     this.id = id
@@ -116,6 +122,7 @@ export class LeaseKeeper {
     if (this.kept.has(lease)) return this.refuse(lease, "its number is taken")
     const kept = new Kept()
     if (handler === undefined && broker === undefined) return this.refuse(lease, "the pool does not declare it")
+    if (!this.allowance.take()) return
     this.kept.set(lease, kept)
     const acquiring =
       handler === undefined
@@ -127,6 +134,7 @@ export class LeaseKeeper {
   /** Releases all leases that are left, the latest first. Completes with the failed releases. */
   close(exit: AnyExit): Effect.Effect<Cause.Cause<never>> {
     this.isClosed = true
+    this.allowance.giveBack(this.kept.size)
     const all = Array.from(this.kept.values()).toReversed()
     const closed = Effect.map(
       Effect.forEach(all, (kept) => kept.close(exit)),
@@ -200,7 +208,7 @@ export class LeaseKeeper {
     return Effect.andThen(
       kept.close(exit),
       Effect.suspend(() => {
-        this.kept.delete(lease)
+        this.forget(lease, kept)
         return reply()
       })
     )
@@ -239,16 +247,26 @@ export class LeaseKeeper {
   private release({ lease, exit }: Extract<ToHost, { readonly _tag: "Release" }>): void {
     const kept = this.kept.get(lease)
     if (kept === undefined) return this.send({ _tag: "Released", id: this.id, lease, problem: null })
+    // The answer to the first request is under way.
+    if (kept.isAskedToRelease) return
+    kept.isAskedToRelease = true
     const closed = Effect.flatMap(
       Effect.orElseSucceed(Codec.exitFromWire(LeaseBroker.scopeExit, exit), () => Exit.void),
       (how: AnyExit) => kept.close(how)
     )
     Effect.runFork(closed).addObserver((end) => {
-      this.kept.delete(lease)
+      this.forget(lease, kept)
       const released = flatten(end)
       const problem = Exit.isFailure(released) ? causeText(released.cause) : null
       this.send({ _tag: "Released", id: this.id, lease, problem })
     })
+  }
+
+  /** A lease may be forgotten twice: the worker releases the lease, and the lease was of no use. */
+  private forget(lease: number, kept: Kept): void {
+    if (this.isClosed || this.kept.get(lease) !== kept) return
+    this.kept.delete(lease)
+    this.allowance.giveBack(1)
   }
 
   private refuse(lease: number, problem: string): void {

@@ -6,8 +6,8 @@
  * concurrent data objects").
  *
  * Layout: the root (64 bits: version, index of the current copy), `magic`, `total` permits, the next request id, the
- * lock's identity (two words: the thread that made the lock, and a number from that thread), a slot for each
- * participant thread, a wake word for each request, and two copies of the state for each slot.
+ * lock's name (two words: the thread that made the lock, and a number from that thread), a word for `isSame`, a slot for
+ * each participant thread, a wake word for each request, and two copies of the state for each slot.
  *
  * Invariants:
  * 1. Only the thread in a slot writes the slot's two copies, and never the current copy.
@@ -18,10 +18,12 @@
  * 4. A waiter reads its wake word, looks at the state and then waits on the word. A transition adds to the wake words
  *    of the affected requests afterwards. A wake-up is therefore lost only if its sender dies in between. `wakeAll`
  *    makes up for that, and synchronous waiters look again each second.
+ * 5. No content of the memory makes a function here throw, or read or write outside the memory. The first transition
+ *    from a state that is not sound makes the lock unusable.
  */
 import { threadId } from "node:worker_threads"
 import * as WorkerError from "../../WorkerError.ts"
-import { initial, maxRequests, stateSize, usedSize } from "./state.ts"
+import { initial, isSound, maxRequests, ruin, stateSize, usedSize } from "./state.ts"
 
 /** How many threads can use a lock at the same time. */
 const maxParticipants = 64
@@ -31,10 +33,12 @@ const TOTAL = 3
 const NEXT_ID = 4
 const MAKER = 5
 const NUMBER = 6
+const PROBE = 7
 const PARTICIPANTS = 8
 const WAKES: number = PARTICIPANTS + maxParticipants
 const COPIES: number = WAKES + maxRequests
-const byteSize = 4 * (COPIES + 2 * maxParticipants * stateSize)
+const copies = 2 * maxParticipants
+const byteSize = 4 * (COPIES + copies * stateSize)
 
 /** "QLk" and the version of the layout. */
 const magic = 0x51_4c_6b_02
@@ -49,6 +53,8 @@ export interface Memory {
   readonly ints: Int32Array
   readonly root: BigInt64Array
   readonly total: number
+  /** Whether this thread has made the lock. The maker always has the first slot, because it must be able to report a death. */
+  readonly isOwn: boolean
   /** The last known slot of this thread, checked at each use. */
   slot: number
 }
@@ -65,26 +71,34 @@ export const make = (total: number): SharedArrayBuffer => {
   ints[TOTAL] = total
   ints[MAKER] = ownKey
   ints[NUMBER] = ++made
-  // The maker always has a slot, because it must be able to report a death.
   ints[PARTICIPANTS] = ownKey
   initial(copyAt(ints, 0), total)
   Atomics.store(ints, MAGIC, magic)
   return buffer
 }
 
-/** Equal for all buffers of one lock, and different for any other lock. */
-export const identity = (buffer: SharedArrayBuffer): string => {
+/** Equal for all buffers of one lock. A thread can write the name of another lock into a buffer; see `isSame`. */
+export const nameOf = (buffer: SharedArrayBuffer): string => {
   const ints = new Int32Array(buffer)
   return `${ints[MAKER]}/${ints[NUMBER]}`
 }
 
-/** Whether this thread has made the lock. */
-export const isOwn = ({ ints }: Memory): boolean => ints[MAKER] === ownKey
+/** Whether a buffer is of the same memory: a number that is written through the one is read through the other. */
+export const isSame = ({ ints }: Memory, buffer: SharedArrayBuffer): boolean => {
+  const others = new Int32Array(buffer)
+  for (;;) {
+    const probe = (Math.random() * 2 ** 32) | 0
+    Atomics.store(ints, PROBE, probe)
+    if (Atomics.load(others, PROBE) === probe) return true
+    // Otherwise another thread has written a number of its own meanwhile.
+    if (Atomics.load(ints, PROBE) === probe) return false
+  }
+}
 
 /** A lock's memory as this thread sees it through a buffer. */
-export const view = (buffer: SharedArrayBuffer): Memory => {
+export const view = (buffer: SharedArrayBuffer, isOwn: boolean): Memory => {
   const ints = new Int32Array(buffer)
-  return { ints, root: new BigInt64Array(buffer, 0, 1), total: Atomics.load(ints, TOTAL), slot: 0 }
+  return { ints, root: new BigInt64Array(buffer, 0, 1), total: Atomics.load(ints, TOTAL), isOwn, slot: 0 }
 }
 
 const copyAt = (ints: Int32Array, index: number): Int32Array => {
@@ -96,20 +110,33 @@ const copyAt = (ints: Int32Array, index: number): Int32Array => {
 export const nextId = (memory: Memory): number => Atomics.add(memory.ints, NEXT_ID, 1)
 
 const claimSlot = (memory: Memory, name: string): number => {
+  const slot = findSlot(memory)
+  if (slot >= 0) return slot
+  throw WorkerError.make({ _tag: "LockFull", lock: name, problem: `${maxParticipants} threads use it already` })
+}
+
+/** A slot of this thread; -1 if all slots are taken. */
+const findSlot = (memory: Memory): number => {
   const { ints } = memory
-  if (Atomics.load(ints, PARTICIPANTS + memory.slot) === ownKey) return memory.slot
+  if (memory.isOwn || Atomics.load(ints, PARTICIPANTS + memory.slot) === ownKey) return memory.slot
   for (let slot = 0; slot < maxParticipants; slot++) {
     if (Atomics.load(ints, PARTICIPANTS + slot) === ownKey) return (memory.slot = slot)
   }
   for (let slot = 0; slot < maxParticipants; slot++) {
     if (Atomics.compareExchange(ints, PARTICIPANTS + slot, 0, ownKey) === 0) return (memory.slot = slot)
   }
-  throw WorkerError.make({ _tag: "LockFull", lock: name, problem: `${maxParticipants} threads use it already` })
+  return -1
 }
 
-/** Releases the slot of a thread that has ended. */
-export const releaseSlots = (memory: Memory, key: number): void => {
-  for (let slot = 0; slot < maxParticipants; slot++) Atomics.compareExchange(memory.ints, PARTICIPANTS + slot, key, 0)
+/** Releases the slots of threads that have ended. True if one of them had a slot. */
+export const releaseSlots = (memory: Memory, keys: ReadonlySet<number>): boolean => {
+  let released = false
+  for (let slot = 0; slot < maxParticipants; slot++) {
+    const key = Atomics.load(memory.ints, PARTICIPANTS + slot)
+    if (key !== 0 && keys.has(key) && Atomics.compareExchange(memory.ints, PARTICIPANTS + slot, key, 0) === key)
+      released = true
+  }
+  return released
 }
 
 /** Whether another thread has used the lock and is not known to have ended. */
@@ -121,9 +148,30 @@ export const hasOtherParticipants = (memory: Memory): boolean => {
   return false
 }
 
+/** Whether the state is not sound. */
+export const isDamaged = (memory: Memory): boolean => {
+  for (;;) {
+    const root = Atomics.load(memory.root, 0)
+    const current = Number(root & 0xffffn)
+    const isDamaged = current >= copies || !isSound(copyAt(memory.ints, current), memory.total)
+    if (Atomics.load(memory.root, 0) === root) return isDamaged
+  }
+}
+
+/**
+ * As `commit`, but does nothing if this thread can't get a slot. The maker always has one. Other threads may leave a
+ * death to the maker.
+ */
+export const commitIfRoom = (memory: Memory, step: (state: Int32Array, woken: Array<number>) => void): void => {
+  const slot = findSlot(memory)
+  if (slot >= 0) commitIn(memory, slot, step)
+}
+
 /** Makes one transition. `step` may run more than once, and must depend only on the state. */
-export const commit = <A>(memory: Memory, name: string, step: (state: Int32Array, woken: Array<number>) => A): A => {
-  const slot = claimSlot(memory, name)
+export const commit = <A>(memory: Memory, name: string, step: (state: Int32Array, woken: Array<number>) => A): A =>
+  commitIn(memory, claimSlot(memory, name), step)
+
+const commitIn = <A>(memory: Memory, slot: number, step: (state: Int32Array, woken: Array<number>) => A): A => {
   const woken: Array<number> = []
   for (;;) {
     const root = Atomics.load(memory.root, 0)
@@ -133,6 +181,8 @@ export const commit = <A>(memory: Memory, name: string, step: (state: Int32Array
     const to = copyAt(memory.ints, next)
     to.set(from.subarray(0, usedSize(from)))
     woken.length = 0
+    // If another transition was made meanwhile, this one is discarded.
+    if (current >= copies || !isSound(to, memory.total)) ruin(to, memory.total, woken)
     const result = step(to, woken)
     const grown = (((root >> 16n) + 1n) << 16n) | BigInt(next)
     if (Atomics.compareExchange(memory.root, 0, root, grown) !== root) continue
@@ -145,26 +195,37 @@ export const commit = <A>(memory: Memory, name: string, step: (state: Int32Array
 export const peek = <A>(memory: Memory, look: (state: Int32Array) => A): A => {
   for (;;) {
     const root = Atomics.load(memory.root, 0)
-    const result = look(copyAt(memory.ints, Number(root & 0xffffn)))
+    const current = Number(root & 0xffffn)
+    const copy = copyAt(memory.ints, current)
+    const result = look(current < copies && isSound(copy, memory.total) ? copy : ruined(memory.total))
     if (Atomics.load(memory.root, 0) === root) return result
   }
 }
 
+const ruined = (total: number): Int32Array => {
+  const state = new Int32Array(stateSize)
+  ruin(state, total, [])
+  return state
+}
+
+/** Any number gives a word of the memory. There is a power of two of them. */
+const wakeAt = (word: number): number => WAKES + (word & (maxRequests - 1))
+
 /** Wakes the waiters of a word. A waiter that was woken in vain waits again. */
 export const wake = (memory: Memory, word: number): void => {
-  Atomics.add(memory.ints, WAKES + word, 1)
-  Atomics.notify(memory.ints, WAKES + word)
+  Atomics.add(memory.ints, wakeAt(word), 1)
+  Atomics.notify(memory.ints, wakeAt(word))
 }
 
 export const wakeAll = (memory: Memory): void => {
   for (let word = 0; word < maxRequests; word++) wake(memory, word)
 }
 
-export const readWake = (memory: Memory, word: number): number => Atomics.load(memory.ints, WAKES + word)
+export const readWake = (memory: Memory, word: number): number => Atomics.load(memory.ints, wakeAt(word))
 
 /** Stops the thread until the word differs from the value that was read. */
 export const wait = (memory: Memory, word: number, read: number, millis: number): void => {
-  Atomics.wait(memory.ints, WAKES + word, read, millis)
+  Atomics.wait(memory.ints, wakeAt(word), read, millis)
 }
 
 /**
@@ -172,6 +233,6 @@ export const wait = (memory: Memory, word: number, read: number, millis: number)
  * event loop alive.
  */
 export const waitAsync = (memory: Memory, word: number, read: number): Promise<unknown> | undefined => {
-  const result = Atomics.waitAsync(memory.ints, WAKES + word, read)
+  const result = Atomics.waitAsync(memory.ints, wakeAt(word), read)
   return result.async ? result.value : undefined
 }

@@ -11,20 +11,24 @@
  * 2. A dropped lock has no slot for this thread, so that the lock's maker can drop it too.
  * 3. A synchronous request joins `asked` before it joins the lock, and leaves `asked` after it has left the lock. After
  *    an end by force, sweeping `asked` is therefore enough.
+ * 4. An entry has one memory, that of the buffer with which it was made. The names in two memories may be equal, because
+ *    a thread can write any name into a buffer that it sends. Only buffers of the same memory share an entry.
  */
 import { executionAsyncId } from "node:async_hooks"
 import * as Memory from "./memory.ts"
-import { hasRequests, reap } from "./state.ts"
+import * as State from "./state.ts"
 
 interface Entry {
-  readonly identity: string
+  readonly name: string
   readonly memory: Memory.Memory
   /** How many buffers of the lock this thread has. */
   buffers: number
 }
 
-const entries = new Map<string, Entry>()
+/** The entries by the names in their memories. */
+const entries = new Map<string, ReadonlyArray<Entry>>()
 const byBuffer = new WeakMap<SharedArrayBuffer, Entry>()
+let count = 0
 let pruneAt = 64
 
 const collected = new FinalizationRegistry<Entry>((entry) => {
@@ -32,38 +36,57 @@ const collected = new FinalizationRegistry<Entry>((entry) => {
   removeIfUnused(entry)
 })
 
+const ownKeys: ReadonlySet<number> = new Set([Memory.ownKey])
+
 const removeIfUnused = (entry: Entry): void => {
-  const { buffers, identity, memory } = entry
-  if (buffers > 0 || (Memory.isOwn(memory) && Memory.hasOtherParticipants(memory))) return
-  if (Memory.peek(memory, (state) => hasRequests(state, Memory.ownKey))) return
-  Memory.releaseSlots(memory, Memory.ownKey)
-  entries.delete(identity)
+  const { buffers, memory, name } = entry
+  if (buffers > 0 || (memory.isOwn && Memory.hasOtherParticipants(memory))) return
+  if (Memory.peek(memory, (state) => State.hasRequests(state, ownKeys))) return
+  Memory.releaseSlots(memory, ownKeys)
+  const others = entries.get(name)?.filter((other) => other !== entry) ?? []
+  if (others.length === 0) entries.delete(name)
+  else entries.set(name, others)
+  count--
 }
 
 /** A thread that releases its slot does not inform the maker, so the maker looks now and then. */
 const prune = (): void => {
-  for (const entry of entries.values()) removeIfUnused(entry)
+  for (const entry of all()) removeIfUnused(entry)
+}
+
+const all = (): ReadonlyArray<Entry> => Array.from(entries.values()).flat()
+
+/** Makes the memory of a lock. This thread is its maker. */
+export const make = (total: number): SharedArrayBuffer => {
+  const buffer = Memory.make(total)
+  enterBuffer(buffer, add(buffer, true))
+  return buffer
 }
 
 /** The memory of a lock. The lock is known here from now on. */
 export const open = (buffer: SharedArrayBuffer): Memory.Memory => {
   const known = byBuffer.get(buffer)
   if (known !== undefined) return known.memory
-  const identity = Memory.identity(buffer)
-  const entry = entries.get(identity) ?? add(identity, buffer)
+  const entry = entries.get(Memory.nameOf(buffer))?.find(({ memory }) => Memory.isSame(memory, buffer))
+  return enterBuffer(buffer, entry ?? add(buffer, false))
+}
+
+const enterBuffer = (buffer: SharedArrayBuffer, entry: Entry): Memory.Memory => {
   entry.buffers++
   byBuffer.set(buffer, entry)
   collected.register(buffer, entry)
   return entry.memory
 }
 
-const add = (identity: string, buffer: SharedArrayBuffer): Entry => {
-  if (entries.size >= pruneAt) {
+const add = (buffer: SharedArrayBuffer, isOwn: boolean): Entry => {
+  if (count >= pruneAt) {
     prune()
-    pruneAt = Math.max(64, 2 * entries.size)
+    pruneAt = Math.max(64, 2 * count)
   }
-  const entry: Entry = { identity, memory: Memory.view(structuredClone(buffer)), buffers: 0 }
-  entries.set(identity, entry)
+  const name = Memory.nameOf(buffer)
+  const entry: Entry = { name, memory: Memory.view(structuredClone(buffer), isOwn), buffers: 0 }
+  entries.set(name, [...(entries.get(name) ?? []), entry])
+  count++
   return entry
 }
 
@@ -71,15 +94,24 @@ const add = (identity: string, buffer: SharedArrayBuffer): Entry => {
  * Informs all locks known here that a thread has ended. Call this after the worker's `exit` event, with the `threadId`
  * from before its end. A second call does nothing.
  */
-export const threadDied = (threadId: number): void => {
-  const key = Memory.keyOf(threadId)
-  for (const { memory } of entries.values()) {
-    // The slot is released first, because this thread may need one.
-    Memory.releaseSlots(memory, key)
-    Memory.commit(memory, "", (state, woken) => reap(state, key, undefined, woken))
-    Memory.wakeAll(memory)
-  }
+export const threadDied = (threadId: number): void => threadsDied([threadId])
+
+/** The same for many threads, with one transition of each lock. */
+export const threadsDied = (threadIds: Iterable<number>): void => {
+  const keys = new Set(Array.from(threadIds, Memory.keyOf))
+  for (const { memory } of all()) reap(memory, keys)
   prune()
+}
+
+const reap = (memory: Memory.Memory, keys: ReadonlySet<number>): void => {
+  // The slots are released first, because this thread may need one.
+  const hadSlot = Memory.releaseSlots(memory, keys)
+  if (hadSlot || Memory.isDamaged(memory) || Memory.peek(memory, (state) => State.hasRequests(state, keys))) {
+    Memory.commitIfRoom(memory, (state, woken) => State.reapAll(state, keys, woken))
+    Memory.wakeAll(memory)
+  } else {
+    for (const word of Memory.peek(memory, State.wakesOf)) Memory.wake(memory, word)
+  }
 }
 
 /** A request of synchronous code. */
@@ -152,7 +184,7 @@ const isSame = (self: Step, that: Step): boolean =>
 export const abandon = (entries: ReadonlyArray<Asked>): void => {
   for (const entry of entries) {
     if (!asked.has(entry)) continue
-    Memory.commit(entry.memory, "", (state, woken) => reap(state, Memory.ownKey, entry.id, woken))
+    Memory.commit(entry.memory, "", (state, woken) => State.reap(state, Memory.ownKey, entry.id, woken))
     Memory.wakeAll(entry.memory)
     asked.delete(entry)
   }

@@ -52,7 +52,7 @@ export interface Request {
 export type Answer = "entered" | "unusable" | "full" | "forever" | "busy"
 
 /** A copy may change during a read, and then holds any number. The count must not lead outside the array. */
-const countOf = (state: Int32Array): number => Math.min(Math.max(state[COUNT]!, 0), maxRequests)
+const countOf = (state: Int32Array): number => Math.min(Math.max(state[COUNT] ?? 0, 0), maxRequests)
 
 const at = (index: number): number => HEADER + index * REQUEST
 
@@ -62,18 +62,51 @@ const find = (state: Int32Array, id: number): number => {
   return -1
 }
 
-/** Whether a thread has any request. */
-export const hasRequests = (state: Int32Array, key: number): boolean => {
+/** Whether any of the threads has a request. */
+export const hasRequests = (state: Int32Array, keys: ReadonlySet<number>): boolean => {
   const count = countOf(state)
-  for (let i = 0; i < count; i++) if (state[at(i) + KEY] === key) return true
+  for (let i = 0; i < count; i++) if (keys.has(state[at(i) + KEY]!)) return true
   return false
 }
+
+/** The wake words of all requests. */
+export const wakesOf = (state: Int32Array): ReadonlyArray<number> =>
+  Array.from({ length: countOf(state) }, (_, index) => state[at(index) + WAKE]!)
 
 /** How many integers of a state are in use. */
 export const usedSize = (state: Int32Array): number => at(countOf(state))
 
 export const initial = (state: Int32Array, permits: number): void => {
   state[FREE] = permits
+}
+
+/**
+ * Whether a state of a lock with `total` permits can have come from the transitions here. Any thread that has the lock
+ * can write over its memory.
+ */
+export const isSound = (state: Int32Array, total: number): boolean => {
+  const count = state[COUNT]!
+  const notice = state[NOTICE]!
+  if (!(count >= 0 && count <= maxRequests && notice >= Notice.none && notice <= Notice.unusable)) return false
+  let permits = state[FREE]!
+  if (permits < 0) return false
+  for (let i = 0; i < count; i++) {
+    const entry = at(i)
+    const [wanted, phase, wake] = [state[entry + PERMITS]!, state[entry + PHASE]!, state[entry + WAKE]!]
+    const isKnown = phase >= Phase.waiting && phase <= Phase.heldAfterDeath && wake >= 0 && wake < maxRequests
+    if (!isKnown || wanted < 1 || wanted > total) return false
+    if (phase !== Phase.waiting) permits += wanted
+  }
+  return permits === total
+}
+
+/** Makes a lock unusable whose state is not sound. Each waiter is woken, because the requests are not known any more. */
+export const ruin = (state: Int32Array, total: number, woken: Array<number>): void => {
+  state[FREE] = total
+  state[NOTICE] = Notice.unusable
+  state[DEAD] = 0
+  state[COUNT] = 0
+  for (let word = 0; word < maxRequests; word++) woken.push(word)
 }
 
 export const phaseOf = (state: Int32Array, id: number): Phase => {
@@ -191,14 +224,21 @@ export const markConsistent = (state: Int32Array, id: number): void => {
   if (entry >= 0 && state[entry + PHASE] === Phase.heldAfterDeath) state[entry + PHASE] = Phase.held
 }
 
+/** Ends all requests of threads that have died. */
+export const reapAll = (state: Int32Array, keys: ReadonlySet<number>, woken: Array<number>): void =>
+  reapWhere(state, (entry) => keys.has(state[entry + KEY]!), woken)
+
 /** Ends all requests of a thread that has died, or with `id` one request whose code was ended by force. */
-export const reap = (state: Int32Array, key: number, id: number | undefined, woken: Array<number>): void => {
+export const reap = (state: Int32Array, key: number, id: number | undefined, woken: Array<number>): void =>
+  reapWhere(state, (entry) => state[entry + KEY] === key && (id === undefined || state[entry + ID] === id), woken)
+
+const reapWhere = (state: Int32Array, isOver: (entry: number) => boolean, woken: Array<number>): void => {
   for (let i = countOf(state) - 1; i >= 0; i--) {
     const entry = at(i)
-    if (state[entry + KEY] !== key || (id !== undefined && state[entry + ID] !== id)) continue
+    if (!isOver(entry)) continue
     if (state[entry + PHASE] !== Phase.waiting) {
       state[NOTICE] = Notice.ownerDied
-      state[DEAD] = key
+      state[DEAD] = state[entry + KEY]!
     }
     remove(state, entry)
   }

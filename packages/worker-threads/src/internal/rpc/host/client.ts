@@ -165,6 +165,7 @@ class Calls {
           const deadline = fiber.getRef(Deadline.Current)
           const parentTask = fiber.getRef(CurrentTask.Current)
           task = new RemoteTask({ cell, codec, payload: request, transfers, deadline, hostLeases, parentTask })
+          task.expectFirstChunk()
           // One chunk is under way at a time, so none can overtake another.
           task.onChunk = (values) => void Effect.runForkWith(fiber.context)(onChunk(values))
           dispatcher.submit(task)
