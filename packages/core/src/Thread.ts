@@ -24,7 +24,7 @@ import * as Escalation from "./Escalation.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
 import { EncodedError } from "./internal/encodedError.ts"
-import { Inbox, type RaiseHandler } from "./internal/inbox.ts"
+import { Inbox, nothing, type RaisedError, type RaiseHandler } from "./internal/inbox.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import * as Report from "./internal/report.ts"
@@ -207,7 +207,7 @@ export const shutdown = <A, E>(
  * Waits for the outcome: `true` if exactly one `receive` got the error, `false` if the thread ended first. Fails with
  * `InvalidError` if `error` is not an error, or throws when it is read.
  *
- * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error.
+ * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error. A claimed error is not withdrawn.
  *
  * @category stopping
  * @since 0.1.0
@@ -467,19 +467,19 @@ export const receive: {
           effect,
           (interrupt) => {
             handler = {
-              accepts: (raw) => Option.isSome(decode(raw)),
+              accepts: (raised) => Option.isSome(decode(raised)),
               interrupt: () => interrupt(interruptedByRaise),
-              claimed: undefined
+              hold: nothing
             }
             inbox.enter(handler)
             return (interruptedAsWhole) => inbox.leave(handler, interruptedAsWhole)
           },
           (exit): Effect.Effect<A, E | E2> => {
-            const raised = handler.claimed
-            if (raised === undefined) return exit
+            if (handler.hold._tag !== "Claimed") return exit
+            const { raised } = handler.hold
             raised.answer(true)
             // The handler claims only errors that it can decode.
-            const failure = Effect.fail(Option.getOrThrow(decode(raised.error)))
+            const failure = Effect.fail(Option.getOrThrow(decode(raised)))
             return Exit.isFailure(exit) ? Effect.ensuring(failure, CancelScope.withoutInterrupts(exit)) : failure
           }
         )
@@ -487,17 +487,27 @@ export const receive: {
     )
 )
 
-/** Decodes an error that crossed from another thread. Any other raised error is returned unchanged. */
-const decoderOf = <E>(schema: Schema.Schema<E>): ((raw: unknown) => Option.Option<E>) => {
+/**
+ * Decodes an error that crossed from another thread. Any other raised error is returned unchanged. Each error is decoded
+ * once by each Schema, because it is offered to one handler after the other while it waits.
+ */
+const decoderOf = <E>(schema: Schema.Schema<E>): ((raised: RaisedError) => Option.Option<E>) => {
   const is = Schema.is(schema)
   // A schema that needs services to decode accepts only errors of this JavaScript thread.
   const decode = Schema.decodeUnknownOption(schema as Schema.Codec<E, unknown>)
-  const accept = (raw: unknown): Option.Option<E> => {
-    if (raw instanceof EncodedError) return decode(raw.encoded)
-    return is(raw) ? Option.some(raw) : Option.none()
+  const accept = (error: unknown): Option.Option<E> => {
+    if (error instanceof EncodedError) return decode(error.encoded)
+    return is(error) ? Option.some(error) : Option.none()
   }
-  // An error whose parts throw is not accepted.
-  return (raw) => readOr(() => accept(raw), Option.none())
+  return ({ decoded, error }) => {
+    // Only this function writes under the Schema.
+    const known = decoded.get(schema) as Option.Option<E> | undefined
+    if (known !== undefined) return known
+    // An error whose parts throw is not accepted.
+    const result = readOr(() => accept(error), Option.none())
+    decoded.set(schema, result)
+    return result
+  }
 }
 
 const interruptedByRaise = CancelReason.interrupted("An error was raised into this work")

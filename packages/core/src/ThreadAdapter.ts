@@ -390,7 +390,11 @@ export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) =>
  * An error in its encoded form from another thread, for a raise into a thread here. Each `receive` tries to decode the error
  * by its own Schema.
  *
+ * With `reserved`, the raiser can still withdraw the error when a `receive` accepts it: `reserved` is called then, and the
+ * `receive` fails with the error once `commit` has been called. A commit counts for any later `receive`, too.
+ *
  * @category constructors
  * @since 0.1.0
  */
-export const encodedError = (encoded: unknown): object => new EncodedError(encoded)
+export const encodedError = (encoded: unknown, reserved?: (commit: () => void) => void): object =>
+  new EncodedError(encoded, reserved)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Thread } from "@quiesce/core"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
 import { Cause, Deferred, Effect, Exit, Fiber, Latch, Schema } from "effect"
 import { endsIn, failureTag, hung, messages, settle } from "./support.ts"
 
@@ -9,6 +10,77 @@ class Reload extends Schema.TaggedError<Reload>()("Reload", { file: Schema.Strin
 class Flush extends Schema.TaggedError<Flush>()("Flush", {}) {}
 
 describe("Thread.raise", () => {
+  it.effect("decodes an error from another thread once by each Schema, however many regions it waits through", () =>
+    Effect.gen(function* () {
+      let decodings = 0
+      const Other = Schema.declare((u): u is "other" => {
+        decodings++
+        return u === "other"
+      })
+      const gate = yield* Latch.make()
+      const region = Thread.receive(Effect.void, Other)
+      const thread = yield* Thread.spawn(Effect.andThen(gate.await, Effect.repeat(region, { times: 99 })), now)
+      const raises = yield* Effect.forEach(Array.from({ length: 50 }), (_, index) =>
+        Effect.forkChild(Thread.raise(thread, ThreadAdapter.encodedError(index)), now)
+      )
+      yield* gate.open
+      yield* Thread.await(thread)
+      expect(yield* Effect.forEach(raises, Fiber.join)).toEqual(raises.map(() => false))
+      expect(decodings).toBe(50)
+    })
+  )
+
+  it.effect(
+    "with a commit, leaves the region alone until then, and another raise can have the region after a withdrawal",
+    () =>
+      Effect.gen(function* () {
+        const thread = yield* Thread.spawn(Effect.flip(Thread.receive(Effect.never, Reload)), now)
+        const commits: Array<() => void> = []
+        const raised = (file: string) =>
+          Effect.forkChild(
+            Thread.raise(
+              thread,
+              ThreadAdapter.encodedError({ _tag: "Reload", file }, (commit) => commits.push(commit))
+            ),
+            now
+          )
+        const first = yield* raised("a")
+        const second = yield* raised("b")
+        yield* settle
+        expect(commits).toHaveLength(1)
+        expect(yield* Thread.isAlive(thread)).toBe(true)
+        yield* Fiber.interrupt(first)
+        expect(commits).toHaveLength(2)
+        commits[0]!()
+        yield* settle
+        expect(yield* Thread.isAlive(thread)).toBe(true)
+        commits[1]!()
+        expect(yield* Thread.join(thread)).toEqual(new Reload({ file: "b" }))
+        expect(yield* Fiber.join(second)).toBe(true)
+      })
+  )
+
+  it.effect(
+    "with a commit, goes to the next region if the reserved one has ended before, and asks no second time",
+    () =>
+      Effect.gen(function* () {
+        const gate = yield* Latch.make()
+        const thread = yield* Thread.spawn(
+          Effect.andThen(Thread.receive(gate.await, Reload), Effect.flip(Thread.receive(Effect.never, Reload))),
+          now
+        )
+        const commits: Array<() => void> = []
+        const error = ThreadAdapter.encodedError({ _tag: "Reload", file: "a" }, (commit) => commits.push(commit))
+        const raise = yield* Effect.forkChild(Thread.raise(thread, error), now)
+        yield* settle
+        yield* gate.open
+        yield* settle
+        commits[0]!()
+        expect(yield* Thread.join(thread)).toEqual(new Reload({ file: "a" }))
+        expect(yield* Fiber.join(raise)).toBe(true)
+      })
+  )
+
   it.effect("runs the finalizers inside receive, then receive fails with the raised error itself", () =>
     Effect.gen(function* () {
       const log: Array<string> = []

@@ -186,6 +186,30 @@ describe("spawn", () => {
   )
 
   it(
+    "does not deliver an error whose raise was interrupted while the worker could not receive it",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("StopThenWait", { cells })
+          yield* whenSet(cells, Cell.begun)
+          const raises = yield* Effect.forEach([1, 2, 3], (page) =>
+            Effect.forkChild(Thread.raise(thread, new Refresh({ page })), { startImmediately: true })
+          )
+          for (const raise of raises) {
+            yield* Fiber.interrupt(raise)
+            expect(Exit.hasInterrupts(yield* Fiber.await(raise))).toBe(true)
+          }
+          Atomics.store(cells, Cell.cleanedUp, 1)
+          Atomics.notify(cells, Cell.cleanedUp)
+          expect(yield* Thread.raise(thread, new Refresh({ page: 4 }))).toBe(true)
+          expect(yield* Thread.join(thread)).toBe(4)
+        })
+      )
+    )
+  )
+
+  it(
     "keeps an error that is raised while the thread waits for a worker",
     withPool((pool) =>
       Effect.scoped(

@@ -1,7 +1,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import { millisOf } from "@quiesce/core/internal"
 import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import { Context, Duration, Effect, Exit, Option, Result, Schema } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Option, Result, Schema } from "effect"
 import { MessageChannel, threadId } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { RemoteTask, type TaskWorker } from "../src/internal/host/remoteTask.ts"
@@ -109,6 +109,27 @@ describe("RemoteTask", () => {
     return { ledger, refusals, sent, settled, task, worker }
   }
   const reason = CancelReason.interrupted("enough")
+
+  it("commits a raise that waits, withdraws none that is committed, and commits none that is withdrawn", async () => {
+    const { task, worker } = open()
+    const sent: Array<ToWorker> = []
+    task.assigned(7, { ...worker, send: (message) => void sent.push(message) }, 0)
+    task.sent()
+    const [withdrawn, cut, answered] = ["a", "b", "c"].map((error) => Effect.runFork(task.raise(error)))
+    const [first, second, third] = sent.splice(0).map((message) => (message._tag === "Raise" ? message.raise : -1))
+    task.reserved(second!)
+    task.reserved(third!)
+    await Effect.runPromise(Fiber.interruptAll([withdrawn!, cut!]))
+    task.reserved(first!)
+    task.raised(second!, true)
+    task.raised(third!, true)
+    expect(await Effect.runPromise(Fiber.join(answered!))).toBe(true)
+    expect(sent).toEqual([
+      { _tag: "Commit", raise: second },
+      { _tag: "Commit", raise: third },
+      { _tag: "Withdraw", raise: first }
+    ])
+  })
 
   it("ignores the end of a lease and the answer to a raise that it does not know", () => {
     const { ledger, settled, task, worker } = open()

@@ -17,7 +17,8 @@ import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { ThreadControls } from "../ThreadControls.ts"
 import { interruptFiber } from "./effectInternals.ts"
-import { Inbox } from "./inbox.ts"
+import { EncodedError } from "./encodedError.ts"
+import { Inbox, type RaisedError } from "./inbox.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import * as Nesting from "./nesting.ts"
@@ -84,8 +85,14 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     return Effect.callback((resume) => {
       const inbox = (this.node.inbox ??= new Inbox())
       if (!this.node.isAlive) inbox.close()
-      const withdraw = inbox.post({ error, answer: (delivered) => resume(Effect.succeed(delivered)) })
-      return Effect.sync(withdraw)
+      const raised: RaisedError = {
+        error,
+        answer: (delivered) => resume(Effect.succeed(delivered)),
+        decoded: new Map()
+      }
+      const reserved = error instanceof EncodedError ? error.reserved : undefined
+      if (reserved !== undefined) raised.reserve = () => reserved(() => inbox.commit(raised))
+      return Effect.sync(inbox.post(raised))
     })
   }
 

@@ -7,18 +7,32 @@
  * 2. A handler claims at most one error. While a claiming handler unwinds, further acceptable errors wait until
  *    the handler has left.
  * 3. Waiting errors are offered in the order of their raising, each to the innermost accepting handler.
+ * 4. An error with `reserve` reserves a handler, which claims the error when the raiser has committed it. If the error is
+ *    withdrawn or the handler leaves before, the reservation ends. An error is committed once, for whichever handler.
  */
 export interface RaisedError {
   readonly error: unknown
   /** Called with `true` when the claiming handler has failed with the error, with `false` when the thread has ended. The first call counts. */
   readonly answer: (delivered: boolean) => void
+  /** Called when a handler is reserved. Undefined if the error needs no commit, or has been committed. */
+  reserve?: (() => void) | undefined
+  /** What the handlers have found out about the error, by their Schemas. */
+  readonly decoded: Map<object, unknown>
 }
 
+/** What a handler has of an error. */
+export type Hold =
+  | { readonly _tag: "Nothing" }
+  | { readonly _tag: "Reserved"; readonly raised: RaisedError }
+  | { readonly _tag: "Claimed"; readonly raised: RaisedError }
+
+export const nothing: Hold = { _tag: "Nothing" }
+
 export interface RaiseHandler {
-  readonly accepts: (error: unknown) => boolean
+  readonly accepts: (raised: RaisedError) => boolean
   /** Ends the handler's work. Called once, when the handler claims an error. */
   readonly interrupt: () => void
-  claimed: RaisedError | undefined
+  hold: Hold
 }
 
 export class Inbox {
@@ -27,7 +41,7 @@ export class Inbox {
   private waiting: Array<RaisedError> = []
   private closed = false
 
-  /** Raises an error. The result withdraws the error while it still waits. */
+  /** Raises an error. The result withdraws the error while no handler has claimed it. */
   post(raised: RaisedError): () => void {
     if (this.closed) {
       raised.answer(false)
@@ -35,9 +49,16 @@ export class Inbox {
     }
     this.waiting.push(raised)
     this.deliver()
-    return () => {
-      this.waiting = this.waiting.filter((other) => other !== raised)
-    }
+    return () => this.withdraw(raised)
+  }
+
+  /** The raiser can't withdraw the error any more. */
+  commit(raised: RaisedError): void {
+    raised.reserve = undefined
+    const handler = this.reservedFor(raised)
+    if (handler === undefined) return
+    handler.hold = { _tag: "Claimed", raised }
+    handler.interrupt()
   }
 
   enter(handler: RaiseHandler): void {
@@ -48,7 +69,9 @@ export class Inbox {
   /** `interruptedAsWhole`: the fiber around the handler was interrupted before the handler's work ended. */
   leave(handler: RaiseHandler, interruptedAsWhole: boolean): void {
     this.handlers.splice(this.handlers.lastIndexOf(handler), 1)
-    if (interruptedAsWhole && handler.claimed !== undefined) this.waiting.unshift(handler.claimed)
+    const { hold } = handler
+    if (hold._tag === "Reserved" || (hold._tag === "Claimed" && interruptedAsWhole)) this.waiting.unshift(hold.raised)
+    if (hold._tag === "Reserved") handler.hold = nothing
     this.deliver()
   }
 
@@ -59,24 +82,41 @@ export class Inbox {
     this.waiting = []
     for (const raised of waiting) raised.answer(false)
     // Only an abandoned thread still has handlers here.
-    for (const handler of this.handlers) handler.claimed?.answer(false)
+    for (const { hold } of this.handlers) if (hold._tag !== "Nothing") hold.raised.answer(false)
+  }
+
+  private withdraw(raised: RaisedError): void {
+    const index = this.waiting.indexOf(raised)
+    if (index >= 0) this.waiting.splice(index, 1)
+    const handler = this.reservedFor(raised)
+    if (handler === undefined) return
+    handler.hold = nothing
+    this.deliver()
+  }
+
+  private reservedFor(raised: RaisedError): RaiseHandler | undefined {
+    return this.handlers.find(({ hold }) => hold._tag === "Reserved" && hold.raised === raised)
   }
 
   private deliver(): void {
-    if (this.waiting.length === 0) return
-    const unclaimed: Array<RaisedError> = []
-    const claims: Array<RaiseHandler> = []
-    for (const raised of this.waiting) {
-      const handler = this.handlers.findLast((candidate) => candidate.accepts(raised.error))
-      if (handler === undefined || handler.claimed !== undefined) {
-        unclaimed.push(raised)
-      } else {
-        handler.claimed = raised
-        claims.push(handler)
+    let free = this.handlers.filter(({ hold }) => hold._tag === "Nothing").length
+    const found: Array<RaiseHandler> = []
+    for (let index = 0; free > 0 && index < this.waiting.length;) {
+      const raised = this.waiting[index]!
+      const handler = this.handlers.findLast((candidate) => candidate.accepts(raised))
+      if (handler?.hold._tag !== "Nothing") {
+        index++
+        continue
       }
+      handler.hold = { _tag: raised.reserve === undefined ? "Claimed" : "Reserved", raised }
+      this.waiting.splice(index, 1)
+      found.push(handler)
+      free--
     }
-    this.waiting = unclaimed
     // An interrupt runs finalizers synchronously. A finalizer may call `post`, `enter` and `leave`.
-    for (const handler of claims) handler.interrupt()
+    for (const handler of found) {
+      if (handler.hold._tag === "Claimed") handler.interrupt()
+      else if (handler.hold._tag === "Reserved") handler.hold.raised.reserve?.()
+    }
   }
 }

@@ -89,6 +89,8 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   private unsentPulls = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
+  /** The raises that the worker may deliver. */
+  private committed: Set<number> | undefined = undefined
   /** Errors that were raised while the task was queued. */
   private unsent: Map<number, unknown> | undefined = undefined
   private leases: Map<number, Mirrored> | undefined = undefined
@@ -204,7 +206,15 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     if (allowance.take()) leases.set(lease, { name, end: this.cell.enter(name) })
   }
 
+  /** The worker asks whether to deliver an error. The `Withdraw` of a withdrawn error is under way. */
+  reserved(raise: number): void {
+    if (this.state._tag !== "Running" || this.raises?.has(raise) !== true) return
+    ;(this.committed ??= new Set<number>()).add(raise)
+    this.state.worker.send({ _tag: "Commit", raise })
+  }
+
   raised(raise: number, delivered: boolean): void {
+    this.committed?.delete(raise)
     this.raises?.get(raise)?.(delivered)
     this.raises?.delete(raise)
   }
@@ -314,17 +324,20 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     return Effect.callback((resume) => {
       if (isOver(this.state)) return resume(Effect.succeed(false))
       const raise = ++lastRaise
-      const answers = (this.raises ??= new Map<number, (delivered: boolean) => void>())
-      answers.set(raise, (delivered) => resume(Effect.succeed(delivered)))
+      const raises = (this.raises ??= new Map<number, (delivered: boolean) => void>())
+      raises.set(raise, (delivered) => resume(Effect.succeed(delivered)))
       if (this.state._tag === "Running")
         this.state.worker.send({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
       else (this.unsent ??= new Map<number, unknown>()).set(raise, error)
-      return Effect.sync(() => {
-        answers.delete(raise)
-        if (this.unsent?.delete(raise) !== true && this.state._tag === "Running")
-          this.state.worker.send({ _tag: "Withdraw", raise })
-      })
+      return Effect.sync(() => this.withdraw(raise))
     })
+  }
+
+  /** An error that is committed is as good as delivered. */
+  private withdraw(raise: number): void {
+    if (this.raises?.delete(raise) !== true || this.unsent?.delete(raise) === true) return
+    const wasCommitted = this.committed?.delete(raise) === true
+    if (!wasCommitted && this.state._tag === "Running") this.state.worker.send({ _tag: "Withdraw", raise })
   }
 
   get unwind(): Option.Option<Effect.Effect<UnwindOutcome>> {

@@ -291,6 +291,9 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
         return
       case "ThreadEnded":
         return this.threadDeaths.threadEnded(message.threadId)
+      case "Reserved":
+        for (const task of this.tasks) task.reserved(message.raise)
+        return
       case "Raised":
         for (const task of this.tasks) task.raised(message.raise, message.delivered)
         return

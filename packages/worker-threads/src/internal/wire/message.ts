@@ -31,6 +31,8 @@ export type ToWorker =
   | { readonly _tag: "Interrupt"; readonly id: number; readonly reason: unknown }
   | { readonly _tag: "Raise"; readonly id: number; readonly raise: number; readonly error: unknown }
   | { readonly _tag: "Withdraw"; readonly raise: number }
+  /** The error may be delivered: nothing withdraws it any more. */
+  | { readonly _tag: "Commit"; readonly raise: number }
   /** The stream of a task may send `count` more chunks. */
   | { readonly _tag: "Pull"; readonly id: number; readonly count: number }
   /** The host keeps the lease, or acquiring it has failed. */
@@ -59,6 +61,8 @@ export type ToHost =
   /** The task has ended, and its value or error can't be sent. */
   | { readonly _tag: "Unsendable"; readonly id: number; readonly problem: string }
   | { readonly _tag: "Chunk"; readonly id: number; readonly values: ReadonlyArray<unknown> }
+  /** A handler would accept the error, and waits for its `Commit` or `Withdraw`. */
+  | { readonly _tag: "Reserved"; readonly raise: number }
   | { readonly _tag: "Raised"; readonly raise: number; readonly delivered: boolean }
   /** A task holds a lease from now on. If the worker is lost, the host reports the lease as lost. */
   | { readonly _tag: "LeaseHeld"; readonly id: number; readonly lease: number; readonly name: string }
@@ -165,6 +169,7 @@ const toWorker = items(
     Stop: { id: integer, reason: anything },
     Interrupt: { id: integer, reason: anything },
     Raise: { id: integer, raise: integer, error: anything },
+    Commit: { raise: integer },
     Withdraw: { raise: integer },
     Pull: { id: integer, count: integer },
     Acquired: { id: integer, lease: integer, exit },
@@ -186,6 +191,7 @@ const toHost = items(
     Exit: { id: integer, exit },
     Unsendable: { id: integer, problem: string },
     Chunk: { id: integer, values: items(maxItems, anything) },
+    Reserved: { raise: integer },
     Raised: { raise: integer, delivered: boolean },
     LeaseHeld: { id: integer, lease: integer, name: string },
     LeaseEnded: { id: integer, lease: integer, fate, error: stringOrNull },

@@ -256,6 +256,9 @@ class WorkerRuntime implements Worker {
       case "Withdraw":
         for (const task of this.tasks) task.withdraw(message.raise)
         return
+      case "Commit":
+        for (const task of this.tasks) task.commit(message.raise)
+        return
       case "Pull":
         return this.tasks.get(message.id)?.pull(message.count)
       case "Acquired":

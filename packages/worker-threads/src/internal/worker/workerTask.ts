@@ -15,7 +15,6 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Codec from "../wire/codec.ts"
@@ -68,6 +67,13 @@ export interface Outlet {
   readonly credit: Effect.Effect<void>
 }
 
+/** An error of the host that is not yet answered. */
+interface Raise {
+  readonly withdraw: () => void
+  /** The host does not withdraw the error any more. */
+  readonly commit: () => void
+}
+
 export class WorkerTask implements CurrentTask.Task, Outlet {
   readonly id: number
   readonly slot: number
@@ -82,7 +88,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
 
   // Most tasks need none of these. Each is made on first use.
 
-  private raises: Map<number, Fiber.Fiber<unknown, unknown>> | undefined = undefined
+  private raises: Map<number, Raise> | undefined = undefined
   /** How many raises are not yet answered. */
   private raising = 0
   /** The chunks that a stream may still send. */
@@ -164,10 +170,16 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   private raiseInto(thread: Thread.Thread<unknown, unknown>, raise: number, error: unknown): void {
     this.raising++
     this.hasSentMessage = true
-    const raised = Effect.runFork(Thread.raise(thread, ThreadAdapter.encodedError(error)))
-    const raises = (this.raises ??= new Map<number, Fiber.Fiber<unknown, unknown>>())
-    raises.set(raise, raised)
-    raised.addObserver((exit) => {
+    const raises = (this.raises ??= new Map<number, Raise>())
+    let commit: (() => void) | undefined
+    // Sent at once: the commit must not wait for the end of the turn, in which code may block the worker.
+    const encoded = ThreadAdapter.encodedError(error, (f) => {
+      commit = f
+      this.worker.outbox.putNow({ _tag: "Reserved", raise })
+    })
+    const fiber = Effect.runFork(Thread.raise(thread, encoded))
+    raises.set(raise, { withdraw: () => fiber.interruptUnsafe(), commit: () => commit?.() })
+    fiber.addObserver((exit) => {
       this.raising--
       raises.delete(raise)
       // A withdrawn raise has no waiter any more.
@@ -176,7 +188,11 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   }
 
   withdraw(raise: number): void {
-    this.raises?.get(raise)?.interruptUnsafe()
+    this.raises?.get(raise)?.withdraw()
+  }
+
+  commit(raise: number): void {
+    this.raises?.get(raise)?.commit()
   }
 
   pull(count: number): void {
