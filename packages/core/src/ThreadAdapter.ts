@@ -387,6 +387,20 @@ export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) =>
 }
 
 /**
+ * Enters a lease for synchronous code of a fiber into the ledger of the fiber's thread. The returned function ends the
+ * lease; the first call counts.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const enterLease = (fiber: Fiber.Fiber<unknown, unknown>, lease: string): ((result: LeaseResult) => void) => {
+  const node = Spawn.liveThread(fiber)
+  const now = (): number => node.clock.currentTimeMillisUnsafe()
+  const entry = Ledger.enter(node, lease, now())
+  return (result) => Ledger.settle(entry, result, now)
+}
+
+/**
  * An error in its encoded form from another thread, for a raise into a thread here. Each `receive` tries to decode the error
  * by its own Schema.
  *

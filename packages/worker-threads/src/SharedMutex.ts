@@ -219,7 +219,8 @@ const recovered = <E, R>(
 }
 
 /**
- * Acquires the lock in synchronous code. The thread and all its fibers stop until then. Throws a `WorkerError`:
+ * Acquires the lock in synchronous code. The thread and all its fibers stop until then. The lock is a lease of the Effect
+ * thread whose code acquires it. Throws a `WorkerError`:
  * `LockUnusable`, `LockTimedOut`, `LockFull`, `InvalidOption`, or `WouldBlockForever` if this thread itself holds the
  * lock or one of its fibers is to get the lock first.
  *

@@ -140,7 +140,9 @@ export const acquireSync = (lock: Handle, demand: Demand, options: SyncOptions |
   try {
     request.enter("block")
     waitSync(request, millis, options?.token)
-    return request.claim(asked)
+    const hold = request.claim(asked)
+    Registry.held(asked, lock.name)
+    return hold
   } catch (error) {
     request.withdraw()
     Registry.leave(asked)

@@ -15,6 +15,9 @@
  *    a thread can write any name into a buffer that it sends. Only buffers of the same memory share an entry.
  */
 import { executionAsyncId } from "node:async_hooks"
+import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
+import * as Fiber from "effect/Fiber"
 import * as Memory from "./memory.ts"
 import * as State from "./state.ts"
 
@@ -122,6 +125,8 @@ export interface Asked {
   readonly section: Section | undefined
   /** The step of a fiber that made the request. */
   readonly step: Step | undefined
+  /** Ends the lease of the granted request. */
+  endLease: ((result: LeaseResult) => void) | undefined
 }
 
 /** An operation of a fiber, in a task of its scheduler. Of both, only one runs at a time. */
@@ -141,13 +146,26 @@ export const setStepSource = (source: typeof currentStep): void => {
 const asked = new Set<Asked>()
 
 export const enter = (memory: Memory.Memory): Asked => {
-  const entry = { memory, id: Memory.nextId(memory), section: currentSection(), step: currentStep() }
+  const entry: Asked = {
+    memory,
+    id: Memory.nextId(memory),
+    section: currentSection(),
+    step: currentStep(),
+    endLease: undefined
+  }
   asked.add(entry)
   return entry
 }
 
+/** The lock is held from now on: a lease of the thread whose code made the request. */
+export const held = (entry: Asked, name: string): void => {
+  const fiber = Fiber.getCurrent() ?? entry.section?.fiber
+  if (fiber !== undefined) entry.endLease = ThreadAdapter.enterLease(fiber, name)
+}
+
 export const leave = (entry: Asked): void => {
   asked.delete(entry)
+  entry.endLease?.("released")
 }
 
 /** A synchronous section, which may be ended by force. For a moment it is unknown whether the section has ended. */
@@ -155,12 +173,17 @@ export interface Section {
   /** False if the section has ended, or may have. */
   readonly isRunning: () => boolean
   readonly asyncId: number
+  /** The fiber that waits for the section. */
+  readonly fiber: AnyFiber | undefined
 }
+
+type AnyFiber = Fiber.Fiber<unknown, unknown>
 
 let latest: Section | undefined
 
 /** Call it where a section begins, in an async scope of its own. */
-export const beginSection = (isRunning: () => boolean): Section => (latest = { isRunning, asyncId: executionAsyncId() })
+export const beginSection = (isRunning: () => boolean, fiber?: AnyFiber): Section =>
+  (latest = { isRunning, asyncId: executionAsyncId(), fiber })
 
 /**
  * A running section may have entered other async scopes. In a section that may have ended, only code in its own async
@@ -187,5 +210,6 @@ export const abandon = (entries: ReadonlyArray<Asked>): void => {
     Memory.commit(entry.memory, "", (state, woken) => State.reap(state, Memory.ownKey, entry.id, woken))
     Memory.wakeAll(entry.memory)
     asked.delete(entry)
+    entry.endLease?.("lost")
   }
 }

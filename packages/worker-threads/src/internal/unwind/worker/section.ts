@@ -162,7 +162,7 @@ class Runner implements SectionRunner {
     const run = this.begin()
     this.open.set(run, job)
     this.options.onStart?.(job.fiber, job.graceMillis)
-    job.locks = Registry.beginSection(() => this.run === run && this.word.isBusy())
+    job.locks = Registry.beginSection(() => this.run === run && this.word.isBusy(), job.fiber)
     this.word.start(run)
     // The host could not claim the section for a cancel from before the word changed.
     const exit = job.token.interrupted ? interruption(job.token) : job.execute()
