@@ -31,8 +31,9 @@ import * as ThreadError from "./ThreadError.ts"
  * The parts of a lease.
  *
  * `acquire` is uninterruptible unless `interruptible` is set. In both cases no cancel falls between the success of `acquire`
- * and the registration of the release. `release` is shielded from every cancel, also of the deadline around the lease. A release that fails is reported, and its
- * failure becomes a defect of the scope. `releaseWithin` limits a release: after that time it is interrupted without a wait
+ * and the registration of the release. `release` is shielded from every cancel, also of the deadline around the lease. A
+ * release that fails is reported, and its failure becomes a defect of the scope; so does a release that returns no effect.
+ * `releaseWithin` limits a release: after that time it is interrupted without a wait
  * and reported as timed out. The remaining releases run in all cases.
  *
  * @category models
@@ -86,6 +87,11 @@ const lease = <A, E, R, E2, R2>(
     )
   )
 
+const describe = (given: unknown): string => {
+  if (given instanceof Promise) return "a Promise"
+  return given === undefined || given === null ? String(given) : `a value of type ${typeof given}`
+}
+
 /** The release of one lease. */
 class Release {
   private readonly entry: LeaseEntry
@@ -106,10 +112,10 @@ class Release {
       // The lease of an abandoned thread was counted as lost, and stays lost.
       if (this.entry.state === "held") this.entry.state = "releasing"
       this.entry.since = this.clock.currentTimeMillisUnsafe()
-      if (this.within !== undefined) return this.bounded(Effect.suspend(release), this.within)
+      if (this.within !== undefined) return this.bounded(this.effectOf(release), this.within)
       const outer = fiber.context
       fiber.setContext(this.isCancelled ? this.shielded(Infinity) : this.context)
-      return Effect.matchCauseEffect(Effect.suspend(release), {
+      return Effect.matchCauseEffect(this.effectOf(release), {
         onSuccess: () => {
           fiber.setContext(outer)
           return this.record(Exit.void)
@@ -119,6 +125,20 @@ class Release {
           return this.record(Exit.failCause(cause))
         }
       })
+    })
+  }
+
+  /** Effect ends a whole fiber at a value that is no effect, and with it the releases that are still to run. */
+  private effectOf(release: () => unknown): Effect.Effect<unknown, unknown> {
+    return Effect.suspend(() => {
+      const given = release()
+      // Such an effect has the services of the lease.
+      if (Effect.isEffect(given)) return given as Effect.Effect<unknown, unknown>
+      const invalid = ThreadError.make({ _tag: "InvalidRelease", lease: this.entry.name, given: describe(given) })
+      if (!(given instanceof Promise)) return Effect.die(invalid)
+      // Nobody else handles the rejection, and an unhandled one would end the process.
+      given.catch((error: unknown) => Effect.runFork(Effect.logError(invalid.message, error)))
+      return Effect.die(invalid)
     })
   }
 

@@ -14,6 +14,7 @@ import { readOr } from "./internal/foreignValue.ts"
  * The kinds of the error.
  *
  * - `InvalidReason`, `InvalidError`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
+ * - `InvalidRelease`: the release of a lease returned something other than an effect
  * - `OutsideThread`: the operation needs a current thread, and no thread runs the code
  * - `SelfJoin`: a thread would wait for its own end
  * - `ScopeClosed`: the scope of a spawn has closed; the thread did not start
@@ -31,6 +32,7 @@ export type ThreadErrorReason =
   | { readonly _tag: "InvalidError"; readonly given: string }
   | { readonly _tag: "InvalidDuration"; readonly option: string; readonly given: string; readonly problem: string }
   | { readonly _tag: "InvalidEscalation"; readonly problem: string }
+  | { readonly _tag: "InvalidRelease"; readonly lease: string; readonly given: string }
   | { readonly _tag: "OutsideThread"; readonly operation: string }
   | { readonly _tag: "SelfJoin"; readonly thread: string }
   | { readonly _tag: "ScopeClosed"; readonly thread: string }
@@ -45,6 +47,7 @@ const ThreadErrorReason: Schema.Codec<ThreadErrorReason> = Schema.Union([
   Schema.TaggedStruct("InvalidError", { given: Schema.String }),
   Schema.TaggedStruct("InvalidDuration", { option: Schema.String, given: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("InvalidEscalation", { problem: Schema.String }),
+  Schema.TaggedStruct("InvalidRelease", { lease: Schema.String, given: Schema.String }),
   Schema.TaggedStruct("OutsideThread", { operation: Schema.String }),
   Schema.TaggedStruct("SelfJoin", { thread: Schema.String }),
   Schema.TaggedStruct("ScopeClosed", { thread: Schema.String }),
@@ -107,6 +110,8 @@ const explain = (reason: ThreadErrorReason): string => {
       return `${reason.option} is ${reason.given}: ${reason.problem}. Give a finite time such as "2 seconds".`
     case "InvalidEscalation":
       return `The escalation can't be climbed: ${reason.problem}. Give each rung a grace, as in { stop: "5 seconds", interrupt: "1 second" }; only the last may wait without limit.`
+    case "InvalidRelease":
+      return `The release of lease "${reason.lease}" returned ${reason.given} and no Effect, so its end was not awaited and the resource may still be held. It is probably an async or a plain function: wrap it in Effect.promise(() => ...) or Effect.sync(() => ...).`
     case "OutsideThread":
       return `${reason.operation} was used outside a thread, probably in a program that was run directly. Run the program with Thread.spawn, or pass in the thread.`
     case "SelfJoin":

@@ -153,6 +153,47 @@ describe("Lease.make", () => {
     })
   )
 
+  for (const releaseWithin of [undefined, 50]) {
+    it.effect(
+      `counts a release that returns no effect as failed and runs the others, releaseWithin: ${releaseWithin}`,
+      () =>
+        Effect.gen(function* () {
+          const log: Array<string> = []
+          const wrong: ReadonlyArray<unknown> = [
+            undefined,
+            null,
+            5,
+            Promise.resolve(),
+            Promise.reject(new Error("late"))
+          ]
+          const thread = yield* Thread.spawn(
+            Effect.gen(function* () {
+              yield* noted(log, "first")
+              for (const given of wrong) {
+                // The mistake of a caller without types.
+                const release = () => given as Effect.Effect<void>
+                yield* Lease.make({ name: "wrong", acquire: Effect.void, release, releaseWithin })
+              }
+              yield* noted(log, "last")
+              yield* Effect.never
+            }),
+            now
+          )
+          const report = yield* Thread.shutdown(thread, { interrupt: 10 })
+          expect(log).toEqual(["last", "first"])
+          expect(report.failed.map(({ error }) => error?.match(/returned (.*) and no Effect/)?.[1])).toEqual([
+            "a Promise",
+            "a Promise",
+            "a value of type number",
+            "null",
+            "undefined"
+          ])
+          expect(defectTags(yield* Thread.await(thread))).toEqual(wrong.map(() => "InvalidRelease"))
+          expect(yield* Lease.tally(thread)).toEqual({ acquired: 7, released: 2, failed: 5, timedOut: 0, lost: 0 })
+        })
+    )
+  }
+
   it.effect("gives a hung release up after releaseWithin, reports it, and runs the others", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
