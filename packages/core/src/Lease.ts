@@ -19,6 +19,7 @@ import { CurrentNode } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import { causeText } from "./internal/foreignText.ts"
+import type { PendingRelease } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { CurrentRelease } from "./internal/release.ts"
 import { liveThread } from "./internal/spawn.ts"
@@ -74,13 +75,13 @@ const lease = <A, E, R, E2, R2>(
       Effect.flatMap(options.interruptible === true ? restore(options.acquire) : options.acquire, (resource) => {
         const clock = fiber.getRef(Clock.Clock)
         const entry = Ledger.enter(liveThread(fiber), options.name, clock.currentTimeMillisUnsafe())
-        const release = new Release(entry, clock, within, fiber.context)
         // The context of the acquire has the services of the release, and the scope.
         const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
+        const run = (exit: Exit.Exit<unknown, unknown>): unknown => options.release(resource, exit)
+        const release = new Release(entry, clock, within, fiber.context, scope, run)
+        entry.release = release
         return Effect.as(
-          Scope.addFinalizerExit(scope, (exit) =>
-            release.run(() => options.release(resource, exit) as Effect.Effect<unknown, E2>)
-          ),
+          Scope.addFinalizerExit(scope, (exit) => release.run(exit)),
           resource
         )
       })
@@ -93,29 +94,55 @@ const describe = (given: unknown): string => {
 }
 
 /** The release of one lease. */
-class Release {
+class Release implements PendingRelease {
+  readonly scope: Scope.Scope
   private readonly entry: LeaseEntry
   private readonly clock: Clock.Clock
   private readonly within: number | undefined
   private readonly context: Context.Context<never>
 
-  constructor(entry: LeaseEntry, clock: Clock.Clock, within: number | undefined, context: Context.Context<never>) {
+  private readonly release: (exit: Exit.Exit<unknown, unknown>) => unknown
+  private taken: Fiber.Fiber<unknown> | undefined = undefined
+
+  constructor(
+    entry: LeaseEntry,
+    clock: Clock.Clock,
+    within: number | undefined,
+    context: Context.Context<never>,
+    scope: Scope.Scope,
+    release: (exit: Exit.Exit<unknown, unknown>) => unknown
+  ) {
+    this.scope = scope
+    this.release = release
     this.entry = entry
     this.clock = clock
     this.within = within
     this.context = context
   }
 
+  /** Called by the scope of the lease. */
+  run(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
+    return this.taken === undefined ? this.start(exit) : Fiber.join(this.taken)
+  }
+
+  takeOver(exit: Exit.Exit<unknown, unknown>): Effect.Effect<Fiber.Fiber<unknown>> {
+    return Effect.suspend(() => {
+      if (this.taken !== undefined) return Effect.succeed(this.taken)
+      const forked = Effect.forkDetach(Effect.uninterruptible(this.start(exit)), { startImmediately: true })
+      return Effect.tap(forked, (fiber) => Effect.sync(() => void (this.taken = fiber)))
+    })
+  }
+
   /** A `release` that throws instead of returning an effect has failed, too. */
-  run(release: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown> {
+  private start(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
     return Effect.withFiber((fiber) => {
       // The lease of an abandoned thread was counted as lost, and stays lost.
       if (this.entry.state === "held") this.entry.state = "releasing"
       this.entry.since = this.clock.currentTimeMillisUnsafe()
-      if (this.within !== undefined) return this.bounded(this.effectOf(release), this.within)
+      if (this.within !== undefined) return this.bounded(this.effectOf(exit), this.within)
       const outer = fiber.context
       fiber.setContext(this.isCancelled ? this.shielded(Infinity) : this.context)
-      return Effect.matchCauseEffect(this.effectOf(release), {
+      return Effect.matchCauseEffect(this.effectOf(exit), {
         onSuccess: () => {
           fiber.setContext(outer)
           return this.record(Exit.void)
@@ -129,9 +156,9 @@ class Release {
   }
 
   /** Effect ends a whole fiber at a value that is no effect, and with it the releases that are still to run. */
-  private effectOf(release: () => unknown): Effect.Effect<unknown, unknown> {
+  private effectOf(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown, unknown> {
     return Effect.suspend(() => {
-      const given = release()
+      const given = this.release(exit)
       // Such an effect has the services of the lease.
       if (Effect.isEffect(given)) return given as Effect.Effect<unknown, unknown>
       const invalid = ThreadError.make({ _tag: "InvalidRelease", lease: this.entry.name, given: describe(given) })

@@ -175,7 +175,8 @@ export const interruptFork = <A, E>(
 
 /**
  * Ends a thread by climbing `escalation` (default: the thread's own) and returns a report. The climb always ends: a thread
- * that outlasts the last rung is abandoned, and its waiters resume.
+ * that outlasts the last rung is abandoned, and its waiters resume. If a release of the thread hangs, the remaining releases
+ * run before, within the grace of the last rung once more.
  *
  * Fails with `SelfJoin` if a thread shuts down itself or an ancestor, and with `InvalidEscalation`.
  *

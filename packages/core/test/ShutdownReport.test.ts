@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, ShutdownReport, Thread, ThreadAdapter } from "@quiesce/core"
 import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
-import { Cause, Clock, Effect, Exit, Fiber, Option, Schema } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { defectTags, endsIn, failureTag, hung, messages, settle } from "./support.ts"
 
@@ -67,6 +67,118 @@ describe("Thread.shutdown", () => {
       const exit = yield* Fiber.join(joiner)
       expect(defectTags(exit)).toEqual(["Abandoned"])
       expect(messages(exit)).toEqual(["Shutting down"])
+    })
+  )
+
+  it.effect("runs the releases behind a hanging one, each once and in order, before the thread is abandoned", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const gate = yield* Deferred.make<void>()
+      const noted = (name: string, release: Effect.Effect<unknown, string>) =>
+        Lease.make({
+          name,
+          acquire: Effect.void,
+          release: () =>
+            Effect.andThen(
+              Effect.sync(() => log.push(name)),
+              release
+            )
+        })
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* noted("first", Effect.void)
+          yield* noted("hangs, too", Effect.never)
+          yield* noted("slow", Effect.sleep(5))
+          yield* noted("bad", Effect.fail("disk full"))
+          yield* noted("hangs", Deferred.await(gate))
+          yield* noted("last", Effect.void)
+          yield* Effect.never
+        }),
+        now
+      )
+      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 20)
+      const started = ["last", "hangs", "bad", "slow", "hangs, too", "first"]
+      expect(log).toEqual(started)
+      expect(report).toMatchObject({ millis: 20, ending: { _tag: "Abandoned" } })
+      expect(report.released.map((_) => _.lease)).toEqual(["last", "slow", "first"])
+      expect(report.failed).toMatchObject([{ lease: "bad", error: expect.stringContaining("disk full") }])
+      expect(report.lost.map((_) => _.lease)).toEqual(["hangs", "hangs, too"])
+      expect(yield* Lease.tally(thread)).toEqual({ acquired: 6, released: 3, failed: 1, timedOut: 0, lost: 2 })
+      yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      expect(log).toEqual(started)
+    })
+  )
+
+  it.effect("runs the releases of an abandoned thread after those of its child, whose release hangs", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const noted = (name: string) =>
+        Lease.make({ name, acquire: Effect.void, release: () => Effect.sync(() => log.push(name)) })
+      const stuck = Lease.make({ name: "hangs", acquire: Effect.void, release: () => hung })
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* noted("parent's")
+          yield* Thread.spawn(Effect.andThen(noted("child's"), Effect.andThen(stuck, Effect.never)), now)
+          yield* Effect.never
+        }),
+        now
+      )
+      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      expect(log).toEqual(["child's", "parent's"])
+      expect(report.released.map((_) => _.lease)).toEqual(["child's", "parent's"])
+      expect(report.lost.map((_) => _.lease)).toEqual(["hangs"])
+    })
+  )
+
+  it.effect("does not release the leases of an abandoned thread whose body or child still runs", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const noted = Lease.make({
+        name: "used",
+        acquire: Effect.void,
+        release: () => Effect.sync(() => log.push("used"))
+      })
+      const inBody = yield* Thread.spawn(Effect.andThen(noted, hung), now)
+      const inChild = yield* Thread.spawn(
+        Effect.andThen(noted, Effect.andThen(Thread.spawn(hung, now), Effect.never)),
+        now
+      )
+      for (const thread of [inBody, inChild]) {
+        const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+        expect(report.lost.map((_) => _.lease)).toEqual(["used"])
+      }
+      expect(log).toEqual([])
+    })
+  )
+
+  it.effect("runs the releases behind a hanging one in a scope inside of the body", () =>
+    Effect.gen(function* () {
+      const stuck = Lease.make({ name: "hangs", acquire: Effect.void, release: () => hung })
+      const thread = yield* Thread.spawn(
+        Effect.scoped(Effect.andThen(lease("earlier"), Effect.andThen(stuck, Effect.never))),
+        now
+      )
+      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      expect(report.released.map((_) => _.lease)).toEqual(["earlier"])
+      expect(report.lost.map((_) => _.lease)).toEqual(["hangs"])
+    })
+  )
+
+  it.effect("runs the releases behind a finalizer that is no effect", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* lease("earlier")
+          // The mistake of a caller without types.
+          yield* Effect.addFinalizer(() => Promise.resolve() as unknown as Effect.Effect<void>)
+          yield* Effect.never
+        }),
+        now
+      )
+      const report = yield* Thread.shutdown(thread, { interrupt: 10 })
+      expect(report.released.map((_) => _.lease)).toEqual(["earlier"])
+      expect(report.ending._tag).toBe("Failed")
     })
   )
 

@@ -24,6 +24,7 @@ import type { UnwindOutcome } from "../ThreadControls.ts"
 import * as ThreadError from "../ThreadError.ts"
 import * as Ladder from "./ladder.ts"
 import * as Ledger from "./ledger.ts"
+import * as RemainingReleases from "./remainingReleases.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** The notifications of a climb, for the writer of the report. `place` is the index of a thread in the given list. */
@@ -112,6 +113,7 @@ const climbAll: (
   progress: Progress
 ) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer, progress) {
   let left: Places = nodes.map((_, place) => place)
+  let grace = 0
   // An ended thread gets no request. With many threads, the first pass finds the ended ones.
   if (nodes.length === 1) left = living(nodes, left, observer)
   for (const [index, step] of steps.entries()) {
@@ -122,6 +124,7 @@ const climbAll: (
     if (step.rung === "interrupt") left = yield* interruptAll(nodes, left, reason, observer, progress)
     else isAsked = yield* askAll(nodes, (left = living(nodes, left, observer)), step.rung, reason, observer, progress)
     if (!isAsked || left.length === 0) continue
+    grace = step.grace
     const waiting = awaitAll(nodes, left)
     yield* step.grace === Infinity ? waiting : Effect.timeoutOption(waiting, step.grace)
     left = living(nodes, left, observer)
@@ -136,12 +139,31 @@ const climbAll: (
     yield* Effect.timeoutOption(Effect.raceFirst(Fiber.await(search), awaitAll(nodes, hopeless)), patience)
     left = living(nodes, left, observer)
   }
+  if (left.length > 0) yield* releaseRemaining(nodes, left, reason, grace)
   for (const place of left) {
     const node = nodes[place]!
     if (node.isAlive && (yield* abandon(node, reason, progress))) observer?.abandoned(node, place)
     else observer?.ended(node, place)
   }
 })
+
+/**
+ * Runs the releases behind a hanging one before its thread is abandoned, so that they are in the report. All threads
+ * together get the grace of the last rung once more.
+ */
+const releaseRemaining = (
+  nodes: ReadonlyArray<ThreadNode>,
+  places: Places,
+  reason: CancelReason.CancelReason,
+  grace: number
+): Effect.Effect<void> => {
+  const runs = places.flatMap((place) => {
+    const node = nodes[place]!
+    const exit = Exit.failCause(CancelReason.toCause(node.reason ?? reason))
+    return RemainingReleases.run(node, exit, grace) ?? []
+  })
+  return runs.length === 0 ? Effect.void : Effect.all(runs, { concurrency: "unbounded", discard: true })
+}
 
 /** The limit on the wait for a stack before a kill or an abandon. A stack that comes later is reported, too. */
 const patience = "1 second"

@@ -22,6 +22,7 @@ import { Inbox, type RaisedError } from "./inbox.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import * as Nesting from "./nesting.ts"
+import * as RemainingReleases from "./remainingReleases.ts"
 import { Settlement } from "./settlement.ts"
 import { abandonedThreads } from "./abandonedThreads.ts"
 import { CurrentNode } from "./currentThread.ts"
@@ -140,13 +141,22 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
         return cleanup
       })
     )
-    Effect.runForkWith(context)(masked).addObserver((cleaned) => this.ended(afterCleanup(exit, cleaned)))
+    Effect.runForkWith(context)(masked).addObserver((cleaned) => this.cleaned(afterCleanup(exit, cleaned), context))
+  }
+
+  /** A finalizer that is no effect ends the cleaning fiber in the middle. The leases after the finalizer are still due. */
+  private cleaned(exit: Exit.Exit<A, E>, context: Context.Context<never>): void {
+    const isClean = Exit.isSuccess(exit) || this.node.account?.latest === undefined || !this.node.isAlive
+    const rest = isClean ? undefined : RemainingReleases.run(this.node, exit, Infinity)
+    if (rest === undefined) return this.ended(exit)
+    Effect.runForkWith(context)(rest).addObserver(() => this.ended(exit))
   }
 
   /** The cleaning fiber is interrupted as the body's fiber was, so that an interruptible part of a release ends. */
   private cleanIn(fiber: Fiber.Fiber<never>): void {
     const { node } = this
     node.ownFiber = fiber
+    node.phase = "cleanup"
     if (!node.isCancelled) return
     for (const reason of cancelReasonsOf(node.state))
       fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))

@@ -1,4 +1,8 @@
 /** The data that the ledger keeps for one holder of leases. `Holder` is the node of a thread. */
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import type { LeaseOutcome } from "../ShutdownReport.ts"
 
 /**
@@ -8,6 +12,13 @@ import type { LeaseOutcome } from "../ShutdownReport.ts"
  * @since 0.1.0
  */
 export type LeaseResult = "released" | "failed" | "timedOut" | "lost"
+
+/** The release of a lease, for a caller other than the scope of the lease. */
+export interface PendingRelease {
+  readonly scope: Scope.Scope
+  /** Starts the release in a fiber of its own. The scope, when it comes to the release, waits for that fiber. */
+  readonly takeOver: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<Fiber.Fiber<unknown>>
+}
 
 /** A resource that a thread holds. Changed by the ledger and by the lease itself. */
 export interface Entry<Holder> {
@@ -19,6 +30,8 @@ export interface Entry<Holder> {
   state: "held" | "releasing" | "settled"
   /** When the release began. */
   since: number
+  /** Undefined if another thread releases the resource. */
+  release: PendingRelease | undefined
   previous: Entry<Holder> | undefined
   next: Entry<Holder> | undefined
 }

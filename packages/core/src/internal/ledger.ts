@@ -28,6 +28,7 @@ export const enter = (node: ThreadNode, name: string, now: number, keptBy?: Leas
     keptBy,
     state: "held",
     since: 0,
+    release: undefined,
     previous: undefined,
     next: account.latest
   }

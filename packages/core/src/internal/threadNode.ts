@@ -95,6 +95,8 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   // Written by the adapter onto fibers.
   /** The fiber that runs the thread now. */
   ownFiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** In `cleanup` the body has ended; children end, and leases are released. */
+  phase: "body" | "cleanup" = "body"
 
   // Written by cancel scopes, and by adapters that attach a fiber.
   /** The further fibers for a cancel to interrupt besides the thread's own, the outermost first. */

@@ -1,0 +1,58 @@
+/**
+ * Runs the releases that a hanging release or a broken finalizer holds up.
+ *
+ * A release is due if its scope is closing, or if it belongs to the scope of a thread whose body and children have come to
+ * their releases. Other leases may still be in use by code that runs on.
+ *
+ * Invariants:
+ * 1. Each release starts once, in the order in which its scope would have started it; those of children come first.
+ * 2. A release that takes longer than the rest of the time goes on, but no other release waits for it.
+ */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Ledger from "./ledger.ts"
+import type { LeaseEntry } from "./ledger.ts"
+import type { ThreadNode } from "./threadNode.ts"
+
+/** Runs the due releases of a thread and its descendants within `millis` altogether. Undefined if none is due. */
+export const run = (
+  node: ThreadNode,
+  exit: Exit.Exit<unknown, unknown>,
+  millis: number
+): Effect.Effect<void> | undefined => {
+  const entries = due(node)
+  if (entries.length === 0) return undefined
+  const end = node.clock.currentTimeMillisUnsafe() + millis
+  return Effect.forEach(
+    entries,
+    (entry) =>
+      Effect.suspend(() => {
+        // The scope may have come to this release meanwhile.
+        if (entry.state !== "held") return Effect.void
+        return Effect.flatMap(entry.release!.takeOver(exit), (fiber) => {
+          const left = end - node.clock.currentTimeMillisUnsafe()
+          if (fiber.pollUnsafe() !== undefined || left <= 0) return Effect.void
+          return left === Infinity ? Fiber.await(fiber) : Effect.timeoutOption(Fiber.await(fiber), left)
+        })
+      }),
+    { discard: true }
+  )
+}
+
+const due = (top: ThreadNode): ReadonlyArray<LeaseEntry> => {
+  const entries: Array<LeaseEntry> = []
+  const nodes = [...top.withDescendants()]
+  /** Threads with a descendant whose code may still run. */
+  const inUse = new Set<ThreadNode>()
+  for (const node of nodes.toReversed()) {
+    const ends = node.phase === "cleanup" && !inUse.has(node)
+    if (!ends && node !== top) inUse.add(node.parentNode!)
+    for (const entry of Ledger.held(node)) {
+      if (entry.state !== "held" || entry.release === undefined) continue
+      const { scope } = entry.release
+      if (scope.state._tag === "Closed" || (ends && scope === node.scope)) entries.push(entry)
+    }
+  }
+  return entries
+}
