@@ -12,6 +12,8 @@ import { type Rung, rungs } from "./Escalation.ts"
  *
  * - `Ended`: the thread ended on the rung, `millis` after the request. A thread that ended between two rungs has no such
  *   attempt
+ * - `Overtaken`: the wait on the rung ended after `millis`, because another request took the thread to the rung `to`. There the
+ *   thread ended or was abandoned
  * - `Outwaited`: the thread was still alive after `millis`. `stack` is the stack of the thread at that time, if known.
  *   `finalizer` is the name of the lease that was being released. `why` is the reason of a refusal of the rung `unwind`
  * - `Unavailable`: the adapter of the thread lacks the rung
@@ -23,6 +25,13 @@ import { type Rung, rungs } from "./Escalation.ts"
  */
 export type Attempt =
   | { readonly _tag: "Ended"; readonly rung: Rung; readonly at: number; readonly millis: number }
+  | {
+      readonly _tag: "Overtaken"
+      readonly rung: Rung
+      readonly at: number
+      readonly millis: number
+      readonly to: Rung
+    }
   | {
       readonly _tag: "Outwaited"
       readonly rung: Rung
@@ -130,6 +139,7 @@ export const ShutdownReport: Schema.Codec<ShutdownReport, unknown> = Schema.Stru
   attempts: Schema.Array(
     Schema.Union([
       Schema.TaggedStruct("Ended", { rung: RungSchema, at: Schema.Number, millis: Schema.Number }),
+      Schema.TaggedStruct("Overtaken", { rung: RungSchema, at: Schema.Number, millis: Schema.Number, to: RungSchema }),
       Schema.TaggedStruct("Outwaited", {
         rung: RungSchema,
         at: Schema.Number,
@@ -187,6 +197,8 @@ const renderAttempt = (attempt: Attempt): string => {
   switch (attempt._tag) {
     case "Ended":
       return `ended after ${attempt.millis} ms`
+    case "Overtaken":
+      return `overtaken after ${attempt.millis} ms by another request, which ended the wait on ${attempt.to}`
     case "Outwaited": {
       const where = attempt.finalizer === null ? "" : `, in the release of "${attempt.finalizer}"`
       return `outwaited for ${attempt.millis} ms${where}${attempt.why === null ? "" : `, refused at first: ${attempt.why}`}`

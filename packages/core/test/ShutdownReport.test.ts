@@ -307,6 +307,43 @@ describe("Thread.shutdown", () => {
     })
   )
 
+  const overtakings = [
+    ["ends", cleansUp(7), 17, "Interrupted"],
+    ["is abandoned", hung, 1010, "Abandoned"]
+  ] as const
+  for (const [what, work, millis, ending] of overtakings) {
+    it.effect(`says that another request took the thread to the rung on which the thread ${what}`, () =>
+      Effect.gen(function* () {
+        const thread = yield* Thread.spawn(work, now)
+        const first = yield* Effect.forkChild(Thread.shutdown(thread, { stop: "60 seconds", interrupt: "60 seconds" }))
+        yield* TestClock.adjust(10)
+        const second = yield* endsIn(Thread.shutdown(thread, { interrupt: "1 second" }), millis - 10)
+        expect(second.rung).toBe("interrupt")
+        expect(second.attempts).toMatchObject([
+          { _tag: ending === "Abandoned" ? "Outwaited" : "Ended", rung: "interrupt" }
+        ])
+        const report = yield* Fiber.join(first)
+        expect(report).toMatchObject({ rung: "interrupt", millis, ending: { _tag: ending } })
+        expect(report.attempts).toEqual([{ _tag: "Overtaken", rung: "stop", at: 0, millis, to: "interrupt" }])
+        expect(ShutdownReport.render(report)).toContain("by another request, which ended the wait on interrupt")
+        const json = JSON.stringify(Schema.encodeSync(ShutdownReport.ShutdownReport)(report))
+        expect(Schema.decodeUnknownSync(ShutdownReport.ShutdownReport)(JSON.parse(json))).toEqual(report)
+      })
+    )
+  }
+
+  it.effect("says that another request abandoned the thread on the same rung", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(hung, now)
+      const first = yield* Effect.forkChild(Thread.shutdown(thread, { interrupt: "60 seconds" }))
+      yield* TestClock.adjust(10)
+      yield* endsIn(Thread.shutdown(thread, { interrupt: 20 }), 20)
+      const report = yield* Fiber.join(first)
+      expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "Abandoned" } })
+      expect(report.attempts).toEqual([{ _tag: "Overtaken", rung: "interrupt", at: 0, millis: 30, to: "interrupt" }])
+    })
+  )
+
   it.effect("with a shorter escalation ends the wait of callers with a longer one", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)

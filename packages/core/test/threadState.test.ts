@@ -73,13 +73,15 @@ describe("State.cancel", () => {
 
 describe("State.settle", () => {
   it.for([
-    [running, undefined, false],
-    [stopping, first, false],
-    [State.cancel(cancelled, "kill", second), first, true]
-  ] as const)("keeps of %o the first reason and whether it was cancelled", ([before, reason, wasCancelled]) => {
+    [running, undefined, undefined],
+    [stopping, first, "stop"],
+    [State.cancel(cancelled, "kill", second), first, "kill"]
+  ] as const)("keeps of %o the first reason and the highest rung", ([before, reason, rung]) => {
     for (const abandoned of [false, true]) {
+      expect(State.rungOf(before)).toBe(rung)
       const after = State.settle(before, abandoned)
-      expect(after).toEqual({ _tag: "Settled", reason, cancelled: wasCancelled, abandoned })
+      expect(after).toEqual({ _tag: "Settled", reason, rung, abandoned })
+      expect(State.rungOf(after)).toBe(rung)
     }
   })
 

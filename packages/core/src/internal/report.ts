@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as CancelReason from "../CancelReason.ts"
-import type { Rung, Step } from "../Escalation.ts"
+import { type Rung, rungs, type Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
 import type { ThreadControls, UnwindOutcome } from "../ThreadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
@@ -11,6 +11,7 @@ import { causeText } from "./foreignText.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import type { ThreadNode } from "./threadNode.ts"
+import * as State from "./threadState.ts"
 
 /**
  * Climbs with threads and reports on each. `target` is observed meanwhile: the one thread, or the group of all.
@@ -70,6 +71,12 @@ interface Asked {
   readonly rung: Rung
   readonly at: number
 }
+
+const abandoned: Ending = { _tag: "Abandoned" }
+
+/** Whether another request took the thread from the rung of this climb to a higher one, or abandoned the thread. */
+const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boolean =>
+  reached !== undefined && (rungs.indexOf(reached) > rungs.indexOf(rung) || ending._tag === "Abandoned")
 
 class Recorder implements Climb.Observer, Observer<ThreadNode> {
   /** Each place is written once, before the climb is over. */
@@ -136,20 +143,37 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
     const last = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]
-    const rung = last?.rung ?? outwaited.findLast((_) => _._tag === "Outwaited")?.rung
+    const own = last?.rung ?? outwaited.findLast((_) => _._tag === "Outwaited")?.rung
+    const ending = isAbandoned ? abandoned : endingOf(node.controls)
+    const reached = State.rungOf(node.state)
+    const overtaken = last !== undefined && isOvertaken(last.rung, reached, ending)
+    const rung = overtaken ? reached : own
     return {
       thread: node.name,
       reason: node.reason ?? this.reason,
       startedAt,
       millis: endedAt - startedAt,
       rung: rung ?? null,
-      attempts: last === undefined ? outwaited : attempts(outwaited, last.rung, last.at, endedAt - startedAt - last.at),
-      ending: isAbandoned ? { _tag: "Abandoned" } : endingOf(node.controls),
+      attempts: this.attemptsOf(outwaited, last, overtaken ? reached : undefined, endedAt),
+      ending,
       released: leases.released ?? nothing,
       failed: leases.failed ?? nothing,
       timedOut: leases.timedOut ?? nothing,
       lost: leases.lost ?? nothing
     }
+  }
+
+  private attemptsOf(
+    outwaited: ReadonlyArray<Attempt>,
+    last: Asked | undefined,
+    to: Rung | undefined,
+    endedAt: number
+  ): ReadonlyArray<Attempt> {
+    if (last === undefined) return outwaited
+    const millis = endedAt - this.startedAt - last.at
+    return to === undefined
+      ? attempts(outwaited, last.rung, last.at, millis)
+      : [...outwaited, { _tag: "Overtaken", rung: last.rung, at: last.at, millis, to }]
   }
 
   private missed(node: ThreadNode, attempt: Attempt): void {

@@ -24,8 +24,8 @@ interface Cancelled {
 interface Settled {
   readonly _tag: "Settled"
   readonly reason: CancelReason | undefined
-  /** True for a thread that was cancelled, false for a thread that was only asked to stop. */
-  readonly cancelled: boolean
+  /** The highest rung of a request; undefined for a thread that ended by itself. */
+  readonly rung: Rung | undefined
   readonly abandoned: boolean
 }
 
@@ -46,12 +46,18 @@ export const reasonOf = (state: State): CancelReason | undefined =>
 /** All reasons for which the thread was cancelled, the first one first. A settled state keeps only the first. */
 export const cancelReasonsOf = (state: State): ReadonlyArray<CancelReason> => {
   if (state._tag === "Cancelled") return state.later.length === 0 ? only(state.reason) : [state.reason, ...state.later]
-  return state._tag === "Settled" && state.cancelled ? only(state.reason!) : none
+  return state._tag === "Settled" && isCancelled(state) ? only(state.reason!) : none
 }
 
 /** Whether the thread was cancelled. An abandoned thread still counts. */
 export const isCancelled = (state: State): boolean =>
-  state._tag === "Cancelled" || (state._tag === "Settled" && state.cancelled)
+  state._tag === "Cancelled" || (state._tag === "Settled" && state.rung !== undefined && state.rung !== "stop")
+
+/** The highest rung of all requests so far, of every caller. */
+export const rungOf = (state: State): Rung | undefined => {
+  if (state._tag === "Running") return undefined
+  return state._tag === "Stopping" ? "stop" : state.rung
+}
 
 /** Asks a running thread to stop. */
 export const stop = (state: State, reason: CancelReason): State =>
@@ -90,11 +96,11 @@ export const settle = (state: State, abandoned: boolean): State => {
     case "Settled":
       return state
     case "Running":
-      return settled(undefined, false, abandoned)
+      return settled(undefined, undefined, abandoned)
     case "Stopping":
-      return settled(state.reason, false, abandoned)
+      return settled(state.reason, "stop", abandoned)
     case "Cancelled":
-      return settled(state.reason, true, abandoned)
+      return settled(state.reason, state.rung, abandoned)
   }
 }
 
@@ -115,13 +121,13 @@ const cancelled = (reason: CancelReason, rung: CancelRung): Cancelled =>
     ? lastCancelled
     : (lastCancelled = { _tag: "Cancelled", reason, later: none, rung })
 
-const finished: Settled = { _tag: "Settled", reason: undefined, cancelled: false, abandoned: false }
+const finished: Settled = { _tag: "Settled", reason: undefined, rung: undefined, abandoned: false }
 
 let lastSettled = finished
 
-const settled = (reason: CancelReason | undefined, cancelled: boolean, abandoned: boolean): Settled => {
+const settled = (reason: CancelReason | undefined, rung: Rung | undefined, abandoned: boolean): Settled => {
   if (reason === undefined && !abandoned) return finished
-  return lastSettled.reason === reason && lastSettled.cancelled === cancelled && lastSettled.abandoned === abandoned
+  return lastSettled.reason === reason && lastSettled.rung === rung && lastSettled.abandoned === abandoned
     ? lastSettled
-    : (lastSettled = { _tag: "Settled", reason, cancelled, abandoned })
+    : (lastSettled = { _tag: "Settled", reason, rung, abandoned })
 }
