@@ -37,7 +37,7 @@ describe("attach", () => {
     const text: Array<string> = []
     host.stdout.on("data", (chunk) => text.push(String(chunk)))
     expect(await once(host, "exit")).toEqual([0])
-    expect(JSON.parse(text.join(""))).toMatchObject({ each: 8, count: 20 })
+    expect(JSON.parse(text.join(""))).toMatchObject({ each: 16, count: 20 })
   })
 })
 

@@ -12,6 +12,6 @@ describe("unwind", () => {
     const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
     if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
     const { stdout } = await promisify(execFile)(binary, [script, "100"])
-    expect(JSON.parse(stdout)).toMatchObject({ each: 8, count: 100, halted: 20 })
+    expect(JSON.parse(stdout)).toMatchObject({ each: 16, count: 100, halted: 20 })
   })
 })

@@ -416,7 +416,9 @@ describe("faults", () => {
 
   it("a spawn that is not a function is refused, and one that gives no Worker is reported", async () => {
     expect((await bad("./worker.ts")).message).toContain('spawn: "./worker.ts" is not a function')
-    expect((await bad(() => new URL("file:///worker.ts"))).message).toMatch(/spawn gave URL[^]*, which is not a Worker/)
+    expect((await bad(() => new URL("file:///worker.ts"))).message).toMatch(
+      /spawn: it gave URL[^]*, which is not a Worker/
+    )
   })
 
   it("bad options are refused by name", async () => {

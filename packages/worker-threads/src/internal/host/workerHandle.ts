@@ -32,15 +32,9 @@ import { remainingMessages } from "./remainingMessages.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
 import { TaskRings } from "./taskRings.ts"
-import { atEnd, Termination } from "./termination.ts"
+import { atEnd, closeMillis, startingCloseMillis, Termination } from "./termination.ts"
 import { WorkerProblem } from "./workerProblem.ts"
 import * as WorkerState from "./workerState.ts"
-
-/** How long a worker may take to end by itself, and then by force, in milliseconds. */
-const closeMillis = 2000
-
-/** How long a worker that is not ready may take to end by itself. It has no task, and may be busy with its imports. */
-const startingCloseMillis = 100
 
 export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly tasks: SlotTable<RemoteTask>
@@ -287,8 +281,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
       case "Failed":
         return this.problem.reported(message.problem)
       case "ThreadStarted":
-        this.threadDeaths.threadStarted(message.threadId)
-        return
+        return this.threadDeaths.threadStarted(message.threadId)
       case "ThreadEnded":
         return this.threadDeaths.threadEnded(message.threadId)
       case "Reserved":

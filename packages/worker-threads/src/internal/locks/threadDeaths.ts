@@ -67,13 +67,12 @@ export class ThreadDeaths {
     return [this.worker, ...this.claims]
   }
 
-  /** False if the worker is refused. */
-  threadStarted(threadId: number): boolean {
+  /** May refuse the worker. */
+  threadStarted(threadId: number): void {
     const known = below.get(threadId)
     if (threadId === own || threadId === 0 || known === started || this.claims.has(threadId)) return this.refused()
     if (this.claims.size === maxClaims) {
-      this.refuse(`it reported more than ${maxClaims} living threads below it`)
-      return false
+      return this.refuse(`it reported more than ${maxClaims} living threads below it`)
     }
     this.claims.add(threadId)
     if (known?._tag === "Claimed") known.by.add(this)
@@ -81,7 +80,6 @@ export class ThreadDeaths {
       below.set(threadId, { _tag: "Claimed", by: new Set([this]) })
       reportToParent({ _tag: "ThreadStarted", threadId })
     }
-    return true
   }
 
   threadEnded(threadId: number): void {
@@ -107,8 +105,7 @@ export class ThreadDeaths {
     this.refused()
   }
 
-  private refused(): false {
+  private refused(): void {
     this.refuse("it reported a thread of another worker as its own")
-    return false
   }
 }
