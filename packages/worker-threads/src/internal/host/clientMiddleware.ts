@@ -17,7 +17,7 @@ type Middleware = RpcMiddleware.RpcMiddlewareClient<unknown, unknown, never>
 type Request = Parameters<Middleware>[0]["request"]
 
 /** Sends a request. */
-export type Send<A> = (envelope: Envelope) => Effect.Effect<A, unknown>
+type Send<A> = (envelope: Envelope) => Effect.Effect<A, unknown>
 
 /** Sends the payload of a call through the middleware, and gives the result of sending. */
 export type Through = <A>(payload: unknown, send: Send<A>) => Effect.Effect<A, unknown>

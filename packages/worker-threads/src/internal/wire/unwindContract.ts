@@ -13,7 +13,7 @@ export const inSection = "a declared section runs"
 export const deferredResumeFrame = "evaluateDeferred"
 
 /** The name of the frame in which the port scheduler runs a part of a fiber at once. */
-export const onTheSpotFrame = "runOnTheSpot"
+const onTheSpotFrame = "runOnTheSpot"
 
 /** The names of the frames of this toolkit that only run a fiber for Effect. No step is lost if they are ended. */
 export const passesOn: ReadonlyArray<string> = [deferredResumeFrame, onTheSpotFrame]

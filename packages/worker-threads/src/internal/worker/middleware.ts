@@ -10,9 +10,9 @@ import { callHandler } from "../wire/handlerCall.ts"
 type Middleware = RpcMiddleware.RpcMiddleware<unknown, unknown, unknown>
 
 /** The second argument of a middleware. */
-export type Metadata = Parameters<Middleware>[1]
+type Metadata = Parameters<Middleware>[1]
 
-export type Task = Effect.Effect<unknown, unknown>
+type Task = Effect.Effect<unknown, unknown>
 
 /** A task with its middleware around it. */
 export type Wrap = (task: Task, metadata: Metadata) => Task

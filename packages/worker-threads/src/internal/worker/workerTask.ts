@@ -52,7 +52,7 @@ export interface Entry {
 export type Run = (payload: unknown, task: Outlet) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
 
 /** Runs a task inside the middleware of its contract. */
-export type Around = (
+type Around = (
   task: Effect.Effect<unknown, unknown>,
   payload: unknown,
   outlet: Outlet
