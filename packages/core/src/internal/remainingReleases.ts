@@ -9,8 +9,9 @@
  * 2. A release that takes longer than the rest of the time goes on, but no other release waits for it.
  */
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as CancelReason from "../CancelReason.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseEntry } from "./ledger.ts"
 import type { ThreadNode } from "./threadNode.ts"
@@ -30,7 +31,10 @@ export const run = (
       Effect.suspend(() => {
         // The scope may have come to this release meanwhile.
         if (entry.state !== "held") return Effect.void
-        return Effect.flatMap(entry.release!.takeOver(exit), (fiber) => {
+        const { reason } = entry.node
+        // A descendant has a reason of its own.
+        const own = entry.node === node || reason === undefined ? exit : Exit.failCause(CancelReason.toCause(reason))
+        return Effect.flatMap(entry.release!.takeOver(own), (fiber) => {
           const left = end - node.clock.currentTimeMillisUnsafe()
           if (fiber.pollUnsafe() !== undefined || left <= 0) return Effect.void
           return left === Infinity ? Fiber.await(fiber) : Effect.timeoutOption(Fiber.await(fiber), left)
