@@ -22,6 +22,9 @@ const climbOf = (outcome: Outcome): Escalation.Escalation | undefined => {
   }
 }
 
+/** How long a shutdown may search for the stack of a thread before it asks on the next rung. */
+const longestSearch = 1000
+
 const ladderMonotone: Check = (outcome) => {
   const climb = climbOf(outcome)
   if (climb === undefined) return []
@@ -29,15 +32,20 @@ const ladderMonotone: Check = (outcome) => {
     const problems: Array<string> = []
     if (isForcedByStop(report)) problems.push("stop has ended it by force")
     let at = 0
+    let search = 0
     let rank = -1
     for (const attempt of report.attempts) {
       const next = Escalation.rungs.indexOf(attempt.rung)
       if (next <= rank) problems.push(`${attempt.rung} was climbed out of order`)
       if (rungsBetween(climb, rank, next)) problems.push(`a rung below ${attempt.rung} was skipped`)
-      if (attempt.at !== at) problems.push(`${attempt.rung} was asked at ${attempt.at}, not at ${at}`)
+      if (attempt.at < at || attempt.at > at + search)
+        problems.push(`${attempt.rung} was asked at ${attempt.at}, not at ${at}`)
       if (attempt._tag === "Outwaited" && attempt.millis !== climb[attempt.rung])
         problems.push(`${attempt.rung} had ${attempt.millis} ms`)
+      // The later rungs count from the rung that was asked after a search.
+      at = attempt.at
       if (attempt._tag === "Outwaited") at += attempt.millis
+      search = attempt._tag === "Outwaited" && attempt.stack !== null ? longestSearch : 0
       rank = next
     }
     return problems
