@@ -281,7 +281,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
       case "Failed":
         return this.problem.reported(message.problem)
       case "ThreadStarted":
-        return this.threadDeaths.threadStarted(message.threadId)
+        return void this.threadDeaths.threadStarted(message.threadId)
       case "ThreadEnded":
         return this.threadDeaths.threadEnded(message.threadId)
       case "Reserved":

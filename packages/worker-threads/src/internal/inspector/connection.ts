@@ -165,6 +165,7 @@ class Connection {
     this.state = "Closed"
     if (current === this) current = undefined
     process.off("exit", this.close)
+    this.session.removeAllListeners()
     this.session.disconnect()
   }
 

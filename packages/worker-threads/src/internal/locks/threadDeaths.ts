@@ -67,12 +67,13 @@ export class ThreadDeaths {
     return [this.worker, ...this.claims]
   }
 
-  /** May refuse the worker. */
-  threadStarted(threadId: number): void {
+  /** False if the worker is refused. */
+  threadStarted(threadId: number): boolean {
     const known = below.get(threadId)
     if (threadId === own || threadId === 0 || known === started || this.claims.has(threadId)) return this.refused()
     if (this.claims.size === maxClaims) {
-      return this.refuse(`it reported more than ${maxClaims} living threads below it`)
+      this.refuse(`it reported more than ${maxClaims} living threads below it`)
+      return false
     }
     this.claims.add(threadId)
     if (known?._tag === "Claimed") known.by.add(this)
@@ -80,6 +81,7 @@ export class ThreadDeaths {
       below.set(threadId, { _tag: "Claimed", by: new Set([this]) })
       reportToParent({ _tag: "ThreadStarted", threadId })
     }
+    return true
   }
 
   threadEnded(threadId: number): void {
@@ -105,7 +107,8 @@ export class ThreadDeaths {
     this.refused()
   }
 
-  private refused(): void {
+  private refused(): false {
     this.refuse("it reported a thread of another worker as its own")
+    return false
   }
 }
