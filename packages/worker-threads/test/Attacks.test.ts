@@ -57,11 +57,7 @@ const attack = (): Promise<Attacked> =>
   })
 
 /** The worker outlives these. */
-const harmless: ReadonlySet<string> = new Set([
-  "a chunk for a task without a stream",
-  "tasks and leases that are unknown",
-  "many wake-ups"
-])
+const harmless: ReadonlySet<string> = new Set(["tasks and leases that are unknown", "many wake-ups"])
 
 /** These are answers in the form of the protocol, and end just their task. */
 const answers: ReadonlySet<string> = new Set([
