@@ -93,7 +93,7 @@ const inputRemedy =
 
 const outputRemedy = "Return plain data, without functions and without getters that throw."
 
-/** The error of a call in the words of a caller who has no contract: the module stands for the task. */
+/** The error of a call in the words of a caller without a contract: the module stands for the task. */
 const inOwnWords = (error: WorkerError.WorkerError, task: string): WorkerError.WorkerError => {
   const { reason } = error
   if (reason._tag === "NotSendable") return WorkerError.make({ ...reason, task, remedy: inputRemedy }, error.cause)

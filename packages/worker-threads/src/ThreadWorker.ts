@@ -71,7 +71,7 @@ const endAtClose = (port: MessagePort, fiber: Fiber.Fiber<unknown, unknown>): vo
     else if (isClose(raw)) fiber.interruptUnsafe()
   }
   port.on("message", listener)
-  // A worker whose layer waits for nothing that can happen still ends.
+  // The listener alone does not keep the worker alive.
   port.unref()
 }
 

@@ -1,13 +1,11 @@
 import { CancelReason, Deadline, Lease, Thread } from "@quiesce/core"
 import { HostLease, SharedMutex, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Fiber, Option, Schedule } from "effect"
-import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { readFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { Refresh } from "./fixtures/contract.ts"
+import { withFifo } from "./fixtures/fifo.ts"
 import { cell, makeCells, Nested, readText, Token } from "./fixtures/nested.ts"
 import { whenSet } from "./support.ts"
 
@@ -227,18 +225,6 @@ describe("a HostLease that a leaf asks for is kept by the main thread", () => {
     )
   )
 })
-
-/** Runs `f` with a file that blocks who reads it, in native code, until somebody writes it. */
-const withFifo = async (f: (fifo: string) => Promise<void>): Promise<void> => {
-  const folder = mkdtempSync(join(tmpdir(), "quiesce-"))
-  const fifo = join(folder, "fifo")
-  try {
-    execFileSync("mkfifo", [fifo])
-    await f(fifo)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
 
 /** Has a worker do something; calls `whenBegun` and lets it go on. */
 const run = <A>(cells: Cells, what: (pool: Pool) => Effect.Effect<A, unknown>, whenBegun: () => unknown) =>

@@ -1,28 +1,13 @@
 import { Thread } from "@quiesce/core"
 import { WorkerPool } from "@quiesce/worker-threads"
 import { Effect } from "effect"
-import { execFileSync } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
 import { open } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { Deaf } from "./fixtures/deaf-contract.ts"
+import { withFifo } from "./fixtures/fifo.ts"
 
 const url = new URL("./fixtures/deaf.worker.ts", import.meta.url)
-
-/** A file that blocks its reader in native code until a writer closes the file. */
-const withFifo = async (f: (fifo: string) => Promise<void>): Promise<void> => {
-  const folder = mkdtempSync(join(tmpdir(), "quiesce-"))
-  const fifo = join(folder, "fifo")
-  try {
-    execFileSync("mkfifo", [fifo])
-    await f(fifo)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
 
 describe.skipIf(process.platform === "win32")("the report of a thread whose engine answers no request", () => {
   it.each([

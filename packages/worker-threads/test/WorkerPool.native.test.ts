@@ -1,35 +1,15 @@
 import { Thread } from "@quiesce/core"
-import { execFileSync } from "node:child_process"
 import { once } from "node:events"
-import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { writeFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
+import { makeFifo } from "./fixtures/fifo.ts"
 import { makePool, whenSet } from "./support.ts"
 
 const url = new URL("./fixtures/tasks.worker.ts", import.meta.url)
-
-/** A file that blocks its readers until it is written. Readers that are left after a failed test go on, too. */
-const makeFifo = Effect.acquireRelease(
-  Effect.sync(() => {
-    const fifo = join(mkdtempSync(join(tmpdir(), "quiesce-")), "fifo")
-    execFileSync("mkfifo", [fifo])
-    return fifo
-  }),
-  (fifo) =>
-    Effect.sync(() => {
-      try {
-        closeSync(openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK))
-      } catch {
-        // Without a reader the file can't be opened.
-      }
-      rmSync(dirname(fifo), { recursive: true })
-    })
-)
 
 /** The warnings of the process from now on. */
 const warningsOf = Effect.map(

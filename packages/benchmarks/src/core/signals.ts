@@ -16,7 +16,7 @@ const nanosEach = (f: () => void): Measure => {
 const a = new AbortController().signal
 const b = new AbortController().signal
 
-/** Reads the signal, so that making it is not optimised away. */
+/** Reads the signal, so that the engine does not optimise its making away. */
 const read = (signal: AbortSignal): void => {
   if (signal.aborted) throw new Error("nobody has aborted it")
 }

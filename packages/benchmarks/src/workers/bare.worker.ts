@@ -1,4 +1,4 @@
-/** A worker with the imports of a pool's worker, which sends a message when it has loaded. */
+/** A worker with the imports of a pool's worker, which sends a message after its start. */
 import { parentPort } from "node:worker_threads"
 import { Blocking, Lease, StopToken } from "@quiesce/core"
 import { ThreadWorker } from "@quiesce/worker-threads"

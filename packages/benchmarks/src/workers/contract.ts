@@ -10,11 +10,11 @@ export class Adding extends RpcGroup.make(
 ) {}
 
 export class Tasks extends Adding.add(
-  /** A busy loop in a section that may be ended; sets `cells[0]` when it has begun. */
+  /** A busy loop in a section; sets `cells[0]` at its begin. */
   Rpc.make("Hog", { payload: { cells: Cells } }),
-  /** A loop that polls its token; sets `cells[0]` when it has begun. */
+  /** A loop that polls its token; sets `cells[0]` at its begin. */
   Rpc.make("Poll", { payload: { cells: Cells } }),
-  /** Waits for ever, holding a lease; adds one to `cells[0]` when it has begun to wait. */
+  /** Waits for ever, holding a lease; adds 1 to `cells[0]` at the begin of the wait. */
   Rpc.make("Wait", { payload: { cells: Cells } }),
   /** Hashes so often, with a check of its token each time or without; the nanoseconds for each. */
   Rpc.make("Hash", { payload: { turns: Schema.Number, checked: Schema.Boolean }, success: Schema.Number })

@@ -19,7 +19,7 @@ const dispatched = async (callers: number, tasks: number, call: () => Promise<un
 
 const tasksOf = (callers: number): number => (callers === 1 ? 10_000 : 50_000)
 
-/** The tasks before each measurement, because each worker is new, and the throughput is that of a warm worker. */
+/** The tasks before each measurement: each worker is new, and the throughput of a warm worker is measured. */
 const warmUpOf = (callers: number): number => (callers === 1 ? 30_000 : 200_000)
 
 /** With the callers as fibers, as an Effect app has them. */

@@ -22,7 +22,7 @@ type Send<A> = (envelope: Envelope) => Effect.Effect<A, unknown>
 /** Sends the payload of a call through the middleware, and gives the result of sending. */
 export type Through = <A>(payload: unknown, send: Send<A>) => Effect.Effect<A, unknown>
 
-/** The client middleware of each task whose contract has middleware. Fails if a required one is not provided. */
+/** The client middleware of each task with middleware in its contract. Fails if a required middleware is not provided. */
 export const of = (
   requests: ReadonlyMap<string, Rpc.Any>,
   services: Context.Context<never>

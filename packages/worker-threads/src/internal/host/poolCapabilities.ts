@@ -17,7 +17,7 @@ const ranks: Readonly<Record<Unwind["_tag"], number>> = { None: 0, SectionsOnly:
 const least = (one: Unwind, other: Unwind): Unwind => (ranks[other._tag] < ranks[one._tag] ? other : one)
 
 export class PoolCapabilities {
-  /** The capabilities of the process, whatever the workers report. */
+  /** The capabilities of the process, before any report of a worker. */
   readonly ofProcess: Capabilities
   current: Capabilities
   private readonly context: Context.Context<never>

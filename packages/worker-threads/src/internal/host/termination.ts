@@ -77,7 +77,7 @@ export class Termination {
     if (most > 0) worker.setMaxListeners(most + attempts + ownListeners)
   }
 
-  /** Terminates the worker now, whatever code it runs. */
+  /** Terminates the worker now, in the middle of any code. */
   begin(): void {
     if (this.phase === "Terminating" && this.timer === undefined) this.terminateUntilEnded(1)
     if (this.phase !== "Running") return

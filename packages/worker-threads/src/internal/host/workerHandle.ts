@@ -4,10 +4,10 @@
  * Invariants:
  * 1. A slot is free or belongs to one task in `tasks`. The slot's row of the control block is cleared before its next
  *    task is sent.
- * 2. When the worker is gone, for whatever cause, each task in `tasks` is settled; then `gone` is called, once.
+ * 2. When the worker is gone, for any cause, each task in `tasks` is settled; then `gone` is called, once.
  * 3. A gone worker leaves no listener, port, timer, inspector session or thread behind.
  * 4. A worker gets no task once its end is near. Messages from before its end count.
- * 5. No listener throws, whatever the worker sends: a problem ends the worker.
+ * 5. No listener throws for any data of the worker: a problem ends the worker.
  */
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
@@ -258,7 +258,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     }
   }
 
-  /** Ends a worker that has sent what no worker may send. Nothing more of the worker counts. */
+  /** Ends a worker after data outside the protocol. Later data of the worker does not count. */
   readonly refuse = (problem: string): void => {
     this.rings.drop()
     this.fail(problem, "Refused")

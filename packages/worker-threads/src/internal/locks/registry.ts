@@ -157,7 +157,7 @@ export const enter = (memory: Memory.Memory): Asked => {
   return entry
 }
 
-/** The lock is held from now on: a lease of the thread whose code made the request. */
+/** The lock is held from now on: a lease of the requesting thread. */
 export const held = (entry: Asked, name: string): void => {
   const fiber = Fiber.getCurrent() ?? entry.section?.fiber
   if (fiber !== undefined) entry.endLease = ThreadAdapter.enterLease(fiber, name)

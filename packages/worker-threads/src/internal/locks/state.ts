@@ -100,7 +100,7 @@ export const isSound = (state: Int32Array, total: number): boolean => {
   return permits === total
 }
 
-/** Makes a lock unusable whose state is not sound. Each waiter is woken, because the requests are not known any more. */
+/** Makes a lock with an unsound state unusable. Each waiter is woken, because the requests are not known any more. */
 export const ruin = (state: Int32Array, total: number, woken: Array<number>): void => {
   state[FREE] = total
   state[NOTICE] = Notice.unusable

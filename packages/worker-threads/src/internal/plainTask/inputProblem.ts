@@ -1,4 +1,4 @@
-/** Looks for what structured clone refuses, or empties in silence, in the input of a plain function. */
+/** Looks for parts of a plain function's input that structured clone refuses, or turns into empty objects in silence. */
 
 const depth = 4
 const parts = 1000

@@ -114,11 +114,11 @@ export class Writer {
 
 /**
  * Whether a clone treats an object with the usual prototype in another way: a proxy, the `arguments` of a function, and
- * a value of a built-in class whose prototype was changed.
+ * a value of a built-in class with a changed prototype.
  */
 const isExotic = (value: object): boolean =>
   types.isProxy(value) ||
-  // Values of the oldest classes have their tag whatever their prototype is.
+  // Values of the oldest classes keep their tag when their prototype is changed.
   Object.prototype.toString.call(value) !== "[object Object]" ||
   ArrayBuffer.isView(value) ||
   types.isMap(value) ||

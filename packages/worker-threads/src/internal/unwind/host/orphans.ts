@@ -1,5 +1,5 @@
 /**
- * Ends the code of threads whose own host was terminated.
+ * Ends the code of threads after the termination of their own host.
  *
  * Node ends the threads below a terminated thread, but waits for each without limit. If such a thread is halted, or resumes
  * from a halt at the moment of its termination, it never ends: the only thread that would resume or terminate it again is
