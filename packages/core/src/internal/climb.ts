@@ -95,15 +95,15 @@ interface Progress {
   /** The searches for stacks. */
   readonly searches: Array<Fiber.Fiber<void>>
   /** The defects of adapters. */
-  readonly defects: Array<Cause.Cause<never>>
+  readonly defects: Array<unknown>
 }
 
-const thrown = (defects: ReadonlyArray<Cause.Cause<never>>): Effect.Effect<void> =>
-  defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects.flatMap(({ reasons }) => reasons)))
+const thrown = (defects: ReadonlyArray<unknown>): Effect.Effect<void> =>
+  defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects.map(Cause.makeDieReason)))
 
 /** Runs a request to an adapter, and keeps its defect. */
 const guarded = (request: () => Effect.Effect<void>, { defects }: Progress): Effect.Effect<void> =>
-  Effect.catchCause(Effect.suspend(request), (cause) => Effect.sync(() => void defects.push(cause)))
+  Effect.catchDefect(Effect.suspend(request), (defect) => Effect.sync(() => void defects.push(defect)))
 
 const climbAll: (
   nodes: ReadonlyArray<ThreadNode>,
@@ -219,7 +219,7 @@ const interruptGuarded = (
     const requests = Ladder.interruptUnsafe(node, reason, "interrupt", by)
     return requests.length === 0 ? requests : requests.map((request) => guarded(() => request, progress))
   } catch (defect) {
-    progress.defects.push(Cause.die(defect))
+    progress.defects.push(defect)
     return []
   }
 }
