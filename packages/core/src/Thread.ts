@@ -61,7 +61,8 @@ export interface Thread<out A, out E = never> extends Pipeable {
 }
 
 /**
- * The state of a thread. A `Queued` thread waits for a place to run, such as a free worker. `Stopping` and `Cancelled` carry the first reason, and `Cancelled` the highest rung so far.
+ * The state of a thread. A `Queued` thread waits for a place to run, such as a free worker. `Stopping` and `Cancelled`
+ * carry the first reason, and `Cancelled` the highest rung so far.
  *
  * @category models
  * @since 0.1.0

@@ -28,9 +28,9 @@ export interface DumpedLease {
 }
 
 /**
- * A thread in a dump. A `queued` thread waits for a place to run. `rung` is the highest rung so far, null before any request. An abandoned thread has ended for its
- * waiters, but still runs. Finished threads are not listed. Of abandoned threads, only the last 100 are kept if nothing can
- * resume them.
+ * A thread in a dump. A `queued` thread waits for a place to run. `rung` is the highest rung so far, null before any
+ * request. An abandoned thread has ended for its waiters, but still runs. Finished threads are not listed. Of abandoned
+ * threads, only the last 100 are kept if nothing can resume them.
  *
  * @category models
  * @since 0.1.0

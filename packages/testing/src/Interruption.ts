@@ -60,9 +60,10 @@ type Settings = Omit<Options, "environment">
 /**
  * Cancels a program at every step and returns all findings.
  *
- * Fails with `Empty`, `NeverEnds`, `Deadlock`, `TooSlow`, `Dies`, `BadEnvironment`, `NotRepeatable` or `NotDeterministic` if the program
- * can't be tried, with `UnknownEffect` if the kit can't see the fibers of the installed Effect, and with `InvalidOption`. Without an environment, the exploration stops after the first cancel that changes
- * the exit of the next run, because shared state is broken then.
+ * Fails with `Empty`, `NeverEnds`, `Deadlock`, `TooSlow`, `Dies`, `BadEnvironment`, `NotRepeatable` or `NotDeterministic`
+ * if the program can't be tried, with `UnknownEffect` if the kit can't see the fibers of the installed Effect, and with
+ * `InvalidOption`. Without an environment, the exploration stops after the first cancel that changes the exit of the next
+ * run, because shared state is broken then.
  *
  * *Cancellation*: between two runs.
  *

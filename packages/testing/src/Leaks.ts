@@ -1,6 +1,6 @@
 /**
- * Finds resources that an effect leaves over: listeners on EventTargets (such as AbortSignals) and EventEmitters, timers, handles, workers, child processes, file
- * descriptors and fibers. Each comes with the place of its creation.
+ * Finds resources that an effect leaves over: listeners on EventTargets (such as AbortSignals) and EventEmitters, timers,
+ * handles, workers, child processes, file descriptors and fibers. Each comes with the place of its creation.
  *
  * All resources count that this thread makes while the effect runs, also resources of other code. Resources of another
  * watched effect don't count.
@@ -38,9 +38,10 @@ export interface Options {
 }
 
 /**
- * Runs an effect and fails with `LeftOver` if resources from the run still exist: a listener on any EventTarget or EventEmitter, a timer, a
- * handle, a worker, a child process, a file descriptor, a fiber. Closing resources are awaited. Without left-overs the result
- * is that of the effect. If the effect fails as well, one Cause has the failure and the left-overs.
+ * Runs an effect and fails with `LeftOver` if resources from the run still exist: a listener on any EventTarget or
+ * EventEmitter, a timer, a handle, a worker, a child process, a file descriptor, a fiber. Closing resources are awaited.
+ * Without left-overs the result is that of the effect. If the effect fails as well, one Cause has the failure and the
+ * left-overs.
  *
  * Resources in an outer scope, and fibers that the effect forks as children of its caller, count as left over. Put
  * `Effect.scoped` around the effect, or join the forked fibers.

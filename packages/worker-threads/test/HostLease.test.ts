@@ -89,6 +89,28 @@ describe("HostLease", () => {
     expect(ends).toEqual([how === "succeed" ? "Success" : "Failure"])
   })
 
+  it.each([
+    ["released by its worker", "wait", { interrupt: "10 seconds" }],
+    ["left by a killed worker", "spin", { interrupt: 0, kill: "10 seconds" }]
+  ] as const)("has failed if its release returns no effect: %s", async (_, how, escalation) => {
+    // An async or a plain function by mistake, as JavaScript allows.
+    const noEffect = () => undefined as unknown as Effect.Effect<void>
+    const folder = HostLease.handler(TempFolder, (prefix) => Effect.acquireRelease(Effect.succeed(prefix), noEffect))
+    const program = Effect.gen(function* () {
+      const pool = yield* WorkerPool.make(Tasks, {
+        spawn: (options) => new Worker(url, options),
+        size: 1,
+        hostLeases: [folder]
+      })
+      const cells = makeCells()
+      const thread = yield* pool.spawn("Hold", { prefix: how, how, cells })
+      yield* whenSet(cells, Cell.begun)
+      return yield* Thread.shutdown(thread, escalation)
+    })
+    const report = await Effect.runPromise(Effect.scoped(program))
+    expect(report).toMatchObject({ failed: [{ lease: "TempFolder" }], released: [], lost: [] })
+  })
+
   it(
     "is released when its task is interrupted",
     withPool((pool, folders) => held(pool, folders, "wait", Thread.interrupt).pipe(Effect.asVoid))

@@ -12,7 +12,10 @@
  */
 export interface RaisedError {
   readonly error: unknown
-  /** Called with `true` when the claiming handler has failed with the error, with `false` when the thread has ended. The first call counts. */
+  /**
+   * Called with `true` when the claiming handler has failed with the error, with `false` when the thread has ended. The
+   * first call counts.
+   */
   readonly answer: (delivered: boolean) => void
   /** Called when a handler is reserved. Undefined if the error needs no commit, or has been committed. */
   reserve?: (() => void) | undefined

@@ -3,8 +3,8 @@
  *
  * Invariant: after the first cancel, a cancel is tried only if the time left is enough for one like the slowest so far.
  */
+import { textOf } from "@quiesce/core/internal"
 import * as Duration from "effect/Duration"
-import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as TestingError from "../../TestingError.ts"
@@ -58,7 +58,7 @@ export const make = (
         TestingError.make({
           _tag: "InvalidOption",
           option: "stopAfter",
-          problem: `${format(stopAfter)} is no time in which a cancel could be tried. Give one such as "4 seconds", or "Infinity" for no limit`
+          problem: `${textOf(stopAfter)} is no time in which a cancel could be tried. Give one such as "4 seconds", or "Infinity" for no limit`
         })
       )
 }

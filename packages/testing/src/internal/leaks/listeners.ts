@@ -1,6 +1,6 @@
 /**
- * Listeners on AbortSignals and other EventTargets. Node itself says whether a listener is still there, so each way to go counts: the listener
- * was removed, was added for `once`, or its own signal has aborted.
+ * Listeners on AbortSignals and other EventTargets. Node itself says whether a listener is still there, so each way to go
+ * counts: the listener was removed, was added for `once`, or its own signal has aborted.
  *
  * Invariant: this module keeps neither a signal nor a listener alive. A garbage listener is not left over.
  */

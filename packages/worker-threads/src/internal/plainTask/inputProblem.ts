@@ -3,7 +3,10 @@
 const depth = 4
 const parts = 1000
 
-/** Why an input can't be sent, with the place of the part. Large inputs are looked at in part; Node refuses functions anyway. */
+/**
+ * Why an input can't be sent, with the place of the part. Large inputs are looked at in part; Node refuses functions
+ * anyway.
+ */
 export const inputProblem = (input: unknown): string | undefined => {
   const left: Array<{ readonly value: unknown; readonly path: string; readonly depth: number }> = [
     { value: input, path: "the input", depth }
