@@ -64,6 +64,9 @@ const held = (
     })
   )
 
+/** A plain function by mistake, as JavaScript allows. */
+const noEffect = () => undefined as unknown as Effect.Effect<void>
+
 describe("HostLease", () => {
   it.each(["succeed", "fail", "exit"] as const)("is released when its task ends: %s", (how) =>
     withPool((pool, folders) =>
@@ -93,8 +96,6 @@ describe("HostLease", () => {
     ["released by its worker", "wait", { interrupt: "10 seconds" }],
     ["left by a killed worker", "spin", { interrupt: 0, kill: "10 seconds" }]
   ] as const)("has failed if its release returns no effect: %s", async (_, how, escalation) => {
-    // An async or a plain function by mistake, as JavaScript allows.
-    const noEffect = () => undefined as unknown as Effect.Effect<void>
     const folder = HostLease.handler(TempFolder, (prefix) => Effect.acquireRelease(Effect.succeed(prefix), noEffect))
     const program = Effect.gen(function* () {
       const pool = yield* WorkerPool.make(Tasks, {
