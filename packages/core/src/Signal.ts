@@ -202,7 +202,7 @@ export interface Linked extends Disposable {
  * A signal that aborts with the first of `signals`, with the same reason. Dispose the result after its last use
  * (`using all = Signal.any([a, b])`): then no listener is left on the sources. A composite of composites follows the sources
  * of those, also after their disposal. Events come in the order of the DOM standard. The result of `AbortSignal.any` has no
- * dispose, and Node 22 keeps that result alive as long as its sources.
+ * dispose. Node 22 keeps that result alive as long as its sources, and Node 24.21 gives that result the last reason.
  *
  * @category constructors
  * @since 0.1.0

@@ -13,7 +13,15 @@ const makers: ReadonlyArray<readonly [string, (signals: ReadonlyArray<AbortSigna
 const controllers = (count: number): ReadonlyArray<AbortController> =>
   Array.from({ length: count }, () => new AbortController())
 
-describe.each(makers)("%s, by the DOM standard", (_, any) => {
+const [major, minor] = process.versions.node.split(".").map(Number)
+
+/**
+ * Since 24.21 the platform's composite on Node 24 has the last reason of its sources, and events come in the order of the
+ * listeners. There a test of the platform's own signals must fail, so that the end of the fault is noticed, too.
+ */
+const deviates = (maker: string): boolean => maker === "AbortSignal.any" && major === 24 && minor! >= 21
+
+describe.each(makers)("%s, by the DOM standard", (maker, any) => {
   it("of no signal gives a signal that has not aborted", () => {
     const signal = any([])
     expect(signal).toBeInstanceOf(AbortSignal)
@@ -29,7 +37,7 @@ describe.each(makers)("%s, by the DOM standard", (_, any) => {
     expect([signal.aborted, signal.reason]).toEqual([true, "reason"])
   })
 
-  it("follows each of several signals, and keeps the first reason", () => {
+  it("follows each of several signals, and keeps the first reason", { fails: deviates(maker) }, () => {
     for (let first = 0; first < 3; first++) {
       const sources = controllers(3)
       const signal = any(sources.map((source) => source.signal))
@@ -79,19 +87,23 @@ describe.each(makers)("%s, by the DOM standard", (_, any) => {
     expect(signal.reason).toMatchObject({ name: "TimeoutError" })
   })
 
-  it("dispatches the source's event first, and then those of all composites in the order of their creation", () => {
-    const controller = new AbortController()
-    const signals = [controller.signal]
-    signals.push(any([controller.signal]))
-    signals.push(any([controller.signal]))
-    signals.push(any([signals[0]!]))
-    signals.push(any([signals[1]!]))
-    signals.push(any([signals[4]!, signals[2]!]))
-    const order: Array<number> = []
-    for (const index of [5, 3, 4, 1, 2, 0]) signals[index]!.addEventListener("abort", () => order.push(index))
-    controller.abort()
-    expect(order).toEqual([0, 1, 2, 3, 4, 5])
-  })
+  it(
+    "dispatches the source's event first, and then those of all composites in the order of their creation",
+    { fails: deviates(maker) },
+    () => {
+      const controller = new AbortController()
+      const signals = [controller.signal]
+      signals.push(any([controller.signal]))
+      signals.push(any([controller.signal]))
+      signals.push(any([signals[0]!]))
+      signals.push(any([signals[1]!]))
+      signals.push(any([signals[4]!, signals[2]!]))
+      const order: Array<number> = []
+      for (const index of [5, 3, 4, 1, 2, 0]) signals[index]!.addEventListener("abort", () => order.push(index))
+      controller.abort()
+      expect(order).toEqual([0, 1, 2, 3, 4, 5])
+    }
+  )
 
   it("marks all composites as aborted before the first event", () => {
     const controller = new AbortController()
