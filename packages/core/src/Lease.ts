@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -102,7 +103,8 @@ class Release implements PendingRelease {
   private readonly context: Context.Context<never>
 
   private readonly release: (exit: Exit.Exit<unknown, unknown>) => unknown
-  private taken: Fiber.Fiber<unknown> | undefined = undefined
+  /** Completes with the release once `takeOver` has started the release. */
+  private taken: Deferred.Deferred<unknown> | undefined = undefined
 
   constructor(
     entry: LeaseEntry,
@@ -120,38 +122,39 @@ class Release implements PendingRelease {
     this.context = context
   }
 
-  /** Called by the scope of the lease. */
+  /** Called by the scope of the lease. The question and the start are one step, so that the release can't start twice. */
   run(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
-    return this.taken === undefined ? this.start(exit) : Fiber.join(this.taken)
+    return Effect.withFiber((fiber) =>
+      this.taken === undefined ? this.start(fiber, exit) : Deferred.await(this.taken)
+    )
   }
 
-  takeOver(exit: Exit.Exit<unknown, unknown>): Effect.Effect<Fiber.Fiber<unknown>> {
+  takeOver(exit: Exit.Exit<unknown, unknown>): Effect.Effect<Fiber.Fiber<unknown> | undefined> {
     return Effect.suspend(() => {
-      if (this.taken !== undefined) return Effect.succeed(this.taken)
-      const forked = Effect.forkDetach(Effect.uninterruptible(this.start(exit)), { startImmediately: true })
-      return Effect.tap(forked, (fiber) => Effect.sync(() => void (this.taken = fiber)))
+      if (this.taken !== undefined || this.entry.state !== "held") return Effect.succeed(undefined)
+      const taken = (this.taken = Deferred.makeUnsafe<unknown>())
+      const release = Effect.withFiber((fiber) => this.start(fiber, exit))
+      return Effect.forkDetach(Effect.uninterruptible(Deferred.into(release, taken)), { startImmediately: true })
     })
   }
 
   /** A `release` that throws instead of returning an effect has failed, too. */
-  private start(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
-    return Effect.withFiber((fiber) => {
-      // The lease of an abandoned thread was counted as lost, and stays lost.
-      if (this.entry.state === "held") this.entry.state = "releasing"
-      this.entry.since = this.clock.currentTimeMillisUnsafe()
-      if (this.within !== undefined) return this.bounded(this.effectOf(exit), this.within)
-      const outer = fiber.context
-      fiber.setContext(this.isCancelled ? this.shielded(Infinity) : this.context)
-      return Effect.matchCauseEffect(this.effectOf(exit), {
-        onSuccess: () => {
-          fiber.setContext(outer)
-          return this.record(Exit.void)
-        },
-        onFailure: (cause) => {
-          fiber.setContext(outer)
-          return this.record(Exit.failCause(cause))
-        }
-      })
+  private start(fiber: Fiber.Fiber<unknown, unknown>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
+    // The lease of an abandoned thread was counted as lost, and stays lost.
+    if (this.entry.state === "held") this.entry.state = "releasing"
+    this.entry.since = this.clock.currentTimeMillisUnsafe()
+    if (this.within !== undefined) return this.bounded(this.effectOf(exit), this.within)
+    const outer = fiber.context
+    fiber.setContext(this.isCancelled ? this.shielded(Infinity) : this.context)
+    return Effect.matchCauseEffect(this.effectOf(exit), {
+      onSuccess: () => {
+        fiber.setContext(outer)
+        return this.record(Exit.void)
+      },
+      onFailure: (cause) => {
+        fiber.setContext(outer)
+        return this.record(Exit.failCause(cause))
+      }
     })
   }
 

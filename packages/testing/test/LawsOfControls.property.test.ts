@@ -2,4 +2,4 @@
 import { Laws } from "@quiesce/testing/laws"
 import { remote } from "./fixtures/remoteAdapter.ts"
 
-Laws.suite(remote, { programs: 60, whole: 30, cuts: 10 })
+Laws.suite(remote, { programs: 20, whole: 10, cuts: 10 })

@@ -16,8 +16,11 @@ export type LeaseResult = "released" | "failed" | "timedOut" | "lost"
 /** The release of a lease, for a caller other than the scope of the lease. */
 export interface PendingRelease {
   readonly scope: Scope.Scope
-  /** Starts the release in a fiber of its own. The scope, when it comes to the release, waits for that fiber. */
-  readonly takeOver: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<Fiber.Fiber<unknown>>
+  /**
+   * Starts the release in a fiber of its own. The scope, when it comes to the release, waits for that fiber. Undefined if the
+   * release has already started.
+   */
+  readonly takeOver: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<Fiber.Fiber<unknown> | undefined>
 }
 
 /** A resource that a thread holds. Changed by the ledger and by the lease itself. */

@@ -29,12 +29,12 @@ export const run = (
     entries,
     (entry) =>
       Effect.suspend(() => {
-        // The scope may have come to this release meanwhile.
-        if (entry.state !== "held") return Effect.void
         const { reason } = entry.node
         // A descendant has a reason of its own.
         const own = entry.node === node || reason === undefined ? exit : Exit.failCause(CancelReason.toCause(reason))
         return Effect.flatMap(entry.release!.takeOver(own), (fiber) => {
+          // The scope may have come to this release meanwhile.
+          if (fiber === undefined) return Effect.void
           const left = end - node.clock.currentTimeMillisUnsafe()
           if (fiber.pollUnsafe() !== undefined || left <= 0) return Effect.void
           return left === Infinity ? Fiber.await(fiber) : Effect.timeoutOption(Fiber.await(fiber), left)

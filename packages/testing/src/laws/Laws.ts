@@ -27,6 +27,7 @@ export const laws: Readonly<Record<Law.Name, Check>> = checks
 
 /**
  * Registers a test for each law of an adapter, and a test that compares the adapter with the model. `only` selects tests.
+ * The runs of a test's programs are checked by all laws of the adapter.
  * Call the function in a test file.
  *
  * ```ts
@@ -50,7 +51,7 @@ export const suite = (
   describe(`the laws on ${adapter.name}`, () => {
     for (const law of applying(adapter).filter(isWanted)) {
       it(`${law}: ${Law.statements[law]}`, { timeout }, ({ annotate }) =>
-        holds(Search.run(law, adapter, budget), annotate)
+        holds(Search.runAll(law, adapter, budget), annotate)
       )
     }
     if (!isWanted("model")) return

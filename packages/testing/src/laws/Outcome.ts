@@ -114,6 +114,14 @@ export const isForced = (exit: AnyExit | undefined): boolean => ["Killed", "Cras
  * @since 0.1.0
  */
 export const anyGivenUp = (outcome: Outcome): boolean => {
-  for (const { exit } of outcome.threads.values()) if (isAbandoned(exit) || isForced(exit)) return true
+  for (const { exit } of outcome.threads.values()) if (isGivenUp(exit)) return true
   return false
 }
+
+/**
+ * Whether a thread was abandoned or ended by force.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const isGivenUp = (exit: AnyExit | undefined): boolean => isAbandoned(exit) || isForced(exit)

@@ -141,9 +141,16 @@ const deadlineMin: Check = (outcome) => {
   })
 }
 
+/** Whether a part of the scenario interrupts without a request in the trace, such as a join of an interrupted thread. */
+const hasOtherSources = ({ plan, program }: Outcome["scenario"]): boolean =>
+  /"(Join|Group|Interrupt|Cancel|Crash|Spawn|UntilStopped|Receive)"/.test(JSON.stringify(program)) ||
+  plan.some(({ action }) => action._tag === "Close" || action._tag === "Shutdown")
+
 /** Whether the thread was cancelled, or a deadline around the ended one has passed. */
 const isInterruptedFromOutside = (outcome: Outcome, ended: Event & { readonly _tag: "DeadlineEnded" }): boolean => {
   const { at, thread } = ended
+  const isAncestorDone = only(outcome.events, "BodyEnded").some((ended) => thread.startsWith(`${ended.thread}.`))
+  if (isAncestorDone || hasOtherSources(outcome.scenario)) return true
   const isCancelled = only(outcome.events, "Asked").some(
     (asked) => asked.at <= at && (asked.how === "interrupt" || asked.how === "interruptFork")
   )

@@ -1,7 +1,7 @@
 /** The laws of the ends of threads, and of waits for these ends. */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
-import { type AnyExit, anyGivenUp, isAbandoned, type Outcome } from "../Outcome.ts"
+import { type AnyExit, anyGivenUp, isAbandoned, isGivenUp, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
@@ -64,10 +64,11 @@ const allInterruptorsWait: Check = (outcome) => {
   ]
 }
 
-/** An interrupt from outside that never returned. */
+/** An interrupt that never returned. A thread that was given up may still wait when the run ends. */
 const unanswered = (outcome: Outcome): ReadonlyArray<string> =>
   only(outcome.events, "Asked")
     .filter((asked) => asked.how === "interrupt" && !only(outcome.events, "Returned").some(({ id }) => id === asked.id))
+    .filter(({ message }) => !isGivenUp(outcome.threads.get(message.replace(/ asked$/, ""))?.exit))
     .map(({ thread }) => `an interrupt of ${thread} never returned`)
 
 const lateInterruptNoop: Check = (outcome) =>
@@ -125,11 +126,15 @@ const noOrphan: Check = (outcome) =>
 const lateFork: Check = (outcome) =>
   outcome.events.flatMap((event, index) => {
     if (event._tag !== "Spawned") return []
-    const started = outcome.events.some((other) => other._tag === "Started" && other.thread === event.thread)
+    const started = outcome.events.findIndex((other) => other._tag === "Started" && other.thread === event.thread)
+    // An abandoned parent may note the spawn of a child after the start of the child.
     const parentSettled = outcome.events
-      .slice(0, index)
+      .slice(0, Math.max(index, started))
       .some((other) => other._tag === "Settled" && other.thread === event.parent)
-    return (event.late || parentSettled) && started ? [`${event.thread} started after the end of ${event.parent}`] : []
+    const startedLate = parentSettled && started > index
+    return started >= 0 && (event.late || startedLate)
+      ? [`${event.thread} started after the end of ${event.parent}`]
+      : []
   })
 
 /** An interrupted thread has a request, or an ancestor, a scope or a sibling's failure as its reason. */

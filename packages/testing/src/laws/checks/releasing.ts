@@ -36,7 +36,18 @@ const acquireAtomic: Check = (outcome) =>
         .filter(({ lease }) => !outcome.events.some((event) => event._tag === "Releasing" && event.lease === lease))
         .map(({ lease }) => `${lease} was acquired and not registered`)
 
+/** Whether a thread was given up without any time for its remaining releases, which then start without a wait. */
+const startsAtOnce = (outcome: Outcome): boolean =>
+  abandoned(outcome) &&
+  outcome.scenario.plan.some(({ action }) => {
+    if (action._tag !== "Shutdown") return false
+    const { interrupt, kill, stop, unwind } = action.climb
+    // The adapter may lack the later rungs.
+    return [stop, interrupt, unwind, kill].includes(0)
+  })
+
 const lifo: Check = (outcome) => {
+  if (startsAtOnce(outcome)) return []
   const stacks = new Map<string, Array<string>>()
   const scopes = new Map<string, string>()
   return outcome.events.flatMap((event) => {

@@ -16,7 +16,8 @@ const unwindPrecise: Check = (outcome) => {
   const killed = [...outcome.threads.values()].some(({ exit }) => isForced(exit))
   const ended = new Set(only(outcome.events, "Spun").map(({ id }) => id))
   const cut = only(outcome.events, "Spinning").filter(({ id }) => !ended.has(id))
-  const asked = only(outcome.events, "Asked").some(({ how }) => how === "interrupt" || how === "shutdown")
+  const closes = outcome.scenario.plan.some(({ action }) => action._tag === "Close")
+  const asked = closes || only(outcome.events, "Asked").some(({ how }) => how === "interrupt" || how === "shutdown")
   const problems = cut.flatMap(({ shielded, thread }) => {
     if (killed) return []
     if (!asked) return [`a section of ${thread} was ended, though nobody had asked`]
