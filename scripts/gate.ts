@@ -3,7 +3,7 @@
  *
  *     node scripts/gate.ts types lint format tests
  *
- * `tests` are all tests, on the Node that runs this; `node22` and the like are those that depend on the version, on that.
+ * `tests` are all tests, on the Node that runs this. `node22` and the like are the tests that depend on the version of Node.
  *
  * If QUIESCE_GATE_SUMMARY names a file, the counts are written to it as JSON: each check counts as one, and the tests
  * as many as there are.
@@ -48,22 +48,31 @@ const command = (name: string, ...args: ReadonlyArray<string>): Outcome =>
 
 const vitest = join(import.meta.dirname, "../node_modules/vitest/vitest.mjs")
 
-/** Runs the tests of the named projects, or of all, on a Node; what they start themselves runs on it, too. */
-const tests = (node: string, projects: ReadonlyArray<string> = []): Outcome => {
+/** Runs the tests of the named files and folders, or all tests, on a Node. Processes of the tests run on that Node, too. */
+const tests = (node: string, files: ReadonlyArray<string> = []): Outcome => {
   const directory = mkdtempSync(join(tmpdir(), "quiesce-gate-"))
   const file = join(directory, "vitest.json")
   try {
-    const named = projects.flatMap((project) => ["--project", project])
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
-    const ok = succeeds(node, vitest, "run", ...named, ...reporters)
+    const ok = succeeds(node, vitest, "run", ...files, ...reporters)
     return count(readReport(file), ok)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-/** The projects whose tests see a difference between the versions of Node. */
-const versioned = ["core", "worker-threads", "laws", "examples"]
+/**
+ * The tests that see a difference between the versions of Node. The others look at types, at texts, and at the checks of the
+ * laws in virtual time.
+ */
+const versioned = [
+  "packages/core/test/",
+  "packages/worker-threads/test/",
+  "packages/laws/test/OnWorkers",
+  "examples/test/besideOthers",
+  "examples/test/tour",
+  "examples/test/ways"
+]
 
 const testsOn = (major: Nodes.Major): Outcome => {
   const binary = Nodes.find(major)

@@ -26,11 +26,15 @@ const bound = 1_000_000
 
 const oldest = join(import.meta.dirname, "../../../node_modules/node-22/bin/node")
 
+/** Node 22 has a case of its own, except in a run on an older version than the newest. */
+const skips = (node: string): boolean =>
+  !existsSync(node) || (node === oldest && Number(process.versions.node.split(".")[0]) < 26)
+
 describe.each([
   [`Node ${process.versions.node}`, process.execPath],
-  ["Node 22 (skipped where the dependency node-22 has no binary: it is for Linux on x64)", oldest]
+  ["Node 22 (skipped on Node 24 and earlier, and without the dependency node-22, which is for Linux on x64)", oldest]
 ])("on %s, after 20,000 rounds,", (_, node) => {
-  it.skipIf(!existsSync(node))(
+  it.skipIf(skips(node))(
     "no signal, region or thread has left a listener, an object or heap behind, and a leak would have been seen",
     async () => {
       const [leaky, ...others] = (await measure(node)).toReversed()
