@@ -23,6 +23,8 @@ export interface Dependent {
 /** The place of a dependent in the list of one source. */
 export class Link extends Entry<Dependent> {
   readonly source: AbortListener
+  /** The next link of the same dependent, for the dependent's use. */
+  sibling: Link | undefined = undefined
 
   constructor(dependent: Dependent, source: AbortListener) {
     super(dependent)
@@ -32,8 +34,6 @@ export class Link extends Entry<Dependent> {
 
 export class AbortListener {
   readonly signal: AbortSignal
-  /** The dependent that was added last. */
-  last: Dependent | undefined = undefined
   private readonly callbacks = new LinkedList<() => void>()
   private readonly dependents = new LinkedList<Dependent>()
   /** The members of both lists. */
@@ -56,16 +56,19 @@ export class AbortListener {
 
   follow(dependent: Dependent): Link {
     this.echo ??= echoOf(this.signal)
-    this.last = dependent
     const link = new Link(dependent, this)
     this.dependents.append(link)
     this.enter()
     return link
   }
 
+  /** The dependent that was added last, if it still follows. */
+  get last(): Dependent | undefined {
+    return this.dependents.last
+  }
+
   unfollow(link: Link): void {
     if (!link.remove()) return
-    this.last = undefined
     this.leave()
   }
 
@@ -81,7 +84,6 @@ export class AbortListener {
     // An event that other code dispatches does not abort the signal.
     if (!this.signal.aborted) return
     this.signal.removeEventListener("abort", this.notify)
-    this.last = undefined
     this.dependents.forEach((dependent) => dependent.settle(this))
     const later = event.isTrusted && !this.dependents.isEmpty ? this.echo : undefined
     later?.addEventListener("abort", () => this.dispatch(), { once: true })

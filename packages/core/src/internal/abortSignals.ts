@@ -1,20 +1,22 @@
 /** Checks the AbortSignals that users give. An unusable value is refused before anything has happened. */
 import * as Predicate from "effect/Predicate"
 import { textOf } from "./foreignText.ts"
-import { readOr } from "./foreignValue.ts"
 
 /** Signals of other implementations are accepted, so their members count and not their class. */
 const isAbortSignal = (u: unknown): u is AbortSignal => {
-  const looksLikeOne = (): boolean => {
-    if (u instanceof AbortSignal) return true
-    const { aborted, addEventListener, removeEventListener } = Object(u) as Partial<AbortSignal>
-    return (
-      typeof aborted === "boolean" &&
-      typeof addEventListener === "function" &&
-      typeof removeEventListener === "function"
-    )
+  try {
+    return u instanceof AbortSignal || looksLikeOne(u)
+  } catch {
+    // A trap of a proxy, or a getter.
+    return false
   }
-  return readOr(looksLikeOne, false)
+}
+
+const looksLikeOne = (u: unknown): boolean => {
+  const { aborted, addEventListener, removeEventListener } = Object(u) as Partial<AbortSignal>
+  return (
+    typeof aborted === "boolean" && typeof addEventListener === "function" && typeof removeEventListener === "function"
+  )
 }
 
 /** The signals of `Signal.any`. */

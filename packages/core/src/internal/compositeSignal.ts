@@ -33,13 +33,6 @@ const isAborted = (signal: AbortSignal): boolean => compositeOf(signal)?.isAbort
 /** Never changed. */
 const none: Array<never> = []
 
-/** V8 gives an empty array room for 17 elements at the first push. */
-const added = <A>(list: Array<A>, element: A): Array<A> => {
-  if (list === none) return [element]
-  list.push(element)
-  return list
-}
-
 /** The number of composites that were made, for the order of their events. */
 let made = 0
 
@@ -49,7 +42,9 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
   private readonly order = made++
   /** The composites among the signals that this composite was made of. */
   private parents: Array<CompositeSignal> = none
-  private links: Array<AbortListener.Link> = none
+  /** The links to the sources, each with the next one. There is no array, because V8 gives a second element room for 17. */
+  private firstLink: AbortListener.Link | undefined = undefined
+  private lastLink: AbortListener.Link | undefined = undefined
   /** The composites that were made of this composite. Made for the first. */
   private derived: Set<CompositeSignal> | undefined = undefined
   private state: State = following
@@ -58,13 +53,13 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
     this.signal = this.controller.signal
     const own: Composed = this.signal
     own[key] = this
-    const aborted = signals.find(isAborted)
-    if (aborted === undefined) {
-      this.follow(signals)
-    } else {
-      this.state = { _tag: "Aborted", reason: aborted.reason }
+    for (const signal of signals) {
+      if (!isAborted(signal)) continue
+      this.state = { _tag: "Aborted", reason: signal.reason }
       this.dispatch()
+      return
     }
+    this.follow(signals)
   }
 
   private follow(signals: ReadonlyArray<AbortSignal>): void {
@@ -72,14 +67,19 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
       const parent = compositeOf(signal)
       if (parent === undefined) this.followSource(AbortListener.of(signal))
       else if (parent.addDerived(this)) {
-        this.parents = added(this.parents, parent)
-        for (const link of parent.links) this.followSource(link.source)
+        if (this.parents === none) this.parents = [parent]
+        else this.parents.push(parent)
+        for (let link = parent.firstLink; link !== undefined; link = link.sibling) this.followSource(link.source)
       }
     }
   }
 
   private followSource(source: AbortListener.AbortListener): void {
-    if (source.last !== this) this.links = added(this.links, source.follow(this))
+    if (source.last === this) return
+    const link = source.follow(this)
+    if (this.lastLink === undefined) this.firstLink = link
+    else this.lastLink.sibling = link
+    this.lastLink = link
   }
 
   private addDerived(composite: CompositeSignal): boolean {
@@ -105,7 +105,7 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
   settle(current?: AbortListener.AbortListener): void {
     if (this.state !== following) return
     let source = current
-    for (const link of this.links) {
+    for (let link = this.firstLink; link !== undefined; link = link.sibling) {
       if (link.source === current || !link.source.signal.aborted) continue
       source = link.source
       break
@@ -141,9 +141,9 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
   private end(state: State, dispatching: AbortListener.AbortListener | undefined): void {
     this.state = state
     if (state._tag === "Aborted") Object.setPrototypeOf(this.signal, aborting)
-    const { links } = this
-    this.links = none
-    for (const link of links) if (link.source !== dispatching) link.source.unfollow(link)
+    let link = this.firstLink
+    this.firstLink = this.lastLink = undefined
+    for (; link !== undefined; link = link.sibling) if (link.source !== dispatching) link.source.unfollow(link)
     if (this.parents.length === 0) return
     const ended: Array<CompositeSignal> = [this]
     for (const one of ended) {

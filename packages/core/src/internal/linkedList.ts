@@ -20,7 +20,7 @@ export class Entry<A> {
 }
 
 export class LinkedList<A> {
-  /** The entry before the first one and after the last one. Its value is never read. */
+  /** The entry before the first one and after the last one. It has no value. */
   private readonly end: Entry<A> = new Entry<A>(undefined as A)
 
   append(entry: Entry<A>): void {
@@ -33,6 +33,11 @@ export class LinkedList<A> {
 
   get isEmpty(): boolean {
     return this.end.next === this.end
+  }
+
+  /** The last value. */
+  get last(): A | undefined {
+    return this.end.previous.value
   }
 
   removeFirst(): Entry<A> | undefined {
