@@ -57,12 +57,27 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
 
   /** The fiber gets the first reason first, even when a later request has overtaken the first one. */
   interruptUnsafe(reason: CancelReason.CancelReason, by: number): void {
-    if (!Nesting.enter()) return Nesting.later(() => this.interruptUnsafe(reason, by))
+    if (!Nesting.enter()) return this.interruptLater(reason, by)
     try {
       this.interruptNow(reason, by)
     } finally {
       Nesting.leave()
     }
+  }
+
+  // The functions that make steps for later stand alone: V8 makes the context of a closure at each call of the function
+  // around, even when that call does not make the closure.
+
+  private interruptLater(reason: CancelReason.CancelReason, by: number): void {
+    Nesting.later(() => this.interruptUnsafe(reason, by))
+  }
+
+  private bodyEndedLater(fiber: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
+    Nesting.later(() => this.bodyEnded(fiber, exit))
+  }
+
+  private endedLater(exit: Exit.Exit<A, E>): void {
+    Nesting.later(() => this.ended(exit))
   }
 
   private interruptNow(reason: CancelReason.CancelReason, by: number): void {
@@ -124,7 +139,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
 
   /** The fiber's context is still the body's here. */
   private bodyEnded(fiber: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
-    if (!Nesting.enter()) return Nesting.later(() => this.bodyEnded(fiber, exit))
+    if (!Nesting.enter()) return this.bodyEndedLater(fiber, exit)
     try {
       this.cleanUp(fiber, exit)
     } finally {
@@ -132,9 +147,14 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     }
   }
 
+  /** Runs in the step of `bodyEnded`. Without a cleanup, the thread ends in that step, too. */
   private cleanUp({ context }: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
     const cleanup = this.node.firstChild === undefined ? this.closeScope(exit) : this.endAndClose(exit)
-    if (cleanup === undefined) return this.ended(exit)
+    if (cleanup === undefined) this.settleNow(exit)
+    else this.forkCleanup(cleanup, exit, context)
+  }
+
+  private forkCleanup(cleanup: Effect.Effect<void>, exit: Exit.Exit<A, E>, context: Context.Context<never>): void {
     const masked = Effect.uninterruptible(
       Effect.withFiber((fiber) => {
         this.cleanIn(fiber as Fiber.Fiber<never>)
@@ -164,7 +184,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   }
 
   private ended(exit: Exit.Exit<A, E>): void {
-    if (!Nesting.enter()) return Nesting.later(() => this.ended(exit))
+    if (!Nesting.enter()) return this.endedLater(exit)
     try {
       this.settleNow(exit)
     } finally {
