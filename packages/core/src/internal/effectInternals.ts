@@ -163,10 +163,16 @@ const masks = (way: IsMasked): string => {
 
 let last: { readonly reason: CancelReason.CancelReason; readonly by: number; readonly exit: Exit.Failure<never, never> }
 
+/** Effect's class. `Cause.annotate` would make a reason first, and then a copy with the annotations. */
+const Interrupt = Cause.makeInterruptReason().constructor as new (
+  by: number,
+  annotations: ReadonlyMap<string, unknown>
+) => Cause.Interrupt
+
 /** The exit of an interrupt. Equal calls in a row get the same exit. */
 const exitOf = (reason: CancelReason.CancelReason, by: number): Exit.Failure<never, never> => {
   if (last === undefined || last.reason !== reason || last.by !== by) {
-    const cause = Cause.annotate(Cause.interrupt(by), CancelReason.toAnnotations(reason))
+    const cause = Cause.fromReasons([new Interrupt(by, CancelReason.toAnnotations(reason).mapUnsafe)])
     // `failCause` makes a failure.
     last = { reason, by, exit: Exit.failCause(cause) as Exit.Failure<never, never> }
   }
