@@ -158,7 +158,7 @@ export const interrupt = <A, E>(
     if (onFiber) Ladder.interruptUnsafe(node, stamped, "interrupt", by)
     const asked = onFiber ? Effect.void : Ladder.interrupt(node, stamped)
     if (!node.isAlive || node.contains(current)) return asked
-    const ended = Effect.asVoid(node.controls.exit)
+    const ended = settlement(node, () => Effect.void)
     return onFiber ? ended : Effect.andThen(asked, ended)
   })
 
@@ -245,7 +245,10 @@ export { await_ as await }
  * @since 0.1.0
  */
 export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E | ThreadError.ThreadError> =>
-  Effect.flatten(await_(self))
+  notSelf(
+    self,
+    settlement(nodeOf(self), (exit) => exit)
+  )
 
 /**
  * Joins a thread, but waits at most for `duration`. The result is none if the thread is still alive; the thread runs on.
@@ -527,6 +530,17 @@ const inside = <A, E, R>(
   Effect.withFiber((fiber): Effect.Effect<A, E | ThreadError.ThreadError, R> => {
     const node = fiber.getRef(CurrentNode)
     return node === root ? Effect.fail(ThreadError.make({ _tag: "OutsideThread", operation })) : f(node)
+  })
+
+/** Waits until a node has settled. Each step of a wait counts, so `then` is called without a further Effect. */
+const settlement = <A, E, B, E2>(
+  node: ThreadNode<A, E>,
+  then: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
+): Effect.Effect<B, E2> =>
+  Effect.callback((resume) => {
+    const exit = node.controls.poll()
+    if (exit !== undefined) return resume(then(exit))
+    return Effect.sync(node.onSettled((late) => resume(then(late))))
   })
 
 const notSelf = <A, B>(
