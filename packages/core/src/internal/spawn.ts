@@ -110,7 +110,8 @@ const closing = new WeakSet<Scope.Scope>()
 
 /** Ends the thread with a scope other than its parent's own. */
 const linkToScope = (node: ThreadNode, scope: Scope.Scope): void => {
-  node.link = forkWithFinalizer(scope, (exit) => endWithScope(node, scope, exit))
+  // A link that leaves its scope calls its finalizer and drops the effect.
+  node.link = forkWithFinalizer(scope, (exit) => (node.isAlive ? endWithScope(node, scope, exit) : Effect.void))
 }
 
 /**
