@@ -22,7 +22,7 @@ import type { Handler } from "../leases/declaredLease.ts"
  * - `queue`: how many tasks may wait beyond those that workers run or are being started for, and whether a further call
  *   waits or fails with `QueueFull` (default: no bound)
  * - `escalation`: the escalation of a task that is ended without one (default: `interrupt` for one second, `unwind` for
- *   one second, then `kill`)
+ *   three seconds, then `kill`)
  * - `hostLeases`: the leases that workers may ask this thread to acquire and keep (default: none)
  */
 export interface Options {
@@ -38,8 +38,11 @@ export interface Options {
   readonly hostLeases?: ReadonlyArray<Handler> | undefined
 }
 
-/** The escalation of a task that is ended without one. */
-export const defaultEscalation: Escalation.Escalation = { interrupt: "1 second", unwind: "1 second", kill: "5 seconds" }
+/**
+ * The escalation of a task that is ended without one. On a busy machine the debugger may take more than a second to start in
+ * a worker, and a kill in the meantime would lose the leases of the task.
+ */
+export const defaultEscalation: Escalation.Escalation = { interrupt: "1 second", unwind: "3 seconds", kill: "5 seconds" }
 
 export interface Parsed {
   readonly min: number
