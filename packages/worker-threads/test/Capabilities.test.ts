@@ -58,6 +58,7 @@ describe("an unwind outside a section in a worker where only sections can be end
     const listener = {
       unwound: () => {},
       repair: () => {},
+      wake: () => {},
       runs: () => true,
       unwind: { _tag: "SectionsOnly", why } as const
     }

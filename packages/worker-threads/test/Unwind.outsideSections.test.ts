@@ -3,6 +3,7 @@ import { Deferred, Effect, Fiber, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import { Attachment } from "../src/internal/inspector/attachment.ts"
 import * as Debugger from "../src/internal/inspector/halt.ts"
+import type { Heartbeat } from "../src/internal/wire/heartbeat.ts"
 import * as UnwindFiber from "../src/internal/unwind/host/unwindFiber.ts"
 import { withBundle } from "./fixtures/bundle.ts"
 import { Harness, workerUrl } from "./fixtures/unwind-harness.ts"
@@ -196,6 +197,31 @@ describe("halt", () => {
     })
     const halt = Debugger.halt(attachment, "1 hour", () => Effect.die("There is nothing to look at"))
     expect((await Effect.runPromise(Effect.flip(halt))).why).toBe("The worker is gone")
+  })
+
+  it("is requested only while the worker takes no messages", async () => {
+    const requests: Array<string> = []
+    const attachment = new Attachment(1)
+    attachment.attach("session", (message) => {
+      const { id, method } = JSON.parse(message)
+      requests.push(method)
+      queueMicrotask(() => attachment.receive(JSON.stringify({ id, result: {} })))
+    })
+    const haltWith = (heartbeat: Heartbeat) => {
+      requests.length = 0
+      const halt = Debugger.halt(attachment, "150 millis", () => Effect.die("There is nothing to look at"), heartbeat)
+      return Effect.runPromise(halt)
+    }
+    expect(await haltWith(() => () => true)).toEqual(Option.none())
+    expect(requests).toEqual([])
+    // The worker takes messages again while the debugger is being enabled.
+    expect(await haltWith(() => () => requests.length > 0)).toEqual(Option.none())
+    expect(requests).toEqual(["Debugger.enable", "Debugger.disable"])
+    // The worker takes messages at first.
+    let asked = 0
+    expect(await haltWith(() => (++asked === 1 ? () => true : () => false))).toEqual(Option.none())
+    expect(requests).toContain("Debugger.pause")
+    expect(requests.at(-1)).toBe("Debugger.disable")
   })
 
   it("comes after one that nobody waits for any more", async () => {

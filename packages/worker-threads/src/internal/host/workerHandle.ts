@@ -103,9 +103,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 
   private listen(): void {
-    this.port.on("message", this.onMessage)
-    this.port.on("messageerror", this.onUnreadable)
-    this.port.on("close", this.onPortClosed)
+    this.port.on("message", this.onMessage).on("messageerror", this.onUnreadable).on("close", this.onPortClosed)
     this.worker.on("error", this.onError).on("messageerror", this.onUnreadable).on("exit", this.onExit)
     this.port.unref()
   }
@@ -316,6 +314,8 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 
   readonly unwound = (run: number): void => this.outbox.putNow({ _tag: "Unwound", run })
+
+  readonly wake = (): void => this.port.postMessage(wakeUp)
 
   readonly repair = (id: number): void => this.outbox.putNow({ _tag: "Repair", id })
 

@@ -1,9 +1,15 @@
 /**
  * Halts a worker's code for a moment, to read its stack and to judge it.
  *
+ * Only a worker with a blocked event loop is halted. Such a worker uses no connection to the inspector of its own, as the
+ * host of other workers does. A halt inside the callback of such a connection wedges the worker for good: Node handles no
+ * further message of the inspector there, so that neither a resume nor a termination ends the thread. And if the callback
+ * interrupts a function at its entry, V8 aborts the whole process when it looks at that function's scope.
+ *
  * Invariants:
  * 1. The debugger is enabled only during a halt, so that a worker never halts for a `debugger` statement of its own.
  * 2. The worker always resumes, also if the caller is cancelled, because disabling the debugger resumes the worker.
+ * 3. A worker that has taken a message since the last request to it gets no further request to halt.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -11,7 +17,9 @@ import * as Duration from "effect/Duration"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type { Attachment } from "./attachment.ts"
+import * as Heartbeat from "../wire/heartbeat.ts"
 import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
 
@@ -51,20 +59,55 @@ export const wait = (millis: number): Effect.Effect<void> =>
   Effect.provideService(Effect.sleep(millis), Clock.Clock, realClock)
 
 /**
- * Halts the worker and judges its stack. The result is none if no JavaScript ran within `patience`; on a busy machine a
- * looping thread notices the request late. Fails if the worker is gone or does not reply. No timer is left then.
+ * Halts the worker and judges its stack. The result is none if no JavaScript blocked the event loop within `patience`; on a
+ * busy machine a looping thread notices the request late. Fails if the worker is gone or does not reply. No timer is left
+ * then.
  */
 export const halt = <A>(
   attachment: Attachment,
   patience: Duration.Input,
+  judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>,
+  heartbeat: Heartbeat.Heartbeat = Heartbeat.none
+): Effect.Effect<Option.Option<A>, Problem> =>
+  Effect.gen(function* () {
+    const end = performance.now() + Duration.toMillis(patience)
+    for (;;) {
+      const isAlive = heartbeat()
+      const left = Math.max(end - performance.now(), repeatMillis)
+      if (yield* isBlocked(isAlive)) {
+        const halted = yield* haltBlocked(attachment, { isAlive, millis: left }, judge)
+        if (Option.isSome(halted)) return halted
+      }
+      if (performance.now() + repeatMillis > end) return Option.none()
+      yield* Effect.sleep(repeatMillis)
+    }
+  }).pipe(Effect.raceFirst(attachment.whenGone), Effect.provideService(Clock.Clock, realClock))
+
+/** How long a worker may take to take a message, in milliseconds. The start of the debugger takes longer. */
+const beatMillis = 5
+
+const isBlocked = (isAlive: () => boolean): Effect.Effect<boolean> =>
+  Effect.map(
+    Effect.repeat(Effect.sync(isAlive), { until: Boolean, times: beatMillis, schedule: Schedule.spaced(1) }),
+    () => !isAlive()
+  )
+
+/** How long to wait for a halt, and whether the worker has taken a message meanwhile. */
+interface Patience {
+  readonly millis: number
+  readonly isAlive: () => boolean
+}
+
+const haltBlocked = <A>(
+  attachment: Attachment,
+  patience: Patience,
   judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
 ): Effect.Effect<Option.Option<A>, Problem> =>
   attachment.exclusive.withPermit(
-    Effect.raceFirst(counted(attachment, haltAndJudge(attachment, patience, judge)), attachment.whenGone).pipe(
+    counted(attachment, haltAndJudge(attachment, patience, judge)).pipe(
       // Without a wait, because a worker in native code replies only after the native call.
       Effect.ensuring(Effect.sync(() => attachment.send("Debugger.disable"))),
-      Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(problem(deaf)) }),
-      Effect.provideService(Clock.Clock, realClock)
+      Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(problem(deaf)) })
     )
   )
 
@@ -85,7 +128,7 @@ const counted = <A, E>(attachment: Attachment, effect: Effect.Effect<A, E>): Eff
 
 const haltAndJudge = <A>(
   attachment: Attachment,
-  patience: Duration.Input,
+  patience: Patience,
   judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>
 ): Effect.Effect<Option.Option<A>, Problem> =>
   Effect.gen(function* () {
@@ -151,16 +194,22 @@ const repeatMillis = 50
  * Requests a halt again and again, because the engine drops a request that arrives at the end of the stack. The worker
  * replies to a request after the event of its halt, so no halt is missed while its long stack is on the way.
  */
-const pause = (attachment: Attachment, patience: Duration.Input): Effect.Effect<Option.Option<unknown>, Problem> =>
+const pause = (attachment: Attachment, { isAlive, millis }: Patience): Effect.Effect<Option.Option<unknown>, Problem> =>
   Effect.suspend(() => {
     const paused = Deferred.makeUnsafe<unknown>()
     const stop = attachment.listen("Debugger.paused", (params) => Deferred.doneUnsafe(paused, Effect.succeed(params)))
-    const request = Effect.andThen(
-      attachment.post("Debugger.pause"),
-      Effect.timeoutOption(Deferred.await(paused), repeatMillis)
+    const request = Effect.suspend(() =>
+      isAlive()
+        ? Effect.succeedNone
+        : Effect.andThen(attachment.post("Debugger.pause"), Effect.timeoutOption(Deferred.await(paused), repeatMillis))
     )
-    const times = Math.ceil(Duration.toMillis(patience) / repeatMillis)
-    return Effect.ensuring(Effect.repeat(request, { until: Option.isSome, times: times - 1 }), Effect.sync(stop))
+    return Effect.ensuring(
+      Effect.repeat(request, {
+        until: (halted) => Option.isSome(halted) || isAlive(),
+        times: Math.ceil(millis / repeatMillis) - 1
+      }),
+      Effect.sync(stop)
+    )
   })
 
 interface CallFrame {
@@ -195,9 +244,14 @@ const haltOf = (attachment: Attachment, params: unknown, urls: ReadonlyMap<strin
 const locatePatience = "500 millis"
 const locateLimit = "3 seconds"
 
-/** The stack of the worker as text; none if the worker is idle or in native code. */
-export const locate = (attachment: Attachment): Effect.Effect<Option.Option<string>> =>
-  halt(attachment, locatePatience, ({ frames }) => Effect.succeed({ value: render(frames), end: false })).pipe(
+/** The stack of the worker as text; none if the event loop takes messages or the worker is in native code. */
+export const locate = (attachment: Attachment, heartbeat?: Heartbeat.Heartbeat): Effect.Effect<Option.Option<string>> =>
+  halt(
+    attachment,
+    locatePatience,
+    ({ frames }) => Effect.succeed({ value: render(frames), end: false }),
+    heartbeat
+  ).pipe(
     Effect.orElseSucceed(() => Option.none()),
     Effect.timeoutOption(locateLimit),
     Effect.map(Option.flatten),

@@ -9,6 +9,7 @@ import type { Attachment } from "../../inspector/attachment.ts"
 import * as Debugger from "../../inspector/halt.ts"
 import * as EffectInternals from "../../wire/effectInternals.ts"
 import * as HandlerCall from "../../wire/handlerCall.ts"
+import type { Heartbeat } from "../../wire/heartbeat.ts"
 import type { Problem } from "../../inspector/inspectorProblem.ts"
 import { inSection, key, otherTasks, passesOn, uninterruptible } from "../../wire/unwindContract.ts"
 import { masked } from "./unwindSection.ts"
@@ -30,13 +31,18 @@ const watch = `globalThis[${JSON.stringify(key)}]`
 export const unwindFiber = (
   attachment: Attachment,
   task: number,
-  isOver: () => boolean
+  isOver: () => boolean,
+  heartbeat?: Heartbeat
 ): Effect.Effect<UnwindOutcome> =>
-  Debugger.halt(attachment, patience, (halt) =>
-    Effect.map(judge(halt, task, isOver), ({ value, end }) => ({
-      value: value._tag === "Idle" ? value : { ...value, stack: Debugger.render(halt.frames) },
-      end
-    }))
+  Debugger.halt(
+    attachment,
+    patience,
+    (halt) =>
+      Effect.map(judge(halt, task, isOver), ({ value, end }) => ({
+        value: value._tag === "Idle" ? value : { ...value, stack: Debugger.render(halt.frames) },
+        end
+      })),
+    heartbeat
   ).pipe(
     Effect.map(Option.getOrElse(() => idle)),
     Effect.catch(({ why }: Problem) => Effect.succeed<UnwindOutcome>({ _tag: "Refused", why }))

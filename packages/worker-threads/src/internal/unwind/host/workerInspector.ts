@@ -17,6 +17,7 @@ import * as Scope from "effect/Scope"
 import type { Attachment } from "../../inspector/attachment.ts"
 import { type ControlBlock, word } from "../../wire/controlBlock.ts"
 import type { Unwind } from "../../wire/handshake.ts"
+import * as Heartbeat from "../../wire/heartbeat.ts"
 import * as Debugger from "../../inspector/halt.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import * as Word from "../../wire/sectionWord.ts"
@@ -29,6 +30,8 @@ import * as Unwinder from "./unwindSection.ts"
 export interface Listener {
   readonly unwound: (run: number) => void
   readonly repair: (task: number) => void
+  /** Sends a message without content. */
+  readonly wake: () => void
   /** Whether a task has not ended. */
   readonly runs: (task: number) => boolean
   /** What can be ended in this worker. */
@@ -52,6 +55,7 @@ const outcomeMillis = 800
 export class WorkerInspector {
   private readonly control: ControlBlock
   private readonly listener: Listener
+  private readonly heartbeat: Heartbeat.Heartbeat
   private readonly scope = Scope.makeUnsafe()
   /** The pending graces of sections, by task. */
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
@@ -63,6 +67,7 @@ export class WorkerInspector {
   constructor(control: ControlBlock, listener: Listener) {
     this.control = control
     this.listener = listener
+    this.heartbeat = Heartbeat.make(control, () => listener.wake())
     this.letGo = Inspector.hold()
   }
 
@@ -125,7 +130,7 @@ export class WorkerInspector {
   }
 
   get locate(): Effect.Effect<Option.Option<string>> {
-    return this.state._tag === "Open" ? Debugger.locate(this.state.attachment) : Effect.succeedNone
+    return this.state._tag === "Open" ? Debugger.locate(this.state.attachment, this.heartbeat) : Effect.succeedNone
   }
 
   /** Ends the running section of a task after its grace. Returns at once. */
@@ -177,9 +182,10 @@ export class WorkerInspector {
       const { unwind } = this.listener
       if (unwind._tag !== "SectionsAndOtherCode") return refused(state === Word.idle ? unwind.why : inSection)
       if (this.state._tag !== "Open") return refused(this.why)
-      return Effect.map(UnwindFiber.unwindFiber(this.state.attachment, task, isOver), (outcome) => {
+      const attempt = UnwindFiber.unwindFiber(this.state.attachment, task, isOver, this.heartbeat)
+      return Effect.tap(attempt, (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(task)
-        return outcome
+        return Effect.void
       })
     })
   }
