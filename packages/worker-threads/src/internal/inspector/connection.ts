@@ -2,7 +2,7 @@
  * The host's line to the engine of its workers: V8's inspector, by way of Node's `NodeWorker` domain.
  *
  * Only the main thread has this domain, and the domain knows workers at every depth. If the host is a worker itself, its
- * line goes through the main thread. The line works while the main thread loops or waits in JavaScript, but not while the
+ * line goes through a relay and the main thread. The line works while the main thread loops or waits in JavaScript, but not while the
  * main thread is in native code.
  *
  * Invariants:
@@ -13,13 +13,13 @@
  * 3. A worker is identified by its thread id, which stands in the title of its target. Each user of a worker gets one
  *    notification that the worker is attached, and then one that the worker is gone.
  */
-import type { Session } from "node:inspector"
-import { isMainThread, type Worker } from "node:worker_threads"
+import type { Worker } from "node:worker_threads"
 import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { Attachment } from "./attachment.ts"
 import { problem, type Problem } from "./inspectorProblem.ts"
+import * as MainSession from "./mainSession.ts"
 
 /** Opens a connection before a worker starts, until the result is called. Throws if no connection is possible. */
 export const hold = (): (() => void) => (current ??= new Connection()).hold()
@@ -35,7 +35,7 @@ export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope
       Effect.suspend(() => join(worker.threadId)),
       (user) => Effect.sync(() => user.leave())
     ),
-    (user) => awaitAttached(worker, user.attachment)
+    ({ attachment }) => Effect.raceFirst(awaitAttached(worker, attachment), attachment.whenGone)
   )
 
 /**
@@ -83,8 +83,12 @@ const join = (threadId: number): Effect.Effect<User, Problem> => {
   }
 }
 
+interface WorkerInfo {
+  readonly title: string
+}
+
 class Connection {
-  private readonly session: Session
+  private readonly session: MainSession.MainSession
   /** The users of each worker, by its thread id. */
   private readonly byThread = new Map<number, Attachment>()
   private readonly bySession = new Map<string, Attachment>()
@@ -96,19 +100,33 @@ class Connection {
   private state: "Connected" | "Enabled" | "Closed" = "Connected"
 
   constructor() {
-    // Not imported, because a runtime without an inspector can't load the module.
-    const { Session } = process.getBuiltinModule("node:inspector")
-    this.session = new Session()
-    if (isMainThread) this.session.connect()
-    else this.session.connectToMainThread()
-    process.once("exit", this.close)
-    this.session.on("NodeWorker.attachedToWorker", ({ params }) =>
-      this.attached(params.sessionId, params.workerInfo.title)
-    )
-    this.session.on("NodeWorker.detachedFromWorker", ({ params }) => this.detached(params.sessionId))
-    this.session.on("NodeWorker.receivedMessageFromWorker", ({ params }) => {
-      this.bySession.get(params.sessionId)?.receive(params.message)
+    this.session = MainSession.open({
+      notified: (method, params) => this.notified(method, params),
+      lost: () => this.lost()
     })
+    process.once("exit", this.close)
+  }
+
+  /** The shapes are from the inspector's protocol. */
+  private notified(method: string, params: unknown): void {
+    switch (method) {
+      case "NodeWorker.attachedToWorker": {
+        const { sessionId, workerInfo } = params as { readonly sessionId: string; readonly workerInfo: WorkerInfo }
+        return this.attached(sessionId, workerInfo.title)
+      }
+      case "NodeWorker.detachedFromWorker":
+        return this.detached((params as { readonly sessionId: string }).sessionId)
+      case "NodeWorker.receivedMessageFromWorker": {
+        const { message, sessionId } = params as { readonly sessionId: string; readonly message: string }
+        return this.bySession.get(sessionId)?.receive(message)
+      }
+    }
+  }
+
+  /** No worker can be reached any more. */
+  private lost(): void {
+    for (const attachment of this.byThread.values()) attachment.gone()
+    this.close()
   }
 
   /** Whether the connection can attach to a worker: it will learn of the worker, or has in this turn. */
@@ -162,11 +180,11 @@ class Connection {
   }
 
   private readonly close = (): void => {
+    if (this.state === "Closed") return
     this.state = "Closed"
     if (current === this) current = undefined
     process.off("exit", this.close)
-    this.session.removeAllListeners()
-    this.session.disconnect()
+    this.session.close()
   }
 
   private attached(sessionId: string, title: string): void {
@@ -186,9 +204,7 @@ class Connection {
   private use(sessionId: string, attachment: Attachment): void {
     this.bySession.set(sessionId, attachment)
     attachment.attach(sessionId, (message, failed) => {
-      this.session.post("NodeWorker.sendMessageToWorker", { sessionId, message }, (error) => {
-        if (error !== null) failed(error.message)
-      })
+      this.session.post("NodeWorker.sendMessageToWorker", { sessionId, message }, failed)
     })
   }
 

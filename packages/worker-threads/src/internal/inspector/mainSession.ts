@@ -1,0 +1,104 @@
+/**
+ * A session with the inspector of the main thread.
+ *
+ * A worker has its session in a thread of its own, the relay, which runs no other code. Node calls the listeners of a
+ * session in the middle of any code of the session's thread, even at the entry of a function. If the worker's host halted
+ * the worker in such a listener, the worker would be blocked for good, or V8 would abort the process. The worker therefore
+ * gets the events of its session as messages.
+ *
+ * Invariant: a relay ends with its session, or with the thread that has started it.
+ */
+import { isMainThread, Worker } from "node:worker_threads"
+
+export interface Listener {
+  readonly notified: (method: string, params: unknown) => void
+  /** The session has ended by itself. */
+  readonly lost: () => void
+}
+
+export interface MainSession {
+  readonly post: (method: string, params: Readonly<Record<string, unknown>>, failed?: (why: string) => void) => void
+  readonly close: () => void
+}
+
+/** Opens a session. Throws if no session is possible. */
+export const open = (listener: Listener): MainSession => (isMainThread ? direct(listener) : relayed(listener))
+
+interface Notification {
+  readonly method: string
+  readonly params: unknown
+}
+
+const direct = (listener: Listener): MainSession => {
+  // Not imported, because a runtime without an inspector can't load the module.
+  const { Session } = process.getBuiltinModule("node:inspector")
+  const session = new Session()
+  session.connect()
+  session.on("inspectorNotification", (raw: object) => {
+    // The shape is from the inspector's protocol.
+    const { method, params } = raw as Notification
+    listener.notified(method, params)
+  })
+  return {
+    post: (method, params, failed) =>
+      session.post(method, params, (error) => {
+        if (error !== null) failed?.(error.message)
+      }),
+    close: () => {
+      session.removeAllListeners()
+      session.disconnect()
+    }
+  }
+}
+
+/** The program of a relay. It is a text, so that a bundle of the worker needs no further file. */
+const relay = `
+const { parentPort } = require("node:worker_threads")
+const { Session } = require("node:inspector")
+const session = new Session()
+session.connectToMainThread()
+session.on("inspectorNotification", ({ method, params }) => parentPort.postMessage({ method, params }))
+parentPort.on("message", (message) => {
+  if (message === "close") {
+    session.removeAllListeners()
+    session.disconnect()
+    return parentPort.close()
+  }
+  const { id, method, params } = message
+  session.post(method, params, (error) => parentPort.postMessage({ id, why: error === null ? null : error.message }))
+})
+`
+
+/** A notification, or the answer to a request. */
+type FromRelay = Notification | { readonly id: number; readonly why: string | null }
+
+const relayed = (listener: Listener): MainSession => {
+  const worker = new Worker(relay, { eval: true, execArgv: [], env: {}, name: "inspector" })
+  worker.unref()
+  const pending = new Map<number, (why: string) => void>()
+  let lastId = 0
+  let isClosed = false
+  worker.on("message", (message: FromRelay) => {
+    if (isClosed) return
+    if ("method" in message) return listener.notified(message.method, message.params)
+    const failed = pending.get(message.id)
+    pending.delete(message.id)
+    if (message.why !== null) failed?.(message.why)
+  })
+  // The exit comes next.
+  worker.on("error", () => {})
+  worker.on("exit", () => {
+    if (!isClosed) listener.lost()
+  })
+  return {
+    post: (method, params, failed) => {
+      const id = ++lastId
+      if (failed !== undefined) pending.set(id, failed)
+      worker.postMessage({ id, method, params })
+    },
+    close: () => {
+      isClosed = true
+      worker.postMessage("close")
+    }
+  }
+}

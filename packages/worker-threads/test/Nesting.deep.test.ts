@@ -1,0 +1,52 @@
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { describe, it } from "vitest"
+
+const root = new URL("../../../node_modules/", import.meta.url)
+
+/** The binary of a version of Node; undefined if the version is not there. */
+const binaryOf = (version: string): string | undefined => {
+  if (version === "this Node") return process.execPath
+  const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
+  return existsSync(binary) ? binary : undefined
+}
+
+/** The end of a process: a thread that spins on, or an open line of the inspector, would keep the process alive. */
+const end = (
+  binary: string,
+  script: string,
+  ...args: ReadonlyArray<string>
+): Promise<Readonly<Record<string, unknown>>> =>
+  new Promise((resolve) => {
+    const path = fileURLToPath(new URL(`./fixtures/${script}`, import.meta.url))
+    const child = execFile(binary, [path, ...args], (_, stdout, stderr) => {
+      resolve({ code: child.exitCode, signal: child.signalCode, stdout: stdout.trim(), stderr })
+    })
+  })
+
+const ended = (stdout: unknown) => ({ code: 0, signal: null, stdout, stderr: "" })
+
+const ways = [
+  ["this Node", "masked", "exit"],
+  ["node-22", "plain", "by itself"],
+  ["node-24", "masked", "by itself"]
+] as const
+
+describe.concurrent("nested pools and the inspector", () => {
+  it.for(ways)(
+    "a shutdown ends pools three deep with a busy leaf, and the process ends: %s, a %s loop, %s",
+    async ([version, masked, exit], { expect, skip }) => {
+      const binary = binaryOf(version)
+      if (binary === undefined) return skip("It is an optional dependency, and not there for this platform")
+      const ending: unknown = expect.stringMatching(/^(Killed|Interrupted)$/)
+      expect(await end(binary, "deep-main.ts", "2", masked, exit)).toEqual(ended(ending))
+    }
+  )
+
+  it("a worker that has a pool and blocks its event loop comes to each halt, while other workers start", async ({
+    expect
+  }) => {
+    expect(await end(process.execPath, "halted-host-main.ts", "20")).toEqual(ended("20"))
+  })
+})
