@@ -50,7 +50,7 @@ const patienceMillis = 1000
 const haltMillis = 1000
 
 /** The limit on the wait for an outcome if the engine does not answer. */
-const outcomeMillis = 800
+const outcomeMillis = 1200
 
 export class WorkerInspector {
   private readonly control: ControlBlock
