@@ -11,6 +11,7 @@ import { parseArgs } from "node:util"
 import * as Comparison from "./Comparison.ts"
 import * as Fibers from "./core/fibers.ts"
 import * as Groups from "./core/groups.ts"
+import * as Sections from "./core/sections.ts"
 import * as Signals from "./core/signals.ts"
 import * as Cancels from "./workers/cancel.ts"
 import * as Dispatches from "./workers/dispatch.ts"
@@ -20,7 +21,9 @@ import * as Tokens from "./workers/tokens.ts"
 const { values } = parseArgs({
   options: { json: { type: "string" }, only: { type: "string", default: "" }, here: { type: "string" } }
 })
-const all = [Fibers, Signals, Groups, Cancels, Dispatches, Starts, Tokens].flatMap(({ comparisons }) => comparisons)
+const all = [Fibers, Sections, Signals, Groups, Cancels, Dispatches, Starts, Tokens].flatMap(
+  ({ comparisons }) => comparisons
+)
 
 const here = all.find(({ id }) => id === values.here)
 if (here !== undefined) {

@@ -1,53 +1,37 @@
 /**
  * Sections: synchronous code with a declaration of whether the code may be ended in the middle.
  *
- * The adapter decides how a section is ended. On a fiber no rung reaches into a section, because the code that would end
- * the section needs the same JavaScript thread. There a section runs to its end or to its next `token.check()`, and
- * `Blocking.preemption` is `"none"`.
+ * The adapter decides how a section is ended. On a fiber of Node, the platform ends a section at its deadline
+ * (`Deadline.within`), and `Blocking.preemption` is `"deadline"`. A request can't end the section before, because the code of
+ * the request needs the same JavaScript thread. On a platform without a watchdog for synchronous code, such as a browser, a
+ * section on a fiber runs to its end or to its next `token.check()`, and `Blocking.preemption` is `"none"`.
  *
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { CancelError, isCancelReason, toCause } from "./CancelReason.ts"
 import { finiteMillis } from "./internal/duration.ts"
-import { readOr } from "./internal/foreignValue.ts"
-import * as StopToken from "./StopToken.ts"
+import * as FiberSections from "./internal/fiberSections.ts"
+import type * as StopToken from "./StopToken.ts"
 import type * as ThreadError from "./ThreadError.ts"
 
 /**
- * Runs sections. `preemption` names the rung that can end an interruptible section: `"none"` on a fiber, `"unwind"` on an
- * adapter with that rung. `graceMillis` is the time in which the section may notice a cancel by itself.
+ * Runs sections. `preemption` says what can end an interruptible section: `"unwind"` on an adapter with that rung,
+ * `"deadline"` on a fiber, and `"none"` on a fiber of a platform that can't end synchronous code. `graceMillis` is the time in
+ * which the section may notice a cancel or its deadline by itself.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Runner {
-  readonly preemption: "none" | "unwind"
+  readonly preemption: "none" | "deadline" | "unwind"
   readonly interruptible: <A>(
     section: (token: StopToken.StopToken) => A,
     graceMillis: number
   ) => Effect.Effect<A, ThreadError.ThreadError>
   readonly uninterruptible: <A>(section: () => A) => Effect.Effect<A>
 }
-
-const inline: Runner = {
-  preemption: "none",
-  interruptible: (section) => Effect.flatMap(StopToken.current, (token) => attempt(() => section(token))),
-  uninterruptible: (section) => Effect.uninterruptible(Effect.sync(section))
-}
-
-/** An error thrown by `token.check` interrupts the section; any other error is a defect. */
-const attempt = <A>(section: () => A): Effect.Effect<A> =>
-  Effect.suspend(() => {
-    try {
-      return Effect.succeed(section())
-    } catch (thrown) {
-      const reason = readOr(() => (thrown instanceof CancelError ? thrown.reason : undefined), undefined)
-      return isCancelReason(reason) ? Effect.failCause(toCause(reason)) : Effect.die(thrown)
-    }
-  })
 
 /**
  * The runner of the sections of a fiber. Adapters provide their own.
@@ -56,11 +40,12 @@ const attempt = <A>(section: () => A): Effect.Effect<A> =>
  * @since 0.1.0
  */
 export const CurrentRunner: Context.Reference<Runner> = Context.Reference<Runner>("@quiesce/core/Blocking/Runner", {
-  defaultValue: () => inline
+  defaultValue: () => FiberSections.onPlatform
 })
 
 /**
- * The rung that can end an interruptible section here, or `"none"`.
+ * What can end an interruptible section here: the rung `unwind`, only a `"deadline"`, or `"none"`. On a fiber, the first call
+ * tries out the platform, in about 2 ms.
  *
  * @category observing
  * @since 0.1.0
@@ -72,7 +57,18 @@ export const preemption: Effect.Effect<Runner["preemption"]> = Effect.map(Curren
  * sections by force does so after `grace` (default: at once). An error of the section is a defect, except for the error of
  * `token.check`, which interrupts.
  *
+ * On a fiber of Node, the section is ended at its deadline, with the same result as a `token.check()` that notices the
+ * deadline. A section that would begin after its deadline does not begin. A section under a mask or in a release is not
+ * ended.
+ *
  * *Cancellation*: if the section is ended by force, its own `catch` and `finally` don't run; the fiber's finalizers do.
+ *
+ * *Gotchas*: the following holds on a fiber. The deadline counts by the clock of the machine, so under another `Clock`, such
+ * as `TestClock`, nothing is ended. Everything that the section calls is part of it, also a section or a mask inside a
+ * `runSync`. A native call, such as `pbkdf2Sync`, is ended when it returns, and a loop of `JSON.parse` or `JSON.stringify`
+ * alone may be ended late. Each section with a deadline takes a thread of the platform for its time: 0.1 ms or more, and a few
+ * file descriptors. Node aborts the process if it has none left. On Node 22, a section that is ended inside an
+ * `AsyncResource.runInAsyncScope` of its own, or while it resumes a fiber, loses its AsyncLocalStorage context.
  *
  * @category constructors
  * @since 0.1.0

@@ -6,12 +6,6 @@ import { failureTag, messages } from "./support.ts"
 const now = { startImmediately: true } as const
 
 describe("Blocking, on a fiber", () => {
-  it.effect("says that nothing reaches into a section", () =>
-    Effect.gen(function* () {
-      expect(yield* Blocking.preemption).toBe("none")
-    })
-  )
-
   it.effect("runs sections of both kinds to their end and gives their values", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(

@@ -5,7 +5,7 @@
  * | --- | --- | --- |
  * | `Scope.state` is written | 11% of `spawn-join`, 7% of `spawn-interrupt` | `Scope.addFinalizerExit` |
  * | a fiber gets a ready Cause | 45% of `group-shutdown-100000`, nothing of `spawn-interrupt` | `Fiber.interruptUnsafe` |
- * | the mask of a fiber is read | none: the check of a token waits for the end of a mask | none: the check throws under a mask |
+ * | the mask of a fiber is read | none: the check of a token waits for the end of a mask | none: the check throws under a mask, and no section is ended |
  *
  * Invariants:
  * 1. Each internal is compared with its public way before its first use. If the two differ, or an internal is missing, the
@@ -138,10 +138,21 @@ const interruptWithCause: Interrupt = (fiber, reason, by) => {
 }
 
 /** Whether a fiber is uninterruptible now. */
-export const isMasked = (fiber: AnyFiber): boolean => {
-  masked ??= chosen(readMask, ignoreMask, masks, "the check of a token throws also under a mask")
-  return masked(fiber)
+export const isMasked = (fiber: AnyFiber): boolean => maskReader()(fiber)
+
+/** Whether a fiber is certainly interruptible now. False for every fiber if masks can't be read. */
+export const isUnmasked = (fiber: AnyFiber): boolean => {
+  const read = maskReader()
+  return read !== ignoreMask && !read(fiber)
 }
+
+const maskReader = (): IsMasked =>
+  (masked ??= chosen(
+    readMask,
+    ignoreMask,
+    masks,
+    "the check of a token throws also under a mask, and no section is ended at its deadline"
+  ))
 
 type IsMasked = (fiber: AnyFiber) => boolean
 

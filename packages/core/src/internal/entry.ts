@@ -4,4 +4,6 @@
  */
 export { millisOf } from "./duration.ts"
 export { interruptFiber } from "./effectInternals.ts"
+export { make as makeFiberSections } from "./fiberSections.ts"
 export { causeText, hasAtMost, messageOf, textOf, traceOf } from "./foreignText.ts"
+export { platform as platformWatchdog, type Watchdog } from "./watchdog.ts"

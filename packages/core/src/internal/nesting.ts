@@ -32,6 +32,16 @@ export const leave = (): void => {
   depth--
 }
 
+/**
+ * The number of steps that run inside each other now. Synchronous code that is ended by force never calls `leave` for its own
+ * steps, so the watchdog restores the number from before the code.
+ */
+export const current = (): number => depth
+
+export const restore = (before: number): void => {
+  depth = before
+}
+
 /** Runs at depth 1, so that no step inside drains the queue, too. */
 const runWaiting = (): void => {
   const errors: Array<unknown> = []
