@@ -12,6 +12,7 @@ Laws.suite(Adapter.fibers, {
     "kill-is-visible",
     "listener-clean",
     "raise-exactly-one",
+    "unwind-precise",
     "report-true"
   ]
 })

@@ -45,11 +45,8 @@ export interface Adapter {
 export const applying = (adapter: Adapter): ReadonlyArray<Name> =>
   names.filter((law) => adapter.lacks[law] === undefined)
 
-const oneLoop = "a fiber shares its JavaScript thread with whoever would end its synchronous code"
-
 /** The laws that threads on fibers can't keep. */
 const lacks: Adapter["lacks"] = {
-  "unwind-precise": oneLoop,
   "no-signal-leak": "a fiber is not used again",
   "crash-contained": "what crashes the JavaScript thread of a fiber crashes all"
 }

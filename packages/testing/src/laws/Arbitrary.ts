@@ -102,6 +102,7 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
         .map(({ held, ...rest }) => ({ _tag, ...rest, ...held }))
     case "Sleep":
     case "Poll":
+    case "Busy":
       return fc.record({ _tag: fc.constant(_tag), millis })
     case "Checkpoint":
     case "Keep":

@@ -187,7 +187,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     plan: waiting(mixed)
   },
   "deadline-min": {
-    mix: { weights: { Deadline: 5, Sleep: 4, Poll: 3, Attempt: 2, Checkpoint: 1 }, depth: 4 },
+    mix: { weights: { Deadline: 5, Sleep: 4, Poll: 3, Busy: 1, Attempt: 2, Checkpoint: 1 }, depth: 4 },
     plan: waiting(
       plan(
         fc.constantFrom<Scenario.Action>(interrupt, interrupt, { _tag: "Stop" }),
@@ -222,7 +222,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
   },
   "unwind-precise": {
     mix: {
-      weights: { Spin: 6, Acquire: 3, Scoped: 1, Mask: 1, Sleep: 1, Attempt: 1, Finally: 1 },
+      weights: { Spin: 6, Acquire: 3, Scoped: 1, Mask: 1, Sleep: 1, Attempt: 1, Finally: 1, Deadline: 2, Busy: 3 },
       releases: ["Ok", "Spin"],
       bystanders: true
     },

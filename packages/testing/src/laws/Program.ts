@@ -47,7 +47,8 @@ export interface Climb {
 
 /**
  * One instruction. `Keep` acquires a lease that the host keeps, if the adapter supports that. `Crash` takes down the worker of
- * the thread. `Poll` is a synchronous section that polls its token while `millis` pass. `Chain` spawns a thread with a lease and
+ * the thread. `Poll` is a synchronous section that polls its token while `millis` pass, and `Busy` is one that lasts `millis` and
+ * does not look at its token. `Chain` spawns a thread with a lease and
  * a child, which has a lease and a child, and so on, `depth` threads deep. `child` is an index into the children of the current
  * thread, modulo their number; without children the instruction does nothing. Times are in milliseconds. `within` is null
  * without a limit.
@@ -68,6 +69,7 @@ export type Instruction =
   | { readonly _tag: "Checkpoint" }
   | { readonly _tag: "Spin"; readonly how: Spin }
   | { readonly _tag: "Poll"; readonly millis: number }
+  | { readonly _tag: "Busy"; readonly millis: number }
   | { readonly _tag: "Keep" }
   | { readonly _tag: "Chain"; readonly depth: number }
   | { readonly _tag: "Crash"; readonly how: "exit" | "throw" }
@@ -153,6 +155,7 @@ export const Instruction: Schema.Codec<Instruction> = Schema.Union([
   Schema.TaggedStruct("Checkpoint", {}),
   Schema.TaggedStruct("Spin", { how: Schema.Literals(["plain", "interruptible", "uninterruptible"]) }),
   Schema.TaggedStruct("Poll", { millis: Schema.Number }),
+  Schema.TaggedStruct("Busy", { millis: Schema.Number }),
   Schema.TaggedStruct("Keep", {}),
   Schema.TaggedStruct("Crash", { how: Schema.Literals(["exit", "throw"]) }),
   Schema.TaggedStruct("Fail", {}),

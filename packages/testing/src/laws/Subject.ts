@@ -82,6 +82,8 @@ export interface Subject {
   readonly keep: (name: string, noted: Kept) => Work<unknown, Scope.Scope>
   readonly spin: (how: Spin, section: () => void) => Work
   readonly poll: (section: (token: StopToken.StopToken) => void) => Work
+  /** An interruptible section that may be ended at its deadline. */
+  readonly busy: (section: (token: StopToken.StopToken) => void) => Work
   /** Takes down the worker of the thread. A fiber only dies, because its process can't be taken down. */
   readonly crash: (how: "exit" | "throw") => Work
   readonly deadline: <R>(work: Work<unknown, R>, millis: number) => Work<unknown, R>
@@ -127,6 +129,7 @@ export const core: Subject = {
   },
   // The section ends by itself, so nothing has to end it by force.
   poll: (section) => Blocking.interruptible(section, { grace: "1 minute" }),
+  busy: (section) => Blocking.interruptible(section),
   crash: (how) => Effect.die(new Error(`It would ${how} here`)),
   deadline: Deadline.within,
   makeGroup: (policy) => ThreadGroup.make<unknown>({ policy }),

@@ -12,7 +12,8 @@ import type { Spin } from "./Program.ts"
 /**
  * One event. A `kept` lease is kept by the host and outlives its thread. The time of an interruptible acquire is `unsure`. A
  * lease has `Entered` and `Left` the ledger, if the ledger is observed. `live` names the threads that should have ended by
- * then, `queued` the items in the queue.
+ * then, `queued` the items in the queue. A busy section has `finished`, has `noticed` its end by its token, was `ended` by
+ * force, or has `outlived` the time at which it should have been ended.
  *
  * @category models
  * @since 0.1.0
@@ -92,6 +93,12 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "Spun"; readonly id: number }
   | { readonly _tag: "Polling"; readonly id: number }
   | { readonly _tag: "Polled"; readonly id: number }
+  | {
+      readonly _tag: "WasBusy"
+      readonly due: number | null
+      readonly shielded: boolean
+      readonly how: "finished" | "noticed" | "ended" | "outlived"
+    }
   | { readonly _tag: "Crashing" }
   | { readonly _tag: "Locked" }
   | { readonly _tag: "Unlocked" }

@@ -45,7 +45,8 @@ export interface NamedThread {
 /**
  * The options of a world. `onEvent` gets each event at once. Ids count from `firstId` (default 0), so that two worlds of one run
  * have different ids. `spin` is the body of a synchronous section (default: empty). With `ledger`, the trace also has the
- * ledger's events of the first thread (default: not).
+ * ledger's events of the first thread (default: not). With `preempts`, the platform ends a busy section at its deadline by
+ * force; otherwise the section notices its deadline itself (default).
  *
  * @category models
  * @since 0.1.0
@@ -57,6 +58,7 @@ export interface Options {
   readonly firstId?: number | undefined
   readonly spin?: ((how: Spin, shielded: boolean) => void) | undefined
   readonly ledger?: boolean | undefined
+  readonly preempts?: boolean | undefined
 }
 
 /**
@@ -73,6 +75,7 @@ export interface World {
   readonly events: ReadonlyArray<Event>
   readonly threads: Map<string, NamedThread>
   readonly spin: (how: Spin, shielded: boolean) => void
+  readonly preempts: boolean
   readonly nextId: () => number
   readonly note: (happening: Happening) => void
   readonly noting: (happening: () => Happening) => Effect.Effect<void>
@@ -120,6 +123,7 @@ class Shared implements World {
   readonly events: Array<Event> = []
   readonly threads: Map<string, NamedThread> = new Map()
   readonly spin: World["spin"]
+  readonly preempts: boolean
   private readonly reasons: Map<string, CancelReason.CancelReason> = new Map()
   private readonly ledger: boolean
   private readonly onEvent: ((event: Event) => void) | undefined
@@ -133,6 +137,7 @@ class Shared implements World {
     this.lastId = options.firstId ?? 0
     this.spin = options.spin ?? (() => {})
     this.ledger = options.ledger ?? false
+    this.preempts = options.preempts ?? false
   }
 
   nextId(): number {

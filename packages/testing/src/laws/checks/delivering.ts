@@ -125,7 +125,17 @@ const descendants = (outcome: Outcome): ReadonlyArray<string> =>
       : []
   })
 
-const deadlineMin: Check = (outcome) => {
+const deadlineMin: Check = (outcome) => [...deadlines(outcome), ...busyAtDeadline(outcome)]
+
+/** Busy code outside masks is not ended before its deadline, and does not last longer. */
+const busyAtDeadline: Check = (outcome) =>
+  only(outcome.events, "WasBusy").flatMap(({ at, due, how, shielded }) => {
+    if (due === null || shielded) return []
+    if (how === "finished" && at > due) return [`busy code ran to ${at} with a deadline of ${due}`]
+    return how === "outlived" ? [`busy code with a deadline of ${due} was not ended`] : []
+  })
+
+const deadlines: Check = (outcome) => {
   const began = new Map(only(outcome.events, "DeadlineBegan").map((event) => [event.id, event.due]))
   const simple = !/Acquire|Mask|Finally|Fork|Group/.test(JSON.stringify(outcome.scenario.program))
   return only(outcome.events, "DeadlineEnded").flatMap((event) => {

@@ -1,6 +1,6 @@
-/** The laws of workers: code that is ended by force, and slots that are used again. */
+/** The laws of code that is ended by force, and of slots that are used again. */
 import * as Exit from "effect/Exit"
-import { isForced, type Outcome, type Bystander } from "../Outcome.ts"
+import { isAbandoned, isForced, type Outcome, type Bystander } from "../Outcome.ts"
 import { only } from "../Trace.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
@@ -28,18 +28,37 @@ const unwindPrecise: Check = (outcome) => {
   // Threads of a crashed worker end with the worker.
   return [
     ...problems,
+    ...busyProblems(outcome, asked),
     ...noticed(outcome.bystanders.filter(({ crashed }) => !killed || !crashed)),
     ...unreleased(outcome)
   ]
 }
 
+/** A busy section lasts to its end or to its deadline, unless somebody has asked for the end of its thread. */
+const busyProblems = (outcome: Outcome, asked: boolean): ReadonlyArray<string> =>
+  only(outcome.events, "WasBusy").flatMap(({ at, due, how, shielded, thread }) => {
+    if (how === "outlived") return [`nothing ended a busy section of ${thread}`]
+    if (how === "ended" && shielded) return [`a shielded busy section of ${thread} was ended`]
+    if (how === "ended" && !asked && (due === null || at < due))
+      return [`a busy section of ${thread} was ended at ${at}, and its deadline was ${due ?? "none"}`]
+    if (how === "finished" && !shielded && due !== null && at > due)
+      return [`a busy section of ${thread} lasted to ${at}, and its deadline was ${due}`]
+    return []
+  })
+
 const unreleased = (outcome: Outcome): ReadonlyArray<string> => {
-  if ([...outcome.threads.values()].some(({ exit }) => isForced(exit))) return []
+  if ([...outcome.threads.values()].some(({ exit }) => isForced(exit)) || isUnfinished(outcome)) return []
   const released = new Set(only(outcome.events, "Released").map(({ lease }) => lease))
   return only(outcome.events, "Acquired").flatMap(({ lease }) =>
     released.has(lease) ? [] : [`the release of ${lease} did not run to its end`]
   )
 }
+
+/** Whether the run ended while an abandoned thread still had something to do. */
+const isUnfinished = ({ leftovers, threads }: Outcome): boolean =>
+  leftovers !== undefined &&
+  leftovers.tasks + leftovers.sleeps > 0 &&
+  [...threads.values()].some(({ exit }) => isAbandoned(exit))
 
 const noSignalLeak: Check = (outcome) => noticed(outcome.bystanders)
 

@@ -41,7 +41,7 @@ export class ScenarioRun {
 
   readonly program = (clock: World.Timer): Work =>
     Effect.flatMap(
-      World.make({ subject: this.subject, clock, ledger: Scenario.isReported(this.scenario) }),
+      World.make({ subject: this.subject, clock, ledger: Scenario.isReported(this.scenario), preempts: true }),
       (world) => {
         this.world = world
         const name = "t"

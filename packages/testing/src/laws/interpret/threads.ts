@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { withChild } from "./children.ts"
+import { busy } from "./busy.ts"
 import { acquire, crash, keep, poll, spin } from "./leases.ts"
 import { escalation, type Of, type Position, type Scoped, state } from "./position.ts"
 import { shared } from "./sharedState.ts"
@@ -44,9 +45,8 @@ const perform = (place: Position, instruction: Instruction): Scoped => {
   // oxlint-disable-next-line typescript/switch-exhaustiveness-check
   switch (instruction._tag) {
     case "Acquire":
-      return acquire(place, instruction, spawn)
     case "Keep":
-      return keep(place)
+      return instruction._tag === "Keep" ? keep(place) : acquire(place, instruction, spawn)
     case "Sleep":
       return sleep(place, instruction.millis)
     case "Checkpoint":
@@ -56,7 +56,8 @@ const perform = (place: Position, instruction: Instruction): Scoped => {
       )
     case "Spin":
     case "Poll":
-      return instruction._tag === "Spin" ? spin(place, instruction.how, false) : poll(place, instruction.millis)
+    case "Busy":
+      return section(place, instruction)
     case "Crash":
       return crash(place, instruction.how)
     case "Fail":
@@ -80,6 +81,11 @@ const perform = (place: Position, instruction: Instruction): Scoped => {
     default:
       return nested(place, instruction)
   }
+}
+
+const section = (place: Position, instruction: Of<"Spin" | "Poll" | "Busy">): Work => {
+  if (instruction._tag === "Spin") return spin(place, instruction.how, false)
+  return (instruction._tag === "Poll" ? poll : busy)(place, instruction.millis)
 }
 
 const sleep = (place: Position, millis: number): Work => {
