@@ -14,6 +14,7 @@ import { EncodedError } from "./internal/encodedError.ts"
 import * as CleanupFailure from "./internal/cleanupFailure.ts"
 import * as Climb from "./internal/climb.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
+import * as FiberSections from "./internal/fiberSections.ts"
 import * as Ladder from "./internal/ladder.ts"
 import type { LeaseResult } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
@@ -354,6 +355,17 @@ export const pendingReason: CancelReason.CancelReason = PendingReason.pendingRea
  * @since 0.1.0
  */
 export const isReleasing: (fiber: Fiber.Fiber<unknown, unknown>) => boolean = Release.isReleasing
+
+/**
+ * Calls `begin` at the beginning of each section of a fiber that may be ended by force, inside the section's own async scope.
+ * The returned function is called after the section, with whether the section was ended. Sections that an adapter runs are
+ * not observed.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const observeSections: (begin: (fiber: Fiber.Fiber<unknown, unknown>) => (wasEnded: boolean) => void) => void =
+  FiberSections.observe
 
 /**
  * Attaches a fiber to a thread. Cancelling the thread also interrupts the fiber, with the same reason, and cancels the

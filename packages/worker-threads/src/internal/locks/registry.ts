@@ -185,6 +185,16 @@ let latest: Section | undefined
 export const beginSection = (isRunning: () => boolean, fiber?: AnyFiber): Section =>
   (latest = { isRunning, asyncId: executionAsyncId(), fiber })
 
+// A section on a fiber is ended at its deadline. A section of a worker has the worker's own runner.
+ThreadAdapter.observeSections((fiber) => {
+  let isRunning = true
+  const section = beginSection(() => isRunning, fiber)
+  return (wasEnded) => {
+    isRunning = false
+    if (wasEnded) abandon(askedInSection(section))
+  }
+})
+
 /**
  * A running section may have entered other async scopes. In a section that may have ended, only code in its own async
  * scope counts as its code.
