@@ -101,10 +101,13 @@ export const run = (law: Name, adapter: Adapter, budget: Budget = {}): Promise<F
  * @since 0.1.0
  */
 export const runAll = (law: Name, adapter: Adapter, budget: Budget = {}): Promise<Finding> => {
-  const others = applying(adapter).filter((other) => other !== law && !ofOwnPrograms.has(other))
+  const others = law === blocking ? [] : applying(adapter).filter((other) => other !== law && !ofOwnPrograms.has(other))
   const named = [law, ...others].map((name): Named => [name, checks[name]])
   return search(law, cases[law], named, adapter, budget)
 }
+
+/** The law whose programs block their thread. Other laws, which know times, expect threads that react. */
+const blocking: Name = "unwind-precise"
 
 /**
  * The laws whose checks know only their own programs. For example, the timer of a delayed plan counts as left over, and a
