@@ -80,7 +80,8 @@ const limited = <A, E, R>(
   const timer = (interrupt: (reason: CancelReason.CancelReason) => void) =>
     Effect.runForkWith(context)(
       Effect.andThen(
-        clock.sleep(Duration.millis(millis)),
+        // Synchronous code may run before this fiber does.
+        Effect.suspend(() => clock.sleep(Duration.millis(Math.max(0, deadline - clock.currentTimeMillisUnsafe())))),
         Effect.sync(() => {
           passed = true
           interrupt({ ...CancelReason.deadlineExceeded(deadline), at: clock.currentTimeMillisUnsafe() })
