@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
+import * as Scheduler from "effect/Scheduler"
 import * as CancelReason from "./CancelReason.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { isExceeded } from "./internal/deadlines.ts"
@@ -78,10 +79,10 @@ const limited = <A, E, R>(
 ): Effect.Effect<A, E | ThreadError.ThreadError, R> => {
   let passed = false
   const timer = (interrupt: (reason: CancelReason.CancelReason) => void) =>
-    Effect.runForkWith(context)(
+    // The timer starts in this step: synchronous code could delay a fiber that yields before its sleep.
+    Effect.runForkWith(Context.add(context, Scheduler.PreventSchedulerYield, true))(
       Effect.andThen(
-        // Synchronous code may run before this fiber does.
-        Effect.suspend(() => clock.sleep(Duration.millis(Math.max(0, deadline - clock.currentTimeMillisUnsafe())))),
+        clock.sleep(Duration.millis(millis)),
         Effect.sync(() => {
           passed = true
           interrupt({ ...CancelReason.deadlineExceeded(deadline), at: clock.currentTimeMillisUnsafe() })
