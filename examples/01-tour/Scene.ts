@@ -3,7 +3,7 @@
  * leases are counted for the scene and are released when the scene ends.
  */
 import { Effect } from "effect"
-import type { Escalation, ThreadError } from "@quiesce/core"
+import type { Escalation } from "@quiesce/core"
 import type { Scope } from "effect"
 
 /**
@@ -50,7 +50,7 @@ export interface Part {
 
 export interface Scene {
   readonly name: string
-  readonly run: (place: Place) => Effect.Effect<Outcome, ThreadError.ThreadError, Scope.Scope>
+  readonly run: (place: Place) => Effect.Effect<Outcome, never, Scope.Scope>
 }
 
 /** The scene fails if `holds` is false. */

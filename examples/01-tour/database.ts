@@ -1,7 +1,6 @@
 /** The index of the source files, in a real SQLite database. */
 import { DatabaseSync } from "node:sqlite"
 import { Lease } from "@quiesce/core"
-import type { ThreadError } from "@quiesce/core"
 import { Effect, Exit } from "effect"
 import type { Scope } from "effect"
 import type { Facts } from "./sources.ts"
@@ -30,13 +29,13 @@ export interface Index {
   /** Deletes the rows that `begin` added, and gives their number. */
   readonly dropBegun: Effect.Effect<number>
   /** A transaction. The transaction commits if its scope succeeds, and rolls back if the scope fails or is interrupted. */
-  readonly transaction: Effect.Effect<void, ThreadError.ThreadError, Scope.Scope>
+  readonly transaction: Effect.Effect<void, never, Scope.Scope>
 }
 
 /** Opens the index for one scene. All methods work on the rows with the name of the scene. */
-export const openIndex = (path: string, scene: string): Effect.Effect<Index, ThreadError.ThreadError, Scope.Scope> =>
+export const openIndex = (path: string, scene: string): Effect.Effect<Index, never, Scope.Scope> =>
   Effect.map(
-    Lease.make({
+    Lease.acquire({
       name: "database connection",
       acquire: Effect.sync(() => {
         const database = new DatabaseSync(path)
@@ -57,7 +56,7 @@ export const openIndex = (path: string, scene: string): Effect.Effect<Index, Thr
         clear: Effect.sync(() => void remove.run(scene)),
         begin: (path) => Effect.sync(() => void insert.run(scene, path, 0, 0, 0, "")),
         dropBegun: Effect.sync(() => Number(removeBegun.run(scene).changes)),
-        transaction: Lease.make({
+        transaction: Lease.acquire({
           name: "transaction",
           acquire: Effect.sync(() => database.exec("BEGIN")),
           release: (_, exit) => Effect.sync(() => database.exec(Exit.isSuccess(exit) ? "COMMIT" : "ROLLBACK"))

@@ -1,5 +1,4 @@
 /** The work that the scenes cancel: read source files one after another and add their facts to the index. */
-import type { ThreadError } from "@quiesce/core"
 import { Effect, Latch } from "effect"
 import type { Index } from "./database.ts"
 import { readFacts } from "./sources.ts"
@@ -24,20 +23,12 @@ export const makeProgress = (goal: number): Progress => {
 }
 
 /** Indexes one file. The file is counted if and only if its row was added, whenever a cancel comes. */
-export const indexFile = (
-  index: Index,
-  path: string,
-  progress?: Progress
-): Effect.Effect<void, ThreadError.ThreadError> =>
+export const indexFile = (index: Index, path: string, progress?: Progress): Effect.Effect<void> =>
   Effect.gen(function* () {
     const facts = yield* readFacts(path)
     yield* Effect.uninterruptible(Effect.andThen(index.add(facts), progress?.advance ?? Effect.void))
   })
 
 /** Indexes all of `paths`. */
-export const indexAll = (
-  index: Index,
-  paths: Iterable<string>,
-  progress?: Progress
-): Effect.Effect<void, ThreadError.ThreadError> =>
+export const indexAll = (index: Index, paths: Iterable<string>, progress?: Progress): Effect.Effect<void> =>
   Effect.forEach(paths, (path) => indexFile(index, path, progress), { discard: true })

@@ -5,8 +5,7 @@ import type { Dirent } from "node:fs"
 import { open } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
 import { basename, join } from "node:path"
-import { Lease, Signal } from "@quiesce/core"
-import type { ThreadError } from "@quiesce/core"
+import { Abort, Lease } from "@quiesce/core"
 import { Effect } from "effect"
 import type { Scope } from "effect"
 
@@ -51,19 +50,19 @@ export interface Facts {
 }
 
 /** Opens a file. The file is closed with its scope. */
-export const openFile = (path: string, flags = "r"): Effect.Effect<FileHandle, ThreadError.ThreadError, Scope.Scope> =>
-  Lease.make({
+export const openFile = (path: string, flags = "r"): Effect.Effect<FileHandle, never, Scope.Scope> =>
+  Lease.acquire({
     name: basename(path),
     acquire: Effect.promise(() => open(path, flags)),
     release: (handle) => Effect.promise(() => handle.close())
   })
 
 /** Opens, reads and closes a file. After an interrupt the file is closed only when the read has settled. */
-export const readFacts = (path: string): Effect.Effect<Facts, ThreadError.ThreadError> =>
+export const readFacts = (path: string): Effect.Effect<Facts> =>
   Effect.scoped(
     Effect.gen(function* () {
       const handle = yield* openFile(path)
-      const content = yield* Signal.promise((signal) => handle.readFile({ signal })).pipe(
+      const content = yield* Abort.promise((signal) => handle.readFile({ signal })).pipe(
         Effect.catchTag("UnknownError", Effect.die)
       )
       const text = content.toString()

@@ -5,8 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
-import { CancelReason, Lease, Signal, Thread } from "@quiesce/core"
-import type { ThreadError } from "@quiesce/core"
+import { CancelReason, Lease, Abort, Thread } from "@quiesce/core"
 import { Cause, Console, Duration, Effect, Exit } from "effect"
 import type { Scope } from "effect"
 import * as Outside from "./outside.ts"
@@ -54,7 +53,7 @@ interface Account {
 export const tour = (options: {
   readonly signal: AbortSignal
   readonly leak: boolean
-}): Effect.Effect<{ readonly left: number; readonly sound: boolean }, ThreadError.ThreadError> =>
+}): Effect.Effect<{ readonly left: number; readonly sound: boolean }> =>
   Effect.gen(function* () {
     const account: Account = { folder: "", freedBy: new Map(), rows: new Map(), problems: [] }
     yield* Console.log("Quiesce, a tour: ten ways to end a thread, and nothing is left behind")
@@ -96,7 +95,7 @@ const causes = ({ freedBy }: Account): string =>
 const perform = (
   { signal, leak }: { readonly signal: AbortSignal; readonly leak: boolean },
   account: Account
-): Effect.Effect<Thread.Thread<void, ThreadError.ThreadError>, ThreadError.ThreadError, Scope.Scope> =>
+): Effect.Effect<Thread.Thread<void>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const root = yield* Thread.spawn(
       Effect.gen(function* () {
@@ -115,7 +114,9 @@ const perform = (
       { name: "tour" }
     )
     yield* Effect.forkScoped(
-      Effect.flatMap(Signal.awaitAbort(signal), (reason) => Thread.interrupt(root, CancelReason.fromUnknown(reason)))
+      Effect.flatMap(Abort.awaitAbort(signal), (reason) =>
+        Thread.interrupt(root, { reason: CancelReason.fromUnknown(reason) })
+      )
     )
     const exit = yield* Thread.await(root)
     if (signal.aborted) yield* Console.log("\nended early")
@@ -123,7 +124,7 @@ const perform = (
     return root
   })
 
-const temporaryFolder = Lease.make({
+const temporaryFolder = Lease.acquire({
   name: "temporary folder",
   acquire: Effect.promise(() => mkdtemp(join(tmpdir(), "quiesce-tour-"))),
   release: (folder) => Effect.promise(() => rm(folder, { recursive: true }))

@@ -1,6 +1,5 @@
 /** The third way: wait for threads with a limit, and go on without them at the limit. */
 import { Thread } from "@quiesce/core"
-import type { ThreadError } from "@quiesce/core"
 import { Clock, Console, Effect } from "effect"
 
 /** Gives the time at which each joiner went on, in milliseconds since the start. */
@@ -16,7 +15,7 @@ export const program = Effect.scoped(
     const threads = [yield* worker("thread A", 3), yield* worker("thread B", 8)]
     yield* say("thread A works for 3 s, thread B for 8 s")
 
-    const joiner = (name: string, join: Effect.Effect<unknown, ThreadError.ThreadError>) =>
+    const joiner = (name: string, join: Effect.Effect<unknown>) =>
       Effect.gen(function* () {
         yield* join
         const alive = yield* Effect.filter(threads, Thread.isAlive)

@@ -1,7 +1,7 @@
 /** An app on Effect's RPC. The app does not import workers: the protocol comes from outside. */
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { Signal } from "@quiesce/core"
+import { Abort } from "@quiesce/core"
 import { Console, Deferred, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { RpcClient } from "effect/rpc"
 import { Reports } from "./contract.ts"
@@ -23,7 +23,7 @@ const cancelled = Effect.fnUntraced(function* (client: Client, file: string) {
       if (row === 3) user.abort(new Error("the user changed her mind"))
     })
   )
-  yield* Effect.ignore(Effect.tryPromise(() => Signal.run(rows, { signal: user.signal })))
+  yield* Effect.ignore(Effect.tryPromise(() => Abort.run(rows, { signal: user.signal })))
   yield* say(
     "a report is cancelled at row 3",
     existsSync(`${file}.part`)

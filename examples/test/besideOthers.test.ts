@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Lease, Signal } from "@quiesce/core"
+import { Abort, Lease } from "@quiesce/core"
 import { Deferred, Effect, Fiber, type Scope } from "effect"
 import { Piscina } from "piscina"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -85,8 +85,8 @@ describe("a resource of an aborted promise", () => {
   })
 
   it("Quiesce: is released after the promise has settled", async () => {
-    const order = orderOf(Signal.promise, (release) =>
-      Lease.make({ name: "connection", acquire: Effect.void, release: () => Effect.sync(release) })
+    const order = orderOf(Abort.promise, (release) =>
+      Lease.acquire({ name: "connection", acquire: Effect.void, release: () => Effect.sync(release) })
     )
 
     expect(await Effect.runPromise(order)).toEqual(["settled", "released"])

@@ -30,7 +30,7 @@ export const hungFinalizer: Scene = {
     Effect.gen(function* () {
       const progress = makeProgress(100)
       let closed = 0
-      const backstop = Lease.make({
+      const backstop = Lease.acquire({
         name: "backstop",
         acquire: Effect.void,
         release: () =>
@@ -44,7 +44,7 @@ export const hungFinalizer: Scene = {
             )
           )
       })
-      const openJournal = Lease.make({
+      const openJournal = Lease.acquire({
         name: "journal",
         acquire: Effect.promise(async () => {
           const journal = await open(join(folder, "index.db"), "r")
@@ -66,7 +66,7 @@ export const hungFinalizer: Scene = {
       yield* progress.reached
 
       // The indexer never polls the stop flag, so the first rung is outwaited, too.
-      const report = yield* Thread.shutdown(indexer, { stop: "50 millis", interrupt: "5 seconds" })
+      const report = yield* Thread.shutdown(indexer, { escalation: { stop: "50 millis", interrupt: "5 seconds" } })
 
       const stop = report.attempts.find((attempt) => attempt.rung === "stop")
       const given = report.timedOut[0]

@@ -43,11 +43,10 @@ export const killedHolder: Scene = {
       const during = look()
       const written = yield* countRows(database)
 
-      const report = yield* Thread.shutdown(
-        holder,
-        { interrupt: "50 millis", kill: "10 seconds" },
-        { reason: CancelReason.interrupted("It has held the lock for long enough") }
-      )
+      const report = yield* Thread.shutdown(holder, {
+        escalation: { interrupt: "50 millis", kill: "10 seconds" },
+        reason: CancelReason.interrupted("It has held the lock for long enough")
+      })
       const { folders } = look()
       const { ownerDied, dropped, added } = yield* Thread.join(next)
 

@@ -43,7 +43,7 @@ const endOne = (pool: Searchers, folder: string, paths: ReadonlyArray<string>, w
     const worker = yield* whenBusy(busy)
     const before = Outside.openBelow(report)
     const reason = CancelReason.interrupted("The scan is no longer wanted")
-    const { attempts, ending, lost, millis } = yield* Thread.shutdown(thread, escalation, { reason })
+    const { attempts, ending, lost, millis } = yield* Thread.shutdown(thread, { escalation, reason })
     yield* expect(attempts.at(-1)?._tag === "Ended" && attempts.at(-1)?.rung === rung, `${loop}: ended on ${rung}`)
     yield* expect(lost.length === (rung === "kill" ? 1 : 0), `${loop}: only a kill loses a lease`)
     const { acquired, released } = yield* Lease.tally(thread)
@@ -61,7 +61,7 @@ const endOne = (pool: Searchers, folder: string, paths: ReadonlyArray<string>, w
   })
 
 const reportFolder = (folder: string) =>
-  Lease.make({
+  Lease.acquire({
     name: "reports",
     acquire: Effect.promise(() => mkdtemp(join(folder, "reports-"))),
     release: (path) => Effect.promise(() => rm(path, { recursive: true }))

@@ -22,13 +22,13 @@ export const lockGivenBack: Scene = {
       /** One writer at a time: a permit within this process, and a lock file for other processes. */
       const file = join(folder, "index.lock")
       const lock = Effect.gen(function* () {
-        yield* Lease.make({
+        yield* Lease.acquire({
           name: "permit",
           acquire: permits.take(1),
           release: () => permits.release(1),
           interruptible: true
         })
-        yield* Lease.make({
+        yield* Lease.acquire({
           name: "index.lock",
           acquire: Effect.scoped(openFile(file, "wx")),
           release: () => Effect.promise(() => rm(file))
@@ -52,7 +52,7 @@ export const lockGivenBack: Scene = {
       yield* Thread.interrupt(impatient)
       const written = yield* index.count
       const asked = yield* Clock.currentTimeMillis
-      const report = yield* Thread.shutdown(holder, Escalation.interrupt)
+      const report = yield* Thread.shutdown(holder, { escalation: Escalation.interrupt })
       const since = yield* Thread.join(next)
 
       yield* expect(since >= asked, "the next writer gets the lock after the holder was asked to end")

@@ -1,6 +1,5 @@
 /** Cancelling a parent ends its children and grandchildren, all for one reason, before the shutdown returns. */
 import { CancelReason, Escalation, Thread, ThreadDump } from "@quiesce/core"
-import type { ThreadError } from "@quiesce/core"
 import { Effect, Option } from "effect"
 import type { Scope } from "effect"
 import { openIndex } from "../database.ts"
@@ -29,7 +28,7 @@ export const parentAndChildren: Scene = {
           { name }
         )
       /** One child of the tree, with a connection of its own. Each grandchild indexes a part of the files. */
-      const child = (at: number): Effect.Effect<void, ThreadError.ThreadError, Scope.Scope> =>
+      const child = (at: number): Effect.Effect<void, never, Scope.Scope> =>
         Effect.gen(function* () {
           const index = yield* openIndex(database, name)
           for (let part = 0; part < width; part++) {
@@ -49,7 +48,8 @@ export const parentAndChildren: Scene = {
 
       const { children } = yield* ThreadDump.of(parent)
       const before = 1 + children.length + children.flatMap((child) => child.children).length
-      const report = yield* Thread.shutdown(parent, Escalation.interrupt, {
+      const report = yield* Thread.shutdown(parent, {
+        escalation: Escalation.interrupt,
         reason: CancelReason.interrupted("The index is no longer wanted")
       })
       const after = (yield* ThreadDump.of(parent)).children.length

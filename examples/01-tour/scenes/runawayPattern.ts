@@ -37,7 +37,7 @@ export const runawayPattern: Scene = {
       yield* whenBusy(busy)
       const before = look()
       const reason = CancelReason.interrupted("The match is no longer wanted")
-      const report = yield* Thread.shutdown(thread, { interrupt: "10 seconds" }, { reason })
+      const report = yield* Thread.shutdown(thread, { escalation: { interrupt: "10 seconds" }, reason })
       const after = look()
 
       const { workers } = yield* pool.status

@@ -26,7 +26,8 @@ export const stopFlag: Scene = {
       )
       yield* progress.reached
 
-      const report = yield* Thread.shutdown(indexer, Escalation.graceful, {
+      const report = yield* Thread.shutdown(indexer, {
+        escalation: Escalation.graceful,
         reason: CancelReason.stopped("That is enough for now")
       })
 

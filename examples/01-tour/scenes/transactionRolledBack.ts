@@ -20,7 +20,8 @@ export const transactionRolledBack: Scene = {
       const first = yield* Thread.spawn(importer, { name: "first try" })
       yield* progress.reached
       const inside = yield* index.count
-      const report = yield* Thread.shutdown(first, Escalation.interrupt, {
+      const report = yield* Thread.shutdown(first, {
+        escalation: Escalation.interrupt,
         reason: CancelReason.interrupted("Half of it is enough to see")
       })
       const left = yield* index.count

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { Lease, Thread } from "@quiesce/core"
-import type { ThreadError } from "@quiesce/core"
 import { HostLease, WorkerPool } from "@quiesce/worker-threads"
 import type { WorkerError } from "@quiesce/worker-threads"
 import { Effect } from "effect"
@@ -19,10 +18,7 @@ export type Searchers = WorkerPool.WorkerPool<RpcGroup.Rpcs<typeof Searches>>
  * A pool of searchers for the scope of a scene. Node closes the files of a killed worker. Lost leases are counted as freed
  * by that if, at the end of the scene, as many files of the tour are open as before.
  */
-export const makePool = (
-  place: Place,
-  size: number
-): Effect.Effect<Searchers, ThreadError.ThreadError | WorkerError.WorkerError, Scope.Scope> =>
+export const makePool = (place: Place, size: number): Effect.Effect<Searchers, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const scene = yield* Thread.current
     const before = Outside.openBelow(place.folder)

@@ -1,7 +1,7 @@
 /** One loop that reads files over and over and counts their imports, run in four ways: each way ends on another rung. */
 import { readFileSync, writeSync } from "node:fs"
 import { Blocking } from "@quiesce/core"
-import type { Escalation, ThreadError } from "@quiesce/core"
+import type { Escalation } from "@quiesce/core"
 import { Effect } from "effect"
 
 /** `report` is a file descriptor. `busy` is called once, after some files were read. */
@@ -25,9 +25,7 @@ const scan = ({ paths, report, busy }: Input, goesOn: () => boolean): number => 
 
 const always = () => true
 
-export const scanUntil: Readonly<
-  Record<Escalation.Rung, (input: Input) => Effect.Effect<number, ThreadError.ThreadError>>
-> = {
+export const scanUntil: Readonly<Record<Escalation.Rung, (input: Input) => Effect.Effect<number>>> = {
   /** The loop polls its flag and returns the number of read files. */
   stop: (input) => Blocking.interruptible((token) => scan(input, () => !token.stopRequested), { grace: "10 seconds" }),
 

@@ -17,7 +17,7 @@ const announce = (busy: Int32Array): void => {
 }
 
 const scratchFolder = (parent: string) =>
-  Lease.make({
+  Lease.acquire({
     name: "scratch folder",
     acquire: Effect.promise(() => mkdtemp(join(parent, "match-"))),
     release: (folder) => Effect.promise(() => rm(folder, { recursive: true }))
@@ -30,7 +30,7 @@ ThreadWorker.main(
       Effect.gen(function* () {
         const { fd } = yield* openFile(report, "w")
         return yield* scanUntil[endsOn]({ paths, report: fd, busy: () => announce(busy) })
-      }).pipe(Effect.scoped, Effect.orDie),
+      }).pipe(Effect.scoped),
 
     Match: ({ path, folder, busy }) =>
       Effect.gen(function* () {
@@ -45,7 +45,7 @@ ThreadWorker.main(
           announce(busy)
           return /^(?:\w+\s?)*$/.test(words)
         })
-      }).pipe(Effect.scoped, Effect.orDie),
+      }).pipe(Effect.scoped),
 
     Hold: ({ database, scene, paths, lock, busy }) =>
       Effect.gen(function* () {

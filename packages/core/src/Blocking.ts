@@ -14,7 +14,6 @@ import * as Effect from "effect/Effect"
 import { finiteMillis } from "./internal/duration.ts"
 import * as FiberSections from "./internal/fiberSections.ts"
 import type * as StopToken from "./StopToken.ts"
-import type * as ThreadError from "./ThreadError.ts"
 
 /**
  * Runs sections. `preemption` says what can end an interruptible section: `"unwind"` on an adapter with that rung,
@@ -26,10 +25,7 @@ import type * as ThreadError from "./ThreadError.ts"
  */
 export interface Runner {
   readonly preemption: "none" | "deadline" | "unwind"
-  readonly interruptible: <A>(
-    section: (token: StopToken.StopToken) => A,
-    graceMillis: number
-  ) => Effect.Effect<A, ThreadError.ThreadError>
+  readonly interruptible: <A>(section: (token: StopToken.StopToken) => A, graceMillis: number) => Effect.Effect<A>
   readonly uninterruptible: <A>(section: () => A) => Effect.Effect<A>
 }
 
@@ -76,8 +72,8 @@ export const preemption: Effect.Effect<Runner["preemption"]> = Effect.map(Curren
 export const interruptible = <A>(
   section: (token: StopToken.StopToken) => A,
   options?: { readonly grace?: Duration.Input | undefined }
-): Effect.Effect<A, ThreadError.ThreadError> =>
-  Effect.flatMap(Effect.fromResult(finiteMillis("Blocking.interruptible's grace", options?.grace ?? 0)), (millis) =>
+): Effect.Effect<A> =>
+  Effect.flatMap(finiteMillis("Blocking.interruptible's grace", options?.grace ?? 0), (millis) =>
     Effect.flatMap(CurrentRunner, (runner) => runner.interruptible(section, millis))
   )
 

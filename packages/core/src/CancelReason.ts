@@ -1,7 +1,7 @@
 /**
  * A reason for the end of a thread: its kind, a message, the name of the asking thread and the time of the request.
  *
- * A reason is plain data, and crosses threads by its Schema. Inside one thread a reason travels as an annotation of the
+ * A reason is plain data, and crosses threads by `Schemas.CancelReason`. Inside one thread a reason travels as an annotation of the
  * interruption's Cause, and on AbortSignals as an `Error` named `AbortError`. The signals, finalizers and children of a
  * thread see the first reason that reached the thread.
  *
@@ -12,7 +12,6 @@ import * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
-import * as Schema from "effect/Schema"
 import * as AmbientReason from "./internal/ambientReason.ts"
 import { messageOf } from "./internal/foreignText.ts"
 import { readOr } from "./internal/foreignValue.ts"
@@ -57,30 +56,6 @@ export type CancelReason =
   | (Asked & { readonly _tag: "Shutdown"; readonly signal?: string | undefined })
   | (Asked & { readonly _tag: "Aborted"; readonly cause: unknown })
 
-const asked = {
-  message: Schema.String,
-  by: Schema.optional(Schema.String),
-  at: Schema.optional(Schema.Number)
-}
-
-/**
- * The Schema of a reason. The `cause` of `Aborted` is encoded as a defect: its name, message and stack survive, its identity
- * does not.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const CancelReason: Schema.Codec<CancelReason, unknown> = Schema.Union([
-  Schema.TaggedStruct("Stopped", asked),
-  Schema.TaggedStruct("Interrupted", asked),
-  Schema.TaggedStruct("TimedOut", { ...asked, millis: Schema.Number }),
-  Schema.TaggedStruct("DeadlineExceeded", { ...asked, deadline: Schema.Number }),
-  Schema.TaggedStruct("ParentEnded", { ...asked, parent: Schema.String }),
-  Schema.TaggedStruct("SiblingFailed", { ...asked, sibling: Schema.String }),
-  Schema.TaggedStruct("Shutdown", { ...asked, signal: Schema.optional(Schema.String) }),
-  Schema.TaggedStruct("Aborted", { ...asked, cause: Schema.Defect() })
-])
-
 const tags: ReadonlySet<unknown> = new Set<CancelReason["_tag"]>([
   "Stopped",
   "Interrupted",
@@ -94,7 +69,7 @@ const tags: ReadonlySet<unknown> = new Set<CancelReason["_tag"]>([
 
 /**
  * Whether a value is a reason, by its tag and message. A value that throws when it is read is no reason. Decode values from
- * other threads with the Schema.
+ * other threads with `Schemas.CancelReason`.
  *
  * @category guards
  * @since 0.1.0
@@ -108,7 +83,7 @@ const isAsked = (u: Readonly<Record<"message", unknown>> & Partial<Readonly<Reco
   (u.at === undefined || typeof u.at === "number")
 
 /**
- * A reason as an `Error`: for `signal.reason`, for `StopToken.check`, which throws the error, and for `Signal.run`, which
+ * A reason as an `Error`: for `signal.reason`, for `StopToken.check`, which throws the error, and for `Abort.run`, which
  * rejects with it. The `name` is `AbortError`. The error has no stack, because the place of the throw says nothing.
  *
  * @category errors

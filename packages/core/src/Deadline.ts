@@ -5,8 +5,10 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -16,7 +18,42 @@ import * as CancelReason from "./CancelReason.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
-import * as ThreadError from "./ThreadError.ts"
+import { messageOf } from "./internal/foreignText.ts"
+import { readOr } from "./internal/foreignValue.ts"
+
+interface Fields {
+  readonly millis: number
+  readonly suppressed: ReadonlyArray<unknown>
+}
+
+const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _tag: "DeadlineExceeded" } =
+  Data.TaggedError("DeadlineExceeded")
+
+/**
+ * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted and its finalizers
+ * have run. `suppressed` has what failed meanwhile: errors and defects of the finalizers.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DeadlineExceeded extends Base {
+  override get message(): string {
+    const also = this.suppressed.length === 0 ? "" : ` ${failures(this.suppressed)}`
+    return `The work did not end within its deadline of ${this.millis} ms. It was interrupted and its finalizers have run.${also} Give it more time, or less to do.`
+  }
+}
+
+const failures = (suppressed: ReadonlyArray<unknown>): string =>
+  `${suppressed.length === 1 ? "One of them" : `${suppressed.length} of them`} failed: ${suppressed.map(messageOf).join("; ")}.`
+
+/**
+ * Whether a value is a `DeadlineExceeded`.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isDeadlineExceeded = (u: unknown): u is DeadlineExceeded =>
+  readOr(() => u instanceof DeadlineExceeded, false)
 
 /**
  * The effective deadline, in milliseconds since the epoch by the `Clock`; `Infinity` without a deadline.
@@ -45,8 +82,8 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fib
 
 /**
  * Gives an effect a deadline. At the deadline the effect is interrupted with the reason `DeadlineExceeded`, its finalizers
- * run, and then `within` fails with a `ThreadError` of that name. If an outer deadline is as early, the outer deadline holds
- * and `within` changes nothing. Synchronous code may notice the deadline first, through its token; the result is the same.
+ * run, and then `within` fails with the error `DeadlineExceeded`. If an outer deadline is as early, the outer deadline holds
+ * and `within` changes nothing. A finalizer that fails meanwhile is in `suppressed` of the error and is logged. Synchronous code may notice the deadline first, through its token; the result is the same.
  *
  * *Cancellation*: the effect is interrupted with the same reason and awaited.
  *
@@ -54,14 +91,12 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fib
  * @since 0.1.0
  */
 export const within: {
-  (
-    duration: Duration.Input
-  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ThreadError.ThreadError, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | ThreadError.ThreadError, R>
+  (duration: Duration.Input): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | DeadlineExceeded, R>
 } = dual(
   2,
-  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | ThreadError.ThreadError, R> =>
-    Effect.flatMap(Effect.fromResult(finiteMillis("Deadline.within's duration", duration)), (millis) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | DeadlineExceeded, R> =>
+    Effect.flatMap(finiteMillis("Deadline.within's duration", duration), (millis) =>
       Effect.withFiber((fiber) => {
         const clock = fiber.getRef(Clock.Clock)
         const deadline = clock.currentTimeMillisUnsafe() + millis
@@ -76,7 +111,7 @@ const limited = <A, E, R>(
   millis: number,
   clock: Clock.Clock,
   context: Context.Context<never>
-): Effect.Effect<A, E | ThreadError.ThreadError, R> => {
+): Effect.Effect<A, E | DeadlineExceeded, R> => {
   let passed = false
   const timer = (interrupt: (reason: CancelReason.CancelReason) => void) =>
     // The timer starts in this step: synchronous code could delay a fiber that yields before its sleep.
@@ -95,12 +130,20 @@ const limited = <A, E, R>(
       const fiber = timer(interrupt)
       return () => fiber.interruptUnsafe()
     },
-    (exit): Effect.Effect<A, E | ThreadError.ThreadError> => {
+    (exit): Effect.Effect<A, E | DeadlineExceeded> => {
       if (!Exit.isFailure(exit) || !Exit.hasInterrupts(exit)) return exit
       // A token may notice the deadline before the timer can run.
       if (!passed && !isExceeded(exit.cause, deadline, clock.currentTimeMillisUnsafe())) return exit
-      const failure = Effect.fail(ThreadError.make({ _tag: "DeadlineExceeded", millis }))
-      return Effect.ensuring(failure, CancelScope.withoutInterrupts(exit))
+      return exceeded(millis, exit.cause)
     }
   )
+}
+
+/** The failures are no part of the Cause, because `Effect.catchTag` finds no error in a Cause with a defect. */
+const exceeded = (millis: number, cause: Cause.Cause<unknown>): Effect.Effect<never, DeadlineExceeded> => {
+  const others = cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+  const suppressed = others.map((reason) => (Cause.isFailReason(reason) ? reason.error : reason.defect))
+  const failure = Effect.fail(new DeadlineExceeded({ millis, suppressed }))
+  if (others.length === 0) return failure
+  return Effect.andThen(Effect.logError("A finalizer failed after a deadline", Cause.fromReasons(others)), failure)
 }

@@ -58,12 +58,12 @@ export interface Options<A, E, R, E2, R2> {
  * @category constructors
  * @since 0.1.0
  */
-export const make = <A, E, R, E2 = never, R2 = never>(
+export const acquire = <A, E, R, E2 = never, R2 = never>(
   options: Options<A, E, R, E2, R2>
-): Effect.Effect<A, E | ThreadError.ThreadError, R | R2 | Scope.Scope> =>
+): Effect.Effect<A, E, R | R2 | Scope.Scope> =>
   options.releaseWithin === undefined
     ? lease(options, undefined)
-    : Effect.flatMap(Effect.fromResult(finiteMillis("Lease.make's releaseWithin", options.releaseWithin)), (millis) =>
+    : Effect.flatMap(finiteMillis("Lease.acquire's releaseWithin", options.releaseWithin), (millis) =>
         lease(options, millis)
       )
 

@@ -3,9 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
-import { CancelReason } from "./CancelReason.ts"
-import { type Rung, rungs } from "./Escalation.ts"
+import type { CancelReason } from "./CancelReason.ts"
+import type { Rung } from "./Escalation.ts"
 
 /**
  * The attempt on one rung.
@@ -96,67 +95,6 @@ export interface ShutdownReport {
   readonly timedOut: ReadonlyArray<LeaseOutcome>
   readonly lost: ReadonlyArray<LeaseOutcome>
 }
-
-const RungSchema = Schema.Literals(rungs)
-
-const LeaseOutcomes = Schema.Array(
-  Schema.Struct({
-    lease: Schema.String,
-    thread: Schema.String,
-    heldMillis: Schema.Number,
-    error: Schema.NullOr(Schema.String)
-  })
-)
-
-/**
- * The Schema of the end of a thread.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const Ending: Schema.Codec<Ending, unknown> = Schema.Union([
-  Schema.TaggedStruct("Succeeded", {}),
-  Schema.TaggedStruct("Failed", { error: Schema.String }),
-  Schema.TaggedStruct("Interrupted", { reason: CancelReason }),
-  Schema.TaggedStruct("NeverStarted", { reason: CancelReason }),
-  Schema.TaggedStruct("Killed", { reason: CancelReason }),
-  Schema.TaggedStruct("Crashed", { error: Schema.String }),
-  Schema.TaggedStruct("Abandoned", {})
-])
-
-/**
- * The Schema of a report.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const ShutdownReport: Schema.Codec<ShutdownReport, unknown> = Schema.Struct({
-  thread: Schema.String,
-  reason: CancelReason,
-  startedAt: Schema.Number,
-  millis: Schema.Number,
-  rung: Schema.NullOr(RungSchema),
-  attempts: Schema.Array(
-    Schema.Union([
-      Schema.TaggedStruct("Ended", { rung: RungSchema, at: Schema.Number, millis: Schema.Number }),
-      Schema.TaggedStruct("Overtaken", { rung: RungSchema, at: Schema.Number, millis: Schema.Number, to: RungSchema }),
-      Schema.TaggedStruct("Outwaited", {
-        rung: RungSchema,
-        at: Schema.Number,
-        millis: Schema.Number,
-        stack: Schema.NullOr(Schema.String),
-        finalizer: Schema.NullOr(Schema.String),
-        why: Schema.NullOr(Schema.String)
-      }),
-      Schema.TaggedStruct("Unavailable", { rung: RungSchema, at: Schema.Number, why: Schema.String })
-    ])
-  ),
-  ending: Ending,
-  released: LeaseOutcomes,
-  failed: LeaseOutcomes,
-  timedOut: LeaseOutcomes,
-  lost: LeaseOutcomes
-})
 
 /**
  * Whether the thread was abandoned.

@@ -11,12 +11,11 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as CancelReason from "./CancelReason.ts"
 import * as Deadline from "./Deadline.ts"
-import { CurrentNode, root } from "./internal/currentThread.ts"
+import { CurrentNode } from "./internal/currentThread.ts"
 import { isMasked } from "./internal/effectInternals.ts"
 import { pendingReason } from "./internal/pendingReason.ts"
 import { isReleasing } from "./internal/release.ts"
 import type { Checks, ThreadNode } from "./internal/threadNode.ts"
-import * as ThreadError from "./ThreadError.ts"
 
 /**
  * The flags that synchronous code polls. `interrupted` implies `stopRequested`. `check` throws the reason's `CancelError` if
@@ -42,10 +41,8 @@ export interface StopToken {
  * @category constructors
  * @since 0.1.0
  */
-export const current: Effect.Effect<StopToken, ThreadError.ThreadError> = Effect.withFiber((fiber) => {
-  const node = fiber.getRef(CurrentNode)
-  if (node === root) return Effect.fail(ThreadError.make({ _tag: "OutsideThread", operation: "StopToken.current" }))
-  return Effect.succeed(new NodeToken(node, fiber))
+export const current: Effect.Effect<StopToken> = Effect.withFiber((fiber) => {
+  return Effect.succeed(new NodeToken(fiber.getRef(CurrentNode), fiber))
 })
 
 /**

@@ -13,27 +13,27 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
+import type * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
-import { hasProperty } from "effect/Predicate"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type * as Types from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
 import * as Escalation from "./Escalation.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
-import { EncodedError } from "./internal/encodedError.ts"
-import { Inbox, nothing, type RaisedError, type RaiseHandler } from "./internal/inbox.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
+import * as Receiving from "./internal/receiving.ts"
 import * as Report from "./internal/report.ts"
-import { withReason } from "./internal/request.ts"
+import { reasonIn, withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { nodeOf, type ThreadNode, TypeId } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
-import * as Signal from "./Signal.ts"
-import type { ThreadControls } from "./ThreadControls.ts"
+import * as Abort from "./Abort.ts"
 import * as ThreadError from "./ThreadError.ts"
 import { textOf } from "./internal/foreignText.ts"
 import { isRaisable, readOr } from "./internal/foreignValue.ts"
@@ -44,11 +44,11 @@ import { isRaisable, readOr } from "./internal/foreignValue.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Thread<out A, out E = never> extends Pipeable {
-  readonly [TypeId]: typeof TypeId
+export interface Thread<out A, out E = never> extends Pipeable, Inspectable.Inspectable {
+  readonly [TypeId]: Thread.Variance<A, E>
   readonly id: number
   readonly name: string
-  /** Undefined for a thread that was spawned outside any thread. */
+  /** Undefined for the main thread only. */
   readonly parent: Thread<unknown, unknown> | undefined
   /** Aborts when the thread is asked to stop or is interrupted, with the first reason's error. */
   readonly stopSignal: AbortSignal
@@ -56,8 +56,48 @@ export interface Thread<out A, out E = never> extends Pipeable {
   readonly signal: AbortSignal
   /** The first reason of a stop or a cancel; undefined before any. */
   readonly reason: CancelReason.CancelReason | undefined
-  /** The adapter's side of the thread. */
-  readonly controls: ThreadControls<A, E>
+}
+
+/**
+ * The types of a thread.
+ *
+ * @since 0.1.0
+ */
+export declare namespace Thread {
+  /**
+   * The value and error types of a thread.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  interface Variance<out A, out E> {
+    readonly _A: Types.Covariant<A>
+    readonly _E: Types.Covariant<E>
+  }
+
+  /**
+   * Any thread.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  type Any = Thread<unknown, unknown>
+
+  /**
+   * The value type of a thread.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  type Success<T> = [T] extends [Thread<infer A, infer _E>] ? A : never
+
+  /**
+   * The error type of a thread.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  type Error<T> = [T] extends [Thread<infer _A, infer E>] ? E : never
 }
 
 /**
@@ -91,12 +131,41 @@ export interface SpawnOptions {
 }
 
 /**
+ * The options of a request to end a thread.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RequestOptions {
+  readonly reason?: CancelReason.CancelReason | undefined
+}
+
+/**
+ * The options of a shutdown. `escalation` defaults to the escalation of the thread.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ShutdownOptions extends RequestOptions {
+  readonly escalation?: Escalation.Escalation | undefined
+}
+
+/**
+ * A value that can be raised into a thread: an `Error` or an object with a tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Raisable = globalThis.Error | { readonly _tag: string }
+
+/**
  * Whether a value is a thread.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isThread = (u: unknown): u is Thread<unknown, unknown> => readOr(() => hasProperty(u, TypeId), false)
+export const isThread = (u: unknown): u is Thread<unknown, unknown> =>
+  readOr(() => Predicate.hasProperty(u, TypeId), false)
 
 // ---- Starting ----
 
@@ -104,8 +173,8 @@ export const isThread = (u: unknown): u is Thread<unknown, unknown> => readOr(()
  * Starts `effect` as a thread in the current scope. The thread has a scope of its own: its children end and its leases are
  * released before the thread has ended.
  *
- * Fails with `ScopeClosed` if the scope has closed already. In the scope of a cancelled thread nothing starts: the
- * returned thread has ended, with the same reason.
+ * In a closed scope, and in the scope of a cancelled thread, nothing starts: the returned thread has ended, with the reason of
+ * the scope or the thread.
  *
  * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope.
  *
@@ -117,11 +186,11 @@ export const spawn: {
     options?: SpawnOptions
   ): <A, E, R>(
     effect: Effect.Effect<A, E, R>
-  ) => Effect.Effect<Thread<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope>
+  ) => Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
   <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: SpawnOptions
-  ): Effect.Effect<Thread<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope>
+  ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
 } = dual((args) => Effect.isEffect(args[0]), Spawn.spawn)
 
 // ---- Ending ----
@@ -133,10 +202,29 @@ export const spawn: {
  * @category stopping
  * @since 0.1.0
  */
-export const stop = <A, E>(
-  self: Thread<A, E>,
-  reason: CancelReason.CancelReason = defaultStop
-): Effect.Effect<void, ThreadError.ThreadError> => withReason(reason, (stamped) => Ladder.stop(nodeOf(self), stamped))
+export const stop: {
+  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
+  (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
+} = dual(
+  (args) => isThread(args[0]),
+  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
+    request(self, "Thread.stop", reasonIn(options, defaultStop), (node, reason) => Ladder.stop(node, reason))
+)
+
+/**
+ * The same as `stop`, for many threads at once.
+ *
+ * @category stopping
+ * @since 0.1.0
+ */
+export const stopAll: {
+  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
+  (options?: RequestOptions): (threads: Iterable<Thread<unknown, unknown>>) => Effect.Effect<void>
+} = dual(
+  (args) => Predicate.isIterable(args[0]),
+  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
+    Effect.forEach(threads, (thread) => stop(thread, options), { discard: true })
+)
 
 /**
  * Interrupts a thread and waits without limit until the last finalizer has run. Every caller waits. An ended thread is left
@@ -147,20 +235,46 @@ export const stop = <A, E>(
  * @category stopping
  * @since 0.1.0
  */
-export const interrupt = <A, E>(
-  self: Thread<A, E>,
-  reason: CancelReason.CancelReason = defaultInterrupt
-): Effect.Effect<void, ThreadError.ThreadError> =>
-  withReason(reason, (stamped, current, by) => {
-    const node = nodeOf(self)
-    // On a fiber the request is made in this very step, so that no other step can come between.
-    const onFiber = node.controls.interruptUnsafe !== undefined
-    if (onFiber) Ladder.interruptUnsafe(node, stamped, "interrupt", by)
-    const asked = onFiber ? Effect.void : Ladder.interrupt(node, stamped)
-    if (!node.isAlive || node.contains(current)) return asked
-    const ended = settlement(node, () => Effect.void)
-    return onFiber ? ended : Effect.andThen(asked, ended)
-  })
+export const interrupt: {
+  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
+  (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
+} = dual(
+  (args) => isThread(args[0]),
+  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
+    request(self, "Thread.interrupt", reasonIn(options, defaultInterrupt), (node, reason, current, by) => {
+      // On a fiber the request is made in this very step, so that no other step can come between.
+      const onFiber = node.controls.interruptUnsafe !== undefined
+      if (onFiber) Ladder.interruptUnsafe(node, reason, "interrupt", by)
+      const asked = onFiber ? Effect.void : Ladder.interrupt(node, reason)
+      if (!node.isAlive || node.contains(current)) return asked
+      const ended = settlement(node, () => Effect.void)
+      return onFiber ? ended : Effect.andThen(asked, ended)
+    })
+)
+
+/**
+ * Interrupts many threads at once, and waits until the last finalizer of each has run.
+ *
+ * *Cancellation*: only the wait ends; the threads stay interrupted.
+ *
+ * @category stopping
+ * @since 0.1.0
+ */
+export const interruptAll: {
+  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
+  (options?: RequestOptions): (threads: Iterable<Thread<unknown, unknown>>) => Effect.Effect<void>
+} = dual(
+  (args) => Predicate.isIterable(args[0]),
+  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const all = [...threads]
+      const requests = Effect.forEach(all, (thread) => interruptFork(thread, options), { discard: true })
+      return Effect.andThen(
+        Effect.uninterruptible(requests),
+        Effect.forEach(all, (thread) => interrupt(thread, options), { discard: true })
+      )
+    })
+)
 
 /**
  * Interrupts a thread and returns at once.
@@ -168,18 +282,23 @@ export const interrupt = <A, E>(
  * @category stopping
  * @since 0.1.0
  */
-export const interruptFork = <A, E>(
-  self: Thread<A, E>,
-  reason: CancelReason.CancelReason = defaultInterrupt
-): Effect.Effect<void, ThreadError.ThreadError> =>
-  withReason(reason, (stamped) => Ladder.interrupt(nodeOf(self), stamped))
+export const interruptFork: {
+  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
+  (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
+} = dual(
+  (args) => isThread(args[0]),
+  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
+    request(self, "Thread.interruptFork", reasonIn(options, defaultInterrupt), (node, reason) =>
+      Ladder.interrupt(node, reason)
+    )
+)
 
 /**
- * Ends a thread by climbing `escalation` (default: the thread's own) and returns a report. The climb always ends: a thread
+ * Ends a thread by climbing `options.escalation` (default: the thread's own) and returns a report. The climb always ends: a thread
  * that outlasts the last rung is abandoned, and its waiters resume. If a release of the thread hangs, the remaining releases
  * run before, within the grace of the last rung once more.
  *
- * Fails with `SelfJoin` if a thread shuts down itself or an ancestor, and with `InvalidEscalation`.
+ * Dies with `SelfJoin` if a thread shuts down itself or an ancestor, and with `InvalidEscalation`.
  *
  * *Gotchas*: the report has the stack of a thread that has outlasted a rung. The search for the stack delays the next rung
  * by a fifth of a second at most, and a kill or an abandon by one second at most.
@@ -189,24 +308,25 @@ export const interruptFork = <A, E>(
  * @category stopping
  * @since 0.1.0
  */
-export const shutdown = <A, E>(
-  self: Thread<A, E>,
-  escalation?: Escalation.Escalation,
-  options?: { readonly reason?: CancelReason.CancelReason | undefined }
-): Effect.Effect<ShutdownReport, ThreadError.ThreadError> =>
-  withReason(options?.reason ?? defaultShutdown, (stamped, current) => {
-    const node = nodeOf(self)
-    if (node.contains(current)) return Effect.fail(ThreadError.make({ _tag: "SelfJoin", thread: node.name }))
-    const steps = Escalation.steps(escalation ?? node.escalation)
-    if (Result.isFailure(steps)) return Effect.fail(steps.failure)
-    return Effect.map(Report.shutdown(node, [node], steps.success, stamped), (reports) => reports[0]!)
-  })
+export const shutdown: {
+  (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport>
+  (options?: ShutdownOptions): (self: Thread<unknown, unknown>) => Effect.Effect<ShutdownReport>
+} = dual(
+  (args) => isThread(args[0]),
+  (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport> =>
+    request(self, "Thread.shutdown", reasonIn(options, defaultShutdown), (node, reason, current) => {
+      if (node.contains(current)) return ThreadError.die({ _tag: "SelfJoin", thread: node.name })
+      const steps = Escalation.steps(options?.escalation ?? node.escalation)
+      if (Result.isFailure(steps)) return Effect.die(steps.failure)
+      return Effect.map(Report.shutdown(node, [node], steps.success, reason), (reports) => reports[0]!)
+    })
+)
 
 /**
  * Raises an error into a thread. The innermost `receive` that accepts the error claims it: the work inside is interrupted,
  * its finalizers run, and then `receive` fails with the raised error itself. The thread may continue.
  *
- * Waits for the outcome: `true` if exactly one `receive` got the error, `false` if the thread ended first. Fails with
+ * Waits for the outcome: `true` if exactly one `receive` got the error, `false` if the thread ended first. Dies with
  * `InvalidError` if `error` is not an error, or throws when it is read.
  *
  * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error. A claimed error is not withdrawn.
@@ -214,12 +334,14 @@ export const shutdown = <A, E>(
  * @category stopping
  * @since 0.1.0
  */
-export const raise = <A, E>(self: Thread<A, E>, error: unknown): Effect.Effect<boolean, ThreadError.ThreadError> => {
-  if (!isRaisable(error)) {
-    return Effect.fail(ThreadError.make({ _tag: "InvalidError", given: textOf(error) }))
-  }
-  return Effect.suspend(() => self.controls.raise(error))
-}
+export const raise: {
+  (error: Raisable): (self: Thread<unknown, unknown>) => Effect.Effect<boolean>
+  (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean>
+} = dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
+  if (!isRaisable(error)) return ThreadError.die({ _tag: "InvalidError", given: textOf(error) })
+  const node = nodeOf(self)
+  return node === root ? refused("Thread.raise") : Effect.suspend(() => node.controls.raise(error))
+})
 
 // ---- Waiting ----
 
@@ -231,20 +353,19 @@ export const raise = <A, E>(self: Thread<A, E>, error: unknown): Effect.Effect<b
  * @category joining
  * @since 0.1.0
  */
-const await_ = <A, E>(self: Thread<A, E>): Effect.Effect<Exit.Exit<A, E>, ThreadError.ThreadError> =>
-  notSelf(self, self.controls.exit)
+const await_ = <A, E>(self: Thread<A, E>): Effect.Effect<Exit.Exit<A, E>> => notSelf(self, nodeOf(self).controls.exit)
 export { await_ as await }
 
 /**
  * Waits for a thread, and returns its value or fails with its error. An interrupted thread interrupts the fiber that joins.
- * A join never changes the thread. Fails with `SelfJoin` if a thread joins itself.
+ * A join never changes the thread. Dies with `SelfJoin` if a thread joins itself.
  *
  * *Cancellation*: only the wait ends.
  *
  * @category joining
  * @since 0.1.0
  */
-export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E | ThreadError.ThreadError> =>
+export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E> =>
   notSelf(
     self,
     settlement(nodeOf(self), (exit) => exit)
@@ -259,20 +380,13 @@ export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E | ThreadError
  * @since 0.1.0
  */
 export const joinWithin: {
-  (duration: Duration.Input): <A, E>(self: Thread<A, E>) => Effect.Effect<Option.Option<A>, E | ThreadError.ThreadError>
-  <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E | ThreadError.ThreadError>
-} = dual(
-  2,
-  <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E | ThreadError.ThreadError> =>
-    Effect.flatMap(Effect.fromResult(finiteMillis("joinWithin's duration", duration)), (millis) =>
-      timedJoin(self, millis)
-    )
+  (duration: Duration.Input): <A, E>(self: Thread<A, E>) => Effect.Effect<Option.Option<A>, E>
+  <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E>
+} = dual(2, <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E> =>
+  Effect.flatMap(finiteMillis("joinWithin's duration", duration), (millis) => timedJoin(self, millis))
 )
 
-const timedJoin = <A, E>(
-  self: Thread<A, E>,
-  millis: number
-): Effect.Effect<Option.Option<A>, E | ThreadError.ThreadError> =>
+const timedJoin = <A, E>(self: Thread<A, E>, millis: number): Effect.Effect<Option.Option<A>, E> =>
   Effect.flatMap(Effect.timeoutOption(await_(self), millis), (exit) =>
     Option.isNone(exit) ? Effect.succeedNone : Effect.asSome(exit.value)
   )
@@ -290,19 +404,17 @@ const timedJoin = <A, E>(
  * @since 0.1.0
  */
 export const joinAll: {
-  <T extends Thread<unknown, unknown>>(
-    threads: Iterable<T>
-  ): Effect.Effect<Array<Value<T>>, Failure<T> | ThreadError.ThreadError>
+  <T extends Thread<unknown, unknown>>(threads: Iterable<T>): Effect.Effect<Array<Value<T>>, Failure<T>>
   <T extends Thread<unknown, unknown>>(
     threads: Iterable<T>,
     options: { readonly each: Duration.Input } | { readonly within: Duration.Input }
-  ): Effect.Effect<Array<Option.Option<Value<T>>>, Failure<T> | ThreadError.ThreadError>
+  ): Effect.Effect<Array<Option.Option<Value<T>>>, Failure<T>>
 } = <A, E>(
   threads: Iterable<Thread<A, E>>,
   options?: { readonly each: Duration.Input } | { readonly within: Duration.Input }
-): Effect.Effect<never, E | ThreadError.ThreadError> =>
+): Effect.Effect<never, E> =>
   // The overloads say which of the two arrays the result is.
-  joinEach(threads, options) as Effect.Effect<never, E | ThreadError.ThreadError>
+  joinEach(threads, options) as Effect.Effect<never, E>
 
 /** The value type of a thread. */
 type Value<T> = T extends Thread<infer A, infer _E> ? A : never
@@ -313,14 +425,14 @@ type Failure<T> = T extends Thread<infer _A, infer E> ? E : never
 const joinEach = <A, E>(
   threads: Iterable<Thread<A, E>>,
   options: { readonly each: Duration.Input } | { readonly within: Duration.Input } | undefined
-): Effect.Effect<Array<A> | Array<Option.Option<A>>, E | ThreadError.ThreadError> => {
+): Effect.Effect<Array<A> | Array<Option.Option<A>>, E> => {
   if (options === undefined) return Effect.forEach(threads, join)
   if ("each" in options) {
-    return Effect.flatMap(Effect.fromResult(finiteMillis("joinAll's each", options.each)), (millis) =>
+    return Effect.flatMap(finiteMillis("joinAll's each", options.each), (millis) =>
       Effect.forEach(threads, (thread) => timedJoin(thread, millis))
     )
   }
-  return Effect.flatMap(Effect.fromResult(finiteMillis("joinAll's within", options.within)), (millis) =>
+  return Effect.flatMap(finiteMillis("joinAll's within", options.within), (millis) =>
     Clock.clockWith((clock) => {
       const end = clock.currentTimeMillisUnsafe() + millis
       return Effect.forEach(threads, (thread) =>
@@ -340,11 +452,11 @@ const queued: Status<never, never> = { _tag: "Queued" }
  */
 export const status = <A, E>(self: Thread<A, E>): Effect.Effect<Status<A, E>> =>
   Effect.sync(() => {
-    const { isQueued, state } = nodeOf(self)
+    const { controls, isQueued, state } = nodeOf(self)
     if (isQueued) return queued
     if (state._tag !== "Settled") return state
     // A settled node has an exit: invariant 2 of the settlement.
-    const exit = self.controls.poll()!
+    const exit = controls.poll()!
     return { _tag: state.abandoned ? "Abandoned" : "Done", exit }
   })
 
@@ -359,57 +471,65 @@ export const isAlive = <A, E>(self: Thread<A, E>): Effect.Effect<boolean> => Eff
 // ---- Inside ----
 
 /**
- * The thread that the current fiber belongs to.
+ * The thread that the current fiber belongs to. Outside any spawned thread: the main thread, which nobody can end.
  *
  * @category inside
  * @since 0.1.0
  */
-export const current: Effect.Effect<Thread<unknown, unknown>, ThreadError.ThreadError> = Effect.suspend(() =>
-  inside("Thread.current", Effect.succeed)
+export const current: Effect.Effect<Thread<unknown, unknown>> = Effect.withFiber((fiber) =>
+  Effect.succeed(fiber.getRef(CurrentNode))
 )
 
 /**
- * Whether the current thread was asked to stop or was interrupted.
+ * Whether the current thread is the main thread, that is, the code runs outside any spawned thread.
  *
  * @category inside
  * @since 0.1.0
  */
-export const stopRequested: Effect.Effect<boolean, ThreadError.ThreadError> = Effect.suspend(() =>
-  inside("Thread.stopRequested", (node) =>
-    Effect.succeed(node.reason !== undefined || node.flags?.stopRequested === true)
-  )
+export const isMain: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
+  Effect.succeed(fiber.getRef(CurrentNode) === root)
 )
 
 /**
- * Waits until the current thread is asked to stop, and returns the reason.
+ * Whether the current thread was asked to stop or was interrupted. False on the main thread.
+ *
+ * @category inside
+ * @since 0.1.0
+ */
+export const stopRequested: Effect.Effect<boolean> = Effect.withFiber((fiber) => {
+  const node = fiber.getRef(CurrentNode)
+  return Effect.succeed(node.reason !== undefined || node.flags?.stopRequested === true)
+})
+
+/**
+ * Waits until the current thread is asked to stop, and returns the reason. On the main thread the wait has no end.
  *
  * *Cancellation*: only the wait ends.
  *
  * @category inside
  * @since 0.1.0
  */
-export const awaitStop: Effect.Effect<CancelReason.CancelReason, ThreadError.ThreadError> = Effect.suspend(() =>
-  inside("Thread.awaitStop", (node) =>
-    Effect.map(Signal.awaitAbort(node.stopSignal), (reason) => node.reason ?? CancelReason.fromUnknown(reason))
-  )
-)
+export const awaitStop: Effect.Effect<CancelReason.CancelReason> = Effect.withFiber((fiber) => {
+  const node = fiber.getRef(CurrentNode)
+  if (node === root) return Effect.never
+  return Effect.map(Abort.awaitAbort(node.stopSignal), (reason) => node.reason ?? CancelReason.fromUnknown(reason))
+})
 
 /**
  * Runs an effect until the effect ends or the current thread is asked to stop. A stop interrupts the effect with the reason;
- * its finalizers run, the result is none, and the thread continues.
+ * its finalizers run, the result is none, and the thread continues. On the main thread the effect just runs.
  *
  * @category inside
  * @since 0.1.0
  */
-export const untilStopped = <A, E, R>(
-  effect: Effect.Effect<A, E, R>
-): Effect.Effect<Option.Option<A>, E | ThreadError.ThreadError, R> =>
-  inside("Thread.untilStopped", (node) => {
+export const untilStopped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Option.Option<A>, E, R> =>
+  inside((node) => {
+    if (node === root) return Effect.asSome(effect)
     let stopped = false
     const result = CancelScope.run(
       effect,
       (interrupt) =>
-        Signal.onAbort(node.stopSignal, () => {
+        Abort.onAbort(node.stopSignal, () => {
           stopped = true
           interrupt(node.reason!)
         }),
@@ -429,15 +549,14 @@ const givenUp = (exit: Exit.Failure<unknown, unknown>): Effect.Effect<Option.Opt
  * @category inside
  * @since 0.1.0
  */
-export const checkpoint: Effect.Effect<void, ThreadError.ThreadError> = Effect.suspend(() =>
-  inside("Thread.checkpoint", (node) =>
-    // A cancel that comes while the fiber is queued reaches the fiber at its next wait, which is here.
-    Effect.andThen(
-      Effect.yieldNow,
-      Effect.suspend(() => (node.isCancelled ? Effect.yieldNow : Effect.void))
-    )
+export const checkpoint: Effect.Effect<void> = Effect.withFiber((fiber) => {
+  const node = fiber.getRef(CurrentNode)
+  // A cancel that comes while the fiber is queued reaches the fiber at its next wait, which is here.
+  return Effect.andThen(
+    Effect.yieldNow,
+    Effect.suspend(() => (node.isCancelled ? Effect.yieldNow : Effect.void))
   )
-)
+})
 
 /**
  * Runs an effect that accepts errors raised from outside. `error` is the Schema of the accepted errors, such as a class made
@@ -450,72 +569,11 @@ export const checkpoint: Effect.Effect<void, ThreadError.ThreadError> = Effect.s
  * @since 0.1.0
  */
 export const receive: {
-  <E2>(
-    error: Schema.Schema<E2>
-  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E2 | ThreadError.ThreadError, R>
-  <A, E, R, E2>(
-    effect: Effect.Effect<A, E, R>,
-    error: Schema.Schema<E2>
-  ): Effect.Effect<A, E | E2 | ThreadError.ThreadError, R>
-} = dual(
-  2,
-  <A, E, R, E2>(
-    effect: Effect.Effect<A, E, R>,
-    error: Schema.Schema<E2>
-  ): Effect.Effect<A, E | E2 | ThreadError.ThreadError, R> =>
-    inside("Thread.receive", (node) =>
-      Effect.suspend(() => {
-        const inbox = (node.inbox ??= new Inbox())
-        const decode = decoderOf(error)
-        let handler: RaiseHandler
-        return CancelScope.run(
-          effect,
-          (interrupt) => {
-            handler = {
-              accepts: (raised) => Option.isSome(decode(raised)),
-              interrupt: () => interrupt(interruptedByRaise),
-              hold: nothing
-            }
-            inbox.enter(handler)
-            return (interruptedAsWhole) => inbox.leave(handler, interruptedAsWhole)
-          },
-          (exit): Effect.Effect<A, E | E2> => {
-            if (handler.hold._tag !== "Claimed") return exit
-            const { raised } = handler.hold
-            raised.answer(true)
-            // The handler claims only errors that it can decode.
-            const failure = Effect.fail(Option.getOrThrow(decode(raised)))
-            return Exit.isFailure(exit) ? Effect.ensuring(failure, CancelScope.withoutInterrupts(exit)) : failure
-          }
-        )
-      })
-    )
+  <E2>(error: Schema.Schema<E2>): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E2, R>
+  <A, E, R, E2>(effect: Effect.Effect<A, E, R>, error: Schema.Schema<E2>): Effect.Effect<A, E | E2, R>
+} = dual(2, <A, E, R, E2>(effect: Effect.Effect<A, E, R>, error: Schema.Schema<E2>): Effect.Effect<A, E | E2, R> =>
+  inside((node) => (node === root ? effect : Receiving.receive(node, effect, error)))
 )
-
-/**
- * Decodes an error that crossed from another thread. Any other raised error is returned unchanged. Each error is decoded
- * once by each Schema, because it is offered to one handler after the other while it waits.
- */
-const decoderOf = <E>(schema: Schema.Schema<E>): ((raised: RaisedError) => Option.Option<E>) => {
-  const is = Schema.is(schema)
-  // A schema that needs services to decode accepts only errors of this JavaScript thread.
-  const decode = Schema.decodeUnknownOption(schema as Schema.Codec<E, unknown>)
-  const accept = (error: unknown): Option.Option<E> => {
-    if (error instanceof EncodedError) return decode(error.encoded)
-    return is(error) ? Option.some(error) : Option.none()
-  }
-  return ({ decoded, error }) => {
-    // Only this function writes under the Schema.
-    const known = decoded.get(schema) as Option.Option<E> | undefined
-    if (known !== undefined) return known
-    // An error whose parts throw is not accepted.
-    const result = readOr(() => accept(error), Option.none())
-    decoded.set(schema, result)
-    return result
-  }
-}
-
-const interruptedByRaise = CancelReason.interrupted("An error was raised into this work")
 
 // ---- Shared steps ----
 
@@ -523,13 +581,21 @@ const defaultStop = CancelReason.stopped()
 const defaultInterrupt = CancelReason.interrupted()
 const defaultShutdown = CancelReason.shutdown()
 
-const inside = <A, E, R>(
+const inside = <A, E, R>(f: (node: ThreadNode) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => f(fiber.getRef(CurrentNode)))
+
+const refused = (operation: string): Effect.Effect<never> => ThreadError.die({ _tag: "MainThread", operation })
+
+/** Starts a request to end a thread. */
+const request = <A>(
+  self: Thread<unknown, unknown>,
   operation: string,
-  f: (node: ThreadNode) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | ThreadError.ThreadError, R> =>
-  Effect.withFiber((fiber): Effect.Effect<A, E | ThreadError.ThreadError, R> => {
-    const node = fiber.getRef(CurrentNode)
-    return node === root ? Effect.fail(ThreadError.make({ _tag: "OutsideThread", operation })) : f(node)
+  reason: CancelReason.CancelReason,
+  f: (node: ThreadNode, reason: CancelReason.CancelReason, current: ThreadNode, by: number) => Effect.Effect<A>
+): Effect.Effect<A> =>
+  withReason(reason, (stamped, current, by) => {
+    const node = nodeOf(self)
+    return node === root ? refused(operation) : f(node, stamped, current, by)
   })
 
 /** Waits until a node has settled. Each step of a wait counts, so `then` is called without a further Effect. */
@@ -543,12 +609,10 @@ const settlement = <A, E, B, E2>(
     return Effect.sync(node.onSettled((late) => resume(then(late))))
   })
 
-const notSelf = <A, B>(
-  self: Thread<unknown, unknown>,
-  effect: Effect.Effect<A, B>
-): Effect.Effect<A, B | ThreadError.ThreadError> =>
-  Effect.withFiber((fiber): Effect.Effect<A, B | ThreadError.ThreadError> =>
-    fiber.getRef(CurrentNode) === nodeOf(self)
-      ? Effect.fail(ThreadError.make({ _tag: "SelfJoin", thread: self.name }))
-      : effect
-  )
+/** A thread that waits for its own end, or anybody who waits for the end of the main thread, would wait for ever. */
+const notSelf = <A, B>(self: Thread<unknown, unknown>, effect: Effect.Effect<A, B>): Effect.Effect<A, B> =>
+  Effect.withFiber((fiber): Effect.Effect<A, B> => {
+    const node = nodeOf(self)
+    if (node === root) return refused("A join")
+    return fiber.getRef(CurrentNode) === node ? ThreadError.die({ _tag: "SelfJoin", thread: node.name }) : effect
+  })

@@ -6,9 +6,8 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import { CancelReason } from "./CancelReason.ts"
-import { type Rung, rungs } from "./Escalation.ts"
+import type { CancelReason } from "./CancelReason.ts"
+import type { Rung } from "./Escalation.ts"
 import { root } from "./internal/currentThread.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
@@ -57,35 +56,6 @@ export interface ThreadDump {
   readonly leases: ReadonlyArray<DumpedLease>
   readonly threads: ReadonlyArray<DumpedThread>
 }
-
-const DumpedLease = Schema.Struct({
-  name: Schema.String,
-  ageMillis: Schema.Number,
-  releasingMillis: Schema.NullOr(Schema.Number)
-})
-
-const DumpedThread: Schema.Codec<DumpedThread, unknown> = Schema.Struct({
-  id: Schema.Number,
-  name: Schema.String,
-  status: Schema.Literals(["queued", "running", "stopping", "cancelled", "abandoned", "done"]),
-  rung: Schema.NullOr(Schema.Literals(rungs)),
-  reason: Schema.NullOr(CancelReason),
-  ageMillis: Schema.Number,
-  leases: Schema.Array(DumpedLease),
-  children: Schema.Array(Schema.suspend((): Schema.Codec<DumpedThread, unknown> => DumpedThread))
-})
-
-/**
- * The Schema of a dump.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const ThreadDump: Schema.Codec<ThreadDump, unknown> = Schema.Struct({
-  at: Schema.Number,
-  leases: Schema.Array(DumpedLease),
-  threads: Schema.Array(DumpedThread)
-})
 
 /**
  * Dumps all threads of the program.

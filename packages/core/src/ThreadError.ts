@@ -1,13 +1,16 @@
 /**
- * The one error of this package. Its message says what happened, the likely cause and the remedy.
+ * The defect of this package: misuse, a thread that was ended by force, and a release that ran out of time. Its message says
+ * what happened, the likely cause and the remedy.
  *
- * The error stands for misuse and for limits that ran out. A cancel is never such an error: a cancel is an interruption with
- * a `CancelReason`.
+ * A cancel is never such an error: a cancel is an interruption with a `CancelReason`. The typed error of a deadline is
+ * `Deadline.DeadlineExceeded`.
  *
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
-import * as Schema from "effect/Schema"
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { readOr } from "./internal/foreignValue.ts"
 
 /**
@@ -15,10 +18,8 @@ import { readOr } from "./internal/foreignValue.ts"
  *
  * - `InvalidReason`, `InvalidError`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
  * - `InvalidRelease`: the release of a lease returned something other than an effect
- * - `OutsideThread`: the operation needs a current thread, and no thread runs the code
+ * - `MainThread`: the main thread was asked to end, or a thread would wait for the end of the main thread
  * - `SelfJoin`: a thread would wait for its own end
- * - `ScopeClosed`: the scope of a spawn has closed; the thread did not start
- * - `DeadlineExceeded`: the time of `Deadline.within` ran out, and the finalizers of the work have run
  * - `ReleaseTimedOut`: a release outlasted its own limit and was given up
  * - `Abandoned`: the thread outlasted the last rung of its escalation and may still run
  * - `Killed`: the thread was ended by force, without its finalizers; `lost` lists its leases
@@ -33,42 +34,21 @@ export type ThreadErrorReason =
   | { readonly _tag: "InvalidDuration"; readonly option: string; readonly given: string; readonly problem: string }
   | { readonly _tag: "InvalidEscalation"; readonly problem: string }
   | { readonly _tag: "InvalidRelease"; readonly lease: string; readonly given: string }
-  | { readonly _tag: "OutsideThread"; readonly operation: string }
+  | { readonly _tag: "MainThread"; readonly operation: string }
   | { readonly _tag: "SelfJoin"; readonly thread: string }
-  | { readonly _tag: "ScopeClosed"; readonly thread: string }
-  | { readonly _tag: "DeadlineExceeded"; readonly millis: number }
   | { readonly _tag: "ReleaseTimedOut"; readonly lease: string; readonly millis: number }
   | { readonly _tag: "Abandoned"; readonly thread: string; readonly finalizer: string | null }
   | { readonly _tag: "Killed"; readonly thread: string; readonly lost: ReadonlyArray<string> }
   | { readonly _tag: "Crashed"; readonly thread: string; readonly problem: string }
 
-const ThreadErrorReason: Schema.Codec<ThreadErrorReason> = Schema.Union([
-  Schema.TaggedStruct("InvalidReason", { given: Schema.String }),
-  Schema.TaggedStruct("InvalidError", { given: Schema.String }),
-  Schema.TaggedStruct("InvalidDuration", { option: Schema.String, given: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("InvalidEscalation", { problem: Schema.String }),
-  Schema.TaggedStruct("InvalidRelease", { lease: Schema.String, given: Schema.String }),
-  Schema.TaggedStruct("OutsideThread", { operation: Schema.String }),
-  Schema.TaggedStruct("SelfJoin", { thread: Schema.String }),
-  Schema.TaggedStruct("ScopeClosed", { thread: Schema.String }),
-  Schema.TaggedStruct("DeadlineExceeded", { millis: Schema.Number }),
-  Schema.TaggedStruct("ReleaseTimedOut", { lease: Schema.String, millis: Schema.Number }),
-  Schema.TaggedStruct("Abandoned", { thread: Schema.String, finalizer: Schema.NullOr(Schema.String) }),
-  Schema.TaggedStruct("Killed", { thread: Schema.String, lost: Schema.Array(Schema.String) }),
-  Schema.TaggedStruct("Crashed", { thread: Schema.String, problem: Schema.String })
-])
-
-type Fields = { readonly reason: typeof ThreadErrorReason }
-
-const Base: Schema.Class<
-  ThreadError,
-  Schema.TaggedStruct<"ThreadError", Fields>,
-  Cause.YieldableError
-> = Schema.TaggedError<ThreadError>("@quiesce/core/ThreadError")("ThreadError", { reason: ThreadErrorReason })
+const Base: new (fields: { readonly reason: ThreadErrorReason }) => Cause.YieldableError & {
+  readonly _tag: "ThreadError"
+  readonly reason: ThreadErrorReason
+} = Data.TaggedError("ThreadError")
 
 /**
  * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy. The
- * class is a Schema, so the error crosses threads.
+ * error crosses threads by `Schemas.ThreadError`.
  *
  * @category errors
  * @since 0.1.0
@@ -93,6 +73,14 @@ export class ThreadError extends Base {
 export const make = (reason: ThreadErrorReason): ThreadError => new ThreadError({ reason })
 
 /**
+ * Dies with a `ThreadError`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const die = (reason: ThreadErrorReason): Effect.Effect<never> => Exit.die(make(reason))
+
+/**
  * Whether a value is a `ThreadError`.
  *
  * @category guards
@@ -112,14 +100,10 @@ const explain = (reason: ThreadErrorReason): string => {
       return `The escalation can't be climbed: ${reason.problem}. Give each rung a grace, as in { stop: "5 seconds", interrupt: "1 second" }; only the last may wait without limit.`
     case "InvalidRelease":
       return `The release of lease "${reason.lease}" returned ${reason.given} and no Effect, so its end was not awaited and the resource may still be held. It is probably an async or a plain function: wrap it in Effect.promise(() => ...) or Effect.sync(() => ...).`
-    case "OutsideThread":
-      return `${reason.operation} was used outside a thread, probably in a program that was run directly. Run the program with Thread.spawn, or pass in the thread.`
+    case "MainThread":
+      return `${reason.operation} was asked of the main thread, which ends only with its process. The thread is probably Thread.current outside any spawned thread. Spawn the program with Thread.spawn and end that thread.`
     case "SelfJoin":
       return `Thread "${reason.thread}" was asked to wait for its own end, which would last for ever. Join it from its parent, or end it from within by returning.`
-    case "ScopeClosed":
-      return `Thread "${reason.thread}" was not started, because its scope has closed. The scope probably ended while the fork was under way: spawn into a scope that lives as long as the thread should.`
-    case "DeadlineExceeded":
-      return `The work did not end within its deadline of ${reason.millis} ms. It was interrupted and its finalizers have run. Give it more time, or less to do.`
     case "ReleaseTimedOut":
       return `The release of lease "${reason.lease}" did not end within its limit of ${reason.millis} ms and was given up; the resource may still be held. Find out why the release waits, or raise releaseWithin.`
     case "Abandoned":

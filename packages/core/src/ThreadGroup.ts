@@ -14,12 +14,14 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
+import { DeadlineExceeded } from "./Deadline.ts"
 import * as Escalation from "./Escalation.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
 import { exceededBy } from "./internal/deadlines.ts"
@@ -28,11 +30,11 @@ import * as Climb from "./internal/climb.ts"
 import * as Ladder from "./internal/ladder.ts"
 import type { Observer } from "./internal/leaseAccount.ts"
 import * as Report from "./internal/report.ts"
-import { withReason } from "./internal/request.ts"
+import { reasonIn, withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
 import type { NodeGroup, ThreadNode } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
-import type { SpawnOptions, Thread } from "./Thread.ts"
+import type { ShutdownOptions, SpawnOptions, Thread } from "./Thread.ts"
 import * as ThreadError from "./ThreadError.ts"
 
 const TypeId = "~@quiesce/core/ThreadGroup"
@@ -73,7 +75,7 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
   /** Closed once the group accepts no more threads. */
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   size = 0
-  failure: Cause.Cause<E | ThreadError.ThreadError> | undefined = undefined
+  failure: Cause.Cause<E | DeadlineExceeded> | undefined = undefined
   /** The reason for which a late thread does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
   // Only the ledger changes this field.
@@ -140,7 +142,7 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
     for (const done of emptied) done()
   }
 
-  private failed(node: ThreadNode, cause: Cause.Cause<E | ThreadError.ThreadError>): void {
+  private failed(node: ThreadNode, cause: Cause.Cause<E | DeadlineExceeded>): void {
     if (this.policy === "collect") {
       this.failure = this.failure === undefined ? cause : Cause.combine(this.failure, cause)
     } else if (this.failure === undefined) {
@@ -156,8 +158,8 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
   }
 }
 
-const exceeded = (millis: number): ThreadError.ThreadError =>
-  ThreadError.make({ _tag: "DeadlineExceeded", millis: Math.max(0, millis) })
+const exceeded = (millis: number): DeadlineExceeded =>
+  new DeadlineExceeded({ millis: Math.max(0, millis), suppressed: [] })
 
 /** Only this module makes groups. */
 const groupOf = <E>(self: ThreadGroup<E>): Group<E> => self as Group<E>
@@ -197,8 +199,8 @@ const endMembers = <E>(group: Group<E>, reason: CancelReason.CancelReason): Effe
   })
 
 /**
- * Starts a thread in a group. In a group that has already failed fast, the new thread is interrupted before it runs. Fails
- * with `ScopeClosed` if the group's scope has closed.
+ * Starts a thread in a group. In a group that has already failed fast, the new thread is interrupted before it runs. In a
+ * group whose scope has closed, the new thread has ended before it runs.
  *
  * @category constructors
  * @since 0.1.0
@@ -207,7 +209,7 @@ export const spawn = <E, A, E1 extends E, R>(
   self: ThreadGroup<E>,
   effect: Effect.Effect<A, E1, R>,
   options?: SpawnOptions
-): Effect.Effect<Thread<A, E1>, ThreadError.ThreadError, Exclude<R, Scope.Scope>> =>
+): Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>> =>
   Effect.uninterruptible(
     Effect.withFiber((fiber) => {
       const group = groupOf(self)
@@ -225,20 +227,20 @@ export const spawn = <E, A, E1 extends E, R>(
       })
     })
     // The other services of the effect are in the context of the fork.
-  ) as Effect.Effect<Thread<A, E1>, ThreadError.ThreadError, Exclude<R, Scope.Scope>>
+  ) as Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>>
 
 /**
  * Waits until all threads of the group have ended, and then fails as the policy says.
  *
- * Fails with `SelfJoin` if a thread of the group, or a descendant, waits for its own group.
+ * Dies with `SelfJoin` if a thread of the group, or a descendant, waits for its own group.
  *
  * *Cancellation*: only the wait ends.
  *
  * @category joining
  * @since 0.1.0
  */
-export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | ThreadError.ThreadError> =>
-  Effect.withFiber((fiber): Effect.Effect<void, E | ThreadError.ThreadError> => {
+export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | DeadlineExceeded> =>
+  Effect.withFiber((fiber): Effect.Effect<void, E | DeadlineExceeded> => {
     const group = groupOf(self)
     const current = fiber.getRef(CurrentNode)
     const around = group.memberAround(current)
@@ -249,7 +251,7 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Thread
   })
 
 /**
- * Ends all threads of the group by climbing `escalation` (default: `Escalation.Current`) with all threads at the same time,
+ * Ends all threads of the group by climbing `options.escalation` (default: `Escalation.Current`) with all threads at the same time,
  * and returns a report for each. The group accepts new threads until its scope closes.
  *
  * *Cancellation*: the climb stops, but its requests stand.
@@ -257,24 +259,26 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Thread
  * @category stopping
  * @since 0.1.0
  */
-export const shutdown = <E>(
-  self: ThreadGroup<E>,
-  escalation?: Escalation.Escalation,
-  options?: { readonly reason?: CancelReason.CancelReason | undefined }
-): Effect.Effect<ReadonlyArray<ShutdownReport>, ThreadError.ThreadError> =>
-  withReason(options?.reason ?? defaultShutdown, (reason, current) =>
-    Effect.withFiber((fiber) => {
-      const group = groupOf(self)
-      const around = group.memberAround(current)
-      if (around !== undefined) return selfJoin(around)
-      const steps = Escalation.steps(escalation ?? fiber.getRef(Escalation.Current))
-      return Result.isFailure(steps)
-        ? Effect.fail(steps.failure)
-        : Report.shutdown(group, group.members, steps.success, reason)
-    })
-  )
+export const shutdown: {
+  <E>(self: ThreadGroup<E>, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>>
+  (options?: ShutdownOptions): <E>(self: ThreadGroup<E>) => Effect.Effect<ReadonlyArray<ShutdownReport>>
+} = dual(
+  (args) => args[0] instanceof Group,
+  <E>(self: ThreadGroup<E>, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>> =>
+    withReason(reasonIn(options, defaultShutdown), (reason, current) =>
+      Effect.withFiber((fiber) => {
+        const group = groupOf(self)
+        const around = group.memberAround(current)
+        if (around !== undefined) return selfJoin(around)
+        const steps = Escalation.steps(options?.escalation ?? fiber.getRef(Escalation.Current))
+        return Result.isFailure(steps)
+          ? Effect.die(steps.failure)
+          : Report.shutdown(group, group.members, steps.success, reason)
+      })
+    )
+)
 
 const defaultShutdown = CancelReason.shutdown()
 
-const selfJoin = (member: ThreadNode): Effect.Effect<never, ThreadError.ThreadError> =>
-  Effect.fail(ThreadError.make({ _tag: "SelfJoin", thread: member.name }))
+const selfJoin = (member: ThreadNode): Effect.Effect<never> =>
+  ThreadError.die({ _tag: "SelfJoin", thread: member.name })

@@ -3,17 +3,16 @@
  *
  * @since 0.1.0
  */
+export * as Abort from "./Abort.ts"
 export * as Blocking from "./Blocking.ts"
 export * as CancelReason from "./CancelReason.ts"
 export * as Deadline from "./Deadline.ts"
 export * as Escalation from "./Escalation.ts"
 export * as Lease from "./Lease.ts"
+export * as Schemas from "./Schemas.ts"
 export * as ShutdownReport from "./ShutdownReport.ts"
-export * as Signal from "./Signal.ts"
 export * as StopToken from "./StopToken.ts"
 export * as Thread from "./Thread.ts"
-export * as ThreadAdapter from "./ThreadAdapter.ts"
-export * as ThreadControls from "./ThreadControls.ts"
 export * as ThreadDump from "./ThreadDump.ts"
 export * as ThreadError from "./ThreadError.ts"
 export * as ThreadGroup from "./ThreadGroup.ts"

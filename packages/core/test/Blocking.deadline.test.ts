@@ -32,7 +32,7 @@ const pastDeadline = (token: { readonly interrupted: boolean }): string => {
 const inThread = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.scoped(Effect.flatMap(Thread.spawn(work, now), Thread.join))
 
-const exceeded = (millis: number) => ({ reason: { _tag: "DeadlineExceeded", millis } })
+const exceeded = (millis: number) => ({ _tag: "DeadlineExceeded", millis })
 
 /** The error of a section under a deadline, in a thread. */
 const error = (section: Parameters<typeof Blocking.interruptible>[0], millis = 5) =>
@@ -53,7 +53,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     Effect.gen(function* () {
       const log: Array<string> = []
       const note = (name: string) => Effect.sync(() => log.push(name))
-      const lease = (name: string) => Lease.make({ name, acquire: Effect.void, release: () => note(name) })
+      const lease = (name: string) => Lease.acquire({ name, acquire: Effect.void, release: () => note(name) })
       const work = Effect.gen(function* () {
         yield* lease("outer")
         yield* lease("inner")
@@ -192,7 +192,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     Effect.gen(function* () {
       const ends: Array<string> = []
       const section = Effect.map(Blocking.interruptible(pastDeadline), (end) => ends.push(end))
-      const lease = Lease.make({ name: "lease", acquire: Effect.void, release: () => section, releaseWithin: 5 })
+      const lease = Lease.acquire({ name: "lease", acquire: Effect.void, release: () => section, releaseWithin: 5 })
       const work = Effect.ensuring(Effect.andThen(lease, Blocking.interruptible(endless)), Effect.orDie(section))
       yield* inThread(Effect.exit(Deadline.within(Effect.scoped(work), 5)))
       expect(ends).toEqual(["went on", "went on"])
@@ -268,7 +268,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
           const self = yield* Thread.current
           const context = yield* Effect.context<never>()
           yield* Blocking.interruptible(() => {
-            Effect.runSyncWith(context)(Thread.interruptFork(self, CancelReason.interrupted("why")))
+            Effect.runSyncWith(context)(Thread.interruptFork(self, { reason: CancelReason.interrupted("why") }))
             done()
             endless()
           })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Blocking, CancelReason, Signal, Thread } from "@quiesce/core"
+import { Blocking, CancelReason, Abort, Thread } from "@quiesce/core"
 import { Effect, Exit } from "effect"
-import { failureTag, messages } from "./support.ts"
+import { defectTag, messages } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
@@ -29,7 +29,7 @@ describe("Blocking, on a fiber", () => {
           yield* Effect.ensuring(
             Blocking.interruptible((token) => {
               try {
-                Effect.runSyncWith(context)(Thread.interrupt(self, CancelReason.interrupted("why")))
+                Effect.runSyncWith(context)(Thread.interrupt(self, { reason: CancelReason.interrupted("why") }))
                 for (;;) token.check()
               } finally {
                 log.push("finally")
@@ -73,14 +73,14 @@ describe("Blocking, on a fiber", () => {
     })
   )
 
-  it.effect("refuses an invalid grace, and an interruptible section outside a thread", () =>
+  it.effect("refuses an invalid grace, and runs a section outside any spawned thread", () =>
     Effect.gen(function* () {
       let ran = false
       const section = () => (ran = true)
-      expect(yield* failureTag(Blocking.interruptible(section, { grace: -1 }))).toBe("InvalidDuration")
-      expect(yield* failureTag(Blocking.interruptible(section, { grace: Infinity }))).toBe("InvalidDuration")
-      expect(yield* failureTag(Blocking.interruptible(section))).toBe("OutsideThread")
+      expect(yield* defectTag(Blocking.interruptible(section, { grace: -1 }))).toBe("InvalidDuration")
+      expect(yield* defectTag(Blocking.interruptible(section, { grace: Infinity }))).toBe("InvalidDuration")
       expect(ran).toBe(false)
+      expect(yield* Blocking.interruptible(section)).toBe(true)
     })
   )
 
@@ -102,12 +102,12 @@ describe("Blocking, on a fiber", () => {
     })
   )
 
-  it("ends with the signal's reason under Signal.run", async () => {
+  it("ends with the signal's reason under Abort.run", async () => {
     const controller = new AbortController()
     const program = Effect.scoped(
       Effect.flatMap(Thread.spawn(Blocking.uninterruptible(() => controller.abort("gone"))), Thread.join)
     )
-    const result = await Signal.run(Effect.andThen(program, Effect.never), { signal: controller.signal }).catch(
+    const result = await Abort.run(Effect.andThen(program, Effect.never), { signal: controller.signal }).catch(
       (reason: unknown) => reason
     )
     expect(result).toBe("gone")

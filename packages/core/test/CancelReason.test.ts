@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason } from "@quiesce/core"
+import { CancelReason, Schemas } from "@quiesce/core"
 import { Cause, Effect, Exit, Fiber, Option, Schema } from "effect"
 
 const all: ReadonlyArray<CancelReason.CancelReason> = [
@@ -16,8 +16,8 @@ const all: ReadonlyArray<CancelReason.CancelReason> = [
 ]
 
 const throughJson = (reason: CancelReason.CancelReason): CancelReason.CancelReason =>
-  Schema.decodeUnknownSync(CancelReason.CancelReason)(
-    JSON.parse(JSON.stringify(Schema.encodeSync(CancelReason.CancelReason)(reason)))
+  Schema.decodeUnknownSync(Schemas.CancelReason)(
+    JSON.parse(JSON.stringify(Schema.encodeSync(Schemas.CancelReason)(reason)))
   )
 
 describe("CancelReason", () => {
@@ -44,7 +44,7 @@ describe("CancelReason", () => {
 
   it("can't be decoded from any other value", () => {
     for (const given of [null, {}, { _tag: "Interrupted" }, { _tag: "Other", message: "" }, "Interrupted"]) {
-      expect(Exit.isFailure(Schema.decodeUnknownExit(CancelReason.CancelReason)(given))).toBe(true)
+      expect(Exit.isFailure(Schema.decodeUnknownExit(Schemas.CancelReason)(given))).toBe(true)
       expect(CancelReason.isCancelReason(given)).toBe(false)
     }
   })

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Blocking, CancelReason, Deadline, StopToken, Thread, ThreadGroup } from "@quiesce/core"
 import { Clock, Duration, Effect, Exit, Option } from "effect"
 import { TestClock } from "effect/testing"
-import { defectTags, endsIn, failureTag, makeHand, messages, settle } from "./support.ts"
+import { defectTag, endsIn, failureTag, makeHand, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
@@ -20,7 +20,7 @@ describe("Deadline.within", () => {
         )
       )
       const error = yield* endsIn(Effect.flip(Deadline.within(work, 50)), 60)
-      expect(error.reason).toEqual({ _tag: "DeadlineExceeded", millis: 50 })
+      expect(error).toMatchObject({ _tag: "DeadlineExceeded", millis: 50, suppressed: [] })
       expect(seen).toMatchObject([{ _tag: "DeadlineExceeded", deadline: 50 }])
       expect(yield* Clock.currentTimeMillis).toBe(60)
     })
@@ -46,7 +46,7 @@ describe("Deadline.within", () => {
     Effect.gen(function* () {
       const nested = Effect.never.pipe(Deadline.within(500), Deadline.within(50))
       const error = yield* endsIn(Effect.flip(nested), 50)
-      expect(error.reason).toEqual({ _tag: "DeadlineExceeded", millis: 50 })
+      expect(error).toMatchObject({ _tag: "DeadlineExceeded", millis: 50, suppressed: [] })
     })
   )
 
@@ -70,7 +70,7 @@ describe("Deadline.within", () => {
   it.effect("hands an interrupt of the thread on, with its reason and no DeadlineExceeded", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Deadline.within(Effect.never, 10), now)
-      yield* Thread.interrupt(thread, CancelReason.interrupted("why"))
+      yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("why") })
       yield* TestClock.adjust(10)
       const exit = yield* Thread.await(thread)
       expect(messages(exit)).toEqual(["why"])
@@ -78,11 +78,16 @@ describe("Deadline.within", () => {
     })
   )
 
-  it.effect("does not lose the defect of a finalizer", () =>
+  it.effect("is caught and removed by its tag, also if finalizers fail besides, whose failures it carries", () =>
     Effect.gen(function* () {
-      const work = Effect.ensuring(Effect.never, Effect.die("bad"))
-      const exit = yield* endsIn(Effect.exit(Deadline.within(work, 10)), 10)
-      expect(defectTags(exit)).toContain("bad")
+      const work = Effect.never.pipe(
+        Effect.ensuring(Effect.die("bad")),
+        Effect.ensuring(Effect.orDie(Effect.fail("worse")))
+      )
+      const caught = Effect.catchTag(Deadline.within(work, 10), "DeadlineExceeded", (error) => Effect.succeed(error))
+      const error = yield* endsIn(caught, 10)
+      expect(new Set(error.suppressed)).toEqual(new Set(["bad", "worse"]))
+      expect(error.message).toMatch(/2 of them failed: .*bad/)
     })
   )
 
@@ -100,7 +105,7 @@ describe("Deadline.within", () => {
       let ran = false
       const work = Effect.sync(() => (ran = true))
       for (const given of [-1, NaN, Infinity, "Infinity" as const]) {
-        expect(yield* failureTag(Deadline.within(work, given))).toBe("InvalidDuration")
+        expect(yield* defectTag(Deadline.within(work, given))).toBe("InvalidDuration")
       }
       expect(ran).toBe(false)
     })
@@ -123,7 +128,7 @@ describe("Deadline.within around synchronous code", () => {
       const { hand, provided } = makeHand()
       const work = Deadline.within(Blocking.interruptible(poll(hand)), "50 millis")
       const thread = yield* Thread.spawn(provided(Effect.flip(work)), now)
-      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+      expect(yield* Thread.join(thread)).toMatchObject(exceeded)
       expect(thread.reason).toBeUndefined()
     })
   )
@@ -136,7 +141,7 @@ describe("Deadline.within around synchronous code", () => {
         yield* Blocking.interruptible(poll(hand, 50))
       })
       const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(work, 50))), now)
-      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+      expect(yield* Thread.join(thread)).toMatchObject(exceeded)
     })
   )
 
@@ -147,7 +152,7 @@ describe("Deadline.within around synchronous code", () => {
     for (let millis = 0; millis < 20; millis++) {
       const joined = Effect.flatMap(Thread.spawn(Effect.flip(Deadline.within(loop, millis))), Thread.join)
       const error = await Effect.runPromise(Effect.scoped(joined))
-      expect(error).toMatchObject({ reason: { _tag: "DeadlineExceeded", millis } })
+      expect(error).toMatchObject({ _tag: "DeadlineExceeded", millis })
     }
   })
 
@@ -157,7 +162,7 @@ describe("Deadline.within around synchronous code", () => {
       const work = Blocking.interruptible(poll(hand, 60)).pipe(
         Deadline.within(50),
         Effect.flip,
-        Effect.tap((error) => Effect.sync(() => expect(error).toMatchObject({ reason: exceeded }))),
+        Effect.tap((error) => Effect.sync(() => expect(error).toMatchObject(exceeded))),
         Deadline.within(70)
       )
       const thread = yield* Thread.spawn(provided(work), now)
@@ -169,11 +174,11 @@ describe("Deadline.within around synchronous code", () => {
     Effect.gen(function* () {
       const { hand, provided } = makeHand()
       const work = Effect.gen(function* () {
-        yield* Thread.stop(yield* Thread.current, CancelReason.stopped("enough"))
+        yield* Thread.stop(yield* Thread.current, { reason: CancelReason.stopped("enough") })
         yield* Blocking.interruptible(poll(hand))
       })
       const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(work, 50))), now)
-      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+      expect(yield* Thread.join(thread)).toMatchObject(exceeded)
       expect(thread.reason).toMatchObject({ _tag: "Stopped", message: "enough" })
     })
   )
@@ -183,7 +188,7 @@ describe("Deadline.within around synchronous code", () => {
       const { hand, provided } = makeHand()
       const child = Effect.scoped(Effect.flatMap(Thread.spawn(Blocking.interruptible(poll(hand))), Thread.join))
       const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(child, 50))), now)
-      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+      expect(yield* Thread.join(thread)).toMatchObject(exceeded)
     })
   )
 
@@ -200,7 +205,7 @@ describe("Deadline.within around synchronous code", () => {
         Deadline.within(Blocking.interruptible(section), 50)
       )
       const thread = yield* Thread.spawn(provided(Effect.flip(work)), now)
-      expect(yield* Thread.join(thread)).toMatchObject({ reason: exceeded })
+      expect(yield* Thread.join(thread)).toMatchObject(exceeded)
     })
   )
 
@@ -208,7 +213,7 @@ describe("Deadline.within around synchronous code", () => {
     Effect.gen(function* () {
       const { hand, provided } = makeHand()
       const work = Effect.gen(function* () {
-        yield* Thread.interruptFork(yield* Thread.current, CancelReason.interrupted("why"))
+        yield* Thread.interruptFork(yield* Thread.current, { reason: CancelReason.interrupted("why") })
         yield* Blocking.interruptible(poll(hand))
       })
       const thread = yield* Thread.spawn(provided(Deadline.within(work, 50)), now)
@@ -223,7 +228,9 @@ describe("Deadline.within around synchronous code", () => {
       const group = yield* ThreadGroup.make<unknown>()
       const sibling = yield* ThreadGroup.spawn(group, Effect.never, now)
       yield* ThreadGroup.spawn(group, provided(Deadline.within(Blocking.interruptible(poll(hand)), 50)), now)
-      expect(yield* failureTag(ThreadGroup.joinAll(group))).toBe("DeadlineExceeded")
+      expect(yield* failureTag(ThreadGroup.joinAll(group) as Effect.Effect<void, Deadline.DeadlineExceeded>)).toBe(
+        "DeadlineExceeded"
+      )
       expect(sibling.reason?._tag).toBe("SiblingFailed")
     })
   )
@@ -240,7 +247,10 @@ describe("Deadline.within around synchronous code", () => {
           yield* ThreadGroup.joinAll(group)
         })
       )
-      const thread = yield* Thread.spawn(provided(failureTag(Deadline.within(work, 50))), now)
+      const thread = yield* Thread.spawn(
+        provided(failureTag(Deadline.within(work, 50) as Effect.Effect<void, Deadline.DeadlineExceeded>)),
+        now
+      )
       expect(yield* Thread.join(thread)).toBe("DeadlineExceeded")
       expect(siblings[0]!.reason?._tag).toBe("SiblingFailed")
     })

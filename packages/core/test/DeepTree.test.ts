@@ -1,5 +1,6 @@
 /** Chains of threads, each with a lease and a child. However deep the chain is, each lease is released. */
-import { Deadline, Lease, Thread, ThreadAdapter, ThreadDump, ThreadGroup } from "@quiesce/core"
+import { Deadline, Lease, Thread, ThreadDump, ThreadGroup } from "@quiesce/core"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 
@@ -16,7 +17,7 @@ const makeChain = (depth: number, link: (body: Body) => Body, joins = false) =>
   Effect.gen(function* () {
     const counts = { acquired: 0, released: 0 }
     const ready = yield* Deferred.make<void>()
-    const lease = Lease.make({
+    const lease = Lease.acquire({
       name: "lease",
       acquire: Effect.sync(() => counts.acquired++),
       release: () => Effect.sync(() => counts.released++)
@@ -41,7 +42,7 @@ const ends: Readonly<Record<string, (root: Thread.Thread<unknown, unknown>) => E
   interrupt: (root) => Thread.interrupt(root),
   interruptFork: (root) => Effect.andThen(Thread.interruptFork(root), Thread.await(root)),
   "stop, then interrupt": (root) => Effect.andThen(Thread.stop(root), Thread.interrupt(root)),
-  shutdown: (root) => Thread.shutdown(root, { stop: "1 millis", interrupt: "1 hour" })
+  shutdown: (root) => Thread.shutdown(root, { escalation: { stop: "1 millis", interrupt: "1 hour" } })
 }
 
 const end = (
@@ -107,7 +108,7 @@ describe("a chain of 10,000 threads", () => {
           for (let at = [yield* ThreadDump.of(root)]; at.length > 0; at = at.flatMap(({ children }) => children)) {
             dumped += at.length
           }
-          return { dumped, report: yield* Thread.shutdown(root, { interrupt: "1 hour" }) }
+          return { dumped, report: yield* Thread.shutdown(root, { escalation: { interrupt: "1 hour" } }) }
         })
       )
     )
@@ -122,7 +123,7 @@ describe("a chain of 10,000 threads", () => {
           const { body, ready } = yield* makeChain(10_000, links["in its own scope"]!)
           const root = yield* Thread.spawn(Effect.uninterruptible(Effect.andThen(body, Effect.never)))
           yield* ready
-          const report = yield* Thread.shutdown(root, { interrupt: "1 millis" })
+          const report = yield* Thread.shutdown(root, { escalation: { interrupt: "1 millis" } })
           return { report, tally: yield* Lease.tally(root) }
         })
       )
@@ -140,7 +141,7 @@ it("a group of chains releases all leases", async () => {
         const chains = yield* Effect.replicateEffect(makeChain(1000, links["in its own scope"]!), 10)
         for (const { body } of chains) yield* ThreadGroup.spawn(group, Effect.orDie(body))
         for (const { ready } of chains) yield* ready
-        yield* ThreadGroup.shutdown(group, { interrupt: "1 hour" })
+        yield* ThreadGroup.shutdown(group, { escalation: { interrupt: "1 hour" } })
         return chains.map(({ counts }) => counts.released)
       })
     )

@@ -20,7 +20,7 @@ const holding = (
     around(
       Effect.scoped(
         Effect.andThen(
-          Lease.make({ name: "held", acquire: Effect.void, release: () => release, releaseWithin }),
+          Lease.acquire({ name: "held", acquire: Effect.void, release: () => release, releaseWithin }),
           Effect.never
         )
       )
@@ -55,7 +55,9 @@ describe.each([
     it.effect(`after a deadline runs ${what} to its end`, () =>
       Effect.gen(function* () {
         const thread = yield* holding(release, within, Deadline.within(10))
-        expect(yield* endsIn(failureTag(Thread.join(thread)), 10)).toBe("DeadlineExceeded")
+        expect(
+          yield* endsIn(failureTag(Thread.join(thread) as Effect.Effect<never, Deadline.DeadlineExceeded>), 10)
+        ).toBe("DeadlineExceeded")
         expect(yield* Lease.tally(thread)).toEqual(released)
       })
     )

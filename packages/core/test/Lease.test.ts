@@ -2,13 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, Thread } from "@quiesce/core"
 import { Clock, Effect, Exit, Latch, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { defectTags, endsIn, failureTag, hung, messages, settle } from "./support.ts"
+import { defectTags, endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
 /** A lease that notes its release. */
 const noted = (log: Array<string>, name: string, release: Effect.Effect<unknown, string> = Effect.void) =>
-  Lease.make({
+  Lease.acquire({
     name,
     acquire: Effect.succeed(name),
     release: () =>
@@ -19,7 +19,7 @@ const noted = (log: Array<string>, name: string, release: Effect.Effect<unknown,
   })
 
 const hangs = (name: string, releaseWithin: number) =>
-  Lease.make({ name, acquire: Effect.void, release: () => hung, releaseWithin })
+  Lease.acquire({ name, acquire: Effect.void, release: () => hung, releaseWithin })
 
 describe("Lease.tally", () => {
   it.effect("has the counts of a child after its parent has shut the child down and ended", () =>
@@ -41,7 +41,7 @@ describe("Lease.tally", () => {
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.andThen(noted([], "file"), Effect.uninterruptible(gate.await)), now)
-      yield* Thread.shutdown(thread, { stop: 0 })
+      yield* Thread.shutdown(thread, { escalation: { stop: 0 } })
       yield* gate.open
       yield* settle
       expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 1, released: 0, lost: 1 })
@@ -49,12 +49,12 @@ describe("Lease.tally", () => {
   )
 })
 
-describe("Lease.make", () => {
+describe("Lease.acquire", () => {
   it.effect("gives the resource, and releases once when the scope closes, with the resource and the exit", () =>
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const scope = yield* Scope.make()
-      const lease = Lease.make({
+      const lease = Lease.acquire({
         name: "file",
         acquire: Effect.succeed("handle"),
         release: (resource, exit) => Effect.sync(() => seen.push([resource, exit]))
@@ -70,7 +70,7 @@ describe("Lease.make", () => {
     Effect.gen(function* () {
       let released = false
       const release = () => Effect.sync(() => (released = true))
-      const failing = Lease.make({ name: "file", acquire: Effect.fail("no"), release })
+      const failing = Lease.acquire({ name: "file", acquire: Effect.fail("no"), release })
       expect(yield* Effect.flip(Effect.scoped(failing))).toBe("no")
       expect(released).toBe(false)
       expect(yield* Lease.held).toEqual([])
@@ -82,7 +82,7 @@ describe("Lease.make", () => {
       const log: Array<string> = []
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(
-        Lease.make({
+        Lease.acquire({
           name: "file",
           acquire: Effect.andThen(
             gate.await,
@@ -92,7 +92,7 @@ describe("Lease.make", () => {
         }),
         now
       )
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("why"))
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("why") })
       yield* gate.open
       yield* Thread.await(thread)
       expect(log).toEqual(["acquired", "released why"])
@@ -103,7 +103,7 @@ describe("Lease.make", () => {
     Effect.gen(function* () {
       let released = false
       const thread = yield* Thread.spawn(
-        Lease.make({
+        Lease.acquire({
           name: "file",
           acquire: Effect.never,
           release: () => Effect.sync(() => (released = true)),
@@ -135,7 +135,7 @@ describe("Lease.make", () => {
           yield* noted(log, "first")
           yield* noted(log, "fails", Effect.fail("disk full"))
           yield* noted(log, "dies", Effect.die("bad"))
-          yield* Lease.make({
+          yield* Lease.acquire({
             name: "throws",
             acquire: Effect.void,
             release: () => {
@@ -172,14 +172,14 @@ describe("Lease.make", () => {
               for (const given of wrong) {
                 // The mistake of a caller without types.
                 const release = () => given as Effect.Effect<void>
-                yield* Lease.make({ name: "wrong", acquire: Effect.void, release, releaseWithin })
+                yield* Lease.acquire({ name: "wrong", acquire: Effect.void, release, releaseWithin })
               }
               yield* noted(log, "last")
               yield* Effect.never
             }),
             now
           )
-          const report = yield* Thread.shutdown(thread, { interrupt: 10 })
+          const report = yield* Thread.shutdown(thread, { escalation: { interrupt: 10 } })
           expect(log).toEqual(["last", "first"])
           expect(report.failed.map(({ error }) => error?.match(/returned (.*) and no Effect/)?.[1])).toEqual([
             "a Promise",
@@ -226,7 +226,7 @@ describe("Lease.make", () => {
   it.effect("with releaseWithin leaves a punctual release alone", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const lease = Lease.make({
+      const lease = Lease.acquire({
         name: "slow",
         acquire: Effect.void,
         release: () => Effect.sleep(49),
@@ -242,7 +242,7 @@ describe("Lease.make", () => {
       let interrupted = false
       const release = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (interrupted = true)))
       const scope = yield* Scope.make()
-      yield* Scope.provide(Lease.make({ name: "slow", acquire: Effect.void, release, releaseWithin: 50 }), scope)
+      yield* Scope.provide(Lease.acquire({ name: "slow", acquire: Effect.void, release, releaseWithin: 50 }), scope)
       yield* endsIn(Effect.exit(Scope.close(scope, Exit.void)), 50)
       expect(interrupted).toBe(true)
     })
@@ -258,7 +258,7 @@ describe("Lease.make", () => {
       )
       const thread = yield* Thread.spawn(Effect.andThen(noted(log, "slow", slow), Effect.never), now)
       yield* Thread.interruptFork(thread)
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("again"))
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("again") })
       yield* TestClock.adjust(50)
       expect(log).toEqual(["slow", "done"])
     })
@@ -269,8 +269,8 @@ describe("Lease.make", () => {
       let acquired = false
       const acquire = Effect.sync(() => (acquired = true))
       for (const releaseWithin of [-1, NaN, Infinity]) {
-        const lease = Lease.make({ name: "file", acquire, release: () => Effect.void, releaseWithin })
-        expect(yield* failureTag(lease)).toBe("InvalidDuration")
+        const lease = Lease.acquire({ name: "file", acquire, release: () => Effect.void, releaseWithin })
+        expect(yield* defectTag(lease)).toBe("InvalidDuration")
       }
       expect(acquired).toBe(false)
     })
@@ -301,7 +301,7 @@ describe("Lease.held", () => {
     Effect.gen(function* () {
       let during: ReadonlyArray<Lease.Held> = []
       yield* Effect.scoped(
-        Lease.make({
+        Lease.acquire({
           name: "file",
           acquire: Effect.void,
           release: () => Effect.map(Lease.held, (held) => (during = held))
@@ -345,7 +345,7 @@ describe("Lease.tally", () => {
             }),
             now
           )
-          yield* Thread.shutdown(stuck, { interrupt: 10 })
+          yield* Thread.shutdown(stuck, { escalation: { interrupt: 10 } })
           yield* Effect.never
         }),
         now

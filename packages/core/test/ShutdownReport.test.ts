@@ -1,23 +1,24 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Lease, ShutdownReport, Thread, ThreadAdapter } from "@quiesce/core"
-import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import { CancelReason, Lease, Schemas, ShutdownReport, Thread } from "@quiesce/core"
+import * as ThreadAdapter from "@quiesce/core/adapter"
+import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { defectTags, endsIn, failureTag, hung, messages, settle } from "./support.ts"
+import { defectTags, endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
 const drains = (millis: number) => Effect.andThen(Thread.awaitStop, Effect.sleep(millis))
 const cleansUp = (millis: number) => Effect.ensuring(Effect.never, Effect.sleep(millis))
 const lease = (name: string, release: Effect.Effect<void, string> = Effect.void) =>
-  Lease.make({ name, acquire: Effect.void, release: () => release, releaseWithin: 10 })
+  Lease.acquire({ name, acquire: Effect.void, release: () => release, releaseWithin: 10 })
 
 describe("Thread.shutdown", () => {
   it.effect("ends on stop when the thread drains in time", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust(1000)
       const thread = yield* Thread.spawn(drains(30), { ...now, name: "reader" })
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 50, interrupt: 50 }), 30)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 50, interrupt: 50 } }), 30)
       expect(report).toEqual({
         thread: "reader",
         reason: { _tag: "Shutdown", message: "Shutting down", by: "main", at: 1000 },
@@ -37,7 +38,7 @@ describe("Thread.shutdown", () => {
   it.effect("climbs to interrupt after the grace for stop, to the millisecond", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(cleansUp(7), now)
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 50, interrupt: 50 }), 57)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 50, interrupt: 50 } }), 57)
       expect(report.rung).toBe("interrupt")
       expect(report.millis).toBe(57)
       expect(report.attempts).toEqual([
@@ -51,11 +52,11 @@ describe("Thread.shutdown", () => {
   it.effect("abandons a fiber after its last rung and names the hanging finalizer", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
-        Effect.andThen(Lease.make({ name: "socket", acquire: Effect.void, release: () => hung }), Effect.never),
+        Effect.andThen(Lease.acquire({ name: "socket", acquire: Effect.void, release: () => hung }), Effect.never),
         now
       )
       const joiner = yield* Effect.forkChild(Thread.await(thread), now)
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 10, interrupt: 20 }), 30)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 10, interrupt: 20 } }), 30)
       expect(ShutdownReport.isAbandoned(report)).toBe(true)
       expect(report).toMatchObject({ rung: "interrupt", millis: 30, ending: { _tag: "Abandoned" } })
       expect(report.attempts).toEqual([
@@ -75,7 +76,7 @@ describe("Thread.shutdown", () => {
       const log: Array<string> = []
       const gate = yield* Deferred.make<void>()
       const noted = (name: string, release: Effect.Effect<unknown, string>) =>
-        Lease.make({
+        Lease.acquire({
           name,
           acquire: Effect.void,
           release: () =>
@@ -96,7 +97,7 @@ describe("Thread.shutdown", () => {
         }),
         now
       )
-      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 20)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 20)
       const started = ["last", "hangs", "bad", "slow", "hangs, too", "first"]
       expect(log).toEqual(started)
       expect(report).toMatchObject({ millis: 20, ending: { _tag: "Abandoned" } })
@@ -114,8 +115,8 @@ describe("Thread.shutdown", () => {
     Effect.gen(function* () {
       const log: Array<string> = []
       const noted = (name: string) =>
-        Lease.make({ name, acquire: Effect.void, release: () => Effect.sync(() => log.push(name)) })
-      const stuck = Lease.make({ name: "hangs", acquire: Effect.void, release: () => hung })
+        Lease.acquire({ name, acquire: Effect.void, release: () => Effect.sync(() => log.push(name)) })
+      const stuck = Lease.acquire({ name: "hangs", acquire: Effect.void, release: () => hung })
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
           yield* noted("parent's")
@@ -124,7 +125,7 @@ describe("Thread.shutdown", () => {
         }),
         now
       )
-      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
       expect(log).toEqual(["child's", "parent's"])
       expect(report.released.map((_) => _.lease)).toEqual(["child's", "parent's"])
       expect(report.lost.map((_) => _.lease)).toEqual(["hangs"])
@@ -134,7 +135,7 @@ describe("Thread.shutdown", () => {
   it.effect("does not release the leases of an abandoned thread whose body or child still runs", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
-      const noted = Lease.make({
+      const noted = Lease.acquire({
         name: "used",
         acquire: Effect.void,
         release: () => Effect.sync(() => log.push("used"))
@@ -145,7 +146,7 @@ describe("Thread.shutdown", () => {
         now
       )
       for (const thread of [inBody, inChild]) {
-        const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+        const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
         expect(report.lost.map((_) => _.lease)).toEqual(["used"])
       }
       expect(log).toEqual([])
@@ -154,12 +155,12 @@ describe("Thread.shutdown", () => {
 
   it.effect("runs the releases behind a hanging one in a scope inside of the body", () =>
     Effect.gen(function* () {
-      const stuck = Lease.make({ name: "hangs", acquire: Effect.void, release: () => hung })
+      const stuck = Lease.acquire({ name: "hangs", acquire: Effect.void, release: () => hung })
       const thread = yield* Thread.spawn(
         Effect.scoped(Effect.andThen(lease("earlier"), Effect.andThen(stuck, Effect.never))),
         now
       )
-      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
       expect(report.released.map((_) => _.lease)).toEqual(["earlier"])
       expect(report.lost.map((_) => _.lease)).toEqual(["hangs"])
     })
@@ -176,7 +177,7 @@ describe("Thread.shutdown", () => {
         }),
         now
       )
-      const report = yield* Thread.shutdown(thread, { interrupt: 10 })
+      const report = yield* Thread.shutdown(thread, { escalation: { interrupt: 10 } })
       expect(report.released.map((_) => _.lease)).toEqual(["earlier"])
       expect(report.ending._tag).toBe("Failed")
     })
@@ -185,7 +186,7 @@ describe("Thread.shutdown", () => {
   it.effect("names the rungs that a fiber does not have, without a wait", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
-      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 10, unwind: 10, kill: 10 }), 10)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10, unwind: 10, kill: 10 } }), 10)
       expect(report.attempts.map((attempt) => `${attempt._tag} ${attempt.rung} ${attempt.at}`)).toEqual([
         "Outwaited interrupt 0",
         "Unavailable unwind 10",
@@ -199,7 +200,7 @@ describe("Thread.shutdown", () => {
   it.effect("without an interrupt does not report an ended thread as abandoned", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 10 }), 10)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 10 } }), 10)
       const status = yield* Thread.status(thread)
       expect(report.ending._tag === "Abandoned").toBe(status._tag === "Abandoned")
     })
@@ -237,7 +238,7 @@ describe("Thread.shutdown", () => {
         { ...now, name: "parent" }
       )
       yield* TestClock.adjust(5)
-      const report = yield* endsIn(Thread.shutdown(thread, { interrupt: 100 }), 10)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 100 } }), 10)
       expect(report.released).toEqual([
         { lease: "child's", thread: "child", heldMillis: 5, error: null },
         { lease: "good", thread: "parent", heldMillis: 15, error: null }
@@ -293,9 +294,9 @@ describe("Thread.shutdown", () => {
       const reports = yield* endsIn(
         Effect.all(
           [
-            Thread.shutdown(thread, { stop: 50, interrupt: 500 }),
-            Thread.shutdown(thread, { stop: 20, interrupt: 500 }),
-            Thread.shutdown(thread, { interrupt: 1000 })
+            Thread.shutdown(thread, { escalation: { stop: 50, interrupt: 500 } }),
+            Thread.shutdown(thread, { escalation: { stop: 20, interrupt: 500 } }),
+            Thread.shutdown(thread, { escalation: { interrupt: 1000 } })
           ],
           { concurrency: "unbounded" }
         ),
@@ -315,9 +316,11 @@ describe("Thread.shutdown", () => {
     it.effect(`says that another request took the thread to the rung on which the thread ${what}`, () =>
       Effect.gen(function* () {
         const thread = yield* Thread.spawn(work, now)
-        const first = yield* Effect.forkChild(Thread.shutdown(thread, { stop: "60 seconds", interrupt: "60 seconds" }))
+        const first = yield* Effect.forkChild(
+          Thread.shutdown(thread, { escalation: { stop: "60 seconds", interrupt: "60 seconds" } })
+        )
         yield* TestClock.adjust(10)
-        const second = yield* endsIn(Thread.shutdown(thread, { interrupt: "1 second" }), millis - 10)
+        const second = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: "1 second" } }), millis - 10)
         expect(second.rung).toBe("interrupt")
         expect(second.attempts).toMatchObject([
           { _tag: ending === "Abandoned" ? "Outwaited" : "Ended", rung: "interrupt" }
@@ -326,8 +329,8 @@ describe("Thread.shutdown", () => {
         expect(report).toMatchObject({ rung: "interrupt", millis, ending: { _tag: ending } })
         expect(report.attempts).toEqual([{ _tag: "Overtaken", rung: "stop", at: 0, millis, to: "interrupt" }])
         expect(ShutdownReport.render(report)).toContain("by another request, which ended the wait on interrupt")
-        const json = JSON.stringify(Schema.encodeSync(ShutdownReport.ShutdownReport)(report))
-        expect(Schema.decodeUnknownSync(ShutdownReport.ShutdownReport)(JSON.parse(json))).toEqual(report)
+        const json = JSON.stringify(Schema.encodeSync(Schemas.ShutdownReport)(report))
+        expect(Schema.decodeUnknownSync(Schemas.ShutdownReport)(JSON.parse(json))).toEqual(report)
       })
     )
   }
@@ -335,9 +338,9 @@ describe("Thread.shutdown", () => {
   it.effect("says that another request abandoned the thread on the same rung", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
-      const first = yield* Effect.forkChild(Thread.shutdown(thread, { interrupt: "60 seconds" }))
+      const first = yield* Effect.forkChild(Thread.shutdown(thread, { escalation: { interrupt: "60 seconds" } }))
       yield* TestClock.adjust(10)
-      yield* endsIn(Thread.shutdown(thread, { interrupt: 20 }), 20)
+      yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 20 } }), 20)
       const report = yield* Fiber.join(first)
       expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "Abandoned" } })
       expect(report.attempts).toEqual([{ _tag: "Overtaken", rung: "interrupt", at: 0, millis: 30, to: "interrupt" }])
@@ -347,8 +350,8 @@ describe("Thread.shutdown", () => {
   it.effect("with a shorter escalation ends the wait of callers with a longer one", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
-      const patient = yield* Effect.forkChild(Thread.shutdown(thread, { interrupt: "Infinity" }), now)
-      yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      const patient = yield* Effect.forkChild(Thread.shutdown(thread, { escalation: { interrupt: "Infinity" } }), now)
+      yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
       const report = yield* Fiber.join(patient)
       expect(report).toMatchObject({ millis: 10, ending: { _tag: "Abandoned" } })
     })
@@ -375,7 +378,7 @@ describe("Thread.shutdown", () => {
         ),
         now
       )
-      yield* endsIn(Thread.shutdown(parent, { interrupt: 10 }), 10)
+      yield* endsIn(Thread.shutdown(parent, { escalation: { interrupt: 10 } }), 10)
       yield* endsIn(Thread.await(child!), 10)
       expect((yield* Thread.status(child!))._tag).toBe("Abandoned")
     })
@@ -384,7 +387,10 @@ describe("Thread.shutdown", () => {
   it.effect("under a mask climbs all the same", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
-      const report = yield* endsIn(Effect.uninterruptible(Thread.shutdown(thread, { stop: 5, interrupt: 10 })), 15)
+      const report = yield* endsIn(
+        Effect.uninterruptible(Thread.shutdown(thread, { escalation: { stop: 5, interrupt: 10 } })),
+        15
+      )
       expect(report.millis).toBe(15)
     })
   )
@@ -394,7 +400,10 @@ describe("Thread.shutdown", () => {
       const thread = yield* Effect.scoped(
         Effect.gen(function* () {
           const made = yield* Thread.spawn(Effect.never, now)
-          yield* endsIn(Effect.timeoutOption(Thread.shutdown(made, { stop: 20, interrupt: 20 }), 10), 10)
+          yield* endsIn(
+            Effect.timeoutOption(Thread.shutdown(made, { escalation: { stop: 20, interrupt: 20 } }), 10),
+            10
+          )
           yield* TestClock.adjust(100)
           expect((yield* Thread.status(made))._tag).toBe("Stopping")
           return made
@@ -409,7 +418,7 @@ describe("Thread.shutdown", () => {
       const parent = yield* Thread.spawn(
         Effect.gen(function* () {
           const self = yield* Thread.current
-          return yield* Thread.join(yield* Thread.spawn(Effect.orDie(failureTag(Thread.shutdown(self)))))
+          return yield* Thread.join(yield* Thread.spawn(Effect.orDie(defectTag(Thread.shutdown(self)))))
         })
       )
       expect(yield* Thread.join(parent)).toBe("SelfJoin")
@@ -419,8 +428,8 @@ describe("Thread.shutdown", () => {
   it.effect("refuses an invalid escalation and leaves the thread unharmed", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
-      expect(yield* failureTag(Thread.shutdown(thread, {}))).toBe("InvalidEscalation")
-      expect(yield* failureTag(Thread.shutdown(thread, { interrupt: -1 }))).toBe("InvalidEscalation")
+      expect(yield* defectTag(Thread.shutdown(thread, { escalation: {} }))).toBe("InvalidEscalation")
+      expect(yield* defectTag(Thread.shutdown(thread, { escalation: { interrupt: -1 } }))).toBe("InvalidEscalation")
       expect((yield* Thread.status(thread))._tag).toBe("Running")
     })
   )
@@ -428,9 +437,9 @@ describe("Thread.shutdown", () => {
   it.effect("has the first reason in a later report", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(cleansUp(10), now)
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("first"))
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("first") })
       const report = yield* endsIn(
-        Thread.shutdown(thread, { interrupt: 20 }, { reason: CancelReason.shutdown("bye", "SIGTERM") }),
+        Thread.shutdown(thread, { escalation: { interrupt: 20 }, reason: CancelReason.shutdown("bye", "SIGTERM") }),
         10
       )
       expect(report.reason.message).toBe("first")
@@ -450,7 +459,7 @@ describe("Thread.shutdown", () => {
   it.effect("reports a thread with an empty cause", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.andThen(Thread.awaitStop, Effect.failCause(Cause.empty)), now)
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 10 }), 10)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 10 } }), 10)
       expect(report.ending._tag).toBe("Failed")
     })
   )
@@ -458,7 +467,7 @@ describe("Thread.shutdown", () => {
   it.effect("keeps the exit of an abandoned thread when the fiber comes back to life", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.uninterruptible(Effect.sleep(100)), now)
-      yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
       const before = yield* Thread.await(thread)
       yield* TestClock.adjust(100)
       yield* settle
@@ -495,7 +504,10 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
   it.effect("searches only before it gives the thread up, and reports the stack on that rung", () =>
     Effect.gen(function* () {
       const { thread, searches } = yield* deaf(400)
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 100, interrupt: 5000, kill: 10 }), 5500)
+      const report = yield* endsIn(
+        Thread.shutdown(thread, { escalation: { stop: 100, interrupt: 5000, kill: 10 } }),
+        5500
+      )
       expect(searches).toEqual([5100])
       expect(report.attempts).toMatchObject([
         { rung: "stop", at: 0, millis: 100, stack: null },
@@ -508,7 +520,7 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
   it.effect("waits for a slow search for one second at most", () =>
     Effect.gen(function* () {
       const { thread } = yield* deaf(3000)
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 100, interrupt: 5000 }), 6100)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 100, interrupt: 5000 } }), 6100)
       expect(report.attempts).toMatchObject([
         { rung: "stop", at: 0, millis: 100, stack: null },
         { rung: "interrupt", at: 100, millis: 5000, stack: null }
@@ -521,7 +533,7 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
     Effect.gen(function* () {
       const refused: UnwindOutcome = { _tag: "Refused", why: "it is masked", stack: "at mask (busy.ts:1:1)" }
       const { thread, searches } = yield* deaf(0, Option.some(Effect.succeed(refused)))
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 10, interrupt: 20, unwind: 30 }), 60)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 10, interrupt: 20, unwind: 30 } }), 60)
       expect(searches).toEqual([60])
       expect(report.attempts).toMatchObject([
         { rung: "stop", stack: null },
@@ -536,7 +548,10 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
       const { remote, thread } = yield* deaf(180)
       const started = yield* Clock.currentTimeMillis
       const passed = Effect.map(Clock.currentTimeMillis, (at) => at - started)
-      const ending = yield* Effect.forkChild(Effect.all([Thread.shutdown(thread, { stop: 30 }), passed]), now)
+      const ending = yield* Effect.forkChild(
+        Effect.all([Thread.shutdown(thread, { escalation: { stop: 30 } }), passed]),
+        now
+      )
       yield* TestClock.adjust(38)
       remote.settle(Exit.void)
       yield* TestClock.adjust(1000)
@@ -549,7 +564,7 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
   it.effect("has no attempt on a rung after the end of the thread", () =>
     Effect.gen(function* () {
       const { remote, thread } = yield* deaf(3000)
-      const ending = yield* Effect.forkChild(Thread.shutdown(thread, { stop: 100, interrupt: 50 }))
+      const ending = yield* Effect.forkChild(Thread.shutdown(thread, { escalation: { stop: 100, interrupt: 50 } }))
       yield* TestClock.adjust(200)
       remote.settle(Exit.void)
       yield* TestClock.adjust(1000)
@@ -568,14 +583,14 @@ describe("ShutdownReport", () => {
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.andThen(
-          Lease.make({ name: "file", acquire: Effect.void, release: () => Effect.fail("disk full") }),
-          Effect.andThen(Lease.make({ name: "socket", acquire: Effect.void, release: () => hung }), Effect.never)
+          Lease.acquire({ name: "file", acquire: Effect.void, release: () => Effect.fail("disk full") }),
+          Effect.andThen(Lease.acquire({ name: "socket", acquire: Effect.void, release: () => hung }), Effect.never)
         ),
         now
       )
-      const report = yield* endsIn(Thread.shutdown(thread, { stop: 5, interrupt: 10, kill: 5 }), 15)
-      const json = JSON.stringify(Schema.encodeSync(ShutdownReport.ShutdownReport)(report))
-      expect(Schema.decodeUnknownSync(ShutdownReport.ShutdownReport)(JSON.parse(json))).toEqual(report)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 5, interrupt: 10, kill: 5 } }), 15)
+      const json = JSON.stringify(Schema.encodeSync(Schemas.ShutdownReport)(report))
+      expect(Schema.decodeUnknownSync(Schemas.ShutdownReport)(JSON.parse(json))).toEqual(report)
       expect(report.attempts.map((attempt) => attempt._tag)).toEqual(["Outwaited", "Outwaited", "Unavailable"])
     })
   )
@@ -592,12 +607,12 @@ describe("ShutdownReport", () => {
       { _tag: "Abandoned" }
     ]
     for (const ending of endings) {
-      const json = JSON.stringify(Schema.encodeSync(ShutdownReport.Ending)(ending))
-      expect(Schema.decodeUnknownSync(ShutdownReport.Ending)(JSON.parse(json))).toEqual(ending)
+      const json = JSON.stringify(Schema.encodeSync(Schemas.Ending)(ending))
+      expect(Schema.decodeUnknownSync(Schemas.Ending)(JSON.parse(json))).toEqual(ending)
     }
   })
 
   it("can't be decoded from any other value", () => {
-    expect(Exit.isFailure(Schema.decodeUnknownExit(ShutdownReport.ShutdownReport)({ thread: "a" }))).toBe(true)
+    expect(Exit.isFailure(Schema.decodeUnknownExit(Schemas.ShutdownReport)({ thread: "a" }))).toBe(true)
   })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Thread } from "@quiesce/core"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Cause, Deferred, Effect, Exit, Fiber, Latch, Schema } from "effect"
-import { endsIn, failureTag, hung, messages, settle } from "./support.ts"
+import { endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
@@ -270,7 +270,7 @@ describe("Thread.raise", () => {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, gate.await), Flush), now)
       const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("why"))
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("why") })
       yield* gate.open
       expect(yield* Fiber.join(raise)).toBe(false)
       expect(messages(yield* Thread.await(thread))).toContain("why")
@@ -281,7 +281,7 @@ describe("Thread.raise", () => {
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, hung), Flush), now)
       const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
-      yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
       yield* settle
       expect(raise.pollUnsafe()).toEqual(Exit.succeed(false))
     })
@@ -291,7 +291,7 @@ describe("Thread.raise", () => {
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
       const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
-      yield* endsIn(Thread.shutdown(thread, { interrupt: 10 }), 10)
+      yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
       expect(yield* Fiber.join(raise)).toBe(false)
     })
   )
@@ -309,7 +309,7 @@ describe("Thread.raise", () => {
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.never, Flush), now)
       for (const given of [undefined, null, "error", 1, {}, [], Object.create(null)]) {
-        expect(yield* failureTag(Thread.raise(thread, given))).toBe("InvalidError")
+        expect(yield* defectTag(Thread.raise(thread, given))).toBe("InvalidError")
       }
       expect(yield* Thread.isAlive(thread)).toBe(true)
       expect(yield* Thread.raise(thread, new Flush())).toBe(true)
@@ -344,7 +344,7 @@ describe("Thread.receive", () => {
       const seen = yield* Deferred.make<ReadonlyArray<string>>()
       const work = Effect.onExit(Effect.never, (exit) => Deferred.succeed(seen, messages(exit)))
       const thread = yield* Thread.spawn(Thread.receive(work, Flush), now)
-      yield* Thread.interrupt(thread, CancelReason.interrupted("why"))
+      yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("why") })
       expect(yield* Deferred.await(seen)).toEqual(["why"])
     })
   )
@@ -355,7 +355,7 @@ describe("Thread.receive", () => {
         Effect.uninterruptibleMask((restore) => Thread.receive(restore(Effect.never), Flush)),
         now
       )
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("why"))
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("why") })
       yield* settle
       expect(yield* Thread.isAlive(thread)).toBe(false)
       expect(messages(yield* Thread.await(thread))).toContain("why")

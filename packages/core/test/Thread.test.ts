@@ -1,8 +1,8 @@
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
-import { CancelReason, Lease, Thread, type ThreadError, ThreadGroup } from "@quiesce/core"
+import { CancelReason, Lease, Thread, ThreadGroup } from "@quiesce/core"
 import { Clock, Deferred, Effect, Exit, Fiber, Latch, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { endsIn, failureTag, hung, messages, settle } from "./support.ts"
+import { defectOf, defectTag, endsIn, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 const why = CancelReason.interrupted("why")
@@ -15,22 +15,22 @@ const sleepers = (...millis: ReadonlyArray<number>) =>
 describe("Thread.spawn", () => {
   it("requires a scope and gives a typed thread", () => {
     expectTypeOf(Thread.spawn(Effect.succeed(1))).toEqualTypeOf<
-      Effect.Effect<Thread.Thread<number, never>, ThreadError.ThreadError, Scope.Scope>
+      Effect.Effect<Thread.Thread<number, never>, never, Scope.Scope>
     >()
     expectTypeOf(Thread.spawn(Effect.fail("no"))).toEqualTypeOf<
-      Effect.Effect<Thread.Thread<never, string>, ThreadError.ThreadError, Scope.Scope>
+      Effect.Effect<Thread.Thread<never, string>, never, Scope.Scope>
     >()
     expect(Thread.isThread({})).toBe(false)
   })
 
-  it.effect("gives a thread with a name, an id of its own and no parent outside any thread", () =>
+  it.effect("gives a thread with a name, an id of its own and the main thread as its parent outside any thread", () =>
     Effect.gen(function* () {
       const named = yield* Thread.spawn(Effect.void, { name: "reader" })
       const unnamed = yield* Effect.void.pipe(Thread.spawn())
       expect(named.name).toBe("reader")
       expect(unnamed.name).toBe(`thread-${unnamed.id}`)
       expect(unnamed.id).not.toBe(named.id)
-      expect(named.parent).toBeUndefined()
+      expect(named.parent).toBe(yield* Thread.current)
       expect(Thread.isThread(named)).toBe(true)
     })
   )
@@ -66,19 +66,20 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("fails with ScopeClosed in a closed scope and starts nothing", () =>
+  it.effect("in a closed scope starts nothing: the thread has ended, with the reason of the scope", () =>
     Effect.gen(function* () {
       let started = false
       const scope = yield* Scope.make()
-      yield* Scope.close(scope, Exit.void)
-      const spawn = Scope.provide(
+      yield* Scope.close(scope, Exit.failCause(CancelReason.toCause(why)))
+      const thread = yield* Scope.provide(
         Thread.spawn(
           Effect.sync(() => (started = true)),
           now
         ),
         scope
       )
-      expect(yield* failureTag(spawn)).toBe("ScopeClosed")
+      expect([yield* Thread.isAlive(thread), thread.reason]).toEqual([false, why])
+      expect(messages(yield* Thread.await(thread))).toEqual(["why"])
       yield* settle
       expect(started).toBe(false)
     })
@@ -88,7 +89,7 @@ describe("Thread.spawn", () => {
     Effect.gen(function* () {
       let started = false
       const work = Effect.sync(() => (started = true))
-      expect(yield* failureTag(Thread.spawn(work, { ...now, escalation: {} }))).toBe("InvalidEscalation")
+      expect(yield* defectTag(Thread.spawn(work, { ...now, escalation: {} }))).toBe("InvalidEscalation")
       yield* settle
       expect(started).toBe(false)
     })
@@ -103,7 +104,7 @@ describe("Thread.spawn", () => {
         Effect.ensuring(Effect.never, Effect.orDie(Effect.map(Thread.spawn(work, now), (thread) => (late = thread)))),
         now
       )
-      yield* Thread.interrupt(parent, why)
+      yield* Thread.interrupt(parent, { reason: why })
       yield* settle
       expect(started).toBe(false)
       expect(messages(yield* Thread.await(late!))).toEqual(["why"])
@@ -139,7 +140,7 @@ describe("Thread.spawn", () => {
   it.effect("does not hand the parent's mask on to the child", () =>
     Effect.gen(function* () {
       const child = yield* Effect.uninterruptible(Thread.spawn(Effect.never, now))
-      yield* Thread.interrupt(child, why)
+      yield* Thread.interrupt(child, { reason: why })
       expect(messages(yield* Thread.await(child))).toEqual(["why"])
     })
   )
@@ -158,18 +159,20 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("inside a release of the thread's own scope fails with ScopeClosed", () =>
+  it.effect("inside a release of the thread's own scope starts nothing", () =>
     Effect.gen(function* () {
-      let tag = ""
+      let started = false
+      let late: Thread.Thread<unknown, unknown> | undefined
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
           const scope = yield* Effect.scope
-          const spawn = Scope.provide(Thread.spawn(Effect.void), scope)
-          yield* Effect.addFinalizer(() => Effect.map(Effect.orDie(failureTag(spawn)), (found) => void (tag = found)))
+          const work = Effect.sync(() => (started = true))
+          const spawn = Scope.provide(Thread.spawn(work, now), scope)
+          yield* Effect.addFinalizer(() => Effect.map(spawn, (spawned) => void (late = spawned)))
         })
       )
       yield* Thread.join(thread)
-      expect(tag).toBe("ScopeClosed")
+      expect([started, late?.reason]).toMatchObject([false, { _tag: "ParentEnded", message: "Its scope has closed" }])
     })
   )
 
@@ -192,7 +195,7 @@ describe("Thread's scope", () => {
     Effect.gen(function* () {
       const log: Array<string> = []
       const note = (entry: string) => Effect.sync(() => log.push(entry))
-      const lease = (name: string) => Lease.make({ name, acquire: Effect.void, release: () => note(name) })
+      const lease = (name: string) => Lease.acquire({ name, acquire: Effect.void, release: () => note(name) })
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
           yield* lease("a")
@@ -231,7 +234,7 @@ describe("Thread's scope", () => {
   it.effect("gives the whole tree one reason, in finalizers, signals and children", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
-      const level = (depth: number): Effect.Effect<never, ThreadError.ThreadError, Scope.Scope> =>
+      const level = (depth: number): Effect.Effect<never, never, Scope.Scope> =>
         Effect.gen(function* () {
           const self = yield* Thread.current
           yield* Effect.addFinalizer((exit) =>
@@ -243,7 +246,7 @@ describe("Thread's scope", () => {
           )
         })
       const thread = yield* Thread.spawn(level(1), now)
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(seen).toEqual([
         "body 1 why why",
         "body 2 why why",
@@ -295,7 +298,7 @@ describe("Thread.stop", () => {
   it.effect("asks: stopSignal aborts with the reason, signal does not, and the thread may return a value", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.as(Thread.awaitStop, "drained"), now)
-      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
       expect(thread.stopSignal.reason.message).toBe("enough")
       expect(thread.signal.aborted).toBe(false)
       expect(yield* Thread.join(thread)).toBe("drained")
@@ -319,7 +322,7 @@ describe("Thread.stop", () => {
         }),
         now
       )
-      yield* Thread.stop(parent, CancelReason.stopped("enough"))
+      yield* Thread.stop(parent, { reason: CancelReason.stopped("enough") })
       yield* Thread.join(parent)
       expect(seen.toSorted()).toEqual(["early enough", "late enough"])
     })
@@ -382,7 +385,7 @@ describe("Thread.interrupt", () => {
   it.effect("gives the reason as an Error named AbortError on the signal, and in the Cause", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(thread.signal.reason).toBeInstanceOf(Error)
       expect(thread.signal.reason.name).toBe("AbortError")
       expect(thread.signal.reason.reason).toMatchObject({ _tag: "Interrupted", message: "why", by: "main", at: 0 })
@@ -395,10 +398,10 @@ describe("Thread.interrupt", () => {
   it.effect("keeps the first reason; later ones are only added to the Cause", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(10)), now)
-      yield* Thread.stop(thread, CancelReason.stopped("first"))
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("second"))
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("third"))
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("second"))
+      yield* Thread.stop(thread, { reason: CancelReason.stopped("first") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("second") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("third") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("second") })
       expect(thread.reason?.message).toBe("first")
       expect(thread.signal.reason.message).toBe("first")
       const exit = yield* endsIn(Thread.await(thread), 10)
@@ -413,7 +416,7 @@ describe("Thread.interrupt", () => {
       const ended: Array<number> = []
       const one = (name: string) =>
         Effect.gen(function* () {
-          yield* Thread.interrupt(thread, CancelReason.interrupted(name))
+          yield* Thread.interrupt(thread, { reason: CancelReason.interrupted(name) })
           ended.push(yield* Clock.currentTimeMillis)
           return yield* Thread.await(thread)
         })
@@ -437,8 +440,8 @@ describe("Thread.interrupt", () => {
       )
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, release), now)
       yield* Thread.interruptFork(thread)
-      yield* Thread.interruptFork(thread, why)
-      yield* endsIn(Thread.interrupt(thread, CancelReason.interrupted("again")), 10)
+      yield* Thread.interruptFork(thread, { reason: why })
+      yield* endsIn(Thread.interrupt(thread, { reason: CancelReason.interrupted("again") }), 10)
       expect(log).toEqual(["begin", "end"])
     })
   )
@@ -447,7 +450,7 @@ describe("Thread.interrupt", () => {
     Effect.gen(function* () {
       let ran = false
       const thread = yield* Thread.spawn(Effect.sync(() => (ran = true)))
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(ran).toBe(false)
       expect(messages(yield* Thread.await(thread))).toEqual(["why"])
       expect(yield* Thread.isAlive(thread)).toBe(false)
@@ -490,7 +493,7 @@ describe("Thread.interrupt", () => {
       let after = false
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
-          yield* Thread.interrupt(yield* Thread.current, why)
+          yield* Thread.interrupt(yield* Thread.current, { reason: why })
           yield* Thread.checkpoint
           after = true
         })
@@ -507,7 +510,9 @@ describe("Thread.interrupt", () => {
         Effect.gen(function* () {
           const top = yield* Thread.current
           const askTop = Effect.andThen(
-            Effect.uninterruptible(Effect.andThen(Thread.interrupt(top, why), Deferred.succeed(returned, undefined))),
+            Effect.uninterruptible(
+              Effect.andThen(Thread.interrupt(top, { reason: why }), Deferred.succeed(returned, undefined))
+            ),
             Effect.never
           )
           yield* Thread.spawn(Effect.andThen(Thread.spawn(askTop), Effect.never))
@@ -546,12 +551,12 @@ describe("Thread.interrupt", () => {
       for (const reason of strange) {
         // A caller without types could pass such a value.
         const given = reason as CancelReason.CancelReason
-        expect(yield* failureTag(Thread.stop(thread, given))).toBe("InvalidReason")
-        expect(yield* failureTag(Thread.interrupt(thread, given))).toBe("InvalidReason")
-        expect(yield* failureTag(Thread.interruptFork(thread, given))).toBe("InvalidReason")
+        expect(yield* defectTag(Thread.stop(thread, { reason: given }))).toBe("InvalidReason")
+        expect(yield* defectTag(Thread.interrupt(thread, { reason: given }))).toBe("InvalidReason")
+        expect(yield* defectTag(Thread.interruptFork(thread, { reason: given }))).toBe("InvalidReason")
       }
-      const shutdown = Thread.shutdown(thread, undefined, { reason: "no" as unknown as CancelReason.CancelReason })
-      expect(yield* failureTag(shutdown)).toBe("InvalidReason")
+      const shutdown = Thread.shutdown(thread, { reason: "no" as unknown as CancelReason.CancelReason })
+      expect(yield* defectTag(shutdown)).toBe("InvalidReason")
       expect((yield* Thread.status(thread))._tag).toBe("Running")
     })
   )
@@ -563,7 +568,7 @@ describe("Thread, cleaning up", () => {
       const log: Array<string> = []
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
-          yield* Lease.make({
+          yield* Lease.acquire({
             name: "file",
             acquire: Effect.void,
             release: () => Effect.sync(() => log.push("release"))
@@ -576,7 +581,7 @@ describe("Thread, cleaning up", () => {
         }),
         now
       )
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(log).toEqual(["child", "release"])
     })
   )
@@ -586,7 +591,7 @@ describe("Thread, cleaning up", () => {
       const log: Array<string> = []
       const thread = yield* Thread.spawn(
         Effect.andThen(
-          Lease.make({
+          Lease.acquire({
             name: "file",
             acquire: Effect.void,
             release: () =>
@@ -598,7 +603,7 @@ describe("Thread, cleaning up", () => {
         ),
         now
       )
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(log).toEqual(["why"])
     })
   )
@@ -607,11 +612,11 @@ describe("Thread, cleaning up", () => {
     Effect.gen(function* () {
       const released = yield* Latch.make()
       const thread = yield* Thread.spawn(
-        Lease.make({ name: "file", acquire: Effect.void, release: () => released.await }),
+        Lease.acquire({ name: "file", acquire: Effect.void, release: () => released.await }),
         now
       )
-      yield* Thread.interruptFork(thread, why)
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("later"))
+      yield* Thread.interruptFork(thread, { reason: why })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("later") })
       yield* released.open
       const exit = yield* Thread.await(thread)
       expect(messages(exit)).toEqual(["why", "later"])
@@ -624,7 +629,7 @@ describe("Thread, cleaning up", () => {
       const first = yield* ThreadGroup.spawn(group, Effect.never)
       const second = yield* ThreadGroup.spawn(group, Effect.never)
       yield* Effect.yieldNow
-      yield* ThreadGroup.shutdown(group, { interrupt: "1 second" })
+      yield* ThreadGroup.shutdown(group, { escalation: { interrupt: "1 second" } })
       const [a, b] = [yield* Thread.await(first), yield* Thread.await(second)]
       expect(Exit.isFailure(a) && Exit.isFailure(b) && a.cause.reasons[0] === b.cause.reasons[0]).toBe(true)
     })
@@ -636,7 +641,7 @@ describe("Thread.interruptFork", () => {
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, gate.await), now)
-      yield* Thread.interruptFork(thread, why)
+      yield* Thread.interruptFork(thread, { reason: why })
       expect((yield* Thread.status(thread))._tag).toBe("Cancelled")
       yield* gate.open
       expect(messages(yield* Thread.await(thread))).toEqual(["why"])
@@ -657,7 +662,7 @@ describe("Thread.join", () => {
   it.effect("of an interrupted thread is an interruption with the thread's reason", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       const exit = yield* Effect.exit(Thread.join(thread))
       expect(Exit.hasInterrupts(exit)).toBe(true)
       expect(messages(exit)).toEqual(["why"])
@@ -691,11 +696,11 @@ describe("Thread.join", () => {
         Effect.gen(function* () {
           const self = yield* Thread.current
           const tags = yield* Effect.all([
-            failureTag(Thread.join(self)),
-            failureTag(Thread.await(self)),
-            failureTag(Thread.joinWithin(self, 10)),
-            failureTag(Thread.joinAll([self])),
-            failureTag(Thread.shutdown(self))
+            defectTag(Thread.join(self)),
+            defectTag(Thread.await(self)),
+            defectTag(Thread.joinWithin(self, 10)),
+            defectTag(Thread.joinAll([self])),
+            defectTag(Thread.shutdown(self))
           ])
           return { tags, status: (yield* Thread.status(self))._tag }
         })
@@ -760,11 +765,11 @@ describe("Thread.joinWithin", () => {
         [-5n, "-5"],
         ["soon", "soon"]
       ] as const) {
-        const error = yield* Effect.flip(Thread.joinWithin(thread, given as number))
+        const error = yield* defectOf(Thread.joinWithin(thread, given as number))
         expect(error.reason._tag).toBe("InvalidDuration")
         expect(error.message).toContain(shown)
-        expect(yield* failureTag(Thread.joinAll([thread], { each: given as number }))).toBe("InvalidDuration")
-        expect(yield* failureTag(Thread.joinAll([thread], { within: given as number }))).toBe("InvalidDuration")
+        expect(yield* defectTag(Thread.joinAll([thread], { each: given as number }))).toBe("InvalidDuration")
+        expect(yield* defectTag(Thread.joinAll([thread], { within: given as number }))).toBe("InvalidDuration")
       }
       expect((yield* Thread.status(thread))._tag).toBe("Running")
     })
@@ -809,7 +814,7 @@ describe("Thread.joinAll", () => {
     Effect.gen(function* () {
       expect(yield* Thread.joinAll([])).toEqual([])
       expect(yield* Thread.joinAll([], { within: 10 })).toEqual([])
-      expect(yield* failureTag(Thread.joinAll([], { each: -1 }))).toBe("InvalidDuration")
+      expect(yield* defectTag(Thread.joinAll([], { each: -1 }))).toBe("InvalidDuration")
     })
   )
 })
@@ -822,7 +827,7 @@ describe("Thread.status", () => {
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(10)), now)
       const look = Effect.map(Thread.status(thread), (status) => seen.push(status._tag))
       yield* look
-      yield* Thread.stop(thread, why)
+      yield* Thread.stop(thread, { reason: why })
       yield* look
       yield* Thread.interruptFork(thread)
       yield* look
@@ -859,7 +864,7 @@ describe("Thread, inside", () => {
         }),
         now
       )
-      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
       expect(yield* Thread.join(thread)).toEqual([false, Option.none(), "enough", true])
     })
   )
@@ -872,14 +877,14 @@ describe("Thread, inside", () => {
         const thread = yield* Thread.spawn(
           Effect.gen(function* () {
             seen.push(Option.getOrThrow(yield* Thread.untilStopped(Effect.succeed("value"))))
-            seen.push(String(yield* Effect.flip(Thread.untilStopped(Effect.fail("failed")))))
+            seen.push(yield* Effect.flip(Thread.untilStopped(Effect.fail("failed"))))
             yield* Thread.untilStopped(
               Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(messages(exit).join())))
             )
           }),
           now
         )
-        yield* Thread.stop(thread, CancelReason.stopped("enough"))
+        yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
         yield* Thread.join(thread)
         expect(seen).toEqual(["value", "failed", "enough"])
       })
@@ -908,7 +913,7 @@ describe("Thread, inside", () => {
         ),
         now
       )
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(after).toBe(false)
       expect(messages(yield* Thread.await(thread))).toEqual(["why"])
     })
@@ -943,21 +948,40 @@ describe("Thread, inside", () => {
     })
   )
 
-  it.effect("every function fails with OutsideThread outside a thread, and names itself", () =>
+  it.effect("outside any spawned thread works on the main thread, which nobody can end", () =>
     Effect.gen(function* () {
-      const all = {
-        "Thread.current": Thread.current,
-        "Thread.stopRequested": Thread.stopRequested,
-        "Thread.awaitStop": Thread.awaitStop,
-        "Thread.checkpoint": Thread.checkpoint,
-        "Thread.untilStopped": Thread.untilStopped(Effect.void),
-        "Thread.receive": Thread.receive(Effect.void, Nudge)
+      const main = yield* Thread.current
+      expect([main.name, main.parent, yield* Thread.isMain, yield* Thread.isAlive(main)]).toEqual([
+        "main",
+        undefined,
+        true,
+        true
+      ])
+      expect(yield* Thread.stopRequested).toBe(false)
+      yield* Thread.checkpoint
+      expect(yield* Thread.untilStopped(Effect.succeed(1))).toEqual(Option.some(1))
+      expect(yield* Thread.receive(Effect.succeed(2), Nudge)).toBe(2)
+      expect(Option.isNone(yield* endsIn(Effect.timeoutOption(Thread.awaitStop, 10), 10))).toBe(true)
+      const child = yield* Thread.spawn(Thread.isMain)
+      expect([child.parent, yield* Thread.join(child)]).toEqual([main, false])
+    })
+  )
+
+  it.effect("refuses to end or to join the main thread, with the way out", () =>
+    Effect.gen(function* () {
+      const main = yield* Thread.current
+      const asked: Readonly<Record<string, Effect.Effect<unknown>>> = {
+        "Thread.stop": Thread.stop(main),
+        "Thread.interrupt": Thread.interrupt(main),
+        "Thread.interruptFork": Thread.interruptFork(main),
+        "Thread.shutdown": Thread.shutdown(main),
+        "Thread.raise": Thread.raise(main, new Nudge()),
+        "A join": Effect.asVoid(Effect.orDie(Thread.join(main)))
       }
-      for (const [name, effect] of Object.entries(all)) {
-        // The effects differ only in the types of their values.
-        const error = yield* Effect.flip(effect as Effect.Effect<unknown, ThreadError.ThreadError>)
-        expect(error.reason).toEqual({ _tag: "OutsideThread", operation: name })
-        expect(error.message).toContain("Thread.spawn")
+      for (const [operation, effect] of Object.entries(asked)) {
+        const error = yield* defectOf(effect)
+        expect(error.reason).toEqual({ _tag: "MainThread", operation })
+        expect(error.message).toContain("Spawn the program with Thread.spawn")
       }
     })
   )

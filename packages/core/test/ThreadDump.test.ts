@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Lease, Thread, ThreadDump } from "@quiesce/core"
+import { CancelReason, Lease, Schemas, Thread, ThreadDump } from "@quiesce/core"
 import { Effect, Latch, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { endsIn, settle } from "./support.ts"
@@ -7,7 +7,7 @@ import { endsIn, settle } from "./support.ts"
 const now = { startImmediately: true } as const
 
 const lease = (name: string, release: Effect.Effect<void> = Effect.void) =>
-  Lease.make({ name, acquire: Effect.void, release: () => release })
+  Lease.acquire({ name, acquire: Effect.void, release: () => release })
 
 /** A parent with a lease and with a child that has another lease. */
 const family = Thread.spawn(
@@ -52,7 +52,7 @@ describe("ThreadDump", () => {
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.andThen(lease("slow", gate.await), Effect.never), now)
-      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
       expect(yield* ThreadDump.of(thread)).toMatchObject({ status: "stopping", rung: "stop" })
       yield* TestClock.adjust(3)
       yield* Thread.interruptFork(thread)
@@ -81,7 +81,7 @@ describe("ThreadDump", () => {
       const stuck = yield* Thread.spawn(Effect.uninterruptible(gate.await), now)
       const shown = Effect.map(ThreadDump.make, (dump) => dump.threads.find((thread) => thread.id === stuck.id)?.status)
       expect(yield* shown).toBe("running")
-      yield* endsIn(Thread.shutdown(stuck, { interrupt: 10 }), 10)
+      yield* endsIn(Thread.shutdown(stuck, { escalation: { interrupt: 10 } }), 10)
       expect(yield* shown).toBe("abandoned")
       yield* gate.open
       yield* settle
@@ -112,11 +112,11 @@ describe("ThreadDump", () => {
       const thread = yield* family
       const gate = yield* Latch.make()
       const ending = yield* Thread.spawn(Effect.andThen(lease("slow", gate.await), Effect.never), now)
-      yield* Thread.stop(thread, CancelReason.shutdown("bye", "SIGTERM"))
-      yield* Thread.interruptFork(ending, CancelReason.timedOut(5))
+      yield* Thread.stop(thread, { reason: CancelReason.shutdown("bye", "SIGTERM") })
+      yield* Thread.interruptFork(ending, { reason: CancelReason.timedOut(5) })
       const dump = yield* ThreadDump.make
-      const json = JSON.stringify(Schema.encodeSync(ThreadDump.ThreadDump)(dump))
-      expect(Schema.decodeUnknownSync(ThreadDump.ThreadDump)(JSON.parse(json))).toEqual(dump)
+      const json = JSON.stringify(Schema.encodeSync(Schemas.ThreadDump)(dump))
+      expect(Schema.decodeUnknownSync(Schemas.ThreadDump)(JSON.parse(json))).toEqual(dump)
       expect(dump.threads.length).toBeGreaterThanOrEqual(2)
       yield* gate.open
     })
@@ -131,7 +131,7 @@ describe("ThreadDump", () => {
         name: "other"
       })
       yield* TestClock.adjust(5)
-      yield* Thread.interruptFork(other, CancelReason.interrupted("why"))
+      yield* Thread.interruptFork(other, { reason: CancelReason.interrupted("why") })
       yield* TestClock.adjust(2)
       const threads = [yield* ThreadDump.of(thread), yield* ThreadDump.of(other)]
       const text = ThreadDump.render({ at: 7, leases: [{ name: "g", ageMillis: 1, releasingMillis: null }], threads })
@@ -153,7 +153,7 @@ describe("ThreadDump", () => {
       const gate = yield* Latch.make()
       const masked = Effect.uninterruptible(gate.await)
       const stuck = yield* Thread.spawn(Effect.andThen(Thread.spawn(masked, { ...now, name: "below" }), masked), now)
-      yield* endsIn(Thread.shutdown(stuck, { interrupt: 10 }), 10)
+      yield* endsIn(Thread.shutdown(stuck, { escalation: { interrupt: 10 } }), 10)
       const dump = yield* ThreadDump.make
       const found = dump.threads.find((thread) => thread.id === stuck.id)
       expect(found?.children.map((child) => child.name)).toEqual(["below"])

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ThreadError } from "@quiesce/core"
+import { Schemas, ThreadError } from "@quiesce/core"
 import { Effect, Exit, Schema } from "effect"
 
 const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
@@ -7,10 +7,8 @@ const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
   { _tag: "InvalidError", given: "1" },
   { _tag: "InvalidDuration", option: "settle", given: "-1", problem: "a time can't be negative" },
   { _tag: "InvalidEscalation", problem: "it has no rung" },
-  { _tag: "OutsideThread", operation: "Thread.current" },
+  { _tag: "MainThread", operation: "Thread.interrupt" },
   { _tag: "SelfJoin", thread: "a" },
-  { _tag: "ScopeClosed", thread: "a" },
-  { _tag: "DeadlineExceeded", millis: 5 },
   { _tag: "ReleaseTimedOut", lease: "l", millis: 5 },
   { _tag: "Abandoned", thread: "a", finalizer: null },
   { _tag: "Abandoned", thread: "a", finalizer: "l" },
@@ -23,8 +21,8 @@ describe("ThreadError", () => {
   it("survives JSON, each kind, with its message", () => {
     for (const reason of all) {
       const error = ThreadError.make(reason)
-      const json = JSON.stringify(Schema.encodeSync(ThreadError.ThreadError)(error))
-      const decoded = Schema.decodeUnknownSync(ThreadError.ThreadError)(JSON.parse(json))
+      const json = JSON.stringify(Schema.encodeSync(Schemas.ThreadError)(error))
+      const decoded = Schema.decodeUnknownSync(Schemas.ThreadError)(JSON.parse(json))
       expect(ThreadError.isThreadError(decoded)).toBe(true)
       expect(decoded.reason).toEqual(reason)
       expect(decoded.message).toBe(error.message)
@@ -62,7 +60,7 @@ describe("ThreadError", () => {
   )
 
   it("can't be decoded from any other value", () => {
-    const decode = Schema.decodeUnknownExit(ThreadError.ThreadError)
+    const decode = Schema.decodeUnknownExit(Schemas.ThreadError)
     expect(Exit.isFailure(decode({ _tag: "ThreadError", reason: { _tag: "Other" } }))).toBe(true)
   })
 })

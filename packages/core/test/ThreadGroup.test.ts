@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, Thread, ThreadDump, ThreadGroup } from "@quiesce/core"
 import { Cause, Clock, Effect, Exit, Scope } from "effect"
-import { endsIn, failureTag, hung, messages, settle } from "./support.ts"
+import { endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
@@ -21,16 +21,16 @@ describe("ThreadGroup.spawn", () => {
     })
   )
 
-  it.effect("after the group's scope has closed fails with ScopeClosed and starts nothing", () =>
+  it.effect("after the group's scope has closed starts nothing: the thread has ended", () =>
     Effect.gen(function* () {
       let ran = false
       const group = yield* Effect.scoped(ThreadGroup.make())
-      const spawn = ThreadGroup.spawn(
+      const late = yield* ThreadGroup.spawn(
         group,
         Effect.sync(() => (ran = true)),
         now
       )
-      expect(yield* failureTag(spawn)).toBe("ScopeClosed")
+      expect([yield* Thread.isAlive(late), late.reason?._tag, group.size]).toEqual([false, "ParentEnded", 0])
       yield* settle
       expect(ran).toBe(false)
     })
@@ -52,7 +52,7 @@ describe("ThreadGroup.spawn", () => {
         }),
         now
       )
-      yield* Thread.interrupt(parent, CancelReason.interrupted("why"))
+      yield* Thread.interrupt(parent, { reason: CancelReason.interrupted("why") })
       expect(ran).toBe(false)
       expect(messages(yield* Thread.await(late!))).toEqual(["why"])
     })
@@ -198,7 +198,7 @@ describe("ThreadGroup, an interrupted member with another failure", () => {
         const group = yield* ThreadGroup.make({ policy })
         const member = yield* ThreadGroup.spawn(group, Effect.ensuring(Effect.never, Effect.die("cleanup")), now)
         const joiner = yield* Thread.spawn(ThreadGroup.joinAll(group))
-        yield* Thread.interrupt(member, CancelReason.interrupted("why"))
+        yield* Thread.interrupt(member, { reason: CancelReason.interrupted("why") })
         expect(messages(yield* Thread.await(member))).toEqual(["why"])
         expect(yield* Thread.await(joiner)).toEqual(Exit.die("cleanup"))
       })
@@ -248,7 +248,7 @@ describe("ThreadGroup.joinAll", () => {
   it.effect("and shutdown, from a thread of the group or below one, fail with SelfJoin", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
-      const both = Effect.all([failureTag(ThreadGroup.joinAll(group)), failureTag(ThreadGroup.shutdown(group))])
+      const both = Effect.all([defectTag(ThreadGroup.joinAll(group)), defectTag(ThreadGroup.shutdown(group))])
       const below = Effect.orDie(Effect.flatMap(Thread.spawn(both), Thread.join))
       const member = yield* ThreadGroup.spawn(group, Effect.all([Effect.orDie(both), below]))
       expect(yield* Thread.join(member)).toEqual([
@@ -263,7 +263,7 @@ describe("ThreadGroup.shutdown", () => {
   it.effect("climbs with all threads at once on one budget, and reports on each", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
-      const lease = Lease.make({ name: "file", acquire: Effect.void, release: () => Effect.void })
+      const lease = Lease.acquire({ name: "file", acquire: Effect.void, release: () => Effect.void })
       yield* ThreadGroup.spawn(group, Effect.andThen(Effect.orDie(Thread.awaitStop), Effect.sleep(5)), {
         ...now,
         name: "drains"
@@ -271,7 +271,7 @@ describe("ThreadGroup.shutdown", () => {
       yield* ThreadGroup.spawn(group, Effect.andThen(Effect.orDie(lease), cleansUp(7)), { ...now, name: "cleans up" })
       yield* ThreadGroup.spawn(group, hung, { ...now, name: "hangs" })
       yield* ThreadGroup.spawn(group, hung, { ...now, name: "hangs too" })
-      const reports = yield* endsIn(ThreadGroup.shutdown(group, { stop: 10, interrupt: 20 }), 30)
+      const reports = yield* endsIn(ThreadGroup.shutdown(group, { escalation: { stop: 10, interrupt: 20 } }), 30)
       expect(
         reports.map(({ thread, rung, millis, ending, released }) => [
           thread,
@@ -300,7 +300,7 @@ describe("ThreadGroup.shutdown", () => {
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const threads = yield* Effect.replicateEffect(ThreadGroup.spawn(group, Effect.never, now), 3)
-      yield* ThreadGroup.shutdown(group, undefined, { reason: CancelReason.shutdown("bye", "SIGTERM") })
+      yield* ThreadGroup.shutdown(group, { reason: CancelReason.shutdown("bye", "SIGTERM") })
       expect(threads.map((thread) => thread.reason?.message)).toEqual(["bye", "bye", "bye"])
     })
   )
@@ -309,10 +309,10 @@ describe("ThreadGroup.shutdown", () => {
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const thread = yield* ThreadGroup.spawn(group, Effect.never, now)
-      expect(yield* failureTag(ThreadGroup.shutdown(group, {}))).toBe("InvalidEscalation")
+      expect(yield* defectTag(ThreadGroup.shutdown(group, { escalation: {} }))).toBe("InvalidEscalation")
       // A caller without types could pass such a value.
       const reason = "no" as unknown as CancelReason.CancelReason
-      expect(yield* failureTag(ThreadGroup.shutdown(group, undefined, { reason }))).toBe("InvalidReason")
+      expect(yield* defectTag(ThreadGroup.shutdown(group, { reason }))).toBe("InvalidReason")
       expect((yield* Thread.status(thread))._tag).toBe("Running")
     })
   )

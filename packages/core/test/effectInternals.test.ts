@@ -62,7 +62,11 @@ const twoThreads = ({ Lease, Thread }: typeof Core, events: Array<string>) =>
     const held = (name: string, work: Effect.Effect<void>) =>
       Thread.spawn(
         Effect.andThen(
-          Lease.make({ name, acquire: Effect.void, release: () => Effect.sync(() => events.push(`${name} released`)) }),
+          Lease.acquire({
+            name,
+            acquire: Effect.void,
+            release: () => Effect.sync(() => events.push(`${name} released`))
+          }),
           work
         ),
         { startImmediately: true }
@@ -198,12 +202,12 @@ const interruptThree = ({ CancelReason, Thread }: typeof Core) =>
   Effect.gen(function* () {
     const why = CancelReason.shutdown("Tea time")
     const latch = yield* Latch.make()
-    const itself = Effect.flatMap(Thread.current, (thread) => Thread.interruptFork(thread, why))
+    const itself = Effect.flatMap(Thread.current, (thread) => Thread.interruptFork(thread, { reason: why }))
     const suspended = yield* Thread.spawn(Effect.never, { startImmediately: true })
     const masked = yield* Thread.spawn(Effect.uninterruptible(Latch.await(latch)), { startImmediately: true })
     const running = yield* Thread.spawn(Effect.andThen(itself, Effect.never), { startImmediately: true })
-    yield* Thread.interruptFork(suspended, why)
-    yield* Thread.interruptFork(masked, why)
+    yield* Thread.interruptFork(suspended, { reason: why })
+    yield* Thread.interruptFork(masked, { reason: why })
     const early = (yield* Thread.status(masked))._tag
     yield* Latch.open(latch)
     const exits = yield* Effect.forEach([suspended, masked, running], (thread) => Thread.await(thread))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Blocking, CancelReason, Signal, StopToken, Thread, ThreadError } from "@quiesce/core"
+import { Blocking, CancelReason, Abort, StopToken, Thread, ThreadError } from "@quiesce/core"
 import { Cause, Effect, Exit, Fiber, Schema } from "effect"
-import { failureTag, settle } from "./support.ts"
+import { defectTag, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
@@ -40,10 +40,10 @@ describe.each(hostile)("a reason that throws when it is read: %s", (_, reason) =
     expect(CancelReason.isCancelReason(reason)).toBe(false)
   })
 
-  it("cancels Signal.run: the finalizer runs, and the Promise rejects with the value", async () => {
+  it("cancels Abort.run: the finalizer runs, and the Promise rejects with the value", async () => {
     const controller = new AbortController()
     const log: Array<string> = []
-    const running = Signal.run(
+    const running = Abort.run(
       Effect.onExit(Effect.never, (exit) =>
         Effect.sync(() => log.push(Exit.isFailure(exit) ? Cause.prettyErrors(exit.cause).length.toString() : "success"))
       ),
@@ -57,12 +57,12 @@ describe.each(hostile)("a reason that throws when it is read: %s", (_, reason) =
     expect(log.length).toBe(1)
   })
 
-  it.effect("cancels Signal.interruptOn, and is read by a stop token as a reason", () =>
+  it.effect("cancels Abort.interruptOn, and is read by a stop token as a reason", () =>
     Effect.gen(function* () {
       const controller = new AbortController()
       let finalized = false
       const finalizer = Effect.sync(() => void (finalized = true))
-      const work = Effect.ensuring(Effect.never, finalizer).pipe(Signal.interruptOn(controller.signal))
+      const work = Effect.ensuring(Effect.never, finalizer).pipe(Abort.interruptOn(controller.signal))
       const fiber = yield* Effect.forkChild(work, now)
       controller.abort(reason)
       const exit = yield* Fiber.await(fiber)
@@ -77,7 +77,9 @@ describe.each(hostile)("a reason that throws when it is read: %s", (_, reason) =
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       // A user without types can give any value.
-      expect(yield* failureTag(Thread.interrupt(thread, reason as CancelReason.CancelReason))).toBe("InvalidReason")
+      expect(yield* defectTag(Thread.interrupt(thread, { reason: reason as CancelReason.CancelReason }))).toBe(
+        "InvalidReason"
+      )
       expect(yield* Thread.isAlive(thread)).toBe(true)
       expect(Thread.isThread(reason)).toBe(false)
     })
@@ -96,10 +98,10 @@ describe.each(hostile)("a reason that throws when it is read: %s", (_, reason) =
     })
   )
 
-  it.effect("is the cause of the failure when the promise of Signal.promise rejects with it", () =>
+  it.effect("is the cause of the failure when the promise of Abort.promise rejects with it", () =>
     Effect.gen(function* () {
       const failure = yield* Effect.flip(
-        Signal.promise(() => {
+        Abort.promise(() => {
           throw reason
         })
       )
@@ -121,7 +123,7 @@ describe("Thread.raise", () => {
         throwing("stack", new Flush()),
         new Proxy(new Flush(), throwing("get"))
       ]) {
-        expect(yield* failureTag(Thread.raise(thread, error))).toBe("InvalidError")
+        expect(yield* defectTag(Thread.raise(thread, error as Thread.Raisable))).toBe("InvalidError")
       }
       yield* settle
       expect(yield* Thread.isAlive(thread)).toBe(true)
@@ -133,7 +135,10 @@ describe("Thread.raise", () => {
     Effect.gen(function* () {
       const Picky = Schema.Struct({ _tag: Schema.Literal("Picky"), detail: Schema.String })
       const thread = yield* Thread.spawn(Effect.exit(Thread.receive(Effect.never, Picky)), now)
-      const raising = yield* Effect.forkChild(Thread.raise(thread, throwing("detail", { _tag: "Picky" })), now)
+      const raising = yield* Effect.forkChild(
+        Thread.raise(thread, throwing("detail", { _tag: "Picky" }) as Thread.Raisable),
+        now
+      )
       yield* settle
       expect(raising.pollUnsafe()).toBeUndefined()
       yield* Thread.interrupt(thread)

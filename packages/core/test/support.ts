@@ -7,9 +7,22 @@ import { TestClock } from "effect/testing"
 /** Ignores every cancel and never ends. */
 export const hung: Effect.Effect<never> = Effect.uninterruptible(Effect.never)
 
-/** The reason tag of the `ThreadError` that an effect fails with. */
-export const failureTag = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<string, A, R> =>
-  Effect.map(Effect.flip(effect), (error) => (ThreadError.isThreadError(error) ? error.reason._tag : String(error)))
+/** The `ThreadError` that an effect dies with. */
+export const defectOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<ThreadError.ThreadError, never, R> =>
+  Effect.map(Effect.exit(effect), (exit) => {
+    const defect = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason)?.defect : undefined
+    if (!ThreadError.isThreadError(defect)) throw new Error(`No ThreadError as a defect: ${String(exit)}`)
+    return defect
+  })
+
+/** The reason tag of the `ThreadError` that an effect dies with. */
+export const defectTag = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<string, never, R> =>
+  Effect.map(defectOf(effect), (error) => error.reason._tag)
+
+/** The tag of the error that an effect fails with. */
+export const failureTag = <A, E extends { readonly _tag: string }, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<string, A, R> => Effect.map(Effect.flip(effect), (error) => error._tag)
 
 /** The messages of all reasons for which something was interrupted. */
 export const messages = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>

@@ -4,9 +4,8 @@
  *
  * @since 0.1.0
  */
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { SpawnOptions, Thread } from "@quiesce/core/Thread"
-import type { ThreadError } from "@quiesce/core/ThreadError"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -68,7 +67,7 @@ export const lacks: Lacks = { _tag: "Lacks" }
  *
  * const program = Effect.gen(function* () {
  *   const thread = yield* FakeAdapter.spawn({ onStop: FakeAdapter.endsAfter("300 millis") })
- *   return yield* Thread.shutdown(thread, { stop: "1 second", kill: "1 second" })
+ *   return yield* Thread.shutdown(thread, { escalation: { stop: "1 second", kill: "1 second" } })
  * }).pipe(Effect.scoped)
  * ```
  *
@@ -78,7 +77,7 @@ export const lacks: Lacks = { _tag: "Lacks" }
 export const spawn = <A = never, E = never>(
   script: Script<A, E> = {},
   options?: SpawnOptions
-): Effect.Effect<Thread<A | void, E>, TestingError.TestingError | ThreadError, Scope.Scope> =>
+): Effect.Effect<Thread<A | void, E>, TestingError.TestingError, Scope.Scope> =>
   Effect.flatMap(checked(script), () =>
     Effect.clockWith((clock) => {
       let fake: FakeThread<A, E> | undefined

@@ -14,7 +14,7 @@ const run = async <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =
 }
 
 const shutdown = <A, E>(script: FakeAdapter.Script<A, E>, escalation: Escalation.Escalation) =>
-  run(Effect.flatMap(FakeAdapter.spawn(script, { name: "fake" }), (thread) => Thread.shutdown(thread, escalation)))
+  run(Effect.flatMap(FakeAdapter.spawn(script, { name: "fake" }), (thread) => Thread.shutdown(thread, { escalation })))
 
 const all: Escalation.Escalation = { stop: "1 second", interrupt: "1 second", unwind: "1 second", kill: "1 second" }
 
@@ -153,7 +153,7 @@ describe("a shutdown", () => {
           onStop: FakeAdapter.endsAfter("1 hour")
         })
         yield* Effect.sleep("100 millis")
-        return yield* Thread.shutdown(thread, all)
+        return yield* Thread.shutdown(thread, { escalation: all })
       })
     )
 
@@ -172,8 +172,8 @@ describe("spawn", () => {
     const exit = await run(
       Effect.gen(function* () {
         const thread = yield* FakeAdapter.spawn({ onInterrupt: FakeAdapter.endsAfter("1 second") })
-        yield* Thread.interruptFork(thread, CancelReason.interrupted("first"))
-        yield* Thread.interrupt(thread, CancelReason.interrupted("second"))
+        yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("first") })
+        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("second") })
         return yield* Thread.await(thread)
       })
     )
@@ -208,7 +208,7 @@ describe("spawn", () => {
   it("keeps to the time of a TestClock, and leaves nothing over", async () => {
     const program = Effect.gen(function* () {
       const thread = yield* FakeAdapter.spawn({ onStop: FakeAdapter.endsAfter("300 millis") })
-      const ending = yield* Effect.forkChild(Thread.shutdown(thread, all), { startImmediately: true })
+      const ending = yield* Effect.forkChild(Thread.shutdown(thread, { escalation: all }), { startImmediately: true })
       yield* TestClock.adjust("299 millis")
       const before = yield* Thread.isAlive(thread)
       yield* TestClock.adjust("1 millis")
@@ -232,7 +232,9 @@ describe("spawn", () => {
     const end = FakeAdapter.endsAfter("300 millis")
     for (const script of [{ onStart: end }, { onStop: end }, { onInterrupt: end }, { onUnwind: end }]) {
       const program = Effect.scoped(
-        Effect.flatMap(FakeAdapter.spawn(script, { name: "fake" }), (thread) => Thread.shutdown(thread, all))
+        Effect.flatMap(FakeAdapter.spawn(script, { name: "fake" }), (thread) =>
+          Thread.shutdown(thread, { escalation: all })
+        )
       )
       const { findings } = await Effect.runPromise(Interruption.explore(program))
       expect(findings).toEqual([])

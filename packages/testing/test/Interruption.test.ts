@@ -154,7 +154,7 @@ describe("Interruption.explore", () => {
   it.effect("notes the leases of core by itself", () =>
     Effect.gen(function* () {
       const failing = Effect.andThen(
-        Lease.make({ name: "file", acquire: Effect.void, release: () => Effect.fail("no") }),
+        Lease.acquire({ name: "file", acquire: Effect.void, release: () => Effect.fail("no") }),
         Effect.sleep(1)
       )
       expect(problems(yield* Interruption.explore(failing))).toContain('the release of "lease file" failed')

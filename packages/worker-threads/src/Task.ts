@@ -6,7 +6,7 @@
  */
 import { Worker } from "node:worker_threads"
 import { availableParallelism } from "node:os"
-import * as Signal from "@quiesce/core/Signal"
+import * as Abort from "@quiesce/core/Abort"
 import type * as StopToken from "@quiesce/core/StopToken"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
@@ -85,7 +85,7 @@ export const runTask = <A = unknown>(
     return error instanceof WorkerError.WorkerError ? inOwnWords(error, href) : error
   })
   // The caller states the type, because the module is not known here.
-  return Signal.run(readable, options) as Promise<A>
+  return Abort.run(readable, options) as Promise<A>
 }
 
 const inputRemedy =

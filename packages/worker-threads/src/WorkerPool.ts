@@ -6,10 +6,9 @@
  */
 import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
-import * as Signal from "@quiesce/core/Signal"
+import * as Abort from "@quiesce/core/Abort"
 import * as Thread from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import type { ThreadError } from "@quiesce/core/ThreadError"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -38,7 +37,7 @@ import * as WorkerError from "./WorkerError.ts"
 export type Options = PoolOptions.Options
 
 /** How a call may fail in addition to the errors of the contract. @category models @since 0.1.0 */
-export type Failure = WorkerError.WorkerError | ThreadError
+export type Failure = WorkerError.WorkerError
 
 type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
 
@@ -246,7 +245,7 @@ class Pool {
     tag: string,
     payload: unknown,
     options?: { readonly signal?: AbortSignal | undefined }
-  ): Promise<unknown> => Signal.run(this.execute(tag, payload), options)
+  ): Promise<unknown> => Abort.run(this.execute(tag, payload), options)
 
   readonly stream = (tag: string, payload: unknown): Stream.Stream<unknown, unknown> =>
     streamOf((onChunk) => this.start(tag, payload, undefined, onChunk))

@@ -12,7 +12,7 @@ const rpc = new URL("./fixtures/deadlines-rpc.worker.ts", import.meta.url)
 const makePool = WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, options), size: 1 })
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
 
-const exceeded = (millis: number) => ({ _tag: "ThreadError", reason: { _tag: "DeadlineExceeded", millis } })
+const exceeded = (millis: number) => ({ _tag: "DeadlineExceeded", millis })
 
 describe("Deadline.within around pool.execute", () => {
   for (const task of ["Poll", "PollLate", "Spin"] as const) {
@@ -52,9 +52,7 @@ describe("Deadline.within around pool.execute", () => {
               yield* ThreadGroup.joinAll(group)
             })
           )
-          expect(yield* Effect.flip(Deadline.within(work, millis))).toMatchObject({
-            reason: { _tag: "DeadlineExceeded" }
-          })
+          expect(yield* Effect.flip(Deadline.within(work, millis))).toMatchObject({ _tag: "DeadlineExceeded" })
         }
       })
     ))

@@ -240,7 +240,7 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
             })
             const reports = yield* Effect.forEach(
               threads,
-              (thread) => Thread.shutdown(thread, { kill: "10 seconds" }),
+              (thread) => Thread.shutdown(thread, { escalation: { kill: "10 seconds" } }),
               {
                 concurrency: "unbounded"
               }

@@ -106,7 +106,7 @@ describe("HostLease", () => {
       const cells = makeCells()
       const thread = yield* pool.spawn("Hold", { prefix: how, how, cells })
       yield* whenSet(cells, Cell.begun)
-      return yield* Thread.shutdown(thread, escalation)
+      return yield* Thread.shutdown(thread, { escalation })
     })
     const report = await Effect.runPromise(Effect.scoped(program))
     expect(report).toMatchObject({ failed: [{ lease: "TempFolder" }], released: [], lost: [] })
@@ -128,7 +128,10 @@ describe("HostLease", () => {
       Effect.gen(function* () {
         let report: unknown
         const exit = yield* held(pool, folders, "spin", (thread) =>
-          Effect.map(Thread.shutdown(thread, { interrupt: 0, kill: "5 seconds" }), (made) => (report = made))
+          Effect.map(
+            Thread.shutdown(thread, { escalation: { interrupt: 0, kill: "5 seconds" } }),
+            (made) => (report = made)
+          )
         )
         expect(Exit.isFailure(exit)).toBe(true)
         expect(report).toMatchObject({ released: [{ lease: "TempFolder" }], lost: [] })

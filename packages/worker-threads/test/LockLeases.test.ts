@@ -20,7 +20,7 @@ it.each([false, true])("SharedMutex.lockSync is lost with a killed worker, in a 
         const [mutex, cells] = [yield* SharedMutex.make({ name: "index" }), makeCells()]
         const thread = yield* pool.spawn("HoldSync", { mutex, cells, section })
         yield* whenSet(cells, Cell.begun)
-        const report = yield* Thread.shutdown(thread, { kill: "20 seconds" })
+        const report = yield* Thread.shutdown(thread, { escalation: { kill: "20 seconds" } })
         expect(report.lost.map(({ lease }) => lease)).toEqual(["index"])
         expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 2, released: 1, lost: 1 })
       })

@@ -1,6 +1,7 @@
 /** Synchronous code in the releases of a worker. A release is shielded: no cancel ends its code. */
 import { Worker } from "node:worker_threads"
 import { Lease, Thread } from "@quiesce/core"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { WorkerPool } from "@quiesce/worker-threads"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
@@ -23,10 +24,13 @@ describe.each([
       yield* Thread.interruptFork(thread)
       yield* whenSet(cells, cell.releasing)
       // The unwind is refused, so the climb abandons no thread and waits for the release.
-      const climb = yield* Effect.forkChild(Thread.shutdown(thread, { interrupt: 1, unwind: "1 hour" }), {
-        startImmediately: true
-      })
-      const outcome = yield* thread.controls.unwind.pipe(Effect.fromOption, Effect.flatten)
+      const climb = yield* Effect.forkChild(
+        Thread.shutdown(thread, { escalation: { interrupt: 1, unwind: "1 hour" } }),
+        {
+          startImmediately: true
+        }
+      )
+      const outcome = yield* ThreadAdapter.controlsOf(thread).unwind.pipe(Effect.fromOption, Effect.flatten)
       Atomics.store(cells, cell.mayEnd, 1)
       yield* Thread.await(thread)
       expect(outcome._tag).toBe("Refused")

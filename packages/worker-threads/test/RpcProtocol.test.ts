@@ -1,4 +1,4 @@
-import { CancelReason, Deadline, Signal, Thread } from "@quiesce/core"
+import { CancelReason, Deadline, Abort, Thread } from "@quiesce/core"
 import * as NodeWorker from "@effect/platform-node/NodeWorker"
 import { HostLease, RpcProtocol, WorkerError, type WorkerPool } from "@quiesce/worker-threads"
 import { Cause, DateTime, Duration, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
@@ -273,7 +273,7 @@ describe("an interrupt", () => {
         open(cells)
         const thread = yield* Thread.spawn(client.Wait({ cells }))
         yield* whenSet(cells, cell.begun)
-        yield* Thread.interrupt(thread, CancelReason.shutdown("Tea time"))
+        yield* Thread.interrupt(thread, { reason: CancelReason.shutdown("Tea time") })
         const exit = yield* Thread.await(thread)
         expect(Option.getOrThrow(CancelReason.fromExit(exit))).toMatchObject({ _tag: "Shutdown", message: "Tea time" })
         expect(yield* client.Reason()).toEqual({ finalizer: "Tea time", signal: "Tea time" })
@@ -289,7 +289,7 @@ describe("an interrupt", () => {
         open(cells)
         const controller = new AbortController()
         const why = new Error("Tea time")
-        const promise = Signal.run(client.Wait({ cells }), { signal: controller.signal })
+        const promise = Abort.run(client.Wait({ cells }), { signal: controller.signal })
         yield* whenSet(cells, cell.begun)
         controller.abort(why)
         expect(yield* Effect.flip(Effect.tryPromise({ try: () => promise, catch: (error) => error }))).toBe(why)
@@ -312,7 +312,7 @@ describe("an interrupt", () => {
           yield* TestClock.adjust("1 hour")
           return yield* Fiber.join(fiber)
         }).pipe(Effect.provide(TestClock.layer()))
-        expect(error).toMatchObject({ reason: { _tag: "DeadlineExceeded" } })
+        expect(error).toMatchObject({ _tag: "DeadlineExceeded" })
         expect((yield* client.Reason()).finalizer).toBe("The deadline has passed")
       })
     )

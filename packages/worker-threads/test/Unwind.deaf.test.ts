@@ -21,9 +21,11 @@ describe.skipIf(process.platform === "win32")("the report of a thread whose engi
         // The open completes when the reader has opened the file, and the file ends when it is closed.
         const file = yield* Effect.promise(() => open(fifo, "w"))
         const report = yield* Thread.shutdown(thread, {
-          interrupt: "10 millis",
-          unwind: "1500 millis",
-          kill: "10 millis"
+          escalation: {
+            interrupt: "10 millis",
+            unwind: "1500 millis",
+            kill: "10 millis"
+          }
         })
         yield* Effect.promise(() => file.close())
         expect(report.ending._tag).toBe("Abandoned")

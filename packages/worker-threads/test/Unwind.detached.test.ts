@@ -46,7 +46,7 @@ describe("a detached fiber", () => {
     run(
       Effect.gen(function* () {
         const { cells, thread } = yield* besideHog(false)
-        const report = yield* Thread.shutdown(thread, { interrupt: "20 millis", unwind: "100 millis" })
+        const report = yield* Thread.shutdown(thread, { escalation: { interrupt: "20 millis", unwind: "100 millis" } })
         expect(report.attempts.at(-1)).toMatchObject({ _tag: "Outwaited", rung: "unwind" })
         expect(yield* cameToItsEnd(cells)).toBe(true)
         expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
@@ -60,7 +60,9 @@ describe("a detached fiber", () => {
         const cells = new Int32Array(new SharedArrayBuffer(20))
         const thread = yield* pool.spawn("Stay", { cells })
         yield* whenSet(cells, 0)
-        expect((yield* Thread.shutdown(thread, { interrupt: "20 millis", unwind: "10 seconds" })).rung).toBe("unwind")
+        expect(
+          (yield* Thread.shutdown(thread, { escalation: { interrupt: "20 millis", unwind: "10 seconds" } })).rung
+        ).toBe("unwind")
         yield* whenSet(cells, 3)
         expect(Atomics.load(cells, 3)).toBe(2)
       })

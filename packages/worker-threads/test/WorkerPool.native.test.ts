@@ -48,7 +48,7 @@ describe.skipIf(process.platform === "win32")("a pool whose workers are all in n
       const exits = stuck.map((worker) => once(worker, "exit"))
       const reports = yield* Effect.forEach(
         threads,
-        (thread) => Thread.shutdown(thread, { interrupt: "20 millis", kill: "20 millis" }),
+        (thread) => Thread.shutdown(thread, { escalation: { interrupt: "20 millis", kill: "20 millis" } }),
         { concurrency: 2 }
       )
       expect(reports.map(({ ending }) => ending._tag)).toEqual(["Abandoned", "Abandoned"])

@@ -162,7 +162,7 @@ describe("spawn", () => {
           const cells = makeCells()
           const thread = yield* pool.spawn("Mark", { cells })
           yield* whenSet(cells, Cell.begun)
-          yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
+          yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("enough") })
           const exit = yield* Thread.await(thread)
           expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
           expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 1, released: 1 })
@@ -245,9 +245,11 @@ describe("spawn", () => {
             expect((yield* Thread.status(thread))._tag).toBe("Queued")
             expect((yield* ThreadDump.of(thread)).status).toBe("queued")
           }
-          const report = yield* Thread.shutdown(cancelled, { interrupt: "1 minute" })
+          const report = yield* Thread.shutdown(cancelled, { escalation: { interrupt: "1 minute" } })
           expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "NeverStarted", reason: report.reason } })
-          expect((yield* Thread.shutdown(busy, { interrupt: "1 minute" })).ending._tag).toBe("Interrupted")
+          expect((yield* Thread.shutdown(busy, { escalation: { interrupt: "1 minute" } })).ending._tag).toBe(
+            "Interrupted"
+          )
           yield* whenSet(next, Cell.begun)
           expect((yield* Thread.status(waiting))._tag).toBe("Running")
           expect((yield* ThreadDump.of(waiting)).status).toBe("running")
@@ -285,7 +287,7 @@ describe("spawn", () => {
           const cells = makeCells()
           const thread = yield* pool.spawn("Spin", { cells, lease: "lock file" })
           yield* whenSet(cells, Cell.begun)
-          const report = yield* Thread.shutdown(thread, { interrupt: "10 millis", kill: "10 seconds" })
+          const report = yield* Thread.shutdown(thread, { escalation: { interrupt: "10 millis", kill: "10 seconds" } })
           expect(report.rung).toBe("kill")
           expect(report.ending._tag).toBe("Killed")
           expect(report.lost.map((lost) => lost.lease)).toEqual(["lock file"])
@@ -303,7 +305,7 @@ describe("spawn", () => {
           const cells = makeCells()
           const thread = yield* pool.spawn("GiveBack", { cells, lease: "kept", returned: "given back" })
           yield* whenSet(cells, Cell.begun)
-          const { lost } = yield* Thread.shutdown(thread, { kill: "10 seconds" })
+          const { lost } = yield* Thread.shutdown(thread, { escalation: { kill: "10 seconds" } })
           expect(lost.map(({ lease }) => lease)).toEqual(["kept"])
           expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 2, released: 1, lost: 1 })
         })
@@ -475,7 +477,7 @@ describe("unwind", () => {
           const cells = makeCells()
           const thread = yield* pool.spawn("Hog", { cells })
           yield* whenSet(cells, Cell.begun)
-          yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
+          yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("enough") })
           expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
           const exit = yield* Thread.await(thread)
           expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
@@ -494,7 +496,7 @@ describe("unwind", () => {
           const cells = makeCells()
           const thread = yield* pool.spawn("Tidy", { cells })
           yield* whenSet(cells, Cell.begun)
-          yield* Thread.interrupt(thread, CancelReason.interrupted("enough"))
+          yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("enough") })
           expect(Atomics.load(cells, Cell.cleanedUp)).toBe(1)
           const exit = yield* Thread.await(thread)
           expect(Option.map(CancelReason.fromExit(exit), (reason) => reason.message)).toEqual(Option.some("enough"))
@@ -512,9 +514,11 @@ describe("unwind", () => {
           const thread = yield* pool.spawn("Eager", { cells })
           yield* whenSet(cells, Cell.begun)
           const report = yield* Thread.shutdown(thread, {
-            interrupt: "20 millis",
-            unwind: "2 seconds",
-            kill: "5 seconds"
+            escalation: {
+              interrupt: "20 millis",
+              unwind: "2 seconds",
+              kill: "5 seconds"
+            }
           })
           expect(report.rung).toBe("unwind")
           expect(report.ending._tag).toBe("Interrupted")
@@ -532,7 +536,9 @@ describe("unwind", () => {
           const cells = makeCells()
           const thread = yield* pool.spawn("Spin", { cells, lease: "lock file" })
           yield* whenSet(cells, Cell.begun)
-          const report = yield* Thread.shutdown(thread, { interrupt: "20 millis", unwind: "10 seconds" })
+          const report = yield* Thread.shutdown(thread, {
+            escalation: { interrupt: "20 millis", unwind: "10 seconds" }
+          })
           expect(report.rung).toBe("unwind")
           expect(report.ending._tag).toBe("Interrupted")
           expect(report.released.map((released) => released.lease)).toEqual(["lock file"])
@@ -556,10 +562,12 @@ describe("unwind", () => {
           yield* whenSet(cells, Cell.begun)
           const requests = vi.spyOn(Attachment.prototype, "post")
           const report = yield* Thread.shutdown(thread, {
-            stop: "20 millis",
-            interrupt: "20 millis",
-            unwind: "10 seconds",
-            kill: "5 seconds"
+            escalation: {
+              stop: "20 millis",
+              interrupt: "20 millis",
+              unwind: "10 seconds",
+              kill: "5 seconds"
+            }
           })
           const halts = requests.mock.calls.filter(([method]) => method === "Debugger.pause")
           requests.mockRestore()
@@ -584,9 +592,11 @@ describe("unwind", () => {
           const thread = yield* pool.spawn("Masked", { cells })
           yield* whenSet(cells, Cell.begun)
           const report = yield* Thread.shutdown(thread, {
-            interrupt: "20 millis",
-            unwind: "1 second",
-            kill: "1 minute"
+            escalation: {
+              interrupt: "20 millis",
+              unwind: "1 second",
+              kill: "1 minute"
+            }
           })
           expect(report.attempts.map(({ rung, _tag }) => [rung, _tag])).toEqual([
             ["interrupt", "Outwaited"],

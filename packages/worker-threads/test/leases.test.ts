@@ -1,5 +1,5 @@
 import { Thread } from "@quiesce/core"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { HostLease } from "@quiesce/worker-threads"
 import { Cause, Context, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
 import type { MessagePort } from "node:worker_threads"

@@ -28,7 +28,7 @@ const refusal = async (spawn: (options: WorkerOptions) => unknown, { isClean = t
   // Node itself leaves something of a Worker whose constructor throws.
   const error = await Effect.runPromise(isClean ? Leaks.none(failing, { within: "30 seconds" }) : failing)
   expect(error).toBeInstanceOf(WorkerError.WorkerError)
-  return { attempts, error: error as WorkerError.WorkerError }
+  return { attempts, error: error }
 }
 
 describe("a spawn that does not pass on", () => {
@@ -102,7 +102,7 @@ describe("WorkerExited", () => {
       yield* whenSet(others, Cell.begun)
       const hog = yield* pool.spawn("Spin", { cells, lease: "lock file" }, { name: "the hog" })
       yield* whenSet(cells, Cell.begun)
-      yield* Thread.shutdown(hog, { kill: "10 seconds" })
+      yield* Thread.shutdown(hog, { escalation: { kill: "10 seconds" } })
       return yield* Fiber.await(neighbour)
     })
     const exit = await Effect.runPromise(Effect.scoped(program))

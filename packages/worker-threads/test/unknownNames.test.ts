@@ -1,6 +1,6 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import { millisOf } from "@quiesce/core/internal"
-import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type * as ThreadAdapter from "@quiesce/core/adapter"
 import { Context, Duration, Effect, Exit, Fiber, Option, Result, Schema } from "effect"
 import { MessageChannel, threadId } from "node:worker_threads"
 import { describe, expect, it } from "vitest"

@@ -36,7 +36,7 @@ const bareResource = Effect.scoped(Effect.acquireRelease(noop, () => noop))
 
 const spawnJoin = Effect.flatMap(Thread.spawn(noop), Thread.join)
 const spawnInterrupt = Effect.flatMap(Thread.spawn(Effect.never), (thread) => Thread.interrupt(thread))
-const lease = Effect.scoped(Lease.make({ name: "lease", acquire: noop, release: () => noop }))
+const lease = Effect.scoped(Lease.acquire({ name: "lease", acquire: noop, release: () => noop }))
 
 const reason = CancelReason.interrupted()
 

@@ -17,7 +17,7 @@ const shutDown =
           yield* Effect.sleep(1)
           yield* Effect.promise(collect)
           const start = performance.now()
-          const reports = yield* ThreadGroup.shutdown(group, escalation)
+          const reports = yield* ThreadGroup.shutdown(group, { escalation })
           const millis = performance.now() - start
           if (reports.length !== count || group.size !== 0) return yield* Effect.die("not all of the group has ended")
           return millis

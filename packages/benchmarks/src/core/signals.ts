@@ -1,5 +1,5 @@
 /** Composite signals, and many runs on one signal. */
-import { Signal } from "@quiesce/core"
+import { Abort } from "@quiesce/core"
 import { Effect } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
 
@@ -23,7 +23,7 @@ const read = (signal: AbortSignal): void => {
 
 type Run = (signal: AbortSignal) => Promise<unknown>
 
-const ours: Run = (signal) => Signal.run(Effect.never, { signal })
+const ours: Run = (signal) => Abort.run(Effect.never, { signal })
 
 /** The same run with a listener of its own, which is removed when the run has ended. */
 const bare: Run = (signal) =>
@@ -56,7 +56,7 @@ export const comparisons: ReadonlyArray<Comparison> = [
     id: "signal-any",
     unit: "ns each, made, read and let go",
     ours: nanosEach(() => {
-      const any = Signal.any([a, b])
+      const any = Abort.any([a, b])
       read(any.signal)
       any[Symbol.dispose]()
     }),

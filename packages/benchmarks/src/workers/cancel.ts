@@ -123,7 +123,7 @@ const cancelAllInWorkers: Measure = () =>
 
 const cancelAllOnFibers: Measure = () =>
   Effect.gen(function* () {
-    const held = Lease.make({ name: "held", acquire: Effect.void, release: () => Effect.void })
+    const held = Lease.acquire({ name: "held", acquire: Effect.void, release: () => Effect.void })
     const threads: Array<Thread.Thread<unknown, unknown>> = []
     for (let n = 0; n < workers * each; n++) {
       threads.push(yield* Thread.spawn(Effect.scoped(Effect.andThen(held, Effect.never)), { startImmediately: true }))

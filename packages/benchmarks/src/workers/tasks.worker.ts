@@ -9,7 +9,7 @@ const set = (cells: Int32Array): void => {
   Atomics.notify(cells, 0)
 }
 
-const held = Lease.make({ name: "held", acquire: Effect.void, release: () => Effect.void })
+const held = Lease.acquire({ name: "held", acquire: Effect.void, release: () => Effect.void })
 
 /** Kept, so that no loop is optimised away. */
 let sum = 0

@@ -19,13 +19,13 @@ const looksLikeOne = (u: unknown): boolean => {
   )
 }
 
-/** The signals of `Signal.any`. */
+/** The signals of `Abort.any`. */
 export const abortSignals = (signals: Iterable<AbortSignal>): ReadonlyArray<AbortSignal> => {
   const list: ReadonlyArray<unknown> = Array.isArray(signals) ? signals : Array.from(iterable(signals))
   for (let i = 0; i < list.length; i++) {
     if (isAbortSignal(list[i])) continue
     throw new TypeError(
-      `Signal.any got ${textOf(list[i])} at index ${i}, which is no AbortSignal. If it is an AbortController, give its signal.`
+      `Abort.any got ${textOf(list[i])} at index ${i}, which is no AbortSignal. If it is an AbortController, give its signal.`
     )
   }
   // Each element was checked above.
@@ -35,6 +35,6 @@ export const abortSignals = (signals: Iterable<AbortSignal>): ReadonlyArray<Abor
 const iterable = (signals: unknown): Iterable<unknown> => {
   if (Predicate.isIterable(signals) && typeof signals !== "string") return signals
   throw new TypeError(
-    `Signal.any got ${textOf(signals)}, which is no list of AbortSignals. Give all signals in one list: Signal.any([a, b]).`
+    `Abort.any got ${textOf(signals)}, which is no list of AbortSignals. Give all signals in one list: Abort.any([a, b]).`
   )
 }

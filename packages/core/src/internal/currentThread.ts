@@ -1,18 +1,48 @@
 /** The thread and the cancel scope of a fiber. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { CancelReason } from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
 import * as AmbientReason from "./ambientReason.ts"
 import { ThreadNode } from "./threadNode.ts"
 
-/** The root of the tree, for code outside any thread. The root is no thread: the root never ends, and accepts no request. */
+interface Platform {
+  readonly process?: {
+    readonly getBuiltinModule?: (
+      name: string
+    ) => { readonly isMainThread: boolean; readonly threadId: number } | undefined
+  }
+}
+
+/** The name of the root: `worker-<n>` in a worker of Node, by the id that Node gives to the worker, otherwise `main`. */
+const rootName = (): string => {
+  // Node's, or that of a runtime with the same interface.
+  const threads = (globalThis as Platform).process?.getBuiltinModule?.("node:worker_threads")
+  return threads === undefined || threads.isMainThread ? "main" : `worker-${threads.threadId}`
+}
+
+/** The root of the tree: the main thread, for code outside any spawned thread. It never ends, and accepts no request. */
 export const root: ThreadNode = new ThreadNode(
   undefined,
   Context.get(Context.empty(), Clock.Clock),
   Escalation.interrupt,
-  "main"
+  rootName()
 )
+
+/** The main thread ends only with its process. Each function that ends or joins a thread refuses the main thread before. */
+root.controls = {
+  exit: Effect.never,
+  poll: () => undefined,
+  requestStop: () => Effect.void,
+  requestInterrupt: () => Effect.void,
+  raise: () => Effect.never,
+  unwind: Option.none(),
+  kill: Option.none(),
+  locate: Effect.succeedNone,
+  abandon: () => {}
+}
 
 /** The thread of a fiber. */
 export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<ThreadNode>(

@@ -2,9 +2,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as ThreadError from "../ThreadError.ts"
 import { FiberControls } from "./fiberThread.ts"
-import { into } from "./spawn.ts"
+import { into, nearestAlive } from "./spawn.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** See `ThreadAdapter.SpawnBelow`. */
@@ -12,7 +11,7 @@ export type SpawnBelow = <A, E>(
   body: (node: ThreadNode<A, E>) => Effect.Effect<A, E>,
   context: Context.Context<never>,
   name: string
-) => Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError>
+) => ThreadNode<A, E>
 
 /** Spawns below `parent` and in its scope. `settings` has the clock and the escalation of the threads. */
 export const below = (parent: ThreadNode, settings: Context.Context<never>): SpawnBelow => {
@@ -22,12 +21,11 @@ export const below = (parent: ThreadNode, settings: Context.Context<never>): Spa
     body: (node: ThreadNode<A, E>) => Effect.Effect<A, E>,
     context: Context.Context<never>,
     name: string
-  ): Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError> => {
-    if (!parent.isAlive) return Exit.fail(ThreadError.make({ _tag: "ScopeClosed", thread: name }))
-    const spawned = into<A, E>(references, destination, { name }, (node) => run(node, body, context))
+  ): ThreadNode<A, E> => {
+    const to = parent.isAlive ? destination : { ...destination, parent: nearestAlive(parent), abandoned: parent }
+    const spawned = into<A, E>(references, to, { name }, (node) => run(node, body, context))
     // An exit is an effect, and its own result.
-    if (Exit.isExit(spawned)) return spawned as Exit.Exit<ThreadNode<A, E>, ThreadError.ThreadError>
-    return Effect.runSyncExit(spawned)
+    return Effect.runSync(spawned)
   }
 }
 

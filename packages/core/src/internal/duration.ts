@@ -1,5 +1,7 @@
 /** Checks the times that users give. An unusable time is refused with the option's name, before anything has happened. */
 import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as ThreadError from "../ThreadError.ts"
@@ -14,27 +16,16 @@ export const millisOf = (input: Duration.Input): Result.Result<number, string> =
   return millis < 0 ? Result.fail("a time can't be negative") : Result.succeed(millis)
 }
 
-/** The milliseconds of a finite time; otherwise an error that names `option`. */
-export const finiteMillis = (option: string, input: Duration.Input): Result.Result<number, ThreadError.ThreadError> => {
+/** The milliseconds of a finite time; otherwise a defect that names `option`. */
+export const finiteMillis = (option: string, input: Duration.Input): Effect.Effect<number> => {
   const millis = millisOf(input)
   if (Result.isFailure(millis)) return invalid(option, input, millis.failure)
   if (millis.success === Infinity) return invalid(option, input, "it would never end, so leave the option out instead")
-  return Result.succeed(millis.success)
+  return Exit.succeed(millis.success)
 }
 
-const invalid = (
-  option: string,
-  input: Duration.Input,
-  problem: string
-): Result.Result<never, ThreadError.ThreadError> =>
-  Result.fail(
-    ThreadError.make({
-      _tag: "InvalidDuration",
-      option,
-      given: describe(input),
-      problem
-    })
-  )
+const invalid = (option: string, input: Duration.Input, problem: string): Effect.Effect<never> =>
+  ThreadError.die({ _tag: "InvalidDuration", option, given: describe(input), problem })
 
 /** The text of an input in an error message. */
 export const describe = (input: Duration.Input): string =>

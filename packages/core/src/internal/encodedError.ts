@@ -5,6 +5,7 @@
  * therefore first reserved for it, and ended by the commit.
  */
 export class EncodedError {
+  readonly _tag: "EncodedError" = "EncodedError"
   readonly encoded: unknown
   /** Called when a handler is reserved. `commit` may be called at any later time. */
   readonly reserved: ((commit: () => void) => void) | undefined

@@ -14,7 +14,6 @@ import * as Fiber from "effect/Fiber"
 import * as CancelReason from "../CancelReason.ts"
 import * as Deadline from "../Deadline.ts"
 import * as StopToken from "../StopToken.ts"
-import type * as ThreadError from "../ThreadError.ts"
 import { CurrentNode } from "./currentThread.ts"
 import { isUnmasked } from "./effectInternals.ts"
 import { readOr } from "./foreignValue.ts"
@@ -23,10 +22,7 @@ import * as Watchdog from "./watchdog.ts"
 
 export interface FiberSections {
   readonly preemption: "none" | "deadline"
-  readonly interruptible: <A>(
-    section: (token: StopToken.StopToken) => A,
-    graceMillis: number
-  ) => Effect.Effect<A, ThreadError.ThreadError>
+  readonly interruptible: <A>(section: (token: StopToken.StopToken) => A, graceMillis: number) => Effect.Effect<A>
   readonly uninterruptible: <A>(section: () => A) => Effect.Effect<A>
 }
 

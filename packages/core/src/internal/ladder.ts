@@ -8,7 +8,7 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
 import type * as Escalation from "../Escalation.ts"
-import type { UnwindOutcome } from "../ThreadControls.ts"
+import type { UnwindOutcome } from "./threadControls.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** Asks a thread, and all its descendants, to stop. */

@@ -1,4 +1,4 @@
-/** The start of every request to end: the reason is checked, and gets the asking thread and the time. */
+/** The start of every request to end: thread and reason are checked, and the reason gets the asking thread and the time. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CancelReason from "../CancelReason.ts"
@@ -7,16 +7,22 @@ import { CurrentNode } from "./currentThread.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import { textOf } from "./foreignText.ts"
 
+/** The reason in the options of a request. A user without types may give null, which is refused. */
+export const reasonIn = (
+  options: { readonly reason?: CancelReason.CancelReason | undefined } | undefined,
+  otherwise: CancelReason.CancelReason
+): CancelReason.CancelReason => (options?.reason === undefined ? otherwise : options.reason)
+
 export const withReason = <A>(
   reason: CancelReason.CancelReason,
-  f: (stamped: CancelReason.CancelReason, current: ThreadNode, by: number) => Effect.Effect<A, ThreadError.ThreadError>
-): Effect.Effect<A, ThreadError.ThreadError> =>
+  f: (stamped: CancelReason.CancelReason, current: ThreadNode, by: number) => Effect.Effect<A>
+): Effect.Effect<A> =>
   CancelReason.isCancelReason(reason)
     ? Effect.withFiber((fiber) => {
         const by = fiber.getRef(CurrentNode)
         return f(stamp(reason, by, fiber.getRef(Clock.Clock)), by, fiber.id)
       })
-    : Effect.fail(ThreadError.make({ _tag: "InvalidReason", given: textOf(reason) }))
+    : ThreadError.die({ _tag: "InvalidReason", given: textOf(reason) })
 
 const stamp = (reason: CancelReason.CancelReason, by: ThreadNode, clock: Clock.Clock): CancelReason.CancelReason =>
   reason.at !== undefined && reason.by !== undefined

@@ -1,14 +1,14 @@
-/** Puts a new thread into the tree and into its scope, or says why not. */
+/** Puts a new thread into the tree and into its scope. In a closed scope the thread has ended before its body runs. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
-import * as ThreadError from "../ThreadError.ts"
 import { forkWithFinalizer } from "./effectInternals.ts"
 import * as FiberThread from "./fiberThread.ts"
 import * as Climb from "./climb.ts"
@@ -29,7 +29,7 @@ export type Start<A, E, E2 = never, R = never> = (node: ThreadNode<A, E>) => Eff
 export const spawn = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options?: Options
-): Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope> =>
+): Effect.Effect<ThreadNode<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.uninterruptible(
     Effect.withFiber((fiber) => {
       // The type of the effect requires a scope. Without one, Effect dies with a clear message.
@@ -37,12 +37,13 @@ export const spawn = <A, E, R>(
       const parent = liveThread(fiber)
       const current = fiber.getRef(CurrentNode)
       // The scope of an abandoned thread stays open, but takes no more threads.
-      if (current !== parent && scope === current.scope) return closedScope(options?.name ?? "unnamed")
-      return into(fiber, { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope }, options, (node) =>
+      const abandoned = current !== parent && scope === current.scope ? current : undefined
+      const destination = { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope, abandoned }
+      return into(fiber, destination, options, (node) =>
         FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
       )
     })
-  ) as Effect.Effect<ThreadNode<A, E>, ThreadError.ThreadError, Exclude<R, Scope.Scope> | Scope.Scope>
+  ) as Effect.Effect<ThreadNode<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
 
 /** The thread of a fiber. If the thread has ended and the fiber still runs: the nearest live ancestor. */
 export const liveThread = (fiber: Fiber.Fiber<unknown, unknown>): ThreadNode => nearestAlive(fiber.getRef(CurrentNode))
@@ -55,10 +56,12 @@ export const nearestAlive = (node: ThreadNode): ThreadNode => {
 
 /** Where a new thread goes. */
 export interface Destination {
-  /** Must be open. */
+  /** No thread starts in a closed scope. */
   readonly scope: Scope.Scope
   /** No thread starts if this is the scope of a cancelled parent. */
   readonly scopeOfOrigin: Scope.Scope
+  /** The abandoned thread that the scope belongs to, in which no thread starts. */
+  readonly abandoned?: ThreadNode | undefined
   readonly parent: ThreadNode
   /** Whether the thread needs a finalizer in `scope`. */
   readonly hasOwnLink: boolean
@@ -70,28 +73,41 @@ type References = Pick<Fiber.Fiber<unknown, unknown>, "getRef">
 /** Makes a node and starts its thread. Must run uninterruptibly. */
 export const into = <A, E, E2 = never, R = never>(
   references: References,
-  { scope, scopeOfOrigin, parent, hasOwnLink }: Destination,
+  destination: Destination,
   options: Options | undefined,
   start: Start<A, E, E2, R>
-): Effect.Effect<ThreadNode<A, E>, E2 | ThreadError.ThreadError, R> => {
+): Effect.Effect<ThreadNode<A, E>, E2, R> => {
+  const { hasOwnLink, parent, scope } = destination
   const escalation = options?.escalation ?? references.getRef(Escalation.Current)
   const steps = Escalation.steps(escalation)
-  if (Result.isFailure(steps)) return Effect.fail(steps.failure)
+  if (Result.isFailure(steps)) return Exit.die(steps.failure)
   const node = new ThreadNode<A, E>(parent, references.getRef(Clock.Clock), escalation, options?.name)
-  if (scope.state._tag === "Closed") {
-    return closedScope(node.name)
-  }
-  if (scopeOfOrigin === parent.scope && parent.state._tag === "Cancelled")
-    return endedBeforeStart(node, parent.state.reason)
+  const ended = reasonOfNoStart(node, destination)
+  if (ended !== undefined) return endedBeforeStart(node, ended)
   if (parent.state._tag === "Stopping") node.beginStop(parent.state.reason)
   if (hasOwnLink) linkToScope(node, scope)
   return start(node)
 }
 
-const closedScope = (thread: string): Effect.Effect<never, ThreadError.ThreadError> =>
-  Effect.fail(ThreadError.make({ _tag: "ScopeClosed", thread }))
+/** The reason for which a thread has ended before its body can run. */
+const reasonOfNoStart = (
+  node: ThreadNode,
+  { abandoned, parent, scope, scopeOfOrigin }: Destination
+): CancelReason.CancelReason | undefined => {
+  if (scope.state._tag === "Closed") {
+    return Option.getOrElse(CancelReason.fromExit(scope.state.exit), () => closed(node, parent.name))
+  }
+  if (abandoned !== undefined) return abandoned.reason ?? closed(node, abandoned.name)
+  return scopeOfOrigin === parent.scope && parent.state._tag === "Cancelled" ? parent.state.reason : undefined
+}
 
-/** A thread of a cancelled parent: the thread ends before its body runs. */
+const closed = (node: ThreadNode, parent: string): CancelReason.CancelReason => ({
+  ...CancelReason.parentEnded(parent, "Its scope has closed"),
+  by: parent,
+  at: node.spawnedAt
+})
+
+/** The thread ends before its body runs. */
 const endedBeforeStart = <A, E>(
   node: ThreadNode<A, E>,
   reason: CancelReason.CancelReason

@@ -11,11 +11,16 @@
 import type * as Clock from "effect/Clock"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
+import type * as Equal from "effect/Equal"
+import * as Hash from "effect/Hash"
+import * as Inspectable from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
+import type * as Types from "effect/Types"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { Escalation } from "../Escalation.ts"
-import type { ThreadControls } from "../ThreadControls.ts"
+import type { ThreadControls } from "./threadControls.ts"
 import type { Inbox } from "./inbox.ts"
 import type { Account, Observed, Observer } from "./leaseAccount.ts"
 import * as State from "./threadState.ts"
@@ -40,20 +45,28 @@ export interface NodeGroup extends Observed<ThreadNode> {
 
 /** The part of a `Thread` by which its node is found. */
 interface Handle<out A, out E> {
-  readonly [TypeId]: typeof TypeId
-  readonly controls: ThreadControls<A, E>
+  readonly [TypeId]: Variance<A, E>
 }
 
+interface Variance<out A, out E> {
+  readonly _A: Types.Covariant<A>
+  readonly _E: Types.Covariant<E>
+}
+
+const variance: Variance<never, never> = { _A: identity, _E: identity }
+
 /** The node of a thread. Every handle is a node, because only this package makes handles. */
-export const nodeOf = <A, E>(thread: Handle<A, E>): ThreadNode<A, E> => thread as ThreadNode<A, E>
+export const nodeOf = <A, E>(thread: Handle<A, E>): ThreadNode<A, E> => thread as unknown as ThreadNode<A, E>
 
 type Propagate = (reason: CancelReason.CancelReason) => void
 
 let lastId = 0
 
-export class ThreadNode<out A = unknown, out E = unknown> implements Observed<ThreadNode> {
+export class ThreadNode<out A = unknown, out E = unknown>
+  extends Inspectable.Class
+  implements Observed<ThreadNode>, Equal.Equal
+{
   // Never changed.
-  readonly "~@quiesce/core/Thread": typeof TypeId = TypeId
   readonly id: number = lastId++
   readonly label: string | undefined
   readonly parentNode: ThreadNode | undefined
@@ -109,7 +122,12 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
   /** Set while the thread is abandoned and still runs. */
   abandonedReference: WeakRef<ThreadNode> | undefined = undefined
 
+  get "~@quiesce/core/Thread"(): Variance<A, E> {
+    return variance
+  }
+
   constructor(parent: ThreadNode | undefined, clock: Clock.Clock, escalation: Escalation, label: string | undefined) {
+    super()
     this.parentNode = parent
     this.clock = clock
     this.spawnedAt = clock.currentTimeMillisUnsafe()
@@ -123,6 +141,15 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
     return { _id: "Thread", id: this.id, name: this.name, state: this.state._tag }
   }
 
+  /** By Effect's `Equal`, a thread equals only itself, whatever its state. */
+  "~effect/Equal"(that: unknown): boolean {
+    return this === that
+  }
+
+  "~effect/Hash"(): number {
+    return Hash.random(this)
+  }
+
   pipe(): unknown {
     return pipeArguments(this, arguments)
   }
@@ -131,9 +158,9 @@ export class ThreadNode<out A = unknown, out E = unknown> implements Observed<Th
     return this.label ?? `thread-${this.id}`
   }
 
-  /** The parent as users see it: the root is no thread. */
+  /** Undefined for the main thread only. */
   get parent(): ThreadNode | undefined {
-    return this.parentNode?.parentNode === undefined ? undefined : this.parentNode
+    return this.parentNode
   }
 
   // ---- The state ----

@@ -14,7 +14,7 @@ const tick = Effect.callback<void>((resume) => {
 export const bystander = (word: Int32Array): Effect.Effect<ReadonlyArray<string>> => {
   const problems: Array<string> = []
   let isDone = false
-  const held = Lease.make({
+  const held = Lease.acquire({
     name: "bystander",
     acquire: Effect.void,
     release: () => Effect.sync(() => (isDone ? undefined : problems.push("its lease was released")))

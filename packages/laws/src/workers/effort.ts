@@ -1,7 +1,8 @@
 /**
  * The operations of the ladder in real time, during which virtual time stands still.
  */
-import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import * as ThreadAdapter from "@quiesce/core/adapter"
+import type * as ThreadControls from "@quiesce/core/adapter"
 import type { AnyThread, Work } from "@quiesce/testing/laws/Subject"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -16,7 +17,7 @@ export interface Run {
   readonly changed: () => void
 }
 
-const idle: UnwindOutcome = { _tag: "Idle" }
+const idle: ThreadControls.UnwindOutcome = { _tag: "Idle" }
 
 export class Effort {
   private readonly run: Run
@@ -34,10 +35,14 @@ export class Effort {
 
   /** Observes the controls of the spawned thread. */
   watch(spawned: Work<AnyThread, Scope.Scope>): Work<AnyThread, Scope.Scope> {
-    return Effect.map(spawned, (thread) => Object.assign(thread, { controls: this.watched(thread.controls) }))
+    return Effect.map(spawned, (thread) =>
+      Object.assign(thread, { controls: this.watched(ThreadAdapter.controlsOf(thread)) })
+    )
   }
 
-  private watched(controls: AnyThread["controls"]): AnyThread["controls"] {
+  private watched(
+    controls: ThreadControls.ThreadControls<unknown, unknown>
+  ): ThreadControls.ThreadControls<unknown, unknown> {
     return new Proxy(controls, {
       get: (target, key) => {
         if (key === "locate") return this.asked(target.locate, Option.none())
@@ -67,7 +72,7 @@ export class Effort {
     })
   }
 
-  private unwinding(unwind: Effect.Effect<UnwindOutcome>): Effect.Effect<UnwindOutcome> {
+  private unwinding(unwind: Effect.Effect<ThreadControls.UnwindOutcome>): Effect.Effect<ThreadControls.UnwindOutcome> {
     return Effect.map(unwind, (outcome) => {
       // The worker resumes afterwards.
       if (outcome._tag === "Unwound") this.run.unwound()

@@ -1,7 +1,7 @@
 /** The worker's side of one run: interprets the program of a scenario, records events, and spins. */
 import * as Blocking from "@quiesce/core/Blocking"
 import * as Thread from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
 import * as Leaks from "@quiesce/testing/Leaks"
 import type * as Scenario from "@quiesce/testing/laws/Scenario"

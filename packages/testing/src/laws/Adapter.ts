@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import type * as Thread from "@quiesce/core/Thread"
 import type * as Scope from "effect/Scope"
 import * as Leaks from "../Leaks.ts"

@@ -10,7 +10,7 @@ import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
 import * as Lease from "@quiesce/core/Lease"
 import type * as ShutdownReport from "@quiesce/core/ShutdownReport"
-import * as Signal from "@quiesce/core/Signal"
+import * as Abort from "@quiesce/core/Abort"
 import type * as StopToken from "@quiesce/core/StopToken"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadGroup from "@quiesce/core/ThreadGroup"
@@ -110,19 +110,19 @@ export interface Subject {
  */
 export const core: Subject = {
   spawn: (effect, options) => Thread.spawn(effect, options),
-  stop: Thread.stop,
-  interrupt: Thread.interrupt,
-  interruptFork: Thread.interruptFork,
-  shutdown: (thread, escalation, reason) => Thread.shutdown(thread, escalation, { reason }),
-  raise: Thread.raise,
+  stop: (thread, reason) => Thread.stop(thread, { reason }),
+  interrupt: (thread, reason) => Thread.interrupt(thread, { reason }),
+  interruptFork: (thread, reason) => Thread.interruptFork(thread, { reason }),
+  shutdown: (thread, escalation, reason) => Thread.shutdown(thread, { escalation, reason }),
+  raise: (thread, error) => Thread.raise(thread, error as Thread.Raisable),
   await: Thread.await,
   joinWithin: Thread.joinWithin,
   receive: Thread.receive,
   untilStopped: Thread.untilStopped,
   checkpoint: Thread.checkpoint,
-  lease: Lease.make,
+  lease: Lease.acquire,
   keep: (name, { acquired, released, releasing }) =>
-    Lease.make({ name, acquire: acquired, release: (_, exit) => Effect.andThen(releasing(exit), released) }),
+    Lease.acquire({ name, acquire: acquired, release: (_, exit) => Effect.andThen(releasing(exit), released) }),
   spin: (how, section) => {
     if (how === "plain") return Effect.sync(section)
     return how === "interruptible" ? Blocking.interruptible(section) : Blocking.uninterruptible(section)
@@ -142,5 +142,5 @@ export const core: Subject = {
   send: (queue, item) => Effect.tap(Queue.offer(queue, item), Effect.yieldNow),
   take: (queue) => Queue.take(queue),
   lock: (semaphore, work) => semaphore.withPermits(1)(work),
-  promise: (f, settle) => Signal.promise(f, { settle })
+  promise: (f, settle) => Abort.promise(f, { settle })
 }

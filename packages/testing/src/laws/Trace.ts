@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as CancelReason from "@quiesce/core/CancelReason"
-import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
+import type { LeaseResult } from "@quiesce/core/adapter"
 import type * as ShutdownReport from "@quiesce/core/ShutdownReport"
 import type * as Exit from "effect/Exit"
 import type { Spin } from "./Program.ts"

@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
@@ -104,7 +104,7 @@ class Fate implements Ended {
     this.name = name
     this.scope = scope
     this.thread = thread
-    this.exit = thread.controls.poll()
+    this.exit = ThreadAdapter.controlsOf(thread).poll()
     this.reason = thread.reason
   }
 
@@ -166,7 +166,7 @@ class Shared implements World {
     return Effect.sync(() => {
       if (this.ledger && this.threads.size === 0) this.watch(known)
       this.threads.set(known.name, known)
-      const late = known.thread.controls.poll() !== undefined && !this.hasStarted(known.name)
+      const late = ThreadAdapter.controlsOf(known.thread).poll() !== undefined && !this.hasStarted(known.name)
       this.note({ _tag: "Spawned", thread: known.name, parent, scope: known.scope, late })
       ThreadAdapter.onExit(known.thread, (exit) =>
         this.note({
@@ -226,7 +226,7 @@ class Shared implements World {
   private live(among: (known: NamedThread) => boolean): ReadonlyArray<string> {
     const live: Array<string> = []
     for (const known of this.threads.values()) {
-      if (known.thread.controls.poll() === undefined && among(known)) live.push(known.name)
+      if (ThreadAdapter.controlsOf(known.thread).poll() === undefined && among(known)) live.push(known.name)
     }
     return live
   }
@@ -304,11 +304,11 @@ export const asking = (
         _tag: "Returned",
         thread: target.name,
         id,
-        exit: target.thread.controls.poll(),
+        exit: ThreadAdapter.controlsOf(target.thread).poll(),
         live: world.liveBelow(target.name),
         result
       }))
     )
   })
 
-const isAlive = (known: NamedThread): boolean => known.thread.controls.poll() === undefined
+const isAlive = (known: NamedThread): boolean => ThreadAdapter.controlsOf(known.thread).poll() === undefined

@@ -1,5 +1,6 @@
 /** The options of an exploration, with their check. An option that would try nothing is refused. */
 import { textOf } from "@quiesce/core/internal"
+import type { Raisable } from "@quiesce/core/Thread"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -42,7 +43,7 @@ export interface CancelPoint {
 export interface Options<R = never, E = never> {
   readonly environment?: Layer.Layer<R, E> | undefined
   readonly cuts?: number | undefined
-  readonly hit?: "interrupt" | "interruptTwice" | { readonly raise: object } | undefined
+  readonly hit?: "interrupt" | "interruptTwice" | { readonly raise: Raisable } | undefined
   readonly seed?: number | undefined
   readonly only?: ReadonlyArray<CancelPoint> | undefined
   readonly live?: boolean | undefined

@@ -6,7 +6,7 @@
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { causeText } from "@quiesce/core/internal"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -32,7 +32,7 @@ type AnyExit = Exit.Exit<unknown, unknown>
 /** The action at a step of the program, counted from 1: a cancel, or a raised error. */
 export interface Injection {
   readonly step: number
-  readonly raise: object | undefined
+  readonly raise: Thread.Raisable | undefined
 }
 
 export interface Options {
@@ -247,7 +247,7 @@ export class ExploredRun {
     if (this.place === "") this.place = place()
     return () => {
       const injection =
-        next.raise === undefined ? Thread.interruptFork(thread, reason) : Thread.raise(thread, next.raise)
+        next.raise === undefined ? Thread.interruptFork(thread, { reason }) : Thread.raise(thread, next.raise)
       Effect.runForkWith(this.context)(injection)
     }
   }

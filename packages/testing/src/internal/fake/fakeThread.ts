@@ -8,8 +8,8 @@
  * 4. `waiting` are the fibers of current reactions. An ended or abandoned thread has none.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
-import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import type * as ThreadAdapter from "@quiesce/core/adapter"
+import type { UnwindOutcome } from "@quiesce/core/adapter"
 import * as ThreadError from "@quiesce/core/ThreadError"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"

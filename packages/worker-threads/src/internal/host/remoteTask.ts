@@ -8,9 +8,9 @@
  *    that, all host leases of the task are released.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
-import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type * as ThreadAdapter from "@quiesce/core/adapter"
 import * as ThreadError from "@quiesce/core/ThreadError"
-import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -11,7 +11,7 @@
  */
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
-import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { messageOf } from "@quiesce/core/internal"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

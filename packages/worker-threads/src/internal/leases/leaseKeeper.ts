@@ -9,7 +9,7 @@
  * 3. After `close` nothing is acquired, and nothing is left.
  * 4. A lease of the host above is in the ledgers of both threads. Only the host above reports the lease further up.
  */
-import type * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import type * as ThreadAdapter from "@quiesce/core/adapter"
 import { causeText, messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"

@@ -5,7 +5,7 @@
  * The host therefore knows the leases that are lost with the worker.
  */
 import type { Thread } from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { ToHost } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
 

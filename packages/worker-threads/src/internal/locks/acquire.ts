@@ -78,7 +78,7 @@ const hold = (lock: Handle, request: Request): Effect.Effect<Hold, WorkerError.W
     attempt(() => request.claim()),
     (hold) =>
       Effect.orDie(
-        Lease.make({
+        Lease.acquire({
           name: lock.name,
           acquire: Effect.succeed(hold),
           release: (hold) => Effect.sync(() => hold.release())

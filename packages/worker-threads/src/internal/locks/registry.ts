@@ -15,8 +15,8 @@
  *    a thread can write any name into a buffer that it sends. Only buffers of the same memory share an entry.
  */
 import { executionAsyncId } from "node:async_hooks"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
+import type { LeaseResult } from "@quiesce/core/adapter"
 import * as Fiber from "effect/Fiber"
 import * as Memory from "./memory.ts"
 import * as State from "./state.ts"

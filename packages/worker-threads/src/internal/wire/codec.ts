@@ -3,6 +3,7 @@
  * because structured clone copies the value anyway. The receiver always decodes.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Schemas from "@quiesce/core/Schemas"
 import { hasAtMost, messageOf, textOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -132,8 +133,8 @@ export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
 export const immediate = <A, E>(effect: Effect.Effect<A, E>): A | undefined =>
   isDone(effect) ? effect.value : undefined
 
-const encodeReason = Schema.encodeSync(CancelReason.CancelReason)
-const decodeReason = Schema.decodeUnknownExit(CancelReason.CancelReason)
+const encodeReason = Schema.encodeSync(Schemas.CancelReason)
+const decodeReason = Schema.decodeUnknownExit(Schemas.CancelReason)
 
 /**
  * A Schema visits a shared part once for each path to the part, and recurs. Reasons and defects with more parts or levels

@@ -5,7 +5,7 @@
  * bounded. The contents of a task, which may be anything, are checked by the Schemas of the contract.
  */
 import { textOf } from "@quiesce/core/internal"
-import type { LeaseResult } from "@quiesce/core/ThreadAdapter"
+import type { LeaseResult } from "@quiesce/core/adapter"
 import type { Unwind } from "./handshake.ts"
 
 /** An interruption, a failure or a defect, with its content encoded. */

@@ -13,7 +13,7 @@
 import * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

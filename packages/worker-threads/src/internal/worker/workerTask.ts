@@ -9,7 +9,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Thread from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -123,10 +123,8 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     const deadline = ControlBlock.deadline(this.worker.control, this.slot)
     const withTask = Context.addUnsafe(context, CurrentTask.Current.key, this)
     const full = deadline === Infinity ? withTask : Context.add(withTask, Deadline.Current, deadline)
-    const spawned = this.worker.spawn(this.start, full, this.label)
-    if (Exit.isFailure(spawned)) this.exited(spawned)
     // The thread may never reach its body.
-    else this.begin(spawned.value)
+    this.begin(this.worker.spawn(this.start, full, this.label))
   }
 
   private readonly start = (thread: Thread.Thread<unknown, unknown>): Effect.Effect<unknown, unknown> => {
@@ -151,11 +149,11 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   }
 
   stop(reason: CancelReason.CancelReason): void {
-    this.ask((thread) => Effect.runFork(Thread.stop(thread, reason)))
+    this.ask((thread) => Effect.runFork(Thread.stop(thread, { reason })))
   }
 
   interrupt(reason: CancelReason.CancelReason): void {
-    this.ask((thread) => Effect.runFork(Thread.interruptFork(thread, reason)))
+    this.ask((thread) => Effect.runFork(Thread.interruptFork(thread, { reason })))
   }
 
   private ask(f: (thread: Thread.Thread<unknown, unknown>) => void): void {

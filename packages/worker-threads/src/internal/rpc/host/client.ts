@@ -10,7 +10,7 @@ import type { Worker } from "node:worker_threads"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Thread from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -204,4 +204,4 @@ const scopeClosed = CancelReason.parentEnded("RpcClient", "The scope of the clie
  * most.
  */
 const endThread = (thread: Thread.Thread<unknown, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
-  Effect.uninterruptible(Effect.asVoid(Effect.orDie(Thread.shutdown(thread, undefined, { reason }))))
+  Effect.uninterruptible(Effect.asVoid(Effect.orDie(Thread.shutdown(thread, { reason }))))

@@ -8,8 +8,7 @@
  * 2. Nothing is written for a request after its `Eof`.
  */
 import * as Thread from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import type { ThreadError } from "@quiesce/core/ThreadError"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -60,7 +59,7 @@ export class RpcRequest {
     })
   }
 
-  private get watched(): Effect.Effect<void, ThreadError> {
+  private get watched(): Effect.Effect<void> {
     return Effect.flatMap(Thread.current, (thread) => {
       this.isHandedOver = true
       const handler = this.launch?.latest

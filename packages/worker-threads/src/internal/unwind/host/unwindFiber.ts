@@ -2,7 +2,7 @@
  * Ends synchronous code that blocks a worker outside sections. The worker is halted and its stack is judged. Then the code
  * is resumed or ended.
  */
-import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import type { UnwindOutcome } from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Attachment } from "../../inspector/attachment.ts"

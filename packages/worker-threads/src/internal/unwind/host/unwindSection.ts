@@ -7,7 +7,7 @@
  *    section has ended.
  * 3. The section runner is notified of the end of a run, also if the caller has been cancelled.
  */
-import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import type { UnwindOutcome } from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Attachment } from "../../inspector/attachment.ts"

@@ -8,7 +8,7 @@
  *    a limited time, because the line goes through the main thread, which may be busy.
  */
 import type { Worker } from "node:worker_threads"
-import type { UnwindOutcome } from "@quiesce/core/ThreadControls"
+import type { UnwindOutcome } from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"

@@ -13,7 +13,7 @@
  */
 import { AsyncResource } from "node:async_hooks"
 import * as CancelReason from "@quiesce/core/CancelReason"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import type * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { PortScheduler } from "../../scheduler/portScheduler.ts"

@@ -18,8 +18,7 @@ import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
-import * as ThreadAdapter from "@quiesce/core/ThreadAdapter"
-import type * as ThreadError from "@quiesce/core/ThreadError"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -34,7 +33,7 @@ import * as Word from "../../wire/sectionWord.ts"
 export interface Options {
   readonly words: Word.Words
   readonly index: number
-  readonly token: Effect.Effect<StopToken.StopToken, ThreadError.ThreadError>
+  readonly token: Effect.Effect<StopToken.StopToken>
   readonly onStart?: ((fiber: Fiber.Fiber<unknown, unknown>, graceMillis: number) => void) | undefined
 }
 
@@ -91,10 +90,7 @@ class Runner implements SectionRunner {
     port2.unref()
   }
 
-  readonly interruptible = <A>(
-    section: (token: StopToken.StopToken) => A,
-    graceMillis: number
-  ): Effect.Effect<A, ThreadError.ThreadError> =>
+  readonly interruptible = <A>(section: (token: StopToken.StopToken) => A, graceMillis: number): Effect.Effect<A> =>
     Effect.flatMap(this.options.token, (token) =>
       Effect.withFiber((fiber) => {
         // A section inside a section, through `runSync`, is a part of the outer section.

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, ShutdownReport, Thread, ThreadAdapter, ThreadDump } from "@quiesce/core"
+import { CancelReason, ShutdownReport, Thread, ThreadDump } from "@quiesce/core"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Context, Effect, Exit, Fiber, Option } from "effect"
-import { failureTag, messages, settle } from "./support.ts"
+import { messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
@@ -72,12 +73,12 @@ describe("a thread that waits for a place to run", () => {
   it.effect("is reported as never started if it is interrupted there, and otherwise as interrupted", () =>
     Effect.gen(function* () {
       const waiting = yield* spawnQueued
-      const report = yield* Thread.shutdown(waiting.thread, { interrupt: "1 second" })
+      const report = yield* Thread.shutdown(waiting.thread, { escalation: { interrupt: "1 second" } })
       expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "NeverStarted", reason: report.reason } })
       expect(ShutdownReport.render(report)).toContain("ended on interrupt after 0 ms (never started;")
       const started = yield* spawnQueued
       started.place.hasStarted = true
-      const { ending } = yield* Thread.shutdown(started.thread, { interrupt: "1 second" })
+      const { ending } = yield* Thread.shutdown(started.thread, { escalation: { interrupt: "1 second" } })
       expect(ending._tag).toBe("Interrupted")
     })
   )
@@ -85,7 +86,7 @@ describe("a thread that waits for a place to run", () => {
   it.effect("is not queued any more when it was asked to stop", () =>
     Effect.gen(function* () {
       const { thread } = yield* spawnQueued
-      yield* Thread.stop(thread, CancelReason.stopped("enough"))
+      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
       expect((yield* Thread.status(thread))._tag).toBe("Stopping")
       expect(yield* ThreadDump.of(thread)).toMatchObject({ status: "stopping" })
     })
@@ -135,7 +136,7 @@ describe("ThreadAdapter.execute", () => {
         ThreadAdapter.execute<never, never>((cell) => controls(() => cell.settle(Exit.interrupt()))),
         now
       )
-      yield* Thread.interrupt(parent, CancelReason.interrupted("enough"))
+      yield* Thread.interrupt(parent, { reason: CancelReason.interrupted("enough") })
       expect(messages(yield* Thread.await(parent))).toEqual(["enough"])
     })
   )
@@ -151,11 +152,12 @@ describe("ThreadAdapter.spawnBelow", () => {
         Effect.never,
         Effect.sync(() => (released = true))
       )
-      const child = yield* spawn(() => body, Context.empty(), "child")
+      const child = spawn(() => body, Context.empty(), "child")
       expect([child.name, child.parent]).toEqual(["child", parent])
       yield* Thread.interrupt(parent)
       expect([released, yield* Thread.isAlive(child)]).toEqual([true, false])
-      expect(yield* failureTag(spawn(() => body, Context.empty(), "late"))).toBe("ScopeClosed")
+      const late = spawn(() => body, Context.empty(), "late")
+      expect([yield* Thread.isAlive(late), late.reason?._tag]).toEqual([false, "Interrupted"])
     })
   )
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Deadline, Thread, ThreadAdapter } from "@quiesce/core"
+import { CancelReason, Deadline, Thread } from "@quiesce/core"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Effect, Exit, Fiber, Latch, Scope } from "effect"
 import { messages, settle } from "./support.ts"
 
@@ -28,7 +29,7 @@ describe("ThreadAdapter.extendTo", () => {
     Effect.gen(function* () {
       const seen: Array<string> = []
       const { thread } = yield* around(noting(seen))
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(seen).toEqual(["Tea time"])
     }).pipe(Effect.scoped)
   )
@@ -42,7 +43,9 @@ describe("ThreadAdapter.extendTo", () => {
       )
       // The cancel scope opens when the fiber is a part of the thread.
       const { thread } = yield* around(Effect.andThen(Effect.yieldNow, scope))
-      const interrupting = yield* Effect.forkChild(Thread.interrupt(thread, why), { startImmediately: true })
+      const interrupting = yield* Effect.forkChild(Thread.interrupt(thread, { reason: why }), {
+        startImmediately: true
+      })
       yield* settle
       expect(seen).toEqual(["Tea time"])
       expect(interrupting.pollUnsafe()).toBeUndefined()
@@ -64,7 +67,7 @@ describe("ThreadAdapter.extendTo", () => {
         )
       )
       yield* settle
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(seen).toEqual(["Tea time"])
     }).pipe(Effect.scoped)
   )
@@ -75,7 +78,7 @@ describe("ThreadAdapter.extendTo", () => {
       yield* Thread.join(thread)
       const fiber = yield* Effect.forkChild(Effect.never, { startImmediately: true })
       ThreadAdapter.extendTo(thread, fiber)
-      yield* Thread.interrupt(thread, why)
+      yield* Thread.interrupt(thread, { reason: why })
       expect(fiber.pollUnsafe()).toBeUndefined()
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.scoped)

@@ -1,9 +1,9 @@
 import { getEventListeners } from "node:events"
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Signal, Thread } from "@quiesce/core"
+import { CancelReason, Abort, Thread } from "@quiesce/core"
 import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, ManagedRuntime, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { endsIn, failureTag, messages, settle } from "./support.ts"
+import { endsIn, defectTag, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
 
@@ -18,12 +18,12 @@ const outcome = <A>(promise: Promise<A>): Promise<unknown> =>
     (reason: unknown) => ["rejected", reason]
   )
 
-describe("Signal.interruptOn", () => {
+describe("Abort.interruptOn", () => {
   it.effect("with an aborted signal runs nothing, not even a synchronous prefix", () =>
     Effect.gen(function* () {
       let ran = false
       const exit = yield* Effect.exit(
-        Signal.interruptOn(
+        Abort.interruptOn(
           Effect.sync(() => (ran = true)),
           AbortSignal.abort(gone)
         )
@@ -44,7 +44,7 @@ describe("Signal.interruptOn", () => {
           Effect.sync(() => seen.push(...messages(exit)))
         )
       )
-      const fiber = yield* Effect.forkChild(Signal.interruptOn(work, controller.signal), now)
+      const fiber = yield* Effect.forkChild(Abort.interruptOn(work, controller.signal), now)
       controller.abort(gone)
       yield* settle
       expect(fiber.pollUnsafe()).toBeUndefined()
@@ -59,15 +59,15 @@ describe("Signal.interruptOn", () => {
     Effect.gen(function* () {
       const controller = new AbortController()
       const { signal } = controller
-      yield* Signal.interruptOn(Effect.yieldNow, signal)
+      yield* Abort.interruptOn(Effect.yieldNow, signal)
       expect(listeners(signal)).toBe(0)
-      yield* Effect.exit(Effect.fail("no").pipe(Signal.interruptOn(signal)))
+      yield* Effect.exit(Effect.fail("no").pipe(Abort.interruptOn(signal)))
       expect(listeners(signal)).toBe(0)
-      const fiber = yield* Effect.forkChild(Signal.interruptOn(Effect.never, signal), now)
+      const fiber = yield* Effect.forkChild(Abort.interruptOn(Effect.never, signal), now)
       expect(listeners(signal)).toBe(1)
       yield* Fiber.interrupt(fiber)
       expect(listeners(signal)).toBe(0)
-      const aborted = yield* Effect.forkChild(Signal.interruptOn(Effect.never, signal), now)
+      const aborted = yield* Effect.forkChild(Abort.interruptOn(Effect.never, signal), now)
       controller.abort()
       yield* Fiber.await(aborted)
       expect(listeners(signal)).toBe(0)
@@ -78,7 +78,7 @@ describe("Signal.interruptOn", () => {
     Effect.gen(function* () {
       for (const reason of [undefined, null, 0, "", Symbol("s"), 1n, Object.create(null), () => {}]) {
         const controller = new AbortController()
-        const fiber = yield* Effect.forkChild(Signal.interruptOn(Effect.never, controller.signal), now)
+        const fiber = yield* Effect.forkChild(Abort.interruptOn(Effect.never, controller.signal), now)
         controller.abort(reason)
         const exit = yield* Fiber.await(fiber)
         expect(Option.getOrThrow(CancelReason.fromExit(exit))).toMatchObject({ _tag: "Aborted" })
@@ -87,18 +87,18 @@ describe("Signal.interruptOn", () => {
   )
 })
 
-describe("Signal.run", () => {
+describe("Abort.run", () => {
   it("resolves with the value and rejects with the failure", async () => {
     const { signal } = new AbortController()
-    expect(await outcome(Signal.run(Effect.succeed(1)))).toEqual(["resolved", 1])
-    expect(await outcome(Signal.run(Effect.succeed(1), { signal }))).toEqual(["resolved", 1])
-    expect(await outcome(Signal.run(Effect.fail(gone), { signal }))).toEqual(["rejected", gone])
+    expect(await outcome(Abort.run(Effect.succeed(1)))).toEqual(["resolved", 1])
+    expect(await outcome(Abort.run(Effect.succeed(1), { signal }))).toEqual(["resolved", 1])
+    expect(await outcome(Abort.run(Effect.fail(gone), { signal }))).toEqual(["rejected", gone])
     expect(listeners(signal)).toBe(0)
   })
 
   it("with an aborted signal runs nothing and rejects with the signal's reason", async () => {
     let ran = false
-    const promise = Signal.run(
+    const promise = Abort.run(
       Effect.sync(() => (ran = true)),
       { signal: AbortSignal.abort(gone) }
     )
@@ -114,7 +114,7 @@ describe("Signal.run", () => {
       gate.await,
       Effect.sync(() => log.push("finalizer"))
     )
-    const promise = Signal.run(Effect.ensuring(Effect.never, finalizer), { signal: controller.signal })
+    const promise = Abort.run(Effect.ensuring(Effect.never, finalizer), { signal: controller.signal })
     const settled = promise.catch((reason: unknown) => {
       log.push("rejected")
       return reason
@@ -137,7 +137,7 @@ describe("Signal.run", () => {
         Effect.sync(() => (done = true))
       )
     )
-    const promise = outcome(Signal.run(masked, { signal: controller.signal }))
+    const promise = outcome(Abort.run(masked, { signal: controller.signal }))
     controller.abort(gone)
     Latch.openUnsafe(gate)
     expect(await promise).toEqual(["rejected", gone])
@@ -150,7 +150,7 @@ describe("Signal.run", () => {
       controller.abort(gone)
       return "done"
     })
-    expect(await outcome(Signal.run(effect, { signal: controller.signal }))).toEqual(["resolved", "done"])
+    expect(await outcome(Abort.run(effect, { signal: controller.signal }))).toEqual(["resolved", "done"])
   })
 
   it("sees an abort by the synchronous prefix of the effect itself", async () => {
@@ -159,14 +159,14 @@ describe("Signal.run", () => {
       Effect.sync(() => controller.abort(gone)),
       Effect.never
     )
-    expect(await outcome(Signal.run(effect, { signal: controller.signal }))).toEqual(["rejected", gone])
+    expect(await outcome(Abort.run(effect, { signal: controller.signal }))).toEqual(["rejected", gone])
   })
 
   it("shows the reason to the effect's own thread of finalizers", async () => {
     const controller = new AbortController()
     let seen: ReadonlyArray<string> = []
     const effect = Effect.onExit(Effect.never, (exit) => Effect.sync(() => (seen = messages(exit))))
-    const promise = outcome(Signal.run(effect, { signal: controller.signal }))
+    const promise = outcome(Abort.run(effect, { signal: controller.signal }))
     controller.abort(CancelReason.toError(CancelReason.shutdown("bye")))
     await promise
     expect(seen).toEqual(["bye"])
@@ -175,10 +175,10 @@ describe("Signal.run", () => {
 
 class Greeting extends Context.Service<Greeting, string>()("Greeting") {}
 
-describe("Signal.runIn", () => {
+describe("Abort.runIn", () => {
   it("runs with the services of the runtime, and keeps the reason on both sides", async () => {
     const runtime = ManagedRuntime.make(Layer.succeed(Greeting, "hello"))
-    expect(await Signal.runIn(runtime)(Greeting)).toBe("hello")
+    expect(await Abort.runIn(runtime)(Greeting)).toBe("hello")
     const controller = new AbortController()
     const reason = CancelReason.toError(CancelReason.shutdown("bye"))
     const seen: Array<string> = []
@@ -186,13 +186,13 @@ describe("Signal.runIn", () => {
     const work = Effect.andThen(gate.open, Effect.never).pipe(
       Effect.onExit((exit) => Effect.map(Greeting, (greeting) => seen.push(greeting, ...messages(exit))))
     )
-    const running = outcome(Signal.runIn(runtime)(work, { signal: controller.signal }))
+    const running = outcome(Abort.runIn(runtime)(work, { signal: controller.signal }))
     await Effect.runPromise(gate.await)
     controller.abort(reason)
     expect(await running).toEqual(["rejected", reason])
     expect(seen).toEqual(["hello", "bye"])
     expect(listeners(controller.signal)).toBe(0)
-    expect(await outcome(Signal.runIn(runtime)(Greeting, { signal: AbortSignal.abort(gone) }))).toEqual([
+    expect(await outcome(Abort.runIn(runtime)(Greeting, { signal: AbortSignal.abort(gone) }))).toEqual([
       "rejected",
       gone
     ])
@@ -203,9 +203,9 @@ describe("Signal.runIn", () => {
 describe("the listener of a signal", () => {
   it("is one for any number of runs, composites and callbacks, and leaves with the last", async () => {
     const { signal } = new AbortController()
-    const running = Array.from({ length: 100 }, () => Signal.run(Effect.yieldNow, { signal }))
-    const removals = [Signal.onAbort(signal, () => {}), Signal.onAbort(signal, () => {})]
-    const all = Signal.any([signal])
+    const running = Array.from({ length: 100 }, () => Abort.run(Effect.yieldNow, { signal }))
+    const removals = [Abort.onAbort(signal, () => {}), Abort.onAbort(signal, () => {})]
+    const all = Abort.any([signal])
     expect(listeners(signal)).toBe(1)
     await Promise.all(running)
     for (const remove of removals) remove()
@@ -225,7 +225,7 @@ describe("the reason of a signal", () => {
   it("reaches the fibers that Effect's combinators fork: run", async () => {
     const controller = new AbortController()
     const seen: Array<string> = []
-    const running = outcome(Signal.run(forked(seen), { signal: controller.signal }))
+    const running = outcome(Abort.run(forked(seen), { signal: controller.signal }))
     controller.abort(gone)
     expect(await running).toEqual(["rejected", gone])
     expect(seen).toEqual(["Aborted: gone", "Aborted: gone"])
@@ -239,7 +239,7 @@ describe("the reason of a signal", () => {
       ]) {
         const controller = new AbortController()
         const seen: Array<string> = []
-        const fiber = yield* Effect.forkChild(wrap(Signal.interruptOn(forked(seen), controller.signal)), now)
+        const fiber = yield* Effect.forkChild(wrap(Abort.interruptOn(forked(seen), controller.signal)), now)
         yield* settle
         controller.abort(gone)
         yield* Fiber.await(fiber)
@@ -254,7 +254,7 @@ describe("the reason of a signal", () => {
       const seen: Array<string> = []
       const scope = yield* Scope.make()
       const spawning = Effect.andThen(Scope.provide(Thread.spawn(forked(seen)), scope), Effect.never)
-      const fiber = yield* Effect.forkChild(Signal.interruptOn(spawning, controller.signal), now)
+      const fiber = yield* Effect.forkChild(Abort.interruptOn(spawning, controller.signal), now)
       yield* settle
       controller.abort(gone)
       yield* Fiber.await(fiber)
@@ -265,14 +265,14 @@ describe("the reason of a signal", () => {
   )
 })
 
-describe("Signal.promise", () => {
+describe("Abort.promise", () => {
   it.effect("gives the value, and a rejection or a throw as a failure with its cause", () =>
     Effect.gen(function* () {
-      expect(yield* Signal.promise(() => Promise.resolve(1))).toBe(1)
-      const rejected = yield* Effect.flip(Signal.promise(() => Promise.reject(gone)))
+      expect(yield* Abort.promise(() => Promise.resolve(1))).toBe(1)
+      const rejected = yield* Effect.flip(Abort.promise(() => Promise.reject(gone)))
       expect(Cause.isUnknownError(rejected) && rejected.cause).toBe(gone)
       const thrown = yield* Effect.flip(
-        Signal.promise(() => {
+        Abort.promise(() => {
           throw gone
         })
       )
@@ -286,7 +286,7 @@ describe("Signal.promise", () => {
       const { promise, resolve } = Promise.withResolvers<void>()
       const thread = yield* Thread.spawn(
         Effect.ensuring(
-          Signal.promise((signal) => {
+          Abort.promise((signal) => {
             signal.addEventListener("abort", () => log.push(`abort ${signal.reason.name} ${signal.reason.message}`))
             return promise.then(() => log.push("settled"))
           }),
@@ -294,7 +294,7 @@ describe("Signal.promise", () => {
         ),
         now
       )
-      yield* Thread.interruptFork(thread, CancelReason.interrupted("why"))
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("why") })
       yield* settle
       expect(log).toEqual(["abort AbortError why"])
       resolve()
@@ -307,7 +307,7 @@ describe("Signal.promise", () => {
     Effect.gen(function* () {
       yield* settle
       const thread = yield* Thread.spawn(
-        Signal.promise(() => new Promise(() => {}), { settle: 50 }),
+        Abort.promise(() => new Promise(() => {}), { settle: 50 }),
         now
       )
       yield* Thread.interruptFork(thread)
@@ -325,20 +325,20 @@ describe("Signal.promise", () => {
         called = true
         return Promise.resolve()
       }
-      expect(yield* failureTag(Signal.promise(f, { settle: -1 }))).toBe("InvalidDuration")
-      expect(yield* failureTag(Signal.promise(f, { settle: Infinity }))).toBe("InvalidDuration")
+      expect(yield* defectTag(Abort.promise(f, { settle: -1 }))).toBe("InvalidDuration")
+      expect(yield* defectTag(Abort.promise(f, { settle: Infinity }))).toBe("InvalidDuration")
       expect(called).toBe(false)
     })
   )
 })
 
-describe("Signal.fromScope", () => {
+describe("Abort.fromScope", () => {
   it.effect("aborts when the scope closes, with the reason of its exit", () =>
     Effect.gen(function* () {
-      const closed = yield* Effect.scoped(Signal.fromScope)
+      const closed = yield* Effect.scoped(Abort.fromScope)
       expect(closed.reason).toMatchObject({ name: "AbortError", message: "The scope has closed" })
       const scope = yield* Scope.make()
-      const signal = yield* Scope.provide(Signal.fromScope, scope)
+      const signal = yield* Scope.provide(Abort.fromScope, scope)
       expect(signal.aborted).toBe(false)
       yield* Scope.close(scope, Exit.failCause(CancelReason.toCause(CancelReason.shutdown("bye"))))
       expect(signal.reason.message).toBe("bye")
@@ -346,10 +346,10 @@ describe("Signal.fromScope", () => {
   )
 })
 
-describe("Signal.any", () => {
+describe("Abort.any", () => {
   it("aborts with the first aborting source and its reason, and leaves no listener on the others", () => {
     const [first, second] = [new AbortController(), new AbortController()]
-    const all = Signal.any([first.signal, second.signal])
+    const all = Abort.any([first.signal, second.signal])
     expect([listeners(first.signal), listeners(second.signal)]).toEqual([1, 1])
     second.abort(gone)
     first.abort(new Error("late"))
@@ -359,14 +359,14 @@ describe("Signal.any", () => {
 
   it("of an aborted source is aborted and listens to no source", () => {
     const live = new AbortController()
-    const all = Signal.any([live.signal, AbortSignal.abort(gone)])
+    const all = Abort.any([live.signal, AbortSignal.abort(gone)])
     expect(all.signal.reason).toBe(gone)
     expect(listeners(live.signal)).toBe(0)
   })
 
   it("follows no source after one or more disposals", () => {
     const source = new AbortController()
-    const all = Signal.any([source.signal, source.signal])
+    const all = Abort.any([source.signal, source.signal])
     all[Symbol.dispose]()
     all[Symbol.dispose]()
     expect(listeners(source.signal)).toBe(0)
@@ -375,14 +375,14 @@ describe("Signal.any", () => {
   })
 
   it("of no source never aborts", () => {
-    expect(Signal.any([]).signal.aborted).toBe(false)
+    expect(Abort.any([]).signal.aborted).toBe(false)
   })
 })
 
-describe("Signal.any of one signal", () => {
+describe("Abort.any of one signal", () => {
   it("aborts with the source, and by a call of abort without the source", () => {
     const parent = new AbortController()
-    const [child, sibling] = [Signal.any([parent.signal]), Signal.any([parent.signal])]
+    const [child, sibling] = [Abort.any([parent.signal]), Abort.any([parent.signal])]
     child.abort(gone)
     expect(child.signal.reason).toBe(gone)
     expect([parent.signal.aborted, sibling.signal.aborted]).toEqual([false, false])
@@ -394,18 +394,18 @@ describe("Signal.any of one signal", () => {
 
   it("keeps its first reason", () => {
     const parent = new AbortController()
-    const child = Signal.any([parent.signal])
+    const child = Abort.any([parent.signal])
     child.abort(gone)
     parent.abort(new Error("late"))
     expect(child.signal.reason).toBe(gone)
   })
 })
 
-describe("Signal.timeout", () => {
+describe("Abort.timeout", () => {
   it.effect("aborts after its time with a TimedOut, and not once its scope has closed", () =>
     Effect.gen(function* () {
-      const early = yield* Effect.scoped(Signal.timeout(50))
-      const signal = yield* Signal.timeout(50)
+      const early = yield* Effect.scoped(Abort.timeout(50))
+      const signal = yield* Abort.timeout(50)
       yield* TestClock.adjust(49)
       expect(signal.aborted).toBe(false)
       yield* TestClock.adjust(1)
@@ -416,21 +416,21 @@ describe("Signal.timeout", () => {
 
   it.effect("refuses an invalid time", () =>
     Effect.gen(function* () {
-      expect(yield* failureTag(Signal.timeout(-1))).toBe("InvalidDuration")
-      expect(yield* failureTag(Signal.timeout("Infinity"))).toBe("InvalidDuration")
+      expect(yield* defectTag(Abort.timeout(-1))).toBe("InvalidDuration")
+      expect(yield* defectTag(Abort.timeout("Infinity"))).toBe("InvalidDuration")
     })
   )
 })
 
-describe("Signal.awaitAbort", () => {
+describe("Abort.awaitAbort", () => {
   it.effect("gives the reason, at once for an aborted signal, and leaves no listener", () =>
     Effect.gen(function* () {
       const controller = new AbortController()
-      expect(yield* Signal.awaitAbort(AbortSignal.abort(gone))).toBe(gone)
-      const given = yield* Effect.forkChild(Signal.awaitAbort(controller.signal), now)
+      expect(yield* Abort.awaitAbort(AbortSignal.abort(gone))).toBe(gone)
+      const given = yield* Effect.forkChild(Abort.awaitAbort(controller.signal), now)
       yield* Fiber.interrupt(given)
       expect(listeners(controller.signal)).toBe(0)
-      const waiting = yield* Effect.forkChild(Signal.awaitAbort(controller.signal), now)
+      const waiting = yield* Effect.forkChild(Abort.awaitAbort(controller.signal), now)
       controller.abort(gone)
       expect(yield* Fiber.join(waiting)).toBe(gone)
       expect(listeners(controller.signal)).toBe(0)
@@ -438,14 +438,14 @@ describe("Signal.awaitAbort", () => {
   )
 })
 
-describe("Signal.onAbort", () => {
+describe("Abort.onAbort", () => {
   it("calls the listener once, at once for an aborted signal, and never after its removal", () => {
     const calls: Array<string> = []
     const controller = new AbortController()
-    Signal.onAbort(controller.signal, () => calls.push("kept"))
-    Signal.onAbort(controller.signal, () => calls.push("taken back"))()
+    Abort.onAbort(controller.signal, () => calls.push("kept"))
+    Abort.onAbort(controller.signal, () => calls.push("taken back"))()
     controller.abort()
-    Signal.onAbort(controller.signal, () => calls.push("late"))
+    Abort.onAbort(controller.signal, () => calls.push("late"))
     expect(calls).toEqual(["kept", "late"])
     expect(listeners(controller.signal)).toBe(0)
   })

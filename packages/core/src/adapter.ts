@@ -24,9 +24,8 @@ import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
 import * as Release from "./internal/release.ts"
 import { nodeOf, type ThreadNode } from "./internal/threadNode.ts"
-import type { SpawnOptions, Thread } from "./Thread.ts"
-import type { ThreadControls } from "./ThreadControls.ts"
-import type { ThreadError } from "./ThreadError.ts"
+import type { Raisable, SpawnOptions, Thread } from "./Thread.ts"
+import type { ThreadControls } from "./internal/threadControls.ts"
 
 /**
  * The controls that an adapter supplies for a thread. `RemoteThread` makes the rest of `ThreadControls`.
@@ -36,6 +35,7 @@ import type { ThreadError } from "./ThreadError.ts"
  */
 export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon" | "interruptUnsafe">
 
+export type { ThreadControls, UnwindOutcome } from "./internal/threadControls.ts"
 export type { LeaseResult } from "./internal/leaseAccount.ts"
 
 /**
@@ -164,7 +164,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
 export const spawn = <A, E, E2, R>(
   start: (remote: RemoteThread<A, E>) => Effect.Effect<Controls, E2, R>,
   options?: SpawnOptions
-): Effect.Effect<Thread<A, E>, E2 | ThreadError, R | Scope.Scope> =>
+): Effect.Effect<Thread<A, E>, E2, R | Scope.Scope> =>
   Effect.uninterruptible(
     Effect.flatMap(Scope.Scope, (scope) =>
       Effect.withFiber((fiber) => {
@@ -195,10 +195,10 @@ export const spawn = <A, E, E2, R>(
 export const execute = <A, E>(
   start: (remote: RemoteThread<A, E>) => Controls,
   options?: SpawnOptions
-): Effect.Effect<A, E | ThreadError> =>
+): Effect.Effect<A, E> =>
   Effect.withFiber((fiber) => {
     let node: ThreadNode<A, E> | undefined
-    const waiting = Effect.callback<A, E | ThreadError>((resume) => {
+    const waiting = Effect.callback<A, E>((resume) => {
       const destination = {
         scope: everOpen,
         scopeOfOrigin: everOpen,
@@ -215,7 +215,7 @@ export const execute = <A, E>(
         return Exit.succeed(made)
       })
       // No thread was made.
-      if (node === undefined) resume(spawned as Effect.Effect<never, ThreadError>)
+      if (node === undefined) resume(spawned as Effect.Effect<never>)
     })
     return Effect.onExitPrimitive(waiting, (exit) => {
       if (node?.isAlive !== true) return undefined
@@ -245,7 +245,7 @@ export const reportingCleanup = <A, E, R>(
     // Finalizers run in reverse order: the last before the end of the thread, the first after it.
     const last = Effect.addFinalizer(() =>
       Effect.suspend(() => {
-        const failure = CleanupFailure.ofExit(ended?.controls.poll())
+        const failure = CleanupFailure.ofExit(ended === undefined ? undefined : nodeOf(ended).controls.poll())
         return failure === undefined ? Effect.void : report(failure)
       })
     )
@@ -253,7 +253,7 @@ export const reportingCleanup = <A, E, R>(
       Effect.addFinalizer(() =>
         Effect.sync(() => {
           const thread = threadOf(made)
-          if (thread.controls.poll() === undefined) ended = thread
+          if (nodeOf(thread).controls.poll() === undefined) ended = thread
         })
       )
     )
@@ -274,13 +274,13 @@ export type SpawnBelow = (
   body: (thread: Thread<unknown, unknown>) => Effect.Effect<unknown, unknown>,
   context: Context.Context<never>,
   name: string
-) => Exit.Exit<Thread<unknown, unknown>, ThreadError>
+) => Thread<unknown, unknown>
 
 /**
  * Spawns children of a thread in its scope, from outside any fiber, such as on arrival of a message. The children take the
  * clock and the escalation from `settings`.
  *
- * A spawn fails with `ScopeClosed` if the parent has ended.
+ * Below a parent that has ended, the child has ended before its body runs.
  *
  * @category constructors
  * @since 0.1.0
@@ -387,13 +387,21 @@ export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<un
 }
 
 /**
+ * The controls of a thread.
+ *
+ * @category observing
+ * @since 0.1.0
+ */
+export const controlsOf = <A, E>(thread: Thread<A, E>): ThreadControls<A, E> => nodeOf(thread).controls
+
+/**
  * Calls `f` once with the exit of a thread: at its end, or at once if the thread has ended.
  *
  * @category observing
  * @since 0.1.0
  */
 export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) => void): void => {
-  const exit = thread.controls.poll()
+  const exit = nodeOf(thread).controls.poll()
   if (exit !== undefined) return f(exit)
   nodeOf(thread).onSettled(f)
 }
@@ -422,5 +430,5 @@ export const enterLease = (fiber: Fiber.Fiber<unknown, unknown>, lease: string):
  * @category constructors
  * @since 0.1.0
  */
-export const encodedError = (encoded: unknown, reserved?: (commit: () => void) => void): object =>
+export const encodedError = (encoded: unknown, reserved?: (commit: () => void) => void): Raisable =>
   new EncodedError(encoded, reserved)

@@ -21,7 +21,6 @@ import * as AbortListener from "./internal/abortListener.ts"
 import { abortSignals } from "./internal/abortSignals.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { CompositeSignal } from "./internal/compositeSignal.ts"
-import type * as ThreadError from "./ThreadError.ts"
 import { messageOf } from "./internal/foreignText.ts"
 
 /**
@@ -45,7 +44,7 @@ export const interruptOn: {
 )
 
 /**
- * The options of `run` and `runIn`.
+ * The options of `run`, `runWith` and `runIn`.
  *
  * @category models
  * @since 0.1.0
@@ -96,7 +95,7 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Pr
 }
 
 /**
- * Runs effects with the services of a ManagedRuntime, as `run` does: `Signal.runIn(runtime)(effect, { signal })`. The reason
+ * Runs effects with the services of a ManagedRuntime, as `run` does: `Abort.runIn(runtime)(effect, { signal })`. The reason
  * of the signal reaches the finalizers, and the Promise rejects with `signal.reason` itself. The `runPromise` of the runtime
  * loses the reason on both sides.
  *
@@ -110,6 +109,17 @@ export const runIn =
       Effect.flatMap(runtime.contextEffect, (context) => Effect.provideContext(effect, context)),
       options
     )
+
+/**
+ * Runs effects with the services of a context, as `run` does: `Abort.runWith(context)(effect, { signal })`.
+ *
+ * @category runners
+ * @since 0.1.0
+ */
+export const runWith =
+  <R>(context: Context.Context<R>) =>
+  <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
+    run(Effect.provideContext(effect, context), options)
 
 const rejection = (cause: Cause.Cause<unknown>): unknown =>
   Cause.hasInterruptsOnly(cause) ? CancelReason.toError(CancelReason.firstOfCause(cause)!) : Cause.squash(cause)
@@ -129,12 +139,10 @@ const rejection = (cause: Cause.Cause<unknown>): unknown =>
 export const promise = <A>(
   f: (signal: AbortSignal) => PromiseLike<A>,
   options?: { readonly settle?: Duration.Input | undefined }
-): Effect.Effect<A, Cause.UnknownError | ThreadError.ThreadError> => {
+): Effect.Effect<A, Cause.UnknownError> => {
   const settle = options?.settle
   if (settle === undefined) return settled(f, undefined)
-  return Effect.flatMap(Effect.fromResult(finiteMillis("Signal.promise's settle", settle)), (millis) =>
-    settled(f, millis)
-  )
+  return Effect.flatMap(finiteMillis("Abort.promise's settle", settle), (millis) => settled(f, millis))
 }
 
 const settled = <A>(
@@ -200,7 +208,7 @@ export interface Linked extends Disposable {
 
 /**
  * A signal that aborts with the first of `signals`, with the same reason. Dispose the result after its last use
- * (`using all = Signal.any([a, b])`): then no listener is left on the sources. A composite of composites follows the sources
+ * (`using all = Abort.any([a, b])`): then no listener is left on the sources. A composite of composites follows the sources
  * of those, also after their disposal. Events come in the order of the DOM standard. The result of `AbortSignal.any` has no
  * dispose. Node 22 keeps that result alive as long as its sources, and Node 24.21 gives that result the last reason.
  *
@@ -215,8 +223,8 @@ export const any = (signals: Iterable<AbortSignal>): Linked => new CompositeSign
  * @category constructors
  * @since 0.1.0
  */
-export const timeout = (duration: Duration.Input): Effect.Effect<AbortSignal, ThreadError.ThreadError, Scope.Scope> =>
-  Effect.flatMap(Effect.fromResult(finiteMillis("Signal.timeout's duration", duration)), (millis) =>
+export const timeout = (duration: Duration.Input): Effect.Effect<AbortSignal, never, Scope.Scope> =>
+  Effect.flatMap(finiteMillis("Abort.timeout's duration", duration), (millis) =>
     Effect.suspend(() => {
       const controller = new AbortController()
       const abort = Effect.sync(() => controller.abort(CancelReason.toError(CancelReason.timedOut(millis))))

@@ -9,7 +9,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
-import type { CancelReason } from "./CancelReason.ts"
+import type { CancelReason } from "../CancelReason.ts"
 
 /**
  * The outcome of an attempt to end the synchronous code that blocks a thread: the code was ended (`Unwound`), no synchronous

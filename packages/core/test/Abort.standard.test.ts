@@ -1,13 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Signal } from "@quiesce/core"
+import { Abort } from "@quiesce/core"
 
 /** A user without types can give any value. */
-const wrong = (given: unknown) => () => Signal.any(given as Iterable<AbortSignal>)
+const wrong = (given: unknown) => () => Abort.any(given as Iterable<AbortSignal>)
 
 /** The statements of the DOM standard on composite signals, held against the platform's signals and ours. */
 const makers: ReadonlyArray<readonly [string, (signals: ReadonlyArray<AbortSignal>) => AbortSignal]> = [
   ["AbortSignal.any", (signals) => AbortSignal.any([...signals])],
-  ["Signal.any", (signals) => Signal.any(signals).signal]
+  ["Abort.any", (signals) => Abort.any(signals).signal]
 ]
 
 const controllers = (count: number): ReadonlyArray<AbortController> =>
@@ -198,12 +198,12 @@ describe.each(makers)("%s, by the DOM standard", (maker, any) => {
   })
 })
 
-describe("Signal.any, beyond the standard", () => {
+describe("Abort.any, beyond the standard", () => {
   it("of a composite that was aborted by hand aborts too, in order, and its sources do not", () => {
     const source = new AbortController()
-    const parent = Signal.any([source.signal])
-    const [child, sibling] = [Signal.any([parent.signal]), Signal.any([source.signal])]
-    const grandchild = Signal.any([child.signal])
+    const parent = Abort.any([source.signal])
+    const [child, sibling] = [Abort.any([parent.signal]), Abort.any([source.signal])]
+    const grandchild = Abort.any([child.signal])
     child[Symbol.dispose]()
     const order: Array<string> = []
     parent.signal.addEventListener("abort", () => order.push(`parent, ${grandchild.signal.reason}`))
@@ -215,8 +215,8 @@ describe("Signal.any, beyond the standard", () => {
 
   it("follows the sources of a composite after the disposal of that composite", () => {
     const source = new AbortController()
-    const parent = Signal.any([source.signal])
-    const child = Signal.any([parent.signal])
+    const parent = Abort.any([source.signal])
+    const child = Abort.any([parent.signal])
     parent[Symbol.dispose]()
     source.abort("gone")
     expect([parent.signal.aborted, child.signal.reason]).toEqual([false, "gone"])
@@ -225,17 +225,17 @@ describe("Signal.any, beyond the standard", () => {
   it("calls the other callbacks of a signal when one of its composites has a listener", () => {
     const controller = new AbortController()
     const order: Array<string> = []
-    const all = Signal.any([controller.signal])
+    const all = Abort.any([controller.signal])
     all.signal.addEventListener("abort", () => order.push("composite"))
-    Signal.onAbort(controller.signal, () => order.push("first"))
-    Signal.onAbort(controller.signal, () => order.push("second"))
+    Abort.onAbort(controller.signal, () => order.push("first"))
+    Abort.onAbort(controller.signal, () => order.push("second"))
     controller.abort()
     expect(order).toEqual(["first", "second", "composite"])
   })
 
   it("refuses what is no list of AbortSignals, with the likely cause", () => {
     for (const given of [5, null, undefined, {}, "signal", new AbortController().signal]) {
-      expect(wrong(given)).toThrow(/no list of AbortSignals.*Signal\.any\(\[a, b\]\)/)
+      expect(wrong(given)).toThrow(/no list of AbortSignals.*Abort\.any\(\[a, b\]\)/)
     }
     for (const given of [[{}], [null], new Set([new AbortController()]), [new AbortController().signal, 5]]) {
       expect(wrong(given)).toThrow(/at index \d, which is no AbortSignal.*give its signal/)

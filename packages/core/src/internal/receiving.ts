@@ -1,0 +1,67 @@
+/** The work of `Thread.receive`: accepts errors that are raised into a thread from outside. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as CancelReason from "../CancelReason.ts"
+import * as CancelScope from "./cancelScope.ts"
+import { EncodedError } from "./encodedError.ts"
+import { readOr } from "./foreignValue.ts"
+import { Inbox, nothing, type RaisedError, type RaiseHandler } from "./inbox.ts"
+import type { ThreadNode } from "./threadNode.ts"
+
+export const receive = <A, E, R, E2>(
+  node: ThreadNode,
+  effect: Effect.Effect<A, E, R>,
+  error: Schema.Schema<E2>
+): Effect.Effect<A, E | E2, R> =>
+  Effect.suspend(() => {
+    const inbox = (node.inbox ??= new Inbox())
+    const decode = decoderOf(error)
+    let handler: RaiseHandler
+    return CancelScope.run(
+      effect,
+      (interrupt) => {
+        handler = {
+          accepts: (raised) => Option.isSome(decode(raised)),
+          interrupt: () => interrupt(interruptedByRaise),
+          hold: nothing
+        }
+        inbox.enter(handler)
+        return (interruptedAsWhole) => inbox.leave(handler, interruptedAsWhole)
+      },
+      (exit): Effect.Effect<A, E | E2> => {
+        if (handler.hold._tag !== "Claimed") return exit
+        const { raised } = handler.hold
+        raised.answer(true)
+        // The handler claims only errors that it can decode.
+        const failure = Effect.fail(Option.getOrThrow(decode(raised)))
+        return Exit.isFailure(exit) ? Effect.ensuring(failure, CancelScope.withoutInterrupts(exit)) : failure
+      }
+    )
+  })
+
+/**
+ * Decodes an error that crossed from another thread. Any other raised error is returned unchanged. Each error is decoded
+ * once by each Schema, because it is offered to one handler after the other while it waits.
+ */
+const decoderOf = <E>(schema: Schema.Schema<E>): ((raised: RaisedError) => Option.Option<E>) => {
+  const is = Schema.is(schema)
+  // A schema that needs services to decode accepts only errors of this JavaScript thread.
+  const decode = Schema.decodeUnknownOption(schema as Schema.Codec<E, unknown>)
+  const accept = (error: unknown): Option.Option<E> => {
+    if (error instanceof EncodedError) return decode(error.encoded)
+    return is(error) ? Option.some(error) : Option.none()
+  }
+  return ({ decoded, error }) => {
+    // Only this function writes under the Schema.
+    const known = decoded.get(schema) as Option.Option<E> | undefined
+    if (known !== undefined) return known
+    // An error whose parts throw is not accepted.
+    const result = readOr(() => accept(error), Option.none())
+    decoded.set(schema, result)
+    return result
+  }
+}
+
+const interruptedByRaise = CancelReason.interrupted("An error was raised into this work")
