@@ -19,7 +19,7 @@ const { values } = parseArgs({ options: { leak: { type: "boolean", default: fals
 const controller = new AbortController()
 const signals = ["SIGINT", "SIGTERM"] as const
 const cancel = (signal: (typeof signals)[number]) => {
-  controller.abort(CancelReason.toError(CancelReason.shutdown(`Received ${signal}`, signal)))
+  controller.abort(CancelReason.toError(CancelReason.shutdown({ message: `Received ${signal}`, signal })))
   process.exitCode = 128 + constants.signals[signal]
 }
 for (const signal of signals) process.once(signal, cancel)

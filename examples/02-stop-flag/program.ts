@@ -39,7 +39,7 @@ export const program = Effect.scoped(
     yield* inFourthStep.await
 
     // One request reaches the thread and all threads below it. Nothing is forced: each thread chooses its own end.
-    yield* Thread.stop(office, { reason: CancelReason.stopped("Closing time") })
+    yield* Thread.stop(office, { reason: CancelReason.stopped({ message: "Closing time" }) })
     yield* Console.log("main:   asked the office to stop")
 
     const steps = yield* Thread.join(office)

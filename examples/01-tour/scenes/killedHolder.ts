@@ -45,7 +45,7 @@ export const killedHolder: Scene = {
 
       const report = yield* Thread.shutdown(holder, {
         escalation: { interrupt: "50 millis", kill: "10 seconds" },
-        reason: CancelReason.interrupted("It has held the lock for long enough")
+        reason: CancelReason.interrupted({ message: "It has held the lock for long enough" })
       })
       const { folders } = look()
       const { ownerDied, dropped, added } = yield* Thread.join(next)

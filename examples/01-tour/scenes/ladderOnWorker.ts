@@ -42,7 +42,7 @@ const endOne = (pool: Searchers, folder: string, paths: ReadonlyArray<string>, w
     const thread = yield* pool.spawn("Scan", { paths, report, endsOn: rung, busy })
     const worker = yield* whenBusy(busy)
     const before = Outside.openBelow(report)
-    const reason = CancelReason.interrupted("The scan is no longer wanted")
+    const reason = CancelReason.interrupted({ message: "The scan is no longer wanted" })
     const { attempts, ending, lost, millis } = yield* Thread.shutdown(thread, { escalation, reason })
     yield* expect(attempts.at(-1)?._tag === "Ended" && attempts.at(-1)?.rung === rung, `${loop}: ended on ${rung}`)
     yield* expect(lost.length === (rung === "kill" ? 1 : 0), `${loop}: only a kill loses a lease`)

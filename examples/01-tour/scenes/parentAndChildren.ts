@@ -50,7 +50,7 @@ export const parentAndChildren: Scene = {
       const before = 1 + children.length + children.flatMap((child) => child.children).length
       const report = yield* Thread.shutdown(parent, {
         escalation: Escalation.interrupt,
-        reason: CancelReason.interrupted("The index is no longer wanted")
+        reason: CancelReason.interrupted({ message: "The index is no longer wanted" })
       })
       const after = (yield* ThreadDump.of(parent)).children.length
 

@@ -36,7 +36,7 @@ export const runawayPattern: Scene = {
       const thread = yield* pool.spawn("Match", { path, folder, busy })
       yield* whenBusy(busy)
       const before = look()
-      const reason = CancelReason.interrupted("The match is no longer wanted")
+      const reason = CancelReason.interrupted({ message: "The match is no longer wanted" })
       const report = yield* Thread.shutdown(thread, { escalation: { interrupt: "10 seconds" }, reason })
       const after = look()
 

@@ -28,7 +28,7 @@ export const stopFlag: Scene = {
 
       const report = yield* Thread.shutdown(indexer, {
         escalation: Escalation.graceful,
-        reason: CancelReason.stopped("That is enough for now")
+        reason: CancelReason.stopped({ message: "That is enough for now" })
       })
 
       const rows = yield* Thread.join(indexer)

@@ -22,7 +22,7 @@ export const transactionRolledBack: Scene = {
       const inside = yield* index.count
       const report = yield* Thread.shutdown(first, {
         escalation: Escalation.interrupt,
-        reason: CancelReason.interrupted("Half of it is enough to see")
+        reason: CancelReason.interrupted({ message: "Half of it is enough to see" })
       })
       const left = yield* index.count
 

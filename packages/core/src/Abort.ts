@@ -21,6 +21,7 @@ import * as AbortListener from "./internal/abortListener.ts"
 import { abortSignals } from "./internal/abortSignals.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { CompositeSignal } from "./internal/compositeSignal.ts"
+import * as Rejection from "./internal/rejection.ts"
 import { messageOf } from "./internal/foreignText.ts"
 
 /**
@@ -29,6 +30,7 @@ import { messageOf } from "./internal/foreignText.ts"
  *
  * *Cancellation*: the effect is interrupted with the same reason and awaited.
  *
+ * @stability unstable
  * @category combinators
  * @since 0.1.0
  */
@@ -46,6 +48,7 @@ export const interruptOn: {
 /**
  * The options of `run`, `runWith` and `runIn`.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -63,16 +66,16 @@ export interface RunOptions {
  * the value is dropped. The Promise resolves only if the effect succeeded before the abort could reach it, as when its last
  * step aborts the signal. After any other interruption the Promise rejects with the `CancelError` of its reason.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
 export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Promise<A> => {
   const signal = options?.signal
   if (signal === undefined) {
-    return Effect.runPromiseExit(effect).then((exit) => {
-      if (Exit.isFailure(exit)) throw rejection(exit.cause)
-      return exit.value
-    })
+    return Effect.runPromiseExit(effect).then(
+      (exit) => new Promise((resolve, reject) => Rejection.settle(exit, undefined, resolve, reject))
+    )
   }
   if (signal.aborted) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
@@ -84,12 +87,7 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Pr
     })
     fiber.addObserver((exit) => {
       disarm()
-      if (Exit.isSuccess(exit)) return resolve(exit.value)
-      if (!signal.aborted || !Cause.hasInterrupts(exit.cause)) return reject(rejection(exit.cause))
-      if (!Cause.hasInterruptsOnly(exit.cause)) {
-        Effect.runFork(Effect.logError("A finalizer failed after an abort", exit.cause))
-      }
-      reject(signal.reason)
+      Rejection.settle(exit, signal, resolve, reject)
     })
   })
 }
@@ -99,6 +97,7 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Pr
  * of the signal reaches the finalizers, and the Promise rejects with `signal.reason` itself. The `runPromise` of the runtime
  * loses the reason on both sides.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -113,6 +112,7 @@ export const runIn =
 /**
  * Runs effects with the services of a context, as `run` does: `Abort.runWith(context)(effect, { signal })`.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -120,9 +120,6 @@ export const runWith =
   <R>(context: Context.Context<R>) =>
   <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
     run(Effect.provideContext(effect, context), options)
-
-const rejection = (cause: Cause.Cause<unknown>): unknown =>
-  Cause.hasInterruptsOnly(cause) ? CancelReason.toError(CancelReason.firstOfCause(cause)!) : Cause.squash(cause)
 
 /**
  * Runs a function that takes an AbortSignal and returns a Promise. A rejection becomes an `UnknownError` with its `cause`. Put
@@ -133,6 +130,7 @@ const rejection = (cause: Cause.Cause<unknown>): unknown =>
  *
  * *Gotchas*: a Promise that ignores its signal delays the cancel; `settle` limits the delay.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -179,6 +177,7 @@ const settled = <A>(
 /**
  * An AbortSignal that aborts when the current scope closes, with the reason of the scope's exit.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -187,7 +186,9 @@ export const fromScope: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.
     Effect.sync(() => new AbortController()),
     (controller, exit) =>
       Effect.sync(() => {
-        const reason = Option.getOrElse(CancelReason.fromExit(exit), () => CancelReason.stopped("The scope has closed"))
+        const reason = Option.getOrElse(CancelReason.fromExit(exit), () =>
+          CancelReason.stopped({ message: "The scope has closed" })
+        )
         controller.abort(CancelReason.toError(reason))
       })
   ),
@@ -197,6 +198,7 @@ export const fromScope: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.
 /**
  * An AbortSignal that follows other signals until its disposal.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -212,6 +214,7 @@ export interface Linked extends Disposable {
  * of those, also after their disposal. Events come in the order of the DOM standard. The result of `AbortSignal.any` has no
  * dispose. Node 22 keeps that result alive as long as its sources, and Node 24.21 gives that result the last reason.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -220,6 +223,7 @@ export const any = (signals: Iterable<AbortSignal>): Linked => new CompositeSign
 /**
  * A signal that aborts after `duration` by the `Clock`, with a `TimedOut`. Its timer ends with the scope.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -240,6 +244,7 @@ export const timeout = (duration: Duration.Input): Effect.Effect<AbortSignal, ne
  *
  * *Cancellation*: the listener is removed.
  *
+ * @stability unstable
  * @category combinators
  * @since 0.1.0
  */
@@ -252,6 +257,7 @@ export const awaitAbort = (signal: AbortSignal): Effect.Effect<unknown> =>
 /**
  * Calls `f` once: when `signal` aborts, or at once if the signal has aborted. The result removes the listener.
  *
+ * @stability unstable
  * @category combinators
  * @since 0.1.0
  */

@@ -20,6 +20,7 @@ import type * as StopToken from "./StopToken.ts"
  * `"deadline"` on a fiber, and `"none"` on a fiber of a platform that can't end synchronous code. `graceMillis` is the time in
  * which the section may notice a cancel or its deadline by itself.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -32,6 +33,7 @@ export interface Runner {
 /**
  * The runner of the sections of a fiber. Adapters provide their own.
  *
+ * @stability unstable
  * @category references
  * @since 0.1.0
  */
@@ -43,6 +45,7 @@ export const CurrentRunner: Context.Reference<Runner> = Context.Reference<Runner
  * What can end an interruptible section here: the rung `unwind`, only a `"deadline"`, or `"none"`. On a fiber, the first call
  * tries out the platform, in about 2 ms.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -66,6 +69,7 @@ export const preemption: Effect.Effect<Runner["preemption"]> = Effect.map(Curren
  * file descriptors. Node aborts the process if it has none left. On Node 22, a section that is ended inside an
  * `AsyncResource.runInAsyncScope` of its own, or while it resumes a fiber, loses its AsyncLocalStorage context.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -80,6 +84,7 @@ export const interruptible = <A>(
 /**
  * Runs a synchronous section that must not be ended. A cancel waits for the end of the section.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -22,6 +22,7 @@ import * as ReasonAnnotation from "./internal/reasonAnnotation.ts"
  * of the request in milliseconds since the epoch. `Thread` and `ThreadGroup` fill in missing values of `by` and `at`. The
  * reason of a foreign signal has neither.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -43,6 +44,7 @@ export interface Asked {
  * - `Shutdown`: the program ends, perhaps because of the OS signal `signal`
  * - `Aborted`: a foreign AbortSignal aborted, with `cause` as its `reason`
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -71,6 +73,7 @@ const tags: ReadonlySet<unknown> = new Set<CancelReason["_tag"]>([
  * Whether a value is a reason, by its tag and message. A value that throws when it is read is no reason. Decode values from
  * other threads with `Schemas.CancelReason`.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -86,6 +89,7 @@ const isAsked = (u: Readonly<Record<"message", unknown>> & Partial<Readonly<Reco
  * A reason as an `Error`: for `signal.reason`, for `StopToken.check`, which throws the error, and for `Abort.run`, which
  * rejects with it. The `name` is `AbortError`. The error has no stack, because the place of the throw says nothing.
  *
+ * @stability unstable
  * @category errors
  * @since 0.1.0
  */
@@ -99,48 +103,69 @@ export class CancelError extends Error {
   }
 }
 
-/** @category constructors @since 0.1.0 */
-export const stopped = (message = "Asked to stop"): CancelReason => ({ _tag: "Stopped", message })
+/**
+ * The message of a reason, in place of the usual one.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface MessageOptions {
+  readonly message?: string | undefined
+}
 
-/** @category constructors @since 0.1.0 */
-export const interrupted = (message = "Interrupted"): CancelReason => ({ _tag: "Interrupted", message })
+/** @stability unstable @category constructors @since 0.1.0 */
+export const stopped = (options?: MessageOptions): CancelReason => ({
+  _tag: "Stopped",
+  message: options?.message ?? "Asked to stop"
+})
 
-/** A timer of `millis` milliseconds ran out. @category constructors @since 0.1.0 */
-export const timedOut = (millis: number, message = `Timed out after ${millis} ms`): CancelReason => ({
+/** @stability unstable @category constructors @since 0.1.0 */
+export const interrupted = (options?: MessageOptions): CancelReason => ({
+  _tag: "Interrupted",
+  message: options?.message ?? "Interrupted"
+})
+
+/** A timer of `millis` milliseconds ran out. @stability unstable @category constructors @since 0.1.0 */
+export const timedOut = (millis: number, options?: MessageOptions): CancelReason => ({
   _tag: "TimedOut",
-  message,
+  message: options?.message ?? `Timed out after ${millis} ms`,
   millis
 })
 
-/** `deadline` is in milliseconds since the epoch. @category constructors @since 0.1.0 */
-export const deadlineExceeded = (deadline: number, message = "The deadline has passed"): CancelReason => ({
+/** `deadline` is in milliseconds since the epoch. @stability unstable @category constructors @since 0.1.0 */
+export const deadlineExceeded = (deadline: number, options?: MessageOptions): CancelReason => ({
   _tag: "DeadlineExceeded",
-  message,
+  message: options?.message ?? "The deadline has passed",
   deadline
 })
 
-/** @category constructors @since 0.1.0 */
-export const parentEnded = (parent: string, message = `Parent "${parent}" has ended`): CancelReason => ({
+/** @stability unstable @category constructors @since 0.1.0 */
+export const parentEnded = (parent: string, options?: MessageOptions): CancelReason => ({
   _tag: "ParentEnded",
-  message,
+  message: options?.message ?? `Parent "${parent}" has ended`,
   parent
 })
 
-/** @category constructors @since 0.1.0 */
-export const siblingFailed = (sibling: string, message = `Sibling "${sibling}" has failed`): CancelReason => ({
+/** @stability unstable @category constructors @since 0.1.0 */
+export const siblingFailed = (sibling: string, options?: MessageOptions): CancelReason => ({
   _tag: "SiblingFailed",
-  message,
+  message: options?.message ?? `Sibling "${sibling}" has failed`,
   sibling
 })
 
-/** `signal` is an OS signal such as `SIGTERM`. @category constructors @since 0.1.0 */
-export const shutdown = (message = "Shutting down", signal?: string): CancelReason =>
-  signal === undefined ? { _tag: "Shutdown", message } : { _tag: "Shutdown", message, signal }
+/** `signal` is an OS signal such as `SIGTERM`. @stability unstable @category constructors @since 0.1.0 */
+export const shutdown = (options?: MessageOptions & { readonly signal?: string | undefined }): CancelReason => {
+  const message = options?.message ?? "Shutting down"
+  return options?.signal === undefined
+    ? { _tag: "Shutdown", message }
+    : { _tag: "Shutdown", message, signal: options.signal }
+}
 
-/** `cause` is the foreign `signal.reason`. @category constructors @since 0.1.0 */
-export const aborted = (cause: unknown, message = `Aborted: ${messageOf(cause)}`): CancelReason => ({
+/** `cause` is the foreign `signal.reason`. @stability unstable @category constructors @since 0.1.0 */
+export const aborted = (cause: unknown, options?: MessageOptions): CancelReason => ({
   _tag: "Aborted",
-  message,
+  message: options?.message ?? `Aborted: ${messageOf(cause)}`,
   cause
 })
 
@@ -152,6 +177,7 @@ const errors = new WeakMap<CancelReason, CancelError>()
 /**
  * The error of a reason. Equal calls return the same error.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */
@@ -172,6 +198,7 @@ export const toError = (self: CancelReason): CancelError => {
  * `TimeoutError` of `AbortSignal.timeout`, gives an `Aborted` with the value as its `cause`. Never throws, also if the value
  * throws when it is read, as a revoked proxy does.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */
@@ -192,6 +219,7 @@ let last: { readonly reason: CancelReason; readonly annotations: Context.Context
 /**
  * The Cause annotations that carry a reason, for `Fiber.interruptAs` and `Cause.annotate`.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */
@@ -207,6 +235,7 @@ export const toAnnotations = (self: CancelReason): Context.Context<never> => {
 /**
  * The Cause of an interruption with a reason.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */
@@ -223,7 +252,7 @@ const ofInterrupt = (entry: Cause.Interrupt): CancelReason | undefined => {
 const unnamed = (entry: Cause.Interrupt): CancelReason => {
   const ambient = AmbientReason.current()
   if (isCancelReason(ambient)) return ambient
-  return interrupted(entry.fiberId === undefined ? "Interrupted" : `Interrupted by fiber #${entry.fiberId}`)
+  return interrupted(entry.fiberId === undefined ? undefined : { message: `Interrupted by fiber #${entry.fiberId}` })
 }
 
 /**
@@ -231,6 +260,7 @@ const unnamed = (entry: Cause.Interrupt): CancelReason => {
  * count only if no other exists. Then the result is the reason of the current thread, if the thread was cancelled, or an
  * `Interrupted` that names the fiber.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */
@@ -243,6 +273,7 @@ export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelR
 /**
  * The first reason in a Cause; undefined without an interruption.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */
@@ -262,6 +293,7 @@ export const firstOfCause = (cause: Cause.Cause<unknown>): CancelReason | undefi
 /**
  * The first reason in a Cause; none without an interruption.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */
@@ -271,6 +303,7 @@ export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<CancelReas
 /**
  * The first reason in an Exit, such as the exit in a finalizer; none without an interruption.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */

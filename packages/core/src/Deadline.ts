@@ -33,6 +33,7 @@ const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _
  * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted and its finalizers
  * have run. `suppressed` has what failed meanwhile: errors and defects of the finalizers.
  *
+ * @stability unstable
  * @category errors
  * @since 0.1.0
  */
@@ -49,6 +50,7 @@ const failures = (suppressed: ReadonlyArray<unknown>): string =>
 /**
  * Whether a value is a `DeadlineExceeded`.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -58,6 +60,7 @@ export const isDeadlineExceeded = (u: unknown): u is DeadlineExceeded =>
 /**
  * The effective deadline, in milliseconds since the epoch by the `Clock`; `Infinity` without a deadline.
  *
+ * @stability unstable
  * @category references
  * @since 0.1.0
  */
@@ -68,6 +71,7 @@ export const Current: Context.Reference<number> = Context.Reference<number>("@qu
 /**
  * The time until the deadline, at least zero; infinite without a deadline.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -87,6 +91,7 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fib
  *
  * *Cancellation*: the effect is interrupted with the same reason and awaited.
  *
+ * @stability unstable
  * @category combinators
  * @since 0.1.0
  */

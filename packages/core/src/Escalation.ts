@@ -13,6 +13,7 @@ import { messageOf } from "./internal/foreignText.ts"
 /**
  * The rungs in the order in which they are climbed.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -21,6 +22,7 @@ export const rungs = ["stop", "interrupt", "unwind", "kill"] as const
 /**
  * A rung: one way to end a thread, from a request to force.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -33,6 +35,7 @@ export type Rung = (typeof rungs)[number]
  * A rung that the thread's adapter lacks is left out, and the report names the rung. A thread that outlasts the last rung is
  * abandoned: its waiters resume with an error.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -46,6 +49,7 @@ export interface Escalation {
 /**
  * Interrupt, and wait without limit for the finalizers. The default for fibers, as in Effect.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -54,6 +58,7 @@ export const interrupt: Escalation = { interrupt: Duration.infinity }
 /**
  * A stop with five seconds to drain, then an interrupt with five seconds for the finalizers.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -63,6 +68,7 @@ export const graceful: Escalation = { stop: "5 seconds", interrupt: "5 seconds" 
  * The escalation of threads that are spawned without an escalation of their own. A thread keeps the value of the time of its
  * spawn.
  *
+ * @stability unstable
  * @category references
  * @since 0.1.0
  */
@@ -74,6 +80,7 @@ export const Current: Context.Reference<Escalation> = Context.Reference<Escalati
 /**
  * One rung with its grace in milliseconds.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -87,6 +94,7 @@ const parsed = new WeakMap<Escalation, Result.Result<ReadonlyArray<Step>, Thread
 /**
  * The steps of an escalation in climbing order, or the error in the escalation.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */

@@ -38,6 +38,7 @@ import * as ThreadError from "./ThreadError.ts"
  * `releaseWithin` limits a release: after that time it is interrupted without a wait
  * and reported as timed out. The remaining releases run in all cases.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -55,6 +56,7 @@ export interface Options<A, E, R, E2, R2> {
  * *Cancellation*: a cancel waits for the end of `acquire`. With `interruptible` the cancel ends `acquire`, and no lease is
  * held.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -224,6 +226,7 @@ class Release implements PendingRelease {
 /**
  * A held lease: its name, the name of its thread, the milliseconds since the acquire, and whether the release is running.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -237,6 +240,7 @@ export interface Held {
 /**
  * The leases of the current thread, the latest first. Outside any thread: the leases that were acquired there.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -256,6 +260,7 @@ export const held: Effect.Effect<ReadonlyArray<Held>> = Effect.withFiber((fiber)
  * Counts over the life of a thread and all its descendants. The acquired leases that have none of the four results are still
  * held.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -270,6 +275,7 @@ export interface Tally {
 /**
  * The counts of a thread and all its descendants, including ended threads.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */

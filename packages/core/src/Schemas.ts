@@ -23,6 +23,7 @@ const asked = {
  * The Schema of a reason. The `cause` of `Aborted` is encoded as a defect: its name, message and stack survive, its identity
  * does not.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -51,6 +52,7 @@ const LeaseOutcomes = Schema.Array(
 /**
  * The Schema of the end of a thread.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -67,6 +69,7 @@ export const Ending: Schema.Codec<Report.Ending, unknown> = Schema.Union([
 /**
  * The Schema of a report.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -118,6 +121,7 @@ const DumpedThread: Schema.Codec<Dump.DumpedThread, unknown> = Schema.Struct({
 /**
  * The Schema of a dump.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -144,6 +148,7 @@ const ThreadErrorReason: Schema.Codec<Errors.ThreadErrorReason> = Schema.Union([
 /**
  * The encoded form of a `ThreadError`.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -155,6 +160,7 @@ export interface EncodedThreadError {
 /**
  * The Schema of a `ThreadError`.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -170,6 +176,7 @@ export const ThreadError: Schema.Codec<Errors.ThreadError, EncodedThreadError> =
 /**
  * The encoded form of a `DeadlineExceeded`.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -183,6 +190,7 @@ export interface EncodedDeadlineExceeded {
  * The Schema of a `DeadlineExceeded`, for example as the error of an `Rpc` whose handler has a deadline. Each suppressed
  * failure is encoded as a defect.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */

@@ -19,6 +19,7 @@ import type { Rung } from "./Escalation.ts"
  *
  * `at` is in milliseconds since the shutdown began.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -46,6 +47,7 @@ export type Attempt =
  * The end of the thread. `NeverStarted` means that the thread was interrupted while it waited for a place to run.
  * `Abandoned` means that the thread may still run.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -62,6 +64,7 @@ export type Ending =
  * A lease in a report. `heldMillis` is the time from the acquire to the end of the release, or to its loss. `error` is the
  * failure of the release.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -79,6 +82,7 @@ export interface LeaseOutcome {
  * `rung` is the rung on which the thread ended, or null if the thread had ended before. `startedAt` is in milliseconds since
  * the epoch. `millis` is the duration of the whole shutdown.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -99,6 +103,7 @@ export interface ShutdownReport {
 /**
  * Whether the thread was abandoned.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -107,6 +112,7 @@ export const isAbandoned = (self: ShutdownReport): boolean => self.ending._tag =
 /**
  * The report as a few lines of text.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */

@@ -25,6 +25,7 @@ import type { Checks, ThreadNode } from "./internal/threadNode.ts"
  * cancel waits for the end of that code. The flags still show the cancel. `check` throws there only if a deadline has passed;
  * in a release, only a deadline of the release itself counts.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -38,6 +39,7 @@ export interface StopToken {
 /**
  * The token of the current thread.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -137,6 +139,7 @@ class NodeToken implements StopToken {
 /**
  * A token of a signal, for which stop and interrupt are the same.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -31,6 +31,7 @@ import * as Receiving from "./internal/receiving.ts"
 import * as Report from "./internal/report.ts"
 import { reasonIn, withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
+import * as ThreadRuntime from "./internal/threadRuntime.ts"
 import { nodeOf, type ThreadNode, TypeId } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import * as Abort from "./Abort.ts"
@@ -41,6 +42,7 @@ import { isRaisable, readOr } from "./internal/foreignValue.ts"
 /**
  * A handle on a thread. Handles are cheap and may be passed around. The thread itself ends with its scope.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -67,6 +69,7 @@ export declare namespace Thread {
   /**
    * The value and error types of a thread.
    *
+   * @stability unstable
    * @category models
    * @since 0.1.0
    */
@@ -78,6 +81,7 @@ export declare namespace Thread {
   /**
    * Any thread.
    *
+   * @stability unstable
    * @category models
    * @since 0.1.0
    */
@@ -86,6 +90,7 @@ export declare namespace Thread {
   /**
    * The value type of a thread.
    *
+   * @stability unstable
    * @category models
    * @since 0.1.0
    */
@@ -94,6 +99,7 @@ export declare namespace Thread {
   /**
    * The error type of a thread.
    *
+   * @stability unstable
    * @category models
    * @since 0.1.0
    */
@@ -104,6 +110,7 @@ export declare namespace Thread {
  * The state of a thread. A `Queued` thread waits for a place to run, such as a free worker. `Stopping` and `Cancelled`
  * carry the first reason, and `Cancelled` the highest rung so far.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -121,6 +128,7 @@ export type Status<A, E> =
  * `name` defaults to `thread-<id>`, and `escalation` to `Escalation.Current`. With `startImmediately`, the thread runs up to
  * its first wait before `spawn` returns.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -133,6 +141,7 @@ export interface SpawnOptions {
 /**
  * The options of a request to end a thread.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -143,6 +152,7 @@ export interface RequestOptions {
 /**
  * The options of a shutdown. `escalation` defaults to the escalation of the thread.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -153,6 +163,7 @@ export interface ShutdownOptions extends RequestOptions {
 /**
  * A value that can be raised into a thread: an `Error` or an object with a tag.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -161,6 +172,7 @@ export type Raisable = globalThis.Error | { readonly _tag: string }
 /**
  * Whether a value is a thread.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -178,6 +190,7 @@ export const isThread = (u: unknown): u is Thread<unknown, unknown> =>
  *
  * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -199,6 +212,7 @@ export const spawn: {
  * Asks a thread and its descendants to end by themselves: `stopSignal` aborts, and nothing is forced. Returns at once. Only
  * the first reason counts. An ended thread is left alone.
  *
+ * @stability unstable
  * @category stopping
  * @since 0.1.0
  */
@@ -214,6 +228,7 @@ export const stop: {
 /**
  * The same as `stop`, for many threads at once.
  *
+ * @stability unstable
  * @category stopping
  * @since 0.1.0
  */
@@ -232,6 +247,7 @@ export const stopAll: {
  *
  * *Cancellation*: only the wait ends; the thread stays interrupted.
  *
+ * @stability unstable
  * @category stopping
  * @since 0.1.0
  */
@@ -257,6 +273,7 @@ export const interrupt: {
  *
  * *Cancellation*: only the wait ends; the threads stay interrupted.
  *
+ * @stability unstable
  * @category stopping
  * @since 0.1.0
  */
@@ -279,6 +296,7 @@ export const interruptAll: {
 /**
  * Interrupts a thread and returns at once.
  *
+ * @stability unstable
  * @category stopping
  * @since 0.1.0
  */
@@ -305,6 +323,7 @@ export const interruptFork: {
  *
  * *Cancellation*: the climb stops, but its requests stand. The thread still ends with its scope.
  *
+ * @stability unstable
  * @category stopping
  * @since 0.1.0
  */
@@ -331,6 +350,7 @@ export const shutdown: {
  *
  * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error. A claimed error is not withdrawn.
  *
+ * @stability unstable
  * @category stopping
  * @since 0.1.0
  */
@@ -350,6 +370,7 @@ export const raise: {
  *
  * *Cancellation*: only the wait ends.
  *
+ * @stability unstable
  * @category joining
  * @since 0.1.0
  */
@@ -362,6 +383,7 @@ export { await_ as await }
  *
  * *Cancellation*: only the wait ends.
  *
+ * @stability unstable
  * @category joining
  * @since 0.1.0
  */
@@ -376,6 +398,7 @@ export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E> =>
  *
  * *Cancellation*: only the wait ends.
  *
+ * @stability unstable
  * @category joining
  * @since 0.1.0
  */
@@ -400,6 +423,7 @@ const timedJoin = <A, E>(self: Thread<A, E>, millis: number): Effect.Effect<Opti
  *
  * *Cancellation*: only the wait ends.
  *
+ * @stability unstable
  * @category joining
  * @since 0.1.0
  */
@@ -447,6 +471,7 @@ const queued: Status<never, never> = { _tag: "Queued" }
 /**
  * The state of a thread now.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -463,6 +488,7 @@ export const status = <A, E>(self: Thread<A, E>): Effect.Effect<Status<A, E>> =>
 /**
  * Whether a thread has not ended yet. An abandoned thread counts as ended.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -473,6 +499,7 @@ export const isAlive = <A, E>(self: Thread<A, E>): Effect.Effect<boolean> => Eff
 /**
  * The thread that the current fiber belongs to. Outside any spawned thread: the main thread, which nobody can end.
  *
+ * @stability unstable
  * @category inside
  * @since 0.1.0
  */
@@ -483,6 +510,7 @@ export const current: Effect.Effect<Thread<unknown, unknown>> = Effect.withFiber
 /**
  * Whether the current thread is the main thread, that is, the code runs outside any spawned thread.
  *
+ * @stability unstable
  * @category inside
  * @since 0.1.0
  */
@@ -491,8 +519,31 @@ export const isMain: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
 )
 
 /**
+ * Runs an effect in a thread and returns a Promise. When `signal` aborts, the effect is interrupted with the reason, and the
+ * Promise rejects with `signal.reason` after the finalizers. If the thread ends first, the Promise rejects with the
+ * `CancelError` of its reason.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type Runtime<R = never> = ThreadRuntime.Runtime<R>
+
+/**
+ * A function for callbacks of other libraries that runs effects in the current thread, with the services `R` of the current
+ * fiber. Each run is a child of the thread, and ends with the thread. `Effect.runPromise` in a callback would leave the thread.
+ *
+ * @stability unstable
+ * @category inside
+ * @since 0.1.0
+ */
+export const runtime = <R = never>(): Effect.Effect<Runtime<R>, never, R> =>
+  Effect.withFiber((fiber) => Effect.succeed(ThreadRuntime.of<R>(fiber)))
+
+/**
  * Whether the current thread was asked to stop or was interrupted. False on the main thread.
  *
+ * @stability unstable
  * @category inside
  * @since 0.1.0
  */
@@ -506,6 +557,7 @@ export const stopRequested: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
  *
  * *Cancellation*: only the wait ends.
  *
+ * @stability unstable
  * @category inside
  * @since 0.1.0
  */
@@ -519,6 +571,7 @@ export const awaitStop: Effect.Effect<CancelReason.CancelReason> = Effect.withFi
  * Runs an effect until the effect ends or the current thread is asked to stop. A stop interrupts the effect with the reason;
  * its finalizers run, the result is none, and the thread continues. On the main thread the effect just runs.
  *
+ * @stability unstable
  * @category inside
  * @since 0.1.0
  */
@@ -546,6 +599,7 @@ const givenUp = (exit: Exit.Failure<unknown, unknown>): Effect.Effect<Option.Opt
 /**
  * A point at which the current thread lets other fibers run and, if it was interrupted, ends.
  *
+ * @stability unstable
  * @category inside
  * @since 0.1.0
  */
@@ -565,6 +619,7 @@ export const checkpoint: Effect.Effect<void> = Effect.withFiber((fiber) => {
  *
  * Among nested calls of `receive`, the innermost that accepts an error gets the error. Each call gets one error at most.
  *
+ * @stability unstable
  * @category inside
  * @since 0.1.0
  */

@@ -17,6 +17,7 @@ import type { Thread } from "./Thread.ts"
 /**
  * A lease in a dump. `releasingMillis` is the time since its release began, null before.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -31,6 +32,7 @@ export interface DumpedLease {
  * request. An abandoned thread has ended for its waiters, but still runs. Finished threads are not listed. Of abandoned
  * threads, only the last 100 are kept if nothing can resume them.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -48,6 +50,7 @@ export interface DumpedThread {
 /**
  * The tree at one moment: `at` in milliseconds since the epoch, the leases that are held outside any thread, and the threads.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -60,6 +63,7 @@ export interface ThreadDump {
 /**
  * Dumps all threads of the program.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -72,6 +76,7 @@ export const make: Effect.Effect<ThreadDump> = Effect.map(Clock.currentTimeMilli
 /**
  * Dumps one thread and its descendants.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -125,6 +130,7 @@ const leasesOf = (node: ThreadNode, at: number): ReadonlyArray<DumpedLease> =>
 /**
  * A dump as indented text, one thread a line and one lease a line below it.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */

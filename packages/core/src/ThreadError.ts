@@ -25,6 +25,7 @@ import { readOr } from "./internal/foreignValue.ts"
  * - `Killed`: the thread was ended by force, without its finalizers; `lost` lists its leases
  * - `Crashed`: the worker or process of the thread broke down
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -50,6 +51,7 @@ const Base: new (fields: { readonly reason: ThreadErrorReason }) => Cause.Yielda
  * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy. The
  * error crosses threads by `Schemas.ThreadError`.
  *
+ * @stability unstable
  * @category errors
  * @since 0.1.0
  */
@@ -67,6 +69,7 @@ export class ThreadError extends Base {
 /**
  * Makes a `ThreadError` from its reason.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -75,6 +78,7 @@ export const make = (reason: ThreadErrorReason): ThreadError => new ThreadError(
 /**
  * Dies with a `ThreadError`.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -83,6 +87,7 @@ export const die = (reason: ThreadErrorReason): Effect.Effect<never> => Exit.die
 /**
  * Whether a value is a `ThreadError`.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -91,7 +96,7 @@ export const isThreadError = (u: unknown): u is ThreadError => readOr(() => u in
 const explain = (reason: ThreadErrorReason): string => {
   switch (reason._tag) {
     case "InvalidReason":
-      return `${reason.given} is not a CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted("why"), or turn a foreign value into one with CancelReason.fromUnknown(value).`
+      return `${reason.given} is not a CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted({ message: "why" }), or turn a foreign value into one with CancelReason.fromUnknown(value).`
     case "InvalidError":
       return `${reason.given} can't be raised into a thread, so nothing was raised. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive in the thread accepts.`
     case "InvalidDuration":

@@ -49,6 +49,7 @@ const TypeId = "~@quiesce/core/ThreadGroup"
  * An interruption is not a failure. If an interrupted thread also fails, the group keeps only the failure. A thread that ends
  * because its token has noticed the deadline has failed with `DeadlineExceeded`.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -57,6 +58,7 @@ export type Policy = "failFast" | "collect" | "isolate"
 /**
  * A group of threads; `E` is the error type of the threads.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -168,6 +170,7 @@ const groupOf = <E>(self: ThreadGroup<E>): Group<E> => self as Group<E>
  * Makes a group in the current scope. When the scope closes, all threads of the group end at the same time, each by its own
  * escalation. The default policy is `failFast`.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -202,6 +205,7 @@ const endMembers = <E>(group: Group<E>, reason: CancelReason.CancelReason): Effe
  * Starts a thread in a group. In a group that has already failed fast, the new thread is interrupted before it runs. In a
  * group whose scope has closed, the new thread has ended before it runs.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -236,6 +240,7 @@ export const spawn = <E, A, E1 extends E, R>(
  *
  * *Cancellation*: only the wait ends.
  *
+ * @stability unstable
  * @category joining
  * @since 0.1.0
  */
@@ -256,6 +261,7 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Deadli
  *
  * *Cancellation*: the climb stops, but its requests stand.
  *
+ * @stability unstable
  * @category stopping
  * @since 0.1.0
  */

@@ -30,6 +30,7 @@ import type { ThreadControls } from "./internal/threadControls.ts"
 /**
  * The controls that an adapter supplies for a thread. `RemoteThread` makes the rest of `ThreadControls`.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -42,6 +43,7 @@ export type { LeaseResult } from "./internal/leaseAccount.ts"
  * Options of a lease. `keptBy: "host"`: the host of this thread keeps the resource and has the lease in its own ledger, so
  * that an observer need not report the lease to the host.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -52,6 +54,7 @@ export interface LeaseOptions {
 /**
  * The model's side of a thread that runs elsewhere.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -158,6 +161,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
  *
  * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -189,6 +193,7 @@ export const spawn = <A, E, E2, R>(
  * *Cancellation*: the thread ends by its escalation, and its end is awaited. If a finalizer of the thread fails meanwhile, its
  * failure is in the Cause beside the interruption.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -232,6 +237,7 @@ export const execute = <A, E>(
  * Starts a thread whose exit no other code receives if the current scope ends the thread. `report` then gets the failure of
  * the thread's cleanup, if there is one, after the end of the thread.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -267,6 +273,7 @@ const everOpen = Scope.makeUnsafe()
  * Starts the effect of `body` as a thread on one fiber with `context`. The thread runs up to its first wait before the call
  * returns.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -282,6 +289,7 @@ export type SpawnBelow = (
  *
  * Below a parent that has ended, the child has ended before its body runs.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -291,6 +299,7 @@ export const spawnBelow = (parent: Thread<unknown, unknown>, settings: Context.C
 /**
  * Receives the leases of a thread and of its descendants.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -303,6 +312,7 @@ export interface LeaseObserver {
  * Notifies the observer of each lease that a thread or a descendant acquires and ends from now on. The result removes the
  * observer.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -326,6 +336,7 @@ export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseO
  * thread count the word down, and look at the flags when the word is below 0. A request sets the word to 0. A request that
  * falls into the nanosecond of a count is seen after some 4,000 checks.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -342,6 +353,7 @@ export const shareFlags = (
  * The reason that a `StopToken` shows while the real reason is still on its way: shared memory says that the thread was
  * cancelled, but synchronous code delays the message with the reason. The thread is interrupted with the real reason.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -351,6 +363,7 @@ export const pendingReason: CancelReason.CancelReason = PendingReason.pendingRea
  * Whether a fiber runs the release of a lease of its thread. Such code must not be ended by force, although the fiber of a
  * release with a limit is interruptible.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -361,6 +374,7 @@ export const isReleasing: (fiber: Fiber.Fiber<unknown, unknown>) => boolean = Re
  * The returned function is called after the section, with whether the section was ended. Sections that an adapter runs are
  * not observed.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -372,6 +386,7 @@ export const observeSections: (begin: (fiber: Fiber.Fiber<unknown, unknown>) => 
  * regions that the fiber enters from now on. No effect on a thread that has not begun or has ended, or that runs on another
  * adapter.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -389,6 +404,7 @@ export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<un
 /**
  * The controls of a thread.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -397,6 +413,7 @@ export const controlsOf = <A, E>(thread: Thread<A, E>): ThreadControls<A, E> => 
 /**
  * Calls `f` once with the exit of a thread: at its end, or at once if the thread has ended.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -410,6 +427,7 @@ export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) =>
  * Enters a lease for synchronous code of a fiber into the ledger of the fiber's thread. The returned function ends the
  * lease; the first call counts.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -427,6 +445,7 @@ export const enterLease = (fiber: Fiber.Fiber<unknown, unknown>, lease: string):
  * With `reserved`, the raiser can still withdraw the error when a `receive` accepts it: `reserved` is called then, and the
  * `receive` fails with the error once `commit` has been called. A commit counts for any later `receive`, too.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -167,7 +167,7 @@ describe("Abort.run", () => {
     let seen: ReadonlyArray<string> = []
     const effect = Effect.onExit(Effect.never, (exit) => Effect.sync(() => (seen = messages(exit))))
     const promise = outcome(Abort.run(effect, { signal: controller.signal }))
-    controller.abort(CancelReason.toError(CancelReason.shutdown("bye")))
+    controller.abort(CancelReason.toError(CancelReason.shutdown({ message: "bye" })))
     await promise
     expect(seen).toEqual(["bye"])
   })
@@ -180,7 +180,7 @@ describe("Abort.runIn", () => {
     const runtime = ManagedRuntime.make(Layer.succeed(Greeting, "hello"))
     expect(await Abort.runIn(runtime)(Greeting)).toBe("hello")
     const controller = new AbortController()
-    const reason = CancelReason.toError(CancelReason.shutdown("bye"))
+    const reason = CancelReason.toError(CancelReason.shutdown({ message: "bye" }))
     const seen: Array<string> = []
     const gate = Latch.makeUnsafe()
     const work = Effect.andThen(gate.open, Effect.never).pipe(
@@ -294,7 +294,7 @@ describe("Abort.promise", () => {
         ),
         now
       )
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("why") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "why" }) })
       yield* settle
       expect(log).toEqual(["abort AbortError why"])
       resolve()
@@ -340,7 +340,7 @@ describe("Abort.fromScope", () => {
       const scope = yield* Scope.make()
       const signal = yield* Scope.provide(Abort.fromScope, scope)
       expect(signal.aborted).toBe(false)
-      yield* Scope.close(scope, Exit.failCause(CancelReason.toCause(CancelReason.shutdown("bye"))))
+      yield* Scope.close(scope, Exit.failCause(CancelReason.toCause(CancelReason.shutdown({ message: "bye" }))))
       expect(signal.reason.message).toBe("bye")
     })
   )

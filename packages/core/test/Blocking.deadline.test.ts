@@ -154,7 +154,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
   it.live("gives its value, its defect or its interrupt if it ends in time", () =>
     Effect.gen(function* () {
       const bad = new Error("bad")
-      const cancelled = CancelReason.toError(CancelReason.interrupted("why"))
+      const cancelled = CancelReason.toError(CancelReason.interrupted({ message: "why" }))
       const results = yield* inThread(
         Effect.forEach([() => 1, () => raise(bad), () => raise(cancelled)], (section) =>
           Effect.exit(Deadline.within(Blocking.interruptible(section), "1 minute"))
@@ -268,7 +268,9 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
           const self = yield* Thread.current
           const context = yield* Effect.context<never>()
           yield* Blocking.interruptible(() => {
-            Effect.runSyncWith(context)(Thread.interruptFork(self, { reason: CancelReason.interrupted("why") }))
+            Effect.runSyncWith(context)(
+              Thread.interruptFork(self, { reason: CancelReason.interrupted({ message: "why" }) })
+            )
             done()
             endless()
           })

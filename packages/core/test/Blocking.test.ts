@@ -29,7 +29,9 @@ describe("Blocking, on a fiber", () => {
           yield* Effect.ensuring(
             Blocking.interruptible((token) => {
               try {
-                Effect.runSyncWith(context)(Thread.interrupt(self, { reason: CancelReason.interrupted("why") }))
+                Effect.runSyncWith(context)(
+                  Thread.interrupt(self, { reason: CancelReason.interrupted({ message: "why" }) })
+                )
                 for (;;) token.check()
               } finally {
                 log.push("finally")

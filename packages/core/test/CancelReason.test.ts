@@ -4,14 +4,14 @@ import { Cause, Effect, Exit, Fiber, Option, Schema } from "effect"
 
 const all: ReadonlyArray<CancelReason.CancelReason> = [
   CancelReason.stopped(),
-  CancelReason.interrupted("why"),
-  { ...CancelReason.interrupted("why"), by: "boss", at: 7 },
+  CancelReason.interrupted({ message: "why" }),
+  { ...CancelReason.interrupted({ message: "why" }), by: "boss", at: 7 },
   CancelReason.timedOut(50),
   CancelReason.deadlineExceeded(1000),
   CancelReason.parentEnded("main"),
   CancelReason.siblingFailed("reader"),
   CancelReason.shutdown(),
-  CancelReason.shutdown("bye", "SIGTERM"),
+  CancelReason.shutdown({ message: "bye", signal: "SIGTERM" }),
   CancelReason.aborted("gone")
 ]
 
@@ -59,7 +59,7 @@ describe("CancelReason", () => {
 
   it("toError leaves the stacks of other errors as they are", () => {
     const before = Error.stackTraceLimit
-    CancelReason.toError(CancelReason.stopped("other"))
+    CancelReason.toError(CancelReason.stopped({ message: "other" }))
     expect(Error.stackTraceLimit).toBe(before)
     expect(new Error("later").stack).toContain("CancelReason.test")
   })
@@ -74,7 +74,10 @@ describe("CancelReason", () => {
   })
 
   it("travels in a Cause, the first reason first, and before interruptions without one", () => {
-    const [first, second] = [CancelReason.interrupted("first"), CancelReason.interrupted("second")]
+    const [first, second] = [
+      CancelReason.interrupted({ message: "first" }),
+      CancelReason.interrupted({ message: "second" })
+    ]
     const cause = Cause.combine(
       Cause.interrupt(1),
       Cause.combine(CancelReason.toCause(first), CancelReason.toCause(second))

@@ -70,7 +70,7 @@ describe("Deadline.within", () => {
   it.effect("hands an interrupt of the thread on, with its reason and no DeadlineExceeded", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Deadline.within(Effect.never, 10), now)
-      yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("why") })
+      yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "why" }) })
       yield* TestClock.adjust(10)
       const exit = yield* Thread.await(thread)
       expect(messages(exit)).toEqual(["why"])
@@ -174,7 +174,7 @@ describe("Deadline.within around synchronous code", () => {
     Effect.gen(function* () {
       const { hand, provided } = makeHand()
       const work = Effect.gen(function* () {
-        yield* Thread.stop(yield* Thread.current, { reason: CancelReason.stopped("enough") })
+        yield* Thread.stop(yield* Thread.current, { reason: CancelReason.stopped({ message: "enough" }) })
         yield* Blocking.interruptible(poll(hand))
       })
       const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(work, 50))), now)
@@ -213,7 +213,7 @@ describe("Deadline.within around synchronous code", () => {
     Effect.gen(function* () {
       const { hand, provided } = makeHand()
       const work = Effect.gen(function* () {
-        yield* Thread.interruptFork(yield* Thread.current, { reason: CancelReason.interrupted("why") })
+        yield* Thread.interruptFork(yield* Thread.current, { reason: CancelReason.interrupted({ message: "why" }) })
         yield* Blocking.interruptible(poll(hand))
       })
       const thread = yield* Thread.spawn(provided(Deadline.within(work, 50)), now)

@@ -92,7 +92,7 @@ describe("Lease.acquire", () => {
         }),
         now
       )
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("why") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "why" }) })
       yield* gate.open
       yield* Thread.await(thread)
       expect(log).toEqual(["acquired", "released why"])
@@ -258,7 +258,7 @@ describe("Lease.acquire", () => {
       )
       const thread = yield* Thread.spawn(Effect.andThen(noted(log, "slow", slow), Effect.never), now)
       yield* Thread.interruptFork(thread)
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("again") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "again" }) })
       yield* TestClock.adjust(50)
       expect(log).toEqual(["slow", "done"])
     })

@@ -437,9 +437,12 @@ describe("Thread.shutdown", () => {
   it.effect("has the first reason in a later report", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(cleansUp(10), now)
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("first") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "first" }) })
       const report = yield* endsIn(
-        Thread.shutdown(thread, { escalation: { interrupt: 20 }, reason: CancelReason.shutdown("bye", "SIGTERM") }),
+        Thread.shutdown(thread, {
+          escalation: { interrupt: 20 },
+          reason: CancelReason.shutdown({ message: "bye", signal: "SIGTERM" })
+        }),
         10
       )
       expect(report.reason.message).toBe("first")
@@ -602,7 +605,7 @@ describe("ShutdownReport", () => {
       { _tag: "Failed", error: "no" },
       { _tag: "Interrupted", reason },
       { _tag: "NeverStarted", reason },
-      { _tag: "Killed", reason: CancelReason.shutdown("bye", "SIGTERM") },
+      { _tag: "Killed", reason: CancelReason.shutdown({ message: "bye", signal: "SIGTERM" }) },
       { _tag: "Crashed", error: "out of memory" },
       { _tag: "Abandoned" }
     ]

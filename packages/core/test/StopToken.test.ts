@@ -33,7 +33,7 @@ describe("StopToken.current", () => {
     Effect.gen(function* () {
       const { thread, token } = yield* withToken(hung)
       expect(look(token)).toEqual(calm)
-      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
+      yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "enough" }) })
       expect(look(token)).toEqual({ stopRequested: true, interrupted: false, message: "enough" })
       expect(() => token.check()).not.toThrow()
       yield* Thread.interruptFork(thread)

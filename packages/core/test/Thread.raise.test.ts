@@ -270,7 +270,7 @@ describe("Thread.raise", () => {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, gate.await), Flush), now)
       const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("why") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "why" }) })
       yield* gate.open
       expect(yield* Fiber.join(raise)).toBe(false)
       expect(messages(yield* Thread.await(thread))).toContain("why")
@@ -344,7 +344,7 @@ describe("Thread.receive", () => {
       const seen = yield* Deferred.make<ReadonlyArray<string>>()
       const work = Effect.onExit(Effect.never, (exit) => Deferred.succeed(seen, messages(exit)))
       const thread = yield* Thread.spawn(Thread.receive(work, Flush), now)
-      yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("why") })
+      yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "why" }) })
       expect(yield* Deferred.await(seen)).toEqual(["why"])
     })
   )
@@ -355,7 +355,7 @@ describe("Thread.receive", () => {
         Effect.uninterruptibleMask((restore) => Thread.receive(restore(Effect.never), Flush)),
         now
       )
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("why") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "why" }) })
       yield* settle
       expect(yield* Thread.isAlive(thread)).toBe(false)
       expect(messages(yield* Thread.await(thread))).toContain("why")

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { defectOf, defectTag, endsIn, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
-const why = CancelReason.interrupted("why")
+const why = CancelReason.interrupted({ message: "why" })
 
 class Nudge extends Schema.TaggedError<Nudge>()("Nudge", {}) {}
 
@@ -298,7 +298,7 @@ describe("Thread.stop", () => {
   it.effect("asks: stopSignal aborts with the reason, signal does not, and the thread may return a value", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.as(Thread.awaitStop, "drained"), now)
-      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
+      yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "enough" }) })
       expect(thread.stopSignal.reason.message).toBe("enough")
       expect(thread.signal.aborted).toBe(false)
       expect(yield* Thread.join(thread)).toBe("drained")
@@ -322,7 +322,7 @@ describe("Thread.stop", () => {
         }),
         now
       )
-      yield* Thread.stop(parent, { reason: CancelReason.stopped("enough") })
+      yield* Thread.stop(parent, { reason: CancelReason.stopped({ message: "enough" }) })
       yield* Thread.join(parent)
       expect(seen.toSorted()).toEqual(["early enough", "late enough"])
     })
@@ -398,10 +398,10 @@ describe("Thread.interrupt", () => {
   it.effect("keeps the first reason; later ones are only added to the Cause", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(10)), now)
-      yield* Thread.stop(thread, { reason: CancelReason.stopped("first") })
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("second") })
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("third") })
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("second") })
+      yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "first" }) })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "second" }) })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "third" }) })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "second" }) })
       expect(thread.reason?.message).toBe("first")
       expect(thread.signal.reason.message).toBe("first")
       const exit = yield* endsIn(Thread.await(thread), 10)
@@ -416,7 +416,7 @@ describe("Thread.interrupt", () => {
       const ended: Array<number> = []
       const one = (name: string) =>
         Effect.gen(function* () {
-          yield* Thread.interrupt(thread, { reason: CancelReason.interrupted(name) })
+          yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: name }) })
           ended.push(yield* Clock.currentTimeMillis)
           return yield* Thread.await(thread)
         })
@@ -441,7 +441,7 @@ describe("Thread.interrupt", () => {
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, release), now)
       yield* Thread.interruptFork(thread)
       yield* Thread.interruptFork(thread, { reason: why })
-      yield* endsIn(Thread.interrupt(thread, { reason: CancelReason.interrupted("again") }), 10)
+      yield* endsIn(Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "again" }) }), 10)
       expect(log).toEqual(["begin", "end"])
     })
   )
@@ -616,7 +616,7 @@ describe("Thread, cleaning up", () => {
         now
       )
       yield* Thread.interruptFork(thread, { reason: why })
-      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("later") })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "later" }) })
       yield* released.open
       const exit = yield* Thread.await(thread)
       expect(messages(exit)).toEqual(["why", "later"])
@@ -864,7 +864,7 @@ describe("Thread, inside", () => {
         }),
         now
       )
-      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
+      yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "enough" }) })
       expect(yield* Thread.join(thread)).toEqual([false, Option.none(), "enough", true])
     })
   )
@@ -884,7 +884,7 @@ describe("Thread, inside", () => {
           }),
           now
         )
-        yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
+        yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "enough" }) })
         yield* Thread.join(thread)
         expect(seen).toEqual(["value", "failed", "enough"])
       })

@@ -52,7 +52,7 @@ describe("ThreadDump", () => {
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.andThen(lease("slow", gate.await), Effect.never), now)
-      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
+      yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "enough" }) })
       expect(yield* ThreadDump.of(thread)).toMatchObject({ status: "stopping", rung: "stop" })
       yield* TestClock.adjust(3)
       yield* Thread.interruptFork(thread)
@@ -112,7 +112,7 @@ describe("ThreadDump", () => {
       const thread = yield* family
       const gate = yield* Latch.make()
       const ending = yield* Thread.spawn(Effect.andThen(lease("slow", gate.await), Effect.never), now)
-      yield* Thread.stop(thread, { reason: CancelReason.shutdown("bye", "SIGTERM") })
+      yield* Thread.stop(thread, { reason: CancelReason.shutdown({ message: "bye", signal: "SIGTERM" }) })
       yield* Thread.interruptFork(ending, { reason: CancelReason.timedOut(5) })
       const dump = yield* ThreadDump.make
       const json = JSON.stringify(Schema.encodeSync(Schemas.ThreadDump)(dump))
@@ -131,7 +131,7 @@ describe("ThreadDump", () => {
         name: "other"
       })
       yield* TestClock.adjust(5)
-      yield* Thread.interruptFork(other, { reason: CancelReason.interrupted("why") })
+      yield* Thread.interruptFork(other, { reason: CancelReason.interrupted({ message: "why" }) })
       yield* TestClock.adjust(2)
       const threads = [yield* ThreadDump.of(thread), yield* ThreadDump.of(other)]
       const text = ThreadDump.render({ at: 7, leases: [{ name: "g", ageMillis: 1, releasingMillis: null }], threads })

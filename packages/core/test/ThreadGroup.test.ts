@@ -52,7 +52,7 @@ describe("ThreadGroup.spawn", () => {
         }),
         now
       )
-      yield* Thread.interrupt(parent, { reason: CancelReason.interrupted("why") })
+      yield* Thread.interrupt(parent, { reason: CancelReason.interrupted({ message: "why" }) })
       expect(ran).toBe(false)
       expect(messages(yield* Thread.await(late!))).toEqual(["why"])
     })
@@ -198,7 +198,7 @@ describe("ThreadGroup, an interrupted member with another failure", () => {
         const group = yield* ThreadGroup.make({ policy })
         const member = yield* ThreadGroup.spawn(group, Effect.ensuring(Effect.never, Effect.die("cleanup")), now)
         const joiner = yield* Thread.spawn(ThreadGroup.joinAll(group))
-        yield* Thread.interrupt(member, { reason: CancelReason.interrupted("why") })
+        yield* Thread.interrupt(member, { reason: CancelReason.interrupted({ message: "why" }) })
         expect(messages(yield* Thread.await(member))).toEqual(["why"])
         expect(yield* Thread.await(joiner)).toEqual(Exit.die("cleanup"))
       })
@@ -300,7 +300,7 @@ describe("ThreadGroup.shutdown", () => {
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const threads = yield* Effect.replicateEffect(ThreadGroup.spawn(group, Effect.never, now), 3)
-      yield* ThreadGroup.shutdown(group, { reason: CancelReason.shutdown("bye", "SIGTERM") })
+      yield* ThreadGroup.shutdown(group, { reason: CancelReason.shutdown({ message: "bye", signal: "SIGTERM" }) })
       expect(threads.map((thread) => thread.reason?.message)).toEqual(["bye", "bye", "bye"])
     })
   )

@@ -86,7 +86,7 @@ describe("a thread that waits for a place to run", () => {
   it.effect("is not queued any more when it was asked to stop", () =>
     Effect.gen(function* () {
       const { thread } = yield* spawnQueued
-      yield* Thread.stop(thread, { reason: CancelReason.stopped("enough") })
+      yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "enough" }) })
       expect((yield* Thread.status(thread))._tag).toBe("Stopping")
       expect(yield* ThreadDump.of(thread)).toMatchObject({ status: "stopping" })
     })
@@ -121,7 +121,7 @@ describe("ThreadAdapter.execute", () => {
         now
       )
       yield* Effect.sync(() =>
-        fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(CancelReason.interrupted("enough")))
+        fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(CancelReason.interrupted({ message: "enough" })))
       )
       yield* settle
       expect([heard, fiber.pollUnsafe()]).toEqual([["enough"], undefined])
@@ -136,7 +136,7 @@ describe("ThreadAdapter.execute", () => {
         ThreadAdapter.execute<never, never>((cell) => controls(() => cell.settle(Exit.interrupt()))),
         now
       )
-      yield* Thread.interrupt(parent, { reason: CancelReason.interrupted("enough") })
+      yield* Thread.interrupt(parent, { reason: CancelReason.interrupted({ message: "enough" }) })
       expect(messages(yield* Thread.await(parent))).toEqual(["enough"])
     })
   )

@@ -4,7 +4,7 @@ import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Effect, Exit, Fiber, Latch, Scope } from "effect"
 import { messages, settle } from "./support.ts"
 
-const why = CancelReason.shutdown("Tea time")
+const why = CancelReason.shutdown({ message: "Tea time" })
 
 /** Never ends, and notes the reason of its interruption. */
 const noting = (seen: Array<string>) =>

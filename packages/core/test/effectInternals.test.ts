@@ -200,7 +200,7 @@ const changeFibers = (change: (prototype: object) => unknown) => {
 /** Interrupts a suspended thread, a masked thread and a thread that runs. Gives the messages of their exits. */
 const interruptThree = ({ CancelReason, Thread }: typeof Core) =>
   Effect.gen(function* () {
-    const why = CancelReason.shutdown("Tea time")
+    const why = CancelReason.shutdown({ message: "Tea time" })
     const latch = yield* Latch.make()
     const itself = Effect.flatMap(Thread.current, (thread) => Thread.interruptFork(thread, { reason: why }))
     const suspended = yield* Thread.spawn(Effect.never, { startImmediately: true })

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest"
 import { CancelReason } from "@quiesce/core"
 import * as State from "../src/internal/threadState.ts"
 
-const first = CancelReason.stopped("first")
-const second = CancelReason.interrupted("second")
-const third = CancelReason.interrupted("third")
+const first = CancelReason.stopped({ message: "first" })
+const second = CancelReason.interrupted({ message: "second" })
+const third = CancelReason.interrupted({ message: "third" })
 
 const { running } = State
 const stopping = State.stop(running, first)

@@ -19,6 +19,7 @@ export type { Lacks, Lease, Reaction, Refuses, Script } from "./internal/fake/sc
 /**
  * The thread ignores the request.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -27,6 +28,7 @@ export const ignores: Reaction<never, never> = { _tag: "Ignores" }
 /**
  * The thread ends after a time, and after the release of its leases. The default for `exit` depends on the rung.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -39,6 +41,7 @@ export const endsAfter = <A = never, E = never>(after: Duration.Input, exit?: Ex
 /**
  * The thread refuses the unwind with a reason.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -47,6 +50,7 @@ export const refuses = (why: string): Refuses => ({ _tag: "Refuses", why })
 /**
  * The thread lacks the rung.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -71,6 +75,7 @@ export const lacks: Lacks = { _tag: "Lacks" }
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -22,6 +22,7 @@ import * as TestingError from "./TestingError.ts"
  * - `hog`: the worker loops for ever, so its event loop is blocked
  * - `deaf`: the worker receives every message, from its parent and through those ports, and never replies
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -30,6 +31,7 @@ export type Fault = (typeof faults)[number]
 /**
  * All faults.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -51,6 +53,7 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
  * The module of a faulty worker. Start `out-of-memory` with a small heap in `resourceLimits`; otherwise the worker throws an
  * error with that advice. Throws `InvalidOption` for an unknown fault.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -67,6 +70,7 @@ const smallHeap = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 }
  * Starts a faulty worker. The caller ends the worker, such as a pool:
  * `WorkerPool.make(group, { spawn: (options) => FaultyWorker.makeUnsafe("crash", options) })`.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -77,6 +81,7 @@ export const makeUnsafe = (fault: Fault, options?: WorkerOptions): Worker =>
  * Starts a faulty worker in the current scope. When the scope closes, the worker is terminated and awaited. The worker's
  * `error` event does not crash the process.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -19,6 +19,7 @@ import * as TestingError from "./TestingError.ts"
  * The options: the seeds (default: 1 to 100), the environment of the program, and the limit of steps for one run (default
  * 100,000).
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -32,6 +33,7 @@ export interface Options<R = never, E = never> {
  * An order in which the program did not succeed: the seed that repeats the order, and the problem. For a deadlock, the
  * problem names the waiting fibers and their waits.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -45,6 +47,7 @@ export interface Finding {
  * The result: the number of tried orders, the number of different orders (by the journal and the number of steps), and the
  * orders that went wrong.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -62,6 +65,7 @@ type Settings = Omit<Options, "environment">
  * with `UnknownEffect` if the kit can't see the fibers of the installed Effect, and with `NotDeterministic` if the seed of a
  * wrong order does not repeat the problem.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -94,6 +98,7 @@ const exploreAny = (
 /**
  * As `explore`, but fails with `WrongOrder` if an order went wrong.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */

@@ -28,6 +28,7 @@ export type { CancelPoint, Options } from "./internal/explore/explorationOptions
  * The problems after one cancel: the place of the cancel (the fiber, its thread, and the span or traced function around the
  * step), the problems, and the journal of acquired and released resources.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -42,6 +43,7 @@ export interface Finding {
  * The result of an exploration. `steps` is the number of steps of the program, `cuts` the number of tried cancels, `untried`
  * the number of cancels for which `stopAfter` left no time, `exit` the exit without a cancel.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -67,6 +69,7 @@ type Settings = Omit<Options, "environment">
  *
  * *Cancellation*: between two runs.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -156,6 +159,7 @@ const uncut: CancelPoint = { step: 0 }
  *
  * *Cancellation*: between two runs.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -176,6 +180,7 @@ const most = 5
 /**
  * The findings as text: for equal problems only the first finding.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */

@@ -18,6 +18,7 @@ import * as Scope from "effect/Scope"
 /**
  * One entry. `scope` is the owner of the resource, if known.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -32,6 +33,7 @@ export interface Entry {
 /**
  * A journal in progress.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -42,6 +44,7 @@ export interface Journal {
 /**
  * Makes an empty journal.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -50,6 +53,7 @@ export const make = (): Journal => ({ entries: [] })
 /**
  * The journal of the current test, if any.
  *
+ * @stability unstable
  * @category references
  * @since 0.1.0
  */
@@ -67,6 +71,7 @@ const note = (entry: Entry): Effect.Effect<void> =>
 /**
  * Records an acquire. Put the call after the acquire, in the same uninterruptible region.
  *
+ * @stability unstable
  * @category noting
  * @since 0.1.0
  */
@@ -75,6 +80,7 @@ export const acquired = (name: string): Effect.Effect<void> => note({ what: "acq
 /**
  * Records a release.
  *
+ * @stability unstable
  * @category noting
  * @since 0.1.0
  */
@@ -86,6 +92,7 @@ export const released = (name: string): Effect.Effect<void> => note({ what: "rel
  *
  * *Cancellation*: as with `Effect.acquireRelease`.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -120,6 +127,7 @@ export const resource = <A = void, E = never, R = never>(
  * The problems in a finished journal: resources without a release, released more than once, released without an acquire, or
  * not released in reverse order within one scope.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -158,6 +166,7 @@ export const problems = (self: Journal): ReadonlyArray<string> => {
 /**
  * A journal, or its first `count` entries, as one line: `+` acquired, `-` released, `!` failed to release, `?` lost.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */

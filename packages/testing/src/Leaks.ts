@@ -29,6 +29,7 @@ import * as TestingError from "./TestingError.ts"
  *   wait.
  * - `ignore`: the resources that may stay, such as the idle connections of an HTTP client (default: none)
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +62,7 @@ export interface Options {
  * const program = Leaks.none(Effect.sync(() => setTimeout(() => {}, 60_000)))
  * ```
  *
+ * @stability unstable
  * @category combinators
  * @since 0.1.0
  */
@@ -113,6 +115,7 @@ const settled = <A, E>(
 /**
  * A watch over code without Effect.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -139,6 +142,7 @@ export interface Watch extends Disposable {
  * watch.end()
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -155,6 +159,7 @@ export const watch = (options: Options = {}): Watch => {
 /**
  * Counts the listeners on AbortSignals that were added since the count began and are still there.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -168,6 +173,7 @@ export interface ListenerWatch extends Disposable {
  * Begins to count the listeners of this thread on AbortSignals. A count is synchronous and records no places, so it
  * costs little: use it where thousands of short runs are checked, and `watch` elsewhere.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
  * `madeAt` is the stack of its creation, the innermost frame first, without the frames of Node, Effect, the test runner and
  * this package; empty if the stack is not known.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -23,6 +24,7 @@ export interface LeftOver {
 /**
  * The kinds of left-overs.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -31,6 +33,7 @@ export type Kind = "listener" | "timer" | "immediate" | "handle" | "worker" | "p
 /**
  * The Schema of a left-over.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -44,6 +47,7 @@ export const LeftOver: Schema.Codec<LeftOver> = Schema.Struct({
 /**
  * The left-over and the place of its creation as a few lines of text.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */

@@ -16,6 +16,7 @@ import * as VirtualClock from "./VirtualClock.ts"
  * The end of a run: an exit, a `Deadlock` without a runnable task and without a sleep, or `Endless` after the budget of
  * steps.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -27,6 +28,7 @@ export type End<A, E> =
 /**
  * A run. `tasks` and `sleeps` are the queued tasks and pending sleeps at its end.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -41,6 +43,7 @@ export interface Run<A, E> {
 /**
  * The step and its effect, which runs beside the program in a fiber of its own.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -52,6 +55,7 @@ export interface StepAction {
 /**
  * The options of `StepScheduler`, with effects as the actions of cuts.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -113,6 +117,7 @@ class World<A, E> {
 /**
  * Runs an effect to its end, at once.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -129,6 +134,7 @@ export const run = <A, E>(
 /**
  * Runs an effect with real promises. If no task can run, one turn of the event loop passes first, and then virtual time.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */

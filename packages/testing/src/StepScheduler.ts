@@ -14,6 +14,7 @@ import { random } from "./internal/time/random.ts"
 /**
  * The action at a step.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -28,6 +29,7 @@ export interface StepAction {
  * endless. `onStep` gets each fiber before its step, after the step was counted, and may return an action for a cut.
  * `onTask` gets each queued task.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -42,6 +44,7 @@ export interface Options {
 /**
  * A scheduler that counts steps.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -122,6 +125,7 @@ class Stepping implements StepScheduler {
 /**
  * Makes a scheduler.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -25,6 +25,7 @@ import * as LeftOver from "./LeftOver.ts"
  * - `WrongOrder`: the program fails in some order of its fibers; the error has the first such order, with its seed
  * - `LeftOver`: a resource of an effect still exists after the end of the effect
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -83,6 +84,7 @@ const Base: Schema.Class<
 /**
  * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy.
  *
+ * @stability unstable
  * @category errors
  * @since 0.1.0
  */
@@ -100,6 +102,7 @@ export class TestingError extends Base {
 /**
  * Makes a `TestingError` from its reason.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -20,6 +20,7 @@ interface Sleep {
 /**
  * A virtual clock. It starts at zero milliseconds since the epoch.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -39,6 +40,7 @@ export interface VirtualClock extends Clock.Clock {
 /**
  * The time of a clock, in milliseconds. Several clocks may share one time.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -118,6 +120,7 @@ class Virtual implements VirtualClock {
 /**
  * Makes a clock (default: with a time of its own).
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -172,8 +172,8 @@ describe("spawn", () => {
     const exit = await run(
       Effect.gen(function* () {
         const thread = yield* FakeAdapter.spawn({ onInterrupt: FakeAdapter.endsAfter("1 second") })
-        yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted("first") })
-        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("second") })
+        yield* Thread.interruptFork(thread, { reason: CancelReason.interrupted({ message: "first" }) })
+        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "second" }) })
         return yield* Thread.await(thread)
       })
     )

@@ -23,6 +23,7 @@ import * as WorkerError from "./WorkerError.ts"
 /**
  * A declared lease: its payload, its value and the errors of acquiring it.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -31,6 +32,7 @@ export type HostLease<P, A, E> = DeclaredLease.DeclaredLease<P, A, E>
 /**
  * How a host acquires a lease. The compiler checks the contract's types where the handler is made.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -49,6 +51,7 @@ export type Handler = DeclaredLease.Handler
  * // In a task: const path = yield* HostLease.acquire(TempFolder, "index-")
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -68,6 +71,7 @@ export const make = <P, A, E = never>(options: {
  *
  * *Cancellation*: `acquire` is interrupted when the worker cancels its request or has ended.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -94,6 +98,7 @@ export const handler = <P, A, E>(
  *
  * *Cancellation*: the host stops acquiring and keeps nothing. The caller waits for that.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -39,6 +39,7 @@ import type * as WorkerPool from "./WorkerPool.ts"
  * })
  * ```
  *
+ * @stability unstable
  * @category layers
  * @since 0.1.0
  */
@@ -55,6 +56,7 @@ export const layerClient = (options: WorkerPool.Options): Layer.Layer<RpcClient.
  *
  * Fails with `SpawnFailed` if no `layerClient` has started the worker.
  *
+ * @stability unstable
  * @category layers
  * @since 0.1.0
  */

@@ -29,6 +29,7 @@ const TypeId = "~@quiesce/worker-threads/SharedMutex"
  * A mutex: plain data that can be sent to another thread, in `workerData`, a message or a payload. `name` appears in
  * ledgers, dumps and errors.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -42,6 +43,7 @@ export interface SharedMutex {
  * A held lock. `ownerDied`: the owner before died while it held the lock, so the protected data may be half changed.
  * Unless `markConsistent` runs before the release, the lock then becomes unusable.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -53,6 +55,7 @@ export interface Guard {
 /**
  * A held lock for synchronous code. Call `release`, or bind the guard with `using`. A second `release` does nothing.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -66,6 +69,7 @@ export interface GuardSync extends Disposable {
  * How long synchronous code waits: at most for `timeout` (default: no limit), and until `token` is interrupted (checked
  * each 10 ms).
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -74,6 +78,7 @@ export type SyncOptions = Lock.SyncOptions
 /**
  * The state of a lock: the numbers of holding and waiting requests, and whether the lock has become unusable.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -101,6 +106,7 @@ export type Status = Lock.Status
  * })
  * ```
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -110,6 +116,7 @@ export const make = (options?: { readonly name?: string | undefined }): Effect.E
 /**
  * Makes a mutex at once, outside an Effect.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -122,6 +129,7 @@ export const makeUnsafe = (options?: { readonly name?: string | undefined }): Sh
 /**
  * Whether a value is a mutex, from this thread or another.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -132,6 +140,7 @@ export const isSharedMutex = (u: unknown): u is SharedMutex =>
  * The Schema of a mutex, for the payloads of a contract. A mutex is its own encoded form, because structured clone
  * copies it.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -154,6 +163,7 @@ const guardOf = (hold: Hold): Guard => ({
  *
  * *Gotchas*: the lock is not re-entrant. A fiber that asks for a lock that it holds waits until it is cancelled.
  *
+ * @stability unstable
  * @category locking
  * @since 0.1.0
  */
@@ -163,6 +173,7 @@ export const lock = (mutex: SharedMutex): Effect.Effect<Guard, WorkerError.Worke
 /**
  * Acquires the lock for the scope if it is free and no request waits.
  *
+ * @stability unstable
  * @category locking
  * @since 0.1.0
  */
@@ -179,6 +190,7 @@ export const tryLock = (
  * *Cancellation*: as with `lock`. The lock is released after the finalizers of the effect. If `recover` is cancelled,
  * the next owner recovers.
  *
+ * @stability unstable
  * @category locking
  * @since 0.1.0
  */
@@ -229,6 +241,7 @@ const recovered = <E, R>(
  *
  * *Gotchas*: a host that is stopped can't notice the death of a worker. Let the host wait in fibers, or with a timeout.
  *
+ * @stability unstable
  * @category locking
  * @since 0.1.0
  */
@@ -245,6 +258,7 @@ export const lockSync = (mutex: SharedMutex, options?: SyncOptions): GuardSync =
 /**
  * The state of a mutex at this moment.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -255,6 +269,7 @@ export const status = (mutex: SharedMutex): Effect.Effect<Status, WorkerError.Wo
  * maker's thread, in the `exit` event of each Worker outside a `WorkerPool`, with the `threadId` from the worker's
  * start. After its end the property is -1. Reporting a thread that still runs breaks mutual exclusion.
  *
+ * @stability unstable
  * @category recovering
  * @since 0.1.0
  */

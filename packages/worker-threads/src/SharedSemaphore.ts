@@ -24,6 +24,7 @@ const TypeId = "~@quiesce/worker-threads/SharedSemaphore"
 /**
  * A semaphore: plain data that can be sent to another thread. `name` appears in ledgers, dumps and errors.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -36,6 +37,7 @@ export interface SharedSemaphore {
 /**
  * Held permits. `ownerDied`: a thread died while it held permits, and no other request has the report.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +49,7 @@ export interface Guard {
 /**
  * Held permits for synchronous code. Call `release`, or bind the guard with `using`. A second `release` does nothing.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -57,6 +60,7 @@ export interface GuardSync extends Guard, Disposable {
 /**
  * How a semaphore is made: its number of permits, a positive integer, and its name.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -69,6 +73,7 @@ export interface Options {
  * How long synchronous code waits: at most for `timeout` (default: no limit), and until `token` is interrupted (checked
  * each 10 ms).
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -77,6 +82,7 @@ export type SyncOptions = Lock.SyncOptions
 /**
  * The state of a semaphore: the number of free permits, of holding requests and of waiting requests.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -90,6 +96,7 @@ export interface Status {
  * Makes a semaphore, for up to 64 threads and 128 requests at a time. Fails with `InvalidOption`. Make it in a thread
  * above all its users, as a `SharedMutex`.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -99,6 +106,7 @@ export const make = (options: Options): Effect.Effect<SharedSemaphore, WorkerErr
 /**
  * Makes a semaphore at once, outside an Effect. Throws the failures of `make`.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -117,6 +125,7 @@ const maxPermits: number = 2 ** 31 - 1
 /**
  * Whether a value is a semaphore, from this thread or another.
  *
+ * @stability unstable
  * @category guards
  * @since 0.1.0
  */
@@ -127,6 +136,7 @@ export const isSharedSemaphore = (u: unknown): u is SharedSemaphore =>
  * The Schema of a semaphore, for the payloads of a contract. A semaphore is its own encoded form, because structured
  * clone copies it.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -141,6 +151,7 @@ export const SharedSemaphore: Schema.declare<SharedSemaphore> = Schema.declare(i
  * *Cancellation*: a waiting request is withdrawn, without a trace. Permits that are granted at that moment go to the
  * next request. Held permits are released by the scope. While a fiber waits, its thread stays alive.
  *
+ * @stability unstable
  * @category taking
  * @since 0.1.0
  */
@@ -157,6 +168,7 @@ const guardOf =
 /**
  * Takes permits for the scope if they are free and no request waits.
  *
+ * @stability unstable
  * @category taking
  * @since 0.1.0
  */
@@ -171,6 +183,7 @@ export const tryTake = (
  *
  * *Cancellation*: as with `take`. The permits are released after the finalizers of the effect.
  *
+ * @stability unstable
  * @category taking
  * @since 0.1.0
  */
@@ -190,6 +203,7 @@ export const withPermits =
  *
  * *Gotchas*: a host that is stopped can't notice the death of a worker. Let the host wait in fibers, or with a timeout.
  *
+ * @stability unstable
  * @category taking
  * @since 0.1.0
  */
@@ -205,6 +219,7 @@ export const takeSync = (semaphore: SharedSemaphore, permits = 1, options?: Sync
 /**
  * The state of a semaphore at this moment.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */

@@ -18,6 +18,7 @@ import * as WorkerPool from "./WorkerPool.ts"
 /**
  * The second argument of a task's function: a signal for asynchronous code, and a token for synchronous loops to poll.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +62,7 @@ let pool: Promise<Effect.Success<typeof makePool>> | undefined
  * const sum = await Task.runTask<number>(new URL("./sum.ts", import.meta.url), [1, 2, 3], { signal })
  * ```
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */

@@ -29,6 +29,7 @@ import * as WorkerError from "./WorkerError.ts"
  * and the host can end its `Blocking.interruptible` sections. A failure outside the contract reaches the caller as a
  * defect.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */

@@ -28,6 +28,7 @@ import * as Schema from "effect/Schema"
  * - `BadTaskModule`: a module can't be loaded, or its default export is not a function
  * - `LockFull`: a lock has no room for more threads or requests
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -84,6 +85,7 @@ const Base: Schema.Class<
 /**
  * The error of this package. `reason._tag` names the case;  `message` has the problem, the likely cause and the remedy.
  *
+ * @stability unstable
  * @category errors
  * @since 0.1.0
  */
@@ -101,6 +103,7 @@ export class WorkerError extends Base {
 /**
  * Makes a `WorkerError` from its reason. The `cause` is an error with the details, such as the one that ended a worker.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -31,12 +31,13 @@ import * as WorkerError from "./WorkerError.ts"
 /**
  * How a pool is made: see each field.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
 export type Options = PoolOptions.Options
 
-/** How a call may fail in addition to the errors of the contract. @category models @since 0.1.0 */
+/** How a call may fail in addition to the errors of the contract. @stability unstable @category models @since 0.1.0 */
 export type Failure = WorkerError.WorkerError
 
 type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
@@ -50,6 +51,7 @@ type Refusal<R> =
 /**
  * A pool for the contract `Rpcs`.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -110,6 +112,7 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
  * `unwind` says which busy code can be ended in the pool's workers: none, only sections (`Blocking.interruptible`), or
  * sections and other code. One worker that can do less than the others decides. `why` is the reason for less than all.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -125,6 +128,7 @@ export interface Capabilities {
  * not be restarted. The pool logs one warning and tries again after pauses of at most 30 seconds. A killed worker and its
  * tasks are not counted, even if native code delays the end of the worker: another worker has taken its place.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -138,6 +142,7 @@ export interface Status {
 /**
  * The escalation of a task that is ended without one.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -153,6 +158,7 @@ export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscal
  * Middleware of the contract runs as in Effect's RPC: in the worker, where `ThreadWorker.main` must be given it, around
  * each task; and on the host around the sending of each task, if `RpcMiddleware.layerClient` provides it.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -67,7 +67,7 @@ describe("what is asked of a thread gets down to the leaf", () => {
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "wait" })
         yield* whenSet(cells, cell.begun)
-        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("enough of that") })
+        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "enough of that" }) })
         expect(Atomics.load(cells, cell.finalized)).toBe(1)
         expect(readText(cells)).toBe("enough of that")
         const exit = yield* Thread.await(thread)
@@ -127,7 +127,7 @@ describe("what is asked of a thread gets down to the leaf", () => {
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "hog" })
         yield* whenSet(cells, cell.begun)
-        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted("enough of that") })
+        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "enough of that" }) })
         expect(readText(cells)).toBe("enough of that")
       }).pipe(Effect.scoped)
     )

@@ -273,7 +273,7 @@ describe("an interrupt", () => {
         open(cells)
         const thread = yield* Thread.spawn(client.Wait({ cells }))
         yield* whenSet(cells, cell.begun)
-        yield* Thread.interrupt(thread, { reason: CancelReason.shutdown("Tea time") })
+        yield* Thread.interrupt(thread, { reason: CancelReason.shutdown({ message: "Tea time" }) })
         const exit = yield* Thread.await(thread)
         expect(Option.getOrThrow(CancelReason.fromExit(exit))).toMatchObject({ _tag: "Shutdown", message: "Tea time" })
         expect(yield* client.Reason()).toEqual({ finalizer: "Tea time", signal: "Tea time" })

@@ -108,7 +108,7 @@ describe("RemoteTask", () => {
     })
     return { ledger, refusals, sent, settled, task, worker }
   }
-  const reason = CancelReason.interrupted("enough")
+  const reason = CancelReason.interrupted({ message: "enough" })
 
   it("commits a raise that waits, withdraws none that is committed, and commits none that is withdrawn", async () => {
     const { task, worker } = open()

@@ -6,8 +6,8 @@ type Task = "task" | "other task"
 type State = WorkerState.State<Task>
 type Event = WorkerState.Event<Task>
 
-const reason = CancelReason.interrupted("first kill")
-const laterReason = CancelReason.interrupted("later kill")
+const reason = CancelReason.interrupted({ message: "first kill" })
+const laterReason = CancelReason.interrupted({ message: "later kill" })
 const startTimer = setTimeout(() => {}, 0)
 clearTimeout(startTimer)
 

@@ -192,7 +192,7 @@ const exitOf = (reason: CancelReason.CancelReason, by: number): Exit.Failure<nev
 
 /** As text: the fields of a fiber, and the exits after an interrupt of a suspended, a masked and a running fiber. */
 const interruptions = (way: Interrupt): string => {
-  const reason = CancelReason.interrupted("trial")
+  const reason = CancelReason.interrupted({ message: "trial" })
   const seen: Array<string> = []
   const note = (exit: Exit.Exit<unknown, unknown>): void => {
     seen.push(Exit.isFailure(exit) ? exit.cause.reasons.map(described).join() : "Success")

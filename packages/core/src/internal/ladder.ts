@@ -63,7 +63,7 @@ export const reasonOfEnd = (
   Option.getOrElse(CancelReason.fromExit(exit), () => ({
     // The root of the tree never ends. Only a scope can.
     ...(parent.parentNode === undefined
-      ? CancelReason.parentEnded(parent.name, "Its scope has closed")
+      ? CancelReason.parentEnded(parent.name, { message: "Its scope has closed" })
       : CancelReason.parentEnded(parent.name)),
     by: parent.name,
     at

@@ -8,6 +8,7 @@ import type { LeaseOutcome } from "../ShutdownReport.ts"
 /**
  * The result of a lease after its end.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -206,7 +206,10 @@ const endingOf = (controls: ThreadControls<unknown, unknown>): Ending => {
     if (defect.reason._tag === "Abandoned") return { _tag: "Abandoned" }
     if (defect.reason._tag === "Crashed") return { _tag: "Crashed", error: defect.message }
     if (defect.reason._tag === "Killed") {
-      return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause) ?? CancelReason.interrupted("Killed") }
+      return {
+        _tag: "Killed",
+        reason: CancelReason.firstOfCause(exit.cause) ?? CancelReason.interrupted({ message: "Killed" })
+      }
     }
   }
   return { _tag: "Failed", error: causeText(exit.cause) }

@@ -102,7 +102,7 @@ const reasonOfNoStart = (
 }
 
 const closed = (node: ThreadNode, parent: string): CancelReason.CancelReason => ({
-  ...CancelReason.parentEnded(parent, "Its scope has closed"),
+  ...CancelReason.parentEnded(parent, { message: "Its scope has closed" }),
   by: parent,
   at: node.spawnedAt
 })

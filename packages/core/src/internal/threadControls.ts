@@ -16,6 +16,7 @@ import type { CancelReason } from "../CancelReason.ts"
  * code ran (`Idle`), or the attempt was `Refused`, because the running code must not be ended. `stack` is the stack of that
  * code, if the attempt saw the stack.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -29,6 +30,7 @@ export type UnwindOutcome =
  *
  * `requestStop`, `requestInterrupt` and `kill` return at once and never fail. A request to an ended thread has no effect.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -26,6 +26,7 @@ import { core, type Subject, type Work } from "./Subject.ts"
  * - `run`: runs a scenario and begins its plan at a step; null means no plan
  * - `parallel`: the number of concurrent runs (default 1)
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -39,6 +40,7 @@ export interface Adapter {
 /**
  * The laws that an adapter can keep.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -54,6 +56,7 @@ const lacks: Adapter["lacks"] = {
 /**
  * The threads of a subject (default: core's threads on fibers), run step by step in virtual time.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -65,6 +68,7 @@ export const fromSubject = (name: string, subject: Partial<Subject> = {}): Adapt
 /**
  * Threads on fibers.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -74,6 +78,7 @@ export const fibers: Adapter = fromSubject("fibers")
  * Threads that run elsewhere, behind the controls that `start` returns. `start` must run its effect there as a thread of
  * core.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

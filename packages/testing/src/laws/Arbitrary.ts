@@ -13,6 +13,7 @@ import type { Planned, Scenario } from "./Scenario.ts"
  * (default 4), and `bystanders` says whether other threads run beside the program (default: none). `chain` is the number of
  * threads in the longest chain (default 3). Long chains are rare.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -53,6 +54,7 @@ const releaseOf = (
 /**
  * A climb. With `bounded`, the last rung has a limit.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -68,6 +70,7 @@ export const climb: fc.Arbitrary<Climb> = fc
 /**
  * Programs of a mix.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -184,6 +187,7 @@ const nested = (mix: Mix, depth: number, _tag: Nested): fc.Arbitrary<Instruction
 /**
  * Scenarios of a mix, with a plan.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

@@ -17,6 +17,7 @@ import type { NamedThread, World } from "./World.ts"
 /**
  * The body of the thread `name`.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -25,6 +26,7 @@ export const body: (world: World, name: string, program: Program) => Scoped = Th
 /**
  * Performs the action with a number and records the result. `close` ends the scope of the first thread.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -33,6 +35,7 @@ export const perform: (world: World, planned: Planned, index: number, close: () 
 /**
  * The target thread of an action.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */

@@ -7,6 +7,7 @@
 /**
  * The statement of each law.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -51,6 +52,7 @@ export const statements = {
 /**
  * The name of a law.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -59,6 +61,7 @@ export type Name = keyof typeof statements
 /**
  * The names of all laws.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

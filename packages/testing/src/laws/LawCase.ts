@@ -11,6 +11,7 @@ import type * as Scenario from "./Scenario.ts"
 /**
  * The mix of programs for a law, and the plans.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -82,6 +83,7 @@ const regions = { Receive: 3, Deadline: 2, UntilStopped: 2, Sleep: 3, Checkpoint
 /**
  * The case for comparing an adapter with the model.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -107,6 +109,7 @@ export const modelled: LawCase = {
 /**
  * The case of each law.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

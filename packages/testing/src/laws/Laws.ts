@@ -12,6 +12,7 @@ import * as Search from "./Search.ts"
 /**
  * A check of a law: returns the violations in the outcome of a run, as sentences.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -20,6 +21,7 @@ export type Check = AnyCheck
 /**
  * The check of each law.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -36,6 +38,7 @@ export const laws: Readonly<Record<Law.Name, Check>> = checks
  * Laws.suite(Adapter.fromControls("mine", (effect, cell, options) => startElsewhere(effect, cell, options)))
  * ```
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */

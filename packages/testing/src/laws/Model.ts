@@ -28,6 +28,7 @@ import { type Event, only } from "./Trace.ts"
  * The result of a comparison: the run is `Alike` one of the `allowed` outcomes, or `Unlike` all of them, with the
  * differences; or the model is undecided, with the reason.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -40,6 +41,7 @@ export type Comparison =
  * The allowed observations of a program. With a cancel `at` a millisecond, after all other events of that millisecond, these
  * are the outcomes of all possible points. Throws for an instruction that the model does not know.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -52,6 +54,7 @@ export const allowed = (program: Program, cancel?: { readonly at: number }): Rea
 /**
  * Compares a run with the model.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */

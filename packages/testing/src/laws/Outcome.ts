@@ -10,12 +10,13 @@ import type * as Exit from "effect/Exit"
 import type { Scenario } from "./Scenario.ts"
 import type { Event } from "./Trace.ts"
 
-/** @category models @since 0.1.0 */
+/** @stability unstable @category models @since 0.1.0 */
 export type AnyExit = Exit.Exit<unknown, unknown>
 
 /**
  * The end of a thread: its exit, if any, the first reason of a request, and the reason of its signal.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -31,6 +32,7 @@ export interface Ended {
  * The left-overs after the end of all threads: tasks of the scheduler, timers, listeners on AbortSignals, items in the queue;
  * and the state of the lock: free, held by an ended thread, or marked with the death of its owner.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -46,6 +48,7 @@ export interface Leftovers {
  * A thread outside the scenario, with the effects that it noticed: a thread `beside` the scenario, the `next` thread in its
  * place, or a thread `elsewhere`. `crashed` marks a thread that ended with its worker.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -60,6 +63,7 @@ export interface Bystander {
  * a `Deadlock` without a runnable task and without a sleep, or as `Endless`. `leftovers` is undefined if no thread is left to
  * report them, such as after a kill.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -86,6 +90,7 @@ const defectOf = (exit: AnyExit | undefined): ThreadErrorReason["_tag"] | undefi
 /**
  * Whether an exit says that its thread was abandoned.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -94,6 +99,7 @@ export const isAbandoned = (exit: AnyExit | undefined): boolean => defectOf(exit
 /**
  * Whether an exit says that its thread was killed.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -102,6 +108,7 @@ export const isKilled = (exit: AnyExit | undefined): boolean => defectOf(exit) =
 /**
  * Whether an exit says that its thread ended by force, without finalizers: killed or crashed.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -110,6 +117,7 @@ export const isForced = (exit: AnyExit | undefined): boolean => ["Killed", "Cras
 /**
  * Whether any thread was given up before it had cleaned up.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -121,6 +129,7 @@ export const anyGivenUp = (outcome: Outcome): boolean => {
 /**
  * Whether a thread was abandoned or ended by force.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
  * The behaviour of a release: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, interrupts its own
  * thread, runs a synchronous section, or runs a section that polls its token for `millis`.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -27,6 +28,7 @@ export type Release =
 /**
  * Synchronous code: an interruptible section, an uninterruptible section, or plain code.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -35,6 +37,7 @@ export type Spin = "plain" | "interruptible" | "uninterruptible"
 /**
  * The grace for each rung in milliseconds; null for an omitted rung.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -53,6 +56,7 @@ export interface Climb {
  * thread, modulo their number; without children the instruction does nothing. Times are in milliseconds. `within` is null
  * without a limit.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -108,6 +112,7 @@ export type Instruction =
 /**
  * The instructions of a thread, in order.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -130,6 +135,7 @@ const limit = Schema.NullOr(Schema.Number)
 /**
  * The Schema of a climb.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -140,6 +146,7 @@ const error = Schema.Literals(["A", "B"])
 /**
  * The Schema of an instruction.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -193,6 +200,7 @@ export const Instruction: Schema.Codec<Instruction> = Schema.Union([
 /**
  * The Schema of a program.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -201,6 +209,7 @@ export const Program: Schema.Codec<Program> = Schema.Array(Instruction)
 /**
  * The number of instructions in a program, nested ones included.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */
@@ -210,6 +219,7 @@ export const size = (program: Program): number =>
 /**
  * The number of threads in the chains of a program.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */

@@ -9,6 +9,7 @@ import { Climb, Program } from "./Program.ts"
 /**
  * An outside action on a thread. `Close` ends the scope of the first thread.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -26,6 +27,7 @@ export type Action =
  * from the cut to the action. With `unseen`, the thread runs on while the request is on its way, if the adapter's requests
  * take time. Otherwise the action happens between two steps.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -42,6 +44,7 @@ export interface Planned {
  * A scenario. If `seed` is null and the adapter can choose, tasks run first in, first out. With `bystanders`, other threads run
  * beside and after the scenario, if the adapter has places for them that the scenario could harm.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -65,6 +68,7 @@ const Action: Schema.Codec<Action> = Schema.Union([
 /**
  * The Schema of a scenario.
  *
+ * @stability unstable
  * @category schemas
  * @since 0.1.0
  */
@@ -86,6 +90,7 @@ export const Scenario: Schema.Codec<Scenario> = Schema.Struct({
 /**
  * Whether the plan or the program has a shutdown with a report.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */

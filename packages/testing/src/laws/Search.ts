@@ -22,6 +22,7 @@ import * as TestingError from "../TestingError.ts"
  * The extent of a search: `whole` small programs with a cut at every step (default 50), then `programs` (default 200) with
  * `cuts` cuts at most (default 20). The `seed` repeats a search.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -35,6 +36,7 @@ export interface Budget {
 /**
  * A scenario that breaks `law`, its cut, the violations, and the path that repeats the find together with the seed.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -50,6 +52,7 @@ export interface Counterexample {
  * The result of a search among the programs of `law`. `programs` counts all programs, `whole` the programs with a cut at every
  * step, `undecided` the runs that the model could not decide, and `laws` the laws that each run was checked by.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -87,6 +90,7 @@ type Named = readonly [law: Name | "model", check: Check]
 /**
  * Searches the programs of a law until a run breaks the law or the budget ends.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -97,6 +101,7 @@ export const run = (law: Name, adapter: Adapter, budget: Budget = {}): Promise<F
  * Searches the programs of one law until a run breaks any law of the adapter or the budget ends. So each law is tried on the
  * programs of all laws, for little more than the time of one.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -126,6 +131,7 @@ const ofOwnPrograms: ReadonlySet<Name> = new Set([
 /**
  * Searches for a run that the model does not allow, among programs that the model knows.
  *
+ * @stability unstable
  * @category runners
  * @since 0.1.0
  */
@@ -258,6 +264,7 @@ const verify = (laws: ReadonlyArray<Named>, outcome: Outcome): void => {
 /**
  * A finding as a line of text. A counterexample adds the way to repeat it, the violations, and the program.
  *
+ * @stability unstable
  * @category conversions
  * @since 0.1.0
  */

@@ -26,6 +26,7 @@ import type { Spin } from "./Program.ts"
 /**
  * A thread of a program, with unknown value and error types.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -34,6 +35,7 @@ export type AnyThread = Thread.Thread<unknown, unknown>
 /**
  * An effect with an unknown error type.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -42,6 +44,7 @@ export type Work<A = unknown, R = never> = Effect.Effect<A, unknown, R>
 /**
  * The events of a lease that the host keeps.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -56,6 +59,7 @@ export interface Kept {
 /**
  * The functions under test.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -105,6 +109,7 @@ export interface Subject {
 /**
  * Core's threads on fibers.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */

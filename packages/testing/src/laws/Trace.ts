@@ -15,6 +15,7 @@ import type { Spin } from "./Program.ts"
  * then, `queued` the items in the queue. A busy section has `finished`, has `noticed` its end by its token, was `ended` by
  * force, or has `outlived` the time at which it should have been ended.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -112,6 +113,7 @@ export type Event = { readonly at: number; readonly thread: string } & (
 /**
  * An event without its time.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -138,6 +140,7 @@ const kindsOf = (events: ReadonlyArray<Event>): Kinds => {
 /**
  * The events of one kind.
  *
+ * @stability unstable
  * @category observing
  * @since 0.1.0
  */

@@ -21,6 +21,7 @@ import type { Event, Happening } from "./Trace.ts"
 /**
  * The clock of a world: the time, delayed calls, and the passing of time in synchronous code.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -33,6 +34,7 @@ export interface Timer {
 /**
  * A spawned thread with its path and its scope.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -48,6 +50,7 @@ export interface NamedThread {
  * ledger's events of the first thread (default: not). With `preempts`, the platform ends a busy section at its deadline by
  * force; otherwise the section notices its deadline itself (default).
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -64,6 +67,7 @@ export interface Options {
 /**
  * The shared state of the interpreters of one run.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -239,6 +243,7 @@ class Shared implements World {
 /**
  * Makes a world without events. Waiters of its shared parts resume on the scheduler of the current fiber.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -251,12 +256,13 @@ export const make = (options: Options): Effect.Effect<World> =>
 class LetterA extends Schema.TaggedError<LetterA>("@quiesce/testing/LetterA")("LetterA", { letter: Schema.Number }) {}
 class LetterB extends Schema.TaggedError<LetterB>("@quiesce/testing/LetterB")("LetterB", { letter: Schema.Number }) {}
 
-/** @category constructors @since 0.1.0 */
+/** @stability unstable @category constructors @since 0.1.0 */
 export type Letter = Error & { readonly letter: number }
 
 /**
  * The classes of the errors that programs raise, each a Schema.
  *
+ * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
@@ -267,6 +273,7 @@ export const errors: Readonly<
 /**
  * Raises a letter and records the result.
  *
+ * @stability unstable
  * @category asking
  * @since 0.1.0
  */
@@ -286,6 +293,7 @@ export const raise = (world: World, by: string, target: NamedThread, error: "A" 
 /**
  * Makes a request, and records the time and the exit of its return.
  *
+ * @stability unstable
  * @category asking
  * @since 0.1.0
  */

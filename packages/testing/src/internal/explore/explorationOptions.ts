@@ -11,6 +11,7 @@ import { visibilityProblem } from "../effectInternals.ts"
  * The place of a cancel: the `step` of the whole program and, with two interrupts, a `second` step later. Step 0 stands for a
  * run without a cancel.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -37,6 +38,7 @@ export interface CancelPoint {
  *   that the tried cancels are spread over the program. `untried` of the result is the number of the others
  * - `budget`: the number of steps after which a run is given up (default 100,000)
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

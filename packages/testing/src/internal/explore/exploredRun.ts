@@ -68,7 +68,7 @@ export interface Result {
 /** The limit on waiting fibers in the place of a cancel. */
 const mostPlaces = 3
 
-const reason = CancelReason.interrupted("Cancelled to see what that leaves")
+const reason = CancelReason.interrupted({ message: "Cancelled to see what that leaves" })
 
 export class ExploredRun {
   private readonly options: Options

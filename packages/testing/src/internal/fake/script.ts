@@ -9,6 +9,7 @@ import * as TestingError from "../../TestingError.ts"
 /**
  * The reaction of a thread to a rung: it `Ignores` the request, or `Ends` after some time.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -19,6 +20,7 @@ export type Reaction<A, E> =
 /**
  * The thread refuses the unwind, because the running code must not be ended.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -30,6 +32,7 @@ export interface Refuses {
 /**
  * The thread lacks the rung.
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -44,6 +47,7 @@ export interface Lacks {
  * - `fate`: the result of the release (default `released`), and `error` its failure
  * - `keeper`: a kill loses a lease of the `thread` (the default), and releases a lease of the `host`
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */
@@ -67,6 +71,7 @@ export interface Lease {
  *   another, the latest first
  * - `stack`: the stack that an unwind and a search report (default: none)
  *
+ * @stability unstable
  * @category models
  * @since 0.1.0
  */

@@ -9,7 +9,7 @@ import { escalation, type Of, type Position } from "./position.ts"
 import { asking, type NamedThread, raise, type World } from "../World.ts"
 
 export const interrupt = (world: World, target: NamedThread, message: string, wait: boolean): Work => {
-  const reason = CancelReason.interrupted(message)
+  const reason = CancelReason.interrupted({ message })
   return asking(world, target, wait ? "interrupt" : "interruptFork", message, () =>
     (wait ? world.subject.interrupt : world.subject.interruptFork)(target.thread, reason)
   )
@@ -31,7 +31,7 @@ export const withChild = (
         return interrupt(world, target, message, instruction.wait)
       case "Stop":
         return asking(world, target, "stop", message, () =>
-          world.subject.stop(target.thread, CancelReason.stopped(message))
+          world.subject.stop(target.thread, CancelReason.stopped({ message }))
         )
       case "Shutdown":
         return shutdown(world, target, instruction.climb, message)
@@ -43,8 +43,9 @@ export const withChild = (
 /** Shuts down a thread and records the report. */
 export const shutdown = (world: World, target: NamedThread, climb: Climb, message: string): Work =>
   asking(world, target, "shutdown", message, (id) =>
-    Effect.flatMap(world.subject.shutdown(target.thread, escalation(climb), CancelReason.shutdown(message)), (report) =>
-      world.noting(() => ({ _tag: "Reported", thread: target.name, id, report }))
+    Effect.flatMap(
+      world.subject.shutdown(target.thread, escalation(climb), CancelReason.shutdown({ message })),
+      (report) => world.noting(() => ({ _tag: "Reported", thread: target.name, id, report }))
     )
   )
 

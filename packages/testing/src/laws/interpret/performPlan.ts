@@ -25,10 +25,13 @@ const act = (world: World, known: NamedThread, action: Action, message: string, 
   switch (action._tag) {
     case "Interrupt":
       return asking(world, known, action.wait ? "interrupt" : "interruptFork", message, () =>
-        (action.wait ? world.subject.interrupt : world.subject.interruptFork)(thread, CancelReason.interrupted(message))
+        (action.wait ? world.subject.interrupt : world.subject.interruptFork)(
+          thread,
+          CancelReason.interrupted({ message })
+        )
       )
     case "Stop":
-      return asking(world, known, "stop", message, () => world.subject.stop(thread, CancelReason.stopped(message)))
+      return asking(world, known, "stop", message, () => world.subject.stop(thread, CancelReason.stopped({ message })))
     case "Raise":
       return raise(world, message, known, action.error)
     case "Shutdown":

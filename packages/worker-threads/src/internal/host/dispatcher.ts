@@ -50,7 +50,7 @@ export interface Status {
   readonly queued: number
 }
 
-const poolCloses = CancelReason.shutdown("The pool's scope has closed")
+const poolCloses = CancelReason.shutdown({ message: "The pool's scope has closed" })
 
 export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly start: StartWorker<Task>

@@ -277,7 +277,7 @@ class WorkerRuntime implements Worker {
 
   /** Resumes, as interrupted, the fibers of a task whose code was ended by force. Fibers may outlive their task. */
   private repair(id: number): void {
-    const reason = this.tasks.get(id)?.reason ?? CancelReason.interrupted("It was ended from outside")
+    const reason = this.tasks.get(id)?.reason ?? CancelReason.interrupted({ message: "It was ended from outside" })
     this.options.watch.repair(id, reason)
   }
 

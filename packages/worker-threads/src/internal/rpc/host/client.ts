@@ -197,7 +197,7 @@ class Calls {
   }
 }
 
-const scopeClosed = CancelReason.parentEnded("RpcClient", "The scope of the client has closed")
+const scopeClosed = CancelReason.parentEnded("RpcClient", { message: "The scope of the client has closed" })
 
 /**
  * Ends a thread and waits for its end, without limit. Effect itself waits for an interrupted call for one second at

@@ -230,4 +230,6 @@ const evaluate = <A>(section: (token: StopToken.StopToken) => A, token: StopToke
 
 /** An interruption with the reason of the thread's cancel, if known. */
 const interruption = (token: StopToken.StopToken): Exit.Exit<never> =>
-  Exit.failCause(CancelReason.toCause(token.reason ?? CancelReason.interrupted("The section was ended from outside")))
+  Exit.failCause(
+    CancelReason.toCause(token.reason ?? CancelReason.interrupted({ message: "The section was ended from outside" }))
+  )

@@ -1,0 +1,43 @@
+/** Runs effects from callbacks, each as a child of one thread. */
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as CancelReason from "../CancelReason.ts"
+import * as AbortListener from "./abortListener.ts"
+import { CurrentNode } from "./currentThread.ts"
+import * as DirectSpawn from "./directSpawn.ts"
+import * as Ladder from "./ladder.ts"
+import * as Rejection from "./rejection.ts"
+import type { ThreadNode } from "./threadNode.ts"
+
+/** See `Thread.Runtime`. */
+export type Runtime<R> = <A, E>(
+  effect: Effect.Effect<A, E, R>,
+  options?: { readonly signal?: AbortSignal | undefined }
+) => Promise<A>
+
+/** The runtime of the fiber's thread, with the services of the fiber. */
+export const of = <R>(fiber: Fiber.Fiber<unknown, unknown>): Runtime<R> => {
+  const parent = fiber.getRef(CurrentNode)
+  const spawn = DirectSpawn.below(parent, fiber.context)
+  return <A, E>(effect: Effect.Effect<A, E, R>, options?: { readonly signal?: AbortSignal | undefined }): Promise<A> =>
+    new Promise((resolve, reject) => {
+      const signal = options?.signal
+      if (signal?.aborted === true) return reject(signal.reason)
+      // The context of the fiber has the services.
+      const body = effect as Effect.Effect<A, E>
+      const child = spawn<A, E>(() => body, fiber.context, `callback of ${parent.name}`)
+      const disarm = signal === undefined ? undefined : AbortListener.of(signal).add(() => interrupt(child, signal))
+      const exit = child.controls.poll()
+      const settle = (ended: NonNullable<typeof exit>): void => {
+        disarm?.()
+        Rejection.settle(ended, signal, resolve, reject)
+      }
+      if (exit === undefined) child.onSettled(settle)
+      else settle(exit)
+    })
+}
+
+const interrupt = (child: ThreadNode, signal: AbortSignal): void => {
+  const reason = { at: child.clock.currentTimeMillisUnsafe(), ...CancelReason.fromUnknown(signal.reason) }
+  Effect.runFork(Ladder.interrupt(child, reason))
+}
