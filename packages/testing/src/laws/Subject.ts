@@ -15,6 +15,7 @@ import type * as StopToken from "@quiesce/core/StopToken"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadGroup from "@quiesce/core/ThreadGroup"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -106,6 +107,8 @@ export interface Subject {
   readonly promise: (f: (signal: AbortSignal) => Promise<void>, settle: number | undefined) => Work
 }
 
+const silent: ReadonlySet<never> = new Set()
+
 /**
  * Core's threads on fibers.
  *
@@ -136,7 +139,8 @@ export const core: Subject = {
   poll: (section) => Blocking.interruptible(section, { grace: "1 minute" }),
   busy: (section) => Blocking.interruptible(section),
   crash: (how) => Effect.die(new Error(`It would ${how} here`)),
-  deadline: Deadline.within,
+  // The failures of finalizers after a deadline are logged, and the programs have many.
+  deadline: (work, millis) => Effect.provideService(Deadline.within(work, millis), Logger.CurrentLoggers, silent),
   makeGroup: (policy) => ThreadGroup.make<unknown>({ policy }),
   spawnInto: (group, effect, options) => ThreadGroup.spawn(group, effect, options),
   joinGroup: ThreadGroup.joinAll,
