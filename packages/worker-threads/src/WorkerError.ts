@@ -18,7 +18,8 @@ import * as Schema from "effect/Schema"
  * - `PoolClosed`: the pool's scope has closed
  * - `WrongKind`: a task with a stream was not called as one, or the other way round
  * - `UnknownTask`: the worker has no handler of that name
- * - `InvalidOption`: an option can't be used as given
+ * - `InvalidOption`: an option can't be used as given. A defect, as are `WrongKind` and `UnknownTask`, where a pool is made or
+ *   called
  * - `OwnerDied`: the thread that held the lock has died, and the protected data may be inconsistent
  * - `LockUnusable`: a thread that held the lock has died, and the next owner did not declare the data consistent; or, with
  *   `threadId` -1, a thread has written over the memory of the lock

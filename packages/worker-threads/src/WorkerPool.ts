@@ -332,8 +332,7 @@ class Pool {
   }
 }
 
-const wrongKind = (task: string, isStream: boolean): Effect.Effect<never, WorkerError.WorkerError> =>
-  Effect.fail(WorkerError.make({ _tag: "WrongKind", task, isStream }))
+const wrongKind = (task: string, isStream: boolean): Effect.Effect<never> =>
+  Effect.die(WorkerError.make({ _tag: "WrongKind", task, isStream }))
 
-const unknownTask = (task: string): Effect.Effect<never, WorkerError.WorkerError> =>
-  Effect.fail(WorkerError.make({ _tag: "UnknownTask", task }))
+const unknownTask = (task: string): Effect.Effect<never> => Effect.die(WorkerError.make({ _tag: "UnknownTask", task }))

@@ -23,9 +23,18 @@ const workerErrorOf = (exit: Exit.Exit<unknown, unknown>): string =>
       )[0] ?? "none")
     : "none"
 
-/** As somebody without types may write it. */
-const bad = (spawn: unknown) =>
-  Effect.runPromise(Effect.flip(Effect.scoped(makePool({ spawn: spawn as WorkerPool.Options["spawn"] }))))
+/** The `WorkerError` of misuse, a defect. */
+const misuseOf = (exit: Exit.Exit<unknown, unknown>): string => {
+  const defect = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason)?.defect : undefined
+  return defect instanceof WorkerError.WorkerError ? defect.reason._tag : "none"
+}
+
+/** As somebody without types may write it: rejects with the error or the defect. */
+const bad = (spawn: unknown): Promise<Error> =>
+  Effect.runPromise(Effect.scoped(makePool({ spawn: spawn as WorkerPool.Options["spawn"] }))).then(
+    () => new Error("accepted"),
+    (error: Error) => error
+  )
 
 describe("execute", () => {
   it(
@@ -338,10 +347,10 @@ describe("stream", () => {
     withPool((pool) =>
       Effect.gen(function* () {
         const payload = { to: 3, cells: makeCells() }
-        expect(workerErrorOf(yield* Effect.exit(pool.execute("Count", payload)))).toBe("WrongKind")
-        expect(workerErrorOf(yield* Effect.exit(Effect.scoped(pool.spawn("Count", payload))))).toBe("WrongKind")
+        expect(misuseOf(yield* Effect.exit(pool.execute("Count", payload)))).toBe("WrongKind")
+        expect(misuseOf(yield* Effect.exit(Effect.scoped(pool.spawn("Count", payload))))).toBe("WrongKind")
         const added = Stream.runDrain(pool.stream("Add", { a: 1, b: 2 }))
-        expect(workerErrorOf(yield* Effect.exit(added))).toBe("WrongKind")
+        expect(misuseOf(yield* Effect.exit(added))).toBe("WrongKind")
       })
     )
   )
@@ -431,7 +440,7 @@ describe("faults", () => {
       { size: { min: 0, max: 1, idle: NaN } },
       { escalation: {} }
     ]) {
-      expect(workerErrorOf(await Effect.runPromiseExit(Effect.scoped(makePool(options))))).toBe("InvalidOption")
+      expect(misuseOf(await Effect.runPromiseExit(Effect.scoped(makePool(options))))).toBe("InvalidOption")
     }
   })
 

@@ -1,11 +1,16 @@
-import { Effect } from "effect"
+import { messageOf } from "@quiesce/core/internal"
+import { Cause, Effect, Exit } from "effect"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { type Options, parse } from "../src/internal/host/poolOptions.ts"
 
 const spawn: Options["spawn"] = (options) => new Worker("", options)
 
-const refusal = (options: Partial<Options>): string => Effect.runSync(Effect.flip(parse({ spawn, ...options }))).message
+/** The message of the defect. */
+const refusal = (options: Partial<Options>): string => {
+  const exit = Effect.runSyncExit(parse({ spawn, ...options }))
+  return Exit.isFailure(exit) ? messageOf(exit.cause.reasons.find(Cause.isDieReason)?.defect) : "none"
+}
 
 describe("the options of a pool", () => {
   it("refuse a duration that is none, NaN among them, by the name of the option", () => {

@@ -58,7 +58,7 @@ export interface Parsed {
   readonly whenFull: "wait" | "fail"
 }
 
-export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.WorkerError> =>
+export const parse = (options: Options): Effect.Effect<Parsed> =>
   Effect.gen(function* () {
     const { concurrency = 1, queue, escalation, spawn } = options
     const bound = queue?.bound ?? Infinity
@@ -87,7 +87,7 @@ export const parse = (options: Options): Effect.Effect<Parsed, WorkerError.Worke
 
 type Size = Pick<Parsed, "min" | "max" | "idleMillis">
 
-const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<Size, WorkerError.WorkerError> => {
+const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<Size> => {
   if (typeof size !== "number" && (typeof size !== "object" || size === null)) {
     return invalid("size", `${textOf(size)} is not a number of workers; give one such as 4, or { min: 0, max: 4 }`)
   }
@@ -103,5 +103,5 @@ const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<S
 
 const isCount = (value: number, least: number): boolean => Number.isInteger(value) && value >= least && value <= 65_536
 
-const invalid = (option: string, problem: string): Effect.Effect<never, WorkerError.WorkerError> =>
-  Effect.fail(WorkerError.make({ _tag: "InvalidOption", option, problem }))
+const invalid = (option: string, problem: string): Effect.Effect<never> =>
+  Effect.die(WorkerError.make({ _tag: "InvalidOption", option, problem }))
