@@ -1,11 +1,15 @@
 /**
  * Packs every published package as it would go to the registry and checks the tarball, not the work tree: its manifest
- * with publint, its types with are-the-types-wrong. Needs a build (`tsc -b`).
+ * with publint, its types with are-the-types-wrong. A consumer is then built from the tarballs. Needs a build (`tsc -b`).
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
+import { buildConsumer } from "./build-consumer.ts"
+import { checkSizes } from "./bundle-size.ts"
+import { brokenLinks } from "./check-links.ts"
+import { makeConsumer } from "./consumer.ts"
 
 const run = (
   command: string,
@@ -40,6 +44,7 @@ const entrypoints = (root: string): ReadonlyArray<string> => {
   return [
     ".",
     ...modulesOf(src),
+    ...(existsSync(join(src, "internal/plainTask")) ? ["./taskWorker"] : []),
     ...entries.flatMap((name) => [`./${name}`, ...modulesOf(join(src, name), `./${name}`)])
   ]
 }
@@ -49,42 +54,65 @@ const modulesOf = (folder: string, prefix = "."): ReadonlyArray<string> =>
     .filter((file) => file.endsWith(".ts") && file !== "index.ts")
     .map((file) => `${prefix}/${basename(file, ".ts")}`)
 
-const check = (root: string): boolean => {
-  const directory = mkdtempSync(join(tmpdir(), "quiesce-pack-"))
-  try {
-    if (!pack(root, directory)) return false
-    const tarball = readdirSync(directory)[0]
-    if (tarball === undefined) return false
-    const file = join(directory, tarball)
-    const publint = run("publint", ["run", file, "--strict"])
-    const attw = run("attw", [
-      file,
-      "--profile",
-      "esm-only",
-      "--format",
-      "table-flipped",
-      "--no-summary",
-      "--entrypoints",
-      ...entrypoints(root)
-    ])
-    return publint && attw
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
+const packed = mkdtempSync(join(tmpdir(), "quiesce-pack-"))
+
+/** The tarball of each package, by the name of the package. */
+const tarballs = new Map<string, string>()
+
+const check = ({ name, root }: Published): boolean => {
+  const directory = join(packed, basename(root))
+  mkdirSync(directory)
+  if (!pack(root, directory)) return false
+  const tarball = readdirSync(directory)[0]
+  if (tarball === undefined) return false
+  const file = join(directory, tarball)
+  tarballs.set(name, file)
+  const publint = run("publint", ["run", file, "--strict"])
+  const attw = run("attw", [
+    file,
+    "--profile",
+    "esm-only",
+    "--format",
+    "table-flipped",
+    "--no-summary",
+    "--entrypoints",
+    ...entrypoints(root)
+  ])
+  return publint && attw
+}
+
+interface Published {
+  readonly name: string
+  readonly root: string
+}
+
+const published = (root: string): ReadonlyArray<Published> => {
+  const manifest: { name: string; private?: boolean } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+  return manifest.private === true ? [] : [{ name: manifest.name, root }]
+}
+
+const failed: Array<string> = []
+try {
+  for (const each of readdirSync("packages").flatMap((name) => published(join("packages", name)))) {
+    console.log(`\n${each.root}`)
+    if (!check(each)) failed.push(each.root)
   }
+  console.log("\nconsumer")
+  const folder = makeConsumer(tarballs, "scripts/consumer")
+  try {
+    for (const name of tarballs.keys()) {
+      const broken = brokenLinks(join(folder, "node_modules", name))
+      for (const line of broken) console.log(`${name}: FAIL: ${line}`)
+      if (broken.length > 0) failed.push(`the pages of ${name}`)
+    }
+    if (!(await checkSizes(folder))) failed.push("bundle size")
+    if (!buildConsumer(folder)) failed.push("consumer")
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+} finally {
+  rmSync(packed, { recursive: true, force: true })
 }
 
-const isPublished = (root: string): boolean => {
-  const manifest: unknown = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-  return !(typeof manifest === "object" && manifest !== null && "private" in manifest && manifest.private === true)
-}
-
-const failed = readdirSync("packages")
-  .map((name) => join("packages", name))
-  .filter(isPublished)
-  .filter((root) => {
-    console.log(`\n${root}`)
-    return !check(root)
-  })
-
-for (const root of failed) console.error(`FAIL  ${root}`)
+for (const name of failed) console.error(`FAIL  ${name}`)
 process.exitCode = failed.length > 0 ? 1 : 0

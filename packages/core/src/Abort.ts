@@ -37,7 +37,7 @@ import { messageOf } from "./internal/foreignText.ts"
 export const interruptOn: {
   (signal: AbortSignal): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R>
-} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R> =>
+} = /* @__PURE__ */ dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R> =>
   CancelScope.run(
     self,
     (interrupt) => onAbort(signal, () => interrupt(CancelReason.fromUnknown(signal.reason))),
@@ -181,9 +181,9 @@ const settled = <A>(
  * @category constructors
  * @since 0.1.0
  */
-export const fromScope: Effect.Effect<AbortSignal, never, Scope.Scope> = Effect.map(
-  Effect.acquireRelease(
-    Effect.sync(() => new AbortController()),
+export const fromScope: Effect.Effect<AbortSignal, never, Scope.Scope> = /* @__PURE__ */ Effect.map(
+  /* @__PURE__ */ Effect.acquireRelease(
+    /* @__PURE__ */ Effect.sync(() => new AbortController()),
     (controller, exit) =>
       Effect.sync(() => {
         const reason = Option.getOrElse(CancelReason.fromExit(exit), () =>

@@ -37,9 +37,12 @@ export interface Runner {
  * @category references
  * @since 0.1.0
  */
-export const CurrentRunner: Context.Reference<Runner> = Context.Reference<Runner>("@quiesce/core/Blocking/Runner", {
-  defaultValue: () => FiberSections.onPlatform
-})
+export const CurrentRunner: Context.Reference<Runner> = /* @__PURE__ */ Context.Reference<Runner>(
+  "@quiesce/core/Blocking/Runner",
+  {
+    defaultValue: () => FiberSections.onPlatform
+  }
+)
 
 /**
  * What can end an interruptible section here: the rung `unwind`, only a `"deadline"`, or `"none"`. On a fiber, the first call
@@ -49,7 +52,10 @@ export const CurrentRunner: Context.Reference<Runner> = Context.Reference<Runner
  * @category observing
  * @since 0.1.0
  */
-export const preemption: Effect.Effect<Runner["preemption"]> = Effect.map(CurrentRunner, (runner) => runner.preemption)
+export const preemption: Effect.Effect<Runner["preemption"]> = /* @__PURE__ */ Effect.map(
+  CurrentRunner,
+  (runner) => runner.preemption
+)
 
 /**
  * Runs a synchronous section that may be ended. The section can notice a cancel through the token. An adapter that can end

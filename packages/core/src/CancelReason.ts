@@ -208,7 +208,7 @@ export const fromUnknown = (u: unknown): CancelReason => {
   return isCancelReason(reason) ? reason : aborted(u)
 }
 
-const Annotation: Context.Service<typeof ReasonAnnotation.key, CancelReason> = Context.Service<
+const Annotation: Context.Service<typeof ReasonAnnotation.key, CancelReason> = /* @__PURE__ */ Context.Service<
   typeof ReasonAnnotation.key,
   CancelReason
 >(ReasonAnnotation.key)

@@ -27,7 +27,7 @@ interface Fields {
 }
 
 const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _tag: "DeadlineExceeded" } =
-  Data.TaggedError("DeadlineExceeded")
+  /* @__PURE__ */ Data.TaggedError("DeadlineExceeded")
 
 /**
  * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted and its finalizers
@@ -64,9 +64,12 @@ export const isDeadlineExceeded = (u: unknown): u is DeadlineExceeded =>
  * @category references
  * @since 0.1.0
  */
-export const Current: Context.Reference<number> = Context.Reference<number>("@quiesce/core/Deadline/Current", {
-  defaultValue: () => Infinity
-})
+export const Current: Context.Reference<number> = /* @__PURE__ */ Context.Reference<number>(
+  "@quiesce/core/Deadline/Current",
+  {
+    defaultValue: () => Infinity
+  }
+)
 
 /**
  * The time until the deadline, at least zero; infinite without a deadline.
@@ -75,7 +78,7 @@ export const Current: Context.Reference<number> = Context.Reference<number>("@qu
  * @category observing
  * @since 0.1.0
  */
-export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fiber) => {
+export const remaining: Effect.Effect<Duration.Duration> = /* @__PURE__ */ Effect.withFiber((fiber) => {
   const deadline = fiber.getRef(Current)
   return Effect.succeed(
     deadline === Infinity
@@ -98,7 +101,7 @@ export const remaining: Effect.Effect<Duration.Duration> = Effect.withFiber((fib
 export const within: {
   (duration: Duration.Input): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | DeadlineExceeded, R>
   <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | DeadlineExceeded, R>
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   <A, E, R>(self: Effect.Effect<A, E, R>, duration: Duration.Input): Effect.Effect<A, E | DeadlineExceeded, R> =>
     Effect.flatMap(finiteMillis("Deadline.within's duration", duration), (millis) =>

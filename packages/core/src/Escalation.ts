@@ -72,7 +72,7 @@ export const graceful: Escalation = { stop: "5 seconds", interrupt: "5 seconds" 
  * @category references
  * @since 0.1.0
  */
-export const Current: Context.Reference<Escalation> = Context.Reference<Escalation>(
+export const Current: Context.Reference<Escalation> = /* @__PURE__ */ Context.Reference<Escalation>(
   "@quiesce/core/Escalation/Current",
   { defaultValue: () => interrupt }
 )

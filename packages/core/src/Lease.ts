@@ -244,7 +244,7 @@ export interface Held {
  * @category observing
  * @since 0.1.0
  */
-export const held: Effect.Effect<ReadonlyArray<Held>> = Effect.withFiber((fiber) => {
+export const held: Effect.Effect<ReadonlyArray<Held>> = /* @__PURE__ */ Effect.withFiber((fiber) => {
   const now = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
   return Effect.succeed(
     Array.from(Ledger.held(liveThread(fiber)), (entry) => ({

@@ -43,7 +43,7 @@ export interface StopToken {
  * @category constructors
  * @since 0.1.0
  */
-export const current: Effect.Effect<StopToken> = Effect.withFiber((fiber) => {
+export const current: Effect.Effect<StopToken> = /* @__PURE__ */ Effect.withFiber((fiber) => {
   return Effect.succeed(new NodeToken(fiber.getRef(CurrentNode), fiber))
 })
 

@@ -204,7 +204,7 @@ export const spawn: {
     effect: Effect.Effect<A, E, R>,
     options?: SpawnOptions
   ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
-} = dual((args) => Effect.isEffect(args[0]), Spawn.spawn)
+} = /* @__PURE__ */ dual((args) => Effect.isEffect(args[0]), Spawn.spawn)
 
 // ---- Ending ----
 
@@ -219,7 +219,7 @@ export const spawn: {
 export const stop: {
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
   (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
     request(self, "Thread.stop", reasonIn(options, defaultStop), (node, reason) => Ladder.stop(node, reason))
@@ -235,7 +235,7 @@ export const stop: {
 export const stopAll: {
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
   (options?: RequestOptions): (threads: Iterable<Thread<unknown, unknown>>) => Effect.Effect<void>
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => Predicate.isIterable(args[0]),
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
     Effect.forEach(threads, (thread) => stop(thread, options), { discard: true })
@@ -254,7 +254,7 @@ export const stopAll: {
 export const interrupt: {
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
   (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
     request(self, "Thread.interrupt", reasonIn(options, defaultInterrupt), (node, reason, current, by) => {
@@ -280,7 +280,7 @@ export const interrupt: {
 export const interruptAll: {
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
   (options?: RequestOptions): (threads: Iterable<Thread<unknown, unknown>>) => Effect.Effect<void>
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => Predicate.isIterable(args[0]),
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -303,7 +303,7 @@ export const interruptAll: {
 export const interruptFork: {
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
   (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
     request(self, "Thread.interruptFork", reasonIn(options, defaultInterrupt), (node, reason) =>
@@ -330,7 +330,7 @@ export const interruptFork: {
 export const shutdown: {
   (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport>
   (options?: ShutdownOptions): (self: Thread<unknown, unknown>) => Effect.Effect<ShutdownReport>
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport> =>
     request(self, "Thread.shutdown", reasonIn(options, defaultShutdown), (node, reason, current) => {
@@ -357,7 +357,7 @@ export const shutdown: {
 export const raise: {
   (error: Raisable): (self: Thread<unknown, unknown>) => Effect.Effect<boolean>
   (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean>
-} = dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
+} = /* @__PURE__ */ dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
   if (!isRaisable(error)) return ThreadError.die({ _tag: "InvalidError", given: textOf(error) })
   const node = nodeOf(self)
   return node === root ? refused("Thread.raise") : Effect.suspend(() => node.controls.raise(error))
@@ -405,7 +405,7 @@ export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E> =>
 export const joinWithin: {
   (duration: Duration.Input): <A, E>(self: Thread<A, E>) => Effect.Effect<Option.Option<A>, E>
   <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E>
-} = dual(2, <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E> =>
+} = /* @__PURE__ */ dual(2, <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E> =>
   Effect.flatMap(finiteMillis("joinWithin's duration", duration), (millis) => timedJoin(self, millis))
 )
 
@@ -503,7 +503,7 @@ export const isAlive = <A, E>(self: Thread<A, E>): Effect.Effect<boolean> => Eff
  * @category inside
  * @since 0.1.0
  */
-export const current: Effect.Effect<Thread<unknown, unknown>> = Effect.withFiber((fiber) =>
+export const current: Effect.Effect<Thread<unknown, unknown>> = /* @__PURE__ */ Effect.withFiber((fiber) =>
   Effect.succeed(fiber.getRef(CurrentNode))
 )
 
@@ -514,7 +514,7 @@ export const current: Effect.Effect<Thread<unknown, unknown>> = Effect.withFiber
  * @category inside
  * @since 0.1.0
  */
-export const isMain: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
+export const isMain: Effect.Effect<boolean> = /* @__PURE__ */ Effect.withFiber((fiber) =>
   Effect.succeed(fiber.getRef(CurrentNode) === root)
 )
 
@@ -547,7 +547,7 @@ export const runtime = <R = never>(): Effect.Effect<Runtime<R>, never, R> =>
  * @category inside
  * @since 0.1.0
  */
-export const stopRequested: Effect.Effect<boolean> = Effect.withFiber((fiber) => {
+export const stopRequested: Effect.Effect<boolean> = /* @__PURE__ */ Effect.withFiber((fiber) => {
   const node = fiber.getRef(CurrentNode)
   return Effect.succeed(node.reason !== undefined || node.flags?.stopRequested === true)
 })
@@ -561,7 +561,7 @@ export const stopRequested: Effect.Effect<boolean> = Effect.withFiber((fiber) =>
  * @category inside
  * @since 0.1.0
  */
-export const awaitStop: Effect.Effect<CancelReason.CancelReason> = Effect.withFiber((fiber) => {
+export const awaitStop: Effect.Effect<CancelReason.CancelReason> = /* @__PURE__ */ Effect.withFiber((fiber) => {
   const node = fiber.getRef(CurrentNode)
   if (node === root) return Effect.never
   return Effect.map(Abort.awaitAbort(node.stopSignal), (reason) => node.reason ?? CancelReason.fromUnknown(reason))
@@ -603,7 +603,7 @@ const givenUp = (exit: Exit.Failure<unknown, unknown>): Effect.Effect<Option.Opt
  * @category inside
  * @since 0.1.0
  */
-export const checkpoint: Effect.Effect<void> = Effect.withFiber((fiber) => {
+export const checkpoint: Effect.Effect<void> = /* @__PURE__ */ Effect.withFiber((fiber) => {
   const node = fiber.getRef(CurrentNode)
   // A cancel that comes while the fiber is queued reaches the fiber at its next wait, which is here.
   return Effect.andThen(
@@ -626,15 +626,17 @@ export const checkpoint: Effect.Effect<void> = Effect.withFiber((fiber) => {
 export const receive: {
   <E2>(error: Schema.Schema<E2>): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E2, R>
   <A, E, R, E2>(effect: Effect.Effect<A, E, R>, error: Schema.Schema<E2>): Effect.Effect<A, E | E2, R>
-} = dual(2, <A, E, R, E2>(effect: Effect.Effect<A, E, R>, error: Schema.Schema<E2>): Effect.Effect<A, E | E2, R> =>
-  inside((node) => (node === root ? effect : Receiving.receive(node, effect, error)))
+} = /* @__PURE__ */ dual(
+  2,
+  <A, E, R, E2>(effect: Effect.Effect<A, E, R>, error: Schema.Schema<E2>): Effect.Effect<A, E | E2, R> =>
+    inside((node) => (node === root ? effect : Receiving.receive(node, effect, error)))
 )
 
 // ---- Shared steps ----
 
-const defaultStop = CancelReason.stopped()
-const defaultInterrupt = CancelReason.interrupted()
-const defaultShutdown = CancelReason.shutdown()
+const defaultStop = /* @__PURE__ */ CancelReason.stopped()
+const defaultInterrupt = /* @__PURE__ */ CancelReason.interrupted()
+const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
 
 const inside = <A, E, R>(f: (node: ThreadNode) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => f(fiber.getRef(CurrentNode)))

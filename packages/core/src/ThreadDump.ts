@@ -67,7 +67,7 @@ export interface ThreadDump {
  * @category constructors
  * @since 0.1.0
  */
-export const make: Effect.Effect<ThreadDump> = Effect.map(Clock.currentTimeMillis, (at) => ({
+export const make: Effect.Effect<ThreadDump> = /* @__PURE__ */ Effect.map(Clock.currentTimeMillis, (at) => ({
   at,
   leases: leasesOf(root, at),
   threads: [...root.children(), ...abandonedThreads].map((node) => dumpNode(node, at))

@@ -45,7 +45,7 @@ export type ThreadErrorReason =
 const Base: new (fields: { readonly reason: ThreadErrorReason }) => Cause.YieldableError & {
   readonly _tag: "ThreadError"
   readonly reason: ThreadErrorReason
-} = Data.TaggedError("ThreadError")
+} = /* @__PURE__ */ Data.TaggedError("ThreadError")
 
 /**
  * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy. The

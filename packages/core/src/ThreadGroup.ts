@@ -268,7 +268,7 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Deadli
 export const shutdown: {
   <E>(self: ThreadGroup<E>, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>>
   (options?: ShutdownOptions): <E>(self: ThreadGroup<E>) => Effect.Effect<ReadonlyArray<ShutdownReport>>
-} = dual(
+} = /* @__PURE__ */ dual(
   (args) => args[0] instanceof Group,
   <E>(self: ThreadGroup<E>, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>> =>
     withReason(reasonIn(options, defaultShutdown), (reason, current) =>
@@ -284,7 +284,7 @@ export const shutdown: {
     )
 )
 
-const defaultShutdown = CancelReason.shutdown()
+const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
 
 const selfJoin = (member: ThreadNode): Effect.Effect<never> =>
   ThreadError.die({ _tag: "SelfJoin", thread: member.name })

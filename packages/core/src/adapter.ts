@@ -267,7 +267,7 @@ export const reportingCleanup = <A, E, R>(
   })
 
 /** The scope of threads that end with their waiting effect. */
-const everOpen = Scope.makeUnsafe()
+const everOpen = /* @__PURE__ */ Scope.makeUnsafe()
 
 /**
  * Starts the effect of `body` as a thread on one fiber with `context`. The thread runs up to its first wait before the call

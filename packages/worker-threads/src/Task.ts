@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { inputProblem } from "./internal/plainTask/inputProblem.ts"
 import { rethrown, Tasks } from "./internal/plainTask/taskContract.ts"
+import * as ModuleUrl from "./ModuleUrl.ts"
 import * as WorkerError from "./WorkerError.ts"
 import * as WorkerPool from "./WorkerPool.ts"
 
@@ -27,8 +28,28 @@ export interface TaskContext {
   readonly token: StopToken.StopToken
 }
 
-const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
-const worker = new URL(`./internal/plainTask/task.worker.${extension}`, import.meta.url)
+/** The module of the workers. */
+let worker: URL | string = ModuleUrl.of("./internal/plainTask/task.worker.ts", import.meta.url)
+
+/**
+ * Names the module of the workers of `runTask`, for a program that is bundled together with this package. The bundle then needs
+ * a module of its own that imports `@quiesce/worker-threads/taskWorker`, as an entry. Call it before the first `runTask`:
+ * workers that have started stay as they are.
+ *
+ * ```ts
+ * // The file task.worker.ts has one line: import "@quiesce/worker-threads/taskWorker"
+ * import { ModuleUrl, Task } from "@quiesce/worker-threads"
+ *
+ * Task.useWorker(ModuleUrl.of("./task.worker.ts", import.meta.url))
+ * ```
+ *
+ * @stability unstable
+ * @category configuration
+ * @since 0.1.0
+ */
+export const useWorker = (url: URL | string): void => {
+  worker = url
+}
 
 /** The pool lives as long as the process, and does not keep the process alive. */
 const makePool = Effect.suspend(() =>

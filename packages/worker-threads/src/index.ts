@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as HostLease from "./HostLease.ts"
+export * as ModuleUrl from "./ModuleUrl.ts"
 export * as RpcProtocol from "./RpcProtocol.ts"
 export * as SharedMutex from "./SharedMutex.ts"
 export * as SharedSemaphore from "./SharedSemaphore.ts"

@@ -49,4 +49,4 @@ class AbandonedThreads implements Iterable<ThreadNode> {
   }
 }
 
-export const abandonedThreads: AbandonedThreads = new AbandonedThreads()
+export const abandonedThreads: AbandonedThreads = /* @__PURE__ */ new AbandonedThreads()

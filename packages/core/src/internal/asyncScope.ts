@@ -61,6 +61,6 @@ const leaveAll = (hooks: AsyncHooks, process: Process): void => {
   if (hooks.executionAsyncId() === entered) Effect.runSync(stillEntered)
 }
 
-const stillEntered = Effect.logFatal(
+const stillEntered = /* @__PURE__ */ Effect.logFatal(
   "A section was ended at its deadline inside an async scope that it had entered itself, by AsyncResource.runInAsyncScope or by resuming a fiber. Node can't leave the scope, and may end the process. Do so outside the section, or let the section poll its token there. Without process.setUncaughtExceptionCaptureCallback and the module domain, the scope can be left."
 )

@@ -56,13 +56,14 @@ export const run = <A, E, R, B, E2>(
  * The reason of a pending interrupt, which waits for the end of the surrounding mask, and whether the thread was already
  * cancelled at the time of the check.
  */
-const pending: Effect.Effect<readonly [CancelReason.CancelReason | undefined, boolean]> = Effect.withFiber((fiber) => {
-  const wasCancelled = fiber.getRef(CurrentNode).isCancelled
-  return Effect.map(Effect.exit(Effect.interruptible(Effect.void)), (exit) => [
-    Exit.isFailure(exit) ? CancelReason.firstOfCause(exit.cause) : undefined,
-    wasCancelled
-  ])
-})
+const pending: Effect.Effect<readonly [CancelReason.CancelReason | undefined, boolean]> =
+  /* @__PURE__ */ Effect.withFiber((fiber) => {
+    const wasCancelled = fiber.getRef(CurrentNode).isCancelled
+    return Effect.map(Effect.exit(Effect.interruptible(Effect.void)), (exit) => [
+      Exit.isFailure(exit) ? CancelReason.firstOfCause(exit.cause) : undefined,
+      wasCancelled
+    ])
+  })
 
 /** The fiber of the work. */
 class Inner<A, E> implements CancelScope {

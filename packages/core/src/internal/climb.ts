@@ -111,7 +111,7 @@ const climbAll: (
   reason: CancelReason.CancelReason,
   observer: Observer | undefined,
   progress: Progress
-) => Effect.Effect<void> = Effect.fnUntraced(function* (nodes, steps, reason, observer, progress) {
+) => Effect.Effect<void> = /* @__PURE__ */ Effect.fnUntraced(function* (nodes, steps, reason, observer, progress) {
   let left: Places = nodes.map((_, place) => place)
   let grace = 0
   // An ended thread gets no request. With many threads, the first pass finds the ended ones.

@@ -160,7 +160,7 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
  * that it is accepted wherever an AbortSignal is. The prototype of a signal is changed only then, because the change takes
  * as long as all other steps of a composite.
  */
-const aborting: object = Object.create(AbortSignal.prototype, {
+const aborting: object = /* @__PURE__ */ Object.create(AbortSignal.prototype, {
   aborted: {
     configurable: true,
     enumerable: true,

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import type { CancelReason } from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
 import * as AmbientReason from "./ambientReason.ts"
+import * as Copies from "./copies.ts"
 import { ThreadNode } from "./threadNode.ts"
 
 interface Platform {
@@ -23,12 +24,14 @@ const rootName = (): string => {
   return threads === undefined || threads.isMainThread ? "main" : `worker-${threads.threadId}`
 }
 
+Copies.register(import.meta.url)
+
 /** The root of the tree: the main thread, for code outside any spawned thread. It never ends, and accepts no request. */
-export const root: ThreadNode = new ThreadNode(
+export const root: ThreadNode = /* @__PURE__ */ new ThreadNode(
   undefined,
-  Context.get(Context.empty(), Clock.Clock),
+  /* @__PURE__ */ Context.get(/* @__PURE__ */ Context.empty(), Clock.Clock),
   Escalation.interrupt,
-  rootName()
+  /* @__PURE__ */ rootName()
 )
 
 /** The main thread ends only with its process. Each function that ends or joins a thread refuses the main thread before. */
@@ -45,7 +48,7 @@ root.controls = {
 }
 
 /** The thread of a fiber. */
-export const CurrentNode: Context.Reference<ThreadNode> = Context.Reference<ThreadNode>(
+export const CurrentNode: Context.Reference<ThreadNode> = /* @__PURE__ */ Context.Reference<ThreadNode>(
   "@quiesce/core/Thread/Current",
   {
     defaultValue: () => root
@@ -60,7 +63,7 @@ export interface CancelScope {
 }
 
 /** The innermost cancel scope around a fiber. Threads spawned inside are not part of the scope. */
-export const CurrentCancelScope: Context.Reference<CancelScope | undefined> = Context.Reference<
+export const CurrentCancelScope: Context.Reference<CancelScope | undefined> = /* @__PURE__ */ Context.Reference<
   CancelScope | undefined
 >("@quiesce/core/Thread/CurrentCancelScope", {
   defaultValue: () => undefined

@@ -175,7 +175,7 @@ const masks = (way: IsMasked): string => {
 let last: { readonly reason: CancelReason.CancelReason; readonly by: number; readonly exit: Exit.Failure<never, never> }
 
 /** Effect's class. `Cause.annotate` would make a reason first, and then a copy with the annotations. */
-const Interrupt = Cause.makeInterruptReason().constructor as new (
+const Interrupt = /* @__PURE__ */ Cause.makeInterruptReason().constructor as new (
   by: number,
   annotations: ReadonlyMap<string, unknown>
 ) => Cause.Interrupt

@@ -60,7 +60,7 @@ export const make = (watchdogOf: () => Watchdog.Watchdog | undefined): FiberSect
 })
 
 /** The sections of fibers under the watchdog of the platform. */
-export const onPlatform: FiberSections = make(Watchdog.platform)
+export const onPlatform: FiberSections = /* @__PURE__ */ make(Watchdog.platform)
 
 /** What has become of the code of a section. Code that was ended stays `Running`. */
 type Outcome<A> =

@@ -29,7 +29,7 @@ import { CurrentNode } from "./currentThread.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import { cancelReasonsOf } from "./threadState.ts"
 
-const none: Option.Option<never> = Option.none()
+const none: Option.Option<never> = /* @__PURE__ */ Option.none()
 
 export class FiberControls<A, E> extends Settlement<A, E> implements ThreadControls<A, E> {
   /** Whether the fiber was interrupted with the first reason. */

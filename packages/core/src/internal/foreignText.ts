@@ -227,7 +227,7 @@ const keyText = (key: PropertyKey): string =>
 type Properties = Readonly<Record<PropertyKey, unknown>>
 
 const inherited: ReadonlySet<unknown> = new Set(
-  [Object.prototype, Array.prototype, Error.prototype].map(
+  /* @__PURE__ */ [Object.prototype, Array.prototype, Error.prototype].map(
     (prototype) => (prototype as unknown as Properties)["toString"]
   )
 )

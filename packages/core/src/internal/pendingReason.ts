@@ -1,6 +1,6 @@
 /** The reason that a token shows while the message with the real reason can't be delivered. See `ThreadAdapter`. */
 import * as CancelReason from "../CancelReason.ts"
 
-export const pendingReason: CancelReason.CancelReason = CancelReason.interrupted({
+export const pendingReason: CancelReason.CancelReason = /* @__PURE__ */ CancelReason.interrupted({
   message: "Cancelled from outside; the reason arrives when the thread yields"
 })

@@ -64,4 +64,4 @@ const decoderOf = <E>(schema: Schema.Schema<E>): ((raised: RaisedError) => Optio
   }
 }
 
-const interruptedByRaise = CancelReason.interrupted({ message: "An error was raised into this work" })
+const interruptedByRaise = /* @__PURE__ */ CancelReason.interrupted({ message: "An error was raised into this work" })

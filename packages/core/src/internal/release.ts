@@ -10,10 +10,9 @@ import { CurrentNode } from "./currentThread.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** The thread whose release a fiber runs. A thread that is spawned in a release is not part of the release. */
-export const CurrentRelease: Context.Reference<ThreadNode | undefined> = Context.Reference<ThreadNode | undefined>(
-  "@quiesce/core/Lease/CurrentRelease",
-  { defaultValue: () => undefined }
-)
+export const CurrentRelease: Context.Reference<ThreadNode | undefined> = /* @__PURE__ */ Context.Reference<
+  ThreadNode | undefined
+>("@quiesce/core/Lease/CurrentRelease", { defaultValue: () => undefined })
 
 /** Whether a fiber runs a release of its own thread. */
 export const isReleasing = (fiber: Fiber.Fiber<unknown, unknown>): boolean => {

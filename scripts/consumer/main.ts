@@ -1,0 +1,16 @@
+import { Worker } from "node:worker_threads"
+import { ModuleUrl, Task, WorkerPool } from "@quiesce/worker-threads"
+import { Effect } from "effect"
+import { Tasks } from "./tasks.ts"
+
+Task.useWorker(ModuleUrl.of("./task.worker.ts", import.meta.url))
+
+const tasks = ModuleUrl.of("./tasks.worker.ts", import.meta.url)
+
+const program = Effect.gen(function* () {
+  const pool = yield* WorkerPool.make(Tasks, { spawn: (options) => new Worker(tasks, options), size: 1 })
+  return yield* pool.execute("CountWords", { text: "stop anything, leak nothing" })
+})
+
+console.log(await Effect.runPromise(Effect.scoped(program)))
+console.log(await Task.runTask<number>(ModuleUrl.of("./square.ts", import.meta.url), 7))

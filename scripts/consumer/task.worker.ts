@@ -1,0 +1,1 @@
+import "@quiesce/worker-threads/taskWorker"
