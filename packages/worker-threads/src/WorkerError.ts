@@ -114,6 +114,15 @@ export const make = (reason: WorkerErrorReason, cause?: unknown): WorkerError =>
   return error
 }
 
+/**
+ * Tells whether a value is a `WorkerError`.
+ *
+ * @stability unstable
+ * @category guards
+ * @since 0.1.0
+ */
+export const isWorkerError = (value: unknown): value is WorkerError => value instanceof WorkerError
+
 /** A problem without its full stop, for the middle of a sentence. */
 const bare = (problem: string): string => {
   // A regular expression for the end of a text takes quadratic time.

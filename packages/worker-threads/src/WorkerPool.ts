@@ -332,6 +332,15 @@ class Pool {
   }
 }
 
+/**
+ * Tells whether a value is a pool that `WorkerPool.make` made, of any contract.
+ *
+ * @stability unstable
+ * @category guards
+ * @since 0.1.0
+ */
+export const isWorkerPool = (value: unknown): value is WorkerPool<Rpc.Any> => value instanceof Pool
+
 const wrongKind = (task: string, isStream: boolean): Effect.Effect<never> =>
   Effect.die(WorkerError.make({ _tag: "WrongKind", task, isStream }))
 

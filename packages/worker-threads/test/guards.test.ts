@@ -1,0 +1,19 @@
+import { WorkerError, WorkerPool } from "@quiesce/worker-threads"
+import { Effect } from "effect"
+import { expect, it } from "vitest"
+import { makePool } from "./support.ts"
+
+it("isWorkerPool tells a pool from other values", () =>
+  Effect.runPromise(
+    Effect.scoped(
+      Effect.map(makePool(), (pool) => {
+        expect(WorkerPool.isWorkerPool(pool)).toBe(true)
+        expect([undefined, null, {}, { execute: pool.execute }].filter(WorkerPool.isWorkerPool)).toEqual([])
+      })
+    )
+  ))
+
+it("isWorkerError tells the error of this package from others", () => {
+  expect(WorkerError.isWorkerError(WorkerError.make({ _tag: "PoolClosed" }))).toBe(true)
+  expect([undefined, new Error("no"), { _tag: "WorkerError" }].filter(WorkerError.isWorkerError)).toEqual([])
+})
