@@ -9,9 +9,11 @@ import type * as Escalation from "@quiesce/core/Escalation"
 import * as Abort from "@quiesce/core/Abort"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Scope from "effect/Scope"
@@ -140,6 +142,15 @@ export interface Status {
 }
 
 /**
+ * The pool of a contract, as in `WorkerPool.Of<typeof Tasks>`.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type Of<Group extends RpcGroup.Any> = WorkerPool<RpcGroup.Rpcs<Group>>
+
+/**
  * The escalation of a task that is ended without one.
  *
  * @stability unstable
@@ -152,7 +163,7 @@ export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscal
  * Makes a pool in the current scope and waits until its first workers are ready. When the scope closes, the tasks end
  * by their escalations, and then the workers end. Nothing is left behind.
  *
- * Fails with `InvalidOption`, and with `SpawnFailed` if no worker can be started in five attempts. If that happens
+ * Fails with `SpawnFailed` if no worker can be started in five attempts, and dies with `InvalidOption`. If no worker starts
  * later, tasks fail with `SpawnFailed` until a worker has started; the pool keeps trying.
  *
  * Middleware of the contract runs as in Effect's RPC: in the worker, where `ThreadWorker.main` must be given it, around
@@ -178,6 +189,21 @@ export const make = <Rpcs extends Rpc.Any>(
       through
     ) as unknown as WorkerPool<Rpcs>
   })
+
+/**
+ * The pool of a contract as a service: `WorkerPool.layer(Encoder, Tasks, { spawn })`. The layer waits until the first workers are
+ * ready. When the layer's scope closes, the tasks and then the workers end.
+ *
+ * @stability unstable
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <Self, Rpcs extends Rpc.Any>(
+  tag: Context.Key<Self, WorkerPool<Rpcs>>,
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options: Options
+): Layer.Layer<Self, WorkerError.WorkerError, Exclude<Rpc.MiddlewareClient<Rpcs>, Scope.Scope>> =>
+  Layer.effect(tag, make(group, options))
 
 /** An entry of the contract, on the host. */
 interface Entry {
