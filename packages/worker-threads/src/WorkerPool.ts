@@ -13,11 +13,14 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import type * as Types from "effect/Types"
 import * as Codec from "./internal/wire/codec.ts"
 import * as ClientMiddleware from "./internal/host/clientMiddleware.ts"
 import type { PoolCapabilities } from "./internal/host/poolCapabilities.ts"
@@ -44,6 +47,36 @@ export type Failure = WorkerError.WorkerError
 
 type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
 
+/** The tags of the tasks that give a stream. */
+type StreamTag<Rpcs extends Rpc.Any> = Rpcs extends infer R extends Rpc.Any
+  ? Rpc.Success<R> extends Stream.Stream<infer _A, infer _E, infer _R>
+    ? R["_tag"]
+    : never
+  : never
+
+/** The tags of the tasks that give one value. */
+type TaskTag<Rpcs extends Rpc.Any> = Exclude<Rpcs["_tag"], StreamTag<Rpcs>>
+
+/** The arguments after the tag. A payload that may be undefined can be left out. */
+type Args<Payload, Options extends ReadonlyArray<unknown> = []> = undefined extends Payload
+  ? [payload?: Payload, ...options: Options]
+  : [void] extends [Payload]
+    ? [payload?: Payload, ...options: Options]
+    : [payload: Payload, ...options: Options]
+
+type PayloadOf<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
+
+const TypeId: "~@quiesce/worker-threads/WorkerPool" = "~@quiesce/worker-threads/WorkerPool"
+
+/** The tasks by tag. A pool of fewer tasks is no pool of more. */
+type Table<Rpcs extends Rpc.Any> = {
+  readonly [R in Rpcs as R["_tag"]]: {
+    readonly payload: (_: Rpc.PayloadConstructor<R>) => void
+    readonly success: () => Rpc.Success<R>
+    readonly error: () => Rpc.ErrorExit<R>
+  }
+}
+
 /** How the client middleware of a contract may fail before the task is sent. */
 type Refusal<R> =
   R extends Rpc.Rpc<infer _Tag, infer _Payload, infer _Success, infer _Error, infer Middleware, infer _Requires>
@@ -58,13 +91,14 @@ type Refusal<R> =
  * @since 0.1.0
  */
 export interface WorkerPool<Rpcs extends Rpc.Any> {
+  readonly [TypeId]: Types.Covariant<Table<Rpcs>>
   /**
    * Runs a task and gives its result. Interrupting the effect ends the task by the pool's escalation, and returns after
    * the task's finalizers have run. A task that still waits for a worker never starts.
    */
-  readonly execute: <const Tag extends Rpcs["_tag"]>(
+  readonly execute: <const Tag extends TaskTag<Rpcs>>(
     tag: Tag,
-    payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
+    ...args: Args<PayloadOf<Rpcs, Tag>>
   ) => Effect.Effect<
     Rpc.SuccessExit<Tagged<Rpcs, Tag>>,
     Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure
@@ -73,10 +107,9 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
    * Starts a task as a thread in the current scope. The thread is `Queued` while it waits for a worker. Client
    * middleware runs before the start, and its error fails the start.
    */
-  readonly spawn: <const Tag extends Rpcs["_tag"]>(
+  readonly spawn: <const Tag extends TaskTag<Rpcs>>(
     tag: Tag,
-    payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>,
-    options?: Thread.SpawnOptions
+    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: Thread.SpawnOptions]>
   ) => Effect.Effect<
     Thread.Thread<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>,
     Refusal<Tagged<Rpcs, Tag>> | Failure,
@@ -86,18 +119,17 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
    * Runs a task to a Promise. The Promise settles after the task's finalizers, and after an abort rejects with
    * `signal.reason`.
    */
-  readonly run: <const Tag extends Rpcs["_tag"]>(
+  readonly run: <const Tag extends TaskTag<Rpcs>>(
     tag: Tag,
-    payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>,
-    options?: { readonly signal?: AbortSignal | undefined }
+    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: { readonly signal?: AbortSignal | undefined }]>
   ) => Promise<Rpc.SuccessExit<Tagged<Rpcs, Tag>>>
   /**
    * Runs a task that gives a stream. The worker is at most a few chunks ahead of the consumer. Ending the stream early,
    * at any element, ends the task and waits for its finalizers.
    */
-  readonly stream: <const Tag extends Rpcs["_tag"]>(
+  readonly stream: <const Tag extends StreamTag<Rpcs>>(
     tag: Tag,
-    payload: Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
+    ...args: Args<PayloadOf<Rpcs, Tag>>
   ) => Stream.Stream<
     Rpc.SuccessChunk<Tagged<Rpcs, Tag>>,
     Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure
@@ -217,6 +249,7 @@ type OnChunk = (values: ReadonlyArray<unknown>) => void
 
 /** The untyped pool. `WorkerPool` checks the contract's types. */
 class Pool {
+  readonly [TypeId]: (_: never) => never = identity
   private readonly entries: ReadonlyMap<string, Entry>
   private readonly dispatcher: Dispatcher<RemoteTask>
   private readonly hostLeases: HostLeases
@@ -365,7 +398,7 @@ class Pool {
  * @category guards
  * @since 0.1.0
  */
-export const isWorkerPool = (value: unknown): value is WorkerPool<Rpc.Any> => value instanceof Pool
+export const isWorkerPool = (value: unknown): value is WorkerPool<Rpc.Any> => Predicate.hasProperty(value, TypeId)
 
 const wrongKind = (task: string, isStream: boolean): Effect.Effect<never> =>
   Effect.die(WorkerError.make({ _tag: "WrongKind", task, isStream }))

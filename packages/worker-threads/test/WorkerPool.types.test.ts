@@ -1,0 +1,58 @@
+/** The types of a pool: what a call accepts, and which pool can stand for another. The compiler checks them. */
+import { type Effect, type Scope, type Stream, Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import type { Thread } from "@quiesce/core"
+import type { WorkerError, WorkerPool } from "@quiesce/worker-threads"
+import { expectTypeOf, it } from "vitest"
+
+class Few extends RpcGroup.make(
+  Rpc.make("Add", { payload: { a: Schema.Number }, success: Schema.Number, error: Schema.String }),
+  Rpc.make("Ping", {})
+) {}
+
+class More extends RpcGroup.make(
+  Rpc.make("Add", { payload: { a: Schema.Number }, success: Schema.Number, error: Schema.String }),
+  Rpc.make("Ping", {}),
+  Rpc.make("Count", { payload: { to: Schema.Number }, success: Schema.Number, stream: true })
+) {}
+
+declare const more: WorkerPool.Of<typeof More>
+
+/** Never called. */
+const calls = {
+  add: () => more.execute("Add", { a: 1 }),
+  ping: () => more.execute("Ping"),
+  pingThread: () => more.spawn("Ping", undefined, { name: "ping" }),
+  pingPromise: () => more.run("Ping", undefined, { signal: AbortSignal.timeout(1) }),
+  count: () => more.stream("Count", { to: 3 }),
+  // @ts-expect-error a payload that is needed can't be left out
+  nothing: () => more.execute("Add"),
+  // @ts-expect-error a task with a stream is not executed
+  countOnce: () => more.execute("Count", { to: 3 }),
+  // @ts-expect-error a task with one value is not streamed
+  addStream: () => more.stream("Add", { a: 1 }),
+  // @ts-expect-error the contract has no such task
+  other: () => more.execute("Other"),
+  // @ts-expect-error the payload has another type
+  wrong: () => more.execute("Add", { a: "1" })
+}
+
+it("a call has the types of the contract", () => {
+  expectTypeOf(calls.add).returns.toEqualTypeOf<Effect.Effect<number, string | WorkerError.WorkerError>>()
+  expectTypeOf(calls.ping).returns.toEqualTypeOf<Effect.Effect<void, WorkerError.WorkerError>>()
+  expectTypeOf(calls.pingThread).returns.toEqualTypeOf<
+    Effect.Effect<Thread.Thread<void, WorkerError.WorkerError>, WorkerError.WorkerError, Scope.Scope>
+  >()
+  expectTypeOf(calls.pingPromise).returns.toEqualTypeOf<Promise<void>>()
+  expectTypeOf(calls.count).returns.toEqualTypeOf<Stream.Stream<number, WorkerError.WorkerError>>()
+})
+
+it("a pool of more tasks can stand for a pool of fewer, and not the other way round", () => {
+  expectTypeOf<WorkerPool.Of<typeof More>>().toExtend<WorkerPool.Of<typeof Few>>()
+  expectTypeOf<WorkerPool.Of<typeof Few>>().not.toExtend<WorkerPool.Of<typeof More>>()
+})
+
+it("a thread has the types of its value and its error", () => {
+  expectTypeOf<Thread.Thread.Success<Thread.Thread<number, string>>>().toEqualTypeOf<number>()
+  expectTypeOf<Thread.Thread.Error<Thread.Thread<number, string>>>().toEqualTypeOf<string>()
+})
