@@ -194,17 +194,17 @@ export const isThread = (u: unknown): u is Thread<unknown, unknown> =>
  * @category constructors
  * @since 0.1.0
  */
-export const spawn: {
-  (
-    options?: SpawnOptions
-  ): <A, E, R>(
-    effect: Effect.Effect<A, E, R>
-  ) => Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
-  <A, E, R>(
-    effect: Effect.Effect<A, E, R>,
-    options?: SpawnOptions
-  ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
-} = /* @__PURE__ */ dual((args) => Effect.isEffect(args[0]), Spawn.spawn)
+export const spawn: <Arg extends Effect.Effect<unknown, unknown, unknown> | SpawnOptions | undefined = SpawnOptions>(
+  effectOrOptions?: Arg,
+  options?: SpawnOptions
+) => [Arg] extends [Effect.Effect<infer A, infer E, infer R>]
+  ? Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
+  : <A, E, R>(
+      effect: Effect.Effect<A, E, R>
+    ) => Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope> = /* @__PURE__ */ dual(
+  (args) => Effect.isEffect(args[0]),
+  Spawn.spawn
+)
 
 // ---- Ending ----
 
