@@ -8,7 +8,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -25,6 +24,7 @@ import * as CancelReason from "./CancelReason.ts"
 import * as Escalation from "./Escalation.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
+import * as Joining from "./internal/joining.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import * as Receiving from "./internal/receiving.ts"
@@ -415,7 +415,8 @@ const timedJoin = <A, E>(self: Thread<A, E>, millis: number): Effect.Effect<Opti
   )
 
 /**
- * Joins threads, which may have different types, one after another.
+ * Joins threads, which may have different types, one after another. The result has the form of `threads`: a tuple, an array or
+ * a record.
  *
  * Without a limit, all threads are awaited. `each` limits the wait for every single thread, as Python's `join(timeout)` in a
  * loop does: the limits add up. `within` is one budget for all threads. With a limit, the result of a thread that is still
@@ -427,44 +428,40 @@ const timedJoin = <A, E>(self: Thread<A, E>, millis: number): Effect.Effect<Opti
  * @category joining
  * @since 0.1.0
  */
-export const joinAll: {
-  <T extends Thread<unknown, unknown>>(threads: Iterable<T>): Effect.Effect<Array<Value<T>>, Failure<T>>
-  <T extends Thread<unknown, unknown>>(
-    threads: Iterable<T>,
-    options: { readonly each: Duration.Input } | { readonly within: Duration.Input }
-  ): Effect.Effect<Array<Option.Option<Value<T>>>, Failure<T>>
-} = <A, E>(
-  threads: Iterable<Thread<A, E>>,
-  options?: { readonly each: Duration.Input } | { readonly within: Duration.Input }
-): Effect.Effect<never, E> =>
-  // The overloads say which of the two arrays the result is.
-  joinEach(threads, options) as Effect.Effect<never, E>
+export const joinAll: <
+  const Arg extends Iterable<Thread<unknown, unknown>> | Readonly<Record<string, Thread<unknown, unknown>>>,
+  const O extends JoinOptions | undefined = undefined
+>(
+  threads: Arg,
+  options?: O
+) => Effect.Effect<Joined<Arg, O>, Failures<Arg>> = (threads, options) =>
+  // The signature says which tuple, array or record the result is.
+  Joining.joinAll(threads, options, join, timedJoin) as Effect.Effect<never, never>
 
-/** The value type of a thread. */
-type Value<T> = T extends Thread<infer A, infer _E> ? A : never
+/**
+ * The limit on a join of many threads: `each` for every single thread, or `within` for all.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type JoinOptions =
+  | { readonly each: Duration.Input; readonly within?: undefined }
+  | { readonly within: Duration.Input; readonly each?: undefined }
 
-/** The error type of a thread. */
-type Failure<T> = T extends Thread<infer _A, infer E> ? E : never
+/** With a limit, the value of each thread is an Option. */
+type Limited<A, O> = [O] extends [undefined] ? A : Option.Option<A>
 
-const joinEach = <A, E>(
-  threads: Iterable<Thread<A, E>>,
-  options: { readonly each: Duration.Input } | { readonly within: Duration.Input } | undefined
-): Effect.Effect<Array<A> | Array<Option.Option<A>>, E> => {
-  if (options === undefined) return Effect.forEach(threads, join)
-  if ("each" in options) {
-    return Effect.flatMap(finiteMillis("joinAll's each", options.each), (millis) =>
-      Effect.forEach(threads, (thread) => timedJoin(thread, millis))
-    )
-  }
-  return Effect.flatMap(finiteMillis("joinAll's within", options.within), (millis) =>
-    Clock.clockWith((clock) => {
-      const end = clock.currentTimeMillisUnsafe() + millis
-      return Effect.forEach(threads, (thread) =>
-        Effect.suspend(() => timedJoin(thread, Math.max(0, end - clock.currentTimeMillisUnsafe())))
-      )
-    })
-  )
-}
+/** The values in the form of the threads: a tuple, an array or a record. */
+type Joined<Arg, O> =
+  Arg extends ReadonlyArray<unknown>
+    ? { -readonly [K in keyof Arg]: Limited<Thread.Success<Arg[K]>, O> }
+    : Arg extends Iterable<infer T>
+      ? Array<Limited<Thread.Success<T>, O>>
+      : { -readonly [K in keyof Arg]: Limited<Thread.Success<Arg[K]>, O> }
+
+/** The errors of the threads. */
+type Failures<Arg> = Arg extends Iterable<infer T> ? Thread.Error<T> : Thread.Error<Arg[keyof Arg]>
 
 const queued: Status<never, never> = { _tag: "Queued" }
 
