@@ -10,10 +10,12 @@ import type * as Scope from "effect/Scope"
 
 /** The run, as far as these operations need it. */
 export interface Run {
-  readonly isSpinning: () => boolean
+  /** The number of the section that spins now, if one does. */
+  readonly spinning: () => number | undefined
   /** Whether the engine is asked even if no synchronous code runs. */
   readonly isThorough: boolean
-  readonly unwound: () => void
+  /** Called with the section that was ended. The next one may already spin. */
+  readonly unwound: (spin: number | undefined) => void
   readonly changed: () => void
 }
 
@@ -60,7 +62,7 @@ export class Effort {
    */
   private asked<A>(effect: Effect.Effect<A>, otherwise: A): Effect.Effect<A> {
     return Effect.suspend(() => {
-      if (!this.run.isSpinning() && !this.run.isThorough) return Effect.succeed(otherwise)
+      if (this.run.spinning() === undefined && !this.run.isThorough) return Effect.succeed(otherwise)
       this.underWay++
       return Effect.ensuring(
         effect,
@@ -73,10 +75,13 @@ export class Effort {
   }
 
   private unwinding(unwind: Effect.Effect<ThreadControls.UnwindOutcome>): Effect.Effect<ThreadControls.UnwindOutcome> {
-    return Effect.map(unwind, (outcome) => {
-      // The worker resumes afterwards.
-      if (outcome._tag === "Unwound") this.run.unwound()
-      return outcome
+    return Effect.suspend(() => {
+      const spin = this.run.spinning()
+      return Effect.map(unwind, (outcome) => {
+        // The worker resumes afterwards.
+        if (outcome._tag === "Unwound") this.run.unwound(spin)
+        return outcome
+      })
     })
   }
 

@@ -84,10 +84,10 @@ export class HostRun {
     this.cut = cut
     this.host = host
     this.effort = new Effort({
-      isSpinning: () => this.worker._tag === "Spinning",
+      spinning: () => (this.worker._tag === "Spinning" ? this.worker.spin : undefined),
       isThorough: host.thorough,
-      unwound: () => {
-        if (this.worker._tag === "Spinning") this.worker = busy
+      unwound: (spin) => {
+        if (this.worker._tag === "Spinning" && this.worker.spin === spin) this.worker = busy
       },
       changed: () => this.wake()
     })
