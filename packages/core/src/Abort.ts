@@ -72,13 +72,12 @@ export interface RunOptions {
  */
 export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Promise<A> => {
   const signal = options?.signal
-  if (signal === undefined) {
-    return Effect.runPromiseExit(effect).then(
-      (exit) => new Promise((resolve, reject) => Rejection.settle(exit, undefined, resolve, reject))
-    )
-  }
-  if (signal.aborted) return Promise.reject(signal.reason)
+  if (signal?.aborted === true) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
+    if (signal === undefined) {
+      Effect.runFork(effect).addObserver((exit) => Rejection.settle(exit, undefined, resolve, reject))
+      return
+    }
     const scope: Mutable<CancelScope.CancelScope> = { node: root, reason: undefined }
     const fiber = Effect.runForkWith(Context.make(CancelScope.CurrentCancelScope, scope))(effect)
     const disarm = onAbort(signal, () => {

@@ -193,8 +193,10 @@ class Release implements PendingRelease {
     const limit = this.entry.since + millis
     const provided = Effect.provideContext(release, this.shielded(limit))
     const forked = Effect.forkDetach(provided, { startImmediately: true })
-    return Effect.flatMap(forked, (fiber) =>
-      Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), millis), (ended): Effect.Effect<unknown> => {
+    return Effect.flatMap(forked, (fiber) => {
+      // The release may have begun with synchronous code.
+      const left = Math.max(0, limit - this.clock.currentTimeMillisUnsafe())
+      return Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), left), (ended): Effect.Effect<unknown> => {
         const now = this.clock.currentTimeMillisUnsafe()
         const isLate = Option.isSome(ended) && Exit.isFailure(ended.value) && isExceeded(ended.value.cause, limit, now)
         if (Option.isSome(ended) && !isLate) return this.record(ended.value)
@@ -204,7 +206,7 @@ class Release implements PendingRelease {
         const defects = Option.isSome(ended) ? withoutInterrupts(ended.value) : Effect.void
         return Effect.ensuring(Effect.die(error), defects)
       })
-    )
+    })
   }
 
   private record(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {

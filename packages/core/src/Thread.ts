@@ -35,7 +35,7 @@ import * as ThreadRuntime from "./internal/threadRuntime.ts"
 import { nodeOf, type ThreadNode, TypeId } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import * as Abort from "./Abort.ts"
-import * as ThreadError from "./ThreadError.ts"
+import * as Misuse from "./internal/misuse.ts"
 import { textOf } from "./internal/foreignText.ts"
 import { isRaisable, readOr } from "./internal/foreignValue.ts"
 
@@ -283,14 +283,7 @@ export const interruptAll: {
 } = /* @__PURE__ */ dual(
   (args) => Predicate.isIterable(args[0]),
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const all = [...threads]
-      const requests = Effect.forEach(all, (thread) => interruptFork(thread, options), { discard: true })
-      return Effect.andThen(
-        Effect.uninterruptible(requests),
-        Effect.forEach(all, (thread) => interrupt(thread, options), { discard: true })
-      )
-    })
+    Effect.forEach(threads, (thread) => interrupt(thread, options), { concurrency: "unbounded", discard: true })
 )
 
 /**
@@ -334,7 +327,7 @@ export const shutdown: {
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport> =>
     request(self, "Thread.shutdown", reasonIn(options, defaultShutdown), (node, reason, current) => {
-      if (node.contains(current)) return ThreadError.die({ _tag: "SelfJoin", thread: node.name })
+      if (node.contains(current)) return Misuse.die({ _tag: "SelfJoin", thread: node.name })
       const steps = Escalation.steps(options?.escalation ?? node.escalation)
       if (Result.isFailure(steps)) return Effect.die(steps.failure)
       return Effect.map(Report.shutdown(node, [node], steps.success, reason), (reports) => reports[0]!)
@@ -358,7 +351,7 @@ export const raise: {
   (error: Raisable): (self: Thread<unknown, unknown>) => Effect.Effect<boolean>
   (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean>
 } = /* @__PURE__ */ dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
-  if (!isRaisable(error)) return ThreadError.die({ _tag: "InvalidError", given: textOf(error) })
+  if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: textOf(error) })
   const node = nodeOf(self)
   return node === root ? refused("Thread.raise") : Effect.suspend(() => node.controls.raise(error))
 })
@@ -638,7 +631,7 @@ const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
 const inside = <A, E, R>(f: (node: ThreadNode) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => f(fiber.getRef(CurrentNode)))
 
-const refused = (operation: string): Effect.Effect<never> => ThreadError.die({ _tag: "MainThread", operation })
+const refused = (operation: string): Effect.Effect<never> => Misuse.die({ _tag: "MainThread", operation })
 
 /** Starts a request to end a thread. */
 const request = <A>(
@@ -668,5 +661,5 @@ const notSelf = <A, B>(self: Thread<unknown, unknown>, effect: Effect.Effect<A, 
   Effect.withFiber((fiber): Effect.Effect<A, B> => {
     const node = nodeOf(self)
     if (node === root) return refused("A join")
-    return fiber.getRef(CurrentNode) === node ? ThreadError.die({ _tag: "SelfJoin", thread: node.name }) : effect
+    return fiber.getRef(CurrentNode) === node ? Misuse.die({ _tag: "SelfJoin", thread: node.name }) : effect
   })

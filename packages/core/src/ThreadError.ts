@@ -9,8 +9,6 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
-import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { readOr } from "./internal/foreignValue.ts"
 
 /**
@@ -74,15 +72,6 @@ export class ThreadError extends Base {
  * @since 0.1.0
  */
 export const make = (reason: ThreadErrorReason): ThreadError => new ThreadError({ reason })
-
-/**
- * Dies with a `ThreadError`.
- *
- * @stability unstable
- * @category constructors
- * @since 0.1.0
- */
-export const die = (reason: ThreadErrorReason): Effect.Effect<never> => Exit.die(make(reason))
 
 /**
  * Whether a value is a `ThreadError`.

@@ -35,7 +35,7 @@ import * as Spawn from "./internal/spawn.ts"
 import type { NodeGroup, ThreadNode } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import type { ShutdownOptions, SpawnOptions, Thread } from "./Thread.ts"
-import * as ThreadError from "./ThreadError.ts"
+import * as Misuse from "./internal/misuse.ts"
 
 const TypeId = "~@quiesce/core/ThreadGroup"
 
@@ -286,5 +286,4 @@ export const shutdown: {
 
 const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
 
-const selfJoin = (member: ThreadNode): Effect.Effect<never> =>
-  ThreadError.die({ _tag: "SelfJoin", thread: member.name })
+const selfJoin = (member: ThreadNode): Effect.Effect<never> => Misuse.die({ _tag: "SelfJoin", thread: member.name })

@@ -1,7 +1,7 @@
 /** Synchronous code in releases. A release is shielded, so no cancel from outside ends its loops. */
 import { describe, expect, it } from "@effect/vitest"
 import { Blocking, CancelReason, Deadline, Lease, StopToken, Thread } from "@quiesce/core"
-import { Duration, Effect, Exit, type Scope } from "effect"
+import { Duration, Effect, Exit, Latch, type Scope } from "effect"
 import { defectTags, endsIn, failureTag, makeHand } from "./support.ts"
 
 const now = { startImmediately: true } as const
@@ -108,6 +108,21 @@ describe.each([
 })
 
 describe("a release with a limit", () => {
+  it.effect("has only the rest of the limit after synchronous code", () =>
+    Effect.gen(function* () {
+      const { hand, provided } = makeHand()
+      const latch = Latch.makeUnsafe()
+      const release = Effect.andThen(
+        Effect.sync(() => (hand.now = 30)),
+        latch.await
+      )
+      const thread = yield* provided(holding(release, 50, provided))
+      yield* Thread.interruptFork(thread)
+      expect(hand.slept).toEqual([20])
+      yield* latch.open
+    })
+  )
+
   it.effect("is given up as timed out if its token notices the limit before the timer", () =>
     Effect.gen(function* () {
       const { hand, provided } = makeHand()

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
 import { CancelReason, Lease, Thread, ThreadGroup } from "@quiesce/core"
-import { Clock, Deferred, Effect, Exit, Fiber, Latch, Option, Schema, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Latch, Option, pipe, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { defectOf, defectTag, endsIn, hung, messages, settle } from "./support.ts"
 
@@ -123,7 +123,7 @@ describe("Thread.spawn", () => {
         )
       )
       const parent = yield* Thread.spawn(
-        Effect.andThen(Thread.spawn(slow, now), Effect.ensuring(Effect.never, Effect.orDie(Thread.spawn(Effect.void)))),
+        Effect.andThen(Thread.spawn(slow, now), Effect.ensuring(Effect.never, Thread.spawn(Effect.void))),
         now
       )
       yield* endsIn(
@@ -558,6 +558,53 @@ describe("Thread.interrupt", () => {
       const shutdown = Thread.shutdown(thread, { reason: "no" as unknown as CancelReason.CancelReason })
       expect(yield* defectTag(shutdown)).toBe("InvalidReason")
       expect((yield* Thread.status(thread))._tag).toBe("Running")
+    })
+  )
+})
+
+/** Never ends by itself, and has a finalizer that takes some time. */
+const slowToEnd = (millis: number) => Effect.ensuring(Effect.never, Effect.sleep(millis))
+
+describe("Thread.stopAll and Thread.interruptAll", () => {
+  it.effect("ask all threads at once with one reason, and interruptAll waits for the last finalizer", () =>
+    Effect.gen(function* () {
+      const threads = [yield* Thread.spawn(slowToEnd(30), now), yield* Thread.spawn(slowToEnd(20), now)]
+      yield* Thread.stopAll(threads, { reason: CancelReason.stopped({ message: "enough" }) })
+      expect(threads.map((thread) => thread.reason?.message)).toEqual(["enough", "enough"])
+      yield* endsIn(pipe(threads, Thread.interruptAll({ reason: why })), 30)
+      const exits = yield* Effect.forEach(threads, Thread.await)
+      expect(exits.map(messages)).toEqual([
+        ["enough", "why"],
+        ["enough", "why"]
+      ])
+    })
+  )
+
+  it.effect("leave ended threads alone, and an interrupt of itself among others does not wait for itself", () =>
+    Effect.gen(function* () {
+      const ended = yield* Thread.spawn(Effect.void, now)
+      const other = yield* Thread.spawn(Effect.never, now)
+      const self = yield* Thread.spawn(
+        Effect.flatMap(Thread.current, (current) => Thread.interruptAll([ended, other, current], { reason: why })),
+        now
+      )
+      expect(messages(yield* Thread.await(self))).toEqual(["why"])
+      expect(messages(yield* Thread.await(other))).toEqual(["why"])
+      expect(Exit.isSuccess(yield* Thread.await(ended))).toBe(true)
+    })
+  )
+})
+
+describe("the functions that end a thread", () => {
+  it.effect("can be piped, with and without options", () =>
+    Effect.gen(function* () {
+      const [a, b, c, d] = yield* Effect.forEach([1, 2, 3, 4], () => Thread.spawn(Effect.never, now))
+      yield* a!.pipe(Thread.stop())
+      yield* b!.pipe(Thread.interruptFork({ reason: why }))
+      yield* c!.pipe(Thread.interrupt())
+      const report = yield* d!.pipe(Thread.shutdown({ escalation: { interrupt: "1 second" }, reason: why }))
+      expect([a, b, c].map((thread) => thread?.reason?._tag)).toEqual(["Stopped", "Interrupted", "Interrupted"])
+      expect([report.rung, report.reason.message]).toEqual(["interrupt", "why"])
     })
   )
 })

@@ -264,7 +264,7 @@ describe("ThreadGroup.shutdown", () => {
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const lease = Lease.acquire({ name: "file", acquire: Effect.void, release: () => Effect.void })
-      yield* ThreadGroup.spawn(group, Effect.andThen(Effect.orDie(Thread.awaitStop), Effect.sleep(5)), {
+      yield* ThreadGroup.spawn(group, Effect.andThen(Thread.awaitStop, Effect.sleep(5)), {
         ...now,
         name: "drains"
       })

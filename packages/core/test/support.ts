@@ -1,7 +1,7 @@
 /** Helpers of many tests: a hanging effect, failures as values, and virtual time around an effect. */
 import { expect } from "@effect/vitest"
 import { CancelReason, ThreadError } from "@quiesce/core"
-import { Cause, Clock, Effect, Exit, Fiber } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 
 /** Ignores every cancel and never ends. */
@@ -52,9 +52,9 @@ export const endsIn = <A, E, R>(
 /** Lets everything that can run do so. */
 export const settle: Effect.Effect<void> = TestClock.adjust(0)
 
-/** A clock whose time only synchronous code moves. No timer of the clock can run. */
+/** A clock whose time only synchronous code moves. No timer of the clock can run; `slept` has the times of all timers. */
 export const makeHand = () => {
-  const hand = { now: 0 }
+  const hand = { now: 0, slept: new Array<number>() }
   const nanos = () => BigInt(hand.now) * 1_000_000n
   const clock: Clock.Clock = {
     currentTimeMillisUnsafe: () => hand.now,
@@ -63,7 +63,11 @@ export const makeHand = () => {
     currentTimeNanos: Effect.sync(nanos),
     monotonicTimeNanosUnsafe: nanos,
     monotonicTimeNanos: Effect.sync(nanos),
-    sleep: () => Effect.never
+    sleep: (duration) =>
+      Effect.andThen(
+        Effect.sync(() => hand.slept.push(Duration.toMillis(duration))),
+        Effect.never
+      )
   }
   return { hand, provided: Effect.provideService(Clock.Clock, clock) }
 }

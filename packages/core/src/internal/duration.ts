@@ -4,7 +4,7 @@ import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as ThreadError from "../ThreadError.ts"
+import * as Misuse from "./misuse.ts"
 import { textOf } from "./foreignText.ts"
 
 /** The milliseconds of a time, which may be infinite; otherwise the problem with the input. */
@@ -25,7 +25,7 @@ export const finiteMillis = (option: string, input: Duration.Input): Effect.Effe
 }
 
 const invalid = (option: string, input: Duration.Input, problem: string): Effect.Effect<never> =>
-  ThreadError.die({ _tag: "InvalidDuration", option, given: describe(input), problem })
+  Misuse.die({ _tag: "InvalidDuration", option, given: describe(input), problem })
 
 /** The text of an input in an error message. */
 export const describe = (input: Duration.Input): string =>

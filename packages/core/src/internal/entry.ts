@@ -1,6 +1,6 @@
 /**
  * The entry `@quiesce/core/internal`, for the other packages of this project only. Anything here may change in any
- * release. Authors of adapters find their tools in `ThreadAdapter`.
+ * release. Authors of adapters find their tools in `@quiesce/core/adapter`.
  */
 export { millisOf } from "./duration.ts"
 export { interruptFiber } from "./effectInternals.ts"

@@ -1,6 +1,6 @@
 /**
- * Runs sections on fibers. The watchdog ends a section at its deadline; before that, the section runs as any code of its
- * fiber, because the code of a request could not run beside it.
+ * Runs sections on fibers. The watchdog ends a section at its deadline. Before, a section runs like other code of its
+ * fiber, because the code of a request could not run beside the section.
  *
  * Invariants:
  * 1. A section without a deadline, under a mask, in a release, or by another clock than the watchdog's is not limited.

@@ -1,6 +1,7 @@
 /** Runs effects from callbacks, each as a child of one thread. */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type { RunOptions } from "../Abort.ts"
 import * as CancelReason from "../CancelReason.ts"
 import * as AbortListener from "./abortListener.ts"
 import { CurrentNode } from "./currentThread.ts"
@@ -10,16 +11,13 @@ import * as Rejection from "./rejection.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** See `Thread.Runtime`. */
-export type Runtime<R> = <A, E>(
-  effect: Effect.Effect<A, E, R>,
-  options?: { readonly signal?: AbortSignal | undefined }
-) => Promise<A>
+export type Runtime<R> = <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions) => Promise<A>
 
 /** The runtime of the fiber's thread, with the services of the fiber. */
 export const of = <R>(fiber: Fiber.Fiber<unknown, unknown>): Runtime<R> => {
   const parent = fiber.getRef(CurrentNode)
   const spawn = DirectSpawn.below(parent, fiber.context)
-  return <A, E>(effect: Effect.Effect<A, E, R>, options?: { readonly signal?: AbortSignal | undefined }): Promise<A> =>
+  return <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
     new Promise((resolve, reject) => {
       const signal = options?.signal
       if (signal?.aborted === true) return reject(signal.reason)

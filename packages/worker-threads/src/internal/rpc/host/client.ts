@@ -204,4 +204,4 @@ const scopeClosed = CancelReason.parentEnded("RpcClient", { message: "The scope 
  * most.
  */
 const endThread = (thread: Thread.Thread<unknown, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
-  Effect.uninterruptible(Effect.asVoid(Effect.orDie(Thread.shutdown(thread, { reason }))))
+  Effect.uninterruptible(Effect.asVoid(Thread.shutdown(thread, { reason })))
