@@ -1,4 +1,4 @@
-/** Builds the program of a consumer each way that docs/building.md shows, and runs each output on two Nodes. */
+/** Builds the program of a consumer each way that the page "Building" shows, and runs each output on two Nodes. */
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -56,9 +56,12 @@ const placeOf = (folder: string, { isWhole, name, output }: Way): string => {
   return place
 }
 
+const absent = "Node 22 is not installed here (the dependency node-22 is for Linux on x64), so nothing ran on it"
+
 /** Builds and runs. False if a build fails, or an output prints something else. */
 export const buildConsumer = (folder: string): boolean => {
   let good = true
+  if (nodes.length < 2) console.log(absent)
   for (const way of ways) {
     const isBuilt = way.command.length === 0 || run(process.execPath, way.command, folder) !== undefined
     const main = way.name === "unbuilt" ? "main.ts" : "main.js"

@@ -62,8 +62,8 @@ const tests = (node: string, files: ReadonlyArray<string> = []): Outcome => {
 }
 
 /**
- * The tests that see a difference between the versions of Node. The others look at types, at texts, and at the checks of the
- * laws in virtual time.
+ * The tests that see a difference between the versions of Node. The others look at types, at texts, and at the checks of
+ * the laws in virtual time.
  */
 const versioned = [
   "packages/core/test/",

@@ -1,8 +1,8 @@
 /**
  * Runs all comparisons and prints one line for each: `pnpm bench [--only TEXT] [--json FILE]`.
  *
- * Each comparison runs in a process of its own, so that no code is optimized for another comparison. Exits with 1 if a target
- * is missed. The figures depend on the machine; the ratios are the claim.
+ * Each comparison runs in a process of its own, so that no code is optimized for another comparison. Exits with 1 if a
+ * target is missed. The figures depend on the machine; the ratios are the claim.
  */
 import { spawnSync } from "node:child_process"
 import { writeFileSync } from "node:fs"

@@ -58,13 +58,13 @@ export interface RunOptions {
 }
 
 /**
- * Runs an effect to a Promise. When `signal` aborts, the effect is interrupted with the reason, and after the last finalizer
- * the Promise rejects with `signal.reason` itself. The failure of a finalizer is then logged, because the Promise rejects
- * with the reason. If the signal has aborted already, nothing runs, not even a synchronous prefix.
+ * Runs an effect to a Promise. When `signal` aborts, the effect is interrupted with the reason, and after the last
+ * finalizer the Promise rejects with `signal.reason` itself. The failure of a finalizer is then logged, because the Promise
+ * rejects with the reason. If the signal has aborted already, nothing runs, not even a synchronous prefix.
  *
- * An uninterruptible effect that waits ends before the abort takes effect: the Promise then rejects with `signal.reason`, and
- * the value is dropped. The Promise resolves only if the effect succeeded before the abort could reach it, as when its last
- * step aborts the signal. After any other interruption the Promise rejects with the `CancelError` of its reason.
+ * An uninterruptible effect that waits ends before the abort takes effect: the Promise then rejects with `signal.reason`,
+ * and the value is dropped. The Promise resolves only if the effect succeeded before the abort could reach it, as when its
+ * last step aborts the signal. After any other interruption the Promise rejects with the `CancelError` of its reason.
  *
  * @stability unstable
  * @category runners
@@ -93,8 +93,8 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Pr
 
 /**
  * Runs effects with the services of a ManagedRuntime, as `run` does: `Abort.runIn(runtime)(effect, { signal })`. The reason
- * of the signal reaches the finalizers, and the Promise rejects with `signal.reason` itself. The `runPromise` of the runtime
- * loses the reason on both sides.
+ * of the signal reaches the finalizers, and the Promise rejects with `signal.reason` itself. The `runPromise` of the
+ * runtime loses the reason on both sides.
  *
  * @stability unstable
  * @category runners
@@ -121,8 +121,8 @@ export const runWith =
     run(Effect.provideContext(effect, context), options)
 
 /**
- * Runs a function that takes an AbortSignal and returns a Promise. A rejection becomes an `UnknownError` with its `cause`. Put
- * everything that the signal should abort into this promise, including reading the body of a response.
+ * Runs a function that takes an AbortSignal and returns a Promise. A rejection becomes an `UnknownError` with its `cause`.
+ * Put everything that the signal should abort into this promise, including reading the body of a response.
  *
  * *Cancellation*: the signal aborts with the reason's error. Then the Promise is awaited, at most for `settle` (default:
  * without limit), before the finalizers of its resources run. The value or error of the Promise is ignored.

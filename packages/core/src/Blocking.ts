@@ -2,9 +2,9 @@
  * Sections: synchronous code with a declaration of whether the code may be ended in the middle.
  *
  * The adapter decides how a section is ended. On a fiber of Node, the platform ends a section at its deadline
- * (`Deadline.within`), and `Blocking.preemption` is `"deadline"`. A request can't end the section before, because the code of
- * the request needs the same JavaScript thread. On a platform without a watchdog for synchronous code, such as a browser, a
- * section on a fiber runs to its end or to its next `token.check()`, and `Blocking.preemption` is `"none"`.
+ * (`Deadline.within`), and `Blocking.preemption` is `"deadline"`. A request can't end the section before, because the code
+ * of the request needs the same JavaScript thread. On a platform without a watchdog for synchronous code, such as a
+ * browser, a section on a fiber runs to its end or to its next `token.check()`, and `Blocking.preemption` is `"none"`.
  *
  * @since 0.1.0
  */
@@ -45,8 +45,8 @@ export const CurrentRunner: Context.Reference<Runner> = /* @__PURE__ */ Context.
 )
 
 /**
- * What can end an interruptible section here: the rung `unwind`, only a `"deadline"`, or `"none"`. On a fiber, the first call
- * tries out the platform, in about 2 ms.
+ * What can end an interruptible section here: the rung `unwind`, only a `"deadline"`, or `"none"`. On a fiber, the first
+ * call tries out the platform, in about 2 ms.
  *
  * @stability unstable
  * @category observing
@@ -71,8 +71,8 @@ export const preemption: Effect.Effect<Runner["preemption"]> = /* @__PURE__ */ E
  * *Gotchas*: the following holds on a fiber. The deadline counts by the clock of the machine, so under another `Clock`, such
  * as `TestClock`, nothing is ended. Everything that the section calls is part of it, also a section or a mask inside a
  * `runSync`. A native call, such as `pbkdf2Sync`, is ended when it returns, and a loop of `JSON.parse` or `JSON.stringify`
- * alone may be ended late. Each section with a deadline takes a thread of the platform for its time: 0.1 ms or more, and a few
- * file descriptors. Node aborts the process if it has none left. On Node 22, a section that is ended inside an
+ * alone may be ended late. Each section with a deadline takes a thread of the platform for its time: 0.1 ms or more, and a
+ * few file descriptors. Node aborts the process if it has none left. On Node 22, a section that is ended inside an
  * `AsyncResource.runInAsyncScope` of its own, or while it resumes a fiber, loses its AsyncLocalStorage context.
  *
  * @stability unstable

@@ -1,9 +1,9 @@
 /**
  * A reason for the end of a thread: its kind, a message, the name of the asking thread and the time of the request.
  *
- * A reason is plain data, and crosses threads by `Schemas.CancelReason`. Inside one thread a reason travels as an annotation of the
- * interruption's Cause, and on AbortSignals as an `Error` named `AbortError`. The signals, finalizers and children of a
- * thread see the first reason that reached the thread.
+ * A reason is plain data, and crosses threads by `Schemas.CancelReason`. Inside one thread a reason travels as an
+ * annotation of the interruption's Cause, and on AbortSignals as an `Error` named `AbortError`. The signals, finalizers and
+ * children of a thread see the first reason that reached the thread.
  *
  * @since 0.1.0
  */
@@ -18,9 +18,9 @@ import { readOr } from "./internal/foreignValue.ts"
 import * as ReasonAnnotation from "./internal/reasonAnnotation.ts"
 
 /**
- * The fields of every reason: `message`; `by`, the name of the asking thread (`main` outside any thread); and `at`, the time
- * of the request in milliseconds since the epoch. `Thread` and `ThreadGroup` fill in missing values of `by` and `at`. The
- * reason of a foreign signal has neither.
+ * The fields of every reason: `message`; `by`, the name of the asking thread (`main` outside any thread); and `at`, the
+ * time of the request in milliseconds since the epoch. `Thread` and `ThreadGroup` fill in missing values of `by` and `at`.
+ * The reason of a foreign signal has neither.
  *
  * @stability unstable
  * @category models

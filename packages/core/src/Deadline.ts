@@ -30,8 +30,8 @@ const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _
   /* @__PURE__ */ Data.TaggedError("DeadlineExceeded")
 
 /**
- * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted and its finalizers
- * have run. `suppressed` has what failed meanwhile: errors and defects of the finalizers.
+ * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted and its
+ * finalizers have run. `suppressed` has what failed meanwhile: errors and defects of the finalizers.
  *
  * @stability unstable
  * @category errors
@@ -89,8 +89,9 @@ export const remaining: Effect.Effect<Duration.Duration> = /* @__PURE__ */ Effec
 
 /**
  * Gives an effect a deadline. At the deadline the effect is interrupted with the reason `DeadlineExceeded`, its finalizers
- * run, and then `within` fails with the error `DeadlineExceeded`. If an outer deadline is as early, the outer deadline holds
- * and `within` changes nothing. A finalizer that fails meanwhile is in `suppressed` of the error and is logged. Synchronous code may notice the deadline first, through its token; the result is the same.
+ * run, and then `within` fails with the error `DeadlineExceeded`. If an outer deadline is as early, the outer deadline
+ * holds and `within` changes nothing. A finalizer that fails meanwhile is in `suppressed` of the error and is logged.
+ * Synchronous code may notice the deadline first, through its token; the result is the same.
  *
  * *Cancellation*: the effect is interrupted with the same reason and awaited.
  *

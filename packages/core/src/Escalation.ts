@@ -29,11 +29,11 @@ export const rungs = ["stop", "interrupt", "unwind", "kill"] as const
 export type Rung = (typeof rungs)[number]
 
 /**
- * The grace for each rung. A rung without a grace is not climbed. The order is always `stop`, `interrupt`, `unwind`, `kill`.
- * Only the last rung may wait without limit (`"Infinity"`).
+ * The grace for each rung. A rung without a grace is not climbed. The order is always `stop`, `interrupt`, `unwind`,
+ * `kill`. Only the last rung may wait without limit (`"Infinity"`).
  *
- * A rung that the thread's adapter lacks is left out, and the report names the rung. A thread that outlasts the last rung is
- * abandoned: its waiters resume with an error.
+ * A rung that the thread's adapter lacks is left out, and the report names the rung. A thread that outlasts the last rung
+ * is abandoned: its waiters resume with an error.
  *
  * @stability unstable
  * @category models
@@ -65,8 +65,8 @@ export const interrupt: Escalation = { interrupt: Duration.infinity }
 export const graceful: Escalation = { stop: "5 seconds", interrupt: "5 seconds" }
 
 /**
- * The escalation of threads that are spawned without an escalation of their own. A thread keeps the value of the time of its
- * spawn.
+ * The escalation of threads that are spawned without an escalation of their own. A thread keeps the value of the time of
+ * its spawn.
  *
  * @stability unstable
  * @category references

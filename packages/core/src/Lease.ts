@@ -1,6 +1,6 @@
 /**
- * A lease: a scoped resource with a name. The ledger of a thread lists the leases that the thread holds, with their age, and
- * counts the results of their releases.
+ * A lease: a scoped resource with a name. The ledger of a thread lists the leases that the thread holds, with their age,
+ * and counts the results of their releases.
  *
  * @since 0.1.0
  */
@@ -259,8 +259,8 @@ export const held: Effect.Effect<ReadonlyArray<Held>> = /* @__PURE__ */ Effect.w
 })
 
 /**
- * Counts over the life of a thread and all its descendants. The acquired leases that have none of the four results are still
- * held.
+ * Counts over the life of a thread and all its descendants. The acquired leases that have none of the four results are
+ * still held.
  *
  * @stability unstable
  * @category models

@@ -20,8 +20,8 @@ const asked = {
 }
 
 /**
- * The Schema of a reason. The `cause` of `Aborted` is encoded as a defect: its name, message and stack survive, its identity
- * does not.
+ * The Schema of a reason. The `cause` of `Aborted` is encoded as a defect: its name, message and stack survive, its
+ * identity does not.
  *
  * @stability unstable
  * @category schemas

@@ -18,12 +18,12 @@ import { isReleasing } from "./internal/release.ts"
 import type { Checks, ThreadNode } from "./internal/threadNode.ts"
 
 /**
- * The flags that synchronous code polls. `interrupted` implies `stopRequested`. `check` throws the reason's `CancelError` if
- * the work was interrupted or its deadline has passed, and is cheap enough for a hot loop.
+ * The flags that synchronous code polls. `interrupted` implies `stopRequested`. `check` throws the reason's `CancelError`
+ * if the work was interrupted or its deadline has passed, and is cheap enough for a hot loop.
  *
  * In the release of a lease and in any uninterruptible code, `check` does not throw for a cancel of the thread, because the
- * cancel waits for the end of that code. The flags still show the cancel. `check` throws there only if a deadline has passed;
- * in a release, only a deadline of the release itself counts.
+ * cancel waits for the end of that code. The flags still show the cancel. `check` throws there only if a deadline has
+ * passed; in a release, only a deadline of the release itself counts.
  *
  * @stability unstable
  * @category models
@@ -48,8 +48,8 @@ export const current: Effect.Effect<StopToken> = /* @__PURE__ */ Effect.withFibe
 })
 
 /**
- * The number of checks of a thread for each look at the clock and at shared memory. Both numbers are odd, so that two tokens
- * with alternating checks both look. `notified` is for threads whose counter is set to 0 by each request.
+ * The number of checks of a thread for each look at the clock and at shared memory. Both numbers are odd, so that two
+ * tokens with alternating checks both look. `notified` is for threads whose counter is set to 0 by each request.
  */
 const stride = { polling: 63, notified: 4095 } as const
 

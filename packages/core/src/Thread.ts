@@ -185,8 +185,8 @@ export const isThread = (u: unknown): u is Thread<unknown, unknown> =>
  * Starts `effect` as a thread in the current scope. The thread has a scope of its own: its children end and its leases are
  * released before the thread has ended.
  *
- * In a closed scope, and in the scope of a cancelled thread, nothing starts: the returned thread has ended, with the reason of
- * the scope or the thread.
+ * In a closed scope, and in the scope of a cancelled thread, nothing starts: the returned thread has ended, with the reason
+ * of the scope or the thread.
  *
  * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope.
  *
@@ -305,9 +305,9 @@ export const interruptFork: {
 )
 
 /**
- * Ends a thread by climbing `options.escalation` (default: the thread's own) and returns a report. The climb always ends: a thread
- * that outlasts the last rung is abandoned, and its waiters resume. If a release of the thread hangs, the remaining releases
- * run before, within the grace of the last rung once more.
+ * Ends a thread by climbing `options.escalation` (default: the thread's own) and returns a report. The climb always ends: a
+ * thread that outlasts the last rung is abandoned, and its waiters resume. If a release of the thread hangs, the remaining
+ * releases run before, within the grace of the last rung once more.
  *
  * Dies with `SelfJoin` if a thread shuts down itself or an ancestor, and with `InvalidEscalation`.
  *
@@ -408,12 +408,12 @@ const timedJoin = <A, E>(self: Thread<A, E>, millis: number): Effect.Effect<Opti
   )
 
 /**
- * Joins threads, which may have different types, one after another. The result has the form of `threads`: a tuple, an array or
- * a record.
+ * Joins threads, which may have different types, one after another. The result has the form of `threads`: a tuple, an array
+ * or a record.
  *
- * Without a limit, all threads are awaited. `each` limits the wait for every single thread, as Python's `join(timeout)` in a
- * loop does: the limits add up. `within` is one budget for all threads. With a limit, the result of a thread that is still
- * alive is none, and the thread runs on.
+ * Without a limit, all threads are awaited. `each` limits the wait for every single thread, as Python's `join(timeout)` in
+ * a loop does: the limits add up. `within` is one budget for all threads. With a limit, the result of a thread that is
+ * still alive is none, and the thread runs on.
  *
  * *Cancellation*: only the wait ends.
  *
@@ -509,8 +509,8 @@ export const isMain: Effect.Effect<boolean> = /* @__PURE__ */ Effect.withFiber((
 )
 
 /**
- * Runs an effect in a thread and returns a Promise. When `signal` aborts, the effect is interrupted with the reason, and the
- * Promise rejects with `signal.reason` after the finalizers. If the thread ends first, the Promise rejects with the
+ * Runs an effect in a thread and returns a Promise. When `signal` aborts, the effect is interrupted with the reason, and
+ * the Promise rejects with `signal.reason` after the finalizers. If the thread ends first, the Promise rejects with the
  * `CancelError` of its reason.
  *
  * @stability unstable
@@ -521,7 +521,8 @@ export type Runtime<R = never> = ThreadRuntime.Runtime<R>
 
 /**
  * A function for callbacks of other libraries that runs effects in the current thread, with the services `R` of the current
- * fiber. Each run is a child of the thread, and ends with the thread. `Effect.runPromise` in a callback would leave the thread.
+ * fiber. Each run is a child of the thread, and ends with the thread. `Effect.runPromise` in a callback would leave the
+ * thread.
  *
  * @stability unstable
  * @category inside
@@ -558,8 +559,8 @@ export const awaitStop: Effect.Effect<CancelReason.CancelReason> = /* @__PURE__ 
 })
 
 /**
- * Runs an effect until the effect ends or the current thread is asked to stop. A stop interrupts the effect with the reason;
- * its finalizers run, the result is none, and the thread continues. On the main thread the effect just runs.
+ * Runs an effect until the effect ends or the current thread is asked to stop. A stop interrupts the effect with the
+ * reason; its finalizers run, the result is none, and the thread continues. On the main thread the effect just runs.
  *
  * @stability unstable
  * @category inside
@@ -603,9 +604,9 @@ export const checkpoint: Effect.Effect<void> = /* @__PURE__ */ Effect.withFiber(
 })
 
 /**
- * Runs an effect that accepts errors raised from outside. `error` is the Schema of the accepted errors, such as a class made
- * by `Schema.TaggedError`. When such an error is raised, the effect is interrupted, its finalizers run, and `receive` fails
- * with the raised error, which can be caught like any other error.
+ * Runs an effect that accepts errors raised from outside. `error` is the Schema of the accepted errors, such as a class
+ * made by `Schema.TaggedError`. When such an error is raised, the effect is interrupted, its finalizers run, and `receive`
+ * fails with the raised error, which can be caught like any other error.
  *
  * Among nested calls of `receive`, the innermost that accepts an error gets the error. Each call gets one error at most.
  *

@@ -48,7 +48,8 @@ export interface DumpedThread {
 }
 
 /**
- * The tree at one moment: `at` in milliseconds since the epoch, the leases that are held outside any thread, and the threads.
+ * The tree at one moment: `at` in milliseconds since the epoch, the leases that are held outside any thread, and the
+ * threads.
  *
  * @stability unstable
  * @category models

@@ -1,6 +1,6 @@
 /**
- * The defect of this package: misuse, a thread that was ended by force, and a release that ran out of time. Its message says
- * what happened, the likely cause and the remedy.
+ * The defect of this package: misuse, a thread that was ended by force, and a release that ran out of time. Its message
+ * says what happened, the likely cause and the remedy.
  *
  * A cancel is never such an error: a cancel is an interruption with a `CancelReason`. The typed error of a deadline is
  * `Deadline.DeadlineExceeded`.
@@ -46,8 +46,8 @@ const Base: new (fields: { readonly reason: ThreadErrorReason }) => Cause.Yielda
 } = /* @__PURE__ */ Data.TaggedError("ThreadError")
 
 /**
- * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy. The
- * error crosses threads by `Schemas.ThreadError`.
+ * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy.
+ * The error crosses threads by `Schemas.ThreadError`.
  *
  * @stability unstable
  * @category errors

@@ -46,8 +46,8 @@ const TypeId = "~@quiesce/core/ThreadGroup"
  * - `collect`: the siblings run on; `joinAll` fails with all failures in one Cause
  * - `isolate`: the siblings run on; only a join of the failed thread fails
  *
- * An interruption is not a failure. If an interrupted thread also fails, the group keeps only the failure. A thread that ends
- * because its token has noticed the deadline has failed with `DeadlineExceeded`.
+ * An interruption is not a failure. If an interrupted thread also fails, the group keeps only the failure. A thread that
+ * ends because its token has noticed the deadline has failed with `DeadlineExceeded`.
  *
  * @stability unstable
  * @category models
@@ -256,8 +256,8 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Deadli
   })
 
 /**
- * Ends all threads of the group by climbing `options.escalation` (default: `Escalation.Current`) with all threads at the same time,
- * and returns a report for each. The group accepts new threads until its scope closes.
+ * Ends all threads of the group by climbing `options.escalation` (default: `Escalation.Current`) with all threads at the
+ * same time, and returns a report for each. The group accepts new threads until its scope closes.
  *
  * *Cancellation*: the climb stops, but its requests stand.
  *

@@ -156,8 +156,8 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
 }
 
 /**
- * Spawns a thread that runs elsewhere into the current scope. `start` runs once, uninterruptibly. If `start` fails, no thread
- * is made.
+ * Spawns a thread that runs elsewhere into the current scope. `start` runs once, uninterruptibly. If `start` fails, no
+ * thread is made.
  *
  * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope.
  *
@@ -370,9 +370,9 @@ export const pendingReason: CancelReason.CancelReason = PendingReason.pendingRea
 export const isReleasing: (fiber: Fiber.Fiber<unknown, unknown>) => boolean = Release.isReleasing
 
 /**
- * Calls `begin` at the beginning of each section of a fiber that may be ended by force, inside the section's own async scope.
- * The returned function is called after the section, with whether the section was ended. Sections that an adapter runs are
- * not observed.
+ * Calls `begin` at the beginning of each section of a fiber that may be ended by force, inside the section's own async
+ * scope. The returned function is called after the section, with whether the section was ended. Sections that an adapter
+ * runs are not observed.
  *
  * @stability unstable
  * @category observing
@@ -439,8 +439,8 @@ export const enterLease = (fiber: Fiber.Fiber<unknown, unknown>, lease: string):
 }
 
 /**
- * An error in its encoded form from another thread, for a raise into a thread here. Each `receive` tries to decode the error
- * by its own Schema.
+ * An error in its encoded form from another thread, for a raise into a thread here. Each `receive` tries to decode the
+ * error by its own Schema.
  *
  * With `reserved`, the raiser can still withdraw the error when a `receive` accepts it: `reserved` is called then, and the
  * `receive` fails with the error once `commit` has been called. A commit counts for any later `receive`, too.

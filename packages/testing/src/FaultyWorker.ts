@@ -50,8 +50,8 @@ export const faults = [
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js"
 
 /**
- * The module of a faulty worker. Start `out-of-memory` with a small heap in `resourceLimits`; otherwise the worker throws an
- * error with that advice. Throws `InvalidOption` for an unknown fault.
+ * The module of a faulty worker. Start `out-of-memory` with a small heap in `resourceLimits`; otherwise the worker throws
+ * an error with that advice. Throws `InvalidOption` for an unknown fault.
  *
  * @stability unstable
  * @category constructors

@@ -1,6 +1,6 @@
 /**
- * Runs a program in many orders of its fibers, each from a seed, and finds the orders with a wrong result: bugs of order, and
- * deadlocks.
+ * Runs a program in many orders of its fibers, each from a seed, and finds the orders with a wrong result: bugs of order,
+ * and deadlocks.
  *
  * @since 0.1.0
  */
@@ -62,8 +62,8 @@ type Settings = Omit<Options, "environment">
 
 /**
  * Runs a program in many orders. The program must succeed in each order and leave nothing over. Fails with `InvalidOption`,
- * with `UnknownEffect` if the kit can't see the fibers of the installed Effect, and with `NotDeterministic` if the seed of a
- * wrong order does not repeat the problem.
+ * with `UnknownEffect` if the kit can't see the fibers of the installed Effect, and with `NotDeterministic` if the seed of
+ * a wrong order does not repeat the problem.
  *
  * @stability unstable
  * @category runners

@@ -2,8 +2,8 @@
  * Cancels a program at every one of its steps. After each cancel, all acquired resources must be released, once and in
  * order, nothing may be left over, and the environment of the program must still work.
  *
- * The first run counts the steps. Then the program runs afresh for each step. The runs are threads in virtual time, so that a
- * sleep of an hour takes no time. The idea of sweeping every yield is from a report that found leaks at interruption in
+ * The first run counts the steps. Then the program runs afresh for each step. The runs are threads in virtual time, so that
+ * a sleep of an hour takes no time. The idea of sweeping every yield is from a report that found leaks at interruption in
  * Effect's own modules by hand (effect issue 8390).
  *
  * @since 0.1.0
@@ -40,8 +40,8 @@ export interface Finding {
 }
 
 /**
- * The result of an exploration. `steps` is the number of steps of the program, `cuts` the number of tried cancels, `untried`
- * the number of cancels for which `stopAfter` left no time, `exit` the exit without a cancel.
+ * The result of an exploration. `steps` is the number of steps of the program, `cuts` the number of tried cancels,
+ * `untried` the number of cancels for which `stopAfter` left no time, `exit` the exit without a cancel.
  *
  * @stability unstable
  * @category models

@@ -1,8 +1,8 @@
 /**
  * A journal: the resources that a program under test acquired and released, in order.
  *
- * Leases of core are recorded automatically. Other resources need `resource`, or calls of `acquired` and `released`. Outside a
- * test these functions record nothing.
+ * Leases of core are recorded automatically. Other resources need `resource`, or calls of `acquired` and `released`.
+ * Outside a test these functions record nothing.
  *
  * Invariants:
  * 1. `entries` only grows, in the order of events.

@@ -47,7 +47,8 @@ export interface Options {
  * Resources in an outer scope, and fibers that the effect forks as children of its caller, count as left over. Put
  * `Effect.scoped` around the effect, or join the forked fibers.
  *
- * Fails with `UnknownEffect` if the kit can't see the fibers of the installed Effect. A fiber could then be left over unseen.
+ * Fails with `UnknownEffect` if the kit can't see the fibers of the installed Effect. A fiber could then be left over
+ * unseen.
  *
  * *Cancellation*: the effect is interrupted, and the search still runs, for `within` at most.
  *
@@ -121,8 +122,8 @@ const settled = <A, E>(
  */
 export interface Watch extends Disposable {
   /**
-   * The resources that were made since the watch began and still exist. Closing resources are awaited, for `within` at most.
-   * Rejects with `InvalidOption`.
+   * The resources that were made since the watch began and still exist. Closing resources are awaited, for `within` at
+   * most. Rejects with `InvalidOption`.
    */
   readonly leftOvers: () => Promise<ReadonlyArray<LeftOver>>
   /** Ends the watch, as `using` does. */

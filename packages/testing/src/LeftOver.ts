@@ -6,9 +6,9 @@
 import * as Schema from "effect/Schema"
 
 /**
- * A left-over resource. `what` is its name in words. `unref` marks a handle or a timer that does not keep the process alive.
- * `madeAt` is the stack of its creation, the innermost frame first, without the frames of Node, Effect, the test runner and
- * this package; empty if the stack is not known.
+ * A left-over resource. `what` is its name in words. `unref` marks a handle or a timer that does not keep the process
+ * alive. `madeAt` is the stack of its creation, the innermost frame first, without the frames of Node, Effect, the test
+ * runner and this package; empty if the stack is not known.
  *
  * @stability unstable
  * @category models

@@ -1,6 +1,6 @@
 /**
- * Runs an effect step by step in virtual time, the same way each time. Only `runAsync` waits for real events: one turn of the
- * event loop passes whenever no task can run.
+ * Runs an effect step by step in virtual time, the same way each time. Only `runAsync` waits for real events: one turn of
+ * the event loop passes whenever no task can run.
  *
  * @since 0.1.0
  */

@@ -26,3 +26,13 @@ it.each(others)("$law: its check finds that $what", async ({ fault, law, what })
   expect(counterexample).toBeDefined()
   expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)
 })
+
+it("among the programs of another law, the fault is found by its own law, which the finding names", async () => {
+  const adapter = Adapter.fromSubject("a fault of release-once", faults["release-once"])
+
+  const finding = await Search.runAll("exit-unique", adapter, { programs: 1000, whole: 0, cuts: 10, seed: 1 })
+
+  expect(finding.law).toBe("exit-unique")
+  expect(finding.counterexample?.law).toBe("release-once")
+  expect(Search.render(finding)).toMatch(/^exit-unique and \d+ more laws .*\n {2}release-once is broken: /)
+})

@@ -5,8 +5,9 @@
  */
 
 /**
- * The URL of a TypeScript module, named as its source is named, relative to `base`, which is the caller's `import.meta.url`.
- * If the caller itself has become JavaScript, the URL names the JavaScript file of the module, with the caller's extension.
+ * The URL of a TypeScript module, named as its source is named, relative to `base`, which is the caller's
+ * `import.meta.url`. If the caller itself has become JavaScript, the URL names the JavaScript file of the module, with the
+ * caller's extension.
  *
  * A bundler does not follow this URL: make the module an entry of the build, in the folder of the caller's output.
  *

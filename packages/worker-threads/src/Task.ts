@@ -32,9 +32,9 @@ export interface TaskContext {
 let worker: URL | string = ModuleUrl.of("./internal/plainTask/task.worker.ts", import.meta.url)
 
 /**
- * Names the module of the workers of `runTask`, for a program that is bundled together with this package. The bundle then needs
- * a module of its own that imports `@quiesce/worker-threads/taskWorker`, as an entry. Call it before the first `runTask`:
- * workers that have started stay as they are.
+ * Names the module of the workers of `runTask`, for a program that is bundled together with this package. The bundle then
+ * needs a module of its own that imports `@quiesce/worker-threads/taskWorker`, as an entry. Call it before the first
+ * `runTask`: workers that have started stay as they are.
  *
  * ```ts
  * // The file task.worker.ts has one line: import "@quiesce/worker-threads/taskWorker"

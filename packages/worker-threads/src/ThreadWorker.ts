@@ -63,8 +63,8 @@ export const main = <Rpcs extends Rpc.Any, E>(
 }
 
 /**
- * Interrupts the worker if the pool closes before the handlers are built, so that the finalizers of their layer run. Once the
- * worker serves, the runtime's own listener receives the messages.
+ * Interrupts the worker if the pool closes before the handlers are built, so that the finalizers of their layer run. Once
+ * the worker serves, the runtime's own listener receives the messages.
  */
 const endAtClose = (port: MessagePort, fiber: Fiber.Fiber<unknown, unknown>): void => {
   const listener = (raw: unknown): void => {

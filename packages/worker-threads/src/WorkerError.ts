@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import { readOr } from "@quiesce/core/internal"
 import * as Schema from "effect/Schema"
 
 /**
@@ -115,13 +116,13 @@ export const make = (reason: WorkerErrorReason, cause?: unknown): WorkerError =>
 }
 
 /**
- * Tells whether a value is a `WorkerError`.
+ * Whether a value is a `WorkerError`.
  *
  * @stability unstable
  * @category guards
  * @since 0.1.0
  */
-export const isWorkerError = (value: unknown): value is WorkerError => value instanceof WorkerError
+export const isWorkerError = (value: unknown): value is WorkerError => readOr(() => value instanceof WorkerError, false)
 
 /** A problem without its full stop, for the middle of a sentence. */
 const bare = (problem: string): string => {

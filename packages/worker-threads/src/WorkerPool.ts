@@ -7,6 +7,7 @@
 import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
 import * as Abort from "@quiesce/core/Abort"
+import { readOr } from "@quiesce/core/internal"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type * as Context from "effect/Context"
@@ -60,9 +61,7 @@ type TaskTag<Rpcs extends Rpc.Any> = Exclude<Rpcs["_tag"], StreamTag<Rpcs>>
 /** The arguments after the tag. A payload that may be undefined can be left out. */
 type Args<Payload, Options extends ReadonlyArray<unknown> = []> = undefined extends Payload
   ? [payload?: Payload, ...options: Options]
-  : [void] extends [Payload]
-    ? [payload?: Payload, ...options: Options]
-    : [payload: Payload, ...options: Options]
+  : [payload: Payload, ...options: Options]
 
 type PayloadOf<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
 
@@ -223,8 +222,8 @@ export const make = <Rpcs extends Rpc.Any>(
   })
 
 /**
- * The pool of a contract as a service: `WorkerPool.layer(Encoder, Tasks, { spawn })`. The layer waits until the first workers are
- * ready. When the layer's scope closes, the tasks and then the workers end.
+ * The pool of a contract as a service: `WorkerPool.layer(Encoder, Tasks, { spawn })`. The layer waits until the first
+ * workers are ready. When the layer's scope closes, the tasks and then the workers end.
  *
  * @stability unstable
  * @category layers
@@ -392,13 +391,14 @@ class Pool {
 }
 
 /**
- * Tells whether a value is a pool that `WorkerPool.make` made, of any contract.
+ * Whether a value is a pool that `WorkerPool.make` made, of any contract.
  *
  * @stability unstable
  * @category guards
  * @since 0.1.0
  */
-export const isWorkerPool = (value: unknown): value is WorkerPool<Rpc.Any> => Predicate.hasProperty(value, TypeId)
+export const isWorkerPool = (value: unknown): value is WorkerPool<Rpc.Any> =>
+  readOr(() => Predicate.hasProperty(value, TypeId), false)
 
 const wrongKind = (task: string, isStream: boolean): Effect.Effect<never> =>
   Effect.die(WorkerError.make({ _tag: "WrongKind", task, isStream }))

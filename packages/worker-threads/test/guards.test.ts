@@ -3,17 +3,24 @@ import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { makePool } from "./support.ts"
 
+/** An object that throws whenever it is read. */
+const revoked = (): object => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
 it("isWorkerPool tells a pool from other values", () =>
   Effect.runPromise(
     Effect.scoped(
       Effect.map(makePool(), (pool) => {
         expect(WorkerPool.isWorkerPool(pool)).toBe(true)
-        expect([undefined, null, {}, { execute: pool.execute }].filter(WorkerPool.isWorkerPool)).toEqual([])
+        expect([undefined, null, {}, { execute: pool.execute }, revoked()].filter(WorkerPool.isWorkerPool)).toEqual([])
       })
     )
   ))
 
 it("isWorkerError tells the error of this package from others", () => {
   expect(WorkerError.isWorkerError(WorkerError.make({ _tag: "PoolClosed" }))).toBe(true)
-  expect([undefined, new Error("no"), { _tag: "WorkerError" }].filter(WorkerError.isWorkerError)).toEqual([])
+  expect([undefined, new Error("no"), { _tag: "WorkerError" }, revoked()].filter(WorkerError.isWorkerError)).toEqual([])
 })

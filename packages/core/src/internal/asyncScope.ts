@@ -10,8 +10,8 @@
  * 2. If the code has left scopes entered, all scopes of the turn are left, as after an uncaught exception that was
  *    handled. The outer scopes then end without a check. There is no public way to leave one scope.
  *
- * Measured on Node 22.23, 24.21 and 26.10, with and without `createHook`: with invariant 2, no abort from a timer, a tick, a
- * promise, an immediate and an AsyncResource. From Node 24 on nothing is lost but `executionAsyncId` for the rest of the
+ * Measured on Node 22.23, 24.21 and 26.10, with and without `createHook`: with invariant 2, no abort from a timer, a tick,
+ * a promise, an immediate and an AsyncResource. From Node 24 on nothing is lost but `executionAsyncId` for the rest of the
  * turn. On Node 22 the rest of the turn also loses its AsyncLocalStorage context. If another owner has set the capture
  * callback for uncaught exceptions, as the module `domain` does, the scopes can't be left.
  */

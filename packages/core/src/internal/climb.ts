@@ -169,8 +169,8 @@ const releaseRemaining = (
 const patience = "1 second"
 
 /**
- * Whether the next step kills or abandons a thread, so that its stack can't be had afterwards. Before an unwind no search is
- * needed, because the unwind itself reports the stack.
+ * Whether the next step kills or abandons a thread, so that its stack can't be had afterwards. Before an unwind no search
+ * is needed, because the unwind itself reports the stack.
  */
 const isLastChance = (node: ThreadNode, rest: ReadonlyArray<Escalation.Step>): boolean => {
   const next = rest.find(({ rung }) => lacks(node, rung) === undefined)

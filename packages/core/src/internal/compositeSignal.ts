@@ -156,9 +156,9 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
 }
 
 /**
- * The members of a signal between the abort of a source and the event of the signal. The signal stays the platform's own, so
- * that it is accepted wherever an AbortSignal is. The prototype of a signal is changed only then, because the change takes
- * as long as all other steps of a composite.
+ * The members of a signal between the abort of a source and the event of the signal. The signal stays the platform's own,
+ * so that it is accepted wherever an AbortSignal is. The prototype of a signal is changed only then, because the change
+ * takes as long as all other steps of a composite.
  */
 const aborting: object = /* @__PURE__ */ Object.create(AbortSignal.prototype, {
   aborted: {

@@ -1,6 +1,6 @@
 /**
- * Notices a second copy of this package in the process. Each copy has a ledger and a tree of threads of its own, so a thread
- * of one copy is unknown to the other.
+ * Notices a second copy of this package in the process. Each copy has a ledger and a tree of threads of its own, so a
+ * thread of one copy is unknown to the other.
  *
  * Invariant: the first copy that is loaded is the one that `globalThis` names, for the life of the process.
  */

@@ -18,8 +18,8 @@ export type LeaseResult = "released" | "failed" | "timedOut" | "lost"
 export interface PendingRelease {
   readonly scope: Scope.Scope
   /**
-   * Starts the release in a fiber of its own. The scope, when it comes to the release, waits for that fiber. Undefined if the
-   * release has already started.
+   * Starts the release in a fiber of its own. The scope, when it comes to the release, waits for that fiber. Undefined if
+   * the release has already started.
    */
   readonly takeOver: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<Fiber.Fiber<unknown> | undefined>
 }

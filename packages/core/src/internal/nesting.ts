@@ -33,8 +33,8 @@ export const leave = (): void => {
 }
 
 /**
- * The number of steps that run inside each other now. Synchronous code that is ended by force never calls `leave` for its own
- * steps, so the watchdog restores the number from before the code.
+ * The number of steps that run inside each other now. Synchronous code that is ended by force never calls `leave` for its
+ * own steps, so the watchdog restores the number from before the code.
  */
 export const current = (): number => depth
 

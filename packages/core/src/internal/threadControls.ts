@@ -12,9 +12,9 @@ import type * as Option from "effect/Option"
 import type { CancelReason } from "../CancelReason.ts"
 
 /**
- * The outcome of an attempt to end the synchronous code that blocks a thread: the code was ended (`Unwound`), no synchronous
- * code ran (`Idle`), or the attempt was `Refused`, because the running code must not be ended. `stack` is the stack of that
- * code, if the attempt saw the stack.
+ * The outcome of an attempt to end the synchronous code that blocks a thread: the code was ended (`Unwound`), no
+ * synchronous code ran (`Idle`), or the attempt was `Refused`, because the running code must not be ended. `stack` is the
+ * stack of that code, if the attempt saw the stack.
  *
  * @stability unstable
  * @category models

@@ -19,9 +19,10 @@
  * Measured on Node 22.23, 24.21 and 26.10, on a loaded machine with two cores; `sections-main.ts` among the fixtures of the
  * tests repeats it. 10,000 sections of 16 kinds in 7 surroundings were ended, and 2,000 ended by themselves within 1 ms of
  * their limit: one outcome each, and the memory is flat. A limit costs 0.1 to 0.8 ms, for a thread of the platform. The end
- * comes 1 to 3 ms after the deadline in the median, as with a bare script. The engine looks at the request at calls of functions that are not
- * inlined. A hot loop without such a call was late by up to a second, once for each function; with only `throw` and `catch`
- * or only `JSON` in it, by minutes. Node aborts the process if no file descriptor is left for the thread.
+ * comes 1 to 3 ms after the deadline in the median, as with a bare script. The engine looks at the request at calls of
+ * functions that are not inlined. A hot loop without such a call was late by up to a second, once for each function; with
+ * only `throw` and `catch` or only `JSON` in it, by minutes. Node aborts the process if no file descriptor is left for the
+ * thread.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

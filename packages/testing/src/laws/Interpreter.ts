@@ -1,8 +1,8 @@
 /**
  * Runs a program as an effect on a subject, performs a plan on its threads, and records the events.
  *
- * The name of a thread is its path: `t`, and `t.1` for its second child. The name of a lease is the name of its thread and a
- * number.
+ * The name of a thread is its path: `t`, and `t.1` for its second child. The name of a lease is the name of its thread and
+ * a number.
  *
  * @since 0.1.0
  */

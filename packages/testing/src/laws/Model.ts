@@ -1,10 +1,11 @@
 /**
- * The expected observations of a program, from a model without fibers, promises or clocks. Runs are compared with the model.
+ * The expected observations of a program, from a model without fibers, promises or clocks. Runs are compared with the
+ * model.
  *
- * The model has one thread with leases, scopes, masks, finalizers and sleeps, and an interrupt from outside. The model knows
- * the time of the interrupt and the observations before, but not the point at which the thread noticed the interrupt. It
- * allows the outcome of each possible point: mostly one or two outcomes. For a program with other instructions the model is
- * undecided.
+ * The model has one thread with leases, scopes, masks, finalizers and sleeps, and an interrupt from outside. The model
+ * knows the time of the interrupt and the observations before, but not the point at which the thread noticed the interrupt.
+ * It allows the outcome of each possible point: mostly one or two outcomes. For a program with other instructions the model
+ * is undecided.
  *
  * @since 0.1.0
  */
@@ -38,8 +39,8 @@ export type Comparison =
   | { readonly _tag: "Undecided"; readonly why: string }
 
 /**
- * The allowed observations of a program. With a cancel `at` a millisecond, after all other events of that millisecond, these
- * are the outcomes of all possible points. Throws for an instruction that the model does not know.
+ * The allowed observations of a program. With a cancel `at` a millisecond, after all other events of that millisecond,
+ * these are the outcomes of all possible points. Throws for an instruction that the model does not know.
  *
  * @stability unstable
  * @category observing

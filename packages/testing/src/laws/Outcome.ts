@@ -29,8 +29,8 @@ export interface Ended {
 }
 
 /**
- * The left-overs after the end of all threads: tasks of the scheduler, timers, listeners on AbortSignals, items in the queue;
- * and the state of the lock: free, held by an ended thread, or marked with the death of its owner.
+ * The left-overs after the end of all threads: tasks of the scheduler, timers, listeners on AbortSignals, items in the
+ * queue; and the state of the lock: free, held by an ended thread, or marked with the death of its owner.
  *
  * @stability unstable
  * @category models
@@ -59,9 +59,9 @@ export interface Bystander {
 }
 
 /**
- * The outcome of a run. `cut` is the step at which the plan began, null if the plan did not begin. The run ended as `Done`, as
- * a `Deadlock` without a runnable task and without a sleep, or as `Endless`. `leftovers` is undefined if no thread is left to
- * report them, such as after a kill.
+ * The outcome of a run. `cut` is the step at which the plan began, null if the plan did not begin. The run ended as `Done`,
+ * as a `Deadlock` without a runnable task and without a sleep, or as `Endless`. `leftovers` is undefined if no thread is
+ * left to report them, such as after a kill.
  *
  * @stability unstable
  * @category models

@@ -1,6 +1,6 @@
 /**
- * Programs as data: lists of instructions for a thread. The same program can run on any adapter and in a pure model, crosses
- * threads by its Schema, and is printed whole as a counterexample.
+ * Programs as data: lists of instructions for a thread. The same program can run on any adapter and in a pure model,
+ * crosses threads by its Schema, and is printed whole as a counterexample.
  *
  * @since 0.1.0
  */
@@ -49,12 +49,11 @@ export interface Climb {
 }
 
 /**
- * One instruction. `Keep` acquires a lease that the host keeps, if the adapter supports that. `Crash` takes down the worker of
- * the thread. `Poll` is a synchronous section that polls its token while `millis` pass, and `Busy` is one that lasts `millis` and
- * does not look at its token. `Chain` spawns a thread with a lease and
- * a child, which has a lease and a child, and so on, `depth` threads deep. `child` is an index into the children of the current
- * thread, modulo their number; without children the instruction does nothing. Times are in milliseconds. `within` is null
- * without a limit.
+ * One instruction. `Keep` acquires a lease that the host keeps, if the adapter supports that. `Crash` takes down the worker
+ * of the thread. `Poll` is a synchronous section that polls its token while `millis` pass, and `Busy` is one that lasts
+ * `millis` and does not look at its token. `Chain` spawns a thread with a lease and a child, which has a lease and a child,
+ * and so on, `depth` threads deep. `child` is an index into the children of the current thread, modulo their number;
+ * without children the instruction does nothing. Times are in milliseconds. `within` is null without a limit.
  *
  * @stability unstable
  * @category models

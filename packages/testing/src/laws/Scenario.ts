@@ -41,8 +41,8 @@ export interface Planned {
 }
 
 /**
- * A scenario. If `seed` is null and the adapter can choose, tasks run first in, first out. With `bystanders`, other threads run
- * beside and after the scenario, if the adapter has places for them that the scenario could harm.
+ * A scenario. If `seed` is null and the adapter can choose, tasks run first in, first out. With `bystanders`, other threads
+ * run beside and after the scenario, if the adapter has places for them that the scenario could harm.
  *
  * @stability unstable
  * @category models

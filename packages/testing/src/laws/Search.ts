@@ -49,8 +49,8 @@ export interface Counterexample {
 }
 
 /**
- * The result of a search among the programs of `law`. `programs` counts all programs, `whole` the programs with a cut at every
- * step, `undecided` the runs that the model could not decide, and `laws` the laws that each run was checked by.
+ * The result of a search among the programs of `law`. `programs` counts all programs, `whole` the programs with a cut at
+ * every step, `undecided` the runs that the model could not decide, and `laws` the laws that each run was checked by.
  *
  * @stability unstable
  * @category models
@@ -98,8 +98,8 @@ export const run = (law: Name, adapter: Adapter, budget: Budget = {}): Promise<F
   search(law, cases[law], [[law, checks[law]]], adapter, budget)
 
 /**
- * Searches the programs of one law until a run breaks any law of the adapter or the budget ends. So each law is tried on the
- * programs of all laws, for little more than the time of one.
+ * Searches the programs of one law until a run breaks any law of the adapter or the budget ends. So each law is tried on
+ * the programs of all laws, for little more than the time of one.
  *
  * @stability unstable
  * @category runners

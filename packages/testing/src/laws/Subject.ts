@@ -1,6 +1,6 @@
 /**
- * The subject under test, as one record of functions. The default is core itself. A planted fault replaces one function, and
- * an adapter replaces `spawn`.
+ * The subject under test, as one record of functions. The default is core itself. A planted fault replaces one function,
+ * and an adapter replaces `spawn`.
  *
  * @since 0.1.0
  */

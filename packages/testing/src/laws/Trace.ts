@@ -10,10 +10,10 @@ import type * as Exit from "effect/Exit"
 import type { Spin } from "./Program.ts"
 
 /**
- * One event. A `kept` lease is kept by the host and outlives its thread. The time of an interruptible acquire is `unsure`. A
- * lease has `Entered` and `Left` the ledger, if the ledger is observed. `live` names the threads that should have ended by
- * then, `queued` the items in the queue. A busy section has `finished`, has `noticed` its end by its token, was `ended` by
- * force, or has `outlived` the time at which it should have been ended.
+ * One event. A `kept` lease is kept by the host and outlives its thread. The time of an interruptible acquire is `unsure`.
+ * A lease has `Entered` and `Left` the ledger, if the ledger is observed. `live` names the threads that should have ended
+ * by then, `queued` the items in the queue. A busy section has `finished`, has `noticed` its end by its token, was `ended`
+ * by force, or has `outlived` the time at which it should have been ended.
  *
  * @stability unstable
  * @category models

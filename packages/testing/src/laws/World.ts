@@ -45,10 +45,10 @@ export interface NamedThread {
 }
 
 /**
- * The options of a world. `onEvent` gets each event at once. Ids count from `firstId` (default 0), so that two worlds of one run
- * have different ids. `spin` is the body of a synchronous section (default: empty). With `ledger`, the trace also has the
- * ledger's events of the first thread (default: not). With `preempts`, the platform ends a busy section at its deadline by
- * force; otherwise the section notices its deadline itself (default).
+ * The options of a world. `onEvent` gets each event at once. Ids count from `firstId` (default 0), so that two worlds of
+ * one run have different ids. `spin` is the body of a synchronous section (default: empty). With `ledger`, the trace also
+ * has the ledger's events of the first thread (default: not). With `preempts`, the platform ends a busy section at its
+ * deadline by force; otherwise the section notices its deadline itself (default).
  *
  * @stability unstable
  * @category models

@@ -8,8 +8,8 @@ import * as TestingError from "../../TestingError.ts"
 import { visibilityProblem } from "../effectInternals.ts"
 
 /**
- * The place of a cancel: the `step` of the whole program and, with two interrupts, a `second` step later. Step 0 stands for a
- * run without a cancel.
+ * The place of a cancel: the `step` of the whole program and, with two interrupts, a `second` step later. Step 0 stands for
+ * a run without a cancel.
  *
  * @stability unstable
  * @category models

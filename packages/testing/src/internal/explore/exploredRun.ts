@@ -1,8 +1,8 @@
 /**
  * One run of a user's program, with or without a cancel, and its left-overs.
  *
- * The program runs as a thread in its environment. A second run without a cancel, in the same environment, shows whether the
- * cancel has broken the environment. Then the environment is taken down, and the search for left-overs begins.
+ * The program runs as a thread in its environment. A second run without a cancel, in the same environment, shows whether
+ * the cancel has broken the environment. Then the environment is taken down, and the search for left-overs begins.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"

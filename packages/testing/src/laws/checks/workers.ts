@@ -63,8 +63,8 @@ const isUnfinished = ({ leftovers, threads }: Outcome): boolean =>
 const noSignalLeak: Check = (outcome) => noticed(outcome.bystanders)
 
 /**
- * Threads of a crashed worker may end with the worker: the thread beside the first thread and, if the first thread had ended
- * before the crash, the next thread in its place. Other threads must live on, and later threads must start.
+ * Threads of a crashed worker may end with the worker: the thread beside the first thread and, if the first thread had
+ * ended before the crash, the next thread in its place. Other threads must live on, and later threads must start.
  */
 const crashContained: Check = (outcome) => {
   const isForcedDown = isForced(outcome.threads.get("t")?.exit)

@@ -2,8 +2,8 @@
  * Busy sections: synchronous code that does not look at its token.
  *
  * In a world that preempts, the platform really ends a section, after a millisecond of real time, and then the virtual time
- * moves to the end of the limit. A section that ends by itself within the limit takes no real time. So a run is the same each
- * time. In other worlds the section polls its token.
+ * moves to the end of the limit. A section that ends by itself within the limit takes no real time. So a run is the same
+ * each time. In other worlds the section polls its token.
  */
 import * as Blocking from "@quiesce/core/Blocking"
 import * as Deadline from "@quiesce/core/Deadline"

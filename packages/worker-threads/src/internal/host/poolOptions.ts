@@ -39,8 +39,8 @@ export interface Options {
 }
 
 /**
- * The escalation of a task that is ended without one. On a busy machine the debugger may take more than a second to start in
- * a worker, and a kill in the meantime would lose the leases of the task.
+ * The escalation of a task that is ended without one. On a busy machine the debugger may take more than a second to start
+ * in a worker, and a kill in the meantime would lose the leases of the task.
  */
 export const defaultEscalation: Escalation.Escalation = {
   interrupt: "1 second",

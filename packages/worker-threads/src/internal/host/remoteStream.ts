@@ -28,8 +28,8 @@ const logFailure = (failure: Cause.Cause<never>): Effect.Effect<void> =>
   Effect.logError("A finalizer failed after a stream was ended early", failure)
 
 /**
- * The stream of a task that `start` starts. The task ends with the stream. The failure of a finalizer is then logged, because
- * the stream may have given all elements that its consumer has asked for.
+ * The stream of a task that `start` starts. The task ends with the stream. The failure of a finalizer is then logged,
+ * because the stream may have given all elements that its consumer has asked for.
  */
 export const streamOf = (
   start: (onChunk: OnChunk) => Effect.Effect<Started, unknown, Scope.Scope>

@@ -2,8 +2,8 @@
  * The host's line to the engine of its workers: V8's inspector, by way of Node's `NodeWorker` domain.
  *
  * Only the main thread has this domain, and the domain knows workers at every depth. If the host is a worker itself, its
- * line goes through a relay and the main thread. The line works while the main thread loops or waits in JavaScript, but not while the
- * main thread is in native code.
+ * line goes through a relay and the main thread. The line works while the main thread loops or waits in JavaScript, but not
+ * while the main thread is in native code.
  *
  * Invariants:
  * 1. A connection is open only while it is used or held, because Node waits at exit for open connections. The connection is
@@ -39,7 +39,8 @@ export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope
   )
 
 /**
- * Attaches to a thread that another thread may have started, until the scope closes. Waits for ever if the thread has ended.
+ * Attaches to a thread that another thread may have started, until the scope closes. Waits for ever if the thread has
+ * ended.
  *
  * *Cancellation*: the thread is detached again.
  */

@@ -110,8 +110,8 @@ export class Watch {
   }
 
   /**
-   * Adds the fibers that a concurrent step has forked so far. `inside` is the number of fibers on the stack inside the step.
-   * False if the fibers are not known.
+   * Adds the fibers that a concurrent step has forked so far. `inside` is the number of fibers on the stack inside the
+   * step. False if the fibers are not known.
    */
   addForked(fibers: unknown, inside: number): boolean {
     // Undefined before the first fork.
