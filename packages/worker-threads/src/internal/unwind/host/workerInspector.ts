@@ -6,6 +6,7 @@
  * 2. A pending grace belongs to a live task, and is dropped at the end of the task.
  * 3. The line is opened before the worker starts, and closed when the worker is gone. The start waits for the line only for
  *    a limited time, because the line goes through the main thread, which may be busy.
+ * 4. Requests run on fibers of their own, without the services of the caller.
  */
 import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
@@ -130,7 +131,9 @@ export class WorkerInspector {
   }
 
   get locate(): Effect.Effect<Option.Option<string>> {
-    return this.state._tag === "Open" ? Debugger.locate(this.state.attachment, this.heartbeat) : Effect.succeedNone
+    return Effect.suspend(() =>
+      this.state._tag === "Open" ? apart(Debugger.locate(this.state.attachment, this.heartbeat)) : Effect.succeedNone
+    )
   }
 
   /** Ends the running section of a task after its grace. Returns at once. */
@@ -157,11 +160,16 @@ export class WorkerInspector {
   unwind(task: number): Effect.Effect<UnwindOutcome> {
     const isOver = (): boolean => !this.listener.runs(task)
     const attempt = this.unwindOnce(task, isOver)
-    return Effect.flatMap(Effect.forkDetach(attempt, { startImmediately: true }), (fiber) => {
-      const more = Effect.flatMap(Fiber.join(fiber), (outcome) => UnwindFiber.retryUntilEnded(outcome, attempt, isOver))
+    return Effect.suspend(() => {
+      const fiber = Effect.runFork(attempt)
+      const more = Effect.sync(() => {
+        Effect.runFork(
+          Effect.flatMap(Fiber.join(fiber), (outcome) => UnwindFiber.retryUntilEnded(outcome, attempt, isOver))
+        )
+      })
       return Effect.raceFirst(
-        Effect.tap(Fiber.join(fiber), () => Effect.forkDetach(more)),
-        Effect.tap(this.deafness, () => Effect.forkDetach(more))
+        Effect.tap(Fiber.join(fiber), () => more),
+        Effect.tap(this.deafness, () => more)
       ).pipe(Effect.onInterrupt(() => Fiber.interrupt(fiber)))
     })
   }
@@ -210,5 +218,15 @@ export class WorkerInspector {
     return this.state._tag === "Closed" ? this.state.why : "The worker is being attached to"
   }
 }
+
+/**
+ * Runs an effect on a fiber without the caller's services. A caller may have a scheduler of its own that stops at any time,
+ * and the line would be left in the middle of a request.
+ */
+const apart = <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
+  Effect.suspend(() => {
+    const fiber = Effect.runFork(effect)
+    return Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber))
+  })
 
 const refused = (why: string): Effect.Effect<UnwindOutcome> => Effect.succeed({ _tag: "Refused", why })
