@@ -23,7 +23,7 @@ describe("pool.capabilities.unwind", () => {
 
   it("is SectionsOnly in a bundle, and the report gives the same reason", () =>
     withBundle(tasks, async (bundle) => {
-      const seen = await Effect.runPromise(look(bundle))
+      const seen = await Effect.runPromise(look(bundle, "1 second"))
       const why = expect.stringContaining("not run from its own packages")
       expect(seen).toMatchObject({
         unwind: { _tag: "SectionsOnly", why },

@@ -61,7 +61,7 @@ describe("a detached fiber", () => {
         const thread = yield* pool.spawn("Stay", { cells })
         yield* whenSet(cells, 0)
         expect(
-          (yield* Thread.shutdown(thread, { escalation: { interrupt: "20 millis", unwind: "10 seconds" } })).rung
+          (yield* Thread.shutdown(thread, { escalation: { interrupt: "20 millis", unwind: "1 minute" } })).rung
         ).toBe("unwind")
         yield* whenSet(cells, 3)
         expect(Atomics.load(cells, 3)).toBe(2)

@@ -11,7 +11,7 @@ const url = new URL("./fixtures/woken.worker.ts", import.meta.url)
 const makePool = WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, options), size: 1, concurrency: 2 })
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
 const makeCells = () => new Int32Array(new SharedArrayBuffer(16))
-const escalation = { interrupt: "20 millis", unwind: "10 seconds" } as const
+const escalation = { interrupt: "20 millis", unwind: "1 minute" } as const
 
 describe("an end by force of code that was woken with others", () => {
   it("keeps nothing from another task that was woken by the same step", () =>

@@ -528,7 +528,7 @@ describe("unwind", () => {
           const report = yield* Thread.shutdown(thread, {
             escalation: {
               interrupt: "20 millis",
-              unwind: "2 seconds",
+              unwind: "1 minute",
               kill: "5 seconds"
             }
           })
@@ -549,7 +549,7 @@ describe("unwind", () => {
           const thread = yield* pool.spawn("Spin", { cells, lease: "lock file" })
           yield* whenSet(cells, Cell.begun)
           const report = yield* Thread.shutdown(thread, {
-            escalation: { interrupt: "20 millis", unwind: "10 seconds" }
+            escalation: { interrupt: "20 millis", unwind: "1 minute" }
           })
           expect(report.rung).toBe("unwind")
           expect(report.ending._tag).toBe("Interrupted")
@@ -565,7 +565,7 @@ describe("unwind", () => {
   )
 
   it(
-    "halts a worker once for an unwind outside sections, which gives the stack as well",
+    "judges the stack of a worker once for an unwind outside sections, and the same halt gives the stack for the report",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -577,14 +577,15 @@ describe("unwind", () => {
             escalation: {
               stop: "20 millis",
               interrupt: "20 millis",
-              unwind: "10 seconds",
+              unwind: "1 minute",
               kill: "5 seconds"
             }
           })
-          const halts = requests.mock.calls.filter(([method]) => method === "Debugger.pause")
+          // A worker on a busy machine may halt too late for the first request, and then resumes without a judgement.
+          const judged = requests.mock.calls.filter(([method, params]) => method === "Debugger.resume" && params)
           requests.mockRestore()
           expect(report.rung).toBe("unwind")
-          expect(halts).toHaveLength(1)
+          expect(judged).toHaveLength(1)
           expect(report.attempts).toMatchObject([
             { rung: "stop", stack: null },
             { rung: "interrupt", stack: expect.stringContaining("tasks.worker") },
