@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import { readOr } from "@quiesce/core/internal"
-import * as Schema from "effect/Schema"
 
 /**
  * Why an operation with a worker failed.
@@ -53,39 +53,14 @@ export type WorkerErrorReason =
   | { readonly _tag: "BadTaskModule"; readonly url: string; readonly problem: string }
   | { readonly _tag: "LockFull"; readonly lock: string; readonly problem: string }
 
-/** What to do, for a caller without a contract. */
-const remedy = Schema.optionalKey(Schema.String)
-
-const WorkerErrorReason: Schema.Codec<WorkerErrorReason> = Schema.Union([
-  Schema.TaggedStruct("SpawnFailed", { attempts: Schema.Number, problem: Schema.String }),
-  Schema.TaggedStruct("WorkerExited", { code: Schema.NullOr(Schema.Number), problem: Schema.String }),
-  Schema.TaggedStruct("NotSendable", { task: Schema.String, problem: Schema.String, remedy }),
-  Schema.TaggedStruct("ResultNotSendable", { task: Schema.String, problem: Schema.String, remedy }),
-  Schema.TaggedStruct("BadReply", { task: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("QueueFull", { bound: Schema.Number }),
-  Schema.TaggedStruct("PoolClosed", {}),
-  Schema.TaggedStruct("WrongKind", { task: Schema.String, isStream: Schema.Boolean }),
-  Schema.TaggedStruct("UnknownTask", { task: Schema.String }),
-  Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("OwnerDied", { lock: Schema.String, threadId: Schema.Number }),
-  Schema.TaggedStruct("LockUnusable", { lock: Schema.String, threadId: Schema.Number }),
-  Schema.TaggedStruct("LockTimedOut", { lock: Schema.String, millis: Schema.Number }),
-  Schema.TaggedStruct("WouldBlockForever", { lock: Schema.String }),
-  Schema.TaggedStruct("LeaseRefused", { lease: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("BadTaskModule", { url: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("LockFull", { lock: Schema.String, problem: Schema.String })
-])
-
-type Fields = { readonly reason: typeof WorkerErrorReason }
-
-const Base: Schema.Class<
-  WorkerError,
-  Schema.TaggedStruct<"WorkerError", Fields>,
-  Cause.YieldableError
-> = Schema.TaggedError<WorkerError>("@quiesce/worker-threads/WorkerError")("WorkerError", { reason: WorkerErrorReason })
+const Base: new (fields: { readonly reason: WorkerErrorReason }) => Cause.YieldableError & {
+  readonly _tag: "WorkerError"
+  readonly reason: WorkerErrorReason
+} = /* @__PURE__ */ Data.TaggedError("WorkerError")
 
 /**
- * The error of this package. `reason._tag` names the case;  `message` has the problem, the likely cause and the remedy.
+ * The error of this package. `reason._tag` names the case; `message` has the problem, the likely cause and the remedy.
+ * The error crosses threads by `Schemas.WorkerError`.
  *
  * @stability unstable
  * @category errors

@@ -23,13 +23,15 @@ import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import * as Codec from "./internal/wire/codec.ts"
+import type { TaskCodec } from "./internal/wire/wire.ts"
+import { contractDialect } from "./internal/wire/contractDialect.ts"
 import * as ClientMiddleware from "./internal/host/clientMiddleware.ts"
 import type { PoolCapabilities } from "./internal/host/poolCapabilities.ts"
 import type { Dispatcher } from "./internal/host/dispatcher.ts"
 import * as CurrentTask from "./internal/wire/currentTask.ts"
-import { openPool } from "./internal/host/openPool.ts"
+import { openContractPool } from "./internal/host/openContractPool.ts"
 import * as PoolOptions from "./internal/host/poolOptions.ts"
-import type { HostLeases } from "./internal/leases/leaseKeeper.ts"
+import type { Leases } from "./internal/leases/keeper.ts"
 import { RemoteTask } from "./internal/host/remoteTask.ts"
 import { type Started, streamOf } from "./internal/host/remoteStream.ts"
 import * as WorkerError from "./WorkerError.ts"
@@ -210,7 +212,7 @@ export const make = <Rpcs extends Rpc.Any>(
 ): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope | Rpc.MiddlewareClient<Rpcs>> =>
   Effect.gen(function* () {
     const through = yield* ClientMiddleware.of(group.requests, yield* Effect.context<never>())
-    const { capabilities, dispatcher, hostLeases } = yield* openPool(options, Array.from(group.requests.keys()))
+    const { capabilities, dispatcher, hostLeases } = yield* openContractPool(options, Array.from(group.requests.keys()))
     return new Pool(
       group.requests,
       dispatcher,
@@ -238,7 +240,7 @@ export const layer = <Self, Rpcs extends Rpc.Any>(
 
 /** An entry of the contract, on the host. */
 interface Entry {
-  readonly codec: Codec.TaskCodec
+  readonly codec: TaskCodec
   readonly options: Thread.SpawnOptions
   /** Undefined if the contract has no middleware. */
   readonly through: ClientMiddleware.Through | undefined
@@ -251,7 +253,7 @@ class Pool {
   readonly [TypeId]: (_: never) => never = identity
   private readonly entries: ReadonlyMap<string, Entry>
   private readonly dispatcher: Dispatcher<RemoteTask>
-  private readonly hostLeases: HostLeases
+  private readonly hostLeases: Leases
   private readonly poolCapabilities: PoolCapabilities
 
   constructor(
@@ -259,7 +261,7 @@ class Pool {
     dispatcher: Dispatcher<RemoteTask>,
     capabilities: PoolCapabilities,
     escalation: Escalation.Escalation,
-    hostLeases: HostLeases,
+    hostLeases: Leases,
     through: ReadonlyMap<string, ClientMiddleware.Through>
   ) {
     this.entries = new Map(
@@ -370,7 +372,7 @@ class Pool {
   private take(
     fiber: Fiber.Fiber<unknown, unknown>,
     cell: ThreadAdapter.RemoteThread<unknown, unknown>,
-    codec: Codec.TaskCodec,
+    codec: TaskCodec,
     payload: unknown,
     transfers: ReadonlyArray<unknown>,
     onChunk: OnChunk | undefined
@@ -381,6 +383,7 @@ class Pool {
       payload,
       transfers,
       deadline: fiber.getRef(Deadline.Current),
+      dialect: contractDialect,
       hostLeases: this.hostLeases,
       parentTask: fiber.getRef(CurrentTask.Current)
     })

@@ -6,6 +6,7 @@
 export * as HostLease from "./HostLease.ts"
 export * as ModuleUrl from "./ModuleUrl.ts"
 export * as RpcProtocol from "./RpcProtocol.ts"
+export * as Schemas from "./Schemas.ts"
 export * as SharedMutex from "./SharedMutex.ts"
 export * as SharedSemaphore from "./SharedSemaphore.ts"
 export * as Task from "./Task.ts"

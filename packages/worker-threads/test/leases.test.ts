@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest"
 import type { Handler } from "../src/internal/leases/declaredLease.ts"
 import { Allowance } from "../src/internal/leases/allowance.ts"
 import { LeaseBroker } from "../src/internal/leases/leaseBroker.ts"
-import { HostLeases, LeaseKeeper } from "../src/internal/leases/leaseKeeper.ts"
+import { HostLeases } from "../src/internal/leases/leaseKeeper.ts"
 import { type Holder, mirrorLeases } from "../src/internal/leases/leaseMirror.ts"
 import * as Codec from "../src/internal/wire/codec.ts"
 import type { ToHost, ToWorker } from "../src/internal/wire/message.ts"
@@ -35,17 +35,16 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const openKeeper = (handlers: ReadonlyArray<Handler> = []) => {
   const sent: Array<ToWorker> = []
   const ledger: Array<string> = []
-  const keeper = new LeaseKeeper(
-    new HostLeases(handlers, Context.empty()),
-    undefined,
-    taskId,
-    (name, options) => {
+  const keeper = new HostLeases(handlers, Context.empty()).keeperFor({
+    broker: undefined,
+    id: taskId,
+    enter: (name, options) => {
       ledger.push(`${name} kept by ${options?.keptBy ?? "this thread"}`)
       return (fate) => void ledger.push(`${name} ${fate}`)
     },
-    (message) => void sent.push(message),
-    new Allowance(() => {})
-  )
+    send: (message) => void sent.push(message),
+    allowance: new Allowance(() => {})
+  })
   return { keeper, sent, ledger }
 }
 const folders = (released: Array<string> = []) =>

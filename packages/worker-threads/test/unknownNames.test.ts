@@ -11,6 +11,7 @@ import { HostLeases } from "../src/internal/leases/leaseKeeper.ts"
 import * as State from "../src/internal/locks/state.ts"
 import * as ThreadDeathReports from "../src/internal/locks/threadDeaths.ts"
 import * as Codec from "../src/internal/wire/codec.ts"
+import { contractDialect } from "../src/internal/wire/contractDialect.ts"
 import type { ToHost, ToWorker } from "../src/internal/wire/message.ts"
 
 describe("a shared lock", () => {
@@ -103,6 +104,7 @@ describe("RemoteTask", () => {
       payload: undefined,
       transfers: [],
       deadline: Infinity,
+      dialect: contractDialect,
       hostLeases: new HostLeases([], Context.empty()),
       parentTask: undefined
     })

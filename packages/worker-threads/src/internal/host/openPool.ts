@@ -1,5 +1,6 @@
 /** Opens the workers of a pool in the current scope. Closing the scope ends the workers and leaves nothing behind. */
 import * as Effect from "effect/Effect"
+import type * as Context from "effect/Context"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
@@ -7,19 +8,20 @@ import { Dispatcher } from "./dispatcher.ts"
 import { PoolCapabilities } from "./poolCapabilities.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 import { WorkerHandle } from "./workerHandle.ts"
-import { HostLeases } from "../leases/leaseKeeper.ts"
+import type { Leases } from "../leases/keeper.ts"
 import * as PoolOptions from "./poolOptions.ts"
 
 export interface OpenedPool {
   readonly dispatcher: Dispatcher<RemoteTask>
   readonly capabilities: PoolCapabilities
-  readonly hostLeases: HostLeases
+  readonly hostLeases: Leases
 }
 
-/** Only the tasks in `names` can use the rings. */
+/** Only the tasks in `names` can use the rings. `leasesOf` makes the host leases of the options. */
 export const openPool = (
   options: PoolOptions.Options,
-  names: ReadonlyArray<string>
+  names: ReadonlyArray<string>,
+  leasesOf: (options: PoolOptions.Options, context: Context.Context<never>) => Leases
 ): Effect.Effect<OpenedPool, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
@@ -31,7 +33,7 @@ export const openPool = (
       parsed,
       context
     )
-    const hostLeases = new HostLeases(options.hostLeases ?? [], context)
+    const hostLeases = leasesOf(options, context)
     yield* Effect.acquireRelease(
       Effect.onError(dispatcher.open, () => dispatcher.close),
       () => Effect.andThen(dispatcher.close, hostLeases.idle),

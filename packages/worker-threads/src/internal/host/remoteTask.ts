@@ -16,12 +16,12 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as WorkerError from "../../WorkerError.ts"
-import * as Codec from "../wire/codec.ts"
+import type { Dialect } from "../wire/dialect.ts"
+import { immediate, isDone, type Problem, type TaskCodec } from "../wire/wire.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
 import type { Allowance } from "../leases/allowance.ts"
-import { LeaseKeeper, type HostLeases } from "../leases/leaseKeeper.ts"
+import type { Keeper, Leases } from "../leases/keeper.ts"
 import type { PoolTask } from "./poolWorker.ts"
 import type { Unwind } from "../wire/handshake.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
@@ -32,8 +32,9 @@ export interface TaskWorker {
   readonly send: (message: ToWorker) => void
   /** Sends a message at once. Throws if the message can't be cloned. */
   readonly sendNow: (message: ToWorker, transfers: ReadonlyArray<unknown>) => void
-  readonly stop: (id: number, slot: number, reason: CancelReason.CancelReason) => void
-  readonly interrupt: (id: number, slot: number, reason: CancelReason.CancelReason) => void
+  /** `reason` is encoded. */
+  readonly stop: (id: number, slot: number, reason: unknown) => void
+  readonly interrupt: (id: number, slot: number, reason: unknown) => void
   /** Ends the code that a task runs, as far as `unwind` says. None if there is no inspector. */
   readonly unwinder: Option.Option<(id: number) => Effect.Effect<UnwindOutcome>>
   /** What can be ended in the worker. */
@@ -75,7 +76,7 @@ let lastRaise = 0
 export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   /** The worker's name for the task; 0 before the task has a worker. */
   id = 0
-  readonly codec: Codec.TaskCodec
+  readonly codec: TaskCodec
   /** The encoded payload; undefined once the payload has been sent. */
   payload: unknown
   transfers: ReadonlyArray<unknown>
@@ -94,17 +95,19 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   /** Errors that were raised while the task was queued. */
   private unsent: Map<number, unknown> | undefined = undefined
   private leases: Map<number, Mirrored> | undefined = undefined
-  private readonly hostLeases: HostLeases
+  private readonly dialect: Dialect
+  private readonly hostLeases: Leases
   private readonly parentTask: CurrentTask.Task | undefined
-  private keeper: LeaseKeeper | undefined = undefined
+  private keeper: Keeper | undefined = undefined
 
   constructor(options: {
     readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
-    readonly codec: Codec.TaskCodec
+    readonly codec: TaskCodec
     readonly payload: unknown
     readonly transfers: ReadonlyArray<unknown>
     readonly deadline: number
-    readonly hostLeases: HostLeases
+    readonly dialect: Dialect
+    readonly hostLeases: Leases
     /** The task that started this task, if the thread is a worker. */
     readonly parentTask: CurrentTask.Task | undefined
   }) {
@@ -113,6 +116,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.payload = options.payload
     this.transfers = options.transfers
     this.deadline = options.deadline
+    this.dialect = options.dialect
     this.hostLeases = options.hostLeases
     this.parentTask = options.parentTask
   }
@@ -136,10 +140,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     if (this.state._tag !== "Running") return
     const { slot, worker } = this.state
     if (this.unsentPulls > 0) worker.send({ _tag: "Pull", id: this.id, count: this.unsentPulls })
-    if (this.stopReason !== undefined) worker.stop(this.id, slot, this.stopReason)
+    if (this.stopReason !== undefined) worker.stop(this.id, slot, this.dialect.reasonToWire(this.stopReason))
     if (this.unsent === undefined) return
     for (const [raise, error] of this.unsent)
-      worker.send({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
+      worker.send({ _tag: "Raise", id: this.id, raise, error: this.dialect.errorToWire(error) })
     this.unsent = undefined
   }
 
@@ -222,16 +226,16 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   /** The task has ended with this value. */
   succeeded(encoded: unknown): void {
     const decoded = this.codec.success.decode(encoded)
-    if (Codec.isDone(decoded)) this.settle(decoded)
+    if (isDone(decoded)) this.settle(decoded)
     else this.exitedWith(Effect.map(decoded, Exit.succeed))
   }
 
   private exited(encoded: EncodedExit): void {
-    this.exitedWith(Codec.exitFromWire(this.codec, encoded))
+    this.exitedWith(this.dialect.exitFromWire(this.codec, encoded))
   }
 
-  private exitedWith(decoding: Effect.Effect<Exit.Exit<unknown, unknown>, Codec.Problem>): void {
-    const now = Codec.immediate(decoding)
+  private exitedWith(decoding: Effect.Effect<Exit.Exit<unknown, unknown>, Problem>): void {
+    const now = immediate(decoding)
     if (now !== undefined) return this.settle(now)
     Effect.runFork(decoding).addObserver((exit) => {
       if (Exit.isSuccess(exit)) return this.settle(exit.value)
@@ -287,17 +291,16 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   }
 
   /** Made when the worker asks for its first host lease. */
-  private leaseKeeper(): LeaseKeeper | undefined {
+  private leaseKeeper(): Keeper | undefined {
     if (this.state._tag !== "Running") return undefined
     const { worker } = this.state
-    return (this.keeper ??= new LeaseKeeper(
-      this.hostLeases,
-      this.parentTask?.broker,
-      this.id,
-      this.cell.enter.bind(this.cell),
-      (message, transfers) => worker.sendNow(message, transfers ?? []),
-      worker.allowance
-    ))
+    return (this.keeper ??= this.hostLeases.keeperFor({
+      broker: this.parentTask?.broker,
+      id: this.id,
+      enter: this.cell.enter.bind(this.cell),
+      send: (message, transfers) => worker.sendNow(message, transfers ?? []),
+      allowance: worker.allowance
+    }))
   }
 
   // ---- Controls ----
@@ -309,13 +312,15 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   requestStop(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.sync(() => {
       this.stopReason = reason
-      if (this.state._tag === "Running") this.state.worker.stop(this.id, this.state.slot, reason)
+      if (this.state._tag === "Running")
+        this.state.worker.stop(this.id, this.state.slot, this.dialect.reasonToWire(reason))
     })
   }
 
   requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (this.state._tag === "Running") this.state.worker.interrupt(this.id, this.state.slot, reason)
+      if (this.state._tag === "Running")
+        this.state.worker.interrupt(this.id, this.state.slot, this.dialect.reasonToWire(reason))
       else this.settle(Exit.failCause(CancelReason.toCause(reason)))
     })
   }
@@ -327,7 +332,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
       const raises = (this.raises ??= new Map<number, (delivered: boolean) => void>())
       raises.set(raise, (delivered) => resume(Effect.succeed(delivered)))
       if (this.state._tag === "Running")
-        this.state.worker.send({ _tag: "Raise", id: this.id, raise, error: encodeError(error) })
+        this.state.worker.send({ _tag: "Raise", id: this.id, raise, error: this.dialect.errorToWire(error) })
       else (this.unsent ??= new Map<number, unknown>()).set(raise, error)
       return Effect.sync(() => this.withdraw(raise))
     })
@@ -360,19 +365,5 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
 
   get locate(): Effect.Effect<Option.Option<string>> {
     return Effect.suspend(() => (this.state._tag === "Running" ? this.state.worker.locate : Effect.succeedNone))
-  }
-}
-
-/** An instance of a Schema's class is encoded by that Schema, any other error by its name and message. */
-const encodeError = (error: unknown): unknown => {
-  if (!Codec.isBounded(error)) return messageOf(error)
-  const maker: unknown = typeof error === "object" && error !== null ? error.constructor : undefined
-  const schema = Schema.isSchema(maker) ? (maker as unknown as Schema.Codec<unknown, unknown>) : Schema.Defect()
-  try {
-    const encoded = Schema.encodeUnknownExit(schema)(error)
-    return Exit.isSuccess(encoded) ? encoded.value : messageOf(error)
-  } catch {
-    // The error can't be read.
-    return messageOf(error)
   }
 }

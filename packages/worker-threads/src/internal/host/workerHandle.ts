@@ -16,7 +16,6 @@ import { messageOf } from "@quiesce/core/internal"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Codec from "../wire/codec.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Unwind, wakeUp } from "../wire/handshake.ts"
 import { messagesToHost, type ToHost, type ToWorker } from "../wire/message.ts"
@@ -154,14 +153,14 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     else this.outbox.put(message)
   }
 
-  stop(id: number, slot: number, reason: CancelReason.CancelReason): void {
+  stop(id: number, slot: number, reason: unknown): void {
     ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag)
-    this.outbox.putNow({ _tag: "Stop", id, reason: Codec.reasonToWire(reason) })
+    this.outbox.putNow({ _tag: "Stop", id, reason: reason })
   }
 
-  interrupt(id: number, slot: number, reason: CancelReason.CancelReason): void {
+  interrupt(id: number, slot: number, reason: unknown): void {
     ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag | ControlBlock.interruptFlag)
-    this.outbox.putNow({ _tag: "Interrupt", id, reason: Codec.reasonToWire(reason) })
+    this.outbox.putNow({ _tag: "Interrupt", id, reason: reason })
     if (Option.isSome(this.inspector)) this.inspector.value.interruptSection(id)
   }
 

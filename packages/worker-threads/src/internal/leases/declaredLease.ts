@@ -1,7 +1,7 @@
 /** A lease in the contract of host and worker, and the host's handler for it. */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type * as Codec from "../wire/codec.ts"
+import type { TaskCodec } from "../wire/wire.ts"
 
 const TypeId = "~@quiesce/worker-threads/HostLease"
 
@@ -20,9 +20,9 @@ export interface Handler {
 
 class Declared {
   readonly [TypeId]: never = undefined as never
-  readonly codec: Codec.TaskCodec
+  readonly codec: TaskCodec
 
-  constructor(codec: Codec.TaskCodec) {
+  constructor(codec: TaskCodec) {
     this.codec = codec
   }
 
@@ -32,10 +32,10 @@ class Declared {
 }
 
 /** The codec of a lease's payload and value. */
-export const codecOf = (lease: { readonly name: string }): Codec.TaskCodec =>
+export const codecOf = (lease: { readonly name: string }): TaskCodec =>
   // Every lease is made by `make`.
   (lease as Declared).codec
 
-export const declare = <P, A, E>(codec: Codec.TaskCodec): DeclaredLease<P, A, E> => new Declared(codec)
+export const declare = <P, A, E>(codec: TaskCodec): DeclaredLease<P, A, E> => new Declared(codec)
 
-export const codecOfHandler = (made: Handler): Codec.TaskCodec => codecOf(made.lease)
+export const codecOfHandler = (made: Handler): TaskCodec => codecOf(made.lease)

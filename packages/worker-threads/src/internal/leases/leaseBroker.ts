@@ -16,12 +16,13 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
+import type { TaskCodec } from "../wire/wire.ts"
 import type { Broker } from "../wire/currentTask.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
 
 /** The codec of a scope's exit, without its value. */
-export const scopeExit: Codec.TaskCodec = Codec.make("scope", {
+export const scopeExit: TaskCodec = Codec.make("scope", {
   payload: Schema.Void,
   success: Schema.Void,
   error: Schema.Never
@@ -44,7 +45,7 @@ export class LeaseBroker implements Broker {
     this.outbox = outbox
   }
 
-  acquire(codec: Codec.TaskCodec, payload: unknown): Effect.Effect<unknown, unknown, Scope.Scope> {
+  acquire(codec: TaskCodec, payload: unknown): Effect.Effect<unknown, unknown, Scope.Scope> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Scope.Scope, (scope) => {
         const lease = ++last
@@ -103,7 +104,7 @@ export class LeaseBroker implements Broker {
     for (const released of this.releasing.values()) released(null)
   }
 
-  private encode(lease: number, codec: Codec.TaskCodec, payload: unknown): Asked {
+  private encode(lease: number, codec: TaskCodec, payload: unknown): Asked {
     const { name } = codec
     const transfers: Array<unknown> = []
     return Effect.flatMap(
@@ -125,7 +126,7 @@ export class LeaseBroker implements Broker {
   }
 
   /** Decodes the value, and releases a value that does not fit the contract. */
-  private read(lease: number, codec: Codec.TaskCodec, encoded: EncodedExit): Effect.Effect<unknown, unknown> {
+  private read(lease: number, codec: TaskCodec, encoded: EncodedExit): Effect.Effect<unknown, unknown> {
     return Effect.matchEffect(Codec.exitFromWire(codec, encoded), {
       onSuccess: (exit): Effect.Effect<unknown, unknown> => exit,
       onFailure: (problem) => {

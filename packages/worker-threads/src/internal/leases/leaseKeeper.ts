@@ -9,7 +9,6 @@
  * 3. After `close` nothing is acquired, and nothing is left.
  * 4. A lease of the host above is in the ledgers of both threads. Only the host above reports the lease further up.
  */
-import type * as ThreadAdapter from "@quiesce/core/adapter"
 import { causeText, messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -24,13 +23,15 @@ import type { Allowance } from "./allowance.ts"
 import { codecOfHandler, type Handler } from "./declaredLease.ts"
 import * as LeaseBroker from "./leaseBroker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
+import type { Problem, TaskCodec } from "../wire/wire.ts"
+import type { Keeper, Leases, Owner } from "./keeper.ts"
 
 type AnyExit = Exit.Exit<unknown, unknown>
-type SendToWorker = (message: ToWorker, transfers?: ReadonlyArray<unknown>) => void
-type Enter = ThreadAdapter.RemoteThread<unknown, unknown>["enter"]
+type SendToWorker = Owner["send"]
+type Enter = Owner["enter"]
 
 /** The lease handlers of a pool, and the keepers that are still releasing leases. */
-export class HostLeases {
+export class HostLeases implements Leases {
   readonly handlers: ReadonlyMap<string, Handler>
   readonly context: Context.Context<never>
   /** The task in which the pool was made; undefined on the main thread. */
@@ -47,11 +48,20 @@ export class HostLeases {
     return this.parentTask?.broker
   }
 
-  /** Waits until no lease is kept for a task that has ended. */
+  keeperFor(owner: Owner): Keeper {
+    return new LeaseKeeper(this, owner)
+  }
+
   get idle(): Effect.Effect<void> {
     return Effect.suspend(() => Effect.forEach([...this.closing], Fiber.await, { discard: true }))
   }
 }
+
+/** The host leases of the options of a pool. */
+export const leasesOf = (
+  { hostLeases }: { readonly hostLeases?: ReadonlyArray<Handler> | undefined },
+  context: Context.Context<never>
+): Leases => new HostLeases(hostLeases ?? [], context)
 
 const flatten = (exit: Exit.Exit<AnyExit>): AnyExit => (Exit.isSuccess(exit) ? exit.value : exit)
 
@@ -87,7 +97,7 @@ class Kept {
   }
 }
 
-export class LeaseKeeper {
+export class LeaseKeeper implements Keeper {
   private readonly leases: HostLeases
   private readonly broker: CurrentTask.Broker | undefined
   private readonly id: number
@@ -97,14 +107,7 @@ export class LeaseKeeper {
   private readonly kept: Map<number, Kept> = new Map()
   private isClosed = false
 
-  constructor(
-    leases: HostLeases,
-    broker: CurrentTask.Broker | undefined,
-    id: number,
-    enter: Enter,
-    send: SendToWorker,
-    allowance: Allowance
-  ) {
+  constructor(leases: HostLeases, { allowance, broker, enter, id, send }: Owner) {
     this.allowance = allowance
     this.leases = leases
     this.broker = broker ?? leases.broker
@@ -168,7 +171,7 @@ export class LeaseKeeper {
       if (kept.isClosing) return Effect.void
       if (Exit.isFailure(exit)) return this.releaseThenReply(lease, kept, exit, () => this.sendExit(lease, codec, exit))
       kept.settle = this.enter(codec.name)
-      const refuse = (problem: Codec.Problem) =>
+      const refuse = (problem: Problem) =>
         this.releaseThenReply(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
       return this.sendExit(lease, codec, exit).pipe(Effect.catch(refuse))
     }).pipe(Effect.ignore)
@@ -191,7 +194,7 @@ export class LeaseKeeper {
       const answer = this.sendAcquired(lease, exit.value)
       if (exit.value._tag === "Failure") return this.releaseThenReply(lease, kept, Exit.void, () => answer)
       kept.settle = this.enter(name, { keptBy: "host" })
-      const refuse = (problem: Codec.Problem) =>
+      const refuse = (problem: Problem) =>
         this.releaseThenReply(lease, kept, Exit.void, () => Effect.sync(() => this.refuse(lease, problem)))
       return answer.pipe(Effect.catch(refuse))
     }).pipe(Effect.ignore)
@@ -202,8 +205,8 @@ export class LeaseKeeper {
     lease: number,
     kept: Kept,
     exit: AnyExit,
-    reply: () => Effect.Effect<void, Codec.Problem>
-  ): Effect.Effect<void, Codec.Problem> {
+    reply: () => Effect.Effect<void, Problem>
+  ): Effect.Effect<void, Problem> {
     kept.acquiring = undefined
     return Effect.andThen(
       kept.close(exit),
@@ -215,7 +218,7 @@ export class LeaseKeeper {
   }
 
   /** Fails with the cause if the answer can't be sent. */
-  private sendExit(lease: number, codec: Codec.TaskCodec, exit: AnyExit): Effect.Effect<void, Codec.Problem> {
+  private sendExit(lease: number, codec: TaskCodec, exit: AnyExit): Effect.Effect<void, Problem> {
     if (Exit.isFailure(exit)) {
       const mismatch = exit.cause.reasons.find(
         (reason) => Cause.isFailReason(reason) && reason.error instanceof PayloadMismatch
@@ -237,7 +240,7 @@ export class LeaseKeeper {
     lease: number,
     exit: EncodedExit,
     transfers: ReadonlyArray<unknown> = []
-  ): Effect.Effect<void, Codec.Problem> {
+  ): Effect.Effect<void, Problem> {
     return Effect.try({
       try: () => this.send({ _tag: "Acquired", id: this.id, lease, exit }, transfers),
       catch: (cause) => messageOf(cause)

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as RpcMessage from "effect/rpc/RpcMessage"
 import type * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as Schema from "effect/Schema"
-import type { Problem, TaskCodec } from "../wire/codec.ts"
+import type { Problem, TaskCodec } from "../wire/wire.ts"
 
 /** Effect's encoding of the contents, the same as in its own worker protocol: anything that JSON can express. */
 export const codecFor: RpcSerialization.CodecFor = Schema.toCodecJson

@@ -15,18 +15,7 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as Transferable from "effect/workers/Transferable"
 import * as Envelope from "./envelope.ts"
 import { type EncodedExit, type EncodedReason, maxReasons } from "./message.ts"
-import type { Problem, Wire } from "./wire.ts"
-
-export type { Problem, Wire }
-
-export interface TaskCodec {
-  readonly name: string
-  readonly payload: Wire
-  readonly success: Wire
-  readonly error: Wire
-  /** The wire of a stream's elements; undefined if the task gives no stream. */
-  readonly element: Wire | undefined
-}
+import { isDone, type Problem, type TaskCodec, type Wire } from "./wire.ts"
 
 type AnySchema = Schema.Codec<unknown, unknown>
 
@@ -80,10 +69,6 @@ const attempt = <A, E>(decode: () => Effect.Effect<A, E>): Effect.Effect<A, E | 
   }
 }
 
-/** Whether an effect is a plain success, as most encodings are. */
-export const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A> =>
-  Exit.isExit(effect) && Exit.isSuccess(effect)
-
 /** The wire of errors. Encoding fails for an error outside the contract. */
 const errorWireOf = (schema: Schema.Top): Wire => {
   const wire = wireOf(schema)
@@ -128,10 +113,6 @@ export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
   }
   return codec
 }
-
-/** The value of an effect that is a plain success. */
-export const immediate = <A, E>(effect: Effect.Effect<A, E>): A | undefined =>
-  isDone(effect) ? effect.value : undefined
 
 const encodeReason = Schema.encodeSync(Schemas.CancelReason)
 const decodeReason = Schema.decodeUnknownExit(Schemas.CancelReason)

@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
-import type { TaskCodec } from "./codec.ts"
+import type { TaskCodec } from "./wire.ts"
 import type { EncodedExit } from "./message.ts"
 
 /** Asks the host of this worker to acquire leases for one task. The current scope releases them. */

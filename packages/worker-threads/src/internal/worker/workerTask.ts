@@ -18,6 +18,7 @@ import * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Codec from "../wire/codec.ts"
+import { immediate, isDone, type Problem, type TaskCodec } from "../wire/wire.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import * as LeaseBroker from "../leases/leaseBroker.ts"
@@ -40,7 +41,7 @@ export interface Worker {
 
 /** The handler of the tasks with one name. */
 export interface Entry {
-  readonly codec: Codec.TaskCodec
+  readonly codec: TaskCodec
   readonly run: Run
   /** Wraps the whole run, with the decoded payload; undefined if the contract has no middleware. */
   readonly around: Around | undefined
@@ -203,7 +204,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
 
   private body(): Effect.Effect<unknown, unknown> {
     const decoded = this.entry.codec.payload.decode(this.payload)
-    if (Codec.isDone(decoded)) return this.handle(decoded.value)
+    if (isDone(decoded)) return this.handle(decoded.value)
     return Effect.flatMap(Effect.mapError(decoded, misfit), (payload) => this.handle(payload))
   }
 
@@ -273,7 +274,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     if (Exit.isSuccess(exit) && codec.success.isPlain && this.sendValue(exit.value)) return
     const transfers: Array<unknown> = []
     const encoding = Codec.exitToWire(codec, exit, transfers)
-    const now = Codec.immediate(encoding)
+    const now = immediate(encoding)
     if (now !== undefined) return this.sendEncoded(now, transfers)
     Effect.runFork(encoding).addObserver((encoded) => {
       if (Exit.isSuccess(encoded)) this.sendEncoded(encoded.value, transfers)
@@ -320,4 +321,4 @@ class UnsendableChunk {
 const isUnsendable = (reason: Cause.Reason<unknown>): reason is Cause.Die & { readonly defect: UnsendableChunk } =>
   Cause.isDieReason(reason) && reason.defect instanceof UnsendableChunk
 
-const misfit = (problem: Codec.Problem): Error => new Error(`The payload does not fit: ${problem}`)
+const misfit = (problem: Problem): Error => new Error(`The payload does not fit: ${problem}`)

@@ -19,10 +19,12 @@ import type { RpcClientError } from "effect/rpc/RpcClientError"
 import type * as RpcMessage from "effect/rpc/RpcMessage"
 import * as RpcWorker from "effect/rpc/RpcWorker"
 import type * as Scope from "effect/Scope"
-import type { TaskCodec } from "../../wire/codec.ts"
+import type { TaskCodec } from "../../wire/wire.ts"
 import * as CurrentTask from "../../wire/currentTask.ts"
 import * as InitialMessage from "../initialMessage.ts"
-import { type OpenedPool, openPool } from "../../host/openPool.ts"
+import { contractDialect } from "../../wire/contractDialect.ts"
+import { openContractPool } from "../../host/openContractPool.ts"
+import type { OpenedPool } from "../../host/openPool.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
 import type { Started } from "../../host/remoteStream.ts"
 import * as RpcCodec from "../codec.ts"
@@ -36,7 +38,7 @@ export const make = (options: Options): Effect.Effect<Protocol, WorkerError.Work
   Effect.gen(function* () {
     const initial = yield* Effect.serviceOption(RpcWorker.InitialMessage)
     const hooks = yield* Effect.serviceOption(RpcClient.ConnectionHooks)
-    const opened = yield* openPool({ ...options, spawn: (each) => prepared(options.spawn(each), initial) }, [])
+    const opened = yield* openContractPool({ ...options, spawn: (each) => prepared(options.spawn(each), initial) }, [])
     const calls = new Calls(opened, options.escalation ?? defaultEscalation)
     const protocol = yield* RpcClient.Protocol.make((write) =>
       Effect.succeed({
@@ -164,7 +166,16 @@ class Calls {
           const codec = this.codecOf(request.tag)
           const deadline = fiber.getRef(Deadline.Current)
           const parentTask = fiber.getRef(CurrentTask.Current)
-          task = new RemoteTask({ cell, codec, payload: request, transfers, deadline, hostLeases, parentTask })
+          task = new RemoteTask({
+            cell,
+            codec,
+            payload: request,
+            transfers,
+            deadline,
+            dialect: contractDialect,
+            hostLeases,
+            parentTask
+          })
           task.expectFirstChunk()
           // One chunk is under way at a time, so none can overtake another.
           task.onChunk = (values) => void Effect.runForkWith(fiber.context)(onChunk(values))
