@@ -15,6 +15,7 @@ import { hasProperty } from "effect/Predicate"
 import * as AmbientReason from "./internal/ambientReason.ts"
 import { messageOf } from "./internal/foreignText.ts"
 import { readOr } from "./internal/foreignValue.ts"
+import * as Errors from "./internal/cancelError.ts"
 import * as ReasonAnnotation from "./internal/reasonAnnotation.ts"
 
 /**
@@ -93,15 +94,10 @@ const isAsked = (u: Readonly<Record<"message", unknown>> & Partial<Readonly<Reco
  * @category errors
  * @since 0.1.0
  */
-export class CancelError extends Error {
-  override readonly name: "AbortError" = "AbortError"
-  /** The reason itself. */
-  readonly reason: CancelReason
-  constructor(reason: CancelReason) {
-    super(reason.message, reason._tag === "Aborted" ? { cause: reason.cause } : undefined)
-    this.reason = reason
-  }
-}
+export const CancelError: new (reason: CancelReason) => CancelError = Errors.CancelError
+
+/** @stability unstable @category errors @since 0.1.0 */
+export type CancelError = Errors.CancelError<CancelReason>
 
 /**
  * The message of a reason, in place of the usual one.
@@ -169,11 +165,6 @@ export const aborted = (cause: unknown, options?: MessageOptions): CancelReason 
   cause
 })
 
-/** V8's switch for stacks. A stack costs more than the rest of the error. In other engines the switch has no effect. */
-const V8Error: { stackTraceLimit?: number | undefined; readonly prototype: Error } = Error
-
-const errors = new WeakMap<CancelReason, CancelError>()
-
 /**
  * The error of a reason. Equal calls return the same error.
  *
@@ -181,17 +172,7 @@ const errors = new WeakMap<CancelReason, CancelError>()
  * @category conversions
  * @since 0.1.0
  */
-export const toError = (self: CancelReason): CancelError => {
-  let error = errors.get(self)
-  if (error === undefined) {
-    const limit = V8Error.stackTraceLimit
-    V8Error.stackTraceLimit = 0
-    error = new CancelError(self)
-    V8Error.stackTraceLimit = limit
-    errors.set(self, error)
-  }
-  return error
-}
+export const toError: (self: CancelReason) => CancelError = Errors.toError
 
 /**
  * The reason in a foreign value. A reason, or the error of a reason, gives the reason itself. Any other value, such as the

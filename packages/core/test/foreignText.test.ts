@@ -1,6 +1,7 @@
-import { Cause, Exit, Option } from "effect"
+import { Cause, Context, Effect, Exit, Option, Redactable } from "effect"
 import { describe, expect, it } from "vitest"
-import { causeText, messageOf, textOf, traceOf } from "../src/internal/foreignText.ts"
+import { causeText } from "../src/internal/causeText.ts"
+import { messageOf, textOf, traceOf } from "../src/internal/foreignText.ts"
 
 /** An array whose text has 2 to the power of `depth` parts, because each level has the next one twice. */
 const sharedParts = (depth: number): unknown => {
@@ -171,3 +172,23 @@ describe("causeText", () => {
     expect(Exit.isFailure(Exit.failCause(cause))).toBe(true)
   })
 })
+
+describe("a value that hides its content", () => {
+  it("shows what Effect's own protocol shows, inside and outside a fiber", () => {
+    const secret = {
+      password: "hunter2",
+      [Redactable.symbolRedactable]: (context: Context.Context<never>) =>
+        Context.getOption(context, Name).pipe(Option.getOrElse(() => "hidden"))
+    }
+    expect(textOf({ secret })).toBe('{"secret":"hidden"}')
+    const inFiber = Effect.provideService(
+      Effect.sync(() => textOf(secret)),
+      Name,
+      "by name"
+    )
+    expect(Effect.runSync(inFiber)).toBe('"by name"')
+    expect(Redactable.redact(secret)).toBe("hidden")
+  })
+})
+
+class Name extends Context.Service<Name, string>()("Name") {}

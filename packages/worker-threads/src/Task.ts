@@ -11,10 +11,10 @@ import type * as StopToken from "@quiesce/core/StopToken"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { inputProblem } from "./internal/plainTask/inputProblem.ts"
-import { rethrown, Tasks } from "./internal/plainTask/taskContract.ts"
+import { LoadProblem } from "./internal/plainTask/host/plainDialect.ts"
+import * as PlainPool from "./internal/plainTask/host/plainPool.ts"
 import * as ModuleUrl from "./ModuleUrl.ts"
 import * as WorkerError from "./WorkerError.ts"
-import * as WorkerPool from "./WorkerPool.ts"
 
 /**
  * The second argument of a task's function: a signal for asynchronous code, and a token for synchronous loops to poll.
@@ -54,7 +54,7 @@ export const useWorker = (url: URL | string): void => {
 /** The pool lives as long as the process, and does not keep the process alive. */
 const makePool = Effect.suspend(() =>
   Scope.provide(
-    WorkerPool.make(Tasks, {
+    PlainPool.open({
       spawn: (options) => new Worker(worker, options),
       size: { min: 0, max: availableParallelism() }
     }),
@@ -99,11 +99,10 @@ export const runTask = <A = unknown>(
   }
   const task = Effect.flatMap(
     Effect.promise(() => (pool ??= Effect.runPromise(makePool))),
-    (made) => made.execute("Run", { url: href, input })
+    (made) => made.execute({ url: href, input, reports: false }, { name: undefined, transfer: [], onReport: undefined })
   )
   const readable = Effect.mapError(task, (error) => {
-    if (error._tag === "Thrown") return rethrown(error)
-    if (error._tag === "BadModule")
+    if (error instanceof LoadProblem)
       return WorkerError.make({ _tag: "BadTaskModule", url: href, problem: error.problem })
     return error instanceof WorkerError.WorkerError ? inOwnWords(error, href) : error
   })

@@ -5,6 +5,7 @@
 export { millisOf } from "./duration.ts"
 export { interruptFiber } from "./effectInternals.ts"
 export { make as makeFiberSections } from "./fiberSections.ts"
-export { causeText, hasAtMost, messageOf, textOf, traceOf } from "./foreignText.ts"
+export { causeText } from "./causeText.ts"
+export { hasAtMost, messageOf, textOf, traceOf } from "./foreignText.ts"
 export { readOr } from "./foreignValue.ts"
 export { platform as platformWatchdog, type Watchdog } from "./watchdog.ts"

@@ -9,15 +9,12 @@
  * 3. The value's own code runs only for an error's `name`, `message`, `stack` and `cause`, for a `toString` of its own if
  *    the value is small, and for an inspection of its own. Getters of other properties are not called.
  */
-import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
-import { getRedacted, isRedactable } from "effect/Redactable"
+import * as Redaction from "./redaction.ts"
 
-const maxText = 4_000
-const maxTrace = 16_000
+export const maxText = 4_000
+export const maxTrace = 16_000
 const maxParts = 200
-const maxDepth = 5
-const maxReasons = 20
+export const maxDepth = 5
 
 /** A backstop for parts that are slow to read, such as an object with very many keys. */
 const maxMillis = 250
@@ -35,15 +32,7 @@ export const messageOf = (u: unknown): string => attempt(() => ownWords(u, messa
 /** The stack of an error if there is one, otherwise as `messageOf`. */
 export const traceOf = (u: unknown): string => attempt(() => ownWords(u, stackOfError) ?? "", maxTrace)
 
-/** The errors of a Cause with their stacks, as Effect prints a Cause. */
-export const causeText = (cause: Cause.Cause<unknown>): string =>
-  attempt(() => {
-    const { length } = cause.reasons
-    const shown = Cause.pretty(Cause.fromReasons(cause.reasons.slice(0, maxReasons).map(printable)))
-    return length > maxReasons ? `${shown}\n... and ${length - maxReasons} more` : shown
-  }, maxTrace)
-
-const attempt = (make: () => string, most: number): string => {
+export const attempt = (make: () => string, most: number): string => {
   try {
     return cut(make(), most)
   } catch {
@@ -51,12 +40,13 @@ const attempt = (make: () => string, most: number): string => {
   }
 }
 
-const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most - 4)} ...`)
+export const cut = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most - 4)} ...`
 
-const isObject = (u: unknown): u is object => (typeof u === "object" && u !== null) || typeof u === "function"
+export const isObject = (u: unknown): u is object => (typeof u === "object" && u !== null) || typeof u === "function"
 
 /** An error of another realm is no instance of this realm's class. */
-const isError = (u: unknown): u is Readonly<Record<"name" | "message" | "stack", unknown>> => {
+export const isError = (u: unknown): u is Readonly<Record<"name" | "message" | "stack", unknown>> => {
   try {
     return u instanceof Error || Object.prototype.toString.call(u) === "[object Error]"
   } catch {
@@ -64,7 +54,7 @@ const isError = (u: unknown): u is Readonly<Record<"name" | "message" | "stack",
   }
 }
 
-const stringOr = <A>(read: () => unknown, otherwise: A): string | A => {
+export const stringOr = <A>(read: () => unknown, otherwise: A): string | A => {
   try {
     const u = read()
     return typeof u === "string" && u !== "" ? u : otherwise
@@ -79,7 +69,7 @@ const messageOfError: Words = (error) =>
   stringOr(() => error.message, undefined) ?? stringOr(() => error.name, undefined)
 
 /** Where stacks are mapped to sources, the first read of a stack makes a string of name and message, whatever they are. */
-const stackOf = (error: Readonly<Record<"name" | "message" | "stack", unknown>>): string | undefined =>
+export const stackOf = (error: Readonly<Record<"name" | "message" | "stack", unknown>>): string | undefined =>
   stringOr(() => (isText(error.name) && isText(error.message) ? error.stack : undefined), undefined)
 
 const isText = (u: unknown): boolean => u === undefined || typeof u === "string"
@@ -88,48 +78,6 @@ const stackOfError: Words = (error) => stackOf(error) ?? messageOfError(error)
 
 const ownWords = (u: unknown, words: Words): string =>
   (isError(u) ? words(u) : undefined) ?? (typeof u === "string" ? u : new Text().of(u))
-
-/** The reason with a copy of its error that `Cause.pretty` can print at little cost. */
-const printable = (reason: Cause.Reason<unknown>): Cause.Reason<unknown> => {
-  if (reason._tag === "Interrupt") return reason
-  const thrown = reason._tag === "Fail" ? reason.error : reason.defect
-  const copy = isObject(thrown) ? copyOf(thrown, maxDepth) : messageOf(thrown)
-  const made = reason._tag === "Fail" ? Cause.makeFailReason(copy) : Cause.makeDieReason(copy)
-  return made.annotate(Context.makeUnsafe(reason.annotations))
-}
-
-interface Copy {
-  readonly name?: string
-  readonly message: string
-  readonly stack?: string
-  readonly cause?: unknown
-}
-
-const copyOf = (thrown: object, depth: number): Copy => {
-  const of = (key: string, most: number): string | undefined => {
-    const text = stringOr(() => (thrown as Readonly<Record<string, unknown>>)[key], undefined)
-    return text === undefined ? undefined : cut(text, most)
-  }
-  const name = of("name", maxText)
-  const stack = stackOf(thrown as Readonly<Record<"name" | "message" | "stack", unknown>>)
-  const cause = causeOf(thrown, depth)
-  return {
-    message: of("message", maxText) ?? (isError(thrown) ? "" : textOf(thrown)),
-    ...(name !== undefined && { name }),
-    ...(stack !== undefined && { stack: cut(stack, maxTrace) }),
-    ...(cause !== undefined && { cause })
-  }
-}
-
-const causeOf = (thrown: object, depth: number): unknown => {
-  try {
-    const cause = (thrown as { readonly cause?: unknown }).cause
-    if (cause === undefined || depth === 0) return undefined
-    return isObject(cause) ? copyOf(cause, depth - 1) : messageOf(cause)
-  } catch {
-    return undefined
-  }
-}
 
 /** Writes one text. */
 class Text {
@@ -159,7 +107,7 @@ class Text {
   }
 
   private content(u: object): string {
-    if (isRedactable(u)) return this.of(getRedacted(u))
+    if (Redaction.isRedactable(u)) return this.of(Redaction.redacted(u))
     if (Array.isArray(u)) return this.list(u)
     const own = ownText(u)
     if (own !== undefined) return own

@@ -7,7 +7,7 @@ import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownR
 import type { ThreadControls, UnwindOutcome } from "./threadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
-import { causeText } from "./foreignText.ts"
+import { causeText } from "./causeText.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import type { ThreadNode } from "./threadNode.ts"

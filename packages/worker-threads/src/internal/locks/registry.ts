@@ -18,6 +18,7 @@ import { executionAsyncId } from "node:async_hooks"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { LeaseResult } from "@quiesce/core/adapter"
 import * as Fiber from "effect/Fiber"
+import * as PlainHooks from "../wire/plainHooks.ts"
 import * as Memory from "./memory.ts"
 import * as State from "./state.ts"
 
@@ -194,6 +195,17 @@ ThreadAdapter.observeSections((fiber) => {
     if (wasEnded) abandon(askedInSection(section))
   }
 })
+
+// In a worker of plain functions, each function is a section of that worker's own.
+const hooks = PlainHooks.current()
+if (hooks !== undefined) {
+  hooks.locks = {
+    begin: (isRunning) => {
+      const section = beginSection(isRunning)
+      return () => abandon(askedInSection(section))
+    }
+  }
+}
 
 /**
  * A running section may have entered other async scopes. In a section that may have ended, only code in its own async

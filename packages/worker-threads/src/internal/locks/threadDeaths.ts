@@ -15,13 +15,15 @@
  */
 import { threadId as own } from "node:worker_threads"
 import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
+import * as PlainHooks from "../wire/plainHooks.ts"
 import type { ToHost } from "../wire/message.ts"
 import * as Registry from "./registry.ts"
 
 /** More threads than a process can run. */
 const maxClaims = 4096
 
-let reportToParent: (message: Extract<ToHost, { readonly _tag: "ThreadStarted" | "ThreadEnded" }>) => void = () => {}
+let reportToParent: (message: Extract<ToHost, { readonly _tag: "ThreadStarted" | "ThreadEnded" }>) => void =
+  PlainHooks.current()?.report ?? (() => {})
 
 /** Sets the function for reports to this thread's host. */
 export const reportTo = (report: typeof reportToParent): void => {

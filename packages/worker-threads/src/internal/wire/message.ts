@@ -4,7 +4,7 @@
  * The envelope is checked here: each message has exactly the fields of its kind, each field of its type, and lengths are
  * bounded. The contents of a task, which may be anything, are checked by the Schemas of the contract.
  */
-import { textOf } from "@quiesce/core/internal"
+import { textOf } from "@quiesce/core/internal/plain"
 import type { LeaseResult } from "@quiesce/core/adapter"
 import type { Unwind } from "./handshake.ts"
 

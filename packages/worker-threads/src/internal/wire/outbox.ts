@@ -7,7 +7,7 @@
  *    before it.
  */
 import type { MessagePort, Transferable } from "node:worker_threads"
-import { messageOf } from "@quiesce/core/internal"
+import { messageOf } from "@quiesce/core/internal/plain"
 
 export class Outbox<M> {
   private readonly target: MessagePort

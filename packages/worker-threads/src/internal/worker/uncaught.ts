@@ -5,7 +5,7 @@
  * stack, which is smaller than a worker's, makes Node throw in the host, where nobody can catch the error. The value is
  * therefore sent as text.
  */
-import { hasAtMost, traceOf } from "@quiesce/core/internal"
+import { hasAtMost, traceOf } from "@quiesce/core/internal/plain"
 import type { MessagePort } from "node:worker_threads"
 import type { ToHost } from "../wire/message.ts"
 

@@ -1,0 +1,33 @@
+/**
+ * What crosses between a pool of plain functions and its workers besides the messages of `wire`. Nothing here loads Effect.
+ */
+
+/** The one task of such a pool. */
+export const task = "Run"
+
+/** The arguments of a call. `reports`: whether the caller listens to the function's reports. */
+export interface Call {
+  readonly url: string
+  readonly input: unknown
+  readonly reports: boolean
+}
+
+export const isCall = (u: unknown): u is Call =>
+  typeof u === "object" &&
+  u !== null &&
+  "url" in u &&
+  typeof u.url === "string" &&
+  "input" in u &&
+  "reports" in u &&
+  typeof u.reports === "boolean"
+
+/** The module can't be loaded, or has no function. */
+export interface BadModule {
+  readonly _tag: "BadModule"
+  readonly problem: string
+}
+
+const isTagged = (u: unknown): u is { readonly _tag: unknown } => typeof u === "object" && u !== null && "_tag" in u
+
+export const isBadModule = (u: unknown): u is BadModule =>
+  isTagged(u) && u._tag === "BadModule" && "problem" in u && typeof u.problem === "string"

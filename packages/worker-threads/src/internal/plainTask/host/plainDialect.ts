@@ -1,0 +1,83 @@
+/** The dialect of pools of plain functions: reasons, errors and exits cross without Schemas. */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import { hasAtMost, messageOf, textOf } from "@quiesce/core/internal"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Dialect } from "../../wire/dialect.ts"
+import { type EncodedReason, maxReasons } from "../../wire/message.ts"
+import type { Problem, TaskCodec, Wire } from "../../wire/wire.ts"
+import { isBadModule, task } from "../contract.ts"
+import { isThrown, rethrown } from "../thrown.ts"
+
+/** Why a module has no function to call. A class, because a function may throw an object of any shape. */
+export class LoadProblem {
+  readonly problem: string
+
+  constructor(problem: string) {
+    this.problem = problem
+  }
+}
+
+const asItIs: Wire = {
+  isPlain: true,
+  encode: (value) => Effect.succeed(value),
+  decode: (value) => Exit.succeed(value)
+}
+
+const refused: Wire = {
+  isPlain: false,
+  encode: () => Effect.fail("a call of a plain function has no typed error"),
+  decode: () => Effect.fail("a call of a plain function has no typed error")
+}
+
+/** Values cross by structured clone. */
+export const codec: TaskCodec = { name: task, payload: asItIs, success: asItIs, error: refused, element: asItIs }
+
+/** A cause with more parts crosses as its text. */
+const isSmall = (u: unknown): boolean => hasAtMost(u, 10_000, 100)
+
+const canCross = (u: unknown): boolean => {
+  try {
+    structuredClone(u)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const reasonToWire = (reason: CancelReason.CancelReason): unknown =>
+  reason._tag !== "Aborted" || (isSmall(reason.cause) && canCross(reason.cause))
+    ? reason
+    : { ...reason, cause: textOf(reason.cause) }
+
+const reasonOf = (encoded: unknown): CancelReason.CancelReason =>
+  CancelReason.isCancelReason(encoded) ? encoded : CancelReason.aborted(isSmall(encoded) ? encoded : textOf(encoded))
+
+const decodeReason = (reason: EncodedReason): Cause.Reason<unknown> | Problem => {
+  switch (reason._tag) {
+    case "Fail":
+      if (isThrown(reason.error)) return Cause.makeFailReason(rethrown(reason.error))
+      if (isBadModule(reason.error)) return Cause.makeFailReason(new LoadProblem(reason.error.problem))
+      return "its error is none that a plain function throws"
+    case "Die":
+      return Cause.makeDieReason(isThrown(reason.defect) ? rethrown(reason.defect) : new Error(textOf(reason.defect)))
+    case "Interrupt":
+      return CancelReason.toCause(reasonOf(reason.reason)).reasons[0]!
+  }
+}
+
+export const plainDialect: Dialect = {
+  reasonToWire,
+  errorToWire: messageOf,
+  exitFromWire: (_, encoded) => {
+    if (encoded._tag === "Success") return Effect.succeed(Exit.succeed(encoded.value))
+    const reasons: Array<Cause.Reason<unknown>> = []
+    for (const reason of encoded.cause.slice(0, maxReasons)) {
+      const decoded = decodeReason(reason)
+      if (typeof decoded === "string") return Effect.fail(decoded)
+      reasons.push(decoded)
+    }
+    return Effect.succeed(Exit.failCause(Cause.fromReasons(reasons)))
+  }
+}

@@ -1,0 +1,108 @@
+/** A pool of workers for plain functions, on the host. Calls are effects; a Promise is made of them where it is needed. */
+import * as Deadline from "@quiesce/core/Deadline"
+import type * as Escalation from "@quiesce/core/Escalation"
+import * as ThreadAdapter from "@quiesce/core/adapter"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as WorkerError from "../../../WorkerError.ts"
+import type { Dispatcher } from "../../host/dispatcher.ts"
+import { openPool } from "../../host/openPool.ts"
+import * as PoolOptions from "../../host/poolOptions.ts"
+import { RemoteTask } from "../../host/remoteTask.ts"
+import type { Keeper, Leases, Owner } from "../../leases/keeper.ts"
+import { type Call, task } from "../contract.ts"
+import { codec, plainDialect } from "./plainDialect.ts"
+
+/** What a caller says of one call. */
+export interface CallOptions {
+  readonly name: string | undefined
+  readonly transfer: ReadonlyArray<unknown>
+  readonly onReport: ((value: unknown) => void) | undefined
+}
+
+/** How many reports a worker may send ahead of the caller's listener. */
+const ahead = 4
+
+/** The workers of plain functions have no leases of the host. */
+class NoLeases implements Leases {
+  readonly idle: Effect.Effect<void> = Effect.void
+
+  keeperFor({ id, send }: Owner): Keeper {
+    return {
+      isEmpty: true,
+      receive: (message) => {
+        if (message._tag === "Acquire") {
+          send({ _tag: "Refused", id, lease: message.lease, problem: "the pool does not declare it" })
+        }
+      },
+      close: () => Effect.succeed(Cause.empty)
+    }
+  }
+}
+
+export class PlainPool {
+  private readonly dispatcher: Dispatcher<RemoteTask>
+  private readonly leases: Leases
+  private readonly escalation: Escalation.Escalation
+
+  constructor(dispatcher: Dispatcher<RemoteTask>, leases: Leases, escalation: Escalation.Escalation) {
+    this.dispatcher = dispatcher
+    this.leases = leases
+    this.escalation = escalation
+  }
+
+  get status(): ReturnType<() => Dispatcher<RemoteTask>["status"]> {
+    return this.dispatcher.status
+  }
+
+  /** Fails with what the function throws, as it is thrown, with a `BadModule`, or with a `WorkerError`. */
+  execute(call: Call, options: CallOptions): Effect.Effect<unknown, unknown> {
+    const submit = Effect.withFiber((fiber) =>
+      ThreadAdapter.execute<unknown, unknown>(
+        (cell) => {
+          const task = new RemoteTask({
+            cell,
+            codec,
+            payload: call,
+            transfers: options.transfer,
+            deadline: fiber.getRef(Deadline.Current),
+            dialect: plainDialect,
+            hostLeases: this.leases,
+            parentTask: undefined
+          })
+          if (options.onReport !== undefined) listen(task, options.onReport)
+          this.dispatcher.submit(task)
+          return task
+        },
+        { escalation: this.escalation, name: options.name ?? task }
+      )
+    )
+    return this.dispatcher.hasRoom ? submit : Effect.andThen(this.dispatcher.admit(), submit)
+  }
+}
+
+/** Gives the reports to a listener. An error of the listener is the listener's own, so it ends nothing here. */
+const listen = (task: RemoteTask, onReport: (value: unknown) => void): void => {
+  task.onChunk = (values) => {
+    task.pull(values.length)
+    for (const value of values) {
+      try {
+        onReport(value)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+  }
+  task.pull(ahead)
+}
+
+/** Opens a pool in the current scope. */
+export const open = (options: PoolOptions.Options): Effect.Effect<PlainPool, WorkerError.WorkerError, Scope.Scope> =>
+  Effect.map(
+    openPool(options, [task], () => new NoLeases()),
+    ({ dispatcher, hostLeases }) =>
+      new PlainPool(dispatcher, hostLeases, options.escalation ?? PoolOptions.defaultEscalation)
+  )

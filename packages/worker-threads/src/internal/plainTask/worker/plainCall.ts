@@ -1,0 +1,191 @@
+/**
+ * One call of a plain function in a worker.
+ *
+ * Invariants:
+ * 1. The exit is sent once. A function that goes on after its end by force changes nothing any more.
+ * 2. An interrupted call ends when its function has settled. Its exit has the reason of the request, also if the function
+ *    has noticed the request before the message with the reason was taken.
+ * 3. An error of the function after an interrupt is a failed cleanup, unless its name is `AbortError`.
+ */
+import { CancelError, toError } from "@quiesce/core/internal/plain"
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import type { EncodedExit, EncodedReason } from "../../wire/message.ts"
+import type { SharedFlags } from "../../worker/sharedFlags.ts"
+import type { Call } from "../contract.ts"
+import { thrown } from "../thrown.ts"
+import type { PlainFunction } from "./functions.ts"
+import { Context } from "./plainContext.ts"
+import { PlainToken, pending } from "./plainToken.ts"
+
+/** What a call needs of its worker. */
+export interface Outlet {
+  readonly succeed: (call: PlainCall, value: unknown) => void
+  readonly exit: (call: PlainCall, exit: EncodedExit) => void
+  /** Throws if the value can't be cloned. */
+  readonly report: (call: PlainCall, value: unknown) => void
+}
+
+type State =
+  /** The function has not been called. */
+  | { readonly _tag: "Waiting" }
+  | { readonly _tag: "Running" }
+  /** The function has noticed a request and has settled; the reason is under way. */
+  | { readonly _tag: "AwaitingReason"; readonly failures: ReadonlyArray<EncodedReason> }
+  | { readonly _tag: "Done" }
+
+const waiting: State = { _tag: "Waiting" }
+const running: State = { _tag: "Running" }
+const done: State = { _tag: "Done" }
+
+const endedFromOutside: CancelReason.CancelReason = { _tag: "Interrupted", message: "It was ended from outside" }
+
+export class PlainCall {
+  readonly id: number
+  readonly call: Call
+  readonly token: PlainToken
+  /** Whether the call has sent a message, which its exit must not overtake. */
+  hasSentMessage = false
+  private readonly flags: SharedFlags
+  private readonly outlet: Outlet
+  private state: State = waiting
+  private stopReason: CancelReason.CancelReason | undefined = undefined
+  private reason: CancelReason.CancelReason | undefined = undefined
+  private context: Context | undefined = undefined
+  /** How many reports the host accepts, and who waits for a report to be accepted. */
+  private credits = 0
+  private reporters: Array<(error: Error | undefined) => void> = []
+
+  constructor(id: number, call: Call, flags: SharedFlags, deadline: number, outlet: Outlet) {
+    this.id = id
+    this.call = call
+    this.flags = flags
+    this.outlet = outlet
+    this.token = new PlainToken(flags, deadline, () => this.reason ?? this.stopReason)
+  }
+
+  get isDone(): boolean {
+    return this.state._tag === "Done"
+  }
+
+  // ---- From the host ----
+
+  stop(reason: CancelReason.CancelReason): void {
+    this.stopReason ??= reason
+  }
+
+  interrupt(reason: CancelReason.CancelReason): void {
+    if (this.reason !== undefined) return
+    this.reason = reason
+    if (this.state._tag === "Waiting") return this.endInterrupted([])
+    if (this.state._tag === "AwaitingReason") return this.endInterrupted(this.state.failures)
+    for (const settle of this.reporters.splice(0)) settle(toError(reason))
+    this.context?.abort(reason)
+  }
+
+  /** The host accepts more reports. */
+  pull(count: number): void {
+    this.credits += count
+    while (this.credits > 0 && this.reporters.length > 0) {
+      this.credits--
+      this.reporters.shift()!(undefined)
+    }
+  }
+
+  // ---- The function ----
+
+  /** Calls the function. The caller has marked the section as running. */
+  run(f: PlainFunction): () => void {
+    this.state = running
+    // The host could not end the section for a request from before the mark.
+    if (this.token.interrupted) return () => this.interrupted([])
+    const context = new Context(this.token, () => this.reason, this.report)
+    this.context = context
+    try {
+      const result = f(this.call.input, context)
+      return isThenable(result) ? () => this.follow(result) : () => this.succeed(result)
+    } catch (error) {
+      return () => this.fail(error)
+    }
+  }
+
+  /** The code of the function was ended by force. */
+  endedByForce(): void {
+    this.endInterrupted([])
+  }
+
+  badModule(problem: string): void {
+    this.exit({ _tag: "Failure", cause: [{ _tag: "Fail", error: { _tag: "BadModule", problem } }] })
+  }
+
+  private follow(promise: PromiseLike<unknown>): void {
+    promise.then(
+      (value) => (this.reason === undefined ? this.succeed(value) : this.endInterrupted([])),
+      (error: unknown) => this.fail(error)
+    )
+  }
+
+  private succeed(value: unknown): void {
+    if (this.isDone) return
+    this.finish()
+    this.outlet.succeed(this, value)
+  }
+
+  private fail(error: unknown): void {
+    const isInterrupted = this.reason !== undefined || this.flags.interrupted || isOf(error, this.token.reason)
+    if (!isInterrupted) return this.exit({ _tag: "Failure", cause: [{ _tag: "Fail", error: thrown(error) }] })
+    this.interrupted(isAbortError(error) ? [] : [{ _tag: "Die", defect: thrown(error) }])
+  }
+
+  /** The function has settled after a request. */
+  private interrupted(failures: ReadonlyArray<EncodedReason>): void {
+    if (this.isDone) return
+    const { reason } = this.token
+    if (this.reason !== undefined || reason !== pending) return this.endInterrupted(failures)
+    this.state = { _tag: "AwaitingReason", failures }
+  }
+
+  private endInterrupted(failures: ReadonlyArray<EncodedReason>): void {
+    const reason = this.reason ?? this.token.reason ?? endedFromOutside
+    this.exit({ _tag: "Failure", cause: [{ _tag: "Interrupt", reason }, ...failures] })
+  }
+
+  private exit(exit: EncodedExit): void {
+    if (this.isDone) return
+    this.finish()
+    this.outlet.exit(this, exit)
+  }
+
+  private finish(): void {
+    this.state = done
+    this.token.close()
+    for (const settle of this.reporters.splice(0)) settle(undefined)
+  }
+
+  private readonly report = async (value: unknown): Promise<void> => {
+    if (!this.call.reports || this.isDone) return
+    if (this.credits > 0) this.credits--
+    else {
+      const error = await new Promise<Error | undefined>((resolve) => this.reporters.push(resolve))
+      if (error !== undefined) throw error
+      if (this.isDone) return
+    }
+    this.hasSentMessage = true
+    this.outlet.report(this, value)
+  }
+}
+
+const isThenable = (u: unknown): u is PromiseLike<unknown> =>
+  typeof u === "object" && u !== null && "then" in u && typeof u.then === "function"
+
+/** Whether the error is the one that the token throws for this reason. */
+const isOf = (error: unknown, reason: CancelReason.CancelReason | undefined): boolean =>
+  reason !== undefined && error instanceof CancelError && error.reason._tag === reason._tag
+
+/** The platform's functions give the errors of an abort this name. */
+const isAbortError = (error: unknown): boolean => {
+  try {
+    return error instanceof Error && error.name === "AbortError"
+  } catch {
+    return false
+  }
+}

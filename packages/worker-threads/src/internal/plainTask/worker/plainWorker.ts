@@ -1,0 +1,263 @@
+/**
+ * Serves a worker of plain functions: receives messages, calls functions and sends their results.
+ *
+ * A function is called at the end of a port message of its own, as a section: the host may end it there, and nothing else is
+ * on the stack or waits in the same turn. What a function does after its first `await` is no part of the section.
+ *
+ * Invariants:
+ * 1. A call is in `calls` from its `Start` until its exit has been sent. Each `Start` is answered by one exit.
+ * 2. Before a function is called, no entry in the ring of starts is left unnoticed, and all results of earlier calls are
+ *    sent, because the function may block the worker.
+ * 3. A run that the host has claimed waits at its end until it is ended, so that no later code is ended by mistake.
+ * 4. Nothing here loads Effect.
+ */
+import { AsyncResource } from "node:async_hooks"
+import { MessageChannel, type MessagePort } from "node:worker_threads"
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import * as ControlBlock from "../../wire/controlBlock.ts"
+import { word } from "../../wire/controlBlock.ts"
+import { type Handshake, wakeUp } from "../../wire/handshake.ts"
+import { decodeToWorker, type EncodedExit, type ToHost, type ToWorker } from "../../wire/message.ts"
+import { Outbox } from "../../wire/outbox.ts"
+import * as PlainHooks from "../../wire/plainHooks.ts"
+import * as Ring from "../../wire/ring.ts"
+import * as Word from "../../wire/sectionWord.ts"
+import { SlotTable } from "../../wire/slotTable.ts"
+import { AdaptiveSpin } from "../../worker/adaptiveSpin.ts"
+import { SharedFlags } from "../../worker/sharedFlags.ts"
+import { isCall } from "../contract.ts"
+import * as Functions from "./functions.ts"
+import { type Outlet, PlainCall } from "./plainCall.ts"
+
+/** How many calls are taken from the ring before other work gets a turn. */
+const startsAtOnce = 256
+
+/** How long single calls are run before other work gets a turn, in milliseconds. */
+const budgetMillis = 0.5
+
+/** How long a loop may take to notice an interrupt by its token, in milliseconds. */
+const graceMillis = 1000
+
+const why =
+  "the worker of a plain function loads no Effect, and only code before the function's first await is in a section"
+
+export const serve = (handshake: Handshake): void => new PlainWorker(handshake).listen()
+
+/** A call whose function can be called. */
+interface Ready {
+  readonly call: PlainCall
+  readonly run: Functions.PlainFunction
+}
+
+/** A run of a section that has not ended, or was ended by force. */
+interface Open {
+  readonly call: PlainCall
+  readonly withdrawLocks: (() => void) | undefined
+}
+
+class PlainWorker implements Outlet {
+  private readonly port: MessagePort
+  private readonly control: ControlBlock.ControlBlock
+  private readonly outbox: Outbox<ToHost>
+  private readonly calls: SlotTable<PlainCall>
+  private readonly starts: Ring.RingReader
+  private readonly values: Ring.RingWriter
+  private readonly spin: AdaptiveSpin
+  private readonly flags: Array<SharedFlags> = []
+  private readonly section: Word.Word
+  private readonly open = new Map<number, Open>()
+  private readonly ready: Array<Ready> = []
+  private readonly hooks: PlainHooks.PlainHooks
+  private readonly sender: MessagePort
+  private readonly receiver: MessagePort
+  private run = 0
+  /** Whether a message that calls functions is under way. */
+  private isDue = false
+
+  constructor({ control, port, starts, values }: Handshake) {
+    this.port = port
+    this.control = ControlBlock.fromBuffer(control)
+    this.outbox = new Outbox<ToHost>(port)
+    this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
+    this.calls = new SlotTable(ControlBlock.slots(this.control))
+    this.starts = new Ring.RingReader(starts)
+    this.values = new Ring.RingWriter(values)
+    this.spin = new AdaptiveSpin(this.starts)
+    this.section = Word.at(this.control.words, word.section)
+    this.hooks = { locks: undefined, report: (message) => this.outbox.putNow(message) }
+    const { port1, port2 } = new MessageChannel()
+    this.sender = port1
+    this.receiver = port2
+  }
+
+  listen(): void {
+    PlainHooks.install(this.hooks)
+    this.receiver.on("message", this.onTurn)
+    this.receiver.unref()
+    this.port.on("message", this.onMessage)
+    this.outbox.putNow({ _tag: "Ready", unwind: { _tag: "SectionsOnly", why }, problem: null })
+  }
+
+  private readonly onMessage = (raw: unknown): void => {
+    ControlBlock.beat(this.control)
+    // Starts come first, because a message may be for a call in the ring.
+    this.readStarts()
+    // Messages outside the protocol are ignored.
+    if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
+    this.runReady()
+  }
+
+  private readonly onTurn = (): void => {
+    this.isDue = false
+    this.receiver.unref()
+    this.readStarts()
+    this.runReady()
+  }
+
+  private callLater(): void {
+    if (this.isDue) return
+    this.isDue = true
+    this.receiver.ref()
+    this.sender.postMessage(null)
+  }
+
+  /** Takes the calls in the ring, and looks again even if a function is ended by force. */
+  private readStarts(): void {
+    const count = this.starts.read(this.takeStart, startsAtOnce)
+    if (count > 1 || !this.starts.sleep()) this.callLater()
+  }
+
+  private readonly takeStart: Ring.Take = (id, slot, _, payload) => this.start(id, slot, payload)
+
+  private receive(message: ToWorker): void {
+    switch (message._tag) {
+      case "Start":
+        return this.start(message.id, message.slot, message.payload)
+      case "Stop":
+        return this.calls.get(message.id)?.stop(reasonOf(message.reason))
+      case "Interrupt":
+        return this.calls.get(message.id)?.interrupt(reasonOf(message.reason))
+      case "Raise":
+        return this.outbox.put({ _tag: "Raised", raise: message.raise, delivered: false })
+      case "Pull":
+        return this.calls.get(message.id)?.pull(message.count)
+      case "Unwound":
+        return this.unwound(message.run)
+      case "Close":
+        return this.close()
+      case "Acquired":
+      case "Refused":
+      case "Released":
+      case "Withdraw":
+      case "Commit":
+      case "Repair":
+        // A plain function has no leases of the host, no region that receives errors, and no fibers.
+        return
+    }
+  }
+
+  private start(id: number, slot: number, payload: unknown): void {
+    if (!isCall(payload)) {
+      const defect = { _tag: "Thrown", value: new Error("The call does not fit"), own: {}, errors: undefined }
+      return this.outbox.put({ _tag: "Exit", id, exit: { _tag: "Failure", cause: [{ _tag: "Die", defect }] } })
+    }
+    const flags = (this.flags[slot] ??= new SharedFlags(this.control, slot))
+    const call = new PlainCall(id, payload, flags, ControlBlock.deadline(this.control, slot), this)
+    this.calls.add(call)
+    const run = Functions.known(payload.url)
+    if (run !== undefined) this.ready.push({ call, run })
+    else void this.load(call)
+  }
+
+  private async load(call: PlainCall): Promise<void> {
+    const loaded = await Functions.load(call.call.url)
+    if (loaded._tag === "Bad") return call.badModule(loaded.problem)
+    this.ready.push({ call, run: loaded.run })
+    this.callLater()
+  }
+
+  /** Calls the functions that can be called. Must be the last step in the handler of a port message. */
+  private runReady(): void {
+    const end = performance.now() + budgetMillis
+    for (;;) {
+      const next = this.ready.shift()
+      if (next === undefined) {
+        if (this.calls.size > 0 || performance.now() >= end) return
+        this.outbox.flush()
+        if (!this.spin.watch()) return
+        this.readStarts()
+      } else if (!next.call.isDone) {
+        if (this.ready.length > 0) this.callLater()
+        this.outbox.flush()
+        this.execute(next)
+        if (this.isDue) return
+      }
+    }
+  }
+
+  private execute({ call, run: f }: Ready): void {
+    this.run = Word.next(this.run)
+    const { run } = this
+    const { words } = this.control
+    const locks = this.hooks.locks
+    const scope = locks === undefined ? undefined : new AsyncResource("QuiescePlainCall")
+    const enter = <A>(body: () => A): A => (scope === undefined ? body() : scope.runInAsyncScope(body))
+    const settle = enter(() => {
+      const withdrawLocks = locks?.begin(() => this.run === run && this.section.isBusy())
+      this.open.set(run, { call, withdrawLocks })
+      Atomics.store(words, word.sectionTask, call.id)
+      Atomics.store(words, word.sectionGrace, graceMillis)
+      this.section.start(run)
+      const settle = call.run(f)
+      this.section.finish(run)
+      return settle
+    })
+    this.open.delete(run)
+    settle()
+  }
+
+  /** The host has ended a run. */
+  private unwound(run: number): void {
+    const open = this.open.get(run)
+    if (open === undefined) return
+    this.open.delete(run)
+    this.section.clear(run)
+    // The function's `finally` did not run, so its synchronous locks are still held.
+    open.withdrawLocks?.()
+    open.call.endedByForce()
+  }
+
+  private close(): void {
+    this.port.close()
+    this.receiver.close()
+  }
+
+  // ---- From the calls ----
+
+  succeed(call: PlainCall, value: unknown): void {
+    if (!call.hasSentMessage && this.values.write(call.id, 0, 0, value)) {
+      this.calls.delete(call)
+      if (this.values.mustWake()) this.port.postMessage(wakeUp)
+    } else this.exit(call, { _tag: "Success", value })
+  }
+
+  exit(call: PlainCall, exit: EncodedExit): void {
+    this.calls.delete(call)
+    this.outbox.put({ _tag: "Exit", id: call.id, exit })
+  }
+
+  report(call: PlainCall, value: unknown): void {
+    this.outbox.putNow({ _tag: "Chunk", id: call.id, values: [value] })
+  }
+
+  /** A result that can't be cloned fails its call. */
+  private unsendable(message: ToHost, problem: string): void {
+    if (message._tag === "Exit") this.outbox.put({ _tag: "Unsendable", id: message.id, problem })
+  }
+}
+
+/** The host sends reasons as they are. */
+const reasonOf = (u: unknown): CancelReason.CancelReason =>
+  typeof u === "object" && u !== null && "_tag" in u && "message" in u && typeof u.message === "string"
+    ? (u as CancelReason.CancelReason)
+    : { _tag: "Interrupted", message: "Interrupted" }

@@ -1,0 +1,66 @@
+/** What a plain function throws, as its caller gets it. */
+import { Task } from "@quiesce/worker-threads"
+import { describe, expect, it } from "vitest"
+import type { How } from "./fixtures/plain-throws.ts"
+
+const url = new URL("./fixtures/plain-throws.ts", import.meta.url)
+
+const thrownBy = (how: How): Promise<unknown> =>
+  Task.runTask(url, how).then(
+    () => {
+      throw new Error("it has thrown nothing")
+    },
+    (error: unknown) => error
+  )
+
+describe("an error that a plain function throws arrives as itself", () => {
+  it.each([
+    ["dom", { name: "InvalidCharacterError", code: 5 }],
+    ["clone", { name: "DataCloneError", message: expect.stringContaining("could not be cloned") }],
+    ["abort", { name: "AbortError" }],
+    ["timeout", { name: "TimeoutError", message: "too late", code: 23 }]
+  ] as const)("a DOMException: %s", async (how, shape) => {
+    const error = await thrownBy(how)
+    expect(error).toBeInstanceOf(DOMException)
+    expect(error).toMatchObject(shape)
+  })
+
+  it("made by util.inherits", async () => {
+    const error = await thrownBy("old")
+    expect(error).toBeInstanceOf(Error)
+    expect(error).toMatchObject({ name: "OldError", message: "old" })
+  })
+
+  it("an AggregateError with its errors, their own properties and its cause", async () => {
+    const error = (await thrownBy("aggregate")) as AggregateError
+    expect(error).toBeInstanceOf(AggregateError)
+    expect(error).toMatchObject({ name: "AggregateError", message: "all", cause: { message: "the cause" } })
+    expect(error.errors).toHaveLength(3)
+    expect(error.errors[0]).toBeInstanceOf(RangeError)
+    expect(error.errors[0]).toMatchObject({ name: "RangeError", message: "far", code: "E_FAR" })
+    expect(error.errors[1]).toMatchObject({ name: "AggregateError", message: "inner", errors: [{ message: "deep" }] })
+    expect(error.errors[2]).toBe("text")
+  })
+
+  it("of a class of its own, with the name and the properties", async () => {
+    const error = await thrownBy("subclass")
+    expect(error).toBeInstanceOf(SyntaxError)
+    expect(error).toMatchObject({ name: "Special", message: "bad token", position: 7 })
+  })
+
+  it.each([
+    ["getter", "fine"],
+    ["revoked", ""]
+  ] as const)("if it throws when it is read, as an error that says so: %s", async (how, message) => {
+    const error = await thrownBy(how)
+    expect(error).toBeInstanceOf(Error)
+    expect((error as Error).message).toContain(message)
+  })
+
+  it.each([
+    ["text", "just text"],
+    ["nothing", undefined]
+  ] as const)("a value that is no error: %s", async (how, value) => {
+    expect(await thrownBy(how)).toBe(value)
+  })
+})
