@@ -6,7 +6,7 @@
  * 2. A pending grace belongs to a live task, and is dropped at the end of the task.
  * 3. The line is opened before the worker starts, and closed when the worker is gone. The start waits for the line only for
  *    a limited time, because the line goes through the main thread, which may be busy.
- * 4. Requests run on fibers of their own, without the services of the caller.
+ * 4. Requests run on fibers of their own, without the services of the caller. None of them outlives the line.
  */
 import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
@@ -60,6 +60,8 @@ export class WorkerInspector {
   private readonly scope = Scope.makeUnsafe()
   /** The pending graces of sections, by task. */
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
+  /** Further attempts after the first outcome, which nobody awaits. */
+  private readonly retries: Set<Fiber.Fiber<unknown>> = new Set()
   private state: State = { _tag: "Opening" }
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
   private readonly letGo: () => void
@@ -127,6 +129,7 @@ export class WorkerInspector {
   close(): void {
     this.state = { _tag: "Closed", why: "The worker is gone" }
     for (const task of this.graces.keys()) this.ended(task)
+    for (const fiber of this.retries) fiber.interruptUnsafe()
     Effect.runFork(Scope.close(this.scope, Exit.void))
   }
 
@@ -163,9 +166,11 @@ export class WorkerInspector {
     return Effect.suspend(() => {
       const fiber = Effect.runFork(attempt)
       const more = Effect.sync(() => {
-        Effect.runFork(
+        const retries = Effect.runFork(
           Effect.flatMap(Fiber.join(fiber), (outcome) => UnwindFiber.retryUntilEnded(outcome, attempt, isOver))
         )
+        this.retries.add(retries)
+        retries.addObserver(() => this.retries.delete(retries))
       })
       return Effect.raceFirst(
         Effect.tap(Fiber.join(fiber), () => more),
