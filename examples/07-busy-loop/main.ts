@@ -8,9 +8,10 @@
 import { existsSync } from "node:fs"
 import { Task } from "@quiesce/worker-threads"
 
+type Draft = typeof import("./draft.ts")
 const draft = new URL("./draft.ts", import.meta.url)
-console.log(`calls in this worker: ${await Task.runTask<number>(draft)}`)
+console.log(`calls in this worker: ${await Task.runTask<Draft>(draft)}`)
 const signal = AbortSignal.timeout(500)
-await Task.runTask(draft, "draft.txt", { signal }).catch((reason: Error) => console.log(`ended: ${reason.name}`))
+await Task.runTask<Draft>(draft, "draft.txt", { signal }).catch((reason: Error) => console.log(`ended: ${reason.name}`))
 console.log(`draft.txt is left behind: ${existsSync("draft.txt")}`)
-console.log(`calls in this worker: ${await Task.runTask<number>(draft)}`)
+console.log(`calls in this worker: ${await Task.runTask<Draft>(draft)}`)

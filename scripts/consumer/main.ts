@@ -13,4 +13,4 @@ const program = Effect.gen(function* () {
 })
 
 console.log(await Effect.runPromise(Effect.scoped(program)))
-console.log(await Task.runTask<number>(ModuleUrl.of("./square.ts", import.meta.url), 7))
+console.log(await Task.runTask<typeof import("./square.ts")>(ModuleUrl.of("./square.ts", import.meta.url), 7))

@@ -2,30 +2,169 @@
  * Functions in worker threads for code without Effect. A module's default export is called in a worker. An AbortSignal
  * ends the call, even in a busy loop.
  *
+ * Neither this module nor its workers load Effect. The host loads Effect while the first workers start.
+ *
  * @since 0.1.0
  */
-import { Worker } from "node:worker_threads"
 import { availableParallelism } from "node:os"
-import * as Abort from "@quiesce/core/Abort"
 import type * as StopToken from "@quiesce/core/StopToken"
-import * as Effect from "effect/Effect"
-import * as Scope from "effect/Scope"
-import { inputProblem } from "./internal/plainTask/inputProblem.ts"
-import { LoadProblem } from "./internal/plainTask/host/plainDialect.ts"
-import * as PlainPool from "./internal/plainTask/host/plainPool.ts"
+import type * as Duration from "effect/Duration"
+import { EarlyWorkers } from "./internal/plainTask/host/earlyWorkers.ts"
+import type { TaskHost } from "./internal/plainTask/host/taskHost.ts"
 import * as ModuleUrl from "./ModuleUrl.ts"
-import * as WorkerError from "./WorkerError.ts"
 
 /**
- * The second argument of a task's function: a signal for asynchronous code, and a token for synchronous loops to poll.
+ * The second argument of a task's function: a signal for asynchronous code, a token for synchronous loops to poll, and
+ * `report`, which sends a value of type `P` to the caller's `onProgress`. The promise of `report` is pending while the
+ * caller has not taken earlier values, so a function that awaits each report is not faster than its caller. Without an
+ * `onProgress` nothing is sent.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
-export interface TaskContext {
+export interface TaskContext<in P = never> {
   readonly signal: AbortSignal
   readonly token: StopToken.StopToken
+  readonly report: (value: P) => Promise<void>
+}
+
+/**
+ * A module whose default export can be called in a worker, as in `typeof import("./resize.ts")`.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskModule {
+  readonly default: (input: never, context: never) => unknown
+}
+
+type Arguments<M extends TaskModule> = Parameters<M["default"]>
+
+/** The input of a module's function. @stability unstable @category models @since 0.1.0 */
+export type Input<M extends TaskModule> = Arguments<M> extends readonly [] ? void : Arguments<M>[0]
+
+/** The value of a module's function, or of its promise. @stability unstable @category models @since 0.1.0 */
+export type Output<M extends TaskModule> = Awaited<ReturnType<M["default"]>>
+
+/** The values that a module's function reports. @stability unstable @category models @since 0.1.0 */
+export type Progress<M extends TaskModule> =
+  Arguments<M> extends readonly [input?: never, context?: infer Context]
+    ? Exclude<Context, undefined> extends TaskContext<infer P>
+      ? P
+      : never
+    : never
+
+/**
+ * The options of one call.
+ *
+ * - `signal` ends the call
+ * - `runWithin`: how long the function may run, from the start of the run. The time in the queue does not count. It
+ *   reaches into busy loops; the call then rejects with `DeadlineExceeded`
+ * - `name` of the call's thread, in dumps and reports
+ * - `transfer`: the parts of the input to move to the worker instead of copying
+ * - `onProgress` gets each value that the function reports
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface CallOptions<P = never> {
+  readonly signal?: AbortSignal | undefined
+  readonly runWithin?: Duration.Input | undefined
+  readonly name?: string | undefined
+  readonly transfer?: ReadonlyArray<unknown> | undefined
+  readonly onProgress?: ((value: P) => void) | undefined
+}
+
+/** What a call without the type of its module is asked for. */
+type NameTheModule = 'Name the type of the module, as in runTask<typeof import("./task.ts")>(url, input)'
+
+/**
+ * The arguments of a call. An input that may be undefined can be left out.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type CallArguments<M extends TaskModule> = [M] extends [never]
+  ? [NameTheModule, never]
+  : undefined extends Input<M>
+    ? [input?: Input<M>, options?: CallOptions<Progress<M>>]
+    : [Input<M>] extends [void]
+      ? [input?: undefined, options?: CallOptions<Progress<M>>]
+      : [input: Input<M>, options?: CallOptions<Progress<M>>]
+
+/**
+ * How a pool is made.
+ *
+ * - `size`: the number of workers, or a minimum, a maximum and the idle time after which surplus workers end (default: one
+ *   worker for each available core; idle for 10 seconds)
+ * - `concurrency`: how many calls a worker runs at a time (default 1). More than one is for functions that wait.
+ * - `queue`: how many calls may wait, and whether a further call waits or fails with `QueueFull` (default: no bound)
+ * - `runWithin`: the limit of each call that has none of its own
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskPoolOptions {
+  readonly size?:
+    | number
+    | { readonly min: number; readonly max: number; readonly idle?: Duration.Input | undefined }
+    | undefined
+  readonly concurrency?: number | undefined
+  readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
+  readonly runWithin?: Duration.Input | undefined
+}
+
+/**
+ * What became of the calls of a pool that was drained: how many have settled by themselves since the beginning of the drain,
+ * how many were ended while they ran, and how many were never started.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface DrainReport {
+  readonly finished: number
+  readonly cut: number
+  readonly neverStarted: number
+}
+
+/**
+ * Counts of a pool's workers and calls. `missing`: how many workers are below the minimum because they died and could not be
+ * started again.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskPoolStatus {
+  readonly workers: number
+  readonly missing: number
+  readonly running: number
+  readonly queued: number
+}
+
+/**
+ * A pool of workers for the function of one module. `await using` closes the pool: its calls end as after an abort, and then
+ * its workers end.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskPool<in out M extends TaskModule> extends AsyncDisposable {
+  /** Calls the function in a worker: see `runTask`. */
+  readonly run: (...args: CallArguments<M>) => Promise<Output<M>>
+  /**
+   * Takes no new call, waits for the calls that run and that wait, and then closes the pool. What is left after `within` is
+   * ended as after an abort. Without `within` the wait has no limit. New calls reject with `PoolClosed`.
+   */
+  readonly drain: (options?: { readonly within?: Duration.Input | undefined }) => Promise<DrainReport>
+  readonly status: TaskPoolStatus
 }
 
 /** The module of the workers. */
@@ -51,75 +190,164 @@ export const useWorker = (url: URL | string): void => {
   worker = url
 }
 
-/** The pool lives as long as the process, and does not keep the process alive. */
-const makePool = Effect.suspend(() =>
-  Scope.provide(
-    PlainPool.open({
-      spawn: (options) => new Worker(worker, options),
-      size: { min: 0, max: availableParallelism() }
-    }),
-    Scope.makeUnsafe()
-  )
-)
+/** The code that needs Effect. */
+let loading: Promise<typeof import("./internal/plainTask/host/taskHost.ts")> | undefined
 
-let pool: Promise<Effect.Success<typeof makePool>> | undefined
+const load = (): NonNullable<typeof loading> => (loading ??= import("./internal/plainTask/host/taskHost.ts"))
+
+/** A pool that opens when it is first needed. */
+class LazyHost {
+  private readonly options: TaskPoolOptions
+  private readonly early: EarlyWorkers = new EarlyWorkers(worker)
+  private opening: Promise<TaskHost> | undefined = undefined
+  /** Set as soon as calls need not wait for the code any more. */
+  host: TaskHost | undefined = undefined
+
+  constructor(options: TaskPoolOptions) {
+    this.options = options
+  }
+
+  /** Starts `count` workers for the function at `url`, unless the pool is opening. */
+  open(count: number, url: string): Promise<TaskHost> {
+    if (this.opening === undefined) {
+      this.early.start(count, url)
+      this.opening = this.make()
+      this.opening.catch(() => this.early.close())
+    }
+    return this.opening
+  }
+
+  private async make(): Promise<TaskHost> {
+    const { open } = await load()
+    const { concurrency, queue, size } = this.options
+    this.host = await open({ spawn: this.early.spawn, size, concurrency, queue })
+    return this.host
+  }
+}
+
+/** The pool lives as long as the process, and does not keep the process alive. */
+let shared: LazyHost | undefined
 
 /**
- * Calls the default export of the module at `url` in a worker, as `(input, { signal, token })`. Gives the value that it
- * returns or resolves with, and throws the error that it throws, with name, message and own properties. Input and
- * result cross by structured clone.
+ * Calls the default export of the module at `url` in a worker, as `(input, { signal, token, report })`. Gives the value that
+ * it returns or resolves with, and throws the error that it throws, with name, message and own properties. Input and
+ * result cross by structured clone. The type of the module gives the types of both.
  *
  * All calls in the process share the workers. A worker is started when it is needed and ends when it is idle.
  *
  * Rejects with a `WorkerError`: `BadTaskModule`, `NotSendable` if the input can't be cloned, `WorkerExited`.
  *
  * *Cancellation*: after an abort the Promise rejects with `signal.reason`, once the function has settled. A loop that
- * checks neither its signal nor its token is ended after a second. If that fails, the worker is killed.
+ * checks neither its signal nor its token is ended after a second: its worker lives on, but the function's own `finally`
+ * blocks do not run. If that fails, the worker is killed. Code that loops after the first `await` of a function is only
+ * ended by a kill.
  *
  * ```ts
  * import { Task } from "@quiesce/worker-threads"
  *
  * const signal = AbortSignal.timeout(10_000)
- * const sum = await Task.runTask<number>(new URL("./sum.ts", import.meta.url), [1, 2, 3], { signal })
+ * const url = new URL("./sum.ts", import.meta.url)
+ * const sum = await Task.runTask<typeof import("./sum.ts")>(url, [1, 2, 3], { signal })
  * ```
  *
  * @stability unstable
  * @category runners
  * @since 0.1.0
  */
-export const runTask = <A = unknown>(
+export const runTask = <M extends TaskModule = never>(
   url: URL | string,
-  input?: unknown,
-  options?: { readonly signal?: AbortSignal | undefined }
-): Promise<A> => {
+  ...args: CallArguments<M>
+): Promise<Output<M>> => {
+  const [input, options] = args as [unknown, CallOptions | undefined]
   const href = String(url)
-  const problem = inputProblem(input)
-  if (problem !== undefined) {
-    return Promise.reject(WorkerError.make({ _tag: "NotSendable", task: href, problem, remedy: inputRemedy }))
-  }
-  const task = Effect.flatMap(
-    Effect.promise(() => (pool ??= Effect.runPromise(makePool))),
-    (made) => made.execute({ url: href, input, reports: false }, { name: undefined, transfer: [], onReport: undefined })
-  )
-  const readable = Effect.mapError(task, (error) => {
-    if (error instanceof LoadProblem)
-      return WorkerError.make({ _tag: "BadTaskModule", url: href, problem: error.problem })
-    return error instanceof WorkerError.WorkerError ? inOwnWords(error, href) : error
-  })
-  // The caller states the type, because the module is not known here.
-  return Abort.run(readable, options) as Promise<A>
+  const { signal } = options ?? {}
+  if (signal?.aborted === true) return Promise.reject(signal.reason)
+  shared ??= new LazyHost({ size: { min: 0, max: availableParallelism() } })
+  const { host } = shared
+  const running =
+    host === undefined ? runLater(shared.open(1, href), href, input, options) : host.run(href, input, options)
+  // The caller has named the module.
+  return running as Promise<Output<M>>
 }
 
-const inputRemedy =
-  "Give plain data. The function gets a signal and a token as its second argument: pass your signal as { signal }, the third argument of runTask."
+const runLater = async (
+  opening: Promise<TaskHost>,
+  url: string,
+  input: unknown,
+  options: CallOptions | undefined
+): Promise<unknown> => (await opening).run(url, input, options)
 
-const outputRemedy = "Return plain data, without functions and without getters that throw."
+/**
+ * Makes a pool for the function of the module at `url`. Its workers start at once, and load the module.
+ *
+ * A bad option rejects the first call with `InvalidOption`.
+ *
+ * ```ts
+ * import { Task } from "@quiesce/worker-threads"
+ *
+ * const url = new URL("./resize.ts", import.meta.url)
+ * await using pool = Task.createTaskPool<typeof import("./resize.ts")>(url, { size: 4, runWithin: "2 seconds" })
+ * const small = await pool.run(image, { transfer: [image.pixels.buffer], onProgress: (part) => console.log(part) })
+ * ```
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const createTaskPool = <M extends TaskModule = never>(
+  url: URL | string,
+  options: TaskPoolOptions = {}
+): TaskPool<M> => new Pool<M>(String(url), options)
 
-/** The error of a call in the words of a caller without a contract: the module stands for the task. */
-const inOwnWords = (error: WorkerError.WorkerError, task: string): WorkerError.WorkerError => {
-  const { reason } = error
-  if (reason._tag === "NotSendable") return WorkerError.make({ ...reason, task, remedy: inputRemedy }, error.cause)
-  if (reason._tag === "ResultNotSendable")
-    return WorkerError.make({ ...reason, task, remedy: outputRemedy }, error.cause)
-  return reason._tag === "BadReply" ? WorkerError.make({ ...reason, task }, error.cause) : error
+const firstWorkers = ({ size = availableParallelism() }: TaskPoolOptions): number => {
+  const count = typeof size === "number" ? size : size.min
+  // The pool refuses any other number.
+  return Number.isInteger(count) && count >= 0 && count <= 1024 ? count : 0
+}
+
+class Pool<M extends TaskModule> implements TaskPool<M> {
+  private readonly url: string
+  private readonly lazy: LazyHost
+  private readonly opening: Promise<TaskHost>
+  private readonly limit: Duration.Input | undefined
+  /** The calls that wait for the pool to open. */
+  private waiting = 0
+
+  constructor(url: string, options: TaskPoolOptions) {
+    this.url = url
+    this.limit = options.runWithin
+    this.lazy = new LazyHost(options)
+    this.opening = this.lazy.open(firstWorkers(options), url)
+  }
+
+  readonly run = (...args: CallArguments<M>): Promise<Output<M>> => {
+    const [input, given] = args as [unknown, CallOptions | undefined]
+    if (given?.signal?.aborted === true) return Promise.reject(given.signal.reason)
+    const { limit, url } = this
+    const options = limit === undefined || given?.runWithin !== undefined ? given : { ...given, runWithin: limit }
+    const { host } = this.lazy
+    // The caller has named the module.
+    return (host === undefined ? this.runLater(input, options) : host.run(url, input, options)) as Promise<Output<M>>
+  }
+
+  private async runLater(input: unknown, options: CallOptions | undefined): Promise<unknown> {
+    this.waiting++
+    try {
+      await this.opening
+    } finally {
+      this.waiting--
+    }
+    return runLater(this.opening, this.url, input, options)
+  }
+
+  readonly drain = async (options?: { readonly within?: Duration.Input | undefined }): Promise<DrainReport> =>
+    (this.lazy.host ?? (await this.opening)).drain(options?.within)
+
+  get status(): TaskPoolStatus {
+    return this.lazy.host?.status() ?? { workers: 0, missing: 0, running: 0, queued: this.waiting }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.opening).close()
+  }
 }

@@ -62,7 +62,11 @@ describe("an unwind outside a section in a worker where only sections can be end
       runs: () => true,
       unwind: { _tag: "SectionsOnly", why } as const
     }
-    const reach = new WorkerInspector(ControlBlock.make(1), listener)
+    const reach = new WorkerInspector(
+      ControlBlock.make(1),
+      listener,
+      Effect.succeed({ _tag: "SectionsAndOtherCode" } as const)
+    )
     try {
       expect(await Effect.runPromise(reach.unwind(1))).toEqual({ _tag: "Refused", why })
     } finally {

@@ -7,12 +7,19 @@ import { Cell } from "./fixtures/cells.ts"
 
 const url = new URL("./fixtures/plain-task.ts", import.meta.url)
 
+type Plain = typeof import("./fixtures/plain-task.ts")
+
+/** For inputs that the function does not take. */
+interface Anything {
+  readonly default: (input: unknown) => unknown
+}
+
 /** Aborts once the function has begun. */
 const aborted = async (how: "await" | "poll" | "spin" | "fail late" | "reject late") => {
   const cells = makeCells()
   const controller = new AbortController()
   const reason = new Error("enough")
-  const running = Task.runTask(url, { how, cells }, { signal: controller.signal })
+  const running = Task.runTask<Plain>(url, { how, cells }, { signal: controller.signal })
   await Effect.runPromise(whenSet(cells, Cell.begun))
   controller.abort(reason)
   await expect(running).rejects.toBe(reason)
@@ -21,11 +28,13 @@ const aborted = async (how: "await" | "poll" | "spin" | "fail late" | "reject la
 
 describe("runTask", () => {
   it("gives the value that the function resolves with", async () => {
-    expect(await Task.runTask<number>(url, { how: "add", cells: makeCells() })).toBe(3)
+    expect(await Task.runTask<Plain>(url, { how: "add", cells: makeCells() })).toBe(3)
   })
 
   it("rejects with the error that the function throws", async () => {
-    const error = await Task.runTask(url, { how: "throw", cells: makeCells() }).catch((thrown: unknown) => thrown)
+    const error = await Task.runTask<Plain>(url, { how: "throw", cells: makeCells() }).catch(
+      (thrown: unknown) => thrown
+    )
     expect(error).toBeInstanceOf(RangeError)
     expect(error).toMatchObject({ message: "too far", code: "E_FAR" })
   })
@@ -40,7 +49,7 @@ describe("runTask", () => {
 
   it("aborted, ends a loop that checks neither signal nor token", async () => {
     expect(await aborted("spin")).toBe(0)
-    expect(await Task.runTask(url, { how: "add", cells: makeCells() })).toBe(3)
+    expect(await Task.runTask<Plain>(url, { how: "add", cells: makeCells() })).toBe(3)
   })
 
   it.each(["fail late", "reject late"] as const)("aborted, logs the failure of the function: %s", async (how) => {
@@ -57,19 +66,23 @@ describe("runTask", () => {
 
   it("with a signal that has aborted already, runs nothing", async () => {
     const cells = makeCells()
-    await expect(Task.runTask(url, { how: "add", cells }, { signal: AbortSignal.abort("no") })).rejects.toBe("no")
+    await expect(Task.runTask<Plain>(url, { how: "add", cells }, { signal: AbortSignal.abort("no") })).rejects.toBe(
+      "no"
+    )
     expect(Atomics.load(cells, Cell.begun)).toBe(0)
   })
 
   it.each([new URL("./fixtures/nowhere.ts", import.meta.url), new URL("./fixtures/no-default.ts", import.meta.url)])(
     "refuses a module without a task function: %s",
     async (bad) => {
-      await expect(Task.runTask(bad)).rejects.toMatchObject({ reason: { _tag: "BadTaskModule", url: bad.href } })
+      await expect(Task.runTask<typeof import("./fixtures/identity.ts")>(bad, 1)).rejects.toMatchObject({
+        reason: { _tag: "BadTaskModule", url: bad.href }
+      })
     }
   )
 
   it("refuses an input that can't be cloned", async () => {
-    await expect(Task.runTask(url, () => {})).rejects.toMatchObject({ reason: { _tag: "NotSendable" } })
+    await expect(Task.runTask<Anything>(url, () => {})).rejects.toMatchObject({ reason: { _tag: "NotSendable" } })
   })
 
   it.each([
@@ -78,7 +91,7 @@ describe("runTask", () => {
     ["input.list.1.f is a function", { list: [1, { f: () => {} }] }],
     ["could not be cloned", new Map([["f", () => {}]])]
   ])("says in its own words that %s, and what to do", async (problem, input) => {
-    const error = await Task.runTask(url, input).catch((thrown: unknown) => thrown)
+    const error = await Task.runTask<Anything>(url, input).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ reason: { _tag: "NotSendable", task: url.href } })
     expect((error as Error).message).toContain(problem)
     expect((error as Error).message).toContain("pass your signal as { signal }")
@@ -94,7 +107,7 @@ describe("runTask", () => {
         return ++reads
       }
     }
-    expect(await Task.runTask(url, input)).toBe(3)
+    expect(await Task.runTask<Anything>(url, input)).toBe(3)
     expect(reads).toBe(1)
   })
 })

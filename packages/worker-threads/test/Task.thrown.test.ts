@@ -6,7 +6,7 @@ import type { How } from "./fixtures/plain-throws.ts"
 const url = new URL("./fixtures/plain-throws.ts", import.meta.url)
 
 const thrownBy = (how: How): Promise<unknown> =>
-  Task.runTask(url, how).then(
+  Task.runTask<typeof import("./fixtures/plain-throws.ts")>(url, how).then(
     () => {
       throw new Error("it has thrown nothing")
     },

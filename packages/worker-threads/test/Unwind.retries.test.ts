@@ -11,13 +11,9 @@ const timers = (): number => process.getActiveResourcesInfo().filter((kind) => k
 it("leave no timer when the worker is gone", async () => {
   const control = ControlBlock.make(1)
   Atomics.store(control.words, ControlBlock.word.section, Word.masked)
-  const line = new WorkerInspector(control, {
-    unwound: () => {},
-    repair: () => {},
-    wake: () => {},
-    runs: () => true,
-    unwind: { _tag: "SectionsAndOtherCode" }
-  })
+  const unwind = { _tag: "SectionsAndOtherCode" } as const
+  const listener = { unwound: () => {}, repair: () => {}, wake: () => {}, runs: () => true, unwind }
+  const line = new WorkerInspector(control, listener, Effect.succeed(unwind))
   const before = timers()
   expect(await Effect.runPromise(line.unwind(1))).toMatchObject({ _tag: "Refused" })
   // The pause before the next attempt.

@@ -3,8 +3,7 @@
  * such as `--max-old-space-size`. Such a flag applies to workers anyway.
  */
 import type { Worker } from "node:worker_threads"
-import { hasProperty } from "effect/Predicate"
-import { execArgv } from "../unwind/host/capabilities.ts"
+import { execArgv } from "../wire/unwindFlags.ts"
 
 /** The flags that Node has not refused so far. */
 let inherited: ReadonlyArray<string> = process.execArgv
@@ -23,7 +22,7 @@ export const startWith = (start: (execArgv: Array<string>) => Worker): Worker =>
 
 /** The flags that an error names. */
 const refusedBy = (cause: unknown): ReadonlyArray<string> =>
-  cause instanceof Error && hasProperty(cause, "code") && cause.code === "ERR_WORKER_INVALID_EXEC_ARGV"
+  cause instanceof Error && "code" in cause && cause.code === "ERR_WORKER_INVALID_EXEC_ARGV"
     ? cause.message.replace(/^.*?: /, "").split(", ")
     : []
 

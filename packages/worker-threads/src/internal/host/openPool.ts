@@ -4,6 +4,7 @@ import type * as Context from "effect/Context"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
+import type { Capabilities } from "../wire/handshake.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { PoolCapabilities } from "./poolCapabilities.ts"
 import type { RemoteTask } from "./remoteTask.ts"
@@ -17,17 +18,29 @@ export interface OpenedPool {
   readonly hostLeases: Leases
 }
 
+/**
+ * Whether the process tries out first whether code can be ended in its workers, or before the first end of code. A pool
+ * that tries later is open some 50 ms earlier.
+ */
+export type Probe = "first" | "later"
+
+/** Until it is known better. */
+const assumed: Capabilities = { unwind: { _tag: "SectionsAndOtherCode" } }
+
+const tried = Effect.map(Unwinding.capabilities, ({ unwind }) => unwind)
+
 /** Only the tasks in `names` can use the rings. `leasesOf` makes the host leases of the options. */
 export const openPool = (
   options: PoolOptions.Options,
   names: ReadonlyArray<string>,
-  leasesOf: (options: PoolOptions.Options, context: Context.Context<never>) => Leases
+  leasesOf: (options: PoolOptions.Options, context: Context.Context<never>) => Leases,
+  probe: Probe = "first"
 ): Effect.Effect<OpenedPool, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
-    const ofProcess = yield* Unwinding.capabilities
+    const ofProcess = probe === "first" ? yield* Unwinding.capabilities : assumed
     const context = yield* Effect.context<never>()
-    const capabilities = new PoolCapabilities(ofProcess, context)
+    const capabilities = new PoolCapabilities(ofProcess, probe === "first" ? undefined : tried, context)
     const dispatcher = new Dispatcher<RemoteTask>(
       (listener) => new WorkerHandle(options.spawn, parsed, names, capabilities, listener),
       parsed,

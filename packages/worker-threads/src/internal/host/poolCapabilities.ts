@@ -19,20 +19,27 @@ const least = (one: Unwind, other: Unwind): Unwind => (ranks[other._tag] < ranks
 export class PoolCapabilities {
   /** The capabilities of the process, before any report of a worker. */
   readonly ofProcess: Capabilities
+  /** The same; undefined if they are only assumed. */
+  readonly measured: Capabilities | undefined
   current: Capabilities
+  /** Completes when it is known whether code can be ended in this process at all. */
+  readonly permission: Effect.Effect<Unwind>
   private readonly context: Context.Context<never>
 
-  constructor(ofProcess: Capabilities, context: Context.Context<never>) {
+  /** `tried` completes with the capabilities of the process if `ofProcess` are only assumed. */
+  constructor(ofProcess: Capabilities, tried: Effect.Effect<Unwind> | undefined, context: Context.Context<never>) {
+    this.measured = tried === undefined ? ofProcess : undefined
+    this.permission = tried ?? Effect.succeed(ofProcess.unwind)
     this.ofProcess = ofProcess
     this.current = ofProcess
     this.context = context
   }
 
-  /** Takes the report of a worker that is ready. Returns the capabilities of this worker. */
-  report(unwind: Unwind, problem: string | null): Unwind {
+  /** Takes the report of a worker that is ready. `known` is what was known of it. Returns the capabilities of this worker. */
+  report(unwind: Unwind, problem: string | null, known: Unwind = this.ofProcess.unwind): Unwind {
     if (problem !== null) this.warn(problem)
     this.current = { unwind: least(this.current.unwind, unwind) }
-    return least(this.ofProcess.unwind, unwind)
+    return least(known, unwind)
   }
 
   /** Logs a warning once in a process. A worker of a pool leaves that to the pool, because both load the same Effect. */

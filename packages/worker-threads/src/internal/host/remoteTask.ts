@@ -84,6 +84,8 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
   /** Called with each chunk of a stream. */
   onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
+  /** Called when a worker takes the task. */
+  onStart: (() => void) | undefined = undefined
   private state: State = unassigned
   /** The chunks that the host has asked for and not yet received. */
   private credits = 0
@@ -131,6 +133,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   assigned(id: number, worker: TaskWorker, slot: number): void {
     this.id = id
     this.state = { _tag: "Running", worker, slot }
+    this.onStart?.()
   }
 
   /** The start has been sent: sends the requests that were made before. */

@@ -25,7 +25,7 @@ import { Outbox } from "../wire/outbox.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolCapabilities } from "./poolCapabilities.ts"
 import type { PoolWorker, WorkerListener } from "./poolWorker.ts"
-import { WorkerInspector } from "../unwind/host/workerInspector.ts"
+import * as WorkerInspector from "../unwind/host/workerInspector.ts"
 import type { RemoteTask, TaskWorker } from "./remoteTask.ts"
 import { remainingMessages } from "./remainingMessages.ts"
 import { SlotTable } from "../wire/slotTable.ts"
@@ -56,7 +56,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   /** What can be ended in this worker. */
   unwind: Unwind
   /** None if there is no inspector. */
-  private readonly inspector: Option.Option<WorkerInspector>
+  private readonly inspector: Option.Option<WorkerInspector.WorkerInspector>
   private readonly termination: Termination
   private readonly whenGone: Deferred.Deferred<void> = Deferred.makeUnsafe()
 
@@ -75,12 +75,12 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.control = ControlBlock.make(concurrency)
     this.capabilities = capabilities
     this.unwind = capabilities.ofProcess.unwind
-    this.inspector = this.unwind._tag === "None" ? Option.none() : Option.some(new WorkerInspector(this.control, this))
+    this.inspector = this.unwind._tag === "None" ? Option.none() : this.inspectorOf()
     this.rings = new TaskRings(names, port1, {
       ended: (id, value) => this.guarded(() => this.tasks.get(id)?.succeeded(value)),
       fail: (problem) => this.refuse(problem)
     })
-    const given = { ...this.rings.memory, names, capabilities: capabilities.ofProcess, control: this.control.buffer }
+    const given = { ...this.rings.memory, names, capabilities: capabilities.measured, control: this.control.buffer }
     try {
       this.worker = spawnWorker(spawn, given, port2)
       if (Option.isSome(this.inspector)) this.inspector.value.open(this.worker)
@@ -96,9 +96,15 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.threadDeaths = new ThreadDeaths(this.worker.threadId, this.refuse)
-    const tooLate = () => this.fail(`it was not ready within ${startMillis} ms`)
-    this.state = { _tag: "Starting", startTimer: setTimeout(tooLate, startMillis) }
+    const problem = `it was not ready within ${startMillis} ms`
+    this.state = { _tag: "Starting", startTimer: setTimeout(() => this.fail(problem), startMillis) }
     this.listen()
+  }
+
+  /** Without a line nothing can be ended. */
+  private inspectorOf(): Option.Option<WorkerInspector.WorkerInspector> {
+    const failed = (why: string): void => void (this.unwind = this.capabilities.report({ _tag: "None", why }, null))
+    return WorkerInspector.make(this.control, this, this.capabilities.permission, failed)
   }
 
   private listen(): void {
@@ -165,9 +171,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   }
 
   /** Sends a message at the end of the turn. */
-  send(message: ToWorker): void {
-    this.outbox.put(message)
-  }
+  readonly send = (message: ToWorker): void => this.outbox.put(message)
 
   /** Sends a message at once. Throws if the message can't be cloned. */
   sendNow(message: ToWorker, transfers: ReadonlyArray<unknown>): void {
@@ -273,7 +277,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   private receive(message: ToHost): void {
     switch (message._tag) {
       case "Ready":
-        this.unwind = this.capabilities.report(message.unwind, message.problem)
+        this.unwind = this.capabilities.report(message.unwind, message.problem, this.unwind)
         return this.attach()
       case "Failed":
         return this.problem.reported(message.problem)

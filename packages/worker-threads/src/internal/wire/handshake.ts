@@ -38,8 +38,8 @@ export interface Handshake {
   readonly source: string | undefined
   readonly port: MessagePort
   readonly control: SharedArrayBuffer
-  /** The capabilities of the process. The pools of the worker need not test them again. */
-  readonly capabilities: Capabilities
+  /** The capabilities of the process, if they are known. The pools of the worker need not test them again. */
+  readonly capabilities: Capabilities | undefined
   /** The tasks of the contract. An entry of a ring names its task by the index in this list. */
   readonly names: ReadonlyArray<string>
   /** The rings of starts and of values. */

@@ -19,6 +19,8 @@ export interface CallOptions {
   readonly name: string | undefined
   readonly transfer: ReadonlyArray<unknown>
   readonly onReport: ((value: unknown) => void) | undefined
+  /** Called when a worker takes the call. */
+  readonly onStart: (() => void) | undefined
 }
 
 /** How many reports a worker may send ahead of the caller's listener. */
@@ -72,6 +74,7 @@ export class PlainPool {
             parentTask: undefined
           })
           if (options.onReport !== undefined) listen(task, options.onReport)
+          task.onStart = options.onStart
           this.dispatcher.submit(task)
           return task
         },
@@ -102,7 +105,7 @@ const listen = (task: RemoteTask, onReport: (value: unknown) => void): void => {
 /** Opens a pool in the current scope. */
 export const open = (options: PoolOptions.Options): Effect.Effect<PlainPool, WorkerError.WorkerError, Scope.Scope> =>
   Effect.map(
-    openPool(options, [task], () => new NoLeases()),
+    openPool(options, [task], () => new NoLeases(), "later"),
     ({ dispatcher, hostLeases }) =>
       new PlainPool(dispatcher, hostLeases, options.escalation ?? PoolOptions.defaultEscalation)
   )

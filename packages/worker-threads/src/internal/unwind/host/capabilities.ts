@@ -1,4 +1,4 @@
-/** Whether this process can end code in its workers, and the flags that such workers need. */
+/** Whether this process can end code in its workers. */
 import { Worker, workerData } from "node:worker_threads"
 import { messageOf } from "@quiesce/core/internal"
 import * as Clock from "effect/Clock"
@@ -10,17 +10,7 @@ import type { Attachment } from "../../inspector/attachment.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import { problem, type Problem } from "../../inspector/inspectorProblem.ts"
 import { type Capabilities, handshakeOf } from "../../wire/handshake.ts"
-
-const [major = 0] = (process.versions.node ?? "0").split(".").map(Number)
-
-/**
- * Node checks its async-hook stack after each callback, and aborts the process if a callback was ended by force. The first
- * flag omits the check. The second flag, a default since Node 24, keeps AsyncLocalStorage off that stack.
- */
-export const execArgv: ReadonlyArray<string> = [
-  "--no-force-async-hooks-checks",
-  ...(major < 24 ? ["--experimental-async-context-frame"] : [])
-]
+import { execArgv } from "../../wire/unwindFlags.ts"
 
 /** A worker that blocks its thread on the first request, and replies to the next request. */
 const probeWorker = `

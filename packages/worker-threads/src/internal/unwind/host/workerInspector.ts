@@ -10,10 +10,11 @@
  */
 import type { Worker } from "node:worker_threads"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
+import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Attachment } from "../../inspector/attachment.ts"
 import { type ControlBlock, word } from "../../wire/controlBlock.ts"
@@ -53,9 +54,28 @@ const haltMillis = 1000
 /** The limit on the wait for an outcome if the engine does not answer. */
 const outcomeMillis = 1200
 
+/**
+ * A line to a worker that starts next, or a call of `failed` with the reason for which there is none. `permission` completes
+ * when it is known whether code can be ended in this process at all.
+ */
+export const make = (
+  control: ControlBlock,
+  listener: Listener,
+  permission: Effect.Effect<Unwind>,
+  failed: (why: string) => void
+): Option.Option<WorkerInspector> => {
+  try {
+    return Option.some(new WorkerInspector(control, listener, permission))
+  } catch (cause) {
+    failed(messageOf(cause))
+    return Option.none()
+  }
+}
+
 export class WorkerInspector {
   private readonly control: ControlBlock
   private readonly listener: Listener
+  private readonly permission: Effect.Effect<Unwind>
   private readonly heartbeat: Heartbeat.Heartbeat
   private readonly scope = Scope.makeUnsafe()
   /** The pending graces of sections, by task. */
@@ -67,7 +87,8 @@ export class WorkerInspector {
   private readonly letGo: () => void
 
   /** Must be called before the start of the worker. */
-  constructor(control: ControlBlock, listener: Listener) {
+  constructor(control: ControlBlock, listener: Listener, permission: Effect.Effect<Unwind>) {
+    this.permission = permission
     this.control = control
     this.listener = listener
     this.heartbeat = Heartbeat.make(control, () => listener.wake())
@@ -144,10 +165,11 @@ export class WorkerInspector {
     const run = this.runOf(task)
     if (run === undefined) return
     const grace = Atomics.load(this.control.words, word.sectionGrace)
-    if (grace <= 0) return void Effect.runFork(this.unwindRun(run))
+    const ending = this.permitted(this.unwindRun(run))
+    if (grace <= 0) return void Effect.runFork(ending)
     // A later interrupt does not extend the grace.
     if (this.graces.has(task)) return
-    this.graces.set(task, Effect.runFork(Effect.andThen(Effect.sleep(grace), this.unwindRun(run))))
+    this.graces.set(task, Effect.runFork(Effect.andThen(Effect.sleep(grace), ending)))
   }
 
   /** Drops the grace of an ended task. */
@@ -162,7 +184,7 @@ export class WorkerInspector {
    */
   unwind(task: number): Effect.Effect<UnwindOutcome> {
     const isOver = (): boolean => !this.listener.runs(task)
-    const attempt = this.unwindOnce(task, isOver)
+    const attempt = this.permitted(this.unwindOnce(task, isOver))
     return Effect.suspend(() => {
       const fiber = Effect.runFork(attempt)
       const more = Effect.sync(() => {
@@ -201,6 +223,10 @@ export class WorkerInspector {
         return Effect.void
       })
     })
+  }
+
+  private permitted(attempt: Effect.Effect<UnwindOutcome>): Effect.Effect<UnwindOutcome> {
+    return Effect.flatMap(this.permission, (unwind) => (unwind._tag === "None" ? refused(unwind.why) : attempt))
   }
 
   private unwindRun(run: number): Effect.Effect<UnwindOutcome> {

@@ -1,0 +1,145 @@
+import { Deadline } from "@quiesce/core"
+import { Task, WorkerError } from "@quiesce/worker-threads"
+import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import { Cell } from "./fixtures/cells.ts"
+import { makeCells } from "./fixtures/contract.ts"
+import { whenSet } from "./support.ts"
+
+type Plain = typeof import("./fixtures/plain-pool.ts")
+const url = new URL("./fixtures/plain-pool.ts", import.meta.url)
+
+const begun = (cells: Int32Array<SharedArrayBuffer>): Promise<unknown> => Effect.runPromise(whenSet(cells, Cell.begun))
+
+const goOn = (cells: Int32Array<SharedArrayBuffer>): void => {
+  Atomics.store(cells, Cell.cleanedUp, 1)
+  Atomics.notify(cells, Cell.cleanedUp)
+}
+
+const reasonOf = (error: unknown): string | undefined =>
+  WorkerError.isWorkerError(error) ? error.reason._tag : undefined
+
+describe("createTaskPool", () => {
+  it("calls the function in its own workers, and ends them", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: 2 })
+    const threads = new Set(await Promise.all(Array.from({ length: 40 }, () => pool.run({ how: "thread" }))))
+    expect(threads.size).toBeLessThanOrEqual(2)
+    expect(pool.status).toMatchObject({ workers: 2, running: 0, queued: 0 })
+    await pool[Symbol.asyncDispose]()
+    expect(pool.status.workers).toBe(0)
+    await expect(pool.run({ how: "thread" })).rejects.toSatisfy((error) => reasonOf(error) === "PoolClosed")
+  })
+
+  it("runs as many calls of a worker at a time as `concurrency` says", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1, concurrency: 2 })
+    const [first, second] = [makeCells(), makeCells()]
+    const calls = [pool.run({ how: "wait", cells: first }), pool.run({ how: "wait", cells: second })]
+    await Promise.all([begun(first), begun(second)])
+    goOn(first)
+    goOn(second)
+    expect(new Set(await Promise.all(calls)).size).toBe(1)
+  })
+
+  it("refuses a further call when the queue is full, if it is set to", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1, queue: { bound: 0, whenFull: "fail" } })
+    const cells = makeCells()
+    const running = pool.run({ how: "wait", cells })
+    await begun(cells)
+    await expect(pool.run({ how: "thread" })).rejects.toSatisfy((error) => reasonOf(error) === "QueueFull")
+    goOn(cells)
+    await running
+  })
+
+  it("gives the reports in order, and no more than the caller takes", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const seen: Array<number> = []
+    expect(await pool.run({ how: "count", upTo: 1000 }, { onProgress: (n) => seen.push(n) })).toBe(1000)
+    expect(seen).toEqual(Array.from({ length: 1000 }, (_, n) => n))
+    // Nobody listens, and nothing is sent.
+    expect(await pool.run({ how: "count", upTo: 1000 })).toBe(1000)
+  })
+
+  it("moves what `transfer` names", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const bytes = new Uint8Array(1_000_000)
+    expect(await pool.run({ how: "fill", bytes }, { transfer: [bytes.buffer] })).toBe(1_000_000)
+    expect(bytes.length).toBe(0)
+  })
+
+  it("refuses a bad option at the first call, by name", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: NaN })
+    await expect(pool.run({ how: "thread" })).rejects.toThrow(/size/)
+  })
+
+  it("closed, ends its calls as after an abort", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const cells = makeCells()
+    const running = pool.run({ how: "wait", cells })
+    await begun(cells)
+    const closed = pool[Symbol.asyncDispose]()
+    await expect(running).rejects.toMatchObject({ name: "AbortError", reason: { _tag: "Shutdown" } })
+    await closed
+  })
+})
+
+describe("runWithin", () => {
+  it("counts from the start of the run and reaches into loops", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1, runWithin: "1 minute" })
+    const cells = makeCells()
+    const running = pool.run({ how: "wait", cells })
+    await begun(cells)
+    // This call waits for a worker for as long as the first one runs, whatever its limit.
+    const late = pool.run({ how: "thread" }, { runWithin: "10 seconds" })
+    goOn(cells)
+    await running
+    expect(await late).toBeGreaterThan(0)
+    const spinning = pool.run({ how: "spin" }, { runWithin: "50 millis" })
+    await expect(spinning).rejects.toBeInstanceOf(Deadline.DeadlineExceeded)
+    await expect(spinning).rejects.toMatchObject({ millis: 50 })
+    // The worker lives on.
+    expect(await pool.run({ how: "thread" })).toBe(await late)
+  })
+
+  it("leaves an abort by the caller what it is", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const [cells, controller, reason] = [makeCells(), new AbortController(), new Error("enough")]
+    const running = pool.run({ how: "wait", cells }, { signal: controller.signal, runWithin: "1 minute" })
+    await begun(cells)
+    controller.abort(reason)
+    await expect(running).rejects.toBe(reason)
+  })
+
+  it("refuses what is no duration", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    await expect(pool.run({ how: "thread" }, { runWithin: "soon" as never })).rejects.toSatisfy(
+      (error) => reasonOf(error) === "InvalidOption"
+    )
+  })
+})
+
+describe("drain", () => {
+  it("waits for running and waiting calls, takes no new one, and reports", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const [first, second] = [makeCells(), makeCells()]
+    const calls = [pool.run({ how: "wait", cells: first }), pool.run({ how: "wait", cells: second })]
+    await begun(first)
+    const drained = pool.drain()
+    await expect(pool.run({ how: "thread" })).rejects.toSatisfy((error) => reasonOf(error) === "PoolClosed")
+    goOn(first)
+    await begun(second)
+    goOn(second)
+    expect(await drained).toEqual({ finished: 2, cut: 0, neverStarted: 0 })
+    await Promise.all(calls)
+    expect(pool.status.workers).toBe(0)
+  })
+
+  it("ends what is left after its limit, and says what was cut and what never started", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const cells = makeCells()
+    const calls = [pool.run({ how: "wait", cells }), pool.run({ how: "thread" }), pool.run({ how: "thread" })]
+    const ended = Promise.allSettled(calls)
+    await begun(cells)
+    expect(await pool.drain({ within: "20 millis" })).toEqual({ finished: 0, cut: 1, neverStarted: 2 })
+    expect((await ended).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"])
+  })
+})
