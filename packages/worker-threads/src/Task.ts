@@ -50,7 +50,7 @@ export type Output<M extends TaskModule> = Awaited<ReturnType<M["default"]>>
 
 /** The values that a module's function reports. @stability unstable @category models @since 0.1.0 */
 export type Progress<M extends TaskModule> =
-  Arguments<M> extends readonly [input?: never, context?: infer Context]
+  Arguments<M> extends readonly [input?: unknown, context?: infer Context]
     ? Exclude<Context, undefined> extends TaskContext<infer P>
       ? P
       : never
@@ -286,9 +286,12 @@ const runLater = async (
  * import { Task } from "@quiesce/worker-threads"
  *
  * const url = new URL("./resize.ts", import.meta.url)
- * await using pool = Task.createTaskPool<typeof import("./resize.ts")>(url, { size: 4, runWithin: "2 seconds" })
+ * const pool = Task.createTaskPool<typeof import("./resize.ts")>(url, { size: 4, runWithin: "2 seconds" })
  * const small = await pool.run(image, { transfer: [image.pixels.buffer], onProgress: (part) => console.log(part) })
+ * await pool.drain()
  * ```
+ *
+ * Where the runtime knows `await using`, as Node 24 and later, a pool can be declared with it.
  *
  * @stability unstable
  * @category constructors
