@@ -27,6 +27,7 @@ import { CurrentNode, root } from "./internal/currentThread.ts"
 import * as Joining from "./internal/joining.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
+import * as Raising from "./internal/raising.ts"
 import * as Receiving from "./internal/receiving.ts"
 import * as Report from "./internal/report.ts"
 import { reasonIn, withReason } from "./internal/request.ts"
@@ -353,7 +354,9 @@ export const raise: {
 } = /* @__PURE__ */ dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
   if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: textOf(error) })
   const node = nodeOf(self)
-  return node === root ? refused("Thread.raise") : Effect.suspend(() => node.controls.raise(error))
+  return node === root
+    ? refused("Thread.raise")
+    : Effect.suspend(() => node.controls.raise?.(error) ?? Raising.raise(node, error))
 })
 
 // ---- Waiting ----

@@ -19,6 +19,7 @@ import * as Ladder from "./internal/ladder.ts"
 import type { LeaseResult } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
 import * as PendingReason from "./internal/pendingReason.ts"
+import * as Raising from "./internal/raising.ts"
 import { Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
@@ -131,7 +132,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
   }
 
   raise(error: unknown): Effect.Effect<boolean> {
-    return this.controls.raise(error)
+    return this.controls.raise?.(error) ?? Raising.raise(this.node, error)
   }
 
   get hasStarted(): boolean | undefined {

@@ -40,7 +40,6 @@ root.controls = {
   poll: () => undefined,
   requestStop: () => Effect.void,
   requestInterrupt: () => Effect.void,
-  raise: () => Effect.never,
   unwind: Option.none(),
   kill: Option.none(),
   locate: Effect.succeedNone,

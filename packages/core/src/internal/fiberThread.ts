@@ -17,8 +17,6 @@ import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { ThreadControls } from "./threadControls.ts"
 import { interruptFiber } from "./effectInternals.ts"
-import { EncodedError } from "./encodedError.ts"
-import { Inbox, type RaisedError } from "./inbox.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import * as Nesting from "./nesting.ts"
@@ -95,21 +93,6 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
       propagate(first)
       if (reason !== first) propagate(reason)
     }
-  }
-
-  raise(error: unknown): Effect.Effect<boolean> {
-    return Effect.callback((resume) => {
-      const inbox = (this.node.inbox ??= new Inbox())
-      if (!this.node.isAlive) inbox.close()
-      const raised: RaisedError = {
-        error,
-        answer: (delivered) => resume(Effect.succeed(delivered)),
-        decoded: new Map()
-      }
-      const reserved = error instanceof EncodedError ? error.reserved : undefined
-      if (reserved !== undefined) raised.reserve = () => reserved(() => inbox.commit(raised))
-      return Effect.sync(inbox.post(raised))
-    })
   }
 
   abandon(exit: Exit.Exit<never, never>): void {

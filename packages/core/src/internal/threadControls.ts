@@ -52,9 +52,10 @@ export interface ThreadControls<out A, out E> {
   readonly interruptUnsafe?: ((reason: CancelReason, by: number) => void) | undefined
   /**
    * Completes with `true` when a `receive` of the thread has failed with the error, with `false` if the thread ended
-   * without a claim. *Cancellation*: a pending error is withdrawn.
+   * without a claim. Undefined for a thread whose calls of `receive` run in this JavaScript thread. *Cancellation*: a pending
+   * error is withdrawn.
    */
-  readonly raise: (error: unknown) => Effect.Effect<boolean>
+  readonly raise?: ((error: unknown) => Effect.Effect<boolean>) | undefined
   /** None if the adapter lacks the rung. */
   readonly unwind: Option.Option<Effect.Effect<UnwindOutcome>>
   /** The reason for the missing `unwind`, for the report; undefined for a thread on a fiber. */
