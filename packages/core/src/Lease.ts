@@ -19,9 +19,9 @@ import { withoutInterrupts } from "./internal/cancelScope.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
-import { causeText } from "./internal/causeText.ts"
 import type { PendingRelease } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
+import * as Notice from "./internal/notice.ts"
 import { CurrentRelease } from "./internal/release.ts"
 import { liveThread } from "./internal/spawn.ts"
 import type { LeaseEntry } from "./internal/ledger.ts"
@@ -169,7 +169,7 @@ class Release implements PendingRelease {
       const invalid = ThreadError.make({ _tag: "InvalidRelease", lease: this.entry.name, given: describe(given) })
       if (!(given instanceof Promise)) return Effect.die(invalid)
       // Nobody else handles the rejection, and an unhandled one would end the process.
-      given.catch((error: unknown) => Effect.runFork(Effect.logError(invalid.message, error)))
+      given.catch((error: unknown) => Notice.log(this.context, "Error", invalid.message, error))
       return Effect.die(invalid)
     })
   }
@@ -215,7 +215,7 @@ class Release implements PendingRelease {
       Ledger.settle(this.entry, "released", now)
       return Effect.void
     }
-    Ledger.settle(this.entry, "failed", now, causeText(exit.cause))
+    Ledger.settle(this.entry, "failed", now, exit.cause)
     // The failure of a release is a defect, because no code can handle the failure.
     return Effect.failCause(
       Cause.fromReasons(

@@ -5,8 +5,8 @@
  * Invariant: the first copy that is loaded is the one that `globalThis` names, for the life of the process.
  */
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Notice from "./notice.ts"
 import { version } from "./version.ts"
 
 /** A copy of this package: its version, and the URL of the module that it was loaded from. */
@@ -28,9 +28,9 @@ export const register = (source: string): void => {
   const first = (registry[key] ??= { version, source })
   // A test runner may load the same file again. That is no second installation.
   if (first.source === source && first.version === version) return
-  const warning = Effect.logWarning(
+  Notice.log(
+    Fiber.getCurrent()?.context ?? Context.empty(),
+    "Warn",
     `Two copies of @quiesce/core are loaded: ${first.version} from ${first.source} and ${version} from ${source}. Each copy has its own threads and leases: a cancel, a report or a dump of one does not reach the other. Probably two packages ask for different versions, or one copy is in a bundle and the other is not. Install one version ("npm ls @quiesce/core" lists them), and keep it either in the bundle or out of it.`
   )
-  // Later, because a logger may itself spawn a thread.
-  Effect.runForkWith(Fiber.getCurrent()?.context ?? Context.empty())(Effect.andThen(Effect.yieldNow, warning))
 }

@@ -19,6 +19,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
+import * as Notice from "./notice.ts"
 
 /** The private way if both ways do the same, otherwise the public way and a warning about its cost. */
 const chosen = <A>(privateWay: A, publicWay: A, observed: (way: A) => string, cost: string): A => {
@@ -27,11 +28,11 @@ const chosen = <A>(privateWay: A, publicWay: A, observed: (way: A) => string, co
   } catch {
     // A private way that throws is not safe either.
   }
-  const warning = Effect.logWarning(
+  Notice.log(
+    Fiber.getCurrent()?.context ?? Context.empty(),
+    "Warn",
     `Quiesce was made for another version of Effect. It works as documented, but ${cost}.`
   )
-  // Later, because a logger may itself spawn or interrupt a thread.
-  Effect.runForkWith(Fiber.getCurrent()?.context ?? Context.empty())(Effect.andThen(Effect.yieldNow, warning))
   return publicWay
 }
 

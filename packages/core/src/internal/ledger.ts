@@ -6,14 +6,27 @@
  * 2. Each entry is settled once, and counted once in the tally of its node.
  * 3. A settled entry is notified to every observer of its node, of the node's ancestors, and of the groups of these.
  */
+import type * as Cause from "effect/Cause"
 import type { LeaseOutcome } from "../ShutdownReport.ts"
+import { causeText } from "./foreignText.ts"
 import type { Account, Entry, LeaseResult, Observed, Observer, Tally } from "./leaseAccount.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** A resource that a thread holds. */
 export type LeaseEntry = Entry<ThreadNode>
 
-/** The number of observers anywhere. Without one, no notification is made. */
+/** The error of a lease: the failure of its release, or a text. */
+type LeaseError = Cause.Cause<unknown> | string | null
+
+interface Notifier {
+  readonly entered: (entry: LeaseEntry) => void
+  readonly settled: (entry: LeaseEntry, result: LeaseResult, now: number, error: LeaseError) => void
+}
+
+/** Undefined without observers. A program that observes nothing has no code for notifications in its bundle. */
+let notifier: Notifier | undefined
+
+/** The number of observers anywhere. */
 let observerCount = 0
 
 const accountOf = (node: ThreadNode): Account<ThreadNode> =>
@@ -35,16 +48,11 @@ export const enter = (node: ThreadNode, name: string, now: number, keptBy?: Leas
   if (account.latest !== undefined) account.latest.previous = entry
   account.latest = entry
   account.acquired++
-  if (observerCount > 0) notify(node, (observer) => observer.entered?.(entry))
+  notifier?.entered(entry)
   return entry
 }
 
-export const settle = (
-  entry: LeaseEntry,
-  result: LeaseResult,
-  now: () => number,
-  error: string | null = null
-): void => {
+export const settle = (entry: LeaseEntry, result: LeaseResult, now: () => number, error: LeaseError = null): void => {
   if (entry.state === "settled") return
   entry.state = "settled"
   const { node } = entry
@@ -53,9 +61,15 @@ export const settle = (
   else entry.previous.next = entry.next
   if (entry.next !== undefined) entry.next.previous = entry.previous
   account[result]++
-  if (observerCount === 0) return
-  const outcome = outcomeOf(entry, now(), error)
-  notify(node, (observer, observed) => observer.settled(observed, result, outcome, entry))
+  notifier?.settled(entry, result, now(), error)
+}
+
+const notifying: Notifier = {
+  entered: (entry) => notify(entry.node, (observer) => observer.entered?.(entry)),
+  settled: (entry, result, now, error) => {
+    const outcome = outcomeOf(entry, now, error)
+    notify(entry.node, (observer, observed) => observer.settled(observed, result, outcome, entry))
+  }
 }
 
 /** Calls `f` with each observer of a node, of its ancestors, and of their groups. */
@@ -66,11 +80,11 @@ const notify = (node: ThreadNode, f: (observer: Observer<ThreadNode>, observed: 
   }
 }
 
-const outcomeOf = (entry: LeaseEntry, now: number, error: string | null): LeaseOutcome => ({
+const outcomeOf = (entry: LeaseEntry, now: number, error: LeaseError): LeaseOutcome => ({
   lease: entry.name,
   thread: entry.node.name,
   heldMillis: now - entry.acquiredAt,
-  error
+  error: typeof error === "string" || error === null ? error : causeText(error)
 })
 
 /** The leases of a node, the latest first. */
@@ -116,11 +130,12 @@ export const addCountsToParent = (node: ThreadNode): void => {
 
 export const observe = (target: Observed<ThreadNode>, observer: Observer<ThreadNode>): void => {
   observerCount++
+  notifier = notifying
   target.ledgerObservers = target.ledgerObservers === undefined ? [observer] : [...target.ledgerObservers, observer]
 }
 
 export const unobserve = (target: Observed<ThreadNode>, observer: Observer<ThreadNode>): void => {
-  observerCount--
+  if (--observerCount === 0) notifier = undefined
   target.ledgerObservers =
     target.ledgerObservers?.length === 1 ? undefined : target.ledgerObservers?.filter((other) => other !== observer)
 }
