@@ -13,13 +13,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
-import * as Scheduler from "effect/Scheduler"
 import * as CancelReason from "./CancelReason.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import { messageOf } from "./internal/foreignText.ts"
 import { readOr } from "./internal/foreignValue.ts"
+import { timer } from "./internal/waiting.ts"
 
 interface Fields {
   readonly millis: number
@@ -122,23 +122,13 @@ const limited = <A, E, R>(
   context: Context.Context<never>
 ): Effect.Effect<A, E | DeadlineExceeded, R> => {
   let passed = false
-  const timer = (interrupt: (reason: CancelReason.CancelReason) => void) =>
-    // The timer starts in this step: synchronous code could delay a fiber that yields before its sleep.
-    Effect.runForkWith(Context.add(context, Scheduler.PreventSchedulerYield, true))(
-      Effect.andThen(
-        clock.sleep(Duration.millis(millis)),
-        Effect.sync(() => {
-          passed = true
-          interrupt({ ...CancelReason.deadlineExceeded(deadline), at: clock.currentTimeMillisUnsafe() })
-        })
-      )
-    )
   return CancelScope.run(
     Effect.provideService(self, Current, deadline),
-    (interrupt) => {
-      const fiber = timer(interrupt)
-      return () => fiber.interruptUnsafe()
-    },
+    (interrupt) =>
+      timer(context, millis, () => {
+        passed = true
+        interrupt({ ...CancelReason.deadlineExceeded(deadline), at: clock.currentTimeMillisUnsafe() })
+      }),
     (exit): Effect.Effect<A, E | DeadlineExceeded> => {
       if (!Exit.isFailure(exit) || !Exit.hasInterrupts(exit)) return exit
       // A token may notice the deadline before the timer can run.

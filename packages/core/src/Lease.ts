@@ -11,8 +11,7 @@ import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
+import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
 import { withoutInterrupts } from "./internal/cancelScope.ts"
@@ -26,6 +25,7 @@ import { CurrentRelease } from "./internal/release.ts"
 import { liveThread } from "./internal/spawn.ts"
 import type { LeaseEntry } from "./internal/ledger.ts"
 import { nodeOf } from "./internal/threadNode.ts"
+import { endOf, within } from "./internal/waiting.ts"
 import type { Thread } from "./Thread.ts"
 import * as ThreadError from "./ThreadError.ts"
 
@@ -196,14 +196,15 @@ class Release implements PendingRelease {
     return Effect.flatMap(forked, (fiber) => {
       // The release may have begun with synchronous code.
       const left = Math.max(0, limit - this.clock.currentTimeMillisUnsafe())
-      return Effect.flatMap(Effect.timeoutOption(Fiber.await(fiber), left), (ended): Effect.Effect<unknown> => {
+      return Effect.flatMap(within(endOf(fiber), left), (): Effect.Effect<unknown> => {
         const now = this.clock.currentTimeMillisUnsafe()
-        const isLate = Option.isSome(ended) && Exit.isFailure(ended.value) && isExceeded(ended.value.cause, limit, now)
-        if (Option.isSome(ended) && !isLate) return this.record(ended.value)
+        const ended = fiber.pollUnsafe()
+        const isLate = ended !== undefined && Exit.isFailure(ended) && isExceeded(ended.cause, limit, now)
+        if (ended !== undefined && !isLate) return this.record(ended)
         fiber.interruptUnsafe()
         const error = ThreadError.make({ _tag: "ReleaseTimedOut", lease: this.entry.name, millis })
         Ledger.settle(this.entry, "timedOut", () => this.clock.currentTimeMillisUnsafe(), error.message)
-        const defects = Option.isSome(ended) ? withoutInterrupts(ended.value) : Effect.void
+        const defects = ended === undefined ? Effect.void : withoutInterrupts(ended)
         return Effect.ensuring(Effect.die(error), defects)
       })
     })

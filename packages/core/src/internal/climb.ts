@@ -15,7 +15,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as CancelReason from "../CancelReason.ts"
@@ -25,19 +25,27 @@ import * as ThreadError from "../ThreadError.ts"
 import * as Ladder from "./ladder.ts"
 import * as Ledger from "./ledger.ts"
 import * as RemainingReleases from "./remainingReleases.ts"
+import { atOnce, inOrder } from "./sequence.ts"
 import type { ThreadNode } from "./threadNode.ts"
+import { type Listen, within } from "./waiting.ts"
 
 /** The notifications of a climb, for the writer of the report. `place` is the index of a thread in the given list. */
 export interface Observer {
   readonly asked: (step: Escalation.Step, at: number) => void
-  readonly unavailable: (node: ThreadNode, rung: Escalation.Rung, at: number, why: string) => void
+  readonly unavailable: (node: ThreadNode, rung: Escalation.Rung, at: number) => void
   /** The outcome of an unwind, as soon as it is known. */
   readonly unwound: (node: ThreadNode, outcome: UnwindOutcome) => void
-  readonly outwaited: (node: ThreadNode, now: number) => void
-  /** The stack of a thread that a rung did not end, if the stack is found before the climb is over. */
-  readonly located: (node: ThreadNode, rung: Escalation.Rung, stack: string) => void
+  /** Called with the threads that are alive after the grace of a rung. The next of the steps waits for the effect. */
+  readonly outwaited: (nodes: ReadonlyArray<ThreadNode>, now: number, next: Next) => Effect.Effect<void>
   readonly ended: (node: ThreadNode, place: number) => void
   readonly abandoned: (node: ThreadNode, place: number) => void
+}
+
+/** The continuation of a climb. */
+export interface Next {
+  readonly steps: ReadonlyArray<Escalation.Step>
+  /** The defects of adapters. The climb fails with them. */
+  readonly defects: Array<unknown>
 }
 
 /** The places of the threads without a known end. */
@@ -53,8 +61,7 @@ export const endAll = (nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.Ca
   }
   const climbs = [...byEscalation].map(([escalation, group]) => climb(group, stepsOf(escalation), reason))
   if (climbs.length === 1) return climbs[0]!
-  // A climb that fails must not interrupt the others.
-  return Effect.flatMap(Effect.all(climbs.map(Effect.exit), { concurrency: "unbounded" }), Exit.asVoidAll)
+  return atOnce(climbs)
 }
 
 /** Asks on the first rung of the thread's own escalation. */
@@ -75,43 +82,33 @@ export const climb = (
   steps: ReadonlyArray<Escalation.Step>,
   reason: CancelReason.CancelReason,
   observer?: Observer
-): Effect.Effect<void> => {
-  return Effect.suspend(() => {
-    const progress: Progress = { searches: [], defects: [] }
-    const climbing = Effect.andThen(
-      climbAll(nodes, steps, reason, observer, progress),
-      Effect.suspend(() => thrown(progress.defects))
-    )
-    if (observer === undefined) return climbing
-    return Effect.ensuring(
-      climbing,
-      Effect.sync(() => progress.searches.forEach((search) => search.interruptUnsafe()))
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const defects: Array<unknown> = []
+    return Effect.flatMap(climbAll(nodes, steps, reason, observer, defects), () =>
+      defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects.map(Cause.makeDieReason)))
     )
   })
-}
-
-/** The state of a climb. */
-interface Progress {
-  /** The searches for stacks. */
-  readonly searches: Array<Fiber.Fiber<void>>
-  /** The defects of adapters. */
-  readonly defects: Array<unknown>
-}
-
-const thrown = (defects: ReadonlyArray<unknown>): Effect.Effect<void> =>
-  defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects.map(Cause.makeDieReason)))
 
 /** Runs a request to an adapter, and keeps its defect. */
-const guarded = (request: () => Effect.Effect<void>, { defects }: Progress): Effect.Effect<void> =>
-  Effect.catchDefect(Effect.suspend(request), (defect) => Effect.sync(() => void defects.push(defect)))
+export const guarded = (request: () => Effect.Effect<void>, defects: Array<unknown>): Effect.Effect<void> =>
+  Effect.matchCauseEffect(Effect.suspend(request), {
+    onSuccess: () => Effect.void,
+    onFailure: (cause) => {
+      const died = cause.reasons.find(Cause.isDieReason)
+      if (died === undefined) return Effect.failCause(cause)
+      defects.push(died.defect)
+      return Effect.void
+    }
+  })
 
 const climbAll: (
   nodes: ReadonlyArray<ThreadNode>,
   steps: ReadonlyArray<Escalation.Step>,
   reason: CancelReason.CancelReason,
   observer: Observer | undefined,
-  progress: Progress
-) => Effect.Effect<void> = /* @__PURE__ */ Effect.fnUntraced(function* (nodes, steps, reason, observer, progress) {
+  defects: Array<unknown>
+) => Effect.Effect<void> = /* @__PURE__ */ Effect.fnUntraced(function* (nodes, steps, reason, observer, defects) {
   let left: Places = nodes.map((_, place) => place)
   let grace = 0
   // An ended thread gets no request. With many threads, the first pass finds the ended ones.
@@ -121,28 +118,25 @@ const climbAll: (
     const { clock } = nodes[left[0]!]!
     observer?.asked(step, clock.currentTimeMillisUnsafe())
     let isAsked = true
-    if (step.rung === "interrupt") left = yield* interruptAll(nodes, left, reason, observer, progress)
-    else isAsked = yield* askAll(nodes, (left = living(nodes, left, observer)), step.rung, reason, observer, progress)
+    if (step.rung === "interrupt") left = yield* interruptAll(nodes, left, reason, observer, defects)
+    else isAsked = yield* askAll(nodes, (left = living(nodes, left, observer)), step.rung, reason, observer, defects)
     if (!isAsked || left.length === 0) continue
     grace = step.grace
-    const waiting = awaitAll(nodes, left)
-    yield* step.grace === Infinity ? waiting : Effect.timeoutOption(waiting, step.grace)
+    yield* within(endsOf(left.map((place) => nodes[place]!)), step.grace)
     left = living(nodes, left, observer)
-    if (observer === undefined) continue
-    const now = clock.currentTimeMillisUnsafe()
-    for (const place of left) observer.outwaited(nodes[place]!, now)
-    const hopeless = left.filter((place) => isLastChance(nodes[place]!, steps.slice(index + 1)))
-    const search = yield* locate(nodes, hopeless, step.rung, observer, progress)
-    if (search === undefined) continue
-    progress.searches.push(search)
-    // A thread that ends meanwhile needs no stack, and its shutdown is over.
-    yield* Effect.timeoutOption(Effect.raceFirst(Fiber.await(search), awaitAll(nodes, hopeless)), patience)
+    if (observer === undefined || left.length === 0) continue
+    const next = { steps: steps.slice(index + 1), defects }
+    yield* observer.outwaited(
+      left.map((place) => nodes[place]!),
+      clock.currentTimeMillisUnsafe(),
+      next
+    )
     left = living(nodes, left, observer)
   }
   if (left.length > 0) yield* releaseRemaining(nodes, left, reason, grace)
   for (const place of left) {
     const node = nodes[place]!
-    if (node.isAlive && (yield* abandon(node, reason, progress))) observer?.abandoned(node, place)
+    if (node.isAlive && (yield* abandon(node, reason, defects))) observer?.abandoned(node, place)
     else observer?.ended(node, place)
   }
 })
@@ -162,19 +156,7 @@ const releaseRemaining = (
     const exit = Exit.failCause(CancelReason.toCause(node.reason ?? reason))
     return RemainingReleases.run(node, exit, grace) ?? []
   })
-  return runs.length === 0 ? Effect.void : Effect.all(runs, { concurrency: "unbounded", discard: true })
-}
-
-/** The limit on the wait for a stack before a kill or an abandon. A stack that comes later is reported, too. */
-const patience = "1 second"
-
-/**
- * Whether the next step kills or abandons a thread, so that its stack can't be had afterwards. Before an unwind no search
- * is needed, because the unwind itself reports the stack.
- */
-const isLastChance = (node: ThreadNode, rest: ReadonlyArray<Escalation.Step>): boolean => {
-  const next = rest.find(({ rung }) => lacks(node, rung) === undefined)
-  return next === undefined || next.rung === "kill"
+  return runs.length === 0 ? Effect.void : atOnce(runs)
 }
 
 /** The places of the live threads. The observer is notified of the others. */
@@ -191,7 +173,7 @@ const interruptAll = (
   places: Places,
   reason: CancelReason.CancelReason,
   observer: Observer | undefined,
-  progress: Progress
+  defects: Array<unknown>
 ): Effect.Effect<Places> =>
   Effect.uninterruptible(
     Effect.withFiber((by) => {
@@ -199,13 +181,13 @@ const interruptAll = (
       const left = places.filter((place) => {
         const node = nodes[place]!
         if (node.isAlive) {
-          for (const request of interruptGuarded(node, reason, by.id, progress)) requests.push(request)
+          for (const request of interruptGuarded(node, reason, by.id, defects)) requests.push(request)
         }
         if (node.isAlive) return true
         observer?.ended(node, place)
         return false
       })
-      return requests.length === 0 ? Effect.succeed(left) : Effect.as(Effect.all(requests, { discard: true }), left)
+      return requests.length === 0 ? Effect.succeed(left) : Effect.as(inOrder(requests, identity), left)
     })
   )
 
@@ -213,13 +195,13 @@ const interruptGuarded = (
   node: ThreadNode,
   reason: CancelReason.CancelReason,
   by: number,
-  progress: Progress
+  defects: Array<unknown>
 ): ReadonlyArray<Effect.Effect<void>> => {
   try {
     const requests = Ladder.interruptUnsafe(node, reason, "interrupt", by)
-    return requests.length === 0 ? requests : requests.map((request) => guarded(() => request, progress))
+    return requests.length === 0 ? requests : requests.map((request) => guarded(() => request, defects))
   } catch (defect) {
-    progress.defects.push(defect)
+    defects.push(defect)
     return []
   }
 }
@@ -231,98 +213,66 @@ const askAll = (
   rung: Escalation.Rung,
   reason: CancelReason.CancelReason,
   observer: Observer | undefined,
-  progress: Progress
+  defects: Array<unknown>
 ): Effect.Effect<boolean> =>
   Effect.suspend(() => {
     const available = places.filter((place) => {
       const node = nodes[place]!
-      const refusal = lacks(node, rung)
-      if (refusal !== undefined) observer?.unavailable(node, rung, node.clock.currentTimeMillisUnsafe(), refusal)
-      return refusal === undefined
+      const isAvailable = hasRung(node, rung)
+      if (!isAvailable) observer?.unavailable(node, rung, node.clock.currentTimeMillisUnsafe())
+      return isAvailable
     })
-    const asks = Effect.forEach(
-      available.map((place) => nodes[place]!),
-      (node) => guarded(() => Ladder.ask(node, rung, reason, (outcome) => observer?.unwound(node, outcome)), progress),
-      { discard: true }
-    )
+    const asks = inOrder(available, (place) => {
+      const node = nodes[place]!
+      return guarded(() => Ladder.ask(node, rung, reason, (outcome) => observer?.unwound(node, outcome)), defects)
+    })
     return Effect.as(asks, available.length > 0)
   })
 
-/** Looks for the stacks of threads. Undefined if the search is over at once. */
-const locate = (
-  nodes: ReadonlyArray<ThreadNode>,
-  places: Places,
-  rung: Escalation.Rung,
-  observer: Observer,
-  progress: Progress
-): Effect.Effect<Fiber.Fiber<void> | undefined> => {
-  if (places.length === 0) return Effect.succeed(undefined)
-  const locating = Effect.forEach(
-    places,
-    (place) => {
-      const node = nodes[place]!
-      const located = (stack: Option.Option<string>): void => {
-        if (Option.isSome(stack)) observer.located(node, rung, stack.value)
-      }
-      return guarded(() => Effect.map(node.controls.locate, located), progress)
-    },
-    { concurrency: "unbounded", discard: true }
-  )
-  const search = Effect.forkChild(locating, { startImmediately: true })
-  return Effect.map(search, (fiber) => (fiber.pollUnsafe() === undefined ? fiber : undefined))
-}
-
-const awaitAll = (nodes: ReadonlyArray<ThreadNode>, places: Places): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    const live = places.filter((place) => nodes[place]!.isAlive)
+/** Listens for the end of all threads. */
+export const endsOf =
+  (nodes: ReadonlyArray<ThreadNode>): Listen =>
+  (done) => {
+    const live = nodes.filter((node) => node.isAlive)
     let left = live.length
-    if (left === 0) return resume(Effect.void)
-    const cancels = live.map((place) =>
-      nodes[place]!.onSettled(() => {
-        if (--left === 0) resume(Effect.void)
+    if (left === 0) done()
+    const cancels = live.map((node) =>
+      node.onSettled(() => {
+        if (--left === 0) done()
       })
     )
-    return Effect.sync(() => {
+    return () => {
       for (const cancel of cancels) cancel()
-    })
-  })
-
-/** The reason for which a thread lacks a rung. Undefined if the thread has the rung. */
-const lacks = (node: ThreadNode, rung: Escalation.Rung): string | undefined => {
-  if (rung === "unwind" && Option.isNone(node.controls.unwind)) {
-    return (
-      node.controls.unwindProblem ?? "the synchronous code of this thread runs on the one that would have to end it"
-    )
+    }
   }
-  if (rung === "kill" && Option.isNone(node.controls.kill)) return "a fiber can't be ended by force"
-  return undefined
-}
+
+/** Whether the adapter of a thread has a rung. */
+export const hasRung = ({ controls }: ThreadNode, rung: Escalation.Rung): boolean =>
+  rung === "unwind" ? Option.isSome(controls.unwind) : rung !== "kill" || Option.isSome(controls.kill)
 
 /**
  * Abandons a thread: notifies its waiters, counts its leases as lost, and ends its children without a wait. False if the
  * interrupt that comes first has ended the thread.
  */
-const abandon = (node: ThreadNode, reason: CancelReason.CancelReason, progress: Progress): Effect.Effect<boolean> =>
+const abandon = (
+  node: ThreadNode,
+  reason: CancelReason.CancelReason,
+  defects: Array<unknown>
+): Effect.Effect<boolean> =>
   Effect.suspend(() => {
     const stuck = Ledger.releasing(node)
     const children = [...node.children()]
     // No other caller climbs with the children, and the children's own escalations may have an end.
     const climbBelow = Effect.forkDetach(endAll(children, reason), { startImmediately: true })
     const error = ThreadError.make({ _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null })
-    const asked = guarded(() => Ladder.interrupt(node, reason), progress)
+    const asked = guarded(() => Ladder.interrupt(node, reason), defects)
     return Effect.andThen(
       asked,
       Effect.andThen(
         children.length === 0
           ? Effect.void
           : Effect.andThen(
-              Effect.forEach(
-                children,
-                (child) => guarded(() => Ladder.interrupt(child, node.reason ?? reason), progress),
-                {
-                  discard: true
-                }
-              ),
+              inOrder(children, (child) => guarded(() => Ladder.interrupt(child, node.reason ?? reason), defects)),
               climbBelow
             ),
         Effect.sync(() => {

@@ -58,7 +58,10 @@ const writeState: AddFinalizer = (scope, finalizer) => {
   scope.state = { _tag: "Open", finalizerKey: scope, finalizer, finalizers: undefined }
 }
 
-const addByEffect: AddFinalizer = (scope, finalizer) => Effect.runSync(Scope.addFinalizerExit(scope, finalizer))
+const addByEffect: AddFinalizer = (scope, finalizer) => {
+  // The effect has no wait, so it runs in this step.
+  Effect.runFork(Scope.addFinalizerExit(scope, finalizer))
+}
 
 /** As text: the state of a scope with a finalizer, and the steps in which two such scopes and their parent close. */
 const closings = (addTo: AddFinalizer): string => {
@@ -76,7 +79,7 @@ const closings = (addTo: AddFinalizer): string => {
   const ended = child("ended")
   child("open")
   steps.push(Scope.closeUnsafe(ended, Exit.void) === undefined, shape(ended.state), shape(parent.state))
-  Effect.runSync(Scope.close(parent, Exit.void))
+  Effect.runFork(Scope.close(parent, Exit.void))
   return JSON.stringify([steps, shape(parent.state)])
 }
 

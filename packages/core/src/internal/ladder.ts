@@ -5,9 +5,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
 import type * as Escalation from "../Escalation.ts"
+import { inOrder } from "./sequence.ts"
 import type { UnwindOutcome } from "./threadControls.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
@@ -18,7 +20,7 @@ export const stop = (node: ThreadNode, reason: CancelReason.CancelReason): Effec
   if (node.firstChild === undefined) return asked
   return Effect.andThen(
     asked,
-    Effect.forEach([...node.children()], (child) => stop(child, node.reason ?? reason), { discard: true })
+    inOrder([...node.children()], (child) => stop(child, node.reason ?? reason))
   )
 }
 
@@ -34,7 +36,7 @@ export const interrupt = (
   Effect.uninterruptible(
     Effect.withFiber((by) => {
       const requests = interruptUnsafe(node, reason, rung, by.id)
-      return requests === none ? Effect.void : Effect.all(requests, { discard: true })
+      return requests === none ? Effect.void : inOrder(requests, identity)
     })
   )
 

@@ -10,11 +10,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as CancelReason from "../CancelReason.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseEntry } from "./ledger.ts"
+import { inOrder } from "./sequence.ts"
 import type { ThreadNode } from "./threadNode.ts"
+import { endOf, within } from "./waiting.ts"
 
 /** Runs the due releases of a thread and its descendants within `millis` altogether. Undefined if none is due. */
 export const run = (
@@ -25,22 +26,18 @@ export const run = (
   const entries = due(node)
   if (entries.length === 0) return undefined
   const end = node.clock.currentTimeMillisUnsafe() + millis
-  return Effect.forEach(
-    entries,
-    (entry) =>
-      Effect.suspend(() => {
-        const { reason } = entry.node
-        // A descendant has a reason of its own.
-        const own = entry.node === node || reason === undefined ? exit : Exit.failCause(CancelReason.toCause(reason))
-        return Effect.flatMap(entry.release!.takeOver(own), (fiber) => {
-          // The scope may have come to this release meanwhile.
-          if (fiber === undefined) return Effect.void
-          const left = end - node.clock.currentTimeMillisUnsafe()
-          if (fiber.pollUnsafe() !== undefined || left <= 0) return Effect.void
-          return left === Infinity ? Fiber.await(fiber) : Effect.timeoutOption(Fiber.await(fiber), left)
-        })
-      }),
-    { discard: true }
+  return inOrder(entries, (entry) =>
+    Effect.suspend(() => {
+      const { reason } = entry.node
+      // A descendant has a reason of its own.
+      const own = entry.node === node || reason === undefined ? exit : Exit.failCause(CancelReason.toCause(reason))
+      return Effect.flatMap(entry.release!.takeOver(own), (fiber) => {
+        // The scope may have come to this release meanwhile.
+        if (fiber === undefined) return Effect.void
+        const left = end - node.clock.currentTimeMillisUnsafe()
+        return fiber.pollUnsafe() !== undefined || left <= 0 ? Effect.void : within(endOf(fiber), left)
+      })
+    })
   )
 }
 

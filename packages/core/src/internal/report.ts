@@ -1,6 +1,7 @@
 /** Writes the reports of a climb while it happens. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as CancelReason from "../CancelReason.ts"
 import { type Rung, rungs, type Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
@@ -10,6 +11,7 @@ import * as Climb from "./climb.ts"
 import { causeText } from "./causeText.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
+import * as StackSearch from "./stackSearch.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import * as State from "./threadState.ts"
 
@@ -29,7 +31,10 @@ export const shutdown = (
     Ledger.observe(target, recorder)
     return Effect.ensuring(
       Effect.map(Climb.climb(nodes, steps, reason, recorder), () => recorder.reports),
-      Effect.sync(() => Ledger.unobserve(target, recorder))
+      Effect.sync(() => {
+        for (const search of recorder.searches) search.interruptUnsafe()
+        Ledger.unobserve(target, recorder)
+      })
     )
   })
 
@@ -81,6 +86,8 @@ const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boo
 class Recorder implements Climb.Observer, Observer<ThreadNode> {
   /** Each place is written once, before the climb is over. */
   readonly reports: Array<ShutdownReport> = []
+  /** The searches for stacks. */
+  readonly searches: Array<Fiber.Fiber<void>> = []
   private readonly reason: CancelReason.CancelReason
   private readonly startedAt: number
   private readonly asks: Array<Asked> = []
@@ -101,8 +108,8 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     this.asks.push({ rung: step.rung, at: now - this.startedAt })
   }
 
-  unavailable(node: ThreadNode, rung: Rung, now: number, why: string): void {
-    this.missed(node, { _tag: "Unavailable", rung, at: now - this.startedAt, why })
+  unavailable(node: ThreadNode, rung: Rung, now: number): void {
+    this.missed(node, { _tag: "Unavailable", rung, at: now - this.startedAt, why: whyUnavailable(node, rung) })
   }
 
   unwound(node: ThreadNode, outcome: UnwindOutcome): void {
@@ -113,14 +120,22 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     if (before !== undefined && before.rung !== "unwind") this.located(node, before.rung, outcome.stack)
   }
 
-  outwaited(node: ThreadNode, now: number): void {
+  outwaited(nodes: ReadonlyArray<ThreadNode>, now: number, { defects, steps }: Climb.Next): Effect.Effect<void> {
     const { rung, at } = this.asks.at(-1)!
-    const finalizer = Ledger.releasing(node)?.name ?? null
-    const why = (rung === "unwind" ? this.notes.get(node)?.refusal : undefined) ?? null
-    this.missed(node, { _tag: "Outwaited", rung, at, millis: now - this.startedAt - at, stack: null, finalizer, why })
+    for (const node of nodes) {
+      const finalizer = Ledger.releasing(node)?.name ?? null
+      const why = (rung === "unwind" ? this.notes.get(node)?.refusal : undefined) ?? null
+      this.missed(node, { _tag: "Outwaited", rung, at, millis: now - this.startedAt - at, stack: null, finalizer, why })
+    }
+    return StackSearch.search(
+      nodes.filter((node) => StackSearch.isLastChance(node, steps)),
+      defects,
+      (node, stack) => this.located(node, rung, stack),
+      (search) => this.searches.push(search)
+    )
   }
 
-  located(node: ThreadNode, rung: Rung, stack: string): void {
+  private located(node: ThreadNode, rung: Rung, stack: string): void {
     const notes = this.notesOf(node)
     notes.outwaited = notes.outwaited.map((attempt) =>
       attempt._tag === "Outwaited" && attempt.rung === rung ? { ...attempt, stack } : attempt
@@ -192,6 +207,12 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
 }
 
 const clean: Notes = { leases: {}, outwaited: nothing, refusal: undefined, isAbandoned: false }
+
+/** The reason for which a thread lacks a rung. */
+const whyUnavailable = ({ controls }: ThreadNode, rung: Rung): string =>
+  rung === "unwind"
+    ? (controls.unwindProblem ?? "the synchronous code of this thread runs on the one that would have to end it")
+    : "a fiber can't be ended by force"
 
 /** The end of a settled thread as plain data. */
 const endingOf = (controls: ThreadControls<unknown, unknown>): Ending => {

@@ -14,6 +14,7 @@ import * as FiberThread from "./fiberThread.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import { CurrentNode } from "./currentThread.ts"
+import { inOrder } from "./sequence.ts"
 import { ThreadNode } from "./threadNode.ts"
 
 export interface Options {
@@ -144,9 +145,7 @@ const endWithScope = (node: ThreadNode, scope: Scope.Scope, exit: Exit.Exit<unkn
     closing.add(scope)
     const siblings = [...(node.parentNode?.children() ?? [])].filter((child) => child.link?.parent === scope)
     return Effect.andThen(
-      Effect.forEach(siblings, (sibling) => (sibling === node ? Effect.void : Climb.askFirst(sibling, reason)), {
-        discard: true
-      }),
+      inOrder(siblings, (sibling) => (sibling === node ? Effect.void : Climb.askFirst(sibling, reason))),
       own
     )
   })
