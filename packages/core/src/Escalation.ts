@@ -6,9 +6,10 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import { describe, millisOf } from "./internal/duration.ts"
-import * as ThreadError from "./ThreadError.ts"
-import { messageOf } from "./internal/foreignText.ts"
+import * as Texts from "./internal/errorTexts.ts"
+import * as Misuse from "./internal/misuse.ts"
+import * as Steps from "./internal/steps.ts"
+import type * as ThreadError from "./ThreadError.ts"
 
 /**
  * The rungs in the order in which they are climbed.
@@ -17,7 +18,7 @@ import { messageOf } from "./internal/foreignText.ts"
  * @category models
  * @since 0.1.0
  */
-export const rungs = ["stop", "interrupt", "unwind", "kill"] as const
+export const rungs: typeof Steps.rungs = Steps.rungs
 
 /**
  * A rung: one way to end a thread, from a request to force.
@@ -89,8 +90,6 @@ export interface Step {
   readonly grace: number
 }
 
-const parsed = new WeakMap<Escalation, Result.Result<ReadonlyArray<Step>, ThreadError.ThreadError>>()
-
 /**
  * The steps of an escalation in climbing order, or the error in the escalation.
  *
@@ -99,32 +98,8 @@ const parsed = new WeakMap<Escalation, Result.Result<ReadonlyArray<Step>, Thread
  * @since 0.1.0
  */
 export const steps = (self: Escalation): Result.Result<ReadonlyArray<Step>, ThreadError.ThreadError> => {
-  if (typeof self !== "object" || self === null) return invalid(`it is ${messageOf(self)}`)
-  let result = parsed.get(self)
-  if (result === undefined) {
-    result = parse(self)
-    parsed.set(self, result)
-  }
-  return result
+  const steps = Steps.of(self)
+  return typeof steps === "string"
+    ? Result.fail(Misuse.error({ _tag: "InvalidEscalation", problem: steps }, Texts.invalidEscalation))
+    : Result.succeed(steps)
 }
-
-const parse = (self: Escalation): Result.Result<ReadonlyArray<Step>, ThreadError.ThreadError> => {
-  const unknown = Object.keys(self).find((key) => !(rungs as ReadonlyArray<string>).includes(key))
-  if (unknown !== undefined) return invalid(`"${unknown}" is not a rung; the rungs are ${rungs.join(", ")}`)
-  const out: Array<Step> = []
-  for (const rung of rungs) {
-    const input = self[rung]
-    if (input === undefined) continue
-    const grace = millisOf(input)
-    if (Result.isFailure(grace)) return invalid(`the grace for ${rung} is ${describe(input)}`)
-    const last = out.at(-1)
-    if (last !== undefined && last.grace === Infinity) {
-      return invalid(`${rung} would never be reached, because ${last.rung} waits without limit`)
-    }
-    out.push({ rung, grace: grace.success })
-  }
-  return out.length === 0 ? invalid("it has no rung") : Result.succeed(out)
-}
-
-const invalid = (problem: string): Result.Result<never, ThreadError.ThreadError> =>
-  Result.fail(ThreadError.make({ _tag: "InvalidEscalation", problem }))

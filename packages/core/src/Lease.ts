@@ -18,8 +18,10 @@ import { withoutInterrupts } from "./internal/cancelScope.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
+import * as Texts from "./internal/errorTexts.ts"
 import type { PendingRelease } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
+import * as Misuse from "./internal/misuse.ts"
 import * as Notice from "./internal/notice.ts"
 import { CurrentRelease } from "./internal/release.ts"
 import { liveThread } from "./internal/spawn.ts"
@@ -27,7 +29,6 @@ import type { LeaseEntry } from "./internal/ledger.ts"
 import { nodeOf } from "./internal/threadNode.ts"
 import { endOf, within } from "./internal/waiting.ts"
 import type { Thread } from "./Thread.ts"
-import * as ThreadError from "./ThreadError.ts"
 
 /**
  * The parts of a lease.
@@ -166,7 +167,10 @@ class Release implements PendingRelease {
       const given = this.release(exit)
       // Such an effect has the services of the lease.
       if (Effect.isEffect(given)) return given as Effect.Effect<unknown, unknown>
-      const invalid = ThreadError.make({ _tag: "InvalidRelease", lease: this.entry.name, given: describe(given) })
+      const invalid = Misuse.error(
+        { _tag: "InvalidRelease", lease: this.entry.name, given: describe(given) },
+        Texts.invalidRelease
+      )
       if (!(given instanceof Promise)) return Effect.die(invalid)
       // Nobody else handles the rejection, and an unhandled one would end the process.
       given.catch((error: unknown) => Notice.log(this.context, "Error", invalid.message, error))
@@ -202,7 +206,7 @@ class Release implements PendingRelease {
         const isLate = ended !== undefined && Exit.isFailure(ended) && isExceeded(ended.cause, limit, now)
         if (ended !== undefined && !isLate) return this.record(ended)
         fiber.interruptUnsafe()
-        const error = ThreadError.make({ _tag: "ReleaseTimedOut", lease: this.entry.name, millis })
+        const error = Misuse.error({ _tag: "ReleaseTimedOut", lease: this.entry.name, millis }, Texts.releaseTimedOut)
         Ledger.settle(this.entry, "timedOut", () => this.clock.currentTimeMillisUnsafe(), error.message)
         const defects = ended === undefined ? Effect.void : withoutInterrupts(ended)
         return Effect.ensuring(Effect.die(error), defects)

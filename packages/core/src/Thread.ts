@@ -16,13 +16,13 @@ import type * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
-import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
-import * as Escalation from "./Escalation.ts"
+import type * as Escalation from "./Escalation.ts"
 import { finiteMillis } from "./internal/duration.ts"
+import * as Texts from "./internal/errorTexts.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
 import * as Joining from "./internal/joining.ts"
 import * as Ladder from "./internal/ladder.ts"
@@ -328,10 +328,9 @@ export const shutdown: {
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport> =>
     request(self, "Thread.shutdown", reasonIn(options, defaultShutdown), (node, reason, current) => {
-      if (node.contains(current)) return Misuse.die({ _tag: "SelfJoin", thread: node.name })
-      const steps = Escalation.steps(options?.escalation ?? node.escalation)
-      if (Result.isFailure(steps)) return Effect.die(steps.failure)
-      return Effect.map(Report.shutdown(node, [node], steps.success, reason), (reports) => reports[0]!)
+      if (node.contains(current)) return Misuse.die({ _tag: "SelfJoin", thread: node.name }, Texts.selfJoin)
+      const reports = Report.shutdown(node, [node], options?.escalation ?? node.escalation, reason)
+      return Effect.map(reports, ([report]) => report!)
     })
 )
 
@@ -352,7 +351,7 @@ export const raise: {
   (error: Raisable): (self: Thread<unknown, unknown>) => Effect.Effect<boolean>
   (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean>
 } = /* @__PURE__ */ dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
-  if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: textOf(error) })
+  if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: textOf(error) }, Texts.invalidError)
   const node = nodeOf(self)
   return node === root
     ? refused("Thread.raise")
@@ -635,7 +634,8 @@ const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
 const inside = <A, E, R>(f: (node: ThreadNode) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => f(fiber.getRef(CurrentNode)))
 
-const refused = (operation: string): Effect.Effect<never> => Misuse.die({ _tag: "MainThread", operation })
+const refused = (operation: string): Effect.Effect<never> =>
+  Misuse.die({ _tag: "MainThread", operation }, Texts.mainThread)
 
 /** Starts a request to end a thread. */
 const request = <A>(
@@ -665,5 +665,7 @@ const notSelf = <A, B>(self: Thread<unknown, unknown>, effect: Effect.Effect<A, 
   Effect.withFiber((fiber): Effect.Effect<A, B> => {
     const node = nodeOf(self)
     if (node === root) return refused("A join")
-    return fiber.getRef(CurrentNode) === node ? Misuse.die({ _tag: "SelfJoin", thread: node.name }) : effect
+    return fiber.getRef(CurrentNode) === node
+      ? Misuse.die({ _tag: "SelfJoin", thread: node.name }, Texts.selfJoin)
+      : effect
   })

@@ -9,6 +9,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
+import * as Texts from "./internal/errorTexts.ts"
 import { readOr } from "./internal/foreignValue.ts"
 
 /**
@@ -40,10 +41,13 @@ export type ThreadErrorReason =
   | { readonly _tag: "Killed"; readonly thread: string; readonly lost: ReadonlyArray<string> }
   | { readonly _tag: "Crashed"; readonly thread: string; readonly problem: string }
 
-const Base: new (fields: { readonly reason: ThreadErrorReason }) => Cause.YieldableError & {
-  readonly _tag: "ThreadError"
+interface Fields {
   readonly reason: ThreadErrorReason
-} = /* @__PURE__ */ Data.TaggedError("ThreadError")
+  readonly message: string
+}
+
+const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _tag: "ThreadError" } =
+  /* @__PURE__ */ Data.TaggedError("ThreadError")
 
 /**
  * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy.
@@ -54,10 +58,6 @@ const Base: new (fields: { readonly reason: ThreadErrorReason }) => Cause.Yielda
  * @since 0.1.0
  */
 export class ThreadError extends Base {
-  override get message(): string {
-    return explain(this.reason)
-  }
-
   /** The printed form, also of `console.log`. */
   override toJSON(): unknown {
     return { _tag: this._tag, message: this.message, reason: this.reason }
@@ -71,7 +71,7 @@ export class ThreadError extends Base {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (reason: ThreadErrorReason): ThreadError => new ThreadError({ reason })
+export const make = (reason: ThreadErrorReason): ThreadError => new ThreadError({ reason, message: explain(reason) })
 
 /**
  * Whether a value is a `ThreadError`.
@@ -85,30 +85,26 @@ export const isThreadError = (u: unknown): u is ThreadError => readOr(() => u in
 const explain = (reason: ThreadErrorReason): string => {
   switch (reason._tag) {
     case "InvalidReason":
-      return `${reason.given} is not a CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted({ message: "why" }), or turn a foreign value into one with CancelReason.fromUnknown(value).`
+      return Texts.invalidReason(reason)
     case "InvalidError":
-      return `${reason.given} can't be raised into a thread, so nothing was raised. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive in the thread accepts.`
+      return Texts.invalidError(reason)
     case "InvalidDuration":
-      return `${reason.option} is ${reason.given}: ${reason.problem}. Give a finite time such as "2 seconds".`
+      return Texts.invalidDuration(reason)
     case "InvalidEscalation":
-      return `The escalation can't be climbed: ${reason.problem}. Give each rung a grace, as in { stop: "5 seconds", interrupt: "1 second" }; only the last may wait without limit.`
+      return Texts.invalidEscalation(reason)
     case "InvalidRelease":
-      return `The release of lease "${reason.lease}" returned ${reason.given} and no Effect, so its end was not awaited and the resource may still be held. It is probably an async or a plain function: wrap it in Effect.promise(() => ...) or Effect.sync(() => ...).`
+      return Texts.invalidRelease(reason)
     case "MainThread":
-      return `${reason.operation} was asked of the main thread, which ends only with its process. The thread is probably Thread.current outside any spawned thread. Spawn the program with Thread.spawn and end that thread.`
+      return Texts.mainThread(reason)
     case "SelfJoin":
-      return `Thread "${reason.thread}" was asked to wait for its own end, which would last for ever. Join it from its parent, or end it from within by returning.`
+      return Texts.selfJoin(reason)
     case "ReleaseTimedOut":
-      return `The release of lease "${reason.lease}" did not end within its limit of ${reason.millis} ms and was given up; the resource may still be held. Find out why the release waits, or raise releaseWithin.`
+      return Texts.releaseTimedOut(reason)
     case "Abandoned":
-      return `Thread "${reason.thread}" outlasted the last rung of its escalation and was abandoned; it may still run${
-        reason.finalizer === null ? "" : `, in the release of lease "${reason.finalizer}"`
-      }. Give its releases a releaseWithin, or the escalation more time.`
+      return Texts.abandoned(reason)
     case "Killed":
-      return `Thread "${reason.thread}" was ended by force, and its finalizers did not run. ${
-        reason.lost.length === 0 ? "It held no lease." : `It held, and lost: ${reason.lost.join(", ")}.`
-      } Let the host keep resources that must survive a kill (HostLease), and let the thread reach a checkpoint more often.`
+      return Texts.killed(reason)
     case "Crashed":
-      return `The worker or process of thread "${reason.thread}" broke down: ${reason.problem}. Only its threads have ended. See the cause, and start the thread again.`
+      return Texts.crashed(reason)
   }
 }

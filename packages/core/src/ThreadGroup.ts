@@ -18,13 +18,13 @@ import { dual } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import { DeadlineExceeded } from "./Deadline.ts"
 import * as Escalation from "./Escalation.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
 import { exceededBy } from "./internal/deadlines.ts"
+import * as Texts from "./internal/errorTexts.ts"
 import * as FiberThread from "./internal/fiberThread.ts"
 import * as Climb from "./internal/climb.ts"
 import * as Ladder from "./internal/ladder.ts"
@@ -276,14 +276,12 @@ export const shutdown: {
         const group = groupOf(self)
         const around = group.memberAround(current)
         if (around !== undefined) return selfJoin(around)
-        const steps = Escalation.steps(options?.escalation ?? fiber.getRef(Escalation.Current))
-        return Result.isFailure(steps)
-          ? Effect.die(steps.failure)
-          : Report.shutdown(group, group.members, steps.success, reason)
+        return Report.shutdown(group, group.members, options?.escalation ?? fiber.getRef(Escalation.Current), reason)
       })
     )
 )
 
 const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
 
-const selfJoin = (member: ThreadNode): Effect.Effect<never> => Misuse.die({ _tag: "SelfJoin", thread: member.name })
+const selfJoin = (member: ThreadNode): Effect.Effect<never> =>
+  Misuse.die({ _tag: "SelfJoin", thread: member.name }, Texts.selfJoin)

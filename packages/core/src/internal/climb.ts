@@ -17,15 +17,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as CancelReason from "../CancelReason.ts"
-import * as Escalation from "../Escalation.ts"
+import type * as Escalation from "../Escalation.ts"
 import type { UnwindOutcome } from "./threadControls.ts"
-import * as ThreadError from "../ThreadError.ts"
+import * as Texts from "./errorTexts.ts"
 import * as Ladder from "./ladder.ts"
 import * as Ledger from "./ledger.ts"
+import * as Misuse from "./misuse.ts"
 import * as RemainingReleases from "./remainingReleases.ts"
 import { atOnce, inOrder } from "./sequence.ts"
+import * as Steps from "./steps.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import { type Listen, within } from "./waiting.ts"
 
@@ -70,7 +71,7 @@ export const askFirst = (node: ThreadNode, reason: CancelReason.CancelReason): E
 
 /** The steps of an escalation. It was checked when the thread was spawned. */
 const stepsOf = (escalation: Escalation.Escalation): ReadonlyArray<Escalation.Step> =>
-  Result.getOrThrow(Escalation.steps(escalation))
+  Steps.of(escalation) as ReadonlyArray<Escalation.Step>
 
 /**
  * Climbs with a group of threads. Waits until each has settled, and abandons each thread that outlasts the last rung.
@@ -264,7 +265,10 @@ const abandon = (
     const children = [...node.children()]
     // No other caller climbs with the children, and the children's own escalations may have an end.
     const climbBelow = Effect.forkDetach(endAll(children, reason), { startImmediately: true })
-    const error = ThreadError.make({ _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null })
+    const error = Misuse.error(
+      { _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null },
+      Texts.abandoned
+    )
     const asked = guarded(() => Ladder.interrupt(node, reason), defects)
     return Effect.andThen(
       asked,

@@ -8,7 +8,7 @@
  */
 import type * as Cause from "effect/Cause"
 import type { LeaseOutcome } from "../ShutdownReport.ts"
-import { causeText } from "./foreignText.ts"
+import { causeText } from "./causeText.ts"
 import type { Account, Entry, LeaseResult, Observed, Observer, Tally } from "./leaseAccount.ts"
 import type { ThreadNode } from "./threadNode.ts"
 

@@ -1,7 +1,12 @@
-/** The defects of misuse. */
+/** The defects of this package. */
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as ThreadError from "../ThreadError.ts"
+import { ThreadError, type ThreadErrorReason } from "../ThreadError.ts"
+
+/** A `ThreadError` with the given text. `ThreadError.make` would bring the texts of all reasons into a bundle. */
+export const error = <R extends ThreadErrorReason>(reason: R, text: (reason: R) => string): ThreadError =>
+  new ThreadError({ reason, message: text(reason) })
 
 /** Dies with a `ThreadError`. */
-export const die = (reason: ThreadError.ThreadErrorReason): Effect.Effect<never> => Exit.die(ThreadError.make(reason))
+export const die = <R extends ThreadErrorReason>(reason: R, text: (reason: R) => string): Effect.Effect<never> =>
+  Exit.die(error(reason, text))

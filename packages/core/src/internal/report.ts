@@ -3,30 +3,36 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as CancelReason from "../CancelReason.ts"
-import { type Rung, rungs, type Step } from "../Escalation.ts"
+import type { Escalation, Rung, Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
 import type { ThreadControls, UnwindOutcome } from "./threadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
 import { causeText } from "./causeText.ts"
+import * as Texts from "./errorTexts.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
+import * as Misuse from "./misuse.ts"
 import * as StackSearch from "./stackSearch.ts"
+import * as Steps from "./steps.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import * as State from "./threadState.ts"
 
 /**
- * Climbs with threads and reports on each. `target` is observed meanwhile: the one thread, or the group of all.
+ * Climbs an escalation with threads and reports on each. `target` is observed meanwhile: the one thread, or the group of all.
  *
  * *Cancellation*: requests that were made stay made. No further rung is climbed.
  */
 export const shutdown = (
   target: Observed<ThreadNode>,
   nodes: ReadonlyArray<ThreadNode>,
-  steps: ReadonlyArray<Step>,
+  escalation: Escalation,
   reason: CancelReason.CancelReason
 ): Effect.Effect<Array<ShutdownReport>> =>
   Effect.suspend(() => {
+    const steps = Steps.of(escalation)
+    if (typeof steps === "string")
+      return Misuse.die({ _tag: "InvalidEscalation", problem: steps }, Texts.invalidEscalation)
     const recorder = new Recorder(nodes, reason)
     Ledger.observe(target, recorder)
     return Effect.ensuring(
@@ -81,7 +87,7 @@ const abandoned: Ending = { _tag: "Abandoned" }
 
 /** Whether another request took the thread from the rung of this climb to a higher one, or abandoned the thread. */
 const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boolean =>
-  reached !== undefined && (rungs.indexOf(reached) > rungs.indexOf(rung) || ending._tag === "Abandoned")
+  reached !== undefined && (Steps.rungs.indexOf(reached) > Steps.rungs.indexOf(rung) || ending._tag === "Abandoned")
 
 class Recorder implements Climb.Observer, Observer<ThreadNode> {
   /** Each place is written once, before the climb is over. */

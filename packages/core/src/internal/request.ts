@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CancelReason from "../CancelReason.ts"
+import * as Texts from "./errorTexts.ts"
 import * as Misuse from "./misuse.ts"
 import { CurrentNode } from "./currentThread.ts"
 import type { ThreadNode } from "./threadNode.ts"
@@ -22,7 +23,7 @@ export const withReason = <A>(
         const by = fiber.getRef(CurrentNode)
         return f(stamp(reason, by, fiber.getRef(Clock.Clock)), by, fiber.id)
       })
-    : Misuse.die({ _tag: "InvalidReason", given: textOf(reason) })
+    : Misuse.die({ _tag: "InvalidReason", given: textOf(reason) }, Texts.invalidReason)
 
 const stamp = (reason: CancelReason.CancelReason, by: ThreadNode, clock: Clock.Clock): CancelReason.CancelReason =>
   reason.at !== undefined && reason.by !== undefined

@@ -5,15 +5,17 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
 import { forkWithFinalizer } from "./effectInternals.ts"
 import * as FiberThread from "./fiberThread.ts"
+import * as Texts from "./errorTexts.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import { CurrentNode } from "./currentThread.ts"
+import * as Misuse from "./misuse.ts"
+import * as Steps from "./steps.ts"
 import { inOrder } from "./sequence.ts"
 import { ThreadNode } from "./threadNode.ts"
 
@@ -80,8 +82,9 @@ export const into = <A, E, E2 = never, R = never>(
 ): Effect.Effect<ThreadNode<A, E>, E2, R> => {
   const { hasOwnLink, parent, scope } = destination
   const escalation = options?.escalation ?? references.getRef(Escalation.Current)
-  const steps = Escalation.steps(escalation)
-  if (Result.isFailure(steps)) return Exit.die(steps.failure)
+  const steps = Steps.of(escalation)
+  if (typeof steps === "string")
+    return Misuse.die({ _tag: "InvalidEscalation", problem: steps }, Texts.invalidEscalation)
   const node = new ThreadNode<A, E>(parent, references.getRef(Clock.Clock), escalation, options?.name)
   const ended = reasonOfNoStart(node, destination)
   if (ended !== undefined) return endedBeforeStart(node, ended)

@@ -8,7 +8,7 @@
  * 4. A transition that changes nothing gives the given state itself.
  */
 import type { CancelReason } from "../CancelReason.ts"
-import { type Rung, rungs } from "../Escalation.ts"
+import { type Rung, rungs } from "./steps.ts"
 
 /** A rung that cancels the thread. `stop` only asks. */
 export type CancelRung = Exclude<Rung, "stop">

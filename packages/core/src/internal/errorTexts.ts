@@ -1,0 +1,46 @@
+/** The messages of the errors of this package, each a function of its own, so that a bundle has those that it needs. */
+
+type Text<Fields> = (fields: Fields) => string
+
+export const invalidReason: Text<{ readonly given: string }> = ({ given }) =>
+  `${given} is not a CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted({ message: "why" }), or turn a foreign value into one with CancelReason.fromUnknown(value).`
+
+export const invalidError: Text<{ readonly given: string }> = ({ given }) =>
+  `${given} can't be raised into a thread, so nothing was raised. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive in the thread accepts.`
+
+export const invalidDuration: Text<{ readonly option: string; readonly given: string; readonly problem: string }> = ({
+  given,
+  option,
+  problem
+}) => `${option} is ${given}: ${problem}. Give a finite time such as "2 seconds".`
+
+export const invalidEscalation: Text<{ readonly problem: string }> = ({ problem }) =>
+  `The escalation can't be climbed: ${problem}. Give each rung a grace, as in { stop: "5 seconds", interrupt: "1 second" }; only the last may wait without limit.`
+
+export const invalidRelease: Text<{ readonly lease: string; readonly given: string }> = ({ given, lease }) =>
+  `The release of lease "${lease}" returned ${given} and no Effect, so its end was not awaited and the resource may still be held. It is probably an async or a plain function: wrap it in Effect.promise(() => ...) or Effect.sync(() => ...).`
+
+export const mainThread: Text<{ readonly operation: string }> = ({ operation }) =>
+  `${operation} was asked of the main thread, which ends only with its process. The thread is probably Thread.current outside any spawned thread. Spawn the program with Thread.spawn and end that thread.`
+
+export const selfJoin: Text<{ readonly thread: string }> = ({ thread }) =>
+  `Thread "${thread}" was asked to wait for its own end, which would last for ever. Join it from its parent, or end it from within by returning.`
+
+export const releaseTimedOut: Text<{ readonly lease: string; readonly millis: number }> = ({ lease, millis }) =>
+  `The release of lease "${lease}" did not end within its limit of ${millis} ms and was given up; the resource may still be held. Find out why the release waits, or raise releaseWithin.`
+
+export const abandoned: Text<{ readonly thread: string; readonly finalizer: string | null }> = ({
+  finalizer,
+  thread
+}) =>
+  `Thread "${thread}" outlasted the last rung of its escalation and was abandoned; it may still run${
+    finalizer === null ? "" : `, in the release of lease "${finalizer}"`
+  }. Give its releases a releaseWithin, or the escalation more time.`
+
+export const killed: Text<{ readonly thread: string; readonly lost: ReadonlyArray<string> }> = ({ lost, thread }) =>
+  `Thread "${thread}" was ended by force, and its finalizers did not run. ${
+    lost.length === 0 ? "It held no lease." : `It held, and lost: ${lost.join(", ")}.`
+  } Let the host keep resources that must survive a kill (HostLease), and let the thread reach a checkpoint more often.`
+
+export const crashed: Text<{ readonly thread: string; readonly problem: string }> = ({ problem, thread }) =>
+  `The worker or process of thread "${thread}" broke down: ${problem}. Only its threads have ended. See the cause, and start the thread again.`
