@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Mutable } from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
@@ -21,6 +20,7 @@ import * as AbortListener from "./internal/abortListener.ts"
 import { abortSignals } from "./internal/abortSignals.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { CompositeSignal } from "./internal/compositeSignal.ts"
+import { reasonOfExit } from "./internal/exitReason.ts"
 import * as Rejection from "./internal/rejection.ts"
 import { messageOf } from "./internal/foreignText.ts"
 
@@ -166,7 +166,7 @@ const settled = <A>(
       })
       return Effect.onExitPrimitive(restore(outcome), (exit) => {
         if (Exit.isSuccess(exit) || !Cause.hasInterrupts(exit.cause)) return undefined
-        const reason = Option.getOrElse(CancelReason.fromExit(exit), () => CancelReason.interrupted())
+        const reason = reasonOfExit(exit) ?? CancelReason.interrupted()
         controller.abort(CancelReason.toError(reason))
         return millis === undefined ? settlement : Effect.asVoid(Effect.timeoutOption(settlement, millis))
       })
@@ -185,9 +185,7 @@ export const fromScope: Effect.Effect<AbortSignal, never, Scope.Scope> = /* @__P
     /* @__PURE__ */ Effect.sync(() => new AbortController()),
     (controller, exit) =>
       Effect.sync(() => {
-        const reason = Option.getOrElse(CancelReason.fromExit(exit), () =>
-          CancelReason.stopped({ message: "The scope has closed" })
-        )
+        const reason = reasonOfExit(exit) ?? CancelReason.stopped({ message: "The scope has closed" })
         controller.abort(CancelReason.toError(reason))
       })
   ),

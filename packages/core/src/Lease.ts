@@ -7,11 +7,10 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
 import { withoutInterrupts } from "./internal/cancelScope.ts"
@@ -106,8 +105,8 @@ class Release implements PendingRelease {
   private readonly context: Context.Context<never>
 
   private readonly release: (exit: Exit.Exit<unknown, unknown>) => unknown
-  /** Completes with the release once `takeOver` has started the release. */
-  private taken: Deferred.Deferred<unknown> | undefined = undefined
+  /** The fiber of the release, once `takeOver` has started the release. */
+  private taken: Fiber.Fiber<unknown> | undefined = undefined
 
   constructor(
     entry: LeaseEntry,
@@ -127,17 +126,18 @@ class Release implements PendingRelease {
 
   /** Called by the scope of the lease. The question and the start are one step, so that the release can't start twice. */
   run(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
-    return Effect.withFiber((fiber) =>
-      this.taken === undefined ? this.start(fiber, exit) : Deferred.await(this.taken)
-    )
+    return Effect.withFiber((fiber) => (this.taken === undefined ? this.start(fiber, exit) : Fiber.join(this.taken)))
   }
 
   takeOver(exit: Exit.Exit<unknown, unknown>): Effect.Effect<Fiber.Fiber<unknown> | undefined> {
     return Effect.suspend(() => {
       if (this.taken !== undefined || this.entry.state !== "held") return Effect.succeed(undefined)
-      const taken = (this.taken = Deferred.makeUnsafe<unknown>())
-      const release = Effect.withFiber((fiber) => this.start(fiber, exit))
-      return Effect.forkDetach(Effect.uninterruptible(Deferred.into(release, taken)), { startImmediately: true })
+      const release = Effect.withFiber((fiber) => {
+        // The current fiber is the fiber that was forked for the release.
+        this.taken = fiber as Fiber.Fiber<unknown>
+        return this.start(fiber, exit)
+      })
+      return Effect.succeed(Effect.runForkWith(this.context)(release, { uninterruptible: true }))
     })
   }
 

@@ -9,8 +9,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
+import { reasonOfExit } from "./exitReason.ts"
 import { type CancelScope, CurrentCancelScope, CurrentNode } from "./currentThread.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
@@ -126,7 +126,7 @@ class Inner<A, E> implements CancelScope {
   propagate(exit: Exit.Exit<unknown, unknown>, disarm: (interruptedAsWhole: boolean) => void): Effect.Effect<void> {
     // The fork comes before the outer fiber's wait.
     const fiber = this.fiber!
-    const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
+    const reason = reasonOfExit(exit)
     if (reason === undefined) fiber.interruptUnsafe(this.outer.id)
     else if (reason !== this.propagated) this.interrupt(reason)
     return Effect.flatMap(Fiber.await(fiber), (ended) => {

@@ -9,6 +9,7 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as CancelReason from "../CancelReason.ts"
 import type * as Escalation from "../Escalation.ts"
+import { reasonOfExit } from "./exitReason.ts"
 import { inOrder } from "./sequence.ts"
 import type { UnwindOutcome } from "./threadControls.ts"
 import type { ThreadNode } from "./threadNode.ts"
@@ -62,14 +63,14 @@ export const reasonOfEnd = (
   parent: ThreadNode,
   at: number
 ): CancelReason.CancelReason =>
-  Option.getOrElse(CancelReason.fromExit(exit), () => ({
+  reasonOfExit(exit) ?? {
     // The root of the tree never ends. Only a scope can.
     ...(parent.parentNode === undefined
       ? CancelReason.parentEnded(parent.name, { message: "Its scope has closed" })
       : CancelReason.parentEnded(parent.name)),
     by: parent.name,
     at
-  }))
+  }
 
 /** Asks a thread on one rung and returns at once. `unwound` is called later, with the outcome of an unwind. */
 export const ask = (

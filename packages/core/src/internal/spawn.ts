@@ -4,11 +4,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
 import { forkWithFinalizer } from "./effectInternals.ts"
+import { reasonOfExit } from "./exitReason.ts"
 import * as FiberThread from "./fiberThread.ts"
 import * as Texts from "./errorTexts.ts"
 import * as Climb from "./climb.ts"
@@ -99,7 +99,7 @@ const reasonOfNoStart = (
   { abandoned, parent, scope, scopeOfOrigin }: Destination
 ): CancelReason.CancelReason | undefined => {
   if (scope.state._tag === "Closed") {
-    return Option.getOrElse(CancelReason.fromExit(scope.state.exit), () => closed(node, parent.name))
+    return reasonOfExit(scope.state.exit) ?? closed(node, parent.name)
   }
   if (abandoned !== undefined) return abandoned.reason ?? closed(node, abandoned.name)
   return scopeOfOrigin === parent.scope && parent.state._tag === "Cancelled" ? parent.state.reason : undefined
