@@ -74,18 +74,17 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Pr
   const signal = options?.signal
   if (signal?.aborted === true) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
-    if (signal === undefined) {
-      Effect.runFork(effect).addObserver((exit) => Rejection.settle(exit, undefined, resolve, reject))
-      return
-    }
     const scope: Mutable<CancelScope.CancelScope> = { node: root, reason: undefined }
-    const fiber = Effect.runForkWith(Context.make(CancelScope.CurrentCancelScope, scope))(effect)
-    const disarm = onAbort(signal, () => {
-      scope.reason = CancelReason.fromUnknown(signal.reason)
-      fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(scope.reason))
-    })
+    const context = signal === undefined ? Context.empty() : Context.make(CancelScope.CurrentCancelScope, scope)
+    const fiber = Effect.runForkWith(context)(effect)
+    const disarm =
+      signal &&
+      onAbort(signal, () => {
+        scope.reason = CancelReason.fromUnknown(signal.reason)
+        fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(scope.reason))
+      })
     fiber.addObserver((exit) => {
-      disarm()
+      disarm?.()
       Rejection.settle(exit, signal, resolve, reject)
     })
   })

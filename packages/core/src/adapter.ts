@@ -99,7 +99,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     if (abandoned) abandonedThreads.add(node)
     else abandonedThreads.delete(node)
     if (node.account?.latest !== undefined || node.firstChild !== undefined) {
-      for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", this.now)
+      Ledger.lose(node)
     }
     super.settle(exit, abandoned)
   }

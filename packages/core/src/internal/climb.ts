@@ -255,41 +255,25 @@ export const hasRung = ({ controls }: ThreadNode, rung: Escalation.Rung): boolea
  * Abandons a thread: notifies its waiters, counts its leases as lost, and ends its children without a wait. False if the
  * interrupt that comes first has ended the thread.
  */
-const abandon = (
+const abandon: (
   node: ThreadNode,
   reason: CancelReason.CancelReason,
   defects: Array<unknown>
-): Effect.Effect<boolean> =>
-  Effect.suspend(() => {
-    const stuck = Ledger.releasing(node)
-    const children = [...node.children()]
+) => Effect.Effect<boolean> = /* @__PURE__ */ Effect.fnUntraced(function* (node, reason, defects) {
+  const stuck = Ledger.releasing(node)
+  const children = [...node.children()]
+  const fields = { thread: node.name, finalizer: stuck?.name ?? null }
+  const error = Misuse.error({ _tag: "Abandoned", ...fields }, Texts.abandoned)
+  yield* guarded(() => Ladder.interrupt(node, reason), defects)
+  if (children.length > 0) {
+    yield* inOrder(children, (child) => guarded(() => Ladder.interrupt(child, node.reason ?? reason), defects))
     // No other caller climbs with the children, and the children's own escalations may have an end.
-    const climbBelow = Effect.forkDetach(endAll(children, reason), { startImmediately: true })
-    const error = Misuse.error(
-      { _tag: "Abandoned", thread: node.name, finalizer: stuck?.name ?? null },
-      Texts.abandoned
-    )
-    const asked = guarded(() => Ladder.interrupt(node, reason), defects)
-    return Effect.andThen(
-      asked,
-      Effect.andThen(
-        children.length === 0
-          ? Effect.void
-          : Effect.andThen(
-              inOrder(children, (child) => guarded(() => Ladder.interrupt(child, node.reason ?? reason), defects)),
-              climbBelow
-            ),
-        Effect.sync(() => {
-          if (!node.isAlive) return false
-          for (const entry of Array.from(Ledger.heldBelow(node))) Ledger.settle(entry, "lost", now(node))
-          // Not combined, which would have both hashed.
-          const { reasons } = CancelReason.toCause(node.reason ?? reason)
-          const cause = Cause.fromReasons([...reasons, Cause.makeDieReason(error)])
-          node.controls.abandon(Exit.failCause(cause))
-          return true
-        })
-      )
-    )
-  })
-
-const now = (node: ThreadNode) => (): number => node.clock.currentTimeMillisUnsafe()
+    yield* Effect.forkDetach(endAll(children, reason), { startImmediately: true })
+  }
+  if (!node.isAlive) return false
+  Ledger.lose(node)
+  // Not combined, which would have both hashed.
+  const { reasons } = CancelReason.toCause(node.reason ?? reason)
+  node.controls.abandon(Exit.failCause(Cause.fromReasons([...reasons, Cause.makeDieReason(error)])))
+  return true
+})

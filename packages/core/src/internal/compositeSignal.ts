@@ -160,25 +160,17 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
  * so that it is accepted wherever an AbortSignal is. The prototype of a signal is changed only then, because the change
  * takes as long as all other steps of a composite.
  */
-const aborting: object = /* @__PURE__ */ Object.create(AbortSignal.prototype, {
-  aborted: {
-    configurable: true,
-    enumerable: true,
-    value: true
-  },
-  reason: {
-    configurable: true,
-    enumerable: true,
-    get(this: Composed): unknown {
-      return this[key]?.reason
-    }
-  },
-  throwIfAborted: {
-    configurable: true,
-    enumerable: true,
-    writable: true,
-    value(this: AbortSignal) {
+const aborting: object = /* @__PURE__ */ Object.setPrototypeOf(
+  {
+    get aborted(): boolean {
+      return true
+    },
+    get reason(): unknown {
+      return (this as Composed)[key]?.reason
+    },
+    throwIfAborted(this: AbortSignal) {
       throw this.reason
     }
-  }
-})
+  },
+  AbortSignal.prototype
+)

@@ -105,6 +105,12 @@ export const heldBelow = function* (node: ThreadNode): Generator<LeaseEntry> {
   for (const below of node.withDescendants()) yield* held(below)
 }
 
+/** The leases of a thread and its descendants that are still held get no release. */
+export const lose = (node: ThreadNode): void => {
+  const now = (): number => node.clock.currentTimeMillisUnsafe()
+  for (const entry of Array.from(heldBelow(node))) settle(entry, "lost", now)
+}
+
 /** The counts of a thread and of all its descendants, live and ended. */
 export const tallyBelow = (node: ThreadNode): Tally => {
   const sum: Tally = { acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 }
