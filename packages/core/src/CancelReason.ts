@@ -17,6 +17,7 @@ import { messageOf } from "./internal/foreignText.ts"
 import { readOr } from "./internal/foreignValue.ts"
 import * as Errors from "./internal/cancelError.ts"
 import * as ReasonAnnotation from "./internal/reasonAnnotation.ts"
+import * as ReasonFrame from "./internal/reasonFrame.ts"
 
 /**
  * The fields of every reason: `message`; `by`, the name of the asking thread (`main` outside any thread); and `at`, the
@@ -198,7 +199,8 @@ const Annotation: Context.Service<typeof ReasonAnnotation.key, CancelReason> = /
 let last: { readonly reason: CancelReason; readonly annotations: Context.Context<never> } | undefined
 
 /**
- * The Cause annotations that carry a reason, for `Fiber.interruptAs` and `Cause.annotate`.
+ * The Cause annotations that carry a reason, for `Fiber.interruptAs` and `Cause.annotate`. One of them is Effect's
+ * `InterruptorStackTrace`, so that `Cause.pretty` prints the reason and the asking thread below the interrupted fiber.
  *
  * @stability unstable
  * @category conversions
@@ -208,7 +210,10 @@ export const toAnnotations = (self: CancelReason): Context.Context<never> => {
   if (last?.reason !== self) {
     // The annotations of a Cause are typed as a context of no services. Effect finds the key by name alone.
     // `Context.make` reads the entry through an iterator, which takes longer than all the rest.
-    last = { reason: self, annotations: Context.makeUnsafe(new Map<string, unknown>().set(Annotation.key, self)) }
+    const annotations = new Map<string, unknown>()
+    annotations.set(Annotation.key, self)
+    annotations.set(ReasonFrame.key, new ReasonFrame.ReasonFrame(self))
+    last = { reason: self, annotations: Context.makeUnsafe(annotations) }
   }
   return last.annotations
 }

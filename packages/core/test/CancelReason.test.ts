@@ -96,6 +96,27 @@ describe("CancelReason", () => {
     })
   )
 
+  it("is printed by Cause.pretty below the interrupted fiber, in one line, with the asking thread", () => {
+    const asked = { ...CancelReason.shutdown({ message: "closing\ntime" }), by: "main", at: 7 }
+    const printed = Cause.pretty(Cause.combine(CancelReason.toCause(asked), CancelReason.toCause(all[0]!))).split("\n")
+    expect(printed.map((line) => line.trim())).toEqual([
+      "InterruptError: All fibers interrupted without error {",
+      "[cause]: InterruptCause: The fiber was interrupted by:",
+      "at fiber (unknown)",
+      'at Shutdown "closing\\ntime", asked by "main"',
+      "at fiber (unknown)",
+      'at Stopped "Asked to stop"',
+      "}"
+    ])
+  })
+
+  it("does not stop Cause.pretty, if the reason throws when it is read", () => {
+    const { proxy, revoke } = Proxy.revocable(CancelReason.interrupted(), {})
+    const cause = CancelReason.toCause(proxy)
+    revoke()
+    expect(Cause.pretty(cause)).toContain("at a reason that can't be read")
+  })
+
   it("is none without an interruption", () => {
     expect(CancelReason.fromExit(Exit.void)).toEqual(Option.none())
     expect(CancelReason.fromCause(Cause.fail("no"))).toEqual(Option.none())

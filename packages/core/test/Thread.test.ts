@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from "@effect/vitest"
 import { CancelReason, Lease, Thread, ThreadGroup } from "@quiesce/core"
-import { Clock, Deferred, Effect, Exit, Fiber, Latch, Option, pipe, Schema, Scope } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Latch, Option, pipe, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { defectOf, defectTag, endsIn, hung, messages, settle } from "./support.ts"
 
@@ -11,6 +11,9 @@ class Nudge extends Schema.TaggedError<Nudge>()("Nudge", {}) {}
 
 const sleepers = (...millis: ReadonlyArray<number>) =>
   Effect.forEach(millis, (each) => Thread.spawn(Effect.as(Effect.sleep(each), each), now))
+
+const printed = (exit: Exit.Exit<unknown, unknown>): string =>
+  Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "success"
 
 describe("Thread.spawn", () => {
   it("requires a scope and gives a typed thread", () => {
@@ -392,6 +395,22 @@ describe("Thread.interrupt", () => {
       expect(thread.stopSignal.reason).toBe(thread.signal.reason)
       const exit = yield* Thread.await(thread)
       expect(CancelReason.fromExit(exit).pipe(Option.getOrThrow)).toBe(thread.reason)
+    })
+  )
+
+  it.effect("prints the reason and the asking thread with the Cause, of a child, too", () =>
+    Effect.gen(function* () {
+      let child: Thread.Thread<never> | undefined
+      const body = Effect.andThen(
+        Effect.tap(Thread.spawn(Effect.never, { name: "child" }), (spawned) => Effect.sync(() => (child = spawned))),
+        Effect.never
+      )
+      const thread = yield* Thread.spawn(body, now)
+      yield* Effect.yieldNow
+      const asking = yield* Thread.spawn(Thread.interrupt(thread, { reason: why }), { name: "boss" })
+      yield* Thread.join(asking)
+      const exits = [yield* Thread.await(thread), yield* Thread.await(child!), yield* Effect.exit(Thread.join(thread))]
+      for (const exit of exits) expect(printed(exit)).toContain('at Interrupted "why", asked by "boss"')
     })
   )
 

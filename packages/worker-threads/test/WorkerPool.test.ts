@@ -321,6 +321,21 @@ describe("spawn", () => {
       )
     )
   )
+
+  it(
+    "interrupted, prints the reason and the asking thread with the Cause",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const cells = makeCells()
+        const thread = yield* pool.spawn("Mark", { cells })
+        yield* whenSet(cells, Cell.begun)
+        const reason = CancelReason.interrupted({ message: "enough" })
+        yield* Effect.flatMap(Thread.spawn(Thread.interrupt(thread, { reason }), { name: "boss" }), Thread.join)
+        const exit = yield* Thread.await(thread)
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain('at Interrupted "enough", asked by "boss"')
+      }).pipe(Effect.scoped)
+    )
+  )
 })
 
 describe("run", () => {
