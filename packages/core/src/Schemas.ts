@@ -141,7 +141,6 @@ const ThreadErrorReason: Schema.Codec<Errors.ThreadErrorReason> = Schema.Union([
   Schema.TaggedStruct("SelfJoin", { thread: Schema.String }),
   Schema.TaggedStruct("ReleaseTimedOut", { lease: Schema.String, millis: Schema.Number }),
   Schema.TaggedStruct("Abandoned", { thread: Schema.String, finalizer: Schema.NullOr(Schema.String) }),
-  Schema.TaggedStruct("Killed", { thread: Schema.String, lost: Schema.Array(Schema.String) }),
   Schema.TaggedStruct("Crashed", { thread: Schema.String, problem: Schema.String })
 ])
 

@@ -225,10 +225,10 @@ export const execute = <A, E>(
     })
     return Effect.onExitPrimitive(waiting, (exit) => {
       if (node?.isAlive !== true) return undefined
-      const { controls } = node
-      const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
-      return Effect.flatMap(Climb.endAll([node], reason), () => {
-        const failure = CleanupFailure.ofExit(controls.poll())
+      const ended = node
+      const reason = Ladder.reasonOfEnd(exit, ended.parentNode!, ended.clock.currentTimeMillisUnsafe())
+      return Effect.flatMap(Climb.endAll([ended], reason), () => {
+        const failure = CleanupFailure.ofThread(ended)
         return failure === undefined ? Effect.void : Effect.failCause(failure)
       })
     })
@@ -252,7 +252,7 @@ export const reportingCleanup = <A, E, R>(
     // Finalizers run in reverse order: the last before the end of the thread, the first after it.
     const last = Effect.addFinalizer(() =>
       Effect.suspend(() => {
-        const failure = CleanupFailure.ofExit(ended === undefined ? undefined : nodeOf(ended).controls.poll())
+        const failure = ended === undefined ? undefined : CleanupFailure.ofThread(nodeOf(ended))
         return failure === undefined ? Effect.void : report(failure)
       })
     )

@@ -12,8 +12,6 @@ const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
   { _tag: "ReleaseTimedOut", lease: "l", millis: 5 },
   { _tag: "Abandoned", thread: "a", finalizer: null },
   { _tag: "Abandoned", thread: "a", finalizer: "l" },
-  { _tag: "Killed", thread: "a", lost: [] },
-  { _tag: "Killed", thread: "a", lost: ["l"] },
   { _tag: "Crashed", thread: "a", problem: "out of memory" }
 ]
 

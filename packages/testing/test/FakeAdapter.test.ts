@@ -1,7 +1,7 @@
 /** Threads that behave as they are told to, on each rung, in virtual time; their reports say just that. */
-import { CancelReason, type Escalation, ShutdownReport, Thread } from "@quiesce/core"
+import { CancelReason, type Escalation, ForcedEnd, ShutdownReport, Thread } from "@quiesce/core"
 import { FakeAdapter, Interruption, Leaks, Simulation } from "@quiesce/testing"
-import { Effect, Exit, Fiber, type Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { describe, expect, it } from "vitest"
 
@@ -131,6 +131,28 @@ describe("a shutdown", () => {
       lost: [{ lease: "socket" }, { lease: "file" }],
       ending: { _tag: "Killed" }
     })
+  })
+
+  it("by a kill is an interruption that says what was lost, and a thread that joins the killed one is not killed", async () => {
+    const script: FakeAdapter.Script<void, never> = { onInterrupt: FakeAdapter.ignores, leases: [{ name: "file" }] }
+    const reason = CancelReason.shutdown({ message: "closing time" })
+    const { exit, joined, joining } = await run(
+      Effect.gen(function* () {
+        const thread = yield* FakeAdapter.spawn(script, { name: "fake" })
+        const joining = yield* Thread.spawn(Thread.join(thread), { startImmediately: true })
+        const exit = yield* Thread.shutdown(thread, { escalation: { kill: "1 second" }, reason }).pipe(
+          Effect.andThen(Thread.await(thread))
+        )
+        return { exit, joined: yield* Thread.await(joining), joining: yield* Thread.shutdown(joining) }
+      })
+    )
+
+    const lost = Option.some(ForcedEnd.killed("fake", ["file"]))
+    expect(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)).toBe(true)
+    expect(ForcedEnd.fromExit(exit)).toEqual(lost)
+    expect(CancelReason.fromExit(exit)).toMatchObject({ value: reason })
+    expect(ForcedEnd.fromExit(joined)).toEqual(lost)
+    expect(joining.ending).toMatchObject({ _tag: "Interrupted", reason })
   })
 
   it("kills a thread in the middle of a release that hangs", async () => {

@@ -92,7 +92,8 @@ const exits: ReadonlyArray<unknown> = [
     cause: [
       { _tag: "Fail", error: "no" },
       { _tag: "Die", defect: { name: "Error", message: "bug", cause: { message: "inner" } } },
-      { _tag: "Interrupt", reason: { _tag: "Aborted", message: "gone", cause: { name: "Error", message: "why" } } }
+      { _tag: "Interrupt", reason: { _tag: "Aborted", message: "gone", cause: { name: "Error", message: "why" } } },
+      { _tag: "Killed", reason: { _tag: "Interrupted", message: "enough" }, thread: "inner", lost: ["page", "lock"] }
     ]
   }
 ]

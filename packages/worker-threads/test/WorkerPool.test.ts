@@ -1,4 +1,4 @@
-import { CancelReason, Lease, Thread, ThreadDump } from "@quiesce/core"
+import { CancelReason, ForcedEnd, Lease, Thread, ThreadDump } from "@quiesce/core"
 import { WorkerError, type WorkerPool } from "@quiesce/worker-threads"
 import { Cause, DateTime, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { Worker } from "node:worker_threads"
@@ -300,6 +300,9 @@ describe("spawn", () => {
           expect(report.rung).toBe("kill")
           expect(report.ending._tag).toBe("Killed")
           expect(report.lost.map((lost) => lost.lease)).toEqual(["lock file"])
+          const exit = yield* Thread.await(thread)
+          expect(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)).toBe(true)
+          expect(ForcedEnd.fromExit(exit)).toEqual(Option.some(ForcedEnd.killed("Spin", ["lock file"])))
           expect(yield* pool.execute("Add", { a: 3, b: 3 })).toBe(6)
         })
       )

@@ -1,7 +1,7 @@
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { CancelReason } from "@quiesce/core"
-import { Effect, Exit, Schema } from "effect"
+import { CancelReason, ForcedEnd } from "@quiesce/core"
+import { Cause, Effect, Exit, Option, Schema } from "effect"
 import {
   exitFromWire,
   exitToWire,
@@ -34,7 +34,8 @@ const failed = {
   cause: [
     { _tag: "Fail", error: "no" },
     { _tag: "Die", defect: "bug" },
-    { _tag: "Interrupt", reason: {} }
+    { _tag: "Interrupt", reason: {} },
+    { _tag: "Killed", reason: {}, thread: "inner", lost: ["page"] }
   ]
 } as const
 
@@ -240,6 +241,19 @@ describe("a reason or a defect with shared parts", () => {
       const encoded = Effect.runSync(exitToWire(nothing, exit, []))
       expect(JSON.stringify(encoded).length).toBeLessThan(20_000)
     }
+  })
+})
+
+describe("the exit of a task that has joined a killed thread", () => {
+  it("still names the killed thread and the lost leases, after a reason with the asking thread", () => {
+    const reason = { ...CancelReason.shutdown({ message: "closing time" }), by: "main", at: 7 }
+    const cause = ForcedEnd.annotate(CancelReason.toCause(reason), ForcedEnd.killed("inner", ["page", "lock"]))
+    const encoded = Effect.runSync(exitToWire(nothing, Exit.failCause(cause), []))
+    expect(decodeToHost([{ _tag: "Exit", id: 1, exit: encoded }])).toHaveLength(1)
+    const decoded = Effect.runSync(exitFromWire(nothing, structuredClone(encoded)))
+    expect(ForcedEnd.fromExit(decoded)).toEqual(Option.some(ForcedEnd.killed("inner", ["page", "lock"])))
+    expect(CancelReason.fromExit(decoded)).toEqual(Option.some(reason))
+    expect(Exit.isFailure(decoded) && Cause.pretty(decoded.cause)).toBe(Cause.pretty(cause))
   })
 })
 

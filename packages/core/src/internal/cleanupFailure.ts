@@ -2,13 +2,16 @@
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import { isThreadError } from "../ThreadError.ts"
+import * as OwnKill from "./ownKill.ts"
+import type { ThreadNode } from "./threadNode.ts"
 
 /**
  * The failures of an interrupted thread, as defects, because an interrupted caller handles no error; undefined without any. A
  * thread that was ended by force or given up had no cleanup.
  */
-export const ofExit = (exit: Exit.Exit<unknown, unknown> | undefined): Cause.Cause<never> | undefined => {
-  if (exit === undefined || Exit.isSuccess(exit)) return undefined
+export const ofThread = (node: ThreadNode): Cause.Cause<never> | undefined => {
+  const exit = node.controls.poll()
+  if (exit === undefined || Exit.isSuccess(exit) || OwnKill.isIn(exit, node)) return undefined
   const defects = exit.cause.reasons.flatMap((reason) => {
     if (Cause.isInterruptReason(reason)) return []
     return [Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason]
@@ -17,4 +20,4 @@ export const ofExit = (exit: Exit.Exit<unknown, unknown> | undefined): Cause.Cau
 }
 
 const isEndByForce = ({ defect }: Cause.Die): boolean =>
-  isThreadError(defect) && ["Killed", "Crashed", "Abandoned"].includes(defect.reason._tag)
+  isThreadError(defect) && ["Crashed", "Abandoned"].includes(defect.reason._tag)

@@ -37,10 +37,5 @@ export const abandoned: Text<{ readonly thread: string; readonly finalizer: stri
     finalizer === null ? "" : `, in the release of lease "${finalizer}"`
   }. Give its releases a releaseWithin, or the escalation more time.`
 
-export const killed: Text<{ readonly thread: string; readonly lost: ReadonlyArray<string> }> = ({ lost, thread }) =>
-  `Thread "${thread}" was ended by force, and its finalizers did not run. ${
-    lost.length === 0 ? "It held no lease." : `It held, and lost: ${lost.join(", ")}.`
-  } Let the host keep resources that must survive a kill (HostLease), and let the thread reach a checkpoint more often.`
-
 export const crashed: Text<{ readonly thread: string; readonly problem: string }> = ({ problem, thread }) =>
   `The worker or process of thread "${thread}" broke down: ${problem}. Only its threads have ended. See the cause, and start the thread again.`

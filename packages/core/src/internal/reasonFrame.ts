@@ -40,6 +40,13 @@ export class ReasonFrame implements StackFrame {
   }
 }
 
+/** The frame of an interruption with one more line, for the time after the request. */
+export const followedBy = ({ annotations }: Cause.Interrupt, line: string): StackFrame => {
+  const frame = annotations.get(key) as StackFrame | undefined
+  const last: StackFrame = { name: line, stack: nowhere, parent: undefined }
+  return frame === undefined ? last : { name: frame.name, stack: frame.stack, parent: last }
+}
+
 /** In one line, because a frame is one line of a trace. */
 const describe = ({ _tag, by, message }: Printed): string =>
   `${_tag} ${JSON.stringify(message)}${by === undefined ? "" : `, asked by ${JSON.stringify(by)}`}`

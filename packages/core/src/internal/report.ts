@@ -5,7 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import * as CancelReason from "../CancelReason.ts"
 import type { Escalation, Rung, Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
-import type { ThreadControls, UnwindOutcome } from "./threadControls.ts"
+import type { UnwindOutcome } from "./threadControls.ts"
 import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
 import { causeText } from "./causeText.ts"
@@ -13,6 +13,7 @@ import * as Texts from "./errorTexts.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import * as Misuse from "./misuse.ts"
+import * as OwnKill from "./ownKill.ts"
 import * as StackSearch from "./stackSearch.ts"
 import * as Steps from "./steps.ts"
 import type { ThreadNode } from "./threadNode.ts"
@@ -165,7 +166,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
     const last = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]
     const own = last?.rung ?? outwaited.findLast((_) => _._tag === "Outwaited")?.rung
-    const ending = isAbandoned ? abandoned : endingOf(node.controls)
+    const ending = isAbandoned ? abandoned : endingOf(node)
     const reached = State.rungOf(node.state)
     const overtaken = last !== undefined && isOvertaken(last.rung, reached, ending)
     const rung = overtaken ? reached : own
@@ -221,9 +222,11 @@ const whyUnavailable = ({ controls }: ThreadNode, rung: Rung): string =>
     : "a fiber can't be ended by force"
 
 /** The end of a settled thread as plain data. */
-const endingOf = (controls: ThreadControls<unknown, unknown>): Ending => {
+const endingOf = (node: ThreadNode): Ending => {
+  const { controls } = node
   const exit = controls.poll()!
   if (exit._tag === "Success") return { _tag: "Succeeded" }
+  if (OwnKill.isIn(exit, node)) return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause)! }
   if (Cause.hasInterruptsOnly(exit.cause)) {
     const reason = CancelReason.firstOfCause(exit.cause)!
     return controls.hasStarted === false ? { _tag: "NeverStarted", reason } : interrupted(reason)
@@ -232,12 +235,6 @@ const endingOf = (controls: ThreadControls<unknown, unknown>): Ending => {
     if (!isThreadError(defect)) continue
     if (defect.reason._tag === "Abandoned") return { _tag: "Abandoned" }
     if (defect.reason._tag === "Crashed") return { _tag: "Crashed", error: defect.message }
-    if (defect.reason._tag === "Killed") {
-      return {
-        _tag: "Killed",
-        reason: CancelReason.firstOfCause(exit.cause) ?? CancelReason.interrupted({ message: "Killed" })
-      }
-    }
   }
   return { _tag: "Failed", error: causeText(exit.cause) }
 }

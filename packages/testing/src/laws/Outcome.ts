@@ -4,9 +4,11 @@
  * @since 0.1.0
  */
 import type * as CancelReason from "@quiesce/core/CancelReason"
+import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import { isThreadError, type ThreadErrorReason } from "@quiesce/core/ThreadError"
 import * as Cause from "effect/Cause"
 import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type { Scenario } from "./Scenario.ts"
 import type { Event } from "./Trace.ts"
 
@@ -103,7 +105,8 @@ export const isAbandoned = (exit: AnyExit | undefined): boolean => defectOf(exit
  * @category observing
  * @since 0.1.0
  */
-export const isKilled = (exit: AnyExit | undefined): boolean => defectOf(exit) === "Killed"
+export const isKilled = (exit: AnyExit | undefined): boolean =>
+  exit !== undefined && Option.isSome(ForcedEnd.fromExit(exit))
 
 /**
  * Whether an exit says that its thread ended by force, without finalizers: killed or crashed.
@@ -112,7 +115,7 @@ export const isKilled = (exit: AnyExit | undefined): boolean => defectOf(exit) =
  * @category observing
  * @since 0.1.0
  */
-export const isForced = (exit: AnyExit | undefined): boolean => ["Killed", "Crashed"].includes(defectOf(exit) ?? "")
+export const isForced = (exit: AnyExit | undefined): boolean => isKilled(exit) || defectOf(exit) === "Crashed"
 
 /**
  * Whether any thread was given up before it had cleaned up.

@@ -8,10 +8,9 @@
  * 4. `waiting` are the fibers of current reactions. An ended or abandoned thread has none.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import type * as ThreadAdapter from "@quiesce/core/adapter"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
-import * as ThreadError from "@quiesce/core/ThreadError"
-import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -186,7 +185,6 @@ export class FakeThread<A, E> implements ThreadAdapter.Controls {
 
   private killed(reason: CancelReason.CancelReason): Exit.Exit<never> {
     const lost = this.cell.held()
-    const error = ThreadError.make({ _tag: "Killed", thread: this.cell.name, lost })
-    return Exit.failCause(Cause.combine(CancelReason.toCause(reason), Cause.die(error)))
+    return Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(reason), ForcedEnd.killed(this.cell.name, lost)))
   }
 }

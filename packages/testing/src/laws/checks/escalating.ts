@@ -1,7 +1,10 @@
 /** The laws of the ladder and of its reports. */
 import * as Escalation from "@quiesce/core/Escalation"
 import type { ShutdownReport } from "@quiesce/core/ShutdownReport"
+import * as ForcedEnd from "@quiesce/core/ForcedEnd"
+import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import { anyGivenUp, isAbandoned, isForced, isKilled, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 
@@ -69,7 +72,10 @@ const isWatched = (outcome: Outcome): boolean => {
   return outcome.events.indexOf(spawned) < outcome.events.indexOf(started)
 }
 
-/** The exit of an abandoned thread says so, and the report names the lost leases: the leases in the ledger. */
+/**
+ * The exit of an abandoned or killed thread says so, and the report names the lost leases: the leases in the ledger. A kill
+ * is an interruption, and names the same leases.
+ */
 const killIsVisible: Check = (outcome) => [
   ...reports(outcome).flatMap(({ report }) => {
     const exit = outcome.threads.get(report.thread)?.exit
@@ -78,9 +84,16 @@ const killIsVisible: Check = (outcome) => [
       problems.push(`the exit of ${report.thread} does not say whether it was abandoned`)
     if ((report.ending._tag === "Killed") !== isKilled(exit))
       problems.push(`the exit of ${report.thread} does not say whether it was killed`)
+    if (isKilled(exit) && Exit.isFailure(exit!) && !Cause.hasInterruptsOnly(exit.cause))
+      problems.push(`the kill of ${report.thread} is not just an interruption`)
     const lost = only(outcome.events, "Left").filter(({ fate }) => fate === "lost")
     if (!isAbandoned(exit) && !isForced(exit) && lost.length > 0) problems.push("leases were lost without a kill")
-    return isWatched(outcome) ? [...problems, ...misnamed("lost", names(lost), names(report.lost))] : problems
+    if (!isWatched(outcome)) return problems
+    problems.push(...misnamed("lost", names(lost), names(report.lost)))
+    const killed = exit === undefined ? undefined : Option.getOrUndefined(ForcedEnd.fromExit(exit))
+    return killed === undefined
+      ? problems
+      : [...problems, ...misnamed("lost in the kill", killed.lost, names(report.lost))]
   }),
   ...(anyGivenUp(outcome) ? lostOf(outcome) : []),
   ...lockOf(outcome),

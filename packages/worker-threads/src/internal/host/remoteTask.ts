@@ -8,6 +8,7 @@
  *    that, all host leases of the task are released.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import type * as ThreadAdapter from "@quiesce/core/adapter"
 import * as ThreadError from "@quiesce/core/ThreadError"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
@@ -252,12 +253,12 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     // Host leases are not lost: they are released before the cell is settled.
     const lost = Array.from(this.leases?.values() ?? [], (lease) => lease.name).toReversed()
     const { name } = this.cell
-    const defect =
-      killed === undefined
-        ? ThreadError.make({ _tag: "Crashed", thread: name, problem: error.message })
-        : ThreadError.make({ _tag: "Killed", thread: name, lost })
-    const interrupts = killed === undefined ? Cause.fail(error) : CancelReason.toCause(killed)
-    this.settle(Exit.failCause(Cause.combine(interrupts, Cause.die(defect))))
+    if (killed !== undefined) {
+      const cause = ForcedEnd.annotate(CancelReason.toCause(killed), ForcedEnd.killed(name, lost))
+      return this.settle(Exit.failCause(cause))
+    }
+    const defect = ThreadError.make({ _tag: "Crashed", thread: name, problem: error.message })
+    this.settle(Exit.failCause(Cause.combine(Cause.fail(error), Cause.die(defect))))
   }
 
   notSendable(problem: string): void {

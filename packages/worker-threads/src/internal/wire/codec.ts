@@ -3,18 +3,20 @@
  * because structured clone copies the value anyway. The receiver always decodes.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import * as Schemas from "@quiesce/core/Schemas"
 import { hasAtMost, messageOf, textOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Transferable from "effect/workers/Transferable"
 import * as Envelope from "./envelope.ts"
-import { type EncodedExit, type EncodedReason, maxReasons } from "./message.ts"
+import { type EncodedExit, type EncodedReason, maxReasons, maxText } from "./message.ts"
 import { isDone, type Problem, type TaskCodec, type Wire } from "./wire.ts"
 
 type AnySchema = Schema.Codec<unknown, unknown>
@@ -188,13 +190,21 @@ export const exitToWire = (
         })
       case "Die":
         return Effect.succeed({ _tag: "Die", defect: defectToWire(reason.defect) })
-      case "Interrupt": {
-        const named = CancelReason.firstOfCause(Cause.fromReasons([reason])) ?? CancelReason.interrupted()
-        return Effect.succeed({ _tag: "Interrupt", reason: reasonToWire(named) })
-      }
+      case "Interrupt":
+        return Effect.succeed(interruptToWire(reason))
     }
   })
   return Effect.map(reasons, (cause): EncodedExit => ({ _tag: "Failure", cause }))
+}
+
+const cut = (name: string): string => name.slice(0, maxText)
+
+const interruptToWire = (entry: Cause.Interrupt): EncodedReason => {
+  const cause = Cause.fromReasons([entry])
+  const reason = reasonToWire(CancelReason.firstOfCause(cause) ?? CancelReason.interrupted())
+  const end = Option.getOrUndefined(ForcedEnd.fromCause(cause))
+  if (end === undefined) return { _tag: "Interrupt", reason }
+  return { _tag: "Killed", reason, thread: cut(end.thread), lost: end.lost.slice(0, maxReasons).map(cut) }
 }
 
 const failure = (reason: EncodedReason): EncodedExit => ({ _tag: "Failure", cause: [reason] })
@@ -216,6 +226,10 @@ export const exitFromWire = (
         return Effect.succeed(Cause.makeDieReason(defectFromWire(reason.defect)))
       case "Interrupt":
         return Effect.succeed(CancelReason.toCause(reasonFromWire(reason.reason)).reasons[0]!)
+      case "Killed": {
+        const cause = CancelReason.toCause(reasonFromWire(reason.reason))
+        return Effect.succeed(ForcedEnd.annotate(cause, ForcedEnd.killed(reason.thread, reason.lost)).reasons[0]!)
+      }
     }
   })
   return Effect.map(reasons, (all) => Exit.failCause(Cause.fromReasons(all)))

@@ -13,6 +13,13 @@ export type EncodedReason =
   | { readonly _tag: "Fail"; readonly error: unknown }
   | { readonly _tag: "Die"; readonly defect: unknown }
   | { readonly _tag: "Interrupt"; readonly reason: unknown }
+  /** An interruption in which a thread was ended by force, such as a thread that the task had started and joined. */
+  | {
+      readonly _tag: "Killed"
+      readonly reason: unknown
+      readonly thread: string
+      readonly lost: ReadonlyArray<string>
+    }
 
 export type EncodedExit =
   | { readonly _tag: "Success"; readonly value: unknown }
@@ -88,7 +95,7 @@ export type ToHost =
 export const maxReasons = 10_000
 
 /** How long a name or a problem may be, and how many messages or values one array may have. */
-const maxText = 32_768
+export const maxText = 32_768
 const maxItems = 2 ** 24
 
 /** What is wrong with a value; undefined if the value is as it should be. */
@@ -151,7 +158,8 @@ const oneOf = <Message extends { readonly _tag: string }>(kinds: Kinds<Message>)
 const reason = oneOf<EncodedReason>({
   Fail: { error: anything },
   Die: { defect: anything },
-  Interrupt: { reason: anything }
+  Interrupt: { reason: anything },
+  Killed: { reason: anything, thread: string, lost: items(maxReasons, string) }
 })
 
 const exit = oneOf<EncodedExit>({ Success: { value: anything }, Failure: { cause: items(maxReasons, reason) } })

@@ -64,6 +64,8 @@ const decodeReason = (reason: EncodedReason): Cause.Reason<unknown> | Problem =>
       return Cause.makeDieReason(isThrown(reason.defect) ? rethrown(reason.defect) : new Error(textOf(reason.defect)))
     case "Interrupt":
       return CancelReason.toCause(reasonOf(reason.reason)).reasons[0]!
+    case "Killed":
+      return "a plain function has no thread of its own that could be killed"
   }
 }
 
