@@ -1,8 +1,8 @@
 /**
  * The end of a thread by force, without its finalizers, as an annotation of the thread's Cause.
  *
- * A kill is an interruption, because another thread asked for it: the Cause has the reason and no defect. The annotation
- * tells a killed thread from a thread that was interrupted and has cleaned up, and names the lost leases.
+ * A kill is an interruption, because another thread asked for it: the Cause has the reason and no defect. A crash is the typed
+ * error of the adapter. The annotation tells such a thread from a thread that has cleaned up, and names the lost leases.
  *
  * @since 0.1.0
  */
@@ -16,17 +16,20 @@ import * as ReasonFrame from "./internal/reasonFrame.ts"
  * The end of `thread` by force. `lost` has the names of its leases that nobody released, the latest first.
  *
  * - `Killed`: another thread asked for the end on the rung `kill`
+ * - `Crashed`: the worker or process of the thread broke down. The Cause has the error of the adapter, which can be caught
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
-export interface ForcedEnd {
-  readonly _tag: "Killed"
-  readonly rung: "kill"
-  readonly thread: string
-  readonly lost: ReadonlyArray<string>
-}
+export type ForcedEnd =
+  | {
+      readonly _tag: "Killed"
+      readonly rung: "kill"
+      readonly thread: string
+      readonly lost: ReadonlyArray<string>
+    }
+  | { readonly _tag: "Crashed"; readonly thread: string; readonly lost: ReadonlyArray<string> }
 
 /** @stability unstable @category constructors @since 0.1.0 */
 export const killed = (thread: string, lost: ReadonlyArray<string>): ForcedEnd => ({
@@ -35,6 +38,9 @@ export const killed = (thread: string, lost: ReadonlyArray<string>): ForcedEnd =
   thread,
   lost
 })
+
+/** @stability unstable @category constructors @since 0.1.0 */
+export const crashed = (thread: string, lost: ReadonlyArray<string>): ForcedEnd => ({ _tag: "Crashed", thread, lost })
 
 const Annotation: Context.Service<"@quiesce/core/ForcedEnd", ForcedEnd> = /* @__PURE__ */ Context.Service<
   "@quiesce/core/ForcedEnd",
@@ -58,14 +64,14 @@ export const annotate = <E>(cause: Cause.Cause<E>, end: ForcedEnd): Cause.Cause<
     })
   )
 
-const textOf = ({ lost, thread }: ForcedEnd): string =>
-  `${JSON.stringify(thread)}, killed without its finalizers, lost ${
+const textOf = ({ _tag, lost, thread }: ForcedEnd): string =>
+  `${JSON.stringify(thread)}, ${_tag.toLowerCase()} without its finalizers, lost ${
     lost.length === 0 ? "no lease" : lost.map((name) => JSON.stringify(name)).join(", ")
   }`
 
 /**
  * The end by force in a Cause; none if the thread ended by itself or cleaned up. The Cause of a thread that has joined a
- * killed thread names the killed thread.
+ * killed or crashed thread names that thread.
  *
  * @stability unstable
  * @category conversions

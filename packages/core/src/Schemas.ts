@@ -140,8 +140,7 @@ const ThreadErrorReason: Schema.Codec<Errors.ThreadErrorReason> = Schema.Union([
   Schema.TaggedStruct("MainThread", { operation: Schema.String }),
   Schema.TaggedStruct("SelfJoin", { thread: Schema.String }),
   Schema.TaggedStruct("ReleaseTimedOut", { lease: Schema.String, millis: Schema.Number }),
-  Schema.TaggedStruct("Abandoned", { thread: Schema.String, finalizer: Schema.NullOr(Schema.String) }),
-  Schema.TaggedStruct("Crashed", { thread: Schema.String, problem: Schema.String })
+  Schema.TaggedStruct("Abandoned", { thread: Schema.String, finalizer: Schema.NullOr(Schema.String) })
 ])
 
 /**

@@ -21,7 +21,6 @@ import { readOr } from "./internal/foreignValue.ts"
  * - `SelfJoin`: a thread would wait for its own end
  * - `ReleaseTimedOut`: a release outlasted its own limit and was given up
  * - `Abandoned`: the thread outlasted the last rung of its escalation and may still run
- * - `Crashed`: the worker or process of the thread broke down
  *
  * @stability unstable
  * @category models
@@ -37,7 +36,6 @@ export type ThreadErrorReason =
   | { readonly _tag: "SelfJoin"; readonly thread: string }
   | { readonly _tag: "ReleaseTimedOut"; readonly lease: string; readonly millis: number }
   | { readonly _tag: "Abandoned"; readonly thread: string; readonly finalizer: string | null }
-  | { readonly _tag: "Crashed"; readonly thread: string; readonly problem: string }
 
 interface Fields {
   readonly reason: ThreadErrorReason
@@ -100,7 +98,5 @@ const explain = (reason: ThreadErrorReason): string => {
       return Texts.releaseTimedOut(reason)
     case "Abandoned":
       return Texts.abandoned(reason)
-    case "Crashed":
-      return Texts.crashed(reason)
   }
 }

@@ -20,6 +20,12 @@ describe("ForcedEnd", () => {
     expect(ForcedEnd.fromExit(Exit.void)).toEqual(Option.none())
   })
 
+  it("is in the Cause of a crash beside the error, and says what was lost", () => {
+    const crash = ForcedEnd.annotate(Cause.fail("out of memory"), ForcedEnd.crashed("loop", ["page"]))
+    expect(Cause.hasFails(crash) && crash.reasons.length).toBe(1)
+    expect(ForcedEnd.fromCause(crash)).toEqual(Option.some({ _tag: "Crashed", thread: "loop", lost: ["page"] }))
+  })
+
   it("is printed by Cause.pretty after the reason, with the lost leases", () => {
     const lines = Cause.pretty(cause)
       .split("\n")

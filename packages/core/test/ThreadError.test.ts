@@ -11,8 +11,7 @@ const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
   { _tag: "SelfJoin", thread: "a" },
   { _tag: "ReleaseTimedOut", lease: "l", millis: 5 },
   { _tag: "Abandoned", thread: "a", finalizer: null },
-  { _tag: "Abandoned", thread: "a", finalizer: "l" },
-  { _tag: "Crashed", thread: "a", problem: "out of memory" }
+  { _tag: "Abandoned", thread: "a", finalizer: "l" }
 ]
 
 describe("ThreadError", () => {

@@ -1,6 +1,6 @@
-import { Lease, Thread, ThreadError } from "@quiesce/core"
+import { ForcedEnd, Lease, Thread } from "@quiesce/core"
 import { HostLease, WorkerError, WorkerPool } from "@quiesce/worker-threads"
-import { Cause, Deferred, Effect, Exit, Fiber, type Layer, Logger, Schedule } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, type Layer, Logger, Option, Schedule } from "effect"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
@@ -67,11 +67,6 @@ const workerErrorOf = (exit: Exit.Exit<unknown, unknown>): WorkerError.WorkerErr
   return reasons.flatMap(({ error }) => (error instanceof WorkerError.WorkerError ? [error.reason] : []))[0]
 }
 
-const threadErrorOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
-  const reasons = Exit.isFailure(exit) ? exit.cause.reasons.filter(Cause.isDieReason) : []
-  return reasons.flatMap(({ defect }) => (defect instanceof ThreadError.ThreadError ? [defect.reason._tag] : []))[0]
-}
-
 /** What a fault does that ends its worker: to whom, and to whom not. */
 const ends = (pool: Pool, tokens: Tokens, problem: RegExp) =>
   Effect.scoped(
@@ -80,7 +75,9 @@ const ends = (pool: Pool, tokens: Tokens, problem: RegExp) =>
       const faulty = yield* pool.spawn("Fault", undefined)
       const exit = yield* Thread.await(faulty)
       expect(workerErrorOf(exit)).toMatchObject({ _tag: "WorkerExited", problem: expect.stringMatching(problem) })
-      expect(threadErrorOf(exit)).toBe("Crashed")
+      expect(Option.getOrUndefined(ForcedEnd.fromExit(exit))).toMatchObject({ _tag: "Crashed", lost: ["page"] })
+      const caught = Effect.catchTag(Thread.join(faulty), "WorkerError", ({ reason }) => Effect.succeed(reason._tag))
+      expect(yield* caught).toBe("WorkerExited")
       expect(tokens.released).toContain("fault")
       expect(yield* Lease.tally(faulty)).toMatchObject({ acquired: 2, released: 1, lost: 1 })
       const second = yield* Thread.await(companion)

@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import { isThreadError } from "../ThreadError.ts"
-import * as OwnKill from "./ownKill.ts"
+import * as OwnEnd from "./ownEnd.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /**
@@ -11,13 +11,12 @@ import type { ThreadNode } from "./threadNode.ts"
  */
 export const ofThread = (node: ThreadNode): Cause.Cause<never> | undefined => {
   const exit = node.controls.poll()
-  if (exit === undefined || Exit.isSuccess(exit) || OwnKill.isIn(exit, node)) return undefined
+  if (exit === undefined || Exit.isSuccess(exit) || OwnEnd.of(node) !== undefined) return undefined
   const defects = exit.cause.reasons.flatMap((reason) => {
     if (Cause.isInterruptReason(reason)) return []
     return [Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason]
   })
-  return defects.length === 0 || defects.some(isEndByForce) ? undefined : Cause.fromReasons(defects)
+  return defects.length === 0 || defects.some(isAbandoned) ? undefined : Cause.fromReasons(defects)
 }
 
-const isEndByForce = ({ defect }: Cause.Die): boolean =>
-  isThreadError(defect) && ["Crashed", "Abandoned"].includes(defect.reason._tag)
+const isAbandoned = ({ defect }: Cause.Die): boolean => isThreadError(defect) && defect.reason._tag === "Abandoned"

@@ -36,6 +36,3 @@ export const abandoned: Text<{ readonly thread: string; readonly finalizer: stri
   `Thread "${thread}" outlasted the last rung of its escalation and was abandoned; it may still run${
     finalizer === null ? "" : `, in the release of lease "${finalizer}"`
   }. Give its releases a releaseWithin, or the escalation more time.`
-
-export const crashed: Text<{ readonly thread: string; readonly problem: string }> = ({ problem, thread }) =>
-  `The worker or process of thread "${thread}" broke down: ${problem}. Only its threads have ended. See the cause, and start the thread again.`

@@ -10,10 +10,11 @@ import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
 import { causeText } from "./causeText.ts"
 import * as Texts from "./errorTexts.ts"
+import { messageOf } from "./foreignText.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import * as Misuse from "./misuse.ts"
-import * as OwnKill from "./ownKill.ts"
+import * as OwnEnd from "./ownEnd.ts"
 import * as StackSearch from "./stackSearch.ts"
 import * as Steps from "./steps.ts"
 import type { ThreadNode } from "./threadNode.ts"
@@ -226,7 +227,9 @@ const endingOf = (node: ThreadNode): Ending => {
   const { controls } = node
   const exit = controls.poll()!
   if (exit._tag === "Success") return { _tag: "Succeeded" }
-  if (OwnKill.isIn(exit, node)) return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause)! }
+  const end = OwnEnd.of(node)
+  if (end?._tag === "Killed") return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause)! }
+  if (end?._tag === "Crashed") return { _tag: "Crashed", error: messageOf(Cause.squash(exit.cause)) }
   if (Cause.hasInterruptsOnly(exit.cause)) {
     const reason = CancelReason.firstOfCause(exit.cause)!
     return controls.hasStarted === false ? { _tag: "NeverStarted", reason } : interrupted(reason)
@@ -234,7 +237,6 @@ const endingOf = (node: ThreadNode): Ending => {
   for (const { defect } of exit.cause.reasons.filter(Cause.isDieReason)) {
     if (!isThreadError(defect)) continue
     if (defect.reason._tag === "Abandoned") return { _tag: "Abandoned" }
-    if (defect.reason._tag === "Crashed") return { _tag: "Crashed", error: defect.message }
   }
   return { _tag: "Failed", error: causeText(exit.cause) }
 }

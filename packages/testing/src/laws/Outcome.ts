@@ -89,6 +89,9 @@ const defectOf = (exit: AnyExit | undefined): ThreadErrorReason["_tag"] | undefi
   return undefined
 }
 
+const endOf = (exit: AnyExit | undefined): ForcedEnd.ForcedEnd | undefined =>
+  exit === undefined ? undefined : Option.getOrUndefined(ForcedEnd.fromExit(exit))
+
 /**
  * Whether an exit says that its thread was abandoned.
  *
@@ -105,8 +108,7 @@ export const isAbandoned = (exit: AnyExit | undefined): boolean => defectOf(exit
  * @category observing
  * @since 0.1.0
  */
-export const isKilled = (exit: AnyExit | undefined): boolean =>
-  exit !== undefined && Option.isSome(ForcedEnd.fromExit(exit))
+export const isKilled = (exit: AnyExit | undefined): boolean => endOf(exit)?._tag === "Killed"
 
 /**
  * Whether an exit says that its thread ended by force, without finalizers: killed or crashed.
@@ -115,7 +117,7 @@ export const isKilled = (exit: AnyExit | undefined): boolean =>
  * @category observing
  * @since 0.1.0
  */
-export const isForced = (exit: AnyExit | undefined): boolean => isKilled(exit) || defectOf(exit) === "Crashed"
+export const isForced = (exit: AnyExit | undefined): boolean => endOf(exit) !== undefined
 
 /**
  * Whether any thread was given up before it had cleaned up.

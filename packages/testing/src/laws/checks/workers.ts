@@ -64,10 +64,12 @@ const noSignalLeak: Check = (outcome) => noticed(outcome.bystanders)
 
 /**
  * Threads of a crashed worker may end with the worker: the thread beside the first thread and, if the first thread had
- * ended before the crash, the next thread in its place. Other threads must live on, and later threads must start.
+ * ended before the crash, the next thread in its place. Other threads must live on, and later threads must start. A caller
+ * can catch the error of a crash only if no defect is beside the error.
  */
 const crashContained: Check = (outcome) => {
-  const isForcedDown = isForced(outcome.threads.get("t")?.exit)
+  const exit = outcome.threads.get("t")?.exit
+  const isForcedDown = isForced(exit)
   const crashes = only(outcome.events, "Crashing").length > 0
   return [
     ...noticed(
@@ -75,6 +77,7 @@ const crashContained: Check = (outcome) => {
         ({ crashed, where }) => !crashed || !crashes || where === "elsewhere" || (where === "next" && isForcedDown)
       )
     ),
+    ...(isForcedDown && Exit.hasDies(exit!) ? ["the end of the first thread has a defect"] : []),
     ...(isForcedDown && !crashes ? ["the first thread crashed, and nothing crashed it"] : []),
     ...(outcome.end === "Done" ? [] : [`the run ended in ${outcome.end}`])
   ]

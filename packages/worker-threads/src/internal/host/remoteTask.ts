@@ -10,7 +10,6 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import type * as ThreadAdapter from "@quiesce/core/adapter"
-import * as ThreadError from "@quiesce/core/ThreadError"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
@@ -253,12 +252,11 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     // Host leases are not lost: they are released before the cell is settled.
     const lost = Array.from(this.leases?.values() ?? [], (lease) => lease.name).toReversed()
     const { name } = this.cell
-    if (killed !== undefined) {
-      const cause = ForcedEnd.annotate(CancelReason.toCause(killed), ForcedEnd.killed(name, lost))
-      return this.settle(Exit.failCause(cause))
-    }
-    const defect = ThreadError.make({ _tag: "Crashed", thread: name, problem: error.message })
-    this.settle(Exit.failCause(Cause.combine(Cause.fail(error), Cause.die(defect))))
+    const cause =
+      killed === undefined
+        ? ForcedEnd.annotate(Cause.fail(error), ForcedEnd.crashed(name, lost))
+        : ForcedEnd.annotate(CancelReason.toCause(killed), ForcedEnd.killed(name, lost))
+    this.settle(Exit.failCause(cause))
   }
 
   notSendable(problem: string): void {

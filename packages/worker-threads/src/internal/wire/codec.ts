@@ -203,7 +203,7 @@ const interruptToWire = (entry: Cause.Interrupt): EncodedReason => {
   const cause = Cause.fromReasons([entry])
   const reason = reasonToWire(CancelReason.firstOfCause(cause) ?? CancelReason.interrupted())
   const end = Option.getOrUndefined(ForcedEnd.fromCause(cause))
-  if (end === undefined) return { _tag: "Interrupt", reason }
+  if (end?._tag !== "Killed") return { _tag: "Interrupt", reason }
   return { _tag: "Killed", reason, thread: cut(end.thread), lost: end.lost.slice(0, maxReasons).map(cut) }
 }
 
