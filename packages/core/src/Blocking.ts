@@ -60,7 +60,8 @@ export const preemption: Effect.Effect<Runner["preemption"]> = /* @__PURE__ */ E
 /**
  * Runs a synchronous section that may be ended. The section can notice a cancel through the token. An adapter that can end
  * sections by force does so after `grace` (default: at once). An error of the section is a defect, except for the error of
- * `token.check`, which interrupts.
+ * `token.check`, which interrupts. A section that returns a promise or an Effect is a defect, because that work would go on
+ * outside the section: `Abort.promise` waits for a promise, and ends it by an AbortSignal.
  *
  * On a fiber of Node, the section is ended at its deadline, with the same result as a `token.check()` that notices the
  * deadline. A section that would begin after its deadline does not begin. A section under a mask or in a release is not
@@ -88,7 +89,8 @@ export const interruptible = <A>(
   )
 
 /**
- * Runs a synchronous section that must not be ended. A cancel waits for the end of the section.
+ * Runs a synchronous section that must not be ended. A cancel waits for the end of the section. A section that returns a
+ * promise or an Effect is a defect.
  *
  * @stability unstable
  * @category constructors

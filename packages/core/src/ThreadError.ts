@@ -16,6 +16,7 @@ import { readOr } from "./internal/foreignValue.ts"
  * The kinds of the error.
  *
  * - `InvalidReason`, `InvalidError`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
+ * - `InvalidSection`: the section of `Blocking` returned a promise or an Effect
  * - `InvalidRelease`: the release of a lease returned something other than an effect
  * - `MainThread`: the main thread was asked to end, or a thread would wait for the end of the main thread
  * - `SelfJoin`: a thread would wait for its own end
@@ -31,6 +32,7 @@ export type ThreadErrorReason =
   | { readonly _tag: "InvalidError"; readonly given: string }
   | { readonly _tag: "InvalidDuration"; readonly option: string; readonly given: string; readonly problem: string }
   | { readonly _tag: "InvalidEscalation"; readonly problem: string }
+  | { readonly _tag: "InvalidSection"; readonly operation: string; readonly given: string }
   | { readonly _tag: "InvalidRelease"; readonly lease: string; readonly given: string }
   | { readonly _tag: "MainThread"; readonly operation: string }
   | { readonly _tag: "SelfJoin"; readonly thread: string }
@@ -88,6 +90,8 @@ const explain = (reason: ThreadErrorReason): string => {
       return Texts.invalidDuration(reason)
     case "InvalidEscalation":
       return Texts.invalidEscalation(reason)
+    case "InvalidSection":
+      return Texts.invalidSection(reason)
     case "InvalidRelease":
       return Texts.invalidRelease(reason)
     case "MainThread":

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Blocking, CancelReason, Abort, Thread } from "@quiesce/core"
-import { Effect, Exit } from "effect"
-import { defectTag, messages } from "./support.ts"
+import { Abort, Blocking, CancelReason, Deadline, Thread } from "@quiesce/core"
+import { Data, Effect, Exit, Option, Result } from "effect"
+import { defectOf, defectTag, messages } from "./support.ts"
+
+class Nudge extends Data.TaggedError("Nudge") {}
 
 const now = { startImmediately: true } as const
 
@@ -57,6 +59,48 @@ describe("Blocking, on a fiber", () => {
         })
       )
       expect(yield* Thread.await(thread)).toEqual(Exit.die(bad))
+    })
+  )
+
+  it.live("refuses a promise, a thenable or an Effect as a result, and names Abort.promise", () =>
+    Effect.gen(function* () {
+      // oxlint-disable-next-line unicorn/no-thenable -- It is the tested value.
+      const thenable = { then: () => {} }
+      for (const result of [Promise.resolve(1), thenable, Effect.succeed(1), Effect.void, Effect.never]) {
+        for (const run of [Blocking.interruptible, Blocking.uninterruptible]) {
+          const section = run<unknown>(() => result)
+          for (const each of [section, Deadline.within(section, "1 minute"), Effect.uninterruptible(section)]) {
+            const defect = yield* defectOf(each)
+            expect(defect).toMatchObject({ _tag: "ThreadError", reason: { _tag: "InvalidSection" } })
+            expect(String(defect)).toContain("Abort.promise((signal) => ...)")
+          }
+        }
+      }
+    })
+  )
+
+  it.effect("accepts values that are no work, such as an error or a value that can't be read", () =>
+    Effect.gen(function* () {
+      const { proxy, revoke } = Proxy.revocable({}, {})
+      revoke()
+      // oxlint-disable-next-line unicorn/no-thenable -- It is the tested value.
+      for (const result of [new Nudge(), Option.some(1), Result.succeed(1), { then: 1 }, null, () => {}, proxy]) {
+        expect((yield* Blocking.interruptible<unknown>(() => result)) === result).toBe(true)
+      }
+    })
+  )
+
+  it.live("handles the rejection of an async section, which would end the process otherwise", () =>
+    Effect.gen(function* () {
+      const unhandled: Array<unknown> = []
+      const listener = (error: unknown) => void unhandled.push(error)
+      process.on("unhandledRejection", listener)
+      const defect = yield* defectOf(Blocking.interruptible(() => Promise.reject(new Error("later"))))
+      expect(defect).toMatchObject({ reason: { _tag: "InvalidSection", given: "a Promise" } })
+      // The event comes after the microtasks of this turn.
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      process.off("unhandledRejection", listener)
+      expect(unhandled).toEqual([])
     })
   )
 

@@ -71,6 +71,21 @@ describe("execute", () => {
   )
 
   it(
+    "gives a defect for a section that returns a promise or an Effect, and the worker lives on",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        for (const how of ["promise", "effect", "masked promise"] as const) {
+          const exit = yield* Effect.exit(pool.execute("NoSection", { how }))
+          expect(Exit.isFailure(exit) && Cause.hasDies(exit.cause)).toBe(true)
+          expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain("Abort.promise((signal) => ...)")
+        }
+        expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
+        expect((yield* pool.status).missing).toBe(0)
+      })
+    )
+  )
+
+  it(
     "gives a defect with its message",
     withPool((pool) =>
       Effect.gen(function* () {

@@ -36,3 +36,6 @@ export const abandoned: Text<{ readonly thread: string; readonly finalizer: stri
   `Thread "${thread}" outlasted the last rung of its escalation and was abandoned; it may still run${
     finalizer === null ? "" : `, in the release of lease "${finalizer}"`
   }. Give its releases a releaseWithin, or the escalation more time.`
+
+export const invalidSection: Text<{ readonly operation: string; readonly given: string }> = ({ given, operation }) =>
+  `The section of ${operation} returned ${given}, whose work goes on outside the section, where nothing ends it. The section is probably an async function. Wait for a promise with Abort.promise((signal) => ...), whose signal aborts at a cancel, and run an Effect after the section.`

@@ -18,6 +18,7 @@ import { CurrentNode } from "./currentThread.ts"
 import { isUnmasked } from "./effectInternals.ts"
 import { readOr } from "./foreignValue.ts"
 import { isReleasing } from "./release.ts"
+import * as SectionResult from "./sectionResult.ts"
 import * as Watchdog from "./watchdog.ts"
 
 export interface FiberSections {
@@ -56,7 +57,8 @@ export const make = (watchdogOf: () => Watchdog.Watchdog | undefined): FiberSect
         return remaining <= 0 ? ended(fiber) : limited(section, token, fiber, watchdog, remaining + graceMillis)
       })
     ),
-  uninterruptible: (section) => Effect.uninterruptible(Effect.sync(section))
+  uninterruptible: (section) =>
+    Effect.uninterruptible(Effect.suspend(() => SectionResult.exitOf(section(), "Blocking.uninterruptible")))
 })
 
 /** The sections of fibers under the watchdog of the platform. */
@@ -72,7 +74,7 @@ const running: Outcome<never> = { _tag: "Running" }
 
 const attempt = <A>(section: Section<A>, token: StopToken.StopToken): Exit.Exit<A> => {
   try {
-    return Exit.succeed(section(token))
+    return SectionResult.exitOf(section(token), "Blocking.interruptible")
   } catch (error) {
     return failed(error)
   }
@@ -112,7 +114,7 @@ const settled = <A>(
   fiber: AnyFiber
 ): Effect.Effect<A> => {
   for (const leave of left) leave(outcome._tag === "Running")
-  if (outcome._tag === "Returned") return Effect.succeed(outcome.value)
+  if (outcome._tag === "Returned") return SectionResult.exitOf(outcome.value, "Blocking.interruptible")
   if (outcome._tag === "Threw") return failed(outcome.error)
   // A fiber that ran inside the section, by `runSync`, still counts as the current one until this fiber's next turn.
   return Fiber.getCurrent() === fiber ? ended(fiber) : Effect.andThen(Effect.yieldNow, ended(fiber))

@@ -19,6 +19,7 @@ import type * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import { sectionExit } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -109,7 +110,7 @@ class Runner implements SectionRunner {
     )
 
   readonly uninterruptible = <A>(section: () => A): Effect.Effect<A> =>
-    Effect.uninterruptible(Effect.sync(() => this.masked(section)))
+    Effect.uninterruptible(Effect.suspend(() => sectionExit(this.masked(section), "Blocking.uninterruptible")))
 
   ended(run: number): void {
     const job = this.open.get(run)
@@ -220,7 +221,7 @@ const isOnTheWay = (exit: Exit.Exit<unknown>): boolean =>
 /** An error thrown by `token.check` interrupts the section. */
 const evaluate = <A>(section: (token: StopToken.StopToken) => A, token: StopToken.StopToken): Exit.Exit<A> => {
   try {
-    return Exit.succeed(section(token))
+    return sectionExit(section(token), "Blocking.interruptible")
   } catch (thrown) {
     return thrown instanceof CancelReason.CancelError
       ? Exit.failCause(CancelReason.toCause(thrown.reason))
