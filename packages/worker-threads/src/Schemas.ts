@@ -22,13 +22,10 @@ const WorkerErrorReason: Schema.Codec<Errors.WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("WrongKind", { task: Schema.String, isStream: Schema.Boolean }),
   Schema.TaggedStruct("UnknownTask", { task: Schema.String }),
   Schema.TaggedStruct("InvalidOption", { option: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("OwnerDied", { lock: Schema.String, threadId: Schema.Number }),
-  Schema.TaggedStruct("LockUnusable", { lock: Schema.String, threadId: Schema.Number }),
-  Schema.TaggedStruct("LockTimedOut", { lock: Schema.String, millis: Schema.Number }),
   Schema.TaggedStruct("WouldBlockForever", { lock: Schema.String }),
+  Schema.TaggedStruct("NotHeld", { lock: Schema.String }),
   Schema.TaggedStruct("LeaseRefused", { lease: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("BadTaskModule", { url: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("LockFull", { lock: Schema.String, problem: Schema.String })
+  Schema.TaggedStruct("BadTaskModule", { url: Schema.String, problem: Schema.String })
 ])
 
 /**

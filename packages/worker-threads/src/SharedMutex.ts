@@ -10,6 +10,8 @@
  *
  * @since 0.1.0
  */
+import { threadId as ownThreadId } from "node:worker_threads"
+import { textOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,8 +22,8 @@ import * as Scope from "effect/Scope"
 import * as Lock from "./internal/locks/acquire.ts"
 import * as Memory from "./internal/locks/memory.ts"
 import * as Registry from "./internal/locks/registry.ts"
-import type { Demand, Hold } from "./internal/locks/request.ts"
-import * as WorkerError from "./WorkerError.ts"
+import { type Demand, type Hold, invalid, type Kind, nameIn } from "./internal/locks/request.ts"
+import * as LockError from "./LockError.ts"
 
 const TypeId = "~@quiesce/worker-threads/SharedMutex"
 
@@ -41,7 +43,8 @@ export interface SharedMutex {
 
 /**
  * A held lock. `ownerDied`: the owner before died while it held the lock, so the protected data may be half changed.
- * Unless `markConsistent` runs before the release, the lock then becomes unusable.
+ * Unless `markConsistent` runs before the release, the lock then becomes unusable. After the release `markConsistent` is
+ * misuse: a defect.
  *
  * @stability unstable
  * @category models
@@ -121,8 +124,9 @@ export const make = (options?: { readonly name?: string | undefined }): Effect.E
  * @since 0.1.0
  */
 export const makeUnsafe = (options?: { readonly name?: string | undefined }): SharedMutex => {
+  const name = nameIn(options, "SharedMutex")
   const buffer = Registry.make(1)
-  const mutex: SharedMutex = { [TypeId]: TypeId, name: options?.name ?? "SharedMutex", buffer }
+  const mutex: SharedMutex = { [TypeId]: TypeId, name, buffer }
   return mutex
 }
 
@@ -146,7 +150,9 @@ export const isSharedMutex = (u: unknown): u is SharedMutex =>
  */
 export const SharedMutex: Schema.declare<SharedMutex> = Schema.declare(isSharedMutex, { identifier: "SharedMutex" })
 
-const demand: Demand = { permits: 1, strict: true }
+const kind: Kind = { typeId: TypeId, module: "SharedMutex" }
+
+const demand: Demand = { kind, permits: 1, strict: true }
 
 const guardOf = (hold: Hold): Guard => ({
   ownerDied: hold.ownerDied,
@@ -167,7 +173,7 @@ const guardOf = (hold: Hold): Guard => ({
  * @category locking
  * @since 0.1.0
  */
-export const lock = (mutex: SharedMutex): Effect.Effect<Guard, WorkerError.WorkerError, Scope.Scope> =>
+export const lock = (mutex: SharedMutex): Effect.Effect<Guard, LockError.LockError, Scope.Scope> =>
   Effect.map(Lock.acquire(mutex, demand), guardOf)
 
 /**
@@ -177,9 +183,7 @@ export const lock = (mutex: SharedMutex): Effect.Effect<Guard, WorkerError.Worke
  * @category locking
  * @since 0.1.0
  */
-export const tryLock = (
-  mutex: SharedMutex
-): Effect.Effect<Option.Option<Guard>, WorkerError.WorkerError, Scope.Scope> =>
+export const tryLock = (mutex: SharedMutex): Effect.Effect<Option.Option<Guard>, LockError.LockError, Scope.Scope> =>
   Effect.map(Lock.acquireNow(mutex, demand), Option.map(guardOf))
 
 /**
@@ -199,25 +203,30 @@ export const withLock =
     mutex: SharedMutex,
     options?: { readonly recover?: Effect.Effect<unknown, E2, R2> | undefined }
   ) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2 | WorkerError.WorkerError, R | R2> =>
-    Effect.scopedWith((scope) =>
-      Effect.flatMap(
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2 | LockError.LockError, R | R2> =>
+    Effect.scopedWith((scope) => {
+      const recover = options?.recover
+      if (recover !== undefined && !Effect.isEffect(recover)) {
+        // It would be found only after the death of an owner, and would make the lock unusable.
+        return Effect.die(invalid("withLock's recover", "it is not an Effect; wrap it in Effect.sync(() => ...)"))
+      }
+      return Effect.flatMap(
         // Only the lock belongs to this scope; the effect keeps its own.
         Effect.provideService(Lock.acquire(mutex, demand), Scope.Scope, scope),
-        (hold): Effect.Effect<A, E | E2 | WorkerError.WorkerError, R | R2> =>
-          hold.ownerDied ? Effect.andThen(recovered(mutex, hold, options?.recover), effect) : effect
+        (hold): Effect.Effect<A, E | E2 | LockError.LockError, R | R2> =>
+          hold.ownerDied ? Effect.andThen(recovered(mutex, hold, recover), effect) : effect
       )
-    )
+    })
 
 const recovered = <E, R>(
   mutex: SharedMutex,
   hold: Hold,
   recover: Effect.Effect<unknown, E, R> | undefined
-): Effect.Effect<void, E | WorkerError.WorkerError, R> => {
+): Effect.Effect<void, E | LockError.LockError, R> => {
   if (recover === undefined) {
     return Effect.suspend(() => {
       hold.leaveDeathToNext()
-      return Effect.fail(WorkerError.make({ _tag: "OwnerDied", lock: mutex.name, threadId: hold.deadThread }))
+      return Effect.fail(LockError.make({ _tag: "OwnerDied", lock: mutex.name, threadId: hold.deadThread }))
     })
   }
   return Effect.asVoid(
@@ -232,9 +241,9 @@ const recovered = <E, R>(
 
 /**
  * Acquires the lock in synchronous code. The thread and all its fibers stop until then. The lock is a lease of the Effect
- * thread whose code acquires it. Throws a `WorkerError`:
- * `LockUnusable`, `LockTimedOut`, `LockFull`, `InvalidOption`, or `WouldBlockForever` if this thread itself holds the
- * lock or one of its fibers is to get the lock first.
+ * thread whose code acquires it. Throws a `LockError`: `LockUnusable`, `LockTimedOut` or `LockFull`. Throws a `WorkerError`
+ * for misuse: `InvalidOption`, or `WouldBlockForever` if this thread itself holds the lock or one of its fibers is to get
+ * the lock first.
  *
  * *Cancellation*: the timeout, the token or an end of the section by force withdraws the request. A lock that is held
  * when its section is ended by force goes to the next owner with a report of a death.
@@ -262,15 +271,27 @@ export const lockSync = (mutex: SharedMutex, options?: SyncOptions): GuardSync =
  * @category observing
  * @since 0.1.0
  */
-export const status = (mutex: SharedMutex): Effect.Effect<Status, WorkerError.WorkerError> => Lock.status(mutex)
+export const status = (mutex: SharedMutex): Effect.Effect<Status> => Lock.status(mutex, kind)
 
 /**
  * Reports the end of a thread to all mutexes and semaphores that this thread has made or used. Call `threadDied` in the
  * maker's thread, in the `exit` event of each Worker outside a `WorkerPool`, with the `threadId` from the worker's
- * start. After its end the property is -1. Reporting a thread that still runs breaks mutual exclusion.
+ * start. After its end the property is -1. Reporting a thread that still runs breaks mutual exclusion. Any value but the
+ * number of another thread is a defect.
  *
  * @stability unstable
  * @category recovering
  * @since 0.1.0
  */
-export const threadDied = (threadId: number): Effect.Effect<void> => Effect.sync(() => Registry.threadDied(threadId))
+export const threadDied = (threadId: number): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const problem = problemOf(threadId)
+    if (problem !== undefined) throw invalid("threadDied's threadId", problem)
+    Registry.threadDied(threadId)
+  })
+
+const problemOf = (threadId: unknown): string | undefined => {
+  if (threadId === ownThreadId) return "it is the thread that calls, which still runs"
+  if (Number.isSafeInteger(threadId) && (threadId as number) >= 0) return undefined
+  return `${textOf(threadId)} is not the number of a thread; read worker.threadId at the start, because it is -1 after the end`
+}

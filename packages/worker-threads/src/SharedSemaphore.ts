@@ -8,6 +8,7 @@
  *
  * @since 0.1.0
  */
+import { textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
@@ -16,8 +17,8 @@ import * as Scope from "effect/Scope"
 import * as Lock from "./internal/locks/acquire.ts"
 import * as Memory from "./internal/locks/memory.ts"
 import * as Registry from "./internal/locks/registry.ts"
-import { type Hold, invalid } from "./internal/locks/request.ts"
-import type * as WorkerError from "./WorkerError.ts"
+import { type Hold, invalid, type Kind, nameIn } from "./internal/locks/request.ts"
+import type * as LockError from "./LockError.ts"
 
 const TypeId = "~@quiesce/worker-threads/SharedSemaphore"
 
@@ -93,32 +94,34 @@ export interface Status {
 }
 
 /**
- * Makes a semaphore, for up to 64 threads and 128 requests at a time. Fails with `InvalidOption`. Make it in a thread
- * above all its users, as a `SharedMutex`.
+ * Makes a semaphore, for up to 64 threads and 128 requests at a time. A wrong number of permits is a defect. Make
+ * it in a thread above all its users, as a `SharedMutex`.
  *
  * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Effect.Effect<SharedSemaphore, WorkerError.WorkerError> =>
-  Lock.attempt(() => makeUnsafe(options))
+export const make = (options: Options): Effect.Effect<SharedSemaphore> => Effect.sync(() => makeUnsafe(options))
 
 /**
- * Makes a semaphore at once, outside an Effect. Throws the failures of `make`.
+ * Makes a semaphore at once, outside an Effect. Throws for a wrong number of permits.
  *
  * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
 export const makeUnsafe = (options: Options): SharedSemaphore => {
-  const { permits } = options
-  if (!Number.isInteger(permits) || permits < 1 || permits > maxPermits) {
-    throw invalid("permits", `${permits} is not a number of permits; give an integer from 1 to ${maxPermits}`)
+  const permits: unknown = options?.permits
+  if (typeof permits !== "number" || !Number.isInteger(permits) || permits < 1 || permits > maxPermits) {
+    throw invalid("permits", `${textOf(permits)} is not a number of permits; give an integer from 1 to ${maxPermits}`)
   }
+  const name = nameIn(options, "SharedSemaphore")
   const buffer = Registry.make(permits)
-  const semaphore: SharedSemaphore = { [TypeId]: TypeId, name: options.name ?? "SharedSemaphore", buffer }
+  const semaphore: SharedSemaphore = { [TypeId]: TypeId, name, buffer }
   return semaphore
 }
+
+const kind: Kind = { typeId: TypeId, module: "SharedSemaphore" }
 
 const maxPermits: number = 2 ** 31 - 1
 
@@ -146,7 +149,7 @@ export const SharedSemaphore: Schema.declare<SharedSemaphore> = Schema.declare(i
 
 /**
  * Takes permits (default: one) and holds them until the scope closes, as a lease with the name of the semaphore. Fails
- * with `InvalidOption` if the semaphore has fewer permits, and with `LockFull`.
+ * with `LockFull`. More permits than the semaphore has are a defect.
  *
  * *Cancellation*: a waiting request is withdrawn, without a trace. Permits that are granted at that moment go to the
  * next request. Held permits are released by the scope. While a fiber waits, its thread stays alive.
@@ -155,11 +158,8 @@ export const SharedSemaphore: Schema.declare<SharedSemaphore> = Schema.declare(i
  * @category taking
  * @since 0.1.0
  */
-export const take = (
-  semaphore: SharedSemaphore,
-  permits = 1
-): Effect.Effect<Guard, WorkerError.WorkerError, Scope.Scope> =>
-  Effect.map(Lock.acquire(semaphore, { permits, strict: false }), guardOf(permits))
+export const take = (semaphore: SharedSemaphore, permits = 1): Effect.Effect<Guard, LockError.LockError, Scope.Scope> =>
+  Effect.map(Lock.acquire(semaphore, { kind, permits, strict: false }), guardOf(permits))
 
 const guardOf =
   (permits: number) =>
@@ -175,8 +175,8 @@ const guardOf =
 export const tryTake = (
   semaphore: SharedSemaphore,
   permits = 1
-): Effect.Effect<Option.Option<Guard>, WorkerError.WorkerError, Scope.Scope> =>
-  Effect.map(Lock.acquireNow(semaphore, { permits, strict: false }), Option.map(guardOf(permits)))
+): Effect.Effect<Option.Option<Guard>, LockError.LockError, Scope.Scope> =>
+  Effect.map(Lock.acquireNow(semaphore, { kind, permits, strict: false }), Option.map(guardOf(permits)))
 
 /**
  * Runs an effect while holding permits (default: one).
@@ -189,14 +189,14 @@ export const tryTake = (
  */
 export const withPermits =
   (semaphore: SharedSemaphore, permits = 1) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | WorkerError.WorkerError, R> =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LockError.LockError, R> =>
     Effect.scopedWith((scope) =>
       Effect.andThen(Effect.provideService(take(semaphore, permits), Scope.Scope, scope), effect)
     )
 
 /**
  * Takes permits (default: one) in synchronous code. The thread and all its fibers stop until then. Throws a
- * `WorkerError`: `LockTimedOut`, `LockFull`, `InvalidOption`, or `WouldBlockForever` if this thread itself holds, or is
+ * `LockError`: `LockTimedOut` or `LockFull`. Throws a `WorkerError` for misuse: `InvalidOption`, or `WouldBlockForever` if this thread itself holds, or is
  * to get first, so many permits that other threads can't release enough.
  *
  * *Cancellation*: the timeout, the token or an end of the section by force withdraws the request.
@@ -208,7 +208,7 @@ export const withPermits =
  * @since 0.1.0
  */
 export const takeSync = (semaphore: SharedSemaphore, permits = 1, options?: SyncOptions): GuardSync => {
-  const hold = Lock.acquireSync(semaphore, { permits, strict: false }, options)
+  const hold = Lock.acquireSync(semaphore, { kind, permits, strict: false }, options)
   return {
     ...guardOf(permits)(hold),
     release: () => hold.release(),
@@ -223,5 +223,5 @@ export const takeSync = (semaphore: SharedSemaphore, permits = 1, options?: Sync
  * @category observing
  * @since 0.1.0
  */
-export const status = (semaphore: SharedSemaphore): Effect.Effect<Status, WorkerError.WorkerError> =>
-  Effect.map(Lock.status(semaphore), ({ free, held, waiting }) => ({ free, held, waiting }))
+export const status = (semaphore: SharedSemaphore): Effect.Effect<Status> =>
+  Effect.map(Lock.status(semaphore, kind), ({ free, held, waiting }) => ({ free, held, waiting }))

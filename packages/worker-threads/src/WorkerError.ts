@@ -19,16 +19,12 @@ import { readOr } from "@quiesce/core/internal"
  * - `PoolClosed`: the pool's scope has closed
  * - `WrongKind`: a task with a stream was not called as one, or the other way round
  * - `UnknownTask`: the worker has no handler of that name
- * - `InvalidOption`: an option can't be used as given. A defect, as are `WrongKind` and `UnknownTask`, where a pool is made or
- *   called
- * - `OwnerDied`: the thread that held the lock has died, and the protected data may be inconsistent
- * - `LockUnusable`: a thread that held the lock has died, and the next owner did not declare the data consistent; or, with
- *   `threadId` -1, a thread has written over the memory of the lock
- * - `LockTimedOut`: synchronous code has reached the timeout of its wait for a lock
- * - `WouldBlockForever`: synchronous code would wait for a lock that its own thread holds or is about to get
+ * - `InvalidOption`: an option can't be used as given. A defect, as are `WrongKind` and `UnknownTask`, where a pool or
+ *   a lock is made or used
+ * - `WouldBlockForever`: synchronous code would wait for a lock that its own thread holds or is about to get. A defect
+ * - `NotHeld`: a lock was declared consistent after its release. A defect
  * - `LeaseRefused`: the host does not acquire that lease for this worker, or its answer could not be sent
  * - `BadTaskModule`: a module can't be loaded, or its default export is not a function
- * - `LockFull`: a lock has no room for more threads or requests
  *
  * @stability unstable
  * @category models
@@ -45,13 +41,10 @@ export type WorkerErrorReason =
   | { readonly _tag: "WrongKind"; readonly task: string; readonly isStream: boolean }
   | { readonly _tag: "UnknownTask"; readonly task: string }
   | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
-  | { readonly _tag: "OwnerDied"; readonly lock: string; readonly threadId: number }
-  | { readonly _tag: "LockUnusable"; readonly lock: string; readonly threadId: number }
-  | { readonly _tag: "LockTimedOut"; readonly lock: string; readonly millis: number }
   | { readonly _tag: "WouldBlockForever"; readonly lock: string }
+  | { readonly _tag: "NotHeld"; readonly lock: string }
   | { readonly _tag: "LeaseRefused"; readonly lease: string; readonly problem: string }
   | { readonly _tag: "BadTaskModule"; readonly url: string; readonly problem: string }
-  | { readonly _tag: "LockFull"; readonly lock: string; readonly problem: string }
 
 const Base: new (fields: { readonly reason: WorkerErrorReason }) => Cause.YieldableError & {
   readonly _tag: "WorkerError"
@@ -129,20 +122,14 @@ const explain = (reason: WorkerErrorReason): string => {
       return `The worker has no handler for "${reason.task}". Host and worker must be given the same RpcGroup.`
     case "InvalidOption":
       return `${reason.option}: ${bare(reason.problem)}.`
-    case "OwnerDied":
-      return `Thread ${reason.threadId} died while it held "${reason.lock}". The data that the lock protects may be half changed, so the effect did not run. Give withLock a recover that makes the data consistent. Until then each withLock without one fails like this.`
-    case "LockUnusable":
-      return explainUnusable(reason)
-    case "LockTimedOut":
-      return `"${reason.lock}" could not be acquired within ${reason.millis} ms, and the request was withdrawn. Allow more time, or hold the lock for less.`
     case "WouldBlockForever":
       return `This thread holds "${reason.lock}" itself, or one of its fibers waits for the lock. Neither could release it while synchronous code blocks the thread. Release the lock first, or wait in a fiber with the Effect.`
+    case "NotHeld":
+      return `"${reason.lock}" was declared consistent after its release, so the declaration came too late and the lock may be unusable. Call markConsistent while the lock is held: in the scope of SharedMutex.lock, or before the guard's release.`
     case "LeaseRefused":
       return `The host does not keep "${reason.lease}" for this worker: ${bare(reason.problem)}. Give the pool a HostLease.handler for it in hostLeases, and acquire the lease within a task of that pool.`
     case "BadTaskModule":
       return `"${reason.url}" is not a task module: ${bare(reason.problem)}. Give an absolute URL, such as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
-    case "LockFull":
-      return `"${reason.lock}" has no room for this request: ${bare(reason.problem)}. Limit how many requests wait at a time, and report the end of each Worker with SharedMutex.threadDied.`
   }
 }
 
@@ -152,8 +139,3 @@ const explainKind = ({ isStream, task }: Of<"WrongKind">): string =>
   isStream
     ? `"${task}" gives a stream, so it was not started as a plain task. Use the pool's stream for it.`
     : `"${task}" gives no stream, so it was not started as one. Use the pool's execute, run or spawn for it.`
-
-const explainUnusable = ({ lock, threadId }: Of<"LockUnusable">): string =>
-  threadId < 0
-    ? `"${lock}" can't be used any more: a thread has written over its memory. Look for code that writes to the buffer of the lock. Set up the data afresh, with a new lock.`
-    : `"${lock}" can't be used any more: thread ${threadId} died while it held the lock, and the next owner released it without declaring the data consistent. Set up the data afresh, with a new lock. Use recover or markConsistent to survive the next death.`

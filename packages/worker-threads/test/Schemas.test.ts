@@ -15,13 +15,10 @@ const all: ReadonlyArray<WorkerError.WorkerErrorReason> = [
   { _tag: "WrongKind", task: "Encode", isStream: true },
   { _tag: "UnknownTask", task: "Encode" },
   { _tag: "InvalidOption", option: "size", problem: "0 is no number of workers" },
-  { _tag: "OwnerDied", lock: "l", threadId: 2 },
-  { _tag: "LockUnusable", lock: "l", threadId: -1 },
-  { _tag: "LockTimedOut", lock: "l", millis: 5 },
   { _tag: "WouldBlockForever", lock: "l" },
+  { _tag: "NotHeld", lock: "l" },
   { _tag: "LeaseRefused", lease: "file", problem: "no handler" },
-  { _tag: "BadTaskModule", url: "file:///a.js", problem: "no default export" },
-  { _tag: "LockFull", lock: "l", problem: "too many" }
+  { _tag: "BadTaskModule", url: "file:///a.js", problem: "no default export" }
 ]
 
 it("a WorkerError survives JSON, each kind, with its message", () => {

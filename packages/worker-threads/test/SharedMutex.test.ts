@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { Lease, StopToken } from "@quiesce/core"
 import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
+import { LockError } from "@quiesce/worker-threads/LockError"
 import { WorkerError } from "@quiesce/worker-threads/WorkerError"
 import { Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
 import { describe, expect, it } from "vitest"
@@ -20,7 +21,7 @@ const reasonOf = (f: () => unknown): unknown => {
   try {
     return f()
   } catch (error) {
-    return error instanceof WorkerError ? error.reason._tag : error
+    return error instanceof WorkerError || error instanceof LockError ? error.reason._tag : error
   }
 }
 

@@ -1,7 +1,7 @@
 import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
 import * as SharedSemaphore from "@quiesce/worker-threads/SharedSemaphore"
-import type { WorkerError } from "@quiesce/worker-threads/WorkerError"
-import { Effect, Exit, Fiber, Option, Schema } from "effect"
+import { WorkerError } from "@quiesce/worker-threads/WorkerError"
+import { Cause, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { Worker } from "node:worker_threads"
 import { once } from "node:events"
 import { describe, expect, it } from "vitest"
@@ -9,8 +9,11 @@ import { describe, expect, it } from "vitest"
 const status = (semaphore: SharedSemaphore.SharedSemaphore): SharedSemaphore.Status =>
   Effect.runSync(SharedSemaphore.status(semaphore))
 
-const tagOf = (exit: Exit.Exit<unknown, WorkerError>): string | undefined =>
-  Exit.isFailure(exit) ? Effect.runSync(Effect.flip(exit)).reason._tag : undefined
+/** The reason of misuse, a defect. */
+const tagOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  const defect = Exit.isFailure(exit) ? exit.cause.reasons.find(Cause.isDieReason)?.defect : undefined
+  return defect instanceof WorkerError ? defect.reason._tag : undefined
+}
 
 describe("make", () => {
   it.for([0, -1, 1.5, Number.NaN, 2 ** 31])("refuses %d permits", (permits) => {

@@ -12,10 +12,10 @@ import * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as WorkerError from "../../WorkerError.ts"
+import * as LockError from "../../LockError.ts"
 import * as Memory from "./memory.ts"
 import * as Registry from "./registry.ts"
-import { type Demand, type Handle, type Hold, invalid, open, Request } from "./request.ts"
+import { type Demand, type Handle, type Hold, invalid, type Kind, open, Request } from "./request.ts"
 import * as State from "./state.ts"
 
 export interface SyncOptions {
@@ -23,13 +23,13 @@ export interface SyncOptions {
   readonly token?: StopToken.StopToken | undefined
 }
 
-/** Turns a thrown `WorkerError` into a failure, and any other thrown value into a defect. */
-export const attempt = <A>(f: () => A): Effect.Effect<A, WorkerError.WorkerError> =>
+/** Turns a thrown `LockError` into a failure, and any other thrown value, such as an error of misuse, into a defect. */
+const attempt = <A>(f: () => A): Effect.Effect<A, LockError.LockError> =>
   Effect.suspend(() => {
     try {
       return Effect.succeed(f())
     } catch (error) {
-      return error instanceof WorkerError.WorkerError ? Effect.fail(error) : Effect.die(error)
+      return error instanceof LockError.LockError ? Effect.fail(error) : Effect.die(error)
     }
   })
 
@@ -38,7 +38,7 @@ export const attempt = <A>(f: () => A): Effect.Effect<A, WorkerError.WorkerError
  *
  * *Cancellation*: the request is withdrawn, even if it was granted and the fiber has not run since.
  */
-export const acquire = (lock: Handle, demand: Demand): Effect.Effect<Hold, WorkerError.WorkerError, Scope.Scope> =>
+export const acquire = (lock: Handle, demand: Demand): Effect.Effect<Hold, LockError.LockError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(enter(lock, demand, "wait"), ({ request }) =>
       Effect.flatMap(
@@ -54,7 +54,7 @@ export const acquire = (lock: Handle, demand: Demand): Effect.Effect<Hold, Worke
 export const acquireNow = (
   lock: Handle,
   demand: Demand
-): Effect.Effect<Option.Option<Hold>, WorkerError.WorkerError, Scope.Scope> =>
+): Effect.Effect<Option.Option<Hold>, LockError.LockError, Scope.Scope> =>
   Effect.uninterruptible(
     Effect.flatMap(enter(lock, demand, "leave"), ({ entered, request }) =>
       entered ? Effect.asSome(hold(lock, request)) : Effect.succeedNone
@@ -65,15 +65,15 @@ const enter = (
   lock: Handle,
   demand: Demand,
   orElse: "wait" | "leave"
-): Effect.Effect<{ readonly request: Request; readonly entered: boolean }, WorkerError.WorkerError> =>
+): Effect.Effect<{ readonly request: Request; readonly entered: boolean }, LockError.LockError> =>
   attempt(() => {
-    const memory = open(lock)
+    const memory = open(lock, demand.kind)
     const request = new Request(memory, Memory.nextId(memory), lock.name, demand)
     return { request, entered: request.enter(orElse) }
   })
 
 /** Nothing can interrupt the fiber between the grant and the lease, because the region around both is masked. */
-const hold = (lock: Handle, request: Request): Effect.Effect<Hold, WorkerError.WorkerError, Scope.Scope> =>
+const hold = (lock: Handle, request: Request): Effect.Effect<Hold, LockError.LockError, Scope.Scope> =>
   Effect.flatMap(
     attempt(() => request.claim()),
     (hold) =>
@@ -131,10 +131,10 @@ const endKeepAlive = (): void => {
   timer = undefined
 }
 
-/** Acquires the lock and stops the thread until then. Throws a `WorkerError`, or the token's reason. */
+/** Acquires the lock and stops the thread until then. Throws a `LockError`, an error of misuse, or the token's reason. */
 export const acquireSync = (lock: Handle, demand: Demand, options: SyncOptions | undefined): Hold => {
   const millis = timeoutOf(options?.timeout)
-  const memory = open(lock)
+  const memory = open(lock, demand.kind)
   const asked = Registry.enter(memory)
   const request = new Request(memory, asked.id, lock.name, demand)
   try {
@@ -169,7 +169,7 @@ const waitSync = (request: Request, millis: number, token: StopToken.StopToken |
     if (request.phase !== State.Phase.waiting) return
     if (token?.interrupted === true) throw CancelReason.toError(token.reason ?? CancelReason.interrupted())
     const left = end - performance.now()
-    if (left <= 0) throw WorkerError.make({ _tag: "LockTimedOut", lock: request.lock, millis })
+    if (left <= 0) throw LockError.make({ _tag: "LockTimedOut", lock: request.lock, millis })
     Memory.wait(memory, word, read, Math.min(left, token === undefined ? slice : tokenSlice))
   }
 }
@@ -182,5 +182,7 @@ export interface Status {
   readonly unusable: boolean
 }
 
-export const status = (lock: Handle): Effect.Effect<Status, WorkerError.WorkerError> =>
-  attempt(() => Memory.peek(open(lock), (state) => ({ ...State.tally(state), unusable: State.isUnusable(state) })))
+export const status = (lock: Handle, kind: Kind): Effect.Effect<Status> =>
+  Effect.sync(() =>
+    Memory.peek(open(lock, kind), (state) => ({ ...State.tally(state), unusable: State.isUnusable(state) }))
+  )

@@ -22,7 +22,7 @@
  *    from a state that is not sound makes the lock unusable.
  */
 import { threadId } from "node:worker_threads"
-import * as WorkerError from "../../WorkerError.ts"
+import * as LockError from "../../LockError.ts"
 import { initial, isSound, maxRequests, ruin, stateSize, usedSize } from "./state.ts"
 
 /** How many threads can use a lock at the same time. */
@@ -112,7 +112,7 @@ export const nextId = (memory: Memory): number => Atomics.add(memory.ints, NEXT_
 const claimSlot = (memory: Memory, name: string): number => {
   const slot = findSlot(memory)
   if (slot >= 0) return slot
-  throw WorkerError.make({ _tag: "LockFull", lock: name, problem: `${maxParticipants} threads use it already` })
+  throw LockError.make({ _tag: "LockFull", lock: name, problem: `${maxParticipants} threads use it already` })
 }
 
 /** A slot of this thread; -1 if all slots are taken. */

@@ -3,6 +3,9 @@
  *
  * Invariant: an entered request is either answered with a `Hold`, which ends the request, or withdrawn.
  */
+import { textOf } from "@quiesce/core/internal"
+import { hasProperty } from "effect/Predicate"
+import * as LockError from "../../LockError.ts"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Memory from "./memory.ts"
 import * as Registry from "./registry.ts"
@@ -14,16 +17,30 @@ export interface Handle {
   readonly buffer: SharedArrayBuffer
 }
 
+/** The kind of a lock: the key of its brand, and its module. */
+export interface Kind {
+  readonly typeId: string
+  readonly module: "SharedMutex" | "SharedSemaphore"
+}
+
 /** The permits that a request wants. `strict` is the parameter of `State.release`. */
 export interface Demand {
+  readonly kind: Kind
   readonly permits: number
   readonly strict: boolean
 }
 
-/** The memory of a lock. */
-export const open = (lock: Handle): Memory.Memory => {
-  if (Memory.isLockBuffer(lock.buffer)) return Registry.open(lock.buffer)
-  throw invalid(lock.name, "its buffer is not that of a shared lock; make one, and send it as it is")
+/** The memory of a lock. Throws for any other value, also for a lock of the other kind. */
+export const open = (lock: Handle, { module, typeId }: Kind): Memory.Memory => {
+  if (hasProperty(lock, typeId) && Memory.isLockBuffer(lock.buffer)) return Registry.open(lock.buffer)
+  throw invalid(module, `${textOf(lock)} is not a ${module}; make one with ${module}.make, and send it as it is`)
+}
+
+/** The name in the options of a lock, which ledgers and messages show. Throws for anything but a text. */
+export const nameIn = (options: { readonly name?: string | undefined } | undefined, otherwise: string): string => {
+  const name: unknown = options?.name ?? otherwise
+  if (typeof name === "string") return name
+  throw invalid(`${otherwise}.make's name`, `${textOf(name)} is not a text`)
 }
 
 export const invalid = (option: string, problem: string): WorkerError.WorkerError =>
@@ -65,7 +82,7 @@ export class Request {
       case "forever":
         throw WorkerError.make({ _tag: "WouldBlockForever", lock: this.lock })
       case "full":
-        throw WorkerError.make({
+        throw LockError.make({
           _tag: "LockFull",
           lock: this.lock,
           problem: `${State.maxRequests} requests hold it or wait already`
@@ -100,8 +117,8 @@ export class Request {
     return Memory.threadOf(Memory.peek(this.memory, State.lastDead))
   }
 
-  unusable(): WorkerError.WorkerError {
-    return WorkerError.make({ _tag: "LockUnusable", lock: this.lock, threadId: this.deadThread })
+  unusable(): LockError.LockError {
+    return LockError.make({ _tag: "LockUnusable", lock: this.lock, threadId: this.deadThread })
   }
 }
 
@@ -110,7 +127,8 @@ export class Hold {
   readonly ownerDied: boolean
   private readonly request: Request
   private readonly asked: Registry.Asked | undefined
-  private leavesDeathToNext = false
+  /** `Leaving`: the report of a death is left to the next owner. */
+  private state: "Held" | "Leaving" | "Released" = "Held"
 
   constructor(request: Request, ownerDied: boolean, asked: Registry.Asked | undefined) {
     this.request = request
@@ -122,19 +140,24 @@ export class Hold {
     return this.request.deadThread
   }
 
+  /** Throws after the release, because the declaration would have no effect then. */
   markConsistent(): void {
+    if (this.state === "Released") throw WorkerError.make({ _tag: "NotHeld", lock: this.request.lock })
     this.request.commit((state) => State.markConsistent(state, this.request.id))
   }
 
   /** Leaves the report of a death to the next owner. */
   leaveDeathToNext(): void {
-    this.leavesDeathToNext = true
+    if (this.state === "Held") this.state = "Leaving"
   }
 
   /** A second release does nothing. */
   release(): void {
     const { demand, id } = this.request
-    if (this.leavesDeathToNext) this.request.withdraw()
+    const { state } = this
+    this.state = "Released"
+    if (state === "Released") return
+    if (state === "Leaving") this.request.withdraw()
     else this.request.commit((state, woken) => State.release(state, id, demand.strict, woken))
     if (this.asked !== undefined) Registry.leave(this.asked)
   }
