@@ -14,6 +14,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
 import { withoutInterrupts } from "./internal/cancelScope.ts"
+import type { ThreadErrorReason } from "./ThreadError.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
@@ -51,7 +52,7 @@ export interface Options<A, E, R, E2, R2> {
 }
 
 /**
- * Acquires a resource for the current scope and enters it in the ledger of the current thread.
+ * Acquires a resource for the current scope and enters it in the ledger of the current thread. Wrong options are a defect.
  *
  * *Cancellation*: a cancel waits for the end of `acquire`. With `interruptible` the cancel ends `acquire`, and no lease is
  * held.
@@ -62,12 +63,30 @@ export interface Options<A, E, R, E2, R2> {
  */
 export const acquire = <A, E, R, E2 = never, R2 = never>(
   options: Options<A, E, R, E2, R2>
-): Effect.Effect<A, E, R | R2 | Scope.Scope> =>
-  options.releaseWithin === undefined
+): Effect.Effect<A, E, R | R2 | Scope.Scope> => {
+  const misuse = misuseIn(options)
+  if (misuse !== undefined) return Misuse.die(misuse, Texts.invalidLease)
+  return options.releaseWithin === undefined
     ? lease(options, undefined)
     : Effect.flatMap(finiteMillis("Lease.acquire's releaseWithin", options.releaseWithin), (millis) =>
         lease(options, millis)
       )
+}
+
+/** The wrong part of the options, which a caller without types may give. Nothing was acquired yet. */
+const misuseIn = (options: {
+  readonly name: unknown
+  readonly acquire: unknown
+  readonly release: unknown
+}): Extract<ThreadErrorReason, { readonly _tag: "InvalidLease" }> | undefined => {
+  const { acquire, name, release } = options
+  if (typeof name !== "string") return { _tag: "InvalidLease", option: "name", given: describe(name), wanted: "a text" }
+  if (!Effect.isEffect(acquire))
+    return { _tag: "InvalidLease", option: "acquire", given: describe(acquire), wanted: "an Effect" }
+  if (typeof release === "function") return undefined
+  const wanted = "a function from the resource to an Effect"
+  return { _tag: "InvalidLease", option: "release", given: describe(release), wanted }
+}
 
 const lease = <A, E, R, E2, R2>(
   options: Options<A, E, R, E2, R2>,

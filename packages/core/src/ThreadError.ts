@@ -17,6 +17,7 @@ import { readOr } from "./internal/foreignValue.ts"
  *
  * - `InvalidReason`, `InvalidError`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
  * - `InvalidSection`: the section of `Blocking` returned a promise or an Effect
+ * - `InvalidLease`: an option of `Lease.acquire` is of a wrong kind
  * - `InvalidRelease`: the release of a lease returned something other than an effect
  * - `MainThread`: the main thread was asked to end, or a thread would wait for the end of the main thread
  * - `SelfJoin`: a thread would wait for its own end
@@ -33,6 +34,7 @@ export type ThreadErrorReason =
   | { readonly _tag: "InvalidDuration"; readonly option: string; readonly given: string; readonly problem: string }
   | { readonly _tag: "InvalidEscalation"; readonly problem: string }
   | { readonly _tag: "InvalidSection"; readonly operation: string; readonly given: string }
+  | { readonly _tag: "InvalidLease"; readonly option: string; readonly given: string; readonly wanted: string }
   | { readonly _tag: "InvalidRelease"; readonly lease: string; readonly given: string }
   | { readonly _tag: "MainThread"; readonly operation: string }
   | { readonly _tag: "SelfJoin"; readonly thread: string }
@@ -92,6 +94,8 @@ const explain = (reason: ThreadErrorReason): string => {
       return Texts.invalidEscalation(reason)
     case "InvalidSection":
       return Texts.invalidSection(reason)
+    case "InvalidLease":
+      return Texts.invalidLease(reason)
     case "InvalidRelease":
       return Texts.invalidRelease(reason)
     case "MainThread":

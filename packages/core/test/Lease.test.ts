@@ -2,9 +2,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, Thread } from "@quiesce/core"
 import { Clock, Effect, Exit, Latch, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { defectTags, endsIn, defectTag, hung, messages, settle } from "./support.ts"
+import { defectOf, defectTags, endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
+
+const release = () => Effect.void
 
 /** A lease that notes its release. */
 const noted = (log: Array<string>, name: string, release: Effect.Effect<unknown, string> = Effect.void) =>
@@ -193,6 +195,30 @@ describe("Lease.acquire", () => {
         })
     )
   }
+
+  it.effect("with wrong options is a defect that says which, and acquires nothing", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const acquire = Effect.sync(() => log.push("acquired"))
+      const wrong: ReadonlyArray<readonly [string, unknown]> = [
+        ["name", { name: 7, acquire, release }],
+        ["name", { acquire, release }],
+        ["acquire", { name: "file", release }],
+        ["acquire", { name: "file", acquire: Promise.resolve(1), release }],
+        ["acquire", { name: "file", acquire: () => acquire, release, releaseWithin: 5 }],
+        ["release", { name: "file", acquire }],
+        ["release", { name: "file", acquire, release: Effect.void, releaseWithin: 5 }]
+      ]
+      for (const [option, options] of wrong) {
+        // The mistake of a caller without types.
+        const given = options as Lease.Options<unknown, never, never, never, never>
+        const error = yield* defectOf(Effect.scoped(Lease.acquire(given)))
+        expect(error.reason).toMatchObject({ _tag: "InvalidLease", option })
+        expect(error.message).toContain(`Lease.acquire's ${option} is`)
+      }
+      expect(log).toEqual([])
+    })
+  )
 
   it.effect("gives a hung release up after releaseWithin, reports it, and runs the others", () =>
     Effect.gen(function* () {

@@ -12,6 +12,7 @@
  *
  * @since 0.1.0
  */
+import { textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -67,7 +68,8 @@ export const make = <P, A, E = never>(options: {
 
 /**
  * Defines how the host acquires a lease. The resources in the scope of `acquire` are released when the worker's scope
- * closes, and otherwise when the task ends, the latest first. They see the exit of that scope or task.
+ * closes, and otherwise when the task ends, the latest first. They see the exit of that scope or task. Throws a `WorkerError`
+ * for a value that is no lease or no function.
  *
  * *Cancellation*: `acquire` is interrupted when the worker cancels its request or has ended.
  *
@@ -78,20 +80,34 @@ export const make = <P, A, E = never>(options: {
 export const handler = <P, A, E>(
   lease: HostLease<P, A, E>,
   acquire: (payload: P) => Effect.Effect<A, E, Scope.Scope>
-): Handler => ({
-  name: lease.name,
-  // Only the codec is used from here on, and it has decoded the payload that `acquire` gets.
-  lease: lease as unknown as Handler["lease"],
-  acquire: acquire as Handler["acquire"]
-})
+): Handler => {
+  if (!DeclaredLease.isDeclared(lease)) throw notDeclared("HostLease.handler", lease)
+  if (typeof acquire !== "function") {
+    const problem = `${textOf(acquire)} is not a function; give (payload) => an Effect that acquires the resource`
+    throw WorkerError.make({ _tag: "InvalidOption", option: `HostLease.handler's acquire of "${lease.name}"`, problem })
+  }
+  return {
+    name: lease.name,
+    // Only the codec is used from here on, and it has decoded the payload that `acquire` gets.
+    lease: lease as unknown as Handler["lease"],
+    acquire: acquire as Handler["acquire"]
+  }
+}
+
+const notDeclared = (operation: string, given: unknown): WorkerError.WorkerError =>
+  WorkerError.make({
+    _tag: "InvalidOption",
+    option: `${operation}'s lease`,
+    problem: `${textOf(given)} is not a declared lease; declare one with HostLease.make`
+  })
 
 /**
  * In a task of a pool: asks the host to acquire a lease and to keep it until the current scope closes. The scope waits
  * for the release, so the lease is released in order with the worker's own leases. A failed release is a defect of the
  * scope.
  *
- * Fails with `LeaseRefused` outside a task or if no pool above has a handler for the lease, and with `NotSendable` and
- * `BadReply`.
+ * Fails with `LeaseRefused`, `NotSendable` and `BadReply`. A call outside a task, or of a lease for which no pool above has a
+ * handler, is a defect.
  *
  * *Gotchas*: if the lease crosses more than one thread, payload and value must be cloneable. A value that has to be
  * transferred, such as a port, is refused.
@@ -107,10 +123,11 @@ export const acquire = <P, A, E>(
   payload: P
 ): Effect.Effect<A, E | WorkerError.WorkerError, Scope.Scope> =>
   Effect.withFiber((fiber) => {
+    if (!DeclaredLease.isDeclared(lease)) return Effect.die(notDeclared("HostLease.acquire", lease))
     const task = fiber.getRef(CurrentTask.Current)
     if (task === undefined) {
       const problem = "HostLease.acquire was called outside a task of a pool"
-      return Effect.fail(WorkerError.make({ _tag: "LeaseRefused", lease: lease.name, problem }))
+      return Effect.die(WorkerError.make({ _tag: "UnknownLease", lease: lease.name, problem }))
     }
     // The codec of a lease decodes values of the lease's types.
     return task.broker.acquire(DeclaredLease.codecOf(lease), payload) as Effect.Effect<

@@ -25,6 +25,7 @@ const WorkerErrorReason: Schema.Codec<Errors.WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("WouldBlockForever", { lock: Schema.String }),
   Schema.TaggedStruct("NotHeld", { lock: Schema.String }),
   Schema.TaggedStruct("LeaseRefused", { lease: Schema.String, problem: Schema.String }),
+  Schema.TaggedStruct("UnknownLease", { lease: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("BadTaskModule", { url: Schema.String, problem: Schema.String })
 ])
 

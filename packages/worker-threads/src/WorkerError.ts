@@ -23,7 +23,8 @@ import { readOr } from "@quiesce/core/internal"
  *   a lock is made or used
  * - `WouldBlockForever`: synchronous code would wait for a lock that its own thread holds or is about to get. A defect
  * - `NotHeld`: a lock was declared consistent after its release. A defect
- * - `LeaseRefused`: the host does not acquire that lease for this worker, or its answer could not be sent
+ * - `LeaseRefused`: the host does not acquire that lease, because its payload or its value can't be sent or the task has ended
+ * - `UnknownLease`: no pool above has a handler for the lease, or the code that asks runs in no task. A defect
  * - `BadTaskModule`: a module can't be loaded, or its default export is not a function
  *
  * @stability unstable
@@ -44,6 +45,7 @@ export type WorkerErrorReason =
   | { readonly _tag: "WouldBlockForever"; readonly lock: string }
   | { readonly _tag: "NotHeld"; readonly lock: string }
   | { readonly _tag: "LeaseRefused"; readonly lease: string; readonly problem: string }
+  | { readonly _tag: "UnknownLease"; readonly lease: string; readonly problem: string }
   | { readonly _tag: "BadTaskModule"; readonly url: string; readonly problem: string }
 
 const Base: new (fields: { readonly reason: WorkerErrorReason }) => Cause.YieldableError & {
@@ -127,7 +129,9 @@ const explain = (reason: WorkerErrorReason): string => {
     case "NotHeld":
       return `"${reason.lock}" was declared consistent after its release, so the declaration came too late and the lock may be unusable. Call markConsistent while the lock is held: in the scope of SharedMutex.lock, or before the guard's release.`
     case "LeaseRefused":
-      return `The host does not keep "${reason.lease}" for this worker: ${bare(reason.problem)}. Give the pool a HostLease.handler for it in hostLeases, and acquire the lease within a task of that pool.`
+      return `The host does not keep "${reason.lease}" for this worker: ${bare(reason.problem)}. Send plain data, or give the lease's contract a Schema that encodes it to plain data, and acquire the lease before its task ends.`
+    case "UnknownLease":
+      return `The host does not keep "${reason.lease}" for this code: ${bare(reason.problem)}. Give the pool a HostLease.handler for it in hostLeases, and acquire the lease within a task of that pool.`
     case "BadTaskModule":
       return `"${reason.url}" is not a task module: ${bare(reason.problem)}. Give an absolute URL, such as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
   }

@@ -1,6 +1,6 @@
 import { Lease, Thread } from "@quiesce/core"
 import { HostLease, WorkerPool } from "@quiesce/worker-threads"
-import { Deferred, Effect, Exit } from "effect"
+import { Cause, Deferred, Effect, Exit } from "effect"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -10,6 +10,10 @@ import { makeCells } from "./fixtures/contract.ts"
 import { NoRoom, Tasks, TempFolder } from "./fixtures/host-leases.ts"
 import { whenSet } from "./support.ts"
 import { Cell } from "./fixtures/cells.ts"
+
+/** The defects of an exit that has nothing else. */
+const defectsOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<unknown> =>
+  Exit.isFailure(exit) ? exit.cause.reasons.map((reason) => (Cause.isDieReason(reason) ? reason.defect : reason)) : []
 
 const url = new URL("./fixtures/host-leases.worker.ts", import.meta.url)
 
@@ -145,7 +149,8 @@ describe("HostLease", () => {
       Effect.gen(function* () {
         expect(yield* pool.execute("Ask", { prefix: "full" })).toBe("NoRoom full")
         expect(yield* pool.execute("Ask", { prefix: "free" })).toBe("acquired")
-        expect(yield* pool.execute("AskSecret", undefined)).toBe("LeaseRefused")
+        const answer = yield* pool.execute("AskSecret", undefined)
+        expect(answer).toMatch(/^Cause\(\[Die\(.*"Secret".*Give the pool a HostLease.handler for it.*\)\]\)$/)
       })
     )
   )
@@ -175,8 +180,16 @@ describe("HostLease", () => {
       )
     ))
 
-  it("is refused outside a task", async () => {
-    const error = await Effect.runPromise(Effect.scoped(Effect.flip(HostLease.acquire(TempFolder, "here"))))
-    expect(error).toMatchObject({ reason: { _tag: "LeaseRefused" } })
+  it("is a defect outside a task", async () => {
+    const exit = await Effect.runPromiseExit(Effect.scoped(HostLease.acquire(TempFolder, "here")))
+    expect(defectsOf(exit)).toMatchObject([{ reason: { _tag: "UnknownLease", lease: "TempFolder" } }])
+  })
+
+  it("is a defect for a value that is no lease, and so is a handler for it or without a function", async () => {
+    const lease = { name: "TempFolder" } as unknown as typeof TempFolder
+    const exit = await Effect.runPromiseExit(Effect.scoped(HostLease.acquire(lease, "here")))
+    expect(defectsOf(exit)).toMatchObject([{ message: expect.stringContaining("declare one with HostLease.make") }])
+    expect(() => HostLease.handler(lease, () => Effect.succeed("/tmp"))).toThrow("declare one with HostLease.make")
+    expect(() => HostLease.handler(TempFolder, Effect.succeed("/tmp") as never)).toThrow("is not a function")
   })
 })

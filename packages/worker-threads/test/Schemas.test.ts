@@ -18,6 +18,7 @@ const all: ReadonlyArray<WorkerError.WorkerErrorReason> = [
   { _tag: "WouldBlockForever", lock: "l" },
   { _tag: "NotHeld", lock: "l" },
   { _tag: "LeaseRefused", lease: "file", problem: "no handler" },
+  { _tag: "UnknownLease", lease: "file", problem: "no handler" },
   { _tag: "BadTaskModule", url: "file:///a.js", problem: "no default export" }
 ]
 

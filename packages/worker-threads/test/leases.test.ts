@@ -63,7 +63,9 @@ describe("LeaseKeeper, the host's side", () => {
   it("refuses a lease that no pool declares", () => {
     const { keeper, sent, ledger } = openKeeper()
     keeper.receive(acquire("a"))
-    expect(sent).toEqual([{ _tag: "Refused", id: taskId, lease, problem: "the pool does not declare it" }])
+    expect(sent).toEqual([
+      { _tag: "Refused", id: taskId, lease, problem: "the pool does not declare it", unknown: true }
+    ])
     expect(keeper.isEmpty).toBe(true)
     expect(ledger).toEqual([])
   })
@@ -86,7 +88,9 @@ describe("LeaseKeeper, the host's side", () => {
     const { keeper, sent } = openKeeper([folders()])
     keeper.receive(acquire(7))
     await turn()
-    expect(sent).toEqual([{ _tag: "Refused", id: taskId, lease, problem: "its payload does not fit the contract" }])
+    expect(sent).toEqual([
+      { _tag: "Refused", id: taskId, lease, problem: "its payload does not fit the contract", unknown: false }
+    ])
     expect(keeper.isEmpty).toBe(true)
   })
 
@@ -130,11 +134,11 @@ describe("LeaseBroker, the worker's side", () => {
     const fiber = acquiring()
     const asked = numberOf(sent[0])
     broker.receive({ _tag: "Acquired", id: taskId, lease: asked + 1, exit: done })
-    broker.receive({ _tag: "Refused", id: taskId, lease: asked + 1, problem: "forged" })
+    broker.receive({ _tag: "Refused", id: taskId, lease: asked + 1, problem: "forged", unknown: false })
     broker.receive({ _tag: "Released", id: taskId, lease: asked, problem: "forged" })
     await turn()
     expect(fiber.pollUnsafe()).toBeUndefined()
-    broker.receive({ _tag: "Refused", id: taskId, lease: asked, problem: "the disk is full" })
+    broker.receive({ _tag: "Refused", id: taskId, lease: asked, problem: "the disk is full", unknown: false })
     expect(await problemOf(fiber)).toBe("the disk is full")
   })
 

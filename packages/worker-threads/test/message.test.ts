@@ -65,7 +65,7 @@ const toWorker: { readonly [Tag in ToWorker["_tag"]]: Extract<ToWorker, { readon
   Commit: { _tag: "Commit", raise: 2 },
   Pull: { _tag: "Pull", id: 1, count: 4 },
   Acquired: { _tag: "Acquired", id: 1, lease: 2, exit: succeeded },
-  Refused: { _tag: "Refused", id: 1, lease: 2, problem: "no handler" },
+  Refused: { _tag: "Refused", id: 1, lease: 2, problem: "no handler", unknown: true },
   Released: { _tag: "Released", id: 1, lease: 2, problem: null },
   Unwound: { _tag: "Unwound", run: 5 },
   Repair: { _tag: "Repair", id: 1 },

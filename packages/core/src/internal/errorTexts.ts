@@ -39,3 +39,10 @@ export const abandoned: Text<{ readonly thread: string; readonly finalizer: stri
 
 export const invalidSection: Text<{ readonly operation: string; readonly given: string }> = ({ given, operation }) =>
   `The section of ${operation} returned ${given}, whose work goes on outside the section, where nothing ends it. The section is probably an async function. Wait for a promise with Abort.promise((signal) => ...), whose signal aborts at a cancel, and run an Effect after the section.`
+
+export const invalidLease: Text<{ readonly option: string; readonly given: string; readonly wanted: string }> = ({
+  given,
+  option,
+  wanted
+}) =>
+  `Lease.acquire's ${option} is ${given}, so nothing was acquired. Give ${wanted}, as in Lease.acquire({ name: "file", acquire: open, release: (file) => close(file) }).`

@@ -4,8 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { make } from "../ThreadError.ts"
+import * as Texts from "./errorTexts.ts"
 import { readOr } from "./foreignValue.ts"
+import * as Misuse from "./misuse.ts"
 
 /**
  * The exit of a section with this result: a defect for a promise or an Effect. The result is read outside the section, because
@@ -17,7 +18,7 @@ export const exitOf = <A>(
 ): Exit.Exit<A> => {
   const given = isObject(result) ? readOr(() => workIn(result), undefined) : undefined
   if (given === undefined) return Exit.succeed(result)
-  const invalid = make({ _tag: "InvalidSection", operation, given: given._tag })
+  const invalid = Misuse.error({ _tag: "InvalidSection", operation, given: given._tag }, Texts.invalidSection)
   // Nobody else handles the rejection, and an unhandled one would end the process or the worker.
   if (given._tag === "a Promise") {
     const log = (error: unknown): unknown => Effect.runFork(Effect.logError(invalid.message, error))

@@ -1,4 +1,5 @@
 /** A lease in the contract of host and worker, and the host's handler for it. */
+import { readOr } from "@quiesce/core/internal"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { TaskCodec } from "../wire/wire.ts"
@@ -30,6 +31,9 @@ class Declared {
     return this.codec.name
   }
 }
+
+/** Whether a value is a lease of `HostLease.make`. */
+export const isDeclared = (u: unknown): boolean => readOr(() => u instanceof Declared, false)
 
 /** The codec of a lease's payload and value. */
 export const codecOf = (lease: { readonly name: string }): TaskCodec =>

@@ -90,7 +90,7 @@ export class LeaseBroker implements Broker {
         return this.asking.get(answer.lease)?.resume(Effect.succeed(answer.exit))
       case "Refused": {
         const asking = this.asking.get(answer.lease)
-        return asking?.resume(refused(asking.name, answer.problem))
+        return asking?.resume((answer.unknown ? unknownLease : refused)(asking.name, answer.problem))
       }
       case "Released":
         return this.releasing.get(answer.lease)?.(answer.problem)
@@ -153,6 +153,10 @@ export class LeaseBroker implements Broker {
 
 const unsendable = (task: string, problem: string): WorkerError.WorkerError =>
   WorkerError.make({ _tag: "NotSendable", task, problem })
+
+/** Nothing but another configuration helps, so this is a defect. */
+const unknownLease = (lease: string, problem: string): Effect.Effect<never> =>
+  Effect.die(WorkerError.make({ _tag: "UnknownLease", lease, problem }))
 
 const refused = (lease: string, problem: string): Effect.Effect<never, WorkerError.WorkerError> =>
   Effect.fail(WorkerError.make({ _tag: "LeaseRefused", lease, problem }))

@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import type * as WorkerError from "../../WorkerError.ts"
+import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import type { Allowance } from "./allowance.ts"
@@ -124,7 +124,7 @@ export class LeaseKeeper implements Keeper {
     const { broker } = this
     if (this.kept.has(lease)) return this.refuse(lease, "its number is taken")
     const kept = new Kept()
-    if (handler === undefined && broker === undefined) return this.refuse(lease, "the pool does not declare it")
+    if (handler === undefined && broker === undefined) return this.refuse(lease, "the pool does not declare it", true)
     if (!this.allowance.take()) return
     this.kept.set(lease, kept)
     const acquiring =
@@ -189,7 +189,8 @@ export class LeaseKeeper implements Keeper {
       if (kept.isClosing) return Effect.void
       if (Exit.isFailure(exit)) {
         const problem = problemOf(exit.cause)
-        return this.releaseThenReply(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
+        const refuse = () => Effect.sync(() => this.refuse(lease, problem, isUnknown(exit.cause)))
+        return this.releaseThenReply(lease, kept, exit, refuse)
       }
       const answer = this.sendAcquired(lease, exit.value)
       if (exit.value._tag === "Failure") return this.releaseThenReply(lease, kept, Exit.void, () => answer)
@@ -272,8 +273,8 @@ export class LeaseKeeper implements Keeper {
     this.allowance.giveBack(1)
   }
 
-  private refuse(lease: number, problem: string): void {
-    this.send({ _tag: "Refused", id: this.id, lease, problem })
+  private refuse(lease: number, problem: string, unknown = false): void {
+    this.send({ _tag: "Refused", id: this.id, lease, problem, unknown })
   }
 
   private send(message: ToWorker, transfers: ReadonlyArray<unknown> = []): void {
@@ -283,11 +284,18 @@ export class LeaseKeeper implements Keeper {
 
 /** The problem in the words of the refusing host. */
 const problemOf = (cause: Cause.Cause<WorkerError.WorkerError>): string => {
-  const failed = cause.reasons.find(Cause.isFailReason)
-  if (failed === undefined) return causeText(cause)
-  const { reason } = failed.error
-  return "problem" in reason ? reason.problem : failed.error.message
+  const error = cause.reasons.find(Cause.isFailReason)?.error ?? unknownIn(cause)
+  if (error === undefined) return causeText(cause)
+  return "problem" in error.reason ? error.reason.problem : error.message
 }
+
+/** The defect with which the broker answers if no pool above has a handler. */
+const unknownIn = (cause: Cause.Cause<unknown>): WorkerError.WorkerError | undefined => {
+  const defects = cause.reasons.filter(Cause.isDieReason).map(({ defect }) => defect)
+  return defects.filter(WorkerError.isWorkerError).find(({ reason }) => reason._tag === "UnknownLease")
+}
+
+const isUnknown = (cause: Cause.Cause<unknown>): boolean => unknownIn(cause) !== undefined
 
 class PayloadMismatch {
   readonly problem: string

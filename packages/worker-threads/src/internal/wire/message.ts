@@ -44,8 +44,14 @@ export type ToWorker =
   | { readonly _tag: "Pull"; readonly id: number; readonly count: number }
   /** The host keeps the lease, or acquiring it has failed. */
   | { readonly _tag: "Acquired"; readonly id: number; readonly lease: number; readonly exit: EncodedExit }
-  /** The host refuses the lease. */
-  | { readonly _tag: "Refused"; readonly id: number; readonly lease: number; readonly problem: string }
+  /** The host refuses the lease. `unknown`: no pool above has a handler for it. */
+  | {
+      readonly _tag: "Refused"
+      readonly id: number
+      readonly lease: number
+      readonly problem: string
+      readonly unknown: boolean
+    }
   /** The host keeps no lease under that number any more. */
   | { readonly _tag: "Released"; readonly id: number; readonly lease: number; readonly problem: string | null }
   /** The run of a section was ended by force. */
@@ -181,7 +187,7 @@ const toWorker = items(
     Withdraw: { raise: integer },
     Pull: { id: integer, count: integer },
     Acquired: { id: integer, lease: integer, exit },
-    Refused: { id: integer, lease: integer, problem: string },
+    Refused: { id: integer, lease: integer, problem: string, unknown: boolean },
     Released: { id: integer, lease: integer, problem: stringOrNull },
     Unwound: { run: integer },
     Repair: { id: integer },

@@ -35,7 +35,7 @@ class NoLeases implements Leases {
       isEmpty: true,
       receive: (message) => {
         if (message._tag === "Acquire") {
-          send({ _tag: "Refused", id, lease: message.lease, problem: "the pool does not declare it" })
+          send({ _tag: "Refused", id, lease: message.lease, problem: "the pool does not declare it", unknown: true })
         }
       },
       close: () => Effect.succeed(Cause.empty)
