@@ -60,6 +60,13 @@ type StreamTag<Rpcs extends Rpc.Any> = Rpcs extends infer R extends Rpc.Any
 /** The tags of the tasks that give one value. */
 type TaskTag<Rpcs extends Rpc.Any> = Exclude<Rpcs["_tag"], StreamTag<Rpcs>>
 
+/** The tags of the tasks whose Schemas need no services on the host. A Promise has no services. */
+type PlainTag<Rpcs extends Rpc.Any> = Rpcs extends infer R extends Rpc.Any
+  ? [Rpc.ServicesClient<R>] extends [never]
+    ? R["_tag"]
+    : never
+  : never
+
 /** The arguments after the tag. A payload that may be undefined can be left out. */
 type Args<Payload, Options extends ReadonlyArray<unknown> = []> = undefined extends Payload
   ? [payload?: Payload, ...options: Options]
@@ -102,7 +109,8 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
     ...args: Args<PayloadOf<Rpcs, Tag>>
   ) => Effect.Effect<
     Rpc.SuccessExit<Tagged<Rpcs, Tag>>,
-    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure
+    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure,
+    Rpc.ServicesClient<Tagged<Rpcs, Tag>>
   >
   /**
    * Starts a task as a thread in the current scope. The thread is `Queued` while it waits for a worker. Client
@@ -114,13 +122,13 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
   ) => Effect.Effect<
     Thread.Thread<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>,
     Refusal<Tagged<Rpcs, Tag>> | Failure,
-    Scope.Scope
+    Rpc.ServicesClient<Tagged<Rpcs, Tag>> | Scope.Scope
   >
   /**
    * Runs a task to a Promise. The Promise settles after the task's finalizers, and after an abort rejects with
-   * `signal.reason`.
+   * `signal.reason`. A task whose Schemas need services is run by `execute`.
    */
-  readonly run: <const Tag extends TaskTag<Rpcs>>(
+  readonly run: <const Tag extends Extract<TaskTag<Rpcs>, PlainTag<Rpcs>>>(
     tag: Tag,
     ...args: Args<PayloadOf<Rpcs, Tag>, [options?: { readonly signal?: AbortSignal | undefined }]>
   ) => Promise<Rpc.SuccessExit<Tagged<Rpcs, Tag>>>
@@ -133,7 +141,8 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
     ...args: Args<PayloadOf<Rpcs, Tag>>
   ) => Stream.Stream<
     Rpc.SuccessChunk<Tagged<Rpcs, Tag>>,
-    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure
+    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure,
+    Rpc.ServicesClient<Tagged<Rpcs, Tag>>
   >
   /**
    * The capabilities of the pool's workers here, with the cause of each that is missing. Each worker reports about itself
@@ -201,6 +210,9 @@ export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscal
  *
  * Middleware of the contract runs as in Effect's RPC: in the worker, where `ThreadWorker.main` must be given it, around
  * each task; and on the host around the sending of each task, if `RpcMiddleware.layerClient` provides it.
+ *
+ * Services that the contract's Schemas need come from the caller of a task, and in the worker from the layer of
+ * `ThreadWorker.main`.
  *
  * @stability unstable
  * @category constructors
@@ -382,6 +394,7 @@ class Pool {
       codec,
       payload,
       transfers,
+      context: fiber.context,
       deadline: fiber.getRef(Deadline.Current),
       dialect: contractDialect,
       hostLeases: this.hostLeases,

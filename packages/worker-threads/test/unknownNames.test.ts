@@ -99,6 +99,7 @@ describe("RemoteTask", () => {
       taskEnded: () => {}
     }
     const task = new RemoteTask({
+      context: Context.empty(),
       cell,
       codec,
       payload: undefined,

@@ -13,9 +13,11 @@ import type * as ThreadAdapter from "@quiesce/core/adapter"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Scheduler from "effect/Scheduler"
 import * as WorkerError from "../../WorkerError.ts"
 import type { Dialect } from "../wire/dialect.ts"
 import { immediate, isDone, type Problem, type TaskCodec } from "../wire/wire.ts"
@@ -97,6 +99,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   /** Errors that were raised while the task was queued. */
   private unsent: Map<number, unknown> | undefined = undefined
   private leases: Map<number, Mirrored> | undefined = undefined
+  private readonly context: Context.Context<never>
   private readonly dialect: Dialect
   private readonly hostLeases: Leases
   private readonly parentTask: CurrentTask.Task | undefined
@@ -107,6 +110,8 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     readonly codec: TaskCodec
     readonly payload: unknown
     readonly transfers: ReadonlyArray<unknown>
+    /** Has the services with which the result is decoded. */
+    readonly context: Context.Context<never>
     readonly deadline: number
     readonly dialect: Dialect
     readonly hostLeases: Leases
@@ -117,6 +122,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.codec = options.codec
     this.payload = options.payload
     this.transfers = options.transfers
+    this.context = options.context
     this.deadline = options.deadline
     this.dialect = options.dialect
     this.hostLeases = options.hostLeases
@@ -240,7 +246,9 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   private exitedWith(decoding: Effect.Effect<Exit.Exit<unknown, unknown>, Problem>): void {
     const now = immediate(decoding)
     if (now !== undefined) return this.settle(now)
-    Effect.runFork(decoding).addObserver((exit) => {
+    // The caller's scheduler may stop in the middle.
+    const services = Context.omit(Scheduler.Scheduler)(this.context)
+    Effect.runForkWith(services)(decoding).addObserver((exit) => {
       if (Exit.isSuccess(exit)) return this.settle(exit.value)
       const problem = messageOf(Cause.squash(exit.cause))
       this.fail(WorkerError.make({ _tag: "BadReply", task: this.codec.name, problem }))

@@ -107,10 +107,12 @@ export const entriesOf =
       const found = handlers.get(rpc.key) as Rpc.Handler<string> | undefined
       if (found === undefined) continue
       const wrap = Middleware.of(rpc, handlers)
+      const services = Context.merge(Context.makeUnsafe(handlers), found.context)
       entries.set(tag, {
         codec: Codec.of(rpc),
         ...(wrap === undefined ? bare(rpc, found) : guarded(rpc, found, wrap)),
-        context: Context.merge(found.context, context)
+        services,
+        context: Context.merge(services, context)
       })
     }
     return entries

@@ -47,6 +47,8 @@ export interface Entry {
   readonly around: Around | undefined
   /** The context of each task of this name. */
   readonly context: Context.Context<never>
+  /** Has the services with which the exit is encoded. */
+  readonly services: Context.Context<never>
 }
 
 /** Runs a task with its decoded payload. */
@@ -276,7 +278,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     const encoding = Codec.exitToWire(codec, exit, transfers)
     const now = immediate(encoding)
     if (now !== undefined) return this.sendEncoded(now, transfers)
-    Effect.runFork(encoding).addObserver((encoded) => {
+    Effect.runForkWith(this.entry.services)(encoding).addObserver((encoded) => {
       if (Exit.isSuccess(encoded)) this.sendEncoded(encoded.value, transfers)
       else this.sendUnsendable(messageOf(Cause.squash(encoded.cause)))
     })

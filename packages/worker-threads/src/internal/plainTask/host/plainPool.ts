@@ -3,6 +3,7 @@ import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../../WorkerError.ts"
@@ -22,6 +23,8 @@ export interface CallOptions {
   /** Called when a worker takes the call. */
   readonly onStart: (() => void) | undefined
 }
+
+const nothing = Context.empty()
 
 /** How many reports a worker may send ahead of the caller's listener. */
 const ahead = 4
@@ -68,6 +71,7 @@ export class PlainPool {
             codec,
             payload: call,
             transfers: options.transfer,
+            context: nothing,
             deadline: fiber.getRef(Deadline.Current),
             dialect: plainDialect,
             hostLeases: this.leases,

@@ -11,6 +11,7 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -167,6 +168,7 @@ class Calls {
           const deadline = fiber.getRef(Deadline.Current)
           const parentTask = fiber.getRef(CurrentTask.Current)
           task = new RemoteTask({
+            context: Context.empty(),
             cell,
             codec,
             payload: request,

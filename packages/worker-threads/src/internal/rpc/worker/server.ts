@@ -4,6 +4,7 @@
  * Invariant: a request is in `requests`, under the id of its task, while the RpcServer may send a response for it.
  */
 import { workerData } from "node:worker_threads"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
@@ -75,6 +76,8 @@ const serve = (requests: Map<number, RpcRequest>, write: Write, handshake: Hands
         codec,
         run: handle,
         around: undefined,
+        // Messages are sent in encoded form.
+        services: Context.empty(),
         context: problem === undefined ? contextOf(context, scheduler) : context
       }
       return { get: () => entry }
