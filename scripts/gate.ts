@@ -46,6 +46,13 @@ const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
 const command = (name: string, ...args: ReadonlyArray<string>): Outcome =>
   succeeds(name, ...args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 
+/** The second check needs what the first has made. */
+const both = (first: Outcome, second: () => Outcome): Outcome => {
+  if (first.failed > 0) return first
+  const { failed, passed } = second()
+  return { passed: first.passed + passed, failed: first.failed + failed }
+}
+
 const vitest = join(import.meta.dirname, "../node_modules/vitest/vitest.mjs")
 
 /** Runs the tests of the named files and folders, or all tests, on a Node. Processes of the tests run on that Node, too. */
@@ -102,7 +109,7 @@ const count = (report: VitestReport | undefined, ok: boolean): Outcome => {
 const checks: Readonly<Record<string, () => Outcome>> = {
   format: () => command("oxfmt", "--check"),
   lint: () => command("oxlint"),
-  types: () => command("tsc", "-b"),
+  types: () => both(command("tsc", "-b"), () => command("node", "scripts/check-types.ts")),
   unused: () => command("knip", "--no-config-hints"),
   packages: () => command("node", "scripts/check-packages.ts"),
   tests: () => tests(process.execPath),

@@ -843,12 +843,16 @@ describe("Thread.joinWithin", () => {
 })
 
 describe("Thread.joinAll", () => {
-  it.effect("joins threads of different types", () =>
+  it.effect("joins threads of different types, and keeps a tuple, a record and an array", () =>
     Effect.gen(function* () {
       const number = yield* Thread.spawn(Effect.succeed(1))
-      const string = yield* Thread.spawn(Effect.succeed("a"))
-      const values: ReadonlyArray<number | string> = yield* Thread.joinAll([number, string])
-      expect(values).toEqual([1, "a"])
+      const text = yield* Thread.spawn(Effect.succeed("a"))
+      const tuple: readonly [number, string] = yield* Thread.joinAll([number, text])
+      const record = yield* Thread.joinAll({ number, text }, { within: "1 second" })
+      const array: ReadonlyArray<number> = yield* Thread.joinAll(new Set([number]))
+      expect(tuple).toEqual([1, "a"])
+      expect(record).toEqual({ number: Option.some(1), text: Option.some("a") })
+      expect(array).toEqual([1])
     })
   )
 

@@ -1,27 +1,146 @@
-import { describe, expect, expectTypeOf, it } from "@effect/vitest"
-import { Thread } from "@quiesce/core"
-import { Effect, Option, type Scope } from "effect"
+/** The types of threads, as the programs of users have them. The compiler checks them, and nothing is called. */
+import { CancelReason, Escalation, type ShutdownReport, Thread } from "@quiesce/core"
+import { Context, Effect, type Exit, type Option, Schema, type Scope } from "effect"
+import { describe, expectTypeOf, it } from "vitest"
 
-describe("the types of threads", () => {
-  it("are inferred at the end of a pipe, with and without options", () => {
-    const spawned = Effect.succeed(1).pipe(Thread.spawn)
-    const named = Effect.fail("no").pipe(Thread.spawn({ name: "failing" }))
-    expectTypeOf(spawned).toEqualTypeOf<Effect.Effect<Thread.Thread<number>, never, Scope.Scope>>()
-    expectTypeOf(named).toEqualTypeOf<Effect.Effect<Thread.Thread<never, string>, never, Scope.Scope>>()
-    expect(Effect.isEffect(spawned)).toBe(true)
+class Database extends Context.Service<Database, { readonly size: number }>()("Database") {}
+class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {}
+
+declare const counting: Thread.Thread<number, NotFound>
+declare const reading: Thread.Thread<string>
+declare const threads: ReadonlyArray<typeof counting>
+declare const work: Effect.Effect<number, NotFound, Database | Scope.Scope>
+
+describe("Thread.spawn", () => {
+  it("infers at the end of a pipe, with and without options, and in front of an effect", () => {
+    const programs = () => ({
+      bare: work.pipe(Thread.spawn),
+      named: work.pipe(Thread.spawn({ name: "work" })),
+      nothing: work.pipe(Thread.spawn()),
+      first: Thread.spawn(work),
+      both: Thread.spawn(work, { escalation: Escalation.graceful, startImmediately: true }),
+      mapped: Effect.succeed([1, 2]).pipe(
+        Effect.map((all) => all.length),
+        Thread.spawn
+      )
+    })
+    type Spawned = Effect.Effect<Thread.Thread<number, NotFound>, never, Database | Scope.Scope>
+    expectTypeOf(programs).returns.toEqualTypeOf<{
+      bare: Spawned
+      named: Spawned
+      nothing: Spawned
+      first: Spawned
+      both: Spawned
+      mapped: Effect.Effect<Thread.Thread<number>, never, Scope.Scope>
+    }>()
   })
 
-  it.effect("are kept by a join of a tuple, a record and an array", () =>
-    Effect.gen(function* () {
-      const number = yield* Thread.spawn(Effect.succeed(1))
-      const text = yield* Thread.spawn(Effect.succeed("a"))
-      const tuple = yield* Thread.joinAll([number, text])
-      expectTypeOf(tuple).toEqualTypeOf<[number, string]>()
-      const record = yield* Thread.joinAll({ number, text }, { within: "1 second" })
-      expectTypeOf(record).toEqualTypeOf<{ number: Option.Option<number>; text: Option.Option<string> }>()
-      const array = yield* Thread.joinAll(new Set([number]))
-      expectTypeOf(array).toEqualTypeOf<Array<number>>()
-      expect([tuple, record, array]).toEqual([[1, "a"], { number: Option.some(1), text: Option.some("a") }, [1]])
+  it("needs a scope, which Effect.scoped gives", () => {
+    const program = () => Effect.scoped(Effect.flatMap(Thread.spawn(work), Thread.join))
+    expectTypeOf(program).returns.toEqualTypeOf<Effect.Effect<number, NotFound, Database>>()
+  })
+})
+
+describe("a thread", () => {
+  it("has the types of its value and its error", () => {
+    expectTypeOf<Thread.Thread.Success<typeof counting>>().toEqualTypeOf<number>()
+    expectTypeOf<Thread.Thread.Error<typeof counting>>().toEqualTypeOf<NotFound>()
+    expectTypeOf<Thread.Thread.Success<typeof counting | typeof reading>>().toEqualTypeOf<number | string>()
+    expectTypeOf<Thread.Thread.Error<typeof reading>>().toEqualTypeOf<never>()
+  })
+
+  it("of a narrower type stands for one of a wider type, and not the other way round", () => {
+    expectTypeOf<Thread.Thread<1>>().toExtend<Thread.Thread<number, NotFound>>()
+    expectTypeOf<Thread.Thread<1, NotFound>>().toExtend<Thread.Thread.Any>()
+    expectTypeOf<Thread.Thread<number>>().not.toExtend<Thread.Thread<1>>()
+    expectTypeOf<Thread.Thread<number, NotFound>>().not.toExtend<Thread.Thread<number>>()
+  })
+
+  it("is asked to end in front of a pipe and inside, with a reason and without", () => {
+    const reason = CancelReason.stopped()
+    const programs = () => ({
+      stop: [Thread.stop(counting), counting.pipe(Thread.stop()), counting.pipe(Thread.stop({ reason }))],
+      interrupt: [Thread.interrupt(counting, { reason }), counting.pipe(Thread.interrupt())],
+      fork: [Thread.interruptFork(counting), counting.pipe(Thread.interruptFork({ reason }))],
+      all: [Thread.stopAll([counting, reading]), Thread.interruptAll(new Set([reading]), { reason })],
+      shutdown: [
+        Thread.shutdown(counting),
+        counting.pipe(Thread.shutdown({ escalation: Escalation.graceful, reason }))
+      ],
+      raise: [Thread.raise(counting, new NotFound()), counting.pipe(Thread.raise(new TypeError("no")))]
     })
-  )
+    expectTypeOf(programs).returns.toEqualTypeOf<{
+      stop: Array<Effect.Effect<void>>
+      interrupt: Array<Effect.Effect<void>>
+      fork: Array<Effect.Effect<void>>
+      all: Array<Effect.Effect<void>>
+      shutdown: Array<Effect.Effect<ShutdownReport.ShutdownReport>>
+      raise: Array<Effect.Effect<boolean>>
+    }>()
+  })
+})
+
+describe("the joins of threads", () => {
+  it("have the value and the error of the thread", () => {
+    const programs = () => ({
+      join: counting.pipe(Thread.join),
+      exit: Thread.await(counting),
+      within: [counting.pipe(Thread.joinWithin("1 second")), Thread.joinWithin(counting, 10)]
+    })
+    expectTypeOf(programs).returns.toEqualTypeOf<{
+      join: Effect.Effect<number, NotFound>
+      exit: Effect.Effect<Exit.Exit<number, NotFound>>
+      within: Array<Effect.Effect<Option.Option<number>, NotFound>>
+    }>()
+  })
+
+  it("keep a tuple, a record and an array", () => {
+    const programs = () => ({
+      tuple: Thread.joinAll([counting, reading]),
+      record: Thread.joinAll({ counting, reading }),
+      array: Thread.joinAll(threads),
+      set: Thread.joinAll(new Set([reading]))
+    })
+    expectTypeOf(programs).returns.toEqualTypeOf<{
+      tuple: Effect.Effect<[number, string], NotFound>
+      record: Effect.Effect<{ counting: number; reading: string }, NotFound>
+      array: Effect.Effect<Array<number>, NotFound>
+      set: Effect.Effect<Array<string>>
+    }>()
+  })
+
+  it("with a limit give Options", () => {
+    const programs = () => ({
+      tuple: Thread.joinAll([counting, reading], { within: "1 second" }),
+      record: Thread.joinAll({ counting, reading }, { each: 10 }),
+      set: Thread.joinAll(new Set([reading]), { within: 10 })
+    })
+    expectTypeOf(programs).returns.toEqualTypeOf<{
+      tuple: Effect.Effect<[Option.Option<number>, Option.Option<string>], NotFound>
+      record: Effect.Effect<{ counting: Option.Option<number>; reading: Option.Option<string> }, NotFound>
+      set: Effect.Effect<Array<Option.Option<string>>>
+    }>()
+  })
+})
+
+describe("the code in a thread", () => {
+  it("has no error of the toolkit", () => {
+    expectTypeOf(Thread.current).toEqualTypeOf<Effect.Effect<Thread.Thread.Any>>()
+    expectTypeOf(Thread.stopRequested).toEqualTypeOf<Effect.Effect<boolean>>()
+    expectTypeOf(Thread.checkpoint).toEqualTypeOf<Effect.Effect<void>>()
+    expectTypeOf(Thread.awaitStop).toEqualTypeOf<Effect.Effect<CancelReason.CancelReason>>()
+    const until = () => work.pipe(Thread.untilStopped)
+    expectTypeOf(until).returns.toEqualTypeOf<Effect.Effect<Option.Option<number>, NotFound, Database | Scope.Scope>>()
+  })
+
+  it("runs effects from callbacks with the services that it has asked for", () => {
+    const program = () =>
+      Effect.map(Thread.runtime<Database>(), (run) => ({
+        service: run(Effect.map(Database, ({ size }) => size)),
+        aborted: run(Effect.succeed("yes"), { signal: AbortSignal.timeout(1) })
+      }))
+    expectTypeOf(program).returns.toEqualTypeOf<
+      Effect.Effect<{ service: Promise<number>; aborted: Promise<string> }, never, Database>
+    >()
+  })
 })
