@@ -95,7 +95,7 @@ export declare namespace Thread {
    * @category models
    * @since 0.1.0
    */
-  type Success<T> = [T] extends [Thread<infer A, infer _E>] ? A : never
+  type Success<T> = T extends Thread<infer A, infer _E> ? A : never
 
   /**
    * The error type of a thread.
@@ -104,7 +104,7 @@ export declare namespace Thread {
    * @category models
    * @since 0.1.0
    */
-  type Error<T> = [T] extends [Thread<infer _A, infer E>] ? E : never
+  type Error<T> = T extends Thread<infer _A, infer E> ? E : never
 }
 
 /**
@@ -425,11 +425,12 @@ const timedJoin = <A, E>(self: Thread<A, E>, millis: number): Effect.Effect<Opti
  */
 export const joinAll: <
   const Arg extends Iterable<Thread<unknown, unknown>> | Readonly<Record<string, Thread<unknown, unknown>>>,
-  const O extends JoinOptions | undefined = undefined
+  // A tuple, because the type of an optional parameter would hide whether the limit may be undefined.
+  O extends [options?: JoinOptions | undefined] = []
 >(
   threads: Arg,
-  options?: O
-) => Effect.Effect<Joined<Arg, O>, Failures<Arg>> = (threads, options) =>
+  ...options: O
+) => Effect.Effect<Joined<Arg, O[0]>, Failures<Arg>> = (threads, options?: JoinOptions) =>
   // The signature says which tuple, array or record the result is.
   Joining.joinAll(threads, options, join, timedJoin) as Effect.Effect<never, never>
 
@@ -444,8 +445,8 @@ export type JoinOptions =
   | { readonly each: Duration.Input; readonly within?: undefined }
   | { readonly within: Duration.Input; readonly each?: undefined }
 
-/** With a limit, the value of each thread is an Option. */
-type Limited<A, O> = [O] extends [undefined] ? A : Option.Option<A>
+/** With a limit, the value of each thread is an Option. A limit that may be undefined leaves both. */
+type Limited<A, O> = [O] extends [undefined] ? A : undefined extends O ? A | Option.Option<A> : Option.Option<A>
 
 /** The values in the form of the threads: a tuple, an array or a record. */
 type Joined<Arg, O> =

@@ -9,6 +9,7 @@ class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {}
 declare const counting: Thread.Thread<number, NotFound>
 declare const reading: Thread.Thread<string>
 declare const threads: ReadonlyArray<typeof counting>
+declare const limit: Thread.JoinOptions | undefined
 declare const work: Effect.Effect<number, NotFound, Database | Scope.Scope>
 
 describe("Thread.spawn", () => {
@@ -46,7 +47,10 @@ describe("a thread", () => {
     expectTypeOf<Thread.Thread.Success<typeof counting>>().toEqualTypeOf<number>()
     expectTypeOf<Thread.Thread.Error<typeof counting>>().toEqualTypeOf<NotFound>()
     expectTypeOf<Thread.Thread.Success<typeof counting | typeof reading>>().toEqualTypeOf<number | string>()
+    expectTypeOf<Thread.Thread.Error<typeof counting | typeof reading>>().toEqualTypeOf<NotFound>()
     expectTypeOf<Thread.Thread.Error<typeof reading>>().toEqualTypeOf<never>()
+    expectTypeOf<Thread.Thread.Success<never>>().toEqualTypeOf<never>()
+    expectTypeOf<Thread.Thread.Error<never>>().toEqualTypeOf<never>()
   })
 
   it("of a narrower type stands for one of a wider type, and not the other way round", () => {
@@ -99,13 +103,19 @@ describe("the joins of threads", () => {
       tuple: Thread.joinAll([counting, reading]),
       record: Thread.joinAll({ counting, reading }),
       array: Thread.joinAll(threads),
-      set: Thread.joinAll(new Set([reading]))
+      set: Thread.joinAll(new Set([reading])),
+      none: Thread.joinAll([]),
+      noRecord: Thread.joinAll({}),
+      callback: Effect.succeed(threads).pipe(Effect.flatMap(Thread.joinAll))
     })
     expectTypeOf(programs).returns.toEqualTypeOf<{
       tuple: Effect.Effect<[number, string], NotFound>
       record: Effect.Effect<{ counting: number; reading: string }, NotFound>
       array: Effect.Effect<Array<number>, NotFound>
       set: Effect.Effect<Array<string>>
+      none: Effect.Effect<[]>
+      noRecord: Effect.Effect<{}>
+      callback: Effect.Effect<Array<number>, NotFound>
     }>()
   })
 
@@ -120,6 +130,15 @@ describe("the joins of threads", () => {
       record: Effect.Effect<{ counting: Option.Option<number>; reading: Option.Option<string> }, NotFound>
       set: Effect.Effect<Array<Option.Option<string>>>
     }>()
+  })
+})
+
+describe("a join with a limit that may be undefined", () => {
+  it("gives Options and plain values", () => {
+    const program = () => Thread.joinAll([counting], limit)
+    type Joined = Effect.Effect<[number | Option.Option<number>], NotFound>
+    expectTypeOf(program).returns.toExtend<Joined>()
+    expectTypeOf<Joined>().toExtend<ReturnType<typeof program>>()
   })
 })
 
