@@ -14,11 +14,12 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { dual } from "effect/Function"
+import { constVoid, dual, identity } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Scope from "effect/Scope"
+import type * as Types from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
 import { DeadlineExceeded } from "./Deadline.ts"
 import * as Escalation from "./Escalation.ts"
@@ -56,28 +57,58 @@ const TypeId = "~@quiesce/core/ThreadGroup"
 export type Policy = "failFast" | "collect" | "isolate"
 
 /**
- * A group of threads; `E` is the error type of the threads.
+ * A group of threads. The group accepts threads whose errors are of type `E`, and its join fails with `F`.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
-export interface ThreadGroup<in out E = never> extends Pipeable {
-  readonly [TypeId]: (_: E) => E
+export interface ThreadGroup<in E = never, out F = E | DeadlineExceeded> extends Pipeable {
+  readonly [TypeId]: ThreadGroup.Variance<E, F>
   readonly policy: Policy
   /** The number of live threads. */
   readonly size: number
 }
 
-class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
-  readonly [TypeId] = (_: E): E => _
+/**
+ * The types of a group.
+ *
+ * @since 0.1.0
+ */
+export declare namespace ThreadGroup {
+  /**
+   * The accepted errors of a group, and the errors of its join.
+   *
+   * @stability unstable
+   * @category models
+   * @since 0.1.0
+   */
+  interface Variance<in E, out F> {
+    readonly _E: Types.Contravariant<E>
+    readonly _F: Types.Covariant<F>
+  }
+
+  /**
+   * Any group.
+   *
+   * @stability unstable
+   * @category models
+   * @since 0.1.0
+   */
+  type Any = ThreadGroup<never, unknown>
+}
+
+const variance: ThreadGroup.Variance<unknown, never> = { _E: constVoid, _F: identity }
+
+class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGroup {
+  readonly [TypeId]: ThreadGroup.Variance<E, F> = variance
   readonly policy: Policy
   /** The scope that the group was made in. */
   readonly scopeOfOrigin: Scope.Scope
   /** Closed once the group accepts no more threads. */
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   size = 0
-  failure: Cause.Cause<E | DeadlineExceeded> | undefined = undefined
+  failure: Cause.Cause<F> | undefined = undefined
   /** The reason for which a late thread does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
   // Only the ledger changes this field.
@@ -133,8 +164,7 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
       // The interruption beside a failure was meant for the member. It would also interrupt each fiber that joins.
       const wrong = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
       const late = wrong.length === 0 && !node.isCancelled ? exceededBy(exit.cause) : undefined
-      // A node notifies only the group of its spawn, whose error type fits.
-      if (wrong.length > 0) this.failed(node, Cause.fromReasons(wrong) as Cause.Cause<E>)
+      if (wrong.length > 0) this.failed(node, Cause.fromReasons(wrong))
       // The token of the member has noticed the deadline, and nothing else has interrupted the member.
       else if (late !== undefined) this.failed(node, Cause.fail(exceeded(late - node.spawnedAt)))
     }
@@ -144,7 +174,9 @@ class Group<E> extends Inspectable.Class implements ThreadGroup<E>, NodeGroup {
     for (const done of emptied) done()
   }
 
-  private failed(node: ThreadNode, cause: Cause.Cause<E | DeadlineExceeded>): void {
+  private failed(node: ThreadNode, failure: Cause.Cause<unknown>): void {
+    // A node notifies only the group of its spawn, and the policy is not `isolate`: `make` says which errors these are.
+    const cause = failure as Cause.Cause<F>
     if (this.policy === "collect") {
       this.failure = this.failure === undefined ? cause : Cause.combine(this.failure, cause)
     } else if (this.failure === undefined) {
@@ -164,23 +196,28 @@ const exceeded = (millis: number): DeadlineExceeded =>
   new DeadlineExceeded({ millis: Math.max(0, millis), suppressed: [] })
 
 /** Only this module makes groups. */
-const groupOf = <E>(self: ThreadGroup<E>): Group<E> => self as Group<E>
+const groupOf = <E, F>(self: ThreadGroup<E, F>): Group<E, F> => self as Group<E, F>
 
 /**
  * Makes a group in the current scope. When the scope closes, all threads of the group end at the same time, each by its own
  * escalation. The default policy is `failFast`.
  *
+ * The type parameter is the error type of the threads: `ThreadGroup.make<NotFound | Offline>()`. A group with the policy
+ * `isolate` accepts threads with any error, and its join does not fail.
+ *
  * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
-export const make = <E = never>(options?: {
-  readonly policy?: Policy | undefined
-}): Effect.Effect<ThreadGroup<E>, never, Scope.Scope> =>
+export const make: {
+  (options: { readonly policy: "isolate" }): Effect.Effect<ThreadGroup<unknown, never>, never, Scope.Scope>
+  <E = never>(options?: { readonly policy?: Policy | undefined }): Effect.Effect<ThreadGroup<E>, never, Scope.Scope>
+} = <E>(options?: { readonly policy?: Policy | undefined }) =>
   Effect.flatMap(Scope.Scope, (scopeOfOrigin) =>
     Effect.withFiber((fiber) => {
       const clock = fiber.getRef(Clock.Clock)
-      const group = new Group<E>(options?.policy ?? "failFast", Spawn.liveThread(fiber), scopeOfOrigin)
+      // `never` for the failures fits both signatures.
+      const group = new Group<E, never>(options?.policy ?? "failFast", Spawn.liveThread(fiber), scopeOfOrigin)
       return Effect.as(
         Scope.addFinalizerExit(scopeOfOrigin, (exit) => {
           Scope.closeUnsafe(group.scope, exit)
@@ -192,7 +229,7 @@ export const make = <E = never>(options?: {
   )
 
 /** A member that closes the scope from inside is interrupted like the others, but not awaited. */
-const endMembers = <E>(group: Group<E>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
+const endMembers = (group: Group<never, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const current = fiber.getRef(CurrentNode)
     const self = group.memberAround(current)
@@ -202,18 +239,32 @@ const endMembers = <E>(group: Group<E>, reason: CancelReason.CancelReason): Effe
   })
 
 /**
- * Starts a thread in a group. In a group that has already failed fast, the new thread is interrupted before it runs. In a
+ * Starts a thread in a group: `ThreadGroup.spawn(group, work)` or `work.pipe(ThreadGroup.spawn(group))`. In a group that has already failed fast, the new thread is interrupted before it runs. In a
  * group whose scope has closed, the new thread has ended before it runs.
  *
  * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
-export const spawn = <E, A, E1 extends E, R>(
-  self: ThreadGroup<E>,
-  effect: Effect.Effect<A, E1, R>,
+export const spawn: <E, Arg extends Effect.Effect<unknown, E, unknown> | SpawnOptions | undefined = SpawnOptions>(
+  self: ThreadGroup<E, unknown>,
+  effectOrOptions?: Arg,
   options?: SpawnOptions
-): Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>> =>
+) => [Arg] extends [Effect.Effect<infer A, infer E1, infer R>]
+  ? Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>>
+  : <A, E1 extends E, R>(
+      effect: Effect.Effect<A, E1, R>
+    ) => Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>> = (self, effectOrOptions, options): never =>
+  // The signature says which of both is returned.
+  (Effect.isEffect(effectOrOptions)
+    ? spawnInto(self, effectOrOptions, options)
+    : <A, E, R>(effect: Effect.Effect<A, E, R>) => spawnInto(self, effect, effectOrOptions)) as never
+
+const spawnInto = <G, A, E, R>(
+  self: ThreadGroup<G, unknown>,
+  effect: Effect.Effect<A, E, R>,
+  options: SpawnOptions | undefined
+): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>> =>
   Effect.uninterruptible(
     Effect.withFiber((fiber) => {
       const group = groupOf(self)
@@ -223,7 +274,7 @@ export const spawn = <E, A, E1 extends E, R>(
         parent: group.parent,
         hasOwnLink: false
       }
-      return Spawn.into<A, E1>(fiber, destination, options, (node) => {
+      return Spawn.into<A, E>(fiber, destination, options, (node) => {
         node.group = group
         group.size++
         if (group.ending !== undefined) node.beginCancel("interrupt", group.ending)
@@ -231,7 +282,7 @@ export const spawn = <E, A, E1 extends E, R>(
       })
     })
     // The other services of the effect are in the context of the fork.
-  ) as Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>>
+  ) as Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>>
 
 /**
  * Waits until all threads of the group have ended, and then fails as the policy says.
@@ -244,8 +295,8 @@ export const spawn = <E, A, E1 extends E, R>(
  * @category joining
  * @since 0.1.0
  */
-export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | DeadlineExceeded> =>
-  Effect.withFiber((fiber): Effect.Effect<void, E | DeadlineExceeded> => {
+export const joinAll = <E, F>(self: ThreadGroup<E, F>): Effect.Effect<void, F> =>
+  Effect.withFiber((fiber): Effect.Effect<void, F> => {
     const group = groupOf(self)
     const current = fiber.getRef(CurrentNode)
     const around = group.memberAround(current)
@@ -266,11 +317,11 @@ export const joinAll = <E>(self: ThreadGroup<E>): Effect.Effect<void, E | Deadli
  * @since 0.1.0
  */
 export const shutdown: {
-  <E>(self: ThreadGroup<E>, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>>
-  (options?: ShutdownOptions): <E>(self: ThreadGroup<E>) => Effect.Effect<ReadonlyArray<ShutdownReport>>
+  (options?: ShutdownOptions): (self: ThreadGroup.Any) => Effect.Effect<ReadonlyArray<ShutdownReport>>
+  (self: ThreadGroup.Any, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>>
 } = /* @__PURE__ */ dual(
   (args) => args[0] instanceof Group,
-  <E>(self: ThreadGroup<E>, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>> =>
+  (self: ThreadGroup.Any, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>> =>
     withReason(reasonIn(options, defaultShutdown), (reason, current) =>
       Effect.withFiber((fiber) => {
         const group = groupOf(self)

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, Thread, ThreadDump, ThreadGroup } from "@quiesce/core"
-import { Cause, Clock, Effect, Exit, Scope } from "effect"
+import { Cause, Clock, Data, Effect, Exit, Scope } from "effect"
 import { endsIn, defectTag, hung, messages, settle } from "./support.ts"
+
+class Lost extends Data.TaggedError("Lost")<{}> {}
 
 const now = { startImmediately: true } as const
 
@@ -9,6 +11,24 @@ const cleansUp = (millis: number) => Effect.ensuring(Effect.never, Effect.sleep(
 const failsAfter = (millis: number, error: string) => Effect.andThen(Effect.sleep(millis), Effect.fail(error))
 
 describe("ThreadGroup.spawn", () => {
+  it.effect("starts the effect that is piped into it, with and without options", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<Lost>()
+      const plain = yield* Effect.never.pipe(ThreadGroup.spawn(group))
+      const named = yield* Effect.never.pipe(ThreadGroup.spawn(group, { ...now, name: "named" }))
+      expect([plain.name, named.name]).toEqual([`thread-${plain.id}`, "named"])
+      expect(group.size).toBe(2)
+    })
+  )
+
+  it.effect("starts an effect that is an error, although an error has a name as the options have", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<Lost>()
+      const thread = yield* ThreadGroup.spawn(group, new Lost())
+      expect(yield* Effect.flip(Thread.join(thread))).toBeInstanceOf(Lost)
+    })
+  )
+
   it.effect("counts the live threads", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
@@ -209,7 +229,7 @@ describe("ThreadGroup, an interrupted member with another failure", () => {
 describe("ThreadGroup, isolate", () => {
   it.effect("shows a failure only to the joiners of that thread", () =>
     Effect.gen(function* () {
-      const group = yield* ThreadGroup.make<string>({ policy: "isolate" })
+      const group = yield* ThreadGroup.make({ policy: "isolate" })
       const failing = yield* ThreadGroup.spawn(group, Effect.fail("no"), now)
       const sibling = yield* ThreadGroup.spawn(group, Effect.as(Effect.sleep(20), "done"), now)
       yield* endsIn(ThreadGroup.joinAll(group), 20)
