@@ -151,6 +151,12 @@ export interface RequestOptions {
 }
 
 /**
+ * Options, and no thread: a thread has a reason, too. The signature of a thread alone comes last in an overload, because a
+ * function that takes another function infers from the last.
+ */
+type OnlyOptions<Options> = Options & { readonly [TypeId]?: never }
+
+/**
  * The options of a shutdown. `escalation` defaults to the escalation of the thread.
  *
  * @stability unstable
@@ -218,8 +224,8 @@ export const spawn: <Arg extends Effect.Effect<unknown, unknown, unknown> | Spaw
  * @since 0.1.0
  */
 export const stop: {
+  (options?: OnlyOptions<RequestOptions>): (self: Thread<unknown, unknown>) => Effect.Effect<void>
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
-  (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
 } = /* @__PURE__ */ dual(
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
@@ -234,8 +240,8 @@ export const stop: {
  * @since 0.1.0
  */
 export const stopAll: {
-  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
   (options?: RequestOptions): (threads: Iterable<Thread<unknown, unknown>>) => Effect.Effect<void>
+  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
 } = /* @__PURE__ */ dual(
   (args) => Predicate.isIterable(args[0]),
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
@@ -253,8 +259,8 @@ export const stopAll: {
  * @since 0.1.0
  */
 export const interrupt: {
+  (options?: OnlyOptions<RequestOptions>): (self: Thread<unknown, unknown>) => Effect.Effect<void>
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
-  (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
 } = /* @__PURE__ */ dual(
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
@@ -279,8 +285,8 @@ export const interrupt: {
  * @since 0.1.0
  */
 export const interruptAll: {
-  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
   (options?: RequestOptions): (threads: Iterable<Thread<unknown, unknown>>) => Effect.Effect<void>
+  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
 } = /* @__PURE__ */ dual(
   (args) => Predicate.isIterable(args[0]),
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
@@ -295,8 +301,8 @@ export const interruptAll: {
  * @since 0.1.0
  */
 export const interruptFork: {
+  (options?: OnlyOptions<RequestOptions>): (self: Thread<unknown, unknown>) => Effect.Effect<void>
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
-  (options?: RequestOptions): (self: Thread<unknown, unknown>) => Effect.Effect<void>
 } = /* @__PURE__ */ dual(
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
@@ -322,8 +328,8 @@ export const interruptFork: {
  * @since 0.1.0
  */
 export const shutdown: {
+  (options?: OnlyOptions<ShutdownOptions>): (self: Thread<unknown, unknown>) => Effect.Effect<ShutdownReport>
   (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport>
-  (options?: ShutdownOptions): (self: Thread<unknown, unknown>) => Effect.Effect<ShutdownReport>
 } = /* @__PURE__ */ dual(
   (args) => isThread(args[0]),
   (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport> =>

@@ -1,6 +1,6 @@
 /** The types of threads, as the programs of users have them. The compiler checks them, and nothing is called. */
 import { CancelReason, Escalation, type ShutdownReport, Thread } from "@quiesce/core"
-import { Context, Effect, type Exit, type Option, Schema, type Scope } from "effect"
+import { Context, Effect, type Exit, type Option, pipe, Schema, type Scope } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
 
 class Database extends Context.Service<Database, { readonly size: number }>()("Database") {}
@@ -58,6 +58,23 @@ describe("a thread", () => {
     expectTypeOf<Thread.Thread<1, NotFound>>().toExtend<Thread.Thread.Any>()
     expectTypeOf<Thread.Thread<number>>().not.toExtend<Thread.Thread<1>>()
     expectTypeOf<Thread.Thread<number, NotFound>>().not.toExtend<Thread.Thread<number>>()
+  })
+
+  it("is asked to end by a function that stands alone in a pipe", () => {
+    const ends = () => ({
+      stop: counting.pipe(Thread.stop),
+      interrupt: Effect.succeed(counting).pipe(Effect.tap(Thread.interrupt)),
+      fork: Effect.succeed(counting).pipe(Effect.flatMap(Thread.interruptFork)),
+      shutdown: counting.pipe(Thread.shutdown),
+      all: [pipe(threads, Thread.stopAll), pipe(threads, Thread.interruptAll)]
+    })
+    expectTypeOf(ends).returns.toEqualTypeOf<{
+      stop: Effect.Effect<void>
+      interrupt: Effect.Effect<Thread.Thread<number, NotFound>>
+      fork: Effect.Effect<void>
+      shutdown: Effect.Effect<ShutdownReport.ShutdownReport>
+      all: Array<Effect.Effect<void>>
+    }>()
   })
 
   it("is asked to end in front of a pipe and inside, with a reason and without", () => {
