@@ -613,7 +613,17 @@ export const checkpoint: Effect.Effect<void> = /* @__PURE__ */ Effect.withFiber(
 })
 
 /**
- * Runs an effect that accepts errors raised from outside. `error` is the Schema of the accepted errors, such as a class
+ * The Schema of an error that can be received: a class made by `Schema.TaggedError`, `Schema.instanceOf(MyError)`, or a
+ * union of such Schemas. A raised error is an object, and is decoded without services.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type Receivable = Schema.Constraint & { readonly Type: object; readonly DecodingServices: never }
+
+/**
+ * Runs an effect that accepts errors raised from outside. `errors` are the Schemas of the accepted errors, such as classes
  * made by `Schema.TaggedError`. When such an error is raised, the effect is interrupted, its finalizers run, and `receive`
  * fails with the raised error, which can be caught like any other error.
  *
@@ -624,13 +634,26 @@ export const checkpoint: Effect.Effect<void> = /* @__PURE__ */ Effect.withFiber(
  * @since 0.1.0
  */
 export const receive: {
-  <E2>(error: Schema.Schema<E2>): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | E2, R>
-  <A, E, R, E2>(effect: Effect.Effect<A, E, R>, error: Schema.Schema<E2>): Effect.Effect<A, E | E2, R>
-} = /* @__PURE__ */ dual(
-  2,
-  <A, E, R, E2>(effect: Effect.Effect<A, E, R>, error: Schema.Schema<E2>): Effect.Effect<A, E | E2, R> =>
-    inside((node) => (node === root ? effect : Receiving.receive(node, effect, error)))
-)
+  <Errors extends readonly [Receivable, ...ReadonlyArray<Receivable>]>(
+    ...errors: Errors
+  ): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Errors[number]["Type"], R>
+  <A, E, R, Errors extends readonly [Receivable, ...ReadonlyArray<Receivable>]>(
+    effect: Effect.Effect<A, E, R>,
+    ...errors: Errors
+  ): Effect.Effect<A, E | Errors[number]["Type"], R>
+} = (first: AnyEffect | Receivable, ...rest: ReadonlyArray<Receivable>): never =>
+  // The signatures say which of both is returned.
+  (Effect.isEffect(first)
+    ? receiveAny(first, rest)
+    : (effect: AnyEffect) => receiveAny(effect, [first, ...rest])) as never
+
+type AnyEffect = Effect.Effect<unknown, unknown, unknown>
+
+const receiveAny = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  errors: ReadonlyArray<Receivable>
+): Effect.Effect<A, unknown, R> =>
+  inside((node): Effect.Effect<A, unknown, R> => (node === root ? effect : Receiving.receive(node, effect, errors)))
 
 // ---- Shared steps ----
 

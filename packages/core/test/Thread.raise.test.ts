@@ -9,13 +9,61 @@ const now = { startImmediately: true } as const
 class Reload extends Schema.TaggedError<Reload>()("Reload", { file: Schema.String }) {}
 class Flush extends Schema.TaggedError<Flush>()("Flush", {}) {}
 
+/** Raises an error into a region, and gives the error that the region fails with. */
+const received = <E>(region: Effect.Effect<never, E>, error: Thread.Raisable) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.flip(region), now)
+      expect(yield* Thread.raise(thread, error)).toBe(true)
+      return yield* Thread.join(thread)
+    })
+  )
+
+describe("Thread.receive", () => {
+  it.effect("of several classes accepts an error of each, in front of an effect and in a pipe", () =>
+    Effect.gen(function* () {
+      const regions = [Thread.receive(Effect.never, Reload, Flush), Effect.never.pipe(Thread.receive(Reload, Flush))]
+      for (const region of regions) {
+        for (const error of [new Reload({ file: "a" }), new Flush()]) expect(yield* received(region, error)).toBe(error)
+      }
+    })
+  )
+
+  it.effect("of a union accepts an error of each member", () =>
+    Effect.gen(function* () {
+      const region = Thread.receive(Effect.never, Schema.Union([Reload, Flush]))
+      for (const error of [new Reload({ file: "a" }), new Flush()]) expect(yield* received(region, error)).toBe(error)
+    })
+  )
+
+  it.effect("of several classes decodes an error from another thread by the class that accepts it", () =>
+    Effect.gen(function* () {
+      const region = Thread.receive(Effect.never, Reload, Flush)
+      const flush = yield* received(region, ThreadAdapter.encodedError({ _tag: "Flush" }))
+      const reload = yield* received(region, ThreadAdapter.encodedError({ _tag: "Reload", file: "a" }))
+      expect([flush, reload]).toEqual([new Flush(), new Reload({ file: "a" })])
+    })
+  )
+
+  it.effect("of several classes leaves other errors to the region around it", () =>
+    Effect.gen(function* () {
+      const inner = Thread.receive(Effect.never, Reload, Schema.instanceOf(RangeError))
+      const region = Effect.catchTag(inner, "Reload", () => Effect.die("the inner region took the error")).pipe(
+        Thread.receive(Flush)
+      )
+      const flush = new Flush()
+      expect(yield* received(region, flush)).toBe(flush)
+    })
+  )
+})
+
 describe("Thread.raise", () => {
   it.effect("decodes an error from another thread once by each Schema, however many regions it waits through", () =>
     Effect.gen(function* () {
       let decodings = 0
-      const Other = Schema.declare((u): u is "other" => {
+      const Other = Schema.declare((u): u is Flush => {
         decodings++
-        return u === "other"
+        return u instanceof Flush
       })
       const gate = yield* Latch.make()
       const region = Thread.receive(Effect.void, Other)

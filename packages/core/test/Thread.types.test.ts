@@ -4,6 +4,8 @@ import { Context, Effect, type Exit, type Option, pipe, Schema, type Scope } fro
 import { describe, expectTypeOf, it } from "vitest"
 
 class Database extends Context.Service<Database, { readonly size: number }>()("Database") {}
+class Reload extends Schema.TaggedError<Reload>()("Reload", { file: Schema.String }) {}
+class Flush extends Schema.TaggedError<Flush>()("Flush", {}) {}
 class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {}
 
 declare const counting: Thread.Thread<number, NotFound>
@@ -167,6 +169,26 @@ describe("the code in a thread", () => {
     expectTypeOf(Thread.awaitStop).toEqualTypeOf<Effect.Effect<CancelReason.CancelReason>>()
     const until = () => work.pipe(Thread.untilStopped)
     expectTypeOf(until).returns.toEqualTypeOf<Effect.Effect<Option.Option<number>, NotFound, Database | Scope.Scope>>()
+  })
+
+  it("receives errors of one class, of several and of a union", () => {
+    const both = Schema.Union([NotFound, Schema.instanceOf(RangeError)])
+    const programs = () => ({
+      one: [work.pipe(Thread.receive(Reload)), Thread.receive(work, Reload)],
+      several: [work.pipe(Thread.receive(Reload, Flush)), Thread.receive(work, Reload, Flush)],
+      union: Effect.never.pipe(Thread.receive(both)),
+      caught: Effect.never.pipe(
+        Thread.receive(Reload, Flush),
+        Effect.catchTags({ Reload: ({ file }) => Effect.succeed(file), Flush: () => Effect.succeed(1) })
+      )
+    })
+    type R = Database | Scope.Scope
+    expectTypeOf(programs).returns.toEqualTypeOf<{
+      one: Array<Effect.Effect<number, NotFound | Reload, R>>
+      several: Array<Effect.Effect<number, NotFound | Reload | Flush, R>>
+      union: Effect.Effect<never, NotFound | RangeError>
+      caught: Effect.Effect<string | number>
+    }>()
   })
 
   it("runs effects from callbacks with the services that it has asked for", () => {

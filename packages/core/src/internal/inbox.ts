@@ -10,6 +10,8 @@
  * 4. An error with `reserve` reserves a handler, which claims the error when the raiser has committed it. If the error is
  *    withdrawn or the handler leaves before, the reservation ends. An error is committed once, for whichever handler.
  */
+import type * as Option from "effect/Option"
+
 export interface RaisedError {
   readonly error: unknown
   /**
@@ -20,7 +22,7 @@ export interface RaisedError {
   /** Called when a handler is reserved. Undefined if the error needs no commit, or has been committed. */
   reserve?: (() => void) | undefined
   /** What the handlers have found out about the error, by their Schemas. */
-  readonly decoded: Map<object, unknown>
+  readonly decoded: Map<object, Option.Option<unknown>>
 }
 
 /** What a handler has of an error. */

@@ -10,14 +10,16 @@ import { readOr } from "./foreignValue.ts"
 import { Inbox, nothing, type RaisedError, type RaiseHandler } from "./inbox.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
-export const receive = <A, E, R, E2>(
+type AnySchema = Schema.Constraint & { readonly DecodingServices: never }
+
+export const receive = <A, E, R>(
   node: ThreadNode,
   effect: Effect.Effect<A, E, R>,
-  error: Schema.Schema<E2>
-): Effect.Effect<A, E | E2, R> =>
+  errors: ReadonlyArray<AnySchema>
+): Effect.Effect<A, unknown, R> =>
   Effect.suspend(() => {
     const inbox = (node.inbox ??= new Inbox())
-    const decode = decoderOf(error)
+    const decode = firstOf(errors.map(decoderOf))
     let handler: RaiseHandler
     return CancelScope.run(
       effect,
@@ -30,7 +32,7 @@ export const receive = <A, E, R, E2>(
         inbox.enter(handler)
         return (interruptedAsWhole) => inbox.leave(handler, interruptedAsWhole)
       },
-      (exit): Effect.Effect<A, E | E2> => {
+      (exit): Effect.Effect<A, unknown> => {
         if (handler.hold._tag !== "Claimed") return exit
         const { raised } = handler.hold
         raised.answer(true)
@@ -41,21 +43,32 @@ export const receive = <A, E, R, E2>(
     )
   })
 
+type Decoder = (raised: RaisedError) => Option.Option<unknown>
+
+/** The first Schema that accepts an error decodes it. */
+const firstOf =
+  (decoders: ReadonlyArray<Decoder>): Decoder =>
+  (raised) => {
+    for (const decode of decoders) {
+      const decoded = decode(raised)
+      if (Option.isSome(decoded)) return decoded
+    }
+    return Option.none()
+  }
+
 /**
  * Decodes an error that crossed from another thread. Any other raised error is returned unchanged. Each error is decoded
  * once by each Schema, because it is offered to one handler after the other while it waits.
  */
-const decoderOf = <E>(schema: Schema.Schema<E>): ((raised: RaisedError) => Option.Option<E>) => {
+const decoderOf = (schema: AnySchema): Decoder => {
   const is = Schema.is(schema)
-  // A schema that needs services to decode accepts only errors of this JavaScript thread.
-  const decode = Schema.decodeUnknownOption(schema as Schema.Codec<E, unknown>)
-  const accept = (error: unknown): Option.Option<E> => {
+  const decode = Schema.decodeUnknownOption(schema)
+  const accept = (error: unknown): Option.Option<unknown> => {
     if (error instanceof EncodedError) return decode(error.encoded)
     return is(error) ? Option.some(error) : Option.none()
   }
   return ({ decoded, error }) => {
-    // Only this function writes under the Schema.
-    const known = decoded.get(schema) as Option.Option<E> | undefined
+    const known = decoded.get(schema)
     if (known !== undefined) return known
     // An error whose parts throw is not accepted.
     const result = readOr(() => accept(error), Option.none())

@@ -19,7 +19,6 @@ import * as Logger from "effect/Logger"
 import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
-import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Semaphore from "effect/Semaphore"
 import type { Spin } from "./Program.ts"
@@ -77,7 +76,7 @@ export interface Subject {
   readonly raise: (thread: AnyThread, error: unknown) => Work<boolean>
   readonly await: (thread: AnyThread) => Work<Exit.Exit<unknown, unknown>>
   readonly joinWithin: (thread: AnyThread, millis: number) => Work<Option.Option<unknown>>
-  readonly receive: <R>(work: Work<unknown, R>, error: Schema.Schema<unknown>) => Work<unknown, R>
+  readonly receive: <R>(work: Work<unknown, R>, error: Thread.Receivable) => Work<unknown, R>
   readonly untilStopped: <R>(work: Work<unknown, R>) => Work<unknown, R>
   readonly checkpoint: Work
   readonly lease: (
