@@ -67,10 +67,12 @@ export interface Options {
  * @category combinators
  * @since 0.1.0
  */
-export const none: {
-  (options?: Options): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TestingError.TestingError, R>
-  <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options): Effect.Effect<A, E | TestingError.TestingError, R>
-} = dual(
+export const none: <Arg extends Effect.Effect<unknown, unknown, unknown> | Options | undefined = Options>(
+  effectOrOptions?: Arg,
+  options?: Options
+) => [Arg] extends [Effect.Effect<infer A, infer E, infer R>]
+  ? Effect.Effect<A, E | TestingError.TestingError, R>
+  : <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | TestingError.TestingError, R> = dual(
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options = {}) =>
     Effect.uninterruptibleMask((restore) =>
