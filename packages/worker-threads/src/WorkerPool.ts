@@ -235,6 +235,11 @@ export const make = <Rpcs extends Rpc.Any>(
     ) as unknown as WorkerPool<Rpcs>
   })
 
+/** The type of options that nobody has: the group lacks tasks of the service. */
+interface LacksTasksOf<Service> {
+  readonly groupLacksTasksOf: Service
+}
+
 /**
  * The pool of a contract as a service: `WorkerPool.layer(Encoder, Tasks, { spawn })`. The layer waits until the first
  * workers are ready. When the layer's scope closes, the tasks and then the workers end.
@@ -243,12 +248,20 @@ export const make = <Rpcs extends Rpc.Any>(
  * @category layers
  * @since 0.1.0
  */
-export const layer = <Self, Rpcs extends Rpc.Any>(
-  tag: Context.Key<Self, WorkerPool<Rpcs>>,
+export const layer = <Self, Service, Rpcs extends Rpc.Any>(
+  tag: Context.Key<Self, Service>,
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options
+  // A pool of fewer tasks is not the service of a tag with more.
+  options: [WorkerPool<Rpcs>] extends [Service] ? Options : LacksTasksOf<Service>
 ): Layer.Layer<Self, WorkerError.WorkerError, Exclude<Rpc.MiddlewareClient<Rpcs>, Scope.Scope>> =>
-  Layer.effect(tag, make(group, options))
+  // The type of the options has checked that the pool is the service.
+  Layer.effect(tag, make(group, options as Options) as unknown as Made<Service, Rpcs>)
+
+type Made<Service, Rpcs extends Rpc.Any> = Effect.Effect<
+  Service,
+  WorkerError.WorkerError,
+  Scope.Scope | Rpc.MiddlewareClient<Rpcs>
+>
 
 /** An entry of the contract, on the host. */
 interface Entry {

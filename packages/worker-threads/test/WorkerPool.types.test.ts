@@ -1,8 +1,8 @@
 /** The types of a pool: what a call accepts, and which pool can stand for another. The compiler checks them. */
-import { type Effect, type Scope, type Stream, Schema } from "effect"
+import { Context, type Effect, type Layer, type Scope, type Stream, Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import type { Thread } from "@quiesce/core"
-import type { WorkerError, WorkerPool } from "@quiesce/worker-threads"
+import { type WorkerError, WorkerPool } from "@quiesce/worker-threads"
 import { expectTypeOf, it } from "vitest"
 
 class Few extends RpcGroup.make(
@@ -50,6 +50,12 @@ it("a call has the types of the contract", () => {
 it("a pool of more tasks can stand for a pool of fewer, and not the other way round", () => {
   expectTypeOf<WorkerPool.Of<typeof More>>().toExtend<WorkerPool.Of<typeof Few>>()
   expectTypeOf<WorkerPool.Of<typeof Few>>().not.toExtend<WorkerPool.Of<typeof More>>()
+})
+
+it("a layer has the service of its tag", () => {
+  class FewWorkers extends Context.Service<FewWorkers, WorkerPool.Of<typeof Few>>()("FewWorkers") {}
+  const layer = (options: WorkerPool.Options) => WorkerPool.layer(FewWorkers, Few, options)
+  expectTypeOf(layer).returns.toEqualTypeOf<Layer.Layer<FewWorkers, WorkerError.WorkerError>>()
 })
 
 it("a thread has the types of its value and its error", () => {

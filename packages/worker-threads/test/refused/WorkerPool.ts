@@ -1,6 +1,6 @@
 /** Programs with pools that the compiler refuses: see scripts/check-types.ts. */
-import type { WorkerPool } from "@quiesce/worker-threads"
-import { Schema } from "effect"
+import { WorkerPool } from "@quiesce/worker-threads"
+import { Context, Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 
 class Few extends RpcGroup.make(
@@ -12,6 +12,9 @@ class More extends RpcGroup.make(
   Rpc.make("Count", { payload: { to: Schema.Number }, success: Schema.Number, stream: true })
 ) {}
 
+class MoreWorkers extends Context.Service<MoreWorkers, WorkerPool.Of<typeof More>>()("MoreWorkers") {}
+
+declare const options: WorkerPool.Options
 declare const few: WorkerPool.Of<typeof Few>
 declare const more: WorkerPool.Of<typeof More>
 
@@ -32,3 +35,6 @@ export const taskAsStream = more.stream("Add", { a: 1 })
 
 // says: is not assignable to type 'Of<typeof More>'
 export const fewAsMore: WorkerPool.Of<typeof More> = few
+
+// says: LacksTasksOf<
+export const layerOfFew = WorkerPool.layer(MoreWorkers, Few, options)
