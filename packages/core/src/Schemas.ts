@@ -134,6 +134,7 @@ export const ThreadDump: Schema.Codec<Dump.ThreadDump, unknown> = Schema.Struct(
 const ThreadErrorReason: Schema.Codec<Errors.ThreadErrorReason> = Schema.Union([
   Schema.TaggedStruct("InvalidReason", { given: Schema.String }),
   Schema.TaggedStruct("InvalidError", { given: Schema.String }),
+  Schema.TaggedStruct("InvalidReceivable", { given: Schema.String }),
   Schema.TaggedStruct("InvalidDuration", { option: Schema.String, given: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("InvalidEscalation", { problem: Schema.String }),
   Schema.TaggedStruct("InvalidSection", { operation: Schema.String, given: Schema.String }),

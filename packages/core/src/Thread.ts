@@ -629,6 +629,8 @@ export type Receivable = Schema.Constraint & { readonly Type: object; readonly D
  *
  * Among nested calls of `receive`, the innermost that accepts an error gets the error. Each call gets one error at most.
  *
+ * Dies with `InvalidReceivable` if one of `errors` is no Schema.
+ *
  * @stability unstable
  * @category inside
  * @since 0.1.0
@@ -652,8 +654,14 @@ type AnyEffect = Effect.Effect<unknown, unknown, unknown>
 const receiveAny = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   errors: ReadonlyArray<Receivable>
-): Effect.Effect<A, unknown, R> =>
-  inside((node): Effect.Effect<A, unknown, R> => (node === root ? effect : Receiving.receive(node, effect, errors)))
+): Effect.Effect<A, unknown, R> => {
+  const invalid = Receiving.invalidIn(errors)
+  if (Option.isSome(invalid))
+    return Misuse.die({ _tag: "InvalidReceivable", given: textOf(invalid.value) }, Texts.invalidReceivable)
+  return inside((node): Effect.Effect<A, unknown, R> =>
+    node === root ? effect : Receiving.receive(node, effect, errors)
+  )
+}
 
 // ---- Shared steps ----
 

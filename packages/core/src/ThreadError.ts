@@ -15,7 +15,7 @@ import { readOr } from "./internal/foreignValue.ts"
 /**
  * The kinds of the error.
  *
- * - `InvalidReason`, `InvalidError`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
+ * - `InvalidReason`, `InvalidError`, `InvalidReceivable`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
  * - `InvalidSection`: the section of `Blocking` returned a promise or an Effect
  * - `InvalidLease`: an option of `Lease.acquire` is of a wrong kind
  * - `InvalidRelease`: the release of a lease returned something other than an effect
@@ -31,6 +31,7 @@ import { readOr } from "./internal/foreignValue.ts"
 export type ThreadErrorReason =
   | { readonly _tag: "InvalidReason"; readonly given: string }
   | { readonly _tag: "InvalidError"; readonly given: string }
+  | { readonly _tag: "InvalidReceivable"; readonly given: string }
   | { readonly _tag: "InvalidDuration"; readonly option: string; readonly given: string; readonly problem: string }
   | { readonly _tag: "InvalidEscalation"; readonly problem: string }
   | { readonly _tag: "InvalidSection"; readonly operation: string; readonly given: string }
@@ -88,6 +89,8 @@ const explain = (reason: ThreadErrorReason): string => {
       return Texts.invalidReason(reason)
     case "InvalidError":
       return Texts.invalidError(reason)
+    case "InvalidReceivable":
+      return Texts.invalidReceivable(reason)
     case "InvalidDuration":
       return Texts.invalidDuration(reason)
     case "InvalidEscalation":

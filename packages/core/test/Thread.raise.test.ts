@@ -45,6 +45,17 @@ describe("Thread.receive", () => {
     })
   )
 
+  it.effect("refuses a value that is no Schema, also on the main thread", () =>
+    Effect.gen(function* () {
+      class Plain extends Error {}
+      // A caller without types could pass such values.
+      for (const given of [Plain, undefined, "Reload"] as ReadonlyArray<unknown> as ReadonlyArray<typeof Reload>) {
+        expect(yield* defectTag(Thread.receive(Effect.void, Flush, given))).toBe("InvalidReceivable")
+        expect(yield* defectTag(Effect.void.pipe(Thread.receive(given)))).toBe("InvalidReceivable")
+      }
+    })
+  )
+
   it.effect("of several classes leaves other errors to the region around it", () =>
     Effect.gen(function* () {
       const inner = Thread.receive(Effect.never, Reload, Schema.instanceOf(RangeError))

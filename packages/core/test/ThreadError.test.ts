@@ -5,6 +5,7 @@ import { Effect, Exit, Schema } from "effect"
 const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
   { _tag: "InvalidReason", given: "1" },
   { _tag: "InvalidError", given: "1" },
+  { _tag: "InvalidReceivable", given: "1" },
   { _tag: "InvalidDuration", option: "settle", given: "-1", problem: "a time can't be negative" },
   { _tag: "InvalidSection", operation: "Blocking.interruptible", given: "a Promise" },
   { _tag: "InvalidLease", option: "acquire", given: "a Promise", wanted: "an Effect" },

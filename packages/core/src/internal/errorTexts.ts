@@ -46,3 +46,6 @@ export const invalidLease: Text<{ readonly option: string; readonly given: strin
   wanted
 }) =>
   `Lease.acquire's ${option} is ${given}, so nothing was acquired. Give ${wanted}, as in Lease.acquire({ name: "file", acquire: open, release: (file) => close(file) }).`
+
+export const invalidReceivable: Text<{ readonly given: string }> = ({ given }) =>
+  `Thread.receive was given ${given}, which is no Schema of an error, so its effect did not run. It is probably a plain class: make the class with Schema.TaggedError, or give Schema.instanceOf(TheClass).`

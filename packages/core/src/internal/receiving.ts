@@ -10,6 +10,12 @@ import { readOr } from "./foreignValue.ts"
 import { Inbox, nothing, type RaisedError, type RaiseHandler } from "./inbox.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
+/** The first of the values that is no Schema: a user without types may give a plain class. */
+export const invalidIn = (errors: ReadonlyArray<unknown>): Option.Option<unknown> => {
+  const index = errors.findIndex((error) => !Schema.isSchema(error))
+  return index < 0 ? Option.none() : Option.some(errors[index])
+}
+
 type AnySchema = Schema.Constraint & { readonly DecodingServices: never }
 
 export const receive = <A, E, R>(
