@@ -317,19 +317,23 @@ class Pool {
     const entry = this.entries.get(tag)
     if (entry === undefined) return unknownTask(tag)
     if (entry.codec.element !== undefined) return wrongKind(tag, true)
-    if (entry.through !== undefined) return Effect.scoped(Effect.flatMap(this.spawn(tag, payload), Thread.join))
+    if (entry.through !== undefined) return this.spawnAndJoin(tag, payload)
     return Effect.withFiber((fiber) => {
       const transfers: Array<unknown> = []
       const encoding = entry.codec.payload.encode(payload, transfers)
-      if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.dispatcher.hasRoom) {
-        const spawned = ThreadAdapter.reportingCleanup(this.spawn(tag, payload), (thread) => thread, Effect.failCause)
-        return Effect.scoped(Effect.flatMap(spawned, Thread.join))
-      }
+      if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.dispatcher.hasRoom)
+        return this.spawnAndJoin(tag, payload)
       return ThreadAdapter.execute(
         (cell) => this.take(fiber, cell, entry.codec, encoding.value, transfers, undefined),
         entry.options
       )
     })
+  }
+
+  /** The failure of a finalizer of an interrupted task is in the Cause. */
+  private spawnAndJoin(tag: string, payload: unknown): Effect.Effect<unknown, unknown> {
+    const spawned = ThreadAdapter.reportingCleanup(this.spawn(tag, payload), (thread) => thread, Effect.failCause)
+    return Effect.scoped(Effect.flatMap(spawned, Thread.join))
   }
 
   readonly run = (

@@ -1,6 +1,6 @@
 import { Thread } from "@quiesce/core"
 import { type WorkerError, WorkerPool } from "@quiesce/worker-threads"
-import { Cause, Effect, Exit, type Layer, type Scope, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, type Layer, type Scope, Stream } from "effect"
 import { Headers } from "effect/http"
 import { RpcClient, RpcMiddleware } from "effect/rpc"
 import { Worker } from "node:worker_threads"
@@ -119,6 +119,25 @@ describe("a contract with middleware", () => {
         yield* whenSet(cells, Word.waits)
         yield* Thread.interrupt(thread)
         assert.strictEqual(Atomics.load(cells, Word.released), 1)
+      })
+    )
+  )
+
+  it(
+    "has the failure of a release in the Cause of an interrupted execute, beside the interruption",
+    withClient(
+      users.accepted,
+      Effect.fnUntraced(function* () {
+        const made = yield* pool
+        const cells = makeWords()
+        const fiber = yield* Effect.forkChild(made.execute("WaitInVain", { cells }), { startImmediately: true })
+        yield* whenSet(cells, Word.waits)
+        yield* Fiber.interrupt(fiber)
+        const exit = yield* Fiber.await(fiber)
+        assert.deepStrictEqual(Exit.isFailure(exit) ? exit.cause.reasons.map(({ _tag }) => _tag) : [], [
+          "Interrupt",
+          "Die"
+        ])
       })
     )
   )
