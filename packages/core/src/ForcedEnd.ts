@@ -65,9 +65,7 @@ export const annotate = <E>(cause: Cause.Cause<E>, end: ForcedEnd): Cause.Cause<
   )
 
 const textOf = ({ _tag, lost, thread }: ForcedEnd): string =>
-  `${JSON.stringify(thread)}, ${_tag.toLowerCase()} without its finalizers, lost ${
-    lost.length === 0 ? "no lease" : lost.map((name) => JSON.stringify(name)).join(", ")
-  }`
+  `${JSON.stringify(thread)}, ${_tag.toLowerCase()} without its finalizers, lost ${JSON.stringify(lost)}`
 
 /**
  * The end by force in a Cause; none if the thread ended by itself or cleaned up. The Cause of a thread that has joined a

@@ -73,19 +73,21 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
       )
 }
 
+type InvalidLease = Extract<ThreadErrorReason, { readonly _tag: "InvalidLease" }>
+
+type Parts = Readonly<Record<"name" | "acquire" | "release", unknown>>
+
+const wrong = (options: Parts, option: keyof Parts): InvalidLease => ({
+  _tag: "InvalidLease",
+  option,
+  given: describe(options[option])
+})
+
 /** The wrong part of the options, which a caller without types may give. Nothing was acquired yet. */
-const misuseIn = (options: {
-  readonly name: unknown
-  readonly acquire: unknown
-  readonly release: unknown
-}): Extract<ThreadErrorReason, { readonly _tag: "InvalidLease" }> | undefined => {
-  const { acquire, name, release } = options
-  if (typeof name !== "string") return { _tag: "InvalidLease", option: "name", given: describe(name), wanted: "a text" }
-  if (!Effect.isEffect(acquire))
-    return { _tag: "InvalidLease", option: "acquire", given: describe(acquire), wanted: "an Effect" }
-  if (typeof release === "function") return undefined
-  const wanted = "a function from the resource to an Effect"
-  return { _tag: "InvalidLease", option: "release", given: describe(release), wanted }
+const misuseIn = (options: Parts): InvalidLease | undefined => {
+  if (typeof options.name !== "string") return wrong(options, "name")
+  if (!Effect.isEffect(options.acquire)) return wrong(options, "acquire")
+  return typeof options.release === "function" ? undefined : wrong(options, "release")
 }
 
 const lease = <A, E, R, E2, R2>(

@@ -138,7 +138,7 @@ const ThreadErrorReason: Schema.Codec<Errors.ThreadErrorReason> = Schema.Union([
   Schema.TaggedStruct("InvalidDuration", { option: Schema.String, given: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("InvalidEscalation", { problem: Schema.String }),
   Schema.TaggedStruct("InvalidSection", { operation: Schema.String, given: Schema.String }),
-  Schema.TaggedStruct("InvalidLease", { option: Schema.String, given: Schema.String, wanted: Schema.String }),
+  Schema.TaggedStruct("InvalidLease", { option: Schema.String, given: Schema.String }),
   Schema.TaggedStruct("InvalidRelease", { lease: Schema.String, given: Schema.String }),
   Schema.TaggedStruct("MainThread", { operation: Schema.String }),
   Schema.TaggedStruct("SelfJoin", { thread: Schema.String }),

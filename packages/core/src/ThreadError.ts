@@ -35,7 +35,7 @@ export type ThreadErrorReason =
   | { readonly _tag: "InvalidDuration"; readonly option: string; readonly given: string; readonly problem: string }
   | { readonly _tag: "InvalidEscalation"; readonly problem: string }
   | { readonly _tag: "InvalidSection"; readonly operation: string; readonly given: string }
-  | { readonly _tag: "InvalidLease"; readonly option: string; readonly given: string; readonly wanted: string }
+  | { readonly _tag: "InvalidLease"; readonly option: string; readonly given: string }
   | { readonly _tag: "InvalidRelease"; readonly lease: string; readonly given: string }
   | { readonly _tag: "MainThread"; readonly operation: string }
   | { readonly _tag: "SelfJoin"; readonly thread: string }

@@ -31,9 +31,9 @@ describe("ForcedEnd", () => {
       .split("\n")
       .map((line) => line.trim())
     const from = lines.indexOf('at Shutdown "closing time", asked by "main"')
-    expect(lines[from + 1]).toBe('at "loop", killed without its finalizers, lost "page", "lock file"')
+    expect(lines[from + 1]).toBe('at "loop", killed without its finalizers, lost ["page","lock file"]')
     const nothing = ForcedEnd.annotate(Cause.interrupt(3), ForcedEnd.killed("loop", []))
-    expect(Cause.pretty(nothing)).toContain('at "loop", killed without its finalizers, lost no lease')
+    expect(Cause.pretty(nothing)).toContain('at "loop", killed without its finalizers, lost []')
   })
 
   it.effect("beside an error leaves the error catchable", () =>

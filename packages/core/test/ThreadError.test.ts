@@ -8,7 +8,7 @@ const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
   { _tag: "InvalidReceivable", given: "1" },
   { _tag: "InvalidDuration", option: "settle", given: "-1", problem: "a time can't be negative" },
   { _tag: "InvalidSection", operation: "Blocking.interruptible", given: "a Promise" },
-  { _tag: "InvalidLease", option: "acquire", given: "a Promise", wanted: "an Effect" },
+  { _tag: "InvalidLease", option: "acquire", given: "a Promise" },
   { _tag: "InvalidEscalation", problem: "it has no rung" },
   { _tag: "MainThread", operation: "Thread.interrupt" },
   { _tag: "SelfJoin", thread: "a" },

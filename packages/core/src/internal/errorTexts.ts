@@ -38,14 +38,10 @@ export const abandoned: Text<{ readonly thread: string; readonly finalizer: stri
   }. Give its releases a releaseWithin, or the escalation more time.`
 
 export const invalidSection: Text<{ readonly operation: string; readonly given: string }> = ({ given, operation }) =>
-  `The section of ${operation} returned ${given}, whose work goes on outside the section, where nothing ends it. The section is probably an async function. Wait for a promise with Abort.promise((signal) => ...), whose signal aborts at a cancel, and run an Effect after the section.`
+  `The section of ${operation} returned ${given}, which nothing ends. It is probably an async function. Wait for a promise with Abort.promise((signal) => ...), and run an Effect after the section.`
 
-export const invalidLease: Text<{ readonly option: string; readonly given: string; readonly wanted: string }> = ({
-  given,
-  option,
-  wanted
-}) =>
-  `Lease.acquire's ${option} is ${given}, so nothing was acquired. Give ${wanted}, as in Lease.acquire({ name: "file", acquire: open, release: (file) => close(file) }).`
+export const invalidLease: Text<{ readonly option: string; readonly given: string }> = ({ given, option }) =>
+  `Lease.acquire's ${option} is ${given}, so nothing was acquired. Give a text as name, an Effect as acquire, and a function that returns an Effect as release.`
 
 export const invalidReceivable: Text<{ readonly given: string }> = ({ given }) =>
   `Thread.receive was given ${given}, which is no Schema of an error, so its effect did not run. It is probably a plain class: make the class with Schema.TaggedError, or give Schema.instanceOf(TheClass).`
