@@ -1,13 +1,16 @@
 /** A release in a worker that fails while its call is interrupted. The caller is notified of the failure. */
 import { Worker } from "node:worker_threads"
 import { Thread } from "@quiesce/core"
-import { WorkerPool } from "@quiesce/worker-threads"
+import { RpcProtocol, WorkerPool } from "@quiesce/worker-threads"
 import { Cause, Effect, Exit, Fiber, Logger, Stream } from "effect"
+import { RpcClient } from "effect/rpc"
 import { describe, expect, it, vi } from "vitest"
 import { makeCells, message, Tasks } from "./fixtures/failing-cleanup.ts"
 import { whenSet } from "./support.ts"
 
 const url = new URL("./fixtures/failing-cleanup.worker.ts", import.meta.url)
+const rpc = new URL("./fixtures/failing-cleanup-rpc.worker.ts", import.meta.url)
+const protocol = RpcProtocol.layerClient({ spawn: (options) => new Worker(rpc, options), size: 1 })
 const makePool = (options?: Partial<WorkerPool.Options>) =>
   WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, options), size: 1, ...options })
 
@@ -39,6 +42,13 @@ describe("an interrupted pool.execute", () => {
     Effect.gen(function* () {
       const pool = yield* makePool()
       const exit = yield* interrupted((cells) => pool.execute("Hold", { cells }))
+      expect(reasonsOf(exit)).toEqual(["Interrupt", expect.stringContaining(message)])
+    }).pipe(Effect.scoped, Effect.runPromise))
+
+  it("has it also behind a middleware", () =>
+    Effect.gen(function* () {
+      const pool = yield* makePool()
+      const exit = yield* interrupted((cells) => pool.execute("HoldBehind", { cells }))
       expect(reasonsOf(exit)).toEqual(["Interrupt", expect.stringContaining(message)])
     }).pipe(Effect.scoped, Effect.runPromise))
 
@@ -87,4 +97,66 @@ describe("a stream that is ended early", () => {
       expect(lines).toEqual([expect.stringContaining(`A finalizer failed after a stream was ended early: `)])
       expect(lines[0]).toContain(message)
     }).pipe(Effect.scoped, Effect.runPromise))
+})
+
+describe("a call of Effect's RPC", () => {
+  const interruptedCall = "A finalizer failed after a call was interrupted: "
+
+  for (const task of ["Hold", "HoldForCall", "HoldBehind"] as const) {
+    it(`logs the failure of a release once if it is interrupted: ${task}`, () => {
+      const { lines, logged } = makeLog()
+      return Effect.gen(function* () {
+        const client = yield* RpcClient.make(Tasks)
+        const exit = yield* interrupted((cells) => client[task]({ cells }))
+        expect(reasonsOf(exit)).toEqual(["Interrupt"])
+        expect(lines).toEqual([expect.stringContaining(interruptedCall)])
+        expect(lines[0]).toContain(message)
+      }).pipe(Effect.scoped, logged, Effect.provide(protocol), Effect.runPromise)
+    })
+  }
+
+  it("logs the failure in the worker if the call has its reply already", () => {
+    const log: Array<string> = []
+    const logged = Promise.withResolvers<void>()
+    const spawn: WorkerPool.Options["spawn"] = (options) => {
+      const worker = new Worker(rpc, { ...options, stdout: true })
+      worker.stdout.setEncoding("utf8").on("data", (text: string) => {
+        log.push(text)
+        if (log.join("").includes(message)) logged.resolve()
+      })
+      return worker
+    }
+    return Effect.gen(function* () {
+      const client = yield* RpcClient.make(Tasks)
+      yield* client.Return({ cells: makeCells() })
+      yield* Effect.promise(() => logged.promise)
+      expect(log.join("")).toContain("A finalizer failed after the reply to a call")
+    }).pipe(Effect.scoped, Effect.provide(RpcProtocol.layerClient({ spawn, size: 1 })), Effect.runPromise)
+  })
+
+  it("logs it once if the scope of its client closes", () => {
+    const { lines, logged } = makeLog()
+    return Effect.gen(function* () {
+      const cells = makeCells()
+      const calling = Effect.gen(function* () {
+        const client = yield* RpcClient.make(Tasks)
+        yield* Effect.forkDetach(client.Hold({ cells }), { startImmediately: true })
+        yield* whenSet(cells, 0)
+      })
+      yield* Effect.scoped(calling)
+      expect(lines).toEqual([expect.stringContaining(interruptedCall)])
+      expect(lines[0]).toContain(message)
+    }).pipe(logged, Effect.provide(protocol), Effect.runPromise)
+  })
+
+  it("logs it once if it is a stream that is ended early", () => {
+    const { lines, logged } = makeLog()
+    return Effect.gen(function* () {
+      const client = yield* RpcClient.make(Tasks)
+      const cells = makeCells()
+      yield* Stream.runDrain(Stream.take(client.Count({ cells }), 3))
+      expect(lines).toEqual([expect.stringContaining(interruptedCall)])
+      expect(lines[0]).toContain(message)
+    }).pipe(Effect.scoped, logged, Effect.provide(protocol), Effect.runPromise)
+  })
 })

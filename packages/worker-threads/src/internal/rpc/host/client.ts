@@ -80,6 +80,8 @@ class Calls {
   private readonly escalation: NonNullable<Options["escalation"]>
   private readonly calls = new Map<number, Map<RequestId, Started>>()
   private readonly codecs = new Map<string, TaskCodec>()
+  /** The ended threads whose failed cleanup is logged. */
+  private readonly logged = new WeakSet<Started["thread"]>()
 
   constructor(opened: OpenedPool, escalation: NonNullable<Options["escalation"]>) {
     this.opened = opened
@@ -110,7 +112,7 @@ class Calls {
     return Effect.suspend(() => {
       const calls = [...(this.calls.get(clientId)?.values() ?? [])]
       this.calls.delete(clientId)
-      return Effect.forEach(calls, ({ thread }) => endThread(thread, scopeClosed), {
+      return Effect.forEach(calls, ({ thread }) => this.endThread(thread, scopeClosed), {
         concurrency: "unbounded",
         discard: true
       })
@@ -121,7 +123,7 @@ class Calls {
   private interrupt(clientId: number, id: RequestId): Effect.Effect<void> {
     return Effect.suspend(() => {
       const call = this.calls.get(clientId)?.get(id)
-      return call === undefined ? Effect.void : endThread(call.thread, CancelReason.interrupted())
+      return call === undefined ? Effect.void : this.endThread(call.thread, CancelReason.interrupted())
     })
   }
 
@@ -135,8 +137,9 @@ class Calls {
     const onChunk = (values: ReadonlyArray<unknown>): Effect.Effect<void> =>
       // A chunk of the RpcServer is never empty.
       write(clientId, { _tag: "Chunk", requestId, values: values as RpcMessage.ResponseChunkEncoded["values"] })
+    const starting = this.reporting(this.start(request, transfers, onChunk), ({ thread }) => thread)
     const ended = Effect.scoped(
-      Effect.flatMap(this.start(request, transfers, onChunk), (started) => {
+      Effect.flatMap(starting, (started) => {
         this.enter(clientId, requestId, started)
         return Effect.ensuring(
           Effect.orDie(Thread.await(started.thread)),
@@ -151,6 +154,32 @@ class Calls {
           ? // The codec has decoded it.
             write(clientId, { _tag: "Exit", requestId, exit: exit.value as RpcCodec.EncodedReply })
           : Effect.failCause(RpcFailure.fromCause(exit.cause))
+    })
+  }
+
+  /**
+   * Ends a thread and waits for its end, without limit. Effect itself waits for an interrupted call for one second at
+   * most.
+   */
+  private endThread(thread: Started["thread"], reason: CancelReason.CancelReason): Effect.Effect<void> {
+    const ending = Effect.acquireRelease(Effect.succeed(thread), () => Thread.shutdown(thread, { reason }))
+    return Effect.uninterruptible(Effect.asVoid(Effect.scoped(this.reporting(ending, () => thread))))
+  }
+
+  /**
+   * Logs the failure of a thread's cleanup if the current scope ends the thread, because an RpcClient keeps nothing of an
+   * interrupted call. A closed client and its calls may end the same thread.
+   */
+  private reporting<A, E, R>(
+    start: Effect.Effect<A, E, R>,
+    threadOf: (started: A) => Started["thread"]
+  ): Effect.Effect<A, E, R | Scope.Scope> {
+    let thread: Started["thread"] | undefined
+    const threadFrom = (started: A): Started["thread"] => (thread = threadOf(started))
+    return ThreadAdapter.reportingCleanup(start, threadFrom, (failure) => {
+      if (thread === undefined || this.logged.has(thread)) return Effect.void
+      this.logged.add(thread)
+      return Effect.logError("A finalizer failed after a call was interrupted", failure)
     })
   }
 
@@ -211,10 +240,3 @@ class Calls {
 }
 
 const scopeClosed = CancelReason.parentEnded("RpcClient", { message: "The scope of the client has closed" })
-
-/**
- * Ends a thread and waits for its end, without limit. Effect itself waits for an interrupted call for one second at
- * most.
- */
-const endThread = (thread: Thread.Thread<unknown, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
-  Effect.uninterruptible(Effect.asVoid(Thread.shutdown(thread, { reason })))

@@ -9,8 +9,10 @@
  */
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as RpcMessage from "effect/rpc/RpcMessage"
 import type { Launch } from "./launch.ts"
@@ -31,6 +33,8 @@ export class RpcRequest {
   /** Whether the request has been passed on, so that a reply will come. */
   private isHandedOver = false
   private reply: Reply | undefined = undefined
+  /** The fiber that has sent the reply. Its exit has the failures of the request's scope, which closes after the reply. */
+  private sender: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private readonly ended: Deferred.Deferred<void> = Deferred.makeUnsafe()
 
   constructor(request: RpcMessage.RequestEncoded, outlet: Outlet, write: Write, launch: Launch | undefined) {
@@ -42,7 +46,7 @@ export class RpcRequest {
 
   /**
    * Runs the handler and gives the reply. An interrupt is forwarded to the handler with its reason, and waits for the
-   * handler.
+   * handler. The failures of the handler's cleanup are then defects beside the interrupt, because nobody gets the reply.
    */
   get handled(): Effect.Effect<Reply, unknown> {
     const { id } = this.outlet
@@ -51,10 +55,9 @@ export class RpcRequest {
       const handOver = this.write(id, this.request)
       return (this.launch?.run(handOver) ?? handOver).pipe(
         Effect.andThen(this.watched),
-        Effect.onInterrupt(() => this.cancel),
+        Effect.onInterrupt(() => Effect.andThen(this.cancel, this.failCleanup)),
         Effect.ensuring(Effect.exit(this.write(id, RpcMessage.constEof))),
-        // Only a reply completes `ended`.
-        Effect.map(() => this.reply!)
+        Effect.flatMap(() => this.given)
       )
     })
   }
@@ -85,6 +88,38 @@ export class RpcRequest {
     })
   }
 
+  /** Fails with the failures of a handler whose reply nobody gets. */
+  private get failCleanup(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const failures = this.failuresBeyond(0)
+      return failures.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(failures))
+    })
+  }
+
+  /** The reply, after the failures that it does not have are logged. */
+  private get given(): Effect.Effect<Reply> {
+    // Only a reply completes `ended`.
+    const reply = this.reply!
+    const failures = this.failuresBeyond(reply.exit._tag === "Success" ? 0 : reply.exit.cause.length)
+    if (failures.length === 0) return Effect.succeed(reply)
+    return Effect.as(
+      Effect.logError("A finalizer failed after the reply to a call", Cause.fromReasons(failures)),
+      reply
+    )
+  }
+
+  /** The failures of the handler, as defects, but for the first reasons of the fiber that has sent the reply. */
+  private failuresBeyond(sent: number): ReadonlyArray<Cause.Die> {
+    const { launch, sender } = this
+    // A handler that answers by a Deferred ends, with its scope, before another fiber sends the reply.
+    const fibers = new Set([launch?.latest, sender])
+    return [...fibers].flatMap((fiber) => {
+      const exit = fiber?.pollUnsafe()
+      if (exit === undefined || Exit.isSuccess(exit)) return []
+      return exit.cause.reasons.slice(fiber === sender ? sent : 0).flatMap(toDefect)
+    })
+  }
+
   /** Receives a response of the RpcServer, in the sending fiber. */
   respond(response: RpcMessage.FromServerEncoded, transfers: ReadonlyArray<unknown>): Effect.Effect<void> {
     switch (response._tag) {
@@ -108,11 +143,17 @@ export class RpcRequest {
   private settle(reply: Reply): Effect.Effect<void> {
     return Effect.withFiber((sender) => {
       this.reply ??= reply
+      this.sender ??= sender
       if (sender === this.body) Deferred.doneUnsafe(this.ended, Effect.void)
       else sender.addObserver(() => Deferred.doneUnsafe(this.ended, Effect.void))
       return Effect.void
     })
   }
+}
+
+const toDefect = (reason: Cause.Reason<unknown>): ReadonlyArray<Cause.Die> => {
+  if (Cause.isInterruptReason(reason)) return []
+  return [Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason]
 }
 
 const died = (defect: unknown): EncodedReply => ({ _tag: "Failure", cause: [{ _tag: "Die", defect }] })
