@@ -23,6 +23,9 @@ const noted = (log: Array<string>, name: string, release: Effect.Effect<unknown,
 const hangs = (name: string, releaseWithin: number) =>
   Lease.acquire({ name, acquire: Effect.void, release: () => hung, releaseWithin })
 
+/** A lease whose release never ends. */
+const endless = (name: string) => Lease.acquire({ name, acquire: Effect.void, release: () => hung })
+
 describe("Lease.tally", () => {
   it.effect("has the counts of a child after its parent has shut the child down and ended", () =>
     Effect.gen(function* () {
@@ -42,7 +45,8 @@ describe("Lease.tally", () => {
   it.effect("counts a lost lease once, even if the lease is released later", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
-      const thread = yield* Thread.spawn(Effect.andThen(noted([], "file"), Effect.uninterruptible(gate.await)), now)
+      const file = Lease.acquire({ name: "file", acquire: Effect.void, release: () => gate.await })
+      const thread = yield* Thread.spawn(Effect.andThen(file, hung), now)
       yield* Thread.shutdown(thread, { escalation: { stop: 0 } })
       yield* gate.open
       yield* settle
@@ -365,8 +369,8 @@ describe("Lease.tally", () => {
         Effect.gen(function* () {
           const stuck = yield* Thread.spawn(
             Effect.gen(function* () {
-              yield* noted([], "own")
-              yield* Thread.spawn(Effect.andThen(noted([], "child's"), hung), now)
+              yield* endless("own")
+              yield* Thread.spawn(Effect.andThen(endless("child's"), hung), now)
               yield* hung
             }),
             now
@@ -376,7 +380,7 @@ describe("Lease.tally", () => {
         }),
         now
       )
-      yield* TestClock.adjust(10)
+      yield* TestClock.adjust(20)
       expect(yield* Lease.tally(parent)).toEqual({ acquired: 2, released: 0, failed: 0, timedOut: 0, lost: 2 })
     })
   )

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, Schemas, ShutdownReport, Thread } from "@quiesce/core"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
-import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { defectTags, endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
@@ -12,6 +12,22 @@ const drains = (millis: number) => Effect.andThen(Thread.awaitStop, Effect.sleep
 const cleansUp = (millis: number) => Effect.ensuring(Effect.never, Effect.sleep(millis))
 const lease = (name: string, release: Effect.Effect<void, string> = Effect.void) =>
   Lease.acquire({ name, acquire: Effect.void, release: () => release, releaseWithin: 10 })
+
+/** A log, and leases that write their names into it when their releases start. */
+const logging = () => {
+  const log: Array<string> = []
+  const noted = (name: string, release: Effect.Effect<unknown, string> = Effect.void) =>
+    Lease.acquire({
+      name,
+      acquire: Effect.void,
+      release: () =>
+        Effect.andThen(
+          Effect.sync(() => log.push(name)),
+          release
+        )
+    })
+  return { log, noted }
+}
 
 describe("Thread.shutdown", () => {
   it.effect("ends on stop when the thread drains in time", () =>
@@ -73,18 +89,8 @@ describe("Thread.shutdown", () => {
 
   it.effect("runs the releases behind a hanging one, each once and in order, before the thread is abandoned", () =>
     Effect.gen(function* () {
-      const log: Array<string> = []
+      const { log, noted } = logging()
       const gate = yield* Deferred.make<void>()
-      const noted = (name: string, release: Effect.Effect<unknown, string>) =>
-        Lease.acquire({
-          name,
-          acquire: Effect.void,
-          release: () =>
-            Effect.andThen(
-              Effect.sync(() => log.push(name)),
-              release
-            )
-        })
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
           yield* noted("first", Effect.void)
@@ -113,9 +119,7 @@ describe("Thread.shutdown", () => {
 
   it.effect("runs the releases of an abandoned thread after those of its child, whose release hangs", () =>
     Effect.gen(function* () {
-      const log: Array<string> = []
-      const noted = (name: string) =>
-        Lease.acquire({ name, acquire: Effect.void, release: () => Effect.sync(() => log.push(name)) })
+      const { log, noted } = logging()
       const stuck = Lease.acquire({ name: "hangs", acquire: Effect.void, release: () => hung })
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -132,24 +136,91 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("does not release the leases of an abandoned thread whose body or child still runs", () =>
-    Effect.gen(function* () {
-      const log: Array<string> = []
-      const noted = Lease.acquire({
-        name: "used",
-        acquire: Effect.void,
-        release: () => Effect.sync(() => log.push("used"))
+  it.effect(
+    "runs the releases of a thread whose body hangs, each once and in order, before the thread is abandoned",
+    () =>
+      Effect.gen(function* () {
+        const { log, noted } = logging()
+        const gate = yield* Deferred.make<void>()
+        const bad = Effect.fail("disk full")
+        const inner = Effect.scoped(
+          Effect.andThen(
+            noted("inner"),
+            Effect.andThen(noted("bad", bad), Effect.uninterruptible(Deferred.await(gate)))
+          )
+        )
+        const thread = yield* Thread.spawn(
+          Effect.andThen(noted("first"), Effect.andThen(noted("slow", Effect.sleep(5)), inner)),
+          now
+        )
+        const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 15)
+        const started = ["bad", "inner", "slow", "first"]
+        expect(log).toEqual(started)
+        expect(report).toMatchObject({ millis: 15, ending: { _tag: "Abandoned" }, lost: [] })
+        expect(report.released.map((_) => _.lease)).toEqual(["inner", "slow", "first"])
+        expect(report.failed).toMatchObject([{ lease: "bad", error: expect.stringContaining("disk full") }])
+        expect(yield* Lease.tally(thread)).toEqual({ acquired: 4, released: 3, failed: 1, timedOut: 0, lost: 0 })
+        yield* Deferred.succeed(gate, undefined)
+        yield* settle
+        expect(log).toEqual(started)
       })
-      const inBody = yield* Thread.spawn(Effect.andThen(noted, hung), now)
-      const inChild = yield* Thread.spawn(
-        Effect.andThen(noted, Effect.andThen(Thread.spawn(hung, now), Effect.never)),
+  )
+
+  it.effect("runs the releases of an abandoned thread whose child hangs after those of the child", () =>
+    Effect.gen(function* () {
+      const { log, noted } = logging()
+      const child = Thread.spawn(Effect.andThen(noted("child's"), hung), now)
+      const thread = yield* Thread.spawn(
+        Effect.andThen(noted("parent's"), Effect.andThen(child, Effect.andThen(noted("later"), Effect.never))),
         now
       )
-      for (const thread of [inBody, inChild]) {
-        const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
-        expect(report.lost.map((_) => _.lease)).toEqual(["used"])
-      }
-      expect(log).toEqual([])
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
+      expect(log).toEqual(["child's", "later", "parent's"])
+      expect(report.lost).toEqual([])
+    })
+  )
+
+  it.effect("interrupts the children of a thread whose body hangs before it runs the thread's releases", () =>
+    Effect.gen(function* () {
+      const { log, noted } = logging()
+      const used = Effect.onInterrupt(Effect.never, () =>
+        Effect.andThen(
+          Effect.sleep(5),
+          Effect.sync(() => log.push("last use"))
+        )
+      )
+      const child = Thread.spawn(Effect.andThen(noted("child's"), used), now)
+      const thread = yield* Thread.spawn(Effect.andThen(noted("parent's"), Effect.andThen(child, hung)), now)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 15)
+      expect(log).toEqual(["last use", "child's", "parent's"])
+      expect(report).toMatchObject({ ending: { _tag: "Abandoned" }, lost: [] })
+    })
+  )
+
+  it.effect("interrupts a thread that was only asked to stop before it runs the thread's releases", () =>
+    Effect.gen(function* () {
+      const { log, noted } = logging()
+      const used = Effect.onInterrupt(Effect.never, () => Effect.sync(() => void log.push("last use")))
+      const thread = yield* Thread.spawn(Effect.andThen(noted("slow", Effect.sleep(5)), used), now)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 10 } }), 15)
+      expect(log).toEqual(["last use", "slow"])
+      expect(report).toMatchObject({ ending: { _tag: "Interrupted" }, lost: [] })
+    })
+  )
+
+  it.effect("leaves the leases of an abandoned thread in the scope around the thread to that scope", () =>
+    Effect.gen(function* () {
+      const { log, noted } = logging()
+      const around = yield* Scope.make()
+      const thread = yield* Scope.provide(
+        Thread.spawn(Effect.andThen(noted("own"), Effect.andThen(Scope.provide(noted("outer"), around), hung)), now),
+        around
+      )
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
+      expect(log).toEqual(["own"])
+      expect(report.lost.map((_) => _.lease)).toEqual(["outer"])
+      yield* Scope.close(around, Exit.void)
+      expect(log).toEqual(["own", "outer"])
     })
   )
 

@@ -134,7 +134,7 @@ const climbAll: (
     )
     left = living(nodes, left, observer)
   }
-  if (left.length > 0) yield* releaseRemaining(nodes, left, reason, grace)
+  if (left.length > 0) yield* releaseRemaining(nodes, left, reason, grace, defects)
   for (const place of left) {
     const node = nodes[place]!
     if (node.isAlive && (yield* abandon(node, reason, defects))) observer?.abandoned(node, place)
@@ -143,21 +143,43 @@ const climbAll: (
 })
 
 /**
- * Runs the releases behind a hanging one before its thread is abandoned, so that they are in the report. All threads
- * together get the grace of the last rung once more.
+ * Runs the remaining releases of threads before the threads are abandoned, so that the results are in the report. Code
+ * that was not interrupted yet is interrupted first, because it may use a lease. All threads together get the grace of the
+ * last rung once more.
  */
 const releaseRemaining = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
   reason: CancelReason.CancelReason,
-  grace: number
+  grace: number,
+  defects: Array<unknown>
 ): Effect.Effect<void> => {
-  const runs = places.flatMap((place) => {
-    const node = nodes[place]!
-    const exit = Exit.failCause(CancelReason.toCause(node.reason ?? reason))
-    return RemainingReleases.run(node, exit, grace) ?? []
-  })
-  return runs.length === 0 ? Effect.void : atOnce(runs)
+  const holders = places.map((place) => nodes[place]!).filter((node) => RemainingReleases.ofAbandoned(node).length > 0)
+  if (holders.length === 0) return Effect.void
+  const { clock } = holders[0]!
+  const end = clock.currentTimeMillisUnsafe() + grace
+  const left = (): number => Math.max(0, end - clock.currentTimeMillisUnsafe())
+  const running = holders.flatMap((node) => [...unasked(node)])
+  const released = Effect.suspend(() =>
+    atOnce(holders.map((node) => Effect.suspend(() => releaseAll(node, reason, left()))))
+  )
+  if (running.length === 0) return released
+  const interrupted = inOrder(running, (node) =>
+    guarded(() => Ladder.interrupt(node, node.parentNode?.reason ?? reason), defects)
+  )
+  return Effect.andThen(interrupted, Effect.andThen(within(endsOf(running), grace), released))
+}
+
+const releaseAll = (node: ThreadNode, reason: CancelReason.CancelReason, millis: number): Effect.Effect<void> => {
+  const exit = Exit.failCause(CancelReason.toCause(node.reason ?? reason))
+  return RemainingReleases.run(node, RemainingReleases.ofAbandoned(node), exit, millis)
+}
+
+/** The outermost threads of a tree that were not interrupted yet. They interrupt their own descendants. */
+const unasked = function* (top: ThreadNode): Generator<ThreadNode> {
+  for (const node of top.withDescendants()) {
+    if (!node.isCancelled && (node === top || node.parentNode!.isCancelled)) yield node
+  }
 }
 
 /** The places of the live threads. The observer is notified of the others. */

@@ -150,8 +150,9 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   /** A finalizer that is no effect ends the cleaning fiber in the middle. The leases after the finalizer are still due. */
   private cleaned(exit: Exit.Exit<A, E>, context: Context.Context<never>): void {
     const isClean = Exit.isSuccess(exit) || this.node.account?.latest === undefined || !this.node.isAlive
-    const rest = isClean ? undefined : RemainingReleases.run(this.node, exit, Infinity)
-    if (rest === undefined) return this.ended(exit)
+    const due = isClean ? [] : RemainingReleases.behindBrokenFinalizer(this.node)
+    if (due.length === 0) return this.ended(exit)
+    const rest = RemainingReleases.run(this.node, due, exit, Infinity)
     Effect.runForkWith(context)(rest).addObserver(() => this.ended(exit))
   }
 

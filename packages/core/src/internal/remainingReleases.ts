@@ -1,15 +1,14 @@
 /**
- * Runs the releases that a hanging release or a broken finalizer holds up.
- *
- * A release is due if its scope is closing, or if it belongs to the scope of a thread whose body and children have come to
- * their releases. Other leases may still be in use by code that runs on.
+ * Runs the releases that a hanging body, a hanging release or a broken finalizer holds up.
  *
  * Invariants:
- * 1. Each release starts once, in the order in which its scope would have started it; those of children come first.
+ * 1. Each release starts once, the release of the latest lease first; those of children come first.
  * 2. A release that takes longer than the rest of the time goes on, but no other release waits for it.
+ * 3. A lease in a scope that other code owns is left to that scope.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseEntry } from "./ledger.ts"
@@ -17,16 +16,18 @@ import { inOrder } from "./sequence.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import { endOf, within } from "./waiting.ts"
 
-/** Runs the due releases of a thread and its descendants within `millis` altogether. Undefined if none is due. */
+/** The leases to release, in order. */
+export type Due = ReadonlyArray<LeaseEntry>
+
+/** Runs releases of a thread and its descendants within `millis` altogether. */
 export const run = (
   node: ThreadNode,
+  due: Due,
   exit: Exit.Exit<unknown, unknown>,
   millis: number
-): Effect.Effect<void> | undefined => {
-  const entries = due(node)
-  if (entries.length === 0) return undefined
+): Effect.Effect<void> => {
   const end = node.clock.currentTimeMillisUnsafe() + millis
-  return inOrder(entries, (entry) =>
+  return inOrder(due, (entry) =>
     Effect.suspend(() => {
       const { reason } = entry.node
       // A descendant has a reason of its own.
@@ -41,19 +42,31 @@ export const run = (
   )
 }
 
-const due = (top: ThreadNode): ReadonlyArray<LeaseEntry> => {
-  const entries: Array<LeaseEntry> = []
-  const nodes = [...top.withDescendants()]
-  /** Threads with a descendant whose code may still run. */
-  const inUse = new Set<ThreadNode>()
-  for (const node of nodes.toReversed()) {
-    const ends = node.phase === "cleanup" && !inUse.has(node)
-    if (!ends && node !== top) inUse.add(node.parentNode!)
-    for (const entry of Ledger.held(node)) {
-      if (entry.state !== "held" || entry.release === undefined) continue
-      const { scope } = entry.release
-      if (scope.state._tag === "Closed" || (ends && scope === node.scope)) entries.push(entry)
-    }
+/** The leases of an ended body whose scope has closed without their releases, because a finalizer ended the closing fiber. */
+export const behindBrokenFinalizer = (node: ThreadNode): Due =>
+  Array.from(Ledger.held(node)).filter((entry) => isPending(entry) && entry.release!.scope.state._tag === "Closed")
+
+/** The leases of a thread, and of its descendants, that nobody else would release if the thread is abandoned. */
+export const ofAbandoned = (top: ThreadNode): Due => {
+  let foreign: ReadonlySet<Scope.Scope> | undefined
+  const nodes = [...top.withDescendants()].toReversed()
+  return nodes.flatMap((node) =>
+    node.account?.latest === undefined
+      ? []
+      : Array.from(Ledger.held(node)).filter(
+          (entry) => isPending(entry) && !(foreign ??= scopesAround(top)).has(entry.release!.scope)
+        )
+  )
+}
+
+const isPending = (entry: LeaseEntry): boolean => entry.state === "held" && entry.release !== undefined
+
+/** The known scopes in which a thread and its ancestors were spawned. */
+const scopesAround = (node: ThreadNode): ReadonlySet<Scope.Scope> => {
+  const scopes = new Set<Scope.Scope>()
+  for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
+    if (at.link?.parent !== undefined) scopes.add(at.link.parent)
+    if (at !== node) scopes.add(at.scope)
   }
-  return entries
+  return scopes
 }
