@@ -347,7 +347,8 @@ export const shutdown: {
  * Waits for the outcome: `true` if exactly one `receive` got the error, `false` if the thread ended first. Dies with
  * `InvalidError` if `error` is not an error, or throws when it is read.
  *
- * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error. A claimed error is not withdrawn.
+ * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error. A claimed error is not withdrawn,
+ * so `Effect.timeoutOption` around a raise can't say whether the error was delivered. Use `raiseWithin` for that.
  *
  * @stability unstable
  * @category stopping
@@ -363,6 +364,43 @@ export const raise: {
     ? refused("Thread.raise")
     : Effect.suspend(() => node.controls.raise?.(error) ?? Raising.raise(node, error))
 })
+
+/**
+ * Raises an error as `raise` does, but withdraws the error if no `receive` has claimed it within `duration`. The result is
+ * `true` if exactly one `receive` got the error, and `false` if none did or will.
+ *
+ * Waits for the outcome of a claimed error even beyond the time, because a claimed error can't be withdrawn.
+ *
+ * *Cancellation*: as for `raise`.
+ *
+ * ```ts
+ * import { Thread } from "@quiesce/core"
+ * import { Effect } from "effect"
+ *
+ * export const flush = (thread: Thread.Thread<unknown, unknown>) =>
+ *   Effect.flatMap(Thread.raiseWithin(thread, new Error("flush"), "1 second"), (delivered) =>
+ *     delivered ? Effect.void : Effect.logWarning("The thread was too busy to flush")
+ *   )
+ * ```
+ *
+ * @stability unstable
+ * @category stopping
+ * @since 0.1.0
+ */
+export const raiseWithin: {
+  (error: Raisable, duration: Duration.Input): (self: Thread<unknown, unknown>) => Effect.Effect<boolean>
+  (self: Thread<unknown, unknown>, error: Raisable, duration: Duration.Input): Effect.Effect<boolean>
+} = /* @__PURE__ */ dual(
+  3,
+  (self: Thread<unknown, unknown>, error: Raisable, duration: Duration.Input): Effect.Effect<boolean> => {
+    if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: textOf(error) }, Texts.invalidError)
+    const node = nodeOf(self)
+    if (node === root) return refused("Thread.raiseWithin")
+    return Effect.flatMap(finiteMillis("raiseWithin's duration", duration), (millis) =>
+      Raising.raiseWithin(node, error, millis)
+    )
+  }
+)
 
 // ---- Waiting ----
 

@@ -131,8 +131,8 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     return this.controls.requestInterrupt(reason)
   }
 
-  raise(error: unknown): Effect.Effect<boolean> {
-    return this.controls.raise?.(error) ?? Raising.raise(this.node, error)
+  raise(error: unknown, pending?: (withdraw: () => void) => void): Effect.Effect<boolean> {
+    return this.controls.raise?.(error, pending) ?? Raising.raise(this.node, error, pending)
   }
 
   get hasStarted(): boolean | undefined {

@@ -388,6 +388,54 @@ describe("Thread.raise", () => {
   )
 })
 
+describe("Thread.raiseWithin", () => {
+  it.effect("gives false if no receive has claimed the error in time, and none gets the error later", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(Effect.andThen(gate.await, Thread.receive(Effect.succeed("calm"), Flush)), now)
+      expect(yield* endsIn(Thread.raiseWithin(thread, new Flush(), 10), 10)).toBe(false)
+      yield* gate.open
+      expect(yield* Thread.join(thread)).toBe("calm")
+    })
+  )
+
+  it.effect("gives true for an error that was claimed in time, also if the receive fails with it later", () =>
+    Effect.gen(function* () {
+      const work = Effect.ensuring(Effect.never, Effect.sleep(30))
+      const thread = yield* Thread.spawn(Effect.flip(Thread.receive(work, Flush)), now)
+      expect(yield* endsIn(Thread.raiseWithin(thread, new Flush(), 10), 30)).toBe(true)
+      expect(yield* Thread.join(thread)).toBeInstanceOf(Flush)
+    })
+  )
+
+  it.effect("gives false at once if the thread has ended", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.void, now)
+      expect(yield* Thread.raiseWithin(thread, new Flush(), 10)).toBe(false)
+    })
+  )
+
+  it.effect("that is interrupted withdraws an error without a claim", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(Effect.andThen(gate.await, Thread.receive(Effect.succeed("calm"), Flush)), now)
+      const raise = yield* Effect.forkChild(Thread.raiseWithin(thread, new Flush(), 10), now)
+      yield* Fiber.interrupt(raise)
+      yield* gate.open
+      expect(yield* Thread.join(thread)).toBe("calm")
+    })
+  )
+
+  it.effect("refuses a value that is no error, and a time without an end", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Thread.receive(Effect.never, Flush), now)
+      // The mistake of a caller without types.
+      expect(yield* defectTag(Thread.raiseWithin(thread, 1 as never, 10))).toBe("InvalidError")
+      expect(yield* defectTag(Thread.raiseWithin(thread, new Flush(), Infinity))).toBe("InvalidDuration")
+    })
+  )
+})
+
 describe("Thread.receive", () => {
   it.effect("passes values and failures of its work on", () =>
     Effect.gen(function* () {

@@ -234,6 +234,27 @@ describe("spawn", () => {
   )
 
   it(
+    "does not deliver an error for which Thread.raiseWithin has given false, and delivers one for which it has given true",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const thread = yield* pool.spawn("StopThenWait", { cells })
+          yield* whenSet(cells, Cell.begun)
+          expect(yield* Thread.raiseWithin(thread, new Refresh({ page: 1 }), 1)).toBe(false)
+          const raise = yield* Effect.forkChild(Thread.raiseWithin(thread, new Refresh({ page: 2 }), "1 minute"), {
+            startImmediately: true
+          })
+          Atomics.store(cells, Cell.cleanedUp, 1)
+          Atomics.notify(cells, Cell.cleanedUp)
+          expect(yield* Fiber.join(raise)).toBe(true)
+          expect(yield* Thread.join(thread)).toBe(2)
+        })
+      )
+    )
+  )
+
+  it(
     "keeps an error that is raised while the thread waits for a worker",
     withPool((pool) =>
       Effect.scoped(

@@ -134,6 +134,29 @@ describe("RemoteTask", () => {
     ])
   })
 
+  it("whose time is up withdraws a raise that waits, and gives the worker's answer to a committed one", async () => {
+    const { task, worker } = open()
+    const sent: Array<ToWorker> = []
+    task.assigned(7, { ...worker, send: (message) => void sent.push(message) }, 0)
+    task.sent()
+    const withdrawals: Array<() => void> = []
+    const [waiting, committed] = ["a", "b"].map((error) =>
+      Effect.runFork(task.raise(error, (withdraw) => withdrawals.push(withdraw)))
+    )
+    const [first, second] = sent.splice(0).map((message) => (message._tag === "Raise" ? message.raise : -1))
+    task.reserved(second!)
+    for (const withdraw of withdrawals) withdraw()
+    expect(waiting!.pollUnsafe()).toEqual(Exit.succeed(false))
+    expect(committed!.pollUnsafe()).toBeUndefined()
+    task.reserved(first!)
+    task.raised(second!, true)
+    expect(await Effect.runPromise(Fiber.join(committed!))).toBe(true)
+    expect(sent).toEqual([
+      { _tag: "Commit", raise: second },
+      { _tag: "Withdraw", raise: first }
+    ])
+  })
+
   it("ignores the end of a lease and the answer to a raise that it does not know", () => {
     const { ledger, settled, task, worker } = open()
     task.assigned(7, worker, 0)

@@ -46,11 +46,11 @@ export class Inbox {
   private waiting: Array<RaisedError> = []
   private closed = false
 
-  /** Raises an error. The result withdraws the error while no handler has claimed it. */
-  post(raised: RaisedError): () => void {
+  /** Raises an error. The result withdraws the error while no handler has claimed it, and says whether it did. */
+  post(raised: RaisedError): () => boolean {
     if (this.closed) {
       raised.answer(false)
-      return () => {}
+      return () => false
     }
     this.waiting.push(raised)
     this.deliver()
@@ -90,13 +90,14 @@ export class Inbox {
     for (const { hold } of this.handlers) if (hold._tag !== "Nothing") hold.raised.answer(false)
   }
 
-  private withdraw(raised: RaisedError): void {
+  private withdraw(raised: RaisedError): boolean {
     const index = this.waiting.indexOf(raised)
     if (index >= 0) this.waiting.splice(index, 1)
     const handler = this.reservedFor(raised)
-    if (handler === undefined) return
+    if (handler === undefined) return index >= 0
     handler.hold = nothing
     this.deliver()
+    return true
   }
 
   private reservedFor(raised: RaisedError): RaiseHandler | undefined {

@@ -5,7 +5,11 @@ import { Inbox, type RaisedError } from "./inbox.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** True when a handler has failed with the error, false when the thread has ended. */
-export const raise = (node: ThreadNode, error: unknown): Effect.Effect<boolean> =>
+export const raise = (
+  node: ThreadNode,
+  error: unknown,
+  pending?: (withdraw: () => void) => void
+): Effect.Effect<boolean> =>
   Effect.callback((resume) => {
     const inbox = (node.inbox ??= new Inbox())
     if (!node.isAlive) inbox.close()
@@ -16,5 +20,25 @@ export const raise = (node: ThreadNode, error: unknown): Effect.Effect<boolean> 
     }
     const reserved = error instanceof EncodedError ? error.reserved : undefined
     if (reserved !== undefined) raised.reserve = () => reserved(() => inbox.commit(raised))
-    return Effect.sync(inbox.post(raised))
+    const withdraw = inbox.post(raised)
+    pending?.(() => {
+      if (withdraw()) raised.answer(false)
+    })
+    return Effect.sync(withdraw)
+  })
+
+/** Raises an error, and withdraws it after `millis` if no handler has claimed it. False if it was withdrawn. */
+export const raiseWithin = (node: ThreadNode, error: unknown, millis: number): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    let withdraw: (() => void) | undefined
+    const pending = (f: () => void): void => {
+      withdraw = f
+    }
+    const raised = node.controls.raise?.(error, pending) ?? raise(node, error, pending)
+    const withdrawn = Effect.andThen(
+      Effect.sleep(millis),
+      Effect.sync(() => withdraw?.())
+    )
+    // The withdrawal completes the raise.
+    return Effect.raceFirst(raised, Effect.andThen(withdrawn, Effect.never))
   })

@@ -54,8 +54,11 @@ export interface ThreadControls<out A, out E> {
    * Completes with `true` when a `receive` of the thread has failed with the error, with `false` if the thread ended
    * without a claim. Undefined for a thread whose calls of `receive` run in this JavaScript thread. *Cancellation*: a pending
    * error is withdrawn.
+   *
+   * `pending` is called with a function that withdraws the error if the error has no claim. The effect then completes with
+   * `false`.
    */
-  readonly raise?: ((error: unknown) => Effect.Effect<boolean>) | undefined
+  readonly raise?: ((error: unknown, pending?: (withdraw: () => void) => void) => Effect.Effect<boolean>) | undefined
   /** None if the adapter lacks the rung. */
   readonly unwind: Option.Option<Effect.Effect<UnwindOutcome>>
   /** The reason for the missing `unwind`, for the report; undefined for a thread on a fiber. */

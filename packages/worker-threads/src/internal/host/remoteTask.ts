@@ -335,7 +335,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     })
   }
 
-  raise(error: unknown): Effect.Effect<boolean> {
+  raise(error: unknown, pending?: (withdraw: () => void) => void): Effect.Effect<boolean> {
     return Effect.callback((resume) => {
       if (isOver(this.state)) return resume(Effect.succeed(false))
       const raise = ++lastRaise
@@ -344,15 +344,19 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
       if (this.state._tag === "Running")
         this.state.worker.send({ _tag: "Raise", id: this.id, raise, error: this.dialect.errorToWire(error) })
       else (this.unsent ??= new Map<number, unknown>()).set(raise, error)
-      return Effect.sync(() => this.withdraw(raise))
+      pending?.(() => (this.withdraw(raise) ? resume(Effect.succeed(false)) : undefined))
+      return Effect.sync(() => {
+        if (!this.withdraw(raise)) this.raised(raise, false)
+      })
     })
   }
 
-  /** An error that is committed is as good as delivered. */
-  private withdraw(raise: number): void {
-    if (this.raises?.delete(raise) !== true || this.unsent?.delete(raise) === true) return
-    const wasCommitted = this.committed?.delete(raise) === true
-    if (!wasCommitted && this.state._tag === "Running") this.state.worker.send({ _tag: "Withdraw", raise })
+  /** False if the error has its answer or is committed. The worker alone knows what becomes of a committed error. */
+  private withdraw(raise: number): boolean {
+    if (this.committed?.has(raise) === true || this.raises?.delete(raise) !== true) return false
+    if (this.unsent?.delete(raise) === true || this.state._tag !== "Running") return true
+    this.state.worker.send({ _tag: "Withdraw", raise })
+    return true
   }
 
   get unwind(): Option.Option<Effect.Effect<UnwindOutcome>> {
