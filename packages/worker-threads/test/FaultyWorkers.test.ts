@@ -2,7 +2,6 @@
 import { FaultyWorker, Leaks } from "@quiesce/testing"
 import { WorkerError, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Exit, Fiber } from "effect"
-import { once } from "node:events"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { Cell } from "./fixtures/cells.ts"
@@ -45,13 +44,18 @@ it.each(["never-ready", "hog", "deaf"] as const)(
   "a pool of workers with the fault %s that is interrupted while it waits for its workers has ended them",
   async (fault) => {
     const workers: Array<Worker> = []
+    // The first pool of a process makes its worker later, after a trial of the platform.
+    const online = Promise.withResolvers<void>()
     const exit = await withoutLeaks(
       Effect.gen(function* () {
         const pool = yield* Effect.forkChild(
-          tryPool(fault, (worker) => workers.push(worker)),
+          tryPool(fault, (worker) => {
+            workers.push(worker)
+            worker.once("online", () => online.resolve())
+          }),
           { startImmediately: true }
         )
-        yield* Effect.promise(() => once(workers[0]!, "online"))
+        yield* Effect.promise(() => online.promise)
         yield* Fiber.interrupt(pool)
         return yield* Fiber.await(pool)
       })
