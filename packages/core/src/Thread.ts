@@ -313,8 +313,8 @@ export const interruptFork: {
 
 /**
  * Ends a thread by climbing `options.escalation` (default: the thread's own) and returns a report. The climb always ends: a
- * thread that outlasts the last rung is abandoned, and its waiters resume. If a release of the thread hangs, the remaining
- * releases run before, within the grace of the last rung once more.
+ * thread that outlasts the last rung is abandoned, and its waiters resume. Its remaining releases run before, within the
+ * grace of the last rung once more, even if its body or a release hangs.
  *
  * Dies with `SelfJoin` if a thread shuts down itself or an ancestor, and with `InvalidEscalation`.
  *
