@@ -25,6 +25,7 @@ import { finiteMillis } from "./internal/duration.ts"
 import * as Texts from "./internal/errorTexts.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
 import * as Joining from "./internal/joining.ts"
+import { inside, refused, settlement, timedJoin } from "./internal/nodeSteps.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import * as Raising from "./internal/raising.ts"
@@ -445,13 +446,10 @@ export const joinWithin: {
   (duration: Duration.Input): <A, E>(self: Thread<A, E>) => Effect.Effect<Option.Option<A>, E>
   <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E>
 } = /* @__PURE__ */ dual(2, <A, E>(self: Thread<A, E>, duration: Duration.Input): Effect.Effect<Option.Option<A>, E> =>
-  Effect.flatMap(finiteMillis("joinWithin's duration", duration), (millis) => timedJoin(self, millis))
+  Effect.flatMap(finiteMillis("joinWithin's duration", duration), (millis) => timed(self, millis))
 )
 
-const timedJoin = <A, E>(self: Thread<A, E>, millis: number): Effect.Effect<Option.Option<A>, E> =>
-  Effect.flatMap(Effect.timeoutOption(await_(self), millis), (exit) =>
-    Option.isNone(exit) ? Effect.succeedNone : Effect.asSome(exit.value)
-  )
+const timed = <A, E>(self: Thread<A, E>, millis: number) => timedJoin(await_(self), millis)
 
 /**
  * Joins threads, which may have different types, one after another. The result has the form of `threads`: a tuple, an array
@@ -476,7 +474,7 @@ export const joinAll: <
   ...options: O
 ) => Effect.Effect<Joined<Arg, O[0]>, Failures<Arg>> = (threads, options?: JoinOptions) =>
   // The signature says which tuple, array or record the result is.
-  Joining.joinAll(threads, options, join, timedJoin) as Effect.Effect<never, never>
+  Joining.joinAll(threads, options, join, timed) as Effect.Effect<never, never>
 
 /**
  * The limit on a join of many threads: `each` for every single thread, or `within` for all.
@@ -707,12 +705,6 @@ const defaultStop = /* @__PURE__ */ CancelReason.stopped()
 const defaultInterrupt = /* @__PURE__ */ CancelReason.interrupted()
 const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
 
-const inside = <A, E, R>(f: (node: ThreadNode) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.withFiber((fiber) => f(fiber.getRef(CurrentNode)))
-
-const refused = (operation: string): Effect.Effect<never> =>
-  Misuse.die({ _tag: "MainThread", operation }, Texts.mainThread)
-
 /** Starts a request to end a thread. */
 const request = <A>(
   self: Thread<unknown, unknown>,
@@ -723,17 +715,6 @@ const request = <A>(
   withReason(reason, (stamped, current, by) => {
     const node = nodeOf(self)
     return node === root ? refused(operation) : f(node, stamped, current, by)
-  })
-
-/** Waits until a node has settled. Each step of a wait counts, so `then` is called without a further Effect. */
-const settlement = <A, E, B, E2>(
-  node: ThreadNode<A, E>,
-  then: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
-): Effect.Effect<B, E2> =>
-  Effect.callback((resume) => {
-    const exit = node.controls.poll()
-    if (exit !== undefined) return resume(then(exit))
-    return Effect.sync(node.onSettled((late) => resume(then(late))))
   })
 
 /** A thread that waits for its own end, or anybody who waits for the end of the main thread, would wait for ever. */

@@ -6,7 +6,7 @@
  */
 import { readOr } from "@quiesce/core/internal"
 import type * as Cause from "effect/Cause"
-import * as Schema from "effect/Schema"
+import * as Data from "effect/Data"
 
 /**
  * Why a lock was not acquired.
@@ -27,23 +27,14 @@ export type LockErrorReason =
   | { readonly _tag: "LockTimedOut"; readonly lock: string; readonly millis: number }
   | { readonly _tag: "LockFull"; readonly lock: string; readonly problem: string }
 
-const LockErrorReason: Schema.Codec<LockErrorReason> = Schema.Union([
-  Schema.TaggedStruct("OwnerDied", { lock: Schema.String, threadId: Schema.Number }),
-  Schema.TaggedStruct("LockUnusable", { lock: Schema.String, threadId: Schema.Number }),
-  Schema.TaggedStruct("LockTimedOut", { lock: Schema.String, millis: Schema.Number }),
-  Schema.TaggedStruct("LockFull", { lock: Schema.String, problem: Schema.String })
-])
-
-type Fields = { readonly reason: typeof LockErrorReason }
-
-const Base: Schema.Class<
-  LockError,
-  Schema.TaggedStruct<"LockError", Fields>,
-  Cause.YieldableError
-> = Schema.TaggedError<LockError>("@quiesce/worker-threads/LockError")("LockError", { reason: LockErrorReason })
+const Base: new (fields: { readonly reason: LockErrorReason }) => Cause.YieldableError & {
+  readonly _tag: "LockError"
+  readonly reason: LockErrorReason
+} = /* @__PURE__ */ Data.TaggedError("LockError")
 
 /**
  * The error of a lock. `reason._tag` names the case; `message` has the problem, the likely cause and the remedy.
+ * The error crosses threads by `Schemas.LockError`.
  *
  * @stability unstable
  * @category errors

@@ -1,11 +1,12 @@
 /**
- * The Schema of the error of this package, for a contract whose handler uses a pool of its own. A program that does not
+ * The Schemas of the errors of this package, for a contract whose handler uses a pool of its own or locks. A program that does not
  * import this module has no Schema of errors in its bundle.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
+import * as Locks from "./LockError.ts"
 import * as Errors from "./WorkerError.ts"
 
 /** What to do, for a caller without a contract. */
@@ -54,5 +55,40 @@ export const WorkerError: Schema.Codec<Errors.WorkerError, EncodedWorkerError> =
   Schema.decodeTo(Schema.instanceOf(Errors.WorkerError), {
     decode: SchemaGetter.transform(({ reason }) => Errors.make(reason)),
     encode: SchemaGetter.transform(({ reason }) => ({ _tag: "WorkerError" as const, reason }))
+  })
+)
+
+const LockErrorReason: Schema.Codec<Locks.LockErrorReason> = Schema.Union([
+  Schema.TaggedStruct("OwnerDied", { lock: Schema.String, threadId: Schema.Number }),
+  Schema.TaggedStruct("LockUnusable", { lock: Schema.String, threadId: Schema.Number }),
+  Schema.TaggedStruct("LockTimedOut", { lock: Schema.String, millis: Schema.Number }),
+  Schema.TaggedStruct("LockFull", { lock: Schema.String, problem: Schema.String })
+])
+
+/**
+ * The encoded form of a `LockError`.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface EncodedLockError {
+  readonly _tag: "LockError"
+  readonly reason: Locks.LockErrorReason
+}
+
+/**
+ * The Schema of a `LockError`, for example as the error of an `Rpc` whose handler locks.
+ *
+ * @stability unstable
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LockError: Schema.Codec<Locks.LockError, EncodedLockError> = Schema.TaggedStruct("LockError", {
+  reason: LockErrorReason
+}).pipe(
+  Schema.decodeTo(Schema.instanceOf(Locks.LockError), {
+    decode: SchemaGetter.transform(({ reason }) => Locks.make(reason)),
+    encode: SchemaGetter.transform(({ reason }) => ({ _tag: "LockError" as const, reason }))
   })
 )

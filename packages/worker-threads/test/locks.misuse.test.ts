@@ -1,6 +1,6 @@
 /** Misuse of locks is a defect that says what to do. Only what a correct program must expect is an error. */
 import { threadId } from "node:worker_threads"
-import { LockError, SharedMutex, SharedSemaphore, WorkerError } from "@quiesce/worker-threads"
+import { LockError, Schemas, SharedMutex, SharedSemaphore, WorkerError } from "@quiesce/worker-threads"
 import { Cause, Effect, Exit, Schema } from "effect"
 import { describe, expect, expectTypeOf, it } from "vitest"
 
@@ -133,8 +133,8 @@ describe("LockError", () => {
   it("survives JSON, each kind, with a message that names the lock", () => {
     for (const reason of all) {
       const error = LockError.make(reason)
-      const json = JSON.stringify(Schema.encodeSync(LockError.LockError)(error))
-      const decoded = Schema.decodeUnknownSync(LockError.LockError)(JSON.parse(json))
+      const json = JSON.stringify(Schema.encodeSync(Schemas.LockError)(error))
+      const decoded = Schema.decodeUnknownSync(Schemas.LockError)(JSON.parse(json))
       expect(LockError.isLockError(decoded)).toBe(true)
       expect(decoded.reason).toEqual(reason)
       expect(decoded.message).toContain('"index"')
