@@ -57,4 +57,17 @@ describe("each law holds where", () => {
     expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Entered", lease: "t.0/0" }))
     expect(run.events.filter(({ _tag }) => _tag === "Left")).toEqual([])
   })
+
+  it("the deadline around a join passes before the group that has failed is joined", async () => {
+    const failing: Instruction = { ...slow, fails: true, release: { _tag: "Ok" } }
+    const group: Instruction = { _tag: "Group", policy: "failFast", members: [[failing], []], body: [] }
+    const interrupt = { action: { _tag: "Interrupt", wait: true }, target: 0, after: 0 } as const
+    const run = await problems(
+      "fail-fast-origin",
+      { program: [{ _tag: "Deadline", millis: 0, body: [group] }], plan: [interrupt, interrupt] },
+      1
+    )
+    expect(run.problems).toEqual([])
+    expect(run.events).toContainEqual(expect.objectContaining({ _tag: "DeadlineEnded", exceeded: true }))
+  })
 })

@@ -158,10 +158,21 @@ const failFastOrigin: Check = (outcome) =>
     const failed = only(outcome.events, "MemberEnded").some(
       ({ exit, group }) => group === joined.group && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
     )
-    return failed && Cause.hasInterrupts(joined.exit.cause) && !isCancelled(outcome, joined.thread)
+    return failed &&
+      Cause.hasInterrupts(joined.exit.cause) &&
+      !isCancelled(outcome, joined.thread) &&
+      !isCut(outcome, joined)
       ? ["the group failed with an interruption, not with the failure alone"]
       : []
   })
+
+/** Whether the region around a join was interrupted meanwhile, by its deadline or by a raised error. */
+const isCut = (outcome: Outcome, joined: Event): boolean => {
+  const ofRegion = outcome.events
+    .slice(outcome.events.indexOf(joined) + 1)
+    .filter((event) => isOf(event, joined.thread) && (event._tag === "DeadlineEnded" || event._tag === "Received"))
+  return ofRegion.some((event) => event._tag === "Received" || (event._tag === "DeadlineEnded" && event.exceeded))
+}
 
 const isCancelled = (outcome: Outcome, name: string): boolean => outcome.threads.get(name)?.reason !== undefined
 
