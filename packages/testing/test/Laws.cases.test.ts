@@ -16,8 +16,13 @@ const fork = (...body: ReadonlyArray<Instruction>): Instruction => ({
   escalation: null
 })
 
-const problems = async (law: Law.Name, scenario: Pick<Scenario, "program" | "plan">, cut: number) => {
-  const outcome = await Adapter.fibers.run({ ...scenario, seed: null, bystanders: false }, cut)
+const problems = async (
+  law: Law.Name,
+  scenario: Pick<Scenario, "program" | "plan">,
+  cut: number,
+  seed: number | null = null
+) => {
+  const outcome = await Adapter.fibers.run({ ...scenario, seed, bystanders: false }, cut)
   return { problems: Laws.laws[law](outcome), events: outcome.events }
 }
 
@@ -65,7 +70,8 @@ describe("each law holds where", () => {
     const run = await problems(
       "fail-fast-origin",
       { program: [{ _tag: "Deadline", millis: 0, body: [group] }], plan: [interrupt, interrupt] },
-      1
+      1,
+      233
     )
     expect(run.problems).toEqual([])
     expect(run.events).toContainEqual(expect.objectContaining({ _tag: "DeadlineEnded", exceeded: true }))
