@@ -78,7 +78,7 @@ export interface CallOptions<P = never> {
   readonly onProgress?: ((value: P) => void) | undefined
 }
 
-/** What a call without the type of its module is asked for. */
+/** The message of the compiler for a call without the type of its module. */
 type NameTheModule = 'Name the type of the module, as in runTask<typeof import("./task.ts")>(url, input)'
 
 /**
@@ -120,8 +120,8 @@ export interface TaskPoolOptions {
 }
 
 /**
- * What became of the calls of a pool that was drained: how many have settled by themselves since the beginning of the drain,
- * how many were ended while they ran, and how many were never started.
+ * Counts of the calls of a drained pool: the calls that have settled by themselves since the beginning of the drain, the calls
+ * that were ended while they ran, and the calls that were never started.
  *
  * @stability unstable
  * @category models
@@ -160,7 +160,7 @@ export interface TaskPool<in out M extends TaskModule> extends AsyncDisposable {
   /** Calls the function in a worker: see `runTask`. */
   readonly run: (...args: CallArguments<M>) => Promise<Output<M>>
   /**
-   * Takes no new call, waits for the calls that run and that wait, and then closes the pool. What is left after `within` is
+   * Takes no new call, waits for the calls that run and that wait, and then closes the pool. After `within`, the remaining calls are
    * ended as after an abort. Without `within` the wait has no limit. New calls reject with `PoolClosed`.
    */
   readonly drain: (options?: { readonly within?: Duration.Input | undefined }) => Promise<DrainReport>

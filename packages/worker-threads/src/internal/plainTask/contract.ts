@@ -1,5 +1,5 @@
 /**
- * What crosses between a pool of plain functions and its workers besides the messages of `wire`. Nothing here loads Effect.
+ * The data between a pool of plain functions and its workers, besides the messages of `wire`. Nothing here loads Effect.
  */
 
 /** The one task of such a pool. */

@@ -18,7 +18,7 @@ const early = earlyOf(workerData)
 
 if (handshake !== undefined) start(handshake)
 else if (early !== undefined) {
-  // The host loads the rest of its code while this thread starts, and then sends what other workers get at their start.
+  // The host loads the rest of its code while this thread starts, and then sends the handshake that other workers get at their start.
   const { port, url } = early
   port.once("message", (given: unknown) => {
     port.close()

@@ -1,5 +1,5 @@
 /**
- * What the worker of a plain function offers to this toolkit's other modules, which such a worker does not load by itself.
+ * The hooks of the worker of a plain function for other modules of this toolkit, which such a worker does not load by itself.
  * The function may load them: to lock a mutex, or to start workers of its own.
  */
 import type { ToHost } from "./message.ts"
@@ -8,7 +8,7 @@ const key = "~@quiesce/worker-threads/plainHooks"
 
 /** The requests for locks of synchronous code that is ended by force. */
 export interface Locks {
-  /** Called where synchronous code begins that may be ended by force. The result withdraws what the code has requested. */
+  /** Called where synchronous code begins that may be ended by force. The result withdraws the requests of the code. */
   readonly begin: (isRunning: () => boolean) => () => void
 }
 

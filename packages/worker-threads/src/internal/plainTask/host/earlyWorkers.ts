@@ -9,7 +9,7 @@ import { earlyKey } from "../early.ts"
 
 interface Early {
   readonly worker: Worker
-  /** Gives the worker what other workers get at their start. */
+  /** Sends the worker the handshake that other workers get at their start. */
   readonly handOver: (options: WorkerOptions) => void
 }
 

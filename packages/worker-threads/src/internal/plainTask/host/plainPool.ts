@@ -15,7 +15,7 @@ import type { Keeper, Leases, Owner } from "../../leases/keeper.ts"
 import { type Call, task } from "../contract.ts"
 import { codec, plainDialect } from "./plainDialect.ts"
 
-/** What a caller says of one call. */
+/** The caller's options of one call. */
 export interface CallOptions {
   readonly name: string | undefined
   readonly transfer: ReadonlyArray<unknown>
@@ -61,7 +61,7 @@ export class PlainPool {
     return this.dispatcher.status
   }
 
-  /** Fails with what the function throws, as it is thrown, with a `BadModule`, or with a `WorkerError`. */
+  /** Fails with the thrown value of the function, with a `LoadProblem`, or with a `WorkerError`. */
   execute(call: Call, options: CallOptions): Effect.Effect<unknown, unknown> {
     const submit = Effect.withFiber((fiber) =>
       ThreadAdapter.execute<unknown, unknown>(

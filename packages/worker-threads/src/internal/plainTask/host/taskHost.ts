@@ -39,7 +39,7 @@ export interface TaskHost {
   readonly drain: (within: Duration.Input | undefined) => Promise<Drained>
 }
 
-/** What became of the calls since the beginning of a drain. */
+/** Counts of calls since the beginning of a drain. */
 export interface Drained {
   readonly finished: number
   readonly cut: number

@@ -17,7 +17,7 @@ import type { PlainFunction } from "./functions.ts"
 import { Context } from "./plainContext.ts"
 import { PlainToken, pending } from "./plainToken.ts"
 
-/** What a call needs of its worker. */
+/** The worker of a call, as far as the call needs it. */
 export interface Outlet {
   readonly succeed: (call: PlainCall, value: unknown) => void
   readonly exit: (call: PlainCall, exit: EncodedExit) => void
@@ -51,7 +51,7 @@ export class PlainCall {
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private reason: CancelReason.CancelReason | undefined = undefined
   private context: Context | undefined = undefined
-  /** How many reports the host accepts, and who waits for a report to be accepted. */
+  /** How many reports the host accepts, and the reports that wait to be accepted. */
   private credits = 0
   private reporters: Array<(error: Error | undefined) => void> = []
 
