@@ -60,7 +60,11 @@ export interface Memory {
 }
 
 export const isLockBuffer = (u: unknown): u is SharedArrayBuffer =>
-  u instanceof SharedArrayBuffer && u.byteLength === byteSize && Atomics.load(new Int32Array(u), MAGIC) === magic
+  isLockSized(u) && Atomics.load(new Int32Array(u), MAGIC) === magic
+
+/** Whether a value may be the buffer of a lock that a thread has written over. */
+export const isLockSized = (u: unknown): u is SharedArrayBuffer =>
+  u instanceof SharedArrayBuffer && u.byteLength === byteSize
 
 let made = 0
 

@@ -30,9 +30,14 @@ export interface Demand {
   readonly strict: boolean
 }
 
-/** The memory of a lock. Throws for any other value, also for a lock of the other kind. */
+/**
+ * The memory of a lock. Throws a `LockError` if a thread has written over the memory, and a defect for any other value, also
+ * for a lock of the other kind.
+ */
 export const open = (lock: Handle, { module, typeId }: Kind): Memory.Memory => {
-  if (hasProperty(lock, typeId) && Memory.isLockBuffer(lock.buffer)) return Registry.open(lock.buffer)
+  const isLock = hasProperty(lock, typeId) && typeof lock.name === "string" && Memory.isLockSized(lock.buffer)
+  if (isLock && Memory.isLockBuffer(lock.buffer)) return Registry.open(lock.buffer)
+  if (isLock) throw LockError.make({ _tag: "LockUnusable", lock: lock.name, threadId: -1 })
   throw invalid(module, `${textOf(lock)} is not a ${module}; make one with ${module}.make, and send it as it is`)
 }
 
