@@ -30,8 +30,8 @@ const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _
   /* @__PURE__ */ Data.TaggedError("DeadlineExceeded")
 
 /**
- * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted and its
- * finalizers have run. `suppressed` has what failed meanwhile: errors and defects of the finalizers.
+ * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted, and
+ * its finalizers have run unless it was ended by force. `suppressed` has what failed meanwhile: errors and defects of the finalizers.
  *
  * @stability unstable
  * @category errors
@@ -40,12 +40,12 @@ const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _
 export class DeadlineExceeded extends Base {
   override get message(): string {
     const also = this.suppressed.length === 0 ? "" : ` ${failures(this.suppressed)}`
-    return `The work did not end within its deadline of ${this.millis} ms. It was interrupted and its finalizers have run.${also} Give it more time, or less to do.`
+    return `The work did not end within its deadline of ${this.millis} ms and was interrupted.${also} Give it more time, or less to do.`
   }
 }
 
 const failures = (suppressed: ReadonlyArray<unknown>): string =>
-  `${suppressed.length === 1 ? "One of them" : `${suppressed.length} of them`} failed: ${suppressed.map(messageOf).join("; ")}.`
+  `${suppressed.length === 1 ? "A finalizer" : `${suppressed.length} finalizers`} failed: ${suppressed.map(messageOf).join("; ")}.`
 
 /**
  * Whether a value is a `DeadlineExceeded`.
