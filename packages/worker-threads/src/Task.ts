@@ -333,14 +333,16 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
     return (host === undefined ? this.runLater(input, options) : host.run(url, input, options)) as Promise<Output<M>>
   }
 
+  /** Makes the call in the step in which the pool has opened, so that a later drain or close does not overtake the call. */
   private async runLater(input: unknown, options: CallOptions | undefined): Promise<unknown> {
     this.waiting++
+    let host: TaskHost
     try {
-      await this.opening
+      host = await this.opening
     } finally {
       this.waiting--
     }
-    return runLater(this.opening, this.url, input, options)
+    return host.run(this.url, input, options)
   }
 
   readonly drain = async (options?: { readonly within?: Duration.Input | undefined }): Promise<DrainReport> =>

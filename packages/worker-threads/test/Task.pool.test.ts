@@ -118,6 +118,16 @@ describe("runWithin", () => {
 })
 
 describe("drain", () => {
+  it("waits for a call that was made before the pool had opened, and refuses a later one", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const earlier = pool.run({ how: "thread" })
+    const drained = pool.drain()
+    const later = pool.run({ how: "thread" })
+    await expect(later).rejects.toSatisfy((error) => reasonOf(error) === "PoolClosed")
+    expect(await earlier).toBeGreaterThan(0)
+    expect(await drained).toEqual({ finished: 1, cut: 0, neverStarted: 0 })
+  })
+
   it("waits for running and waiting calls, takes no new one, and reports", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const [first, second] = [makeCells(), makeCells()]
