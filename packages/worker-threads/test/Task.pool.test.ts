@@ -59,6 +59,13 @@ describe("createTaskPool", () => {
     expect(await pool.run({ how: "count", upTo: 1000 })).toBe(1000)
   })
 
+  it("takes the next report after one that can't be cloned", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const seen: Array<number> = []
+    expect(await pool.run({ how: "refused reports", upTo: 10 }, { onProgress: (n) => seen.push(n) })).toBe(10)
+    expect(seen).toEqual([10])
+  })
+
   it("moves what `transfer` names", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const bytes = new Uint8Array(1_000_000)

@@ -169,8 +169,14 @@ export class PlainCall {
       if (error !== undefined) throw error
       if (this.isDone) return
     }
-    this.hasSentMessage = true
-    this.outlet.report(this, value)
+    try {
+      this.outlet.report(this, value)
+      this.hasSentMessage = true
+    } catch (error) {
+      // The host still accepts as many reports as before.
+      this.pull(1)
+      throw error
+    }
   }
 }
 
