@@ -39,6 +39,13 @@ describe("runTask", () => {
     expect(error).toMatchObject({ message: "too far", code: "E_FAR" })
   })
 
+  it("follows an object with a `then` as `await` does", async () => {
+    type Thenables = typeof import("./fixtures/plain-thenables.ts")
+    const thenables = new URL("./fixtures/plain-thenables.ts", import.meta.url)
+    expect(await Task.runTask<Thenables>(thenables, "nested")).toBe(7)
+    await expect(Task.runTask<Thenables>(thenables, "throws")).rejects.toBeInstanceOf(RangeError)
+  })
+
   it("aborted, waits until the function has settled", async () => {
     expect(await aborted("await")).toBe(1)
   })

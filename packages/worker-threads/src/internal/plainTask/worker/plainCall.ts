@@ -117,8 +117,8 @@ export class PlainCall {
     this.exit({ _tag: "Failure", cause: [{ _tag: "Fail", error: { _tag: "BadModule", problem } }] })
   }
 
-  private follow(promise: PromiseLike<unknown>): void {
-    promise.then(
+  private follow(result: PromiseLike<unknown>): void {
+    promiseOf(result).then(
       (value) => (this.reason === undefined ? this.succeed(value) : this.endInterrupted([])),
       (error: unknown) => this.fail(error)
     )
@@ -182,6 +182,10 @@ export class PlainCall {
 
 const isThenable = (u: unknown): u is PromiseLike<unknown> =>
   typeof u === "object" && u !== null && "then" in u && typeof u.then === "function"
+
+/** The `then` of a foreign value may throw, and may give a further thenable. */
+const promiseOf = (result: PromiseLike<unknown>): Promise<unknown> =>
+  result instanceof Promise ? result : new Promise((resolve) => resolve(result))
 
 /** Whether the error is the one that the token throws for this reason. */
 const isOf = (error: unknown, reason: CancelReason.CancelReason | undefined): boolean =>
