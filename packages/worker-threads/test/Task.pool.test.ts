@@ -159,4 +159,14 @@ describe("drain", () => {
     expect(await pool.drain({ within: "20 millis" })).toEqual({ finished: 0, cut: 1, neverStarted: 2 })
     expect((await ended).map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"])
   })
+
+  it("counts the calls that wait for room in the queue as never started", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: 1, queue: { bound: 1, whenFull: "wait" } })
+    const cells = makeCells()
+    const running = pool.run({ how: "wait", cells })
+    await begun(cells)
+    const ended = Promise.allSettled([running, ...Array.from({ length: 4 }, () => pool.run({ how: "thread" }))])
+    expect(await pool.drain({ within: "20 millis" })).toEqual({ finished: 0, cut: 1, neverStarted: 4 })
+    expect((await ended).every(({ status }) => status === "rejected")).toBe(true)
+  })
 })

@@ -139,6 +139,11 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     })
   }
 
+  /** How many callers wait for room in the queue. */
+  get admitting(): number {
+    return this.admissions.size
+  }
+
   private get room(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       const admit = () => resume(Effect.void)

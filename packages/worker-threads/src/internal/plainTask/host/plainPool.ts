@@ -61,6 +61,11 @@ export class PlainPool {
     return this.dispatcher.status
   }
 
+  /** How many calls wait for a worker, or for room in the queue. */
+  get unstarted(): number {
+    return this.dispatcher.status.queued + this.dispatcher.admitting
+  }
+
   /** Fails with the thrown value of the function, with a `LoadProblem`, or with a `WorkerError`. */
   execute(call: Call, options: CallOptions): Effect.Effect<unknown, unknown> {
     const submit = Effect.withFiber((fiber) =>

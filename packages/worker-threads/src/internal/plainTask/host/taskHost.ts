@@ -95,9 +95,9 @@ class Host implements TaskHost {
     const before = this.settled
     await this.idle(millis)
     const finished = this.settled - before
-    const { queued, running } = this.pool.status
+    const { status, unstarted } = this.pool
     await this.close()
-    return { finished, cut: running, neverStarted: queued }
+    return { finished, cut: status.running, neverStarted: unstarted }
   }
 
   /** Completes when no call is left, or after the limit. */
