@@ -87,7 +87,7 @@ describe("Deadline.within", () => {
       const caught = Effect.catchTag(Deadline.within(work, 10), "DeadlineExceeded", (error) => Effect.succeed(error))
       const error = yield* endsIn(caught, 10)
       expect(new Set(error.suppressed)).toEqual(new Set(["bad", "worse"]))
-      expect(error.message).toMatch(/2 of them failed: .*bad/)
+      expect(error.message).toMatch(/2 finalizers failed: .*bad/)
     })
   )
 

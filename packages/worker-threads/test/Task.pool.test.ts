@@ -78,6 +78,15 @@ describe("createTaskPool", () => {
     await expect(pool.run({ how: "thread" })).rejects.toThrow(/size/)
   })
 
+  it("refuses a listener and a list that are none", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    for (const options of [{ onProgress: 5 }, { transfer: 5 }]) {
+      await expect(pool.run({ how: "thread" }, options as never)).rejects.toSatisfy(
+        (error) => reasonOf(error) === "InvalidOption"
+      )
+    }
+  })
+
   it("closed, ends its calls as after an abort", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()

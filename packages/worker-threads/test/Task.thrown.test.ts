@@ -57,6 +57,18 @@ describe("an error that a plain function throws arrives as itself", () => {
     expect((error as Error).message).toContain(message)
   })
 
+  it("an AggregateError that contains itself, in bounds", async () => {
+    const error = (await thrownBy("itself")) as AggregateError
+    expect(error).toMatchObject({ name: "AggregateError", message: "round" })
+    const count = (one: unknown): number =>
+      one instanceof AggregateError ? one.errors.reduce<number>((sum, inner) => sum + count(inner), 1) : 1
+    expect(count(error)).toBeLessThanOrEqual(1001)
+  })
+
+  it("whose name is no text, with a text for it", async () => {
+    expect(await thrownBy("named")).toMatchObject({ message: "fine", name: expect.any(String) })
+  })
+
   it.each([
     ["text", "just text"],
     ["nothing", undefined]

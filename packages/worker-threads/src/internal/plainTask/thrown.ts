@@ -18,9 +18,14 @@ export interface Thrown {
   readonly errors: ReadonlyArray<Thrown> | undefined
 }
 
-/** How many errors of an AggregateError cross, and how many levels of them. */
+/** How many errors of AggregateErrors cross in all, and how many levels of them. */
 const maxErrors = 1000
 const maxLevels = 8
+
+/** How many more errors may cross. */
+interface Left {
+  errors: number
+}
 
 const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === "object" && u !== null
 
@@ -41,9 +46,11 @@ const canCross = (value: unknown): boolean => {
 }
 
 /** The parts of a thrown value. A value that can't be cloned crosses as its text. */
-export const thrown = (value: unknown, levels: number = maxLevels): Thrown => {
+export const thrown = (value: unknown): Thrown => parts(value, maxLevels, { errors: maxErrors })
+
+const parts = (value: unknown, levels: number, left: Left): Thrown => {
   try {
-    if (value instanceof Error) return thrownError(value, levels)
+    if (value instanceof Error) return thrownError(value, levels, left)
     return { _tag: "Thrown", value: canCross(value) ? value : messageOf(value), own: {}, errors: undefined }
   } catch {
     // The value throws when it is read.
@@ -51,8 +58,8 @@ export const thrown = (value: unknown, levels: number = maxLevels): Thrown => {
   }
 }
 
-const thrownError = (error: Error, levels: number): Thrown => {
-  const own: Record<string, unknown> = { name: error.name }
+const thrownError = (error: Error, levels: number, left: Left): Thrown => {
+  const own: Record<string, unknown> = { name: typeof error.name === "string" ? error.name : messageOf(error.name) }
   for (const [key, property] of Object.entries(error)) if (canCross(property)) own[key] = property
   const errors: unknown = (error as { readonly errors?: unknown }).errors
   const isAggregate = error instanceof AggregateError && Array.isArray(errors) && levels > 0
@@ -60,8 +67,18 @@ const thrownError = (error: Error, levels: number): Thrown => {
     _tag: "Thrown",
     value: baseOf(error),
     own,
-    errors: isAggregate ? errors.slice(0, maxErrors).map((one) => thrown(one, levels - 1)) : undefined
+    errors: isAggregate ? partsOfAll(errors, levels - 1, left) : undefined
   }
+}
+
+/** An error may contain itself many times. */
+const partsOfAll = (errors: ReadonlyArray<unknown>, levels: number, left: Left): ReadonlyArray<Thrown> => {
+  const all: Array<Thrown> = []
+  for (const error of errors) {
+    if (--left.errors < 0) break
+    all.push(parts(error, levels, left))
+  }
+  return all
 }
 
 const kinds = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]

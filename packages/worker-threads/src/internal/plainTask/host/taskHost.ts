@@ -133,9 +133,22 @@ const run = (
   if (problem !== undefined) {
     return Promise.reject(WorkerError.make({ _tag: "NotSendable", task: url, problem, remedy: inputRemedy }))
   }
+  const misuse = misuseIn(options)
+  if (misuse !== undefined) return Promise.reject(misuse)
   if (options?.runWithin !== undefined) return runWithin(pool, url, input, options, options.runWithin)
   return Abort.run(execute(pool, url, input, options, undefined), options)
 }
+
+/** A wrong option, which a caller without types may give. */
+const misuseIn = (options: RunOptions | undefined): WorkerError.WorkerError | undefined => {
+  const { onProgress, transfer } = options ?? {}
+  if (onProgress !== undefined && typeof onProgress !== "function") return wrong("onProgress", onProgress, "a function")
+  if (transfer !== undefined && !Array.isArray(transfer)) return wrong("transfer", transfer, "an array")
+  return undefined
+}
+
+const wrong = (option: string, given: unknown, wanted: string): WorkerError.WorkerError =>
+  WorkerError.make({ _tag: "InvalidOption", option, problem: `${textOf(given)} is not ${wanted}` })
 
 const execute = (
   pool: PlainPool.PlainPool,
