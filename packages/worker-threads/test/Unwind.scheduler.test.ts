@@ -2,28 +2,10 @@
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Thread } from "@quiesce/core"
 import { Effect, Exit, Option, Scheduler } from "effect"
-import { expect, it } from "vitest"
+import { expect, it, vi } from "vitest"
 import { makeCells } from "./fixtures/contract.ts"
+import { stopping } from "./fixtures/stopping-scheduler.ts"
 import { makePool, whenSet } from "./support.ts"
-
-/** Runs the first `tasks` of its tasks, and none after them. */
-const stopping = (tasks: number): Scheduler.Scheduler => {
-  const inner = new Scheduler.MixedScheduler()
-  let left = tasks
-  return {
-    executionMode: "async",
-    shouldYield: (fiber) => inner.shouldYield(fiber),
-    makeDispatcher: () => {
-      const dispatcher = inner.makeDispatcher()
-      return {
-        scheduleTask: (task, priority) => {
-          if (left-- > 0) dispatcher.scheduleTask(task, priority)
-        },
-        flush: () => dispatcher.flush()
-      }
-    }
-  }
-}
 
 it.for(Array.from({ length: 6 }, (_, tasks) => tasks))(
   "leaves the worker to the next unwind if the scheduler of the caller stops after %i tasks",
@@ -40,4 +22,14 @@ it.for(Array.from({ length: 6 }, (_, tasks) => tasks))(
       yield* Effect.forkScoped(unwind)
       expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
     }).pipe(Effect.scoped, Effect.runPromise)
+)
+
+it.for([0, 1, 2, 3, 4])(
+  "leaves the trial of the process to the next pool if the scheduler of the first stops after %i tasks",
+  async (tasks) => {
+    vi.resetModules()
+    const { capabilities } = await import("../src/internal/unwind/host/capabilities.ts")
+    Effect.runFork(Effect.provideService(capabilities, Scheduler.Scheduler, stopping(tasks)))
+    expect(await Effect.runPromise(capabilities)).toEqual({ unwind: { _tag: "SectionsAndOtherCode" } })
+  }
 )

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import { apart } from "./apart.ts"
 import type { Attachment } from "../../inspector/attachment.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import { problem, type Problem } from "../../inspector/inspectorProblem.ts"
@@ -93,7 +94,7 @@ const measuring = Semaphore.makeUnsafe(1)
  */
 export const capabilities: Effect.Effect<Capabilities> = Effect.suspend(() => {
   const known = measured ?? handshakeOf(workerData)?.capabilities
-  return known === undefined ? measuring.withPermit(measureOnce) : Effect.succeed(known)
+  return known === undefined ? apart(measuring.withPermit(measureOnce)) : Effect.succeed(known)
 })
 
 const measureOnce = Effect.suspend(() =>

@@ -24,6 +24,7 @@ import * as Debugger from "../../inspector/halt.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import * as Word from "../../wire/sectionWord.ts"
 import { inSection } from "../../wire/unwindContract.ts"
+import { apart } from "./apart.ts"
 import * as Orphans from "./orphans.ts"
 import * as UnwindFiber from "./unwindFiber.ts"
 import * as Unwinder from "./unwindSection.ts"
@@ -249,15 +250,5 @@ export class WorkerInspector {
     return this.state._tag === "Closed" ? this.state.why : "The worker is being attached to"
   }
 }
-
-/**
- * Runs an effect on a fiber without the caller's services. A caller may have a scheduler of its own that stops at any time,
- * and the line would be left in the middle of a request.
- */
-const apart = <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
-  Effect.suspend(() => {
-    const fiber = Effect.runFork(effect)
-    return Effect.onInterrupt(Fiber.join(fiber), () => Fiber.interrupt(fiber))
-  })
 
 const refused = (why: string): Effect.Effect<UnwindOutcome> => Effect.succeed({ _tag: "Refused", why })
