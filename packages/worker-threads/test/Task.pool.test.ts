@@ -159,6 +159,17 @@ describe("drain", () => {
     expect(pool.status.workers).toBe(0)
   })
 
+  it("that a close overtakes counts the calls which the close has ended as cut", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const cells = makeCells()
+    const ended = Promise.allSettled([pool.run({ how: "wait", cells }), pool.run({ how: "thread" })])
+    await begun(cells)
+    const drained = pool.drain()
+    await pool[Symbol.asyncDispose]()
+    expect(await drained).toEqual({ finished: 0, cut: 1, neverStarted: 1 })
+    expect((await ended).map(({ status }) => status)).toEqual(["rejected", "rejected"])
+  })
+
   it("ends what is left after its limit, and says what was cut and what never started", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()

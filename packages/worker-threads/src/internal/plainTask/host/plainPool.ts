@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../../WorkerError.ts"
-import type { Dispatcher } from "../../host/dispatcher.ts"
+import type { Dispatcher, Status } from "../../host/dispatcher.ts"
 import { openPool } from "../../host/openPool.ts"
 import * as PoolOptions from "../../host/poolOptions.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
@@ -57,7 +57,7 @@ export class PlainPool {
     this.escalation = escalation
   }
 
-  get status(): ReturnType<() => Dispatcher<RemoteTask>["status"]> {
+  get status(): Status {
     return this.dispatcher.status
   }
 

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
+import type { Status } from "../../host/dispatcher.ts"
 import type { Options } from "../../host/poolOptions.ts"
 import { inputProblem } from "./inputProblem.ts"
 import { LoadProblem } from "./plainDialect.ts"
@@ -21,13 +22,6 @@ export interface RunOptions {
   readonly name?: string | undefined
   readonly transfer?: ReadonlyArray<unknown> | undefined
   readonly onProgress?: ((value: never) => void) | undefined
-}
-
-export interface Status {
-  readonly workers: number
-  readonly missing: number
-  readonly running: number
-  readonly queued: number
 }
 
 /** A pool in a scope of its own. */
@@ -59,6 +53,8 @@ class Host implements TaskHost {
   private active = 0
   private settled = 0
   private isClosing = false
+  /** The counts at the beginning of the close, which ends all other calls. */
+  private atClose: { readonly settled: number; readonly cut: number; readonly neverStarted: number } | undefined
   /** Called when no call is left. */
   private whenIdle: () => void = () => {}
 
@@ -86,6 +82,8 @@ class Host implements TaskHost {
 
   close(): Promise<void> {
     this.isClosing = true
+    const { status, unstarted } = this.pool
+    this.atClose ??= { settled: this.settled, cut: status.running, neverStarted: unstarted }
     return Effect.runPromise(Scope.close(this.scope, Exit.void))
   }
 
@@ -94,10 +92,9 @@ class Host implements TaskHost {
     this.isClosing = true
     const before = this.settled
     await this.idle(millis)
-    const finished = this.settled - before
-    const { status, unstarted } = this.pool
     await this.close()
-    return { finished, cut: status.running, neverStarted: unstarted }
+    const { cut, neverStarted, settled } = this.atClose!
+    return { finished: Math.max(0, settled - before), cut, neverStarted }
   }
 
   /** Completes when no call is left, or after the limit. */
@@ -184,25 +181,22 @@ const runWithin = async (
 ): Promise<unknown> => {
   const millis = millisOfOption("runWithin", limit)
   const { signal } = options
-  const controller = new AbortController()
+  const linked = Abort.any(signal === undefined ? [] : [signal])
   let timer: NodeJS.Timeout | undefined
   let passed: CancelReason.CancelError | undefined
   const onStart = (): void => {
     timer = setTimeout(() => {
       passed = CancelReason.toError(CancelReason.deadlineExceeded(Date.now()))
-      controller.abort(passed)
+      linked.abort(passed)
     }, millis)
   }
-  const onAbort = (): void => controller.abort(signal?.reason)
-  if (signal?.aborted === true) throw signal.reason
-  signal?.addEventListener("abort", onAbort)
   try {
-    return await Abort.run(execute(pool, url, input, options, onStart), { signal: controller.signal })
+    return await Abort.run(execute(pool, url, input, options, onStart), linked)
   } catch (error) {
     throw passed !== undefined && error === passed ? new DeadlineExceeded({ millis, suppressed: [] }) : error
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener("abort", onAbort)
+    linked[Symbol.dispose]()
   }
 }
 
