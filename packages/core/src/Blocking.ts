@@ -17,8 +17,8 @@ import type * as StopToken from "./StopToken.ts"
 
 /**
  * Runs sections. `preemption` says what can end an interruptible section: `"unwind"` on an adapter with that rung,
- * `"deadline"` on a fiber, and `"none"` on a fiber of a platform that can't end synchronous code. `graceMillis` is the time in
- * which the section may notice a cancel or its deadline by itself.
+ * `"deadline"` on a fiber, and `"none"` on a fiber of a platform that can't end synchronous code. `graceMillis` is the time
+ * in which the section may notice a cancel or its deadline by itself.
  *
  * @stability unstable
  * @category models
@@ -69,8 +69,8 @@ export const preemption: Effect.Effect<Runner["preemption"]> = /* @__PURE__ */ E
  *
  * *Cancellation*: if the section is ended by force, its own `catch` and `finally` don't run; the fiber's finalizers do.
  *
- * *Gotchas*: the following holds on a fiber. The deadline counts by the clock of the machine, so under another `Clock`, such
- * as `TestClock`, nothing is ended. Everything that the section calls is part of it, also a section or a mask inside a
+ * *Gotchas*: the following holds on a fiber. The deadline counts by the clock of the machine, so under another `Clock`,
+ * such as `TestClock`, nothing is ended. Everything that the section calls is part of it, also a section or a mask inside a
  * `runSync`. A native call, such as `pbkdf2Sync`, is ended when it returns, and a loop of `JSON.parse` or `JSON.stringify`
  * alone may be ended late. Each section with a deadline takes a thread of the platform for its time: 0.1 ms or more, and a
  * few file descriptors. Node aborts the process if it has none left. On Node 22, a section that is ended inside an

@@ -177,8 +177,8 @@ export const toError: (self: CancelReason) => CancelError = Errors.toError
 
 /**
  * The reason in a foreign value. A reason, or the error of a reason, gives the reason itself. Any other value, such as the
- * `TimeoutError` of `AbortSignal.timeout`, gives an `Aborted` with the value as its `cause`. Never throws, also if the value
- * throws when it is read, as a revoked proxy does.
+ * `TimeoutError` of `AbortSignal.timeout`, gives an `Aborted` with the value as its `cause`. Never throws, also if the
+ * value throws when it is read, as a revoked proxy does.
  *
  * @stability unstable
  * @category conversions

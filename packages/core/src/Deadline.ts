@@ -30,8 +30,8 @@ const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _
   /* @__PURE__ */ Data.TaggedError("DeadlineExceeded")
 
 /**
- * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted, and
- * its finalizers have run unless it was ended by force. `suppressed` has what failed meanwhile: errors and defects of the finalizers.
+ * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted, and its
+ * finalizers have run unless the work was ended by force. `suppressed` has the errors and defects of the finalizers.
  *
  * @stability unstable
  * @category errors

@@ -1,8 +1,9 @@
 /**
  * The end of a thread by force, without its finalizers, as an annotation of the thread's Cause.
  *
- * A kill is an interruption, because another thread asked for it: the Cause has the reason and no defect. A crash is the typed
- * error of the adapter. The annotation tells such a thread from a thread that has cleaned up, and names the lost leases.
+ * A kill is an interruption, because another thread asked for it: the Cause has the reason and no defect. A crash is the
+ * typed error of the adapter. The annotation tells such a thread from a thread that has cleaned up, and names the lost
+ * leases.
  *
  * @since 0.1.0
  */
@@ -48,8 +49,8 @@ const Annotation: Context.Service<"@quiesce/core/ForcedEnd", ForcedEnd> = /* @__
 >("@quiesce/core/ForcedEnd")
 
 /**
- * Adds the end to each entry of a Cause, such as `CancelReason.toCause(reason)`. `Cause.pretty` then prints the end after the
- * reason.
+ * Adds the end to each entry of a Cause, such as `CancelReason.toCause(reason)`. `Cause.pretty` then prints the end after
+ * the reason.
  *
  * @stability unstable
  * @category conversions

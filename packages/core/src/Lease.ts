@@ -33,11 +33,11 @@ import type { Thread } from "./Thread.ts"
 /**
  * The parts of a lease.
  *
- * `acquire` is uninterruptible unless `interruptible` is set. In both cases no cancel falls between the success of `acquire`
- * and the registration of the release. `release` is shielded from every cancel, also of the deadline around the lease. A
- * release that fails is reported, and its failure becomes a defect of the scope; so does a release that returns no effect.
- * `releaseWithin` limits a release: after that time it is interrupted without a wait
- * and reported as timed out. The remaining releases run in all cases.
+ * `acquire` is uninterruptible unless `interruptible` is set. In both cases no cancel falls between the success of
+ * `acquire` and the registration of the release. `release` is shielded from every cancel, also of the deadline around the
+ * lease. A release that fails is reported, and its failure becomes a defect of the scope; so does a release that returns no
+ * effect. `releaseWithin` limits a release: after that time it is interrupted without a wait and reported as timed out. The
+ * remaining releases run in all cases.
  *
  * @stability unstable
  * @category models

@@ -127,8 +127,8 @@ export type Status<A, E> =
 /**
  * How a thread is started.
  *
- * `name` defaults to `thread-<id>`, and `escalation` to `Escalation.Current`. With `startImmediately`, the thread runs up to
- * its first wait before `spawn` returns.
+ * `name` defaults to `thread-<id>`, and `escalation` to `Escalation.Current`. With `startImmediately`, the thread runs up
+ * to its first wait before `spawn` returns.
  *
  * @stability unstable
  * @category models
@@ -348,8 +348,9 @@ export const shutdown: {
  * Waits for the outcome: `true` if exactly one `receive` got the error, `false` if the thread ended first. Dies with
  * `InvalidError` if `error` is not an error, or throws when it is read.
  *
- * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error. A claimed error is not withdrawn,
- * so `Effect.timeoutOption` around a raise can't say whether the error was delivered. Use `raiseWithin` for that.
+ * *Cancellation*: an error without a claim is withdrawn, as if nobody had raised the error. A claimed error is not
+ * withdrawn, so `Effect.timeoutOption` around a raise can't say whether the error was delivered. Use `raiseWithin` for
+ * that.
  *
  * @stability unstable
  * @category stopping

@@ -1,6 +1,6 @@
 /**
- * The defect of this package: misuse, a thread that was ended by force, and a release that ran out of time. Its message
- * says what happened, the likely cause and the remedy.
+ * The defect of this package: misuse, a thread that was abandoned, and a release that ran out of time. Its message says
+ * what happened, the likely cause and the remedy.
  *
  * A cancel is never such an error: a cancel is an interruption with a `CancelReason`. The typed error of a deadline is
  * `Deadline.DeadlineExceeded`.

@@ -239,8 +239,9 @@ const endMembers = (group: Group<never, unknown>, reason: CancelReason.CancelRea
   })
 
 /**
- * Starts a thread in a group: `ThreadGroup.spawn(group, work)` or `work.pipe(ThreadGroup.spawn(group))`. In a group that has already failed fast, the new thread is interrupted before it runs. In a
- * group whose scope has closed, the new thread has ended before it runs.
+ * Starts a thread in a group: `ThreadGroup.spawn(group, work)` or `work.pipe(ThreadGroup.spawn(group))`. In a group that
+ * has already failed fast, the new thread is interrupted before it runs. In a group whose scope has closed, the new thread
+ * has ended before it runs.
  *
  * @stability unstable
  * @category constructors

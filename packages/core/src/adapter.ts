@@ -191,8 +191,8 @@ export const spawn = <A, E, E2, R>(
  * Spawns a thread that runs elsewhere, waits for the thread, and returns its value or fails with its error. The effect is
  * that of `spawn` and `Thread.join` in a scope of their own.
  *
- * *Cancellation*: the thread ends by its escalation, and its end is awaited. If a finalizer of the thread fails meanwhile, its
- * failure is in the Cause beside the interruption.
+ * *Cancellation*: the thread ends by its escalation, and its end is awaited. If a finalizer of the thread fails meanwhile,
+ * its failure is in the Cause beside the interruption.
  *
  * @stability unstable
  * @category constructors

@@ -4,7 +4,8 @@
  *     pnpm laws [--quick] [--adapter fibers|workers] [--law NAME] [--programs N] [--seed N] [--json FILE]
  *
  * Each row is a search among the programs of one law, whose runs are checked by all laws that know every program. With
- * `--quick` all rows take a few minutes, with as many programs as in the tests. Exits with 1 after a counterexample, which is printed with the command that repeats it.
+ * `--quick` all rows take a few minutes, with as many programs as in the tests. Exits with 1 after a counterexample, which
+ * is printed with the command that repeats it.
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"

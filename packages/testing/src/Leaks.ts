@@ -25,8 +25,8 @@ import * as TestingError from "./TestingError.ts"
 /**
  * The options of a search.
  *
- * - `within`: the limit, in real time, on the wait for closing resources (default one second). Without left-overs there is no
- *   wait.
+ * - `within`: the limit, in real time, on the wait for closing resources (default one second). Without left-overs there is
+ *   no wait.
  * - `ignore`: the resources that may stay, such as the idle connections of an HTTP client (default: none)
  *
  * @stability unstable
@@ -52,9 +52,9 @@ export interface Options {
  *
  * *Cancellation*: the effect is interrupted, and the search still runs, for `within` at most.
  *
- * *Gotchas*: the place of a fiber is known only inside an `Effect.fn` or a span. Fibers of `Effect.runFork` are not seen, but
- * their timers and handles are. A timer of `AbortSignal.timeout` can't be cleared and does not count. Descriptors of native
- * code or of another thread are seen on Linux only, without their place.
+ * *Gotchas*: the place of a fiber is known only inside an `Effect.fn` or a span. Fibers of `Effect.runFork` are not seen,
+ * but their timers and handles are. A timer of `AbortSignal.timeout` can't be cleared and does not count. Descriptors of
+ * native code or of another thread are seen on Linux only, without their place.
  *
  * ```ts
  * import { Leaks } from "@quiesce/testing"

@@ -68,8 +68,8 @@ export const make = <P, A, E = never>(options: {
 
 /**
  * Defines how the host acquires a lease. The resources in the scope of `acquire` are released when the worker's scope
- * closes, and otherwise when the task ends, the latest first. They see the exit of that scope or task. Throws a `WorkerError`
- * for a value that is no lease or no function.
+ * closes, and otherwise when the task ends, the latest first. They see the exit of that scope or task. Throws a
+ * `WorkerError` for a value that is no lease or no function.
  *
  * *Cancellation*: `acquire` is interrupted when the worker cancels its request or has ended.
  *
@@ -106,8 +106,8 @@ const notDeclared = (operation: string, given: unknown): WorkerError.WorkerError
  * for the release, so the lease is released in order with the worker's own leases. A failed release is a defect of the
  * scope.
  *
- * Fails with `LeaseRefused`, `NotSendable` and `BadReply`. A call outside a task, or of a lease for which no pool above has a
- * handler, is a defect.
+ * Fails with `LeaseRefused`, `NotSendable` and `BadReply`. A call outside a task, or of a lease for which no pool above has
+ * a handler, is a defect.
  *
  * *Gotchas*: if the lease crosses more than one thread, payload and value must be cloneable. A value that has to be
  * transferred, such as a port, is refused.

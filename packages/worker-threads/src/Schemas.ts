@@ -1,6 +1,6 @@
 /**
- * The Schemas of the errors of this package, for a contract whose handler uses a pool of its own or locks. A program that does not
- * import this module has no Schema of errors in its bundle.
+ * The Schemas of the errors of this package, for a contract whose handler uses a pool of its own or locks. A program that
+ * does not import this module has no Schema of errors in its bundle.
  *
  * @since 0.1.0
  */

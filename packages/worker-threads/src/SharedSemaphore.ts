@@ -196,8 +196,8 @@ export const withPermits =
 
 /**
  * Takes permits (default: one) in synchronous code. The thread and all its fibers stop until then. Throws a
- * `LockError`: `LockTimedOut` or `LockFull`. Throws a `WorkerError` for misuse: `InvalidOption`, or `WouldBlockForever` if this thread itself holds, or is
- * to get first, so many permits that other threads can't release enough.
+ * `LockError`: `LockTimedOut` or `LockFull`. Throws a `WorkerError` for misuse: `InvalidOption`, or `WouldBlockForever` if
+ * this thread itself holds, or is to get first, so many permits that other threads can't release enough.
  *
  * *Cancellation*: the timeout, the token or an end of the section by force withdraws the request.
  *

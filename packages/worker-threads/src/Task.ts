@@ -120,8 +120,8 @@ export interface TaskPoolOptions {
 }
 
 /**
- * Counts of the calls of a drained pool: the calls that have settled by themselves since the beginning of the drain, the calls
- * that were ended while they ran, and the calls that were never started.
+ * Counts of the calls of a drained pool: the calls that have settled by themselves since the beginning of the drain, the
+ * calls that were ended while they ran, and the calls that were never started.
  *
  * @stability unstable
  * @category models
@@ -134,8 +134,8 @@ export interface DrainReport {
 }
 
 /**
- * Counts of a pool's workers and calls. `missing`: how many workers are below the minimum because they died and could not be
- * started again.
+ * Counts of a pool's workers and calls. `missing`: how many workers are below the minimum because they died and could not
+ * be started again.
  *
  * @stability unstable
  * @category models
@@ -149,8 +149,8 @@ export interface TaskPoolStatus {
 }
 
 /**
- * A pool of workers for the function of one module. `await using` closes the pool: its calls end as after an abort, and then
- * its workers end.
+ * A pool of workers for the function of one module. `await using` closes the pool: its calls end as after an abort, and
+ * then its workers end.
  *
  * @stability unstable
  * @category models
@@ -160,8 +160,8 @@ export interface TaskPool<in out M extends TaskModule> extends AsyncDisposable {
   /** Calls the function in a worker: see `runTask`. */
   readonly run: (...args: CallArguments<M>) => Promise<Output<M>>
   /**
-   * Takes no new call, waits for the calls that run and that wait, and then closes the pool. After `within`, the remaining calls are
-   * ended as after an abort. Without `within` the wait has no limit. New calls reject with `PoolClosed`.
+   * Takes no new call, waits for the calls that run and that wait, and then closes the pool. After `within`, the remaining
+   * calls are ended as after an abort. Without `within` the wait has no limit. New calls reject with `PoolClosed`.
    */
   readonly drain: (options?: { readonly within?: Duration.Input | undefined }) => Promise<DrainReport>
   readonly status: TaskPoolStatus
@@ -229,8 +229,8 @@ class LazyHost {
 let shared: LazyHost | undefined
 
 /**
- * Calls the default export of the module at `url` in a worker, as `(input, { signal, token, report })`. Gives the value that
- * it returns or resolves with, and throws the error that it throws, with name, message and own properties. Input and
+ * Calls the default export of the module at `url` in a worker, as `(input, { signal, token, report })`. Gives the value
+ * that it returns or resolves with, and throws the error that it throws, with name, message and own properties. Input and
  * result cross by structured clone. The type of the module gives the types of both.
  *
  * All calls in the process share the workers. A worker is started when it is needed and ends when it is idle.

@@ -22,8 +22,8 @@ import * as WorkerError from "./WorkerError.ts"
 /**
  * Runs the handlers of `group` for the pool that started this worker, until the pool closes the worker. Call it once,
  * at the top of the worker's module. `handlers` is the result of `group.toLayer`, merged with the layers of the
- * contract's middleware and of the services that its Schemas need. Middleware wraps each call, as in Effect's RpcServer: a call that the middleware denies does not
- * run its handler.
+ * contract's middleware and of the services that its Schemas need. Middleware wraps each call, as in Effect's RpcServer: a
+ * call that the middleware denies does not run its handler.
  *
  * Each task is a thread with its own `Thread.current`. Its leases and children are released before its exit is sent,
  * and the host can end its `Blocking.interruptible` sections. A failure outside the contract reaches the caller as a

@@ -23,7 +23,8 @@ import { readOr } from "@quiesce/core/internal"
  *   a lock is made or used
  * - `WouldBlockForever`: synchronous code would wait for a lock that its own thread holds or is about to get. A defect
  * - `NotHeld`: a lock was declared consistent after its release. A defect
- * - `LeaseRefused`: the host does not acquire that lease, because its payload or its value can't be sent or the task has ended
+ * - `LeaseRefused`: the host does not acquire that lease, because its payload or its value can't be sent or the task has
+ *   ended
  * - `UnknownLease`: no pool above has a handler for the lease, or the code that asks runs in no task. A defect
  * - `BadTaskModule`: a module can't be loaded, or its default export is not a function
  *

@@ -6,8 +6,8 @@ import * as OwnEnd from "./ownEnd.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /**
- * The failures of an interrupted thread, as defects, because an interrupted caller handles no error; undefined without any. A
- * thread that was ended by force or given up had no cleanup.
+ * The failures of an interrupted thread, as defects, because an interrupted caller handles no error; undefined without any.
+ * A thread that was ended by force or given up had no cleanup.
  */
 export const ofThread = (node: ThreadNode): Cause.Cause<never> | undefined => {
   const exit = node.controls.poll()

@@ -4,8 +4,8 @@
  * Invariants:
  * 1. The node is in the tree before its fiber exists, and the fiber is attached in the same uninterruptible step.
  * 2. The body ends first, then the children, then the leases of the body's scope.
- * 3. `node.ownFiber` runs the thread now: first the fiber of the body, then a second fiber if there is something to clean up. A
- *    thread that holds nothing has no second fiber.
+ * 3. `node.ownFiber` runs the thread now: first the fiber of the body, then a second fiber if there is something to clean
+ *    up. A thread that holds nothing has no second fiber.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"

@@ -2,7 +2,8 @@
  * Messages of this package that no caller can handle. The loggers of a context receive them. Without a logger of its own,
  * the `Console` service of the context prints them.
  *
- * `Effect.logWarning` would bring Effect's default loggers into each bundle, an eighth of a program with threads and leases.
+ * `Effect.logWarning` would bring Effect's default loggers into each bundle, an eighth of a program with threads and
+ * leases.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"

@@ -21,7 +21,8 @@ import type { ThreadNode } from "./threadNode.ts"
 import * as State from "./threadState.ts"
 
 /**
- * Climbs an escalation with threads and reports on each. `target` is observed meanwhile: the one thread, or the group of all.
+ * Climbs an escalation with threads and reports on each. `target` is observed meanwhile: the one thread, or the group of
+ * all.
  *
  * *Cancellation*: requests that were made stay made. No further rung is climbed.
  */

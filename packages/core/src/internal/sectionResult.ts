@@ -10,8 +10,8 @@ import { readOr } from "./foreignValue.ts"
 import * as Misuse from "./misuse.ts"
 
 /**
- * The exit of a section with this result: a defect for a promise or an Effect. The result is read outside the section, because
- * a section that has returned can't be ended any more.
+ * The exit of a section with this result: a defect for a promise or an Effect. The result is read outside the section,
+ * because a section that has returned can't be ended any more.
  */
 export const exitOf = <A>(
   result: A,

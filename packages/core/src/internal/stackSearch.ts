@@ -21,8 +21,8 @@ export const isLastChance = (node: ThreadNode, rest: ReadonlyArray<Step>): boole
 }
 
 /**
- * Starts a search and waits for it. A thread that ends meanwhile needs no stack, and its shutdown is over. `begun` is called
- * with the fiber of a search that is not over at once, which may outlast the wait.
+ * Starts a search and waits for it. A thread that ends meanwhile needs no stack, and its shutdown is over. `begun` is
+ * called with the fiber of a search that is not over at once, which may outlast the wait.
  */
 export const search = (
   nodes: ReadonlyArray<ThreadNode>,

@@ -52,8 +52,8 @@ export interface ThreadControls<out A, out E> {
   readonly interruptUnsafe?: ((reason: CancelReason, by: number) => void) | undefined
   /**
    * Completes with `true` when a `receive` of the thread has failed with the error, with `false` if the thread ended
-   * without a claim. Undefined for a thread whose calls of `receive` run in this JavaScript thread. *Cancellation*: a pending
-   * error is withdrawn.
+   * without a claim. Undefined for a thread whose calls of `receive` run in this JavaScript thread. *Cancellation*: a
+   * pending error is withdrawn.
    *
    * `pending` is called with a function that withdraws the error if the error has no claim. The effect then completes with
    * `false`.

@@ -10,8 +10,8 @@ import * as Scheduler from "effect/Scheduler"
 export type Listen = (done: () => void) => () => void
 
 /**
- * Waits until a listener is called, at most for `millis` by the clock of the fiber. The result says whether the listener was
- * called. `Effect.timeoutOption` does the same with two more fibers.
+ * Waits until a listener is called, at most for `millis` by the clock of the fiber. The result says whether the listener
+ * was called. `Effect.timeoutOption` does the same with two more fibers.
  *
  * *Cancellation*: the listener is withdrawn.
  */

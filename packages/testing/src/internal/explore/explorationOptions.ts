@@ -24,18 +24,19 @@ export interface CancelPoint {
  * The options of an exploration. After each cancel the program runs once more, in the same environment if any, and must end
  * with the same exit as without a cancel.
  *
- * - `environment`: the Layer of the program. It is built anew for each cancel, and taken down before the search for left-overs
+ * - `environment`: the Layer of the program. It is built anew for each cancel, and taken down before the search for
+ *   left-overs
  * - `cuts`: the limit on cancels (default 1,000). A program with more steps is cancelled at a sample of them, by `seed`
  * - `hit`: an interrupt (the default), two interrupts, or an error that is raised into the program
  * - `seed`: the seed of the sample and of the order of tasks. Without a seed, tasks run first in, first out
  * - `only`: the cancels to try, as a finding prints them
- * - `live`: real time, for programs with files, sockets, workers or child processes. A millisecond of waiting is also a step,
- *   and steps may differ between runs. Left-overs of such a program are findings, as in `Leaks`
- * - `within`: with `live`, the limit, in real time, on the wait for closing resources (default one second). Without left-overs
- *   there is no wait
- * - `stopAfter`: the real time after which no further cancel is tried (default 4 seconds with `live`, otherwise no limit), so
- *   that a test reports before the limit of its runner. With `live`, the cancels are tried in a random order by `seed`, so
- *   that the tried cancels are spread over the program. `untried` of the result is the number of the others
+ * - `live`: real time, for programs with files, sockets, workers or child processes. A millisecond of waiting is also a
+ *   step, and steps may differ between runs. Left-overs of such a program are findings, as in `Leaks`
+ * - `within`: with `live`, the limit, in real time, on the wait for closing resources (default one second). Without
+ *   left-overs there is no wait
+ * - `stopAfter`: the real time after which no further cancel is tried (default 4 seconds with `live`, otherwise no limit),
+ *   so that a test reports before the limit of its runner. With `live`, the cancels are tried in a random order by `seed`,
+ *   so that the tried cancels are spread over the program. `untried` of the result is the number of the others
  * - `budget`: the number of steps after which a run is given up (default 100,000)
  *
  * @stability unstable

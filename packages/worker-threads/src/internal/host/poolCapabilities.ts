@@ -36,8 +36,8 @@ export class PoolCapabilities {
   }
 
   /**
-   * Takes the report of a worker that is ready. `known` has the capabilities that were known of the worker before. Returns the
-   * capabilities of this worker.
+   * Takes the report of a worker that is ready. `known` has the capabilities that were known of the worker before. Returns
+   * the capabilities of this worker.
    */
   report(unwind: Unwind, problem: string | null, known: Unwind = this.ofProcess.unwind): Unwind {
     if (problem !== null) this.warn(problem)

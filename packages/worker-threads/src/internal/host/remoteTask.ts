@@ -2,8 +2,8 @@
  * The host's side of one task: the controls of its thread while the task is queued, runs or has ended.
  *
  * Invariants:
- * 1. The state moves from Queued to Running to Ended, or from Queued to NeverStarted. A task that ends while it is queued is
- *    never sent.
+ * 1. The state moves from Queued to Running to Ended, or from Queued to NeverStarted. A task that ends while it is queued
+ *    is never sent.
  * 2. The cell is settled once: by the worker's exit, by the end of the worker, or before anything was sent. Before
  *    that, all host leases of the task are released.
  */

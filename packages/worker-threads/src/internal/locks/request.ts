@@ -31,8 +31,8 @@ export interface Demand {
 }
 
 /**
- * The memory of a lock. Throws a `LockError` if a thread has written over the memory, and a defect for any other value, also
- * for a lock of the other kind.
+ * The memory of a lock. Throws a `LockError` if a thread has written over the memory, and a defect for any other value,
+ * also for a lock of the other kind.
  */
 export const open = (lock: Handle, { module, typeId }: Kind): Memory.Memory => {
   const isLock = hasProperty(lock, typeId) && typeof lock.name === "string" && Memory.isLockSized(lock.buffer)

@@ -84,8 +84,8 @@ const partsOfAll = (errors: ReadonlyArray<unknown>, levels: number, left: Left):
 const kinds = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]
 
 /**
- * A plain error of the same kind. A clone of the error itself would be no error if the object only inherits from `Error`, and
- * of the kind `Error` if its class has a name of its own.
+ * A plain error of the same kind. A clone of the error itself would be no error if the object only inherits from `Error`,
+ * and of the kind `Error` if its class has a name of its own.
  */
 const baseOf = (error: Error): Error => {
   if (error instanceof DOMException && canCross(error)) return error

@@ -62,8 +62,8 @@ export type ToWorker =
 
 export type ToHost =
   /**
-   * `unwind`: the code that can be ended in this worker. `problem` names the private part of Effect that is not as expected,
-   * and the feature that the worker lacks for that reason; null if all parts are as expected.
+   * `unwind`: the code that can be ended in this worker. `problem` names the private part of Effect that is not as
+   * expected, and the feature that the worker lacks for that reason; null if all parts are as expected.
    */
   | { readonly _tag: "Ready"; readonly unwind: Unwind; readonly problem: string | null }
   | { readonly _tag: "Failed"; readonly problem: string }

@@ -1,6 +1,6 @@
 /**
- * The hooks of the worker of a plain function for other modules of this toolkit, which such a worker does not load by itself.
- * The function may load them: to lock a mutex, or to start workers of its own.
+ * The hooks of the worker of a plain function for other modules of this toolkit, which such a worker does not load by
+ * itself. The function may load them: to lock a mutex, or to start workers of its own.
  */
 import type { ToHost } from "./message.ts"
 

@@ -1,8 +1,8 @@
 /**
  * Serves a worker of plain functions: receives messages, calls functions and sends their results.
  *
- * A function is called at the end of a port message of its own, as a section: the host may end it there, and nothing else is
- * on the stack or waits in the same turn. The code of a function after its first `await` is no part of the section.
+ * A function is called at the end of a port message of its own, as a section: the host may end it there, and nothing else
+ * is on the stack or waits in the same turn. The code of a function after its first `await` is no part of the section.
  *
  * Invariants:
  * 1. A call is in `calls` from its `Start` until its exit has been sent. Each `Start` is answered by one exit.

@@ -56,8 +56,8 @@ const haltMillis = 1000
 const outcomeMillis = 1200
 
 /**
- * A line to a worker that starts next, or a call of `failed` with the reason for which there is none. `permission` completes
- * when it is known whether code can be ended in this process at all.
+ * A line to a worker that starts next, or a call of `failed` with the reason for which there is none. `permission`
+ * completes when it is known whether code can be ended in this process at all.
  */
 export const make = (
   control: ControlBlock,

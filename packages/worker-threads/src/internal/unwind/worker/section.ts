@@ -10,8 +10,8 @@
  * 2. A run that is claimed at its end waits until it is ended, so that no later code can be ended by mistake.
  * 3. A run number is used again only after all others, so that a request for one run never reaches the next.
  * 4. A section under a mask, or in a release, can't be claimed.
- * 5. A job is resumed once: with its outcome, or by `ended` if its run was ended. Finalizers of its fiber never run while the
- *    section is on the stack.
+ * 5. A job is resumed once: with its outcome, or by `ended` if its run was ended. Finalizers of its fiber never run while
+ *    the section is on the stack.
  */
 import { AsyncResource } from "node:async_hooks"
 import { MessageChannel, type MessagePort } from "node:worker_threads"
