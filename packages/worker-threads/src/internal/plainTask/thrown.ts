@@ -36,7 +36,8 @@ export const isThrown = (u: unknown): u is Thrown =>
   isRecord(u["own"]) &&
   (u["errors"] === undefined || (Array.isArray(u["errors"]) && u["errors"].every(isThrown)))
 
-const canCross = (value: unknown): boolean => {
+/** Whether a value can be cloned. */
+export const canCross = (value: unknown): boolean => {
   try {
     structuredClone(value)
     return true

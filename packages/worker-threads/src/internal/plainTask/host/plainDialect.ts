@@ -8,7 +8,7 @@ import type { Dialect } from "../../wire/dialect.ts"
 import { type EncodedReason, maxReasons } from "../../wire/message.ts"
 import type { Problem, TaskCodec, Wire } from "../../wire/wire.ts"
 import { isBadModule, task } from "../contract.ts"
-import { isThrown, rethrown } from "../thrown.ts"
+import { canCross, isThrown, rethrown } from "../thrown.ts"
 
 /** Why a module has no function to call. A class, because a function may throw an object of any shape. */
 export class LoadProblem {
@@ -36,15 +36,6 @@ export const codec: TaskCodec = { name: task, payload: asItIs, success: asItIs, 
 
 /** A cause with more parts crosses as its text. */
 const isSmall = (u: unknown): boolean => hasAtMost(u, 10_000, 100)
-
-const canCross = (u: unknown): boolean => {
-  try {
-    structuredClone(u)
-    return true
-  } catch {
-    return false
-  }
-}
 
 const reasonToWire = (reason: CancelReason.CancelReason): unknown =>
   reason._tag !== "Aborted" || (isSmall(reason.cause) && canCross(reason.cause))
