@@ -17,28 +17,19 @@ import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../../WorkerError.ts"
+import { Admissions } from "./admissions.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolTask, PoolWorker, StartWorker, WorkerListener } from "./poolWorker.ts"
+import { longestPauseMillis, StartFailures } from "./startFailures.ts"
+import { TaskQueue } from "./taskQueue.ts"
+import { WorkerSet } from "./workerSet.ts"
 
 const maxAttempts = 5
-const firstPauseMillis = 20
-const longestPauseMillis = 30_000
 
 type State =
   | { readonly _tag: "Open" }
   | { readonly _tag: "GivenUp"; readonly error: WorkerError.WorkerError }
   | { readonly _tag: "Closed" }
-
-/** Deaths in a row of workers that were not useful. */
-interface Failures {
-  readonly count: number
-  /** Whether the last worker was never ready. */
-  readonly toStart: boolean
-  /** Set until the next attempt. */
-  readonly pause: NodeJS.Timeout | undefined
-}
-
-const noFailures: Failures = { count: 0, toStart: false, pause: undefined }
 
 const problemOf = ({ message, reason }: WorkerError.WorkerError): string =>
   reason._tag === "WorkerExited" ? `it ended with code ${reason.code}: ${reason.problem}` : message
@@ -56,17 +47,12 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly start: StartWorker<Task>
   private readonly options: Parsed
   private readonly context: Context.Context<never>
-  private readonly workers: Set<PoolWorker<Task>> = new Set()
-  /** Workers that are about to end: they were idle for too long, or are ended by force. They don't count as workers. */
-  private readonly leavers: Set<PoolWorker<Task>> = new Set()
-  private readonly queue: Set<Task> = new Set()
-  /** Callers that wait for room in the queue, in order. */
-  private readonly admissions: Set<() => void> = new Set()
-  /** The idle timers of workers. */
-  private readonly retirements: Map<PoolWorker<Task>, NodeJS.Timeout> = new Map()
+  private readonly workers: WorkerSet<Task> = new WorkerSet()
+  private readonly queue: TaskQueue<Task> = new TaskQueue()
+  private readonly admissions: Admissions = new Admissions()
+  private readonly failures: StartFailures = new StartFailures(() => this.retry())
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
-  private failures: Failures = noFailures
 
   constructor(start: StartWorker<Task>, options: Parsed, context: Context.Context<never>) {
     this.context = context
@@ -75,10 +61,9 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   get status(): Status {
-    let running = 0
-    for (const worker of this.workers) running += worker.tasks.size
-    const missing = this.state._tag === "Closed" ? 0 : Math.max(0, this.options.min - this.workers.size)
-    return { workers: this.workers.size, missing, running, queued: this.queue.size }
+    const { running, size } = this.workers
+    const missing = this.state._tag === "Closed" ? 0 : Math.max(0, this.options.min - size)
+    return { workers: size, missing, running, queued: this.queue.size }
   }
 
   /** Starts the first workers and waits until one is ready. */
@@ -93,11 +78,10 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.state = { _tag: "Closed" }
-      this.resetFailures()
-      for (const timer of this.retirements.values()) clearTimeout(timer)
-      this.retirements.clear()
+      this.failures.reset()
+      this.workers.clearTimers()
       this.rejectQueued(WorkerError.make({ _tag: "PoolClosed" }))
-      const all = [...this.workers, ...this.leavers]
+      const { all } = this.workers
       const tasks = all.flatMap((worker) => Array.from(worker.tasks))
       return Effect.andThen(
         Effect.forEach(tasks, (task) => task.end(poolCloses), { concurrency: "unbounded", discard: true }),
@@ -117,13 +101,8 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
    */
   private get openSlots(): number {
     const { concurrency, max } = this.options
-    let open = 0
-    let starting = max - this.workers.size
-    for (const worker of this.workers) {
-      if (worker.isStarting) starting++
-      else open += worker.free
-    }
-    return this.isPausing ? open : open + starting * concurrency
+    const { free, starting } = this.workers.capacity
+    return this.failures.isPausing ? free : free + (starting + max - this.workers.size) * concurrency
   }
 
   /** Completes when there is room for one more task. */
@@ -135,7 +114,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       if (this.options.whenFull === "fail") {
         return Effect.fail(WorkerError.make({ _tag: "QueueFull", bound: this.options.bound }))
       }
-      return Effect.andThen(this.room, this.admit())
+      return Effect.andThen(this.admissions.next, this.admit())
     })
   }
 
@@ -144,42 +123,20 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     return this.admissions.size
   }
 
-  private get room(): Effect.Effect<void> {
-    return Effect.callback((resume) => {
-      const admit = () => resume(Effect.void)
-      this.admissions.add(admit)
-      return Effect.sync(() => {
-        this.admissions.delete(admit)
-      })
-    })
-  }
-
   /** Runs a task on the idlest worker, or queues the task. */
   submit(task: Task): void {
-    const worker = this.findIdlest()
+    const worker = this.workers.idlest
     if (worker !== undefined) return worker.run(task)
-    this.queue.add(task)
+    const remove = this.queue.add(task)
     task.enqueued(() => {
-      this.queue.delete(task)
+      remove()
       this.admitWaiting()
     })
     if (this.state._tag === "GivenUp") return task.fail(this.state.error)
     if (this.state._tag === "Closed") return task.fail(WorkerError.make({ _tag: "PoolClosed" }))
     // A queued task keeps the process alive.
-    if (this.isPausing) this.failures.pause?.ref()
+    if (this.failures.isPausing) this.failures.keepAlive(true)
     else if (this.workers.size < this.options.max) this.startWorker()
-  }
-
-  private get isPausing(): boolean {
-    return this.failures.pause !== undefined && this.failures.toStart
-  }
-
-  private findIdlest(): PoolWorker<Task> | undefined {
-    let best: PoolWorker<Task> | undefined
-    for (const worker of this.workers) {
-      if (worker.free > (best?.free ?? 0)) best = worker
-    }
-    return best
   }
 
   private startWorker(): void {
@@ -200,7 +157,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private fill(): void {
     const { max, min } = this.options
     const wanted = Math.min(max, Math.max(min, this.workers.size + this.queue.size)) - this.workers.size
-    for (let i = 0; i < wanted && !this.isPausing && this.state._tag === "Open"; i++) this.startWorker()
+    for (let i = 0; i < wanted && !this.failures.isPausing && this.state._tag === "Open"; i++) this.startWorker()
   }
 
   // ---- Called by the workers ----
@@ -211,21 +168,19 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     this.assign(worker)
     if (this.state._tag !== "Open" || !this.failures.toStart) return
     // Workers can be started again, so start the others too.
-    this.resetFailures()
+    this.failures.reset()
     this.fill()
   }
 
   idle(worker: PoolWorker<Task>): void {
-    // A useful worker proves nothing about starting others.
-    if (this.failures.count > 0 && !this.failures.toStart) this.failures = { ...this.failures, count: 0 }
+    this.failures.workerWasUseful()
     this.assign(worker)
   }
 
   private assign(worker: PoolWorker<Task>): void {
     while (worker.free > 0) {
-      const [next] = this.queue
+      const next = this.queue.take()
       if (next === undefined) break
-      this.queue.delete(next)
       worker.run(next)
     }
     this.admitWaiting()
@@ -234,15 +189,12 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   gone(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
     this.leaving(worker, error)
-    this.leavers.delete(worker)
+    this.workers.gone(worker)
   }
 
   leaving(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
     // A worker that was idle for too long, or has left before, needs no successor.
-    if (!this.workers.delete(worker)) return
-    this.leavers.add(worker)
-    clearTimeout(this.retirements.get(worker))
-    this.retirements.delete(worker)
+    if (!this.workers.leave(worker)) return
     if (this.state._tag === "Closed") return
     if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
     else this.workerFailed(problemOf(error), !worker.wasReady, error.cause)
@@ -251,24 +203,18 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   /** A worker died before it was useful. */
   private workerFailed(problem: string, toStart: boolean, cause: unknown): void {
-    const { failures } = this
-    // Workers that were started together fail together, and count once.
-    if (failures.pause !== undefined && (failures.toStart || !toStart)) return
-    clearTimeout(failures.pause)
-    const count = failures.count + 1
-    const pause = setTimeout(this.retry, Math.min(firstPauseMillis * 2 ** (count - 1), longestPauseMillis))
-    this.failures = { count, toStart, pause }
+    if (!this.failures.add(toStart)) return
+    const { count } = this.failures
     if (toStart && count >= maxAttempts) {
       const error = WorkerError.make({ _tag: "SpawnFailed", attempts: count, problem }, cause)
       const failsOpen = this.workers.size === 0 && this.giveUp(error)
       if (count === maxAttempts && !failsOpen) this.warn(error)
     }
     // Only waiting callers keep the process alive.
-    if (Deferred.isDoneUnsafe(this.started) && this.queue.size === 0) pause.unref()
+    if (Deferred.isDoneUnsafe(this.started) && this.queue.size === 0) this.failures.keepAlive(false)
   }
 
-  private readonly retry = (): void => {
-    this.failures = { ...this.failures, pause: undefined }
+  private retry(): void {
     if (this.state._tag === "GivenUp" && this.options.min === 0) this.state = { _tag: "Open" }
     if (this.failures.toStart) this.startOne()
     else this.fill()
@@ -279,17 +225,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private startOne(): void {
     const isWanted =
       this.workers.size < this.options.min || (this.queue.size > 0 && this.workers.size < this.options.max)
-    if (isWanted && !this.isStarting) this.startWorker()
-  }
-
-  private get isStarting(): boolean {
-    for (const worker of this.workers) if (worker.isStarting) return true
-    return false
-  }
-
-  private resetFailures(): void {
-    clearTimeout(this.failures.pause)
-    this.failures = noFailures
+    if (isWanted && !this.workers.isStarting) this.startWorker()
   }
 
   /** True if the pool is still being made: its maker gets the error. */
@@ -307,38 +243,24 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   private rejectQueued(error: WorkerError.WorkerError): void {
-    for (const task of Array.from(this.queue)) task.fail(error)
-    const waiting = Array.from(this.admissions)
-    this.admissions.clear()
-    for (const admit of waiting) admit()
+    for (const task of this.queue.all) task.fail(error)
+    this.admissions.admit(Infinity)
   }
 
   private retireLater(worker: PoolWorker<Task>): void {
-    const before = this.retirements.get(worker)
-    if (before !== undefined) return void before.refresh()
-    const timer = setTimeout(() => this.retire(worker), this.options.idleMillis)
-    // An idle worker does not keep the process alive.
-    timer.unref()
-    this.retirements.set(worker, timer)
+    this.workers.whenIdleFor(this.options.idleMillis, worker, () => this.retire(worker))
   }
 
   /** Ends a worker that has been idle for long enough. */
   private retire(worker: PoolWorker<Task>): void {
-    this.retirements.delete(worker)
     if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
-    this.workers.delete(worker)
-    this.leavers.add(worker)
+    this.workers.leave(worker)
     Effect.runFork(worker.end)
   }
 
   /** Admits callers while there is room, in order. Each caller checks again whether there is room. */
   private admitWaiting(): void {
     if (this.admissions.size === 0) return
-    let room = this.options.bound + this.openSlots - this.queue.size
-    for (const admit of Array.from(this.admissions)) {
-      if (room-- <= 0) return
-      this.admissions.delete(admit)
-      admit()
-    }
+    this.admissions.admit(this.options.bound + this.openSlots - this.queue.size)
   }
 }
