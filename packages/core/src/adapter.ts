@@ -412,6 +412,16 @@ export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<un
 export const controlsOf = <A, E>(thread: Thread<A, E>): ThreadControls<A, E> => nodeOf(thread).controls
 
 /**
+ * A thread and its live descendants, each before its children.
+ *
+ * @stability unstable
+ * @category observing
+ * @since 0.1.0
+ */
+export const withDescendants = (thread: Thread<unknown, unknown>): ReadonlyArray<Thread<unknown, unknown>> =>
+  nodeOf(thread).isAlive ? [...nodeOf(thread).withDescendants()] : []
+
+/**
  * Calls `f` once with the exit of a thread: at its end, or at once if the thread has ended.
  *
  * @stability unstable

@@ -4,7 +4,7 @@
  */
 export { millisOf } from "./duration.ts"
 export { interruptFiber } from "./effectInternals.ts"
-export { make as makeFiberSections } from "./fiberSections.ts"
+export { make as makeFiberSections, type CtrlC } from "./fiberSections.ts"
 export { causeText } from "./causeText.ts"
 export { hasAtMost, messageOf, textOf, traceOf } from "./foreignText.ts"
 export { readOr } from "./foreignValue.ts"

@@ -1,6 +1,6 @@
 /**
- * Runs sections on fibers. The watchdog ends a section at its deadline. Before, a section runs like other code of its
- * fiber, because the code of a request could not run beside the section.
+ * Runs sections on fibers. The watchdog ends a section at its deadline, and at Ctrl-C if the program handles SIGINT so.
+ * Before, a section runs like other code of its fiber, because the code of a request could not run beside the section.
  *
  * Invariants:
  * 1. A section without a deadline, under a mask, in a release, or by another clock than the watchdog's is not limited.
@@ -30,6 +30,14 @@ export interface FiberSections {
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 type Section<A> = (token: StopToken.StopToken) => A
 
+/** Ends sections at Ctrl-C, in a program that handles SIGINT. */
+export interface CtrlC {
+  /** Whether Ctrl-C may end the section that begins now. */
+  readonly mayEnd: () => boolean
+  /** Called after the section into which a SIGINT has fallen. Gives the reason for the end of the section. */
+  readonly received: () => CancelReason.CancelReason
+}
+
 /** Called when a limited section of a fiber begins. The returned function is called at its end. */
 export type Observer = (fiber: AnyFiber) => (wasEnded: boolean) => void
 
@@ -39,8 +47,11 @@ export const observe = (observer: Observer): void => {
   observers.add(observer)
 }
 
-/** The sections of fibers under a watchdog, which is looked for at the first section with a deadline. */
-export const make = (watchdogOf: () => Watchdog.Watchdog | undefined): FiberSections => ({
+/**
+ * The sections of fibers under a watchdog, which is looked for at the first section with a deadline. With `ctrlC`, each
+ * section that may be ended runs under the watchdog.
+ */
+export const make = (watchdogOf: () => Watchdog.Watchdog | undefined, ctrlC?: CtrlC): FiberSections => ({
   get preemption() {
     return watchdogOf() === undefined ? "none" : "deadline"
   },
@@ -48,13 +59,17 @@ export const make = (watchdogOf: () => Watchdog.Watchdog | undefined): FiberSect
     Effect.flatMap(StopToken.current, (token) =>
       Effect.withFiber((fiber) => {
         const deadline = fiber.getRef(Deadline.Current)
-        if (deadline === Infinity || !isUnmasked(fiber) || isReleasing(fiber)) return attempt(section, token)
+        if (deadline === Infinity && ctrlC === undefined) return attempt(section, token)
+        if (!isUnmasked(fiber) || isReleasing(fiber)) return attempt(section, token)
         const watchdog = watchdogOf()
-        const clock = fiber.getRef(Clock.Clock)
         // A section inside a section, through `runSync`, is a part of the outer section.
-        if (watchdog?.follows(clock) !== true || watchdog.isRunning) return attempt(section, token)
-        const remaining = deadline - clock.currentTimeMillisUnsafe()
-        return remaining <= 0 ? ended(fiber) : limited(section, token, fiber, watchdog, remaining + graceMillis)
+        if (watchdog === undefined || watchdog.isRunning) return attempt(section, token)
+        const clock = fiber.getRef(Clock.Clock)
+        const remaining = watchdog.follows(clock) ? deadline - clock.currentTimeMillisUnsafe() : Infinity
+        if (remaining <= 0) return ended(fiber)
+        const heard = ctrlC?.mayEnd() === true ? ctrlC : undefined
+        if (remaining === Infinity && heard === undefined) return attempt(section, token)
+        return limited(section, token, fiber, watchdog, remaining + graceMillis, heard)
       })
     ),
   uninterruptible: (section) =>
@@ -91,11 +106,13 @@ const limited = <A>(
   token: StopToken.StopToken,
   fiber: AnyFiber,
   watchdog: Watchdog.Watchdog,
-  millis: number
+  millis: number,
+  ctrlC: CtrlC | undefined
 ): Effect.Effect<A> => {
   let outcome: Outcome<A> = running
   let left: ReadonlyArray<(wasEnded: boolean) => void> = []
-  watchdog.run(() => {
+  let reason: CancelReason.CancelReason | undefined
+  const code = (): void => {
     left = Array.from(observers, (observer) => observer(fiber))
     // The engine ends code at a call or in a loop. There is neither between the end of the section and the assignment, so a
     // section that has returned counts as such.
@@ -104,25 +121,28 @@ const limited = <A>(
     } catch (error) {
       outcome = { _tag: "Threw", error }
     }
-  }, millis)
-  return settled(outcome, left, fiber)
+  }
+  watchdog.run(code, millis, ctrlC && (() => (reason = ctrlC.received())))
+  return settled(outcome, left, fiber, reason)
 }
 
 const settled = <A>(
   outcome: Outcome<A>,
   left: ReadonlyArray<(wasEnded: boolean) => void>,
-  fiber: AnyFiber
+  fiber: AnyFiber,
+  reason: CancelReason.CancelReason | undefined
 ): Effect.Effect<A> => {
   for (const leave of left) leave(outcome._tag === "Running")
   if (outcome._tag === "Returned") return SectionResult.exitOf(outcome.value, "Blocking.interruptible")
   if (outcome._tag === "Threw") return failed(outcome.error)
   // A fiber that ran inside the section, by `runSync`, still counts as the current one until this fiber's next turn.
-  return Fiber.getCurrent() === fiber ? ended(fiber) : Effect.andThen(Effect.yieldNow, ended(fiber))
+  const exit = ended(fiber, reason)
+  return Fiber.getCurrent() === fiber ? exit : Effect.andThen(Effect.yieldNow, exit)
 }
 
-/** The interruption of a section at its deadline: by the reason of the thread's cancel, if there is one. */
-const ended = (fiber: AnyFiber): Exit.Exit<never> => {
+/** The interruption of a section at its deadline or at Ctrl-C: by the reason of the thread's cancel, if there is one. */
+const ended = (fiber: AnyFiber, reason?: CancelReason.CancelReason): Exit.Exit<never> => {
   const node = fiber.getRef(CurrentNode)
-  const reason = node.isCancelled ? node.reason : undefined
-  return Exit.failCause(CancelReason.toCause(reason ?? CancelReason.deadlineExceeded(fiber.getRef(Deadline.Current))))
+  const first = node.isCancelled ? node.reason : reason
+  return Exit.failCause(CancelReason.toCause(first ?? CancelReason.deadlineExceeded(fiber.getRef(Deadline.Current))))
 }
