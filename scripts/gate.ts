@@ -75,6 +75,7 @@ const tests = (node: string, files: ReadonlyArray<string> = []): Outcome => {
 const versioned = [
   "packages/core/test/",
   "packages/worker-threads/test/",
+  "packages/process/test/",
   "packages/laws/test/OnWorkers",
   "examples/test/besideOthers",
   "examples/test/tour",

@@ -1,0 +1,129 @@
+/**
+ * The main program of a process, which ends well: a signal becomes a reason, the finalizers run within a budget, the output
+ * is written whole, and the exit code is the one that a shell expects.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Blocking from "@quiesce/core/Blocking"
+import { textOf } from "@quiesce/core/internal"
+import * as Thread from "@quiesce/core/Thread"
+import * as AbortOnSignal from "./internal/main/abortOnSignal.ts"
+import * as ExitCode from "./internal/main/exitCode.ts"
+import * as InitNotice from "./internal/main/initNotice.ts"
+import type { Options } from "./internal/main/options.ts"
+import { Program } from "./internal/main/program.ts"
+import * as Sections from "./internal/main/sections.ts"
+import * as Settings from "./internal/main/settings.ts"
+import * as Owner from "./internal/signals/owner.ts"
+import * as ProcessError from "./ProcessError.ts"
+
+export type { Options } from "./internal/main/options.ts"
+
+/**
+ * The exit code of a program: 0 after a success, the `Runtime.errorExitCode` of an error or otherwise 1, 128 + n after the end
+ * by a signal with the number n, and 130 after another interruption. A program that ends by itself after a signal, with a
+ * value, has the code 0.
+ *
+ * @stability unstable
+ * @category teardown
+ * @since 0.1.0
+ */
+export const defaultTeardown: Runtime.Teardown = ExitCode.teardown
+
+/**
+ * Runs an effect as the main program of the process, as a thread. The process stays alive until the thread has ended.
+ *
+ * - The first signal ends the thread, with a `Shutdown` reason that names the signal. A second signal goes up a rung at
+ *   once and prints who is in the way. A third signal ends the process.
+ * - Signals of one kind that follow each other within 100 ms count once, because wrappers forward them.
+ * - An uncaught exception or an unhandled rejection ends the program as a failure, and the finalizers run.
+ * - A program that has not ended within the budget is given up. Its remaining leases are released first.
+ * - The process exits when stdout and stderr are written, after a request to end within two seconds, otherwise within a
+ *   minute. After a success without a request, the process ends when nothing keeps it alive, as any program of Node.
+ *
+ * Throws a `ProcessError` for an unusable option, in a worker thread, and if another program runs. Nothing has run then.
+ *
+ * *Gotchas*: while the main thread is busy in synchronous code outside any section, no signal is heard. `budget` also limits
+ * the finalizers of a program that has ended by itself, if they belong to its thread and not to a scope inside the effect.
+ *
+ * ```ts
+ * import { Main } from "@quiesce/process"
+ * import { Console, Effect } from "effect"
+ *
+ * const program = Effect.gen(function* () {
+ *   yield* Effect.addFinalizer(() => Console.log("cleaned up"))
+ *   yield* Console.log("press Ctrl-C")
+ *   yield* Effect.never
+ * })
+ *
+ * program.pipe(Main.run)
+ * ```
+ *
+ * @stability unstable
+ * @category runners
+ * @since 0.1.0
+ */
+export const run: {
+  (options?: Options): <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => void
+  <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, options?: Options): void
+} = /* @__PURE__ */ dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, options?: Options): void => {
+    if (!Effect.isEffect(effect)) throw ProcessError.make({ _tag: "NotAnEffect", given: textOf(effect) })
+    const settings = Settings.of(options)
+    const program = new Program(settings, Owner.claim("Main.run", `Main.run of "${settings.name}"`))
+    InitNotice.print(settings.name)
+    const observed = Effect.onExit(effect, () => Effect.sync(() => program.finishing()))
+    const body = settings.breaksOnSigint
+      ? Effect.provideService(
+          observed,
+          Blocking.CurrentRunner,
+          Sections.runner(() => program.interruptedSection())
+        )
+      : observed
+    const main = Effect.gen(function* () {
+      const thread = yield* Thread.spawn(body, { name: settings.name })
+      program.started(thread)
+      return yield* program.exit(yield* Thread.await(thread))
+    })
+    const runMain = Runtime.makeRunMain(({ fiber, teardown }) =>
+      fiber.addObserver((exit) => program.ended(exit, teardown))
+    )
+    runMain(Effect.scoped(main), {
+      teardown: options?.teardown ?? defaultTeardown,
+      // The program reports its own errors, because it has reported uncaught exceptions before.
+      disableErrorReporting: true
+    })
+  }
+)
+
+/**
+ * An AbortSignal for programs without Effect, which aborts at the first signal of the process. Its reason is a `CancelError`
+ * with a `Shutdown` that names the signal. The second signal prints who is in the way, and the third ends the process; with
+ * `onSecondSignal: "exit"` the second does. Dispose the AbortSignal when the program is over: the signals then do again what
+ * they do by default.
+ *
+ * Throws a `ProcessError` as `run` does. The exit code is for the program to set.
+ *
+ * ```ts
+ * import { setTimeout } from "node:timers/promises"
+ * import { Main } from "@quiesce/process"
+ *
+ * const signal = Main.abortSignal()
+ * await setTimeout(1000, undefined, { signal }).catch(() => console.log(`ended early: ${signal.reason.message}`))
+ * signal[Symbol.dispose]()
+ * ```
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const abortSignal = (options?: Pick<Options, "signals" | "onSecondSignal">): AbortSignal & Disposable => {
+  const signals = Settings.signalsOf(options)
+  const onSecondSignal = Settings.oneOf("onSecondSignal", options?.onSecondSignal ?? "climb", ["climb", "exit"])
+  return AbortOnSignal.make(signals, onSecondSignal, Owner.claim("Main.abortSignal", "Main.abortSignal"))
+}

@@ -1,0 +1,39 @@
+/** The exit code of a program, as a shell expects it. */
+import * as Cause from "effect/Cause"
+import type * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
+import * as CancelReason from "@quiesce/core/CancelReason"
+import { isThreadError } from "@quiesce/core/ThreadError"
+import { exitCode, type Signal } from "../signals/signalName.ts"
+
+/** The name of the signal in a reason. Reasons of this package have no other text there. */
+const signalIn = (reason: CancelReason.CancelReason | undefined): Signal | undefined =>
+  reason?._tag === "Shutdown" ? (reason.signal as Signal | undefined) : undefined
+
+/**
+ * Effect's teardown, with 128 + n for the end by a signal. A program that was given up has ended by the signal, too.
+ */
+export const teardown: Runtime.Teardown = (exit, onExit) => {
+  const signal = exit._tag === "Failure" && isCancelled(exit.cause) ? signalOf(exit) : undefined
+  if (signal === undefined) Runtime.defaultTeardown(exit, onExit)
+  else onExit(exitCode(signal))
+}
+
+/** The signal that has ended the program, if the exit is an interruption. */
+export const signalOf = (exit: Exit.Exit<unknown, unknown>): Signal | undefined =>
+  exit._tag === "Success" ? undefined : signalIn(CancelReason.firstOfCause(exit.cause))
+
+const isCancelled = (cause: Cause.Cause<unknown>): boolean =>
+  Cause.hasInterrupts(cause) &&
+  cause.reasons.every(
+    (entry) => Cause.isInterruptReason(entry) || (Cause.isDieReason(entry) && isAbandon(entry.defect))
+  )
+
+const isAbandon = (defect: unknown): boolean => isThreadError(defect) && defect.reason._tag === "Abandoned"
+
+/** Whether an exit is a failure that is to be reported. The report of a program that was given up is another. */
+export const isReported = (exit: Exit.Exit<unknown, unknown>): exit is Exit.Failure<unknown, unknown> =>
+  exit._tag === "Failure" &&
+  !Cause.hasInterruptsOnly(exit.cause) &&
+  !isCancelled(exit.cause) &&
+  Runtime.getErrorReported(Cause.squash(exit.cause))

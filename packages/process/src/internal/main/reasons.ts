@@ -1,0 +1,33 @@
+/** The reasons for which a program ends. */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import { messageOf } from "@quiesce/core/internal"
+import type { Signal } from "../signals/signalName.ts"
+
+/** What asks a program to end. */
+export type Request =
+  | { readonly _tag: "Signal"; readonly signal: Signal }
+  | { readonly _tag: "ParentEnded" }
+  | { readonly _tag: "Uncaught"; readonly error: unknown }
+  /** The finalizers of a program that has ended by itself don't end. */
+  | { readonly _tag: "OutOfTime" }
+
+const options = (request: Request): { readonly message: string; readonly signal?: string } => {
+  switch (request._tag) {
+    case "Signal":
+      return { message: `Received ${request.signal}`, signal: request.signal }
+    case "ParentEnded":
+      // A terminal that goes away sends this signal.
+      return { message: "The parent process has ended", signal: "SIGHUP" }
+    case "Uncaught":
+      return { message: `Uncaught exception: ${messageOf(request.error)}` }
+    case "OutOfTime":
+      return { message: "Its finalizers did not end in time" }
+  }
+}
+
+/** The reason has its time already, because each rung is asked with the same reason. */
+export const of = (request: Request): CancelReason.CancelReason => ({
+  ...CancelReason.shutdown(options(request)),
+  by: "main",
+  at: Date.now()
+})

@@ -1,0 +1,13 @@
+/** Listens for signals of the process. */
+import { numberOf, type Signal } from "./signalName.ts"
+
+/** Calls `received` at each signal. Signals that the platform lacks are left out. The result removes the listeners. */
+export const listen = (signals: ReadonlyArray<Signal>, received: (signal: Signal) => void): (() => void) => {
+  const listeners = signals
+    .filter((signal) => numberOf(signal) !== undefined)
+    .map((signal) => ({ event: signal, listener: () => received(signal) }))
+  for (const { event, listener } of listeners) process.on(event, listener)
+  return () => {
+    for (const { event, listener } of listeners) process.off(event, listener)
+  }
+}

@@ -1,0 +1,137 @@
+import { constants } from "node:os"
+import { expect, it } from "vitest"
+import type { Main } from "@quiesce/process"
+import { type Running, start } from "./support.ts"
+
+const run = (program: string, options: Main.Options = {}): Running =>
+  start("signals", { args: [program, JSON.stringify(options)] })
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const
+
+it.each(signals)("Main.run ends at %s with a Shutdown that names it, and with 128 + n", async (signal) => {
+  const program = run("waits")
+  await program.prints("ready")
+  program.kill(signal)
+  const { err, out, ...end } = await program.ended
+
+  expect(end).toEqual({ code: 128 + constants.signals[signal], signal: null })
+  expect(err).toBe("")
+  const reason = JSON.parse(out.split("reason: ")[1]!) as unknown // printed by the fixture
+  expect(reason).toMatchObject({ _tag: "Shutdown", signal, message: `Received ${signal}`, by: "main" })
+})
+
+it("Main.run handles only the signals that it is given", async () => {
+  const program = run("waits", { signals: ["SIGTERM"] })
+  await program.prints("ready")
+  program.kill("SIGINT")
+
+  expect(await program.ended).toMatchObject({ code: null, signal: "SIGINT", out: "ready\n" })
+})
+
+it("Main.run with reraise ends by the signal itself, after the finalizers", async () => {
+  const program = run("waits", { reraise: true })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  const { code, out, signal } = await program.ended
+
+  expect({ code, signal }).toEqual({ code: null, signal: "SIGTERM" })
+  expect(out).toContain("reason: ")
+})
+
+it("Main.run of a program that drains at the stop has the code 0", async () => {
+  const program = run("drains", { escalation: { stop: "1 minute", interrupt: "1 minute" } })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+
+  expect(await program.ended).toEqual({ code: 0, signal: null, out: "ready\ndrained\ncleaned\n", err: "" })
+})
+
+it("Main.run goes up a rung at the second signal, and prints who is in the way", async () => {
+  const program = run("ignoresStop", { escalation: { stop: "1 minute", interrupt: "1 minute" }, progress: "none" })
+  await program.prints("ready")
+  program.kill("SIGINT")
+  await program.prints("saw the stop")
+  await afterPause()
+  program.kill("SIGINT")
+  const { code, err, out } = await program.ended
+
+  expect(code).toBe(130)
+  expect(out).toContain("cleaned")
+  expect(err).toContain("program: SIGINT again, now on interrupt. A third one ends the process at once.")
+})
+
+it("Main.run prints threads, leases and the hanging finalizer at the second signal, and ends at the third", async () => {
+  const program = run("hangs", { progress: "none" })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  await program.prints("releasing")
+  await afterPause()
+  program.kill("SIGTERM")
+  await program.prints("Still alive")
+  await program.prints("slow, held for")
+  await afterPause()
+  program.kill("SIGTERM")
+  const { err, ...end } = await program.ended
+
+  expect(end).toMatchObject({ code: null, signal: "SIGTERM" })
+  expect(err).toMatch(/SIGTERM again, no higher rung is available, waiting up to \d\.\d s more/)
+  expect(err).toMatch(/program #\d+ cancelled \(interrupt: Received SIGTERM\)/)
+  expect(err).toMatch(/- slow, held for \d+ ms, releasing for \d+ ms/)
+  expect(err).toMatch(/- folder, held for \d+ ms/)
+  expect(err).toContain("SIGTERM again, ending at once")
+})
+
+it("Main.run with onSecondSignal exit ends at the second signal", async () => {
+  const program = run("hangs", { progress: "none", onSecondSignal: "exit" })
+  await program.prints("ready")
+  program.kill("SIGINT")
+  await program.prints("releasing")
+  await afterPause()
+  program.kill("SIGTERM")
+
+  expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
+})
+
+it("Main.run gives up a hanging finalizer when the budget is used up, and releases the other leases", async () => {
+  const program = run("hangs", { progress: "none", budget: "800 millis" })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  const { code, err, out } = await program.ended
+
+  expect(code).toBe(143)
+  expect(out).toContain("released folder")
+  expect(err).toContain("program: given up, because it did not end in time.")
+  expect(err).toContain("lost: slow")
+})
+
+it("Main.run of a program whose finalizer fails after a signal has the code 1 and reports the failure", async () => {
+  const program = run("fails")
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  const { code, err, out } = await program.ended
+
+  expect(code).toBe(1)
+  expect(`${out}${err}`).toContain("bad release")
+})
+
+it("Main.run says after a second who is waited for, in plain lines outside a terminal", async () => {
+  const program = run("slowly")
+  await program.prints("ready")
+  program.kill("SIGINT")
+  const { code, err, out } = await program.ended
+
+  expect(code).toBe(130)
+  expect(out).toContain("released folder")
+  expect(err.split("\n")[0]).toMatch(/^program: waiting for program {2}\d+\.\d s$/)
+})
+
+it("Main.run with progress none says nothing", async () => {
+  const program = run("slowly", { progress: "none" })
+  await program.prints("ready")
+  program.kill("SIGINT")
+
+  expect(await program.ended).toMatchObject({ code: 130, err: "" })
+})
+
+/** Signals of one kind count once within 100 ms, by the clock of the program. */
+const afterPause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 150))

@@ -1,0 +1,27 @@
+import { expect, it } from "vitest"
+import { SignalCount } from "../src/internal/signals/signalCount.ts"
+
+it("SignalCount counts the signals of a held key, and of a wrapper that forwards them, once", () => {
+  const count = new SignalCount()
+  const times = [0, 5, 90, 180, 270, 370, 800]
+
+  expect(times.map((at) => count.add("SIGINT", at))).toEqual([
+    "First",
+    "Repeated",
+    "Repeated",
+    "Repeated",
+    "Repeated",
+    "Second",
+    "Third"
+  ])
+})
+
+it("SignalCount counts signals of different kinds each", () => {
+  const count = new SignalCount()
+
+  expect([count.add("SIGHUP", 0), count.add("SIGTERM", 1), count.add("SIGINT", 2)]).toEqual([
+    "First",
+    "Second",
+    "Third"
+  ])
+})

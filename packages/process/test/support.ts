@@ -1,0 +1,85 @@
+/** Runs programs in processes of their own, sends real signals to them, and collects their output. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { join } from "node:path"
+
+/** The end of a process and its output. */
+interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly out: string
+  readonly err: string
+}
+
+export interface Running {
+  readonly child: ChildProcess
+  /** Waits until stdout or stderr has the text, once more than before. */
+  readonly prints: (text: string) => Promise<void>
+  readonly kill: (signal: NodeJS.Signals) => void
+  readonly ended: Promise<Ended>
+}
+
+const fixture = (name: string): string => join(import.meta.dirname, "fixtures", `${name}.ts`)
+
+interface Options {
+  readonly args?: ReadonlyArray<string>
+  /** The command before the path of Node, such as a wrapper. */
+  readonly command?: ReadonlyArray<string>
+  readonly detached?: boolean
+}
+
+/** Starts a program among the fixtures on the Node of the test. */
+export const start = (name: string, options: Options = {}): Running => {
+  const [command, ...args] = [
+    ...(options.command ?? []),
+    process.execPath,
+    fixture(name),
+    ...(options.args ?? [])
+  ] as unknown as [string, ...Array<string>] // there is a path at least
+  const child = spawn(command, args, {
+    env: { ...process.env, NODE_NO_WARNINGS: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: options.detached ?? false
+  })
+  return observe(child)
+}
+
+/** Collects the output of a process. */
+const observe = (child: ChildProcess): Running => {
+  const output = { out: "", err: "" }
+  const waiters = new Set<() => void>()
+  const collect = (stream: NodeJS.ReadableStream | null, key: "out" | "err"): void => {
+    stream?.setEncoding("utf8")
+    stream?.on("data", (text: string) => {
+      output[key] += text
+      for (const waiter of waiters) waiter()
+    })
+  }
+  collect(child.stdout, "out")
+  collect(child.stderr, "err")
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on("error", reject)
+    child.on("close", (code, signal) => resolve({ code, signal, ...output }))
+  })
+  const seen = new Map<string, number>()
+  const prints = (text: string): Promise<void> => {
+    const times = (seen.get(text) ?? 0) + 1
+    seen.set(text, times)
+    const has = (): boolean => `${output.out}${output.err}`.split(text).length > times
+    const found = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!has()) return
+        waiters.delete(look)
+        resolve()
+      }
+      waiters.add(look)
+      look()
+    })
+    const tooLate = async (): Promise<void> => {
+      const { code, err, out, signal } = await ended
+      if (!has())
+        throw new Error(`The process ended (${code ?? signal}) without "${text}" in its output.\n${out}\n${err}`)
+    }
+    return Promise.race([found, tooLate()])
+  }
+  return { child, prints, kill: (signal) => void child.kill(signal), ended }
+}
