@@ -25,13 +25,14 @@ import { finiteMillis } from "./internal/duration.ts"
 import * as Texts from "./internal/errorTexts.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
 import * as Joining from "./internal/joining.ts"
-import { inside, refused, settlement, timedJoin } from "./internal/nodeSteps.ts"
+import { end, inside, refused, settlement, timedJoin } from "./internal/nodeSteps.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import * as Raising from "./internal/raising.ts"
 import * as Receiving from "./internal/receiving.ts"
 import * as Report from "./internal/report.ts"
 import { reasonIn, withReason } from "./internal/request.ts"
+import { received } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import * as ThreadRuntime from "./internal/threadRuntime.ts"
 import { nodeOf, type ThreadNode, TypeId } from "./internal/threadNode.ts"
@@ -271,7 +272,7 @@ export const interrupt: {
       if (onFiber) Ladder.interruptUnsafe(node, reason, "interrupt", by)
       const asked = onFiber ? Effect.void : Ladder.interrupt(node, reason)
       if (!node.isAlive || node.contains(current)) return asked
-      const ended = settlement(node, () => Effect.void)
+      const ended = end(node)
       return onFiber ? ended : Effect.andThen(asked, ended)
     })
 )
@@ -517,7 +518,7 @@ export const status = <A, E>(self: Thread<A, E>): Effect.Effect<Status<A, E>> =>
     if (isQueued) return queued
     if (state._tag !== "Settled") return state
     // A settled node has an exit: invariant 2 of the settlement.
-    const exit = controls.poll()!
+    const exit = received(nodeOf(self), controls.poll()!)
     return { _tag: state.abandoned ? "Abandoned" : "Done", exit }
   })
 

@@ -33,7 +33,8 @@ import type { Observer } from "./internal/leaseAccount.ts"
 import * as Report from "./internal/report.ts"
 import { reasonIn, withReason } from "./internal/request.ts"
 import * as Spawn from "./internal/spawn.ts"
-import type { NodeGroup, ThreadNode } from "./internal/threadNode.ts"
+import type { NodeGroup, Receipt, ThreadNode } from "./internal/threadNode.ts"
+import * as Unjoined from "./internal/unjoined.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import type { ShutdownOptions, SpawnOptions, Thread } from "./Thread.ts"
 import * as Misuse from "./internal/misuse.ts"
@@ -109,6 +110,8 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   size = 0
   failure: Cause.Cause<F> | undefined = undefined
+  /** The failure that a join has received. */
+  joined: Cause.Cause<F> | undefined = undefined
   /** The reason for which a late thread does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
   // Only the ledger changes this field.
@@ -159,7 +162,8 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
   }
 
   /** Records the exit of a member. The siblings are interrupted without a wait; a join of the group awaits them. */
-  ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): void {
+  ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): Receipt {
+    const before = this.failure
     if (this.policy !== "isolate" && Exit.isFailure(exit)) {
       // The interruption beside a failure was meant for the member. It would also interrupt each fiber that joins.
       const wrong = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
@@ -168,10 +172,13 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
       // The token of the member has noticed the deadline, and nothing else has interrupted the member.
       else if (late !== undefined) this.failed(node, Cause.fail(exceeded(late - node.spawnedAt)))
     }
-    if (--this.size > 0) return
-    const emptied = this.emptied
-    this.emptied = []
-    for (const done of emptied) done()
+    if (--this.size === 0) {
+      const emptied = this.emptied
+      this.emptied = []
+      for (const done of emptied) done()
+    }
+    if (this.failure === before) return "Ignored"
+    return this.joined === this.failure ? "Received" : "Kept"
   }
 
   private failed(node: ThreadNode, failure: Cause.Cause<unknown>): void {
@@ -302,9 +309,12 @@ export const joinAll = <E, F>(self: ThreadGroup<E, F>): Effect.Effect<void, F> =
     const current = fiber.getRef(CurrentNode)
     const around = group.memberAround(current)
     if (around !== undefined) return selfJoin(around)
-    return Effect.flatMap(group.whenEmpty, () =>
-      group.failure === undefined ? Effect.void : Effect.failCause(group.failure)
-    )
+    return Effect.flatMap(group.whenEmpty, () => {
+      if (group.failure === undefined) return Effect.void
+      group.joined = group.failure
+      Unjoined.received(group, group.failure)
+      return Effect.failCause(group.failure)
+    })
   })
 
 /**

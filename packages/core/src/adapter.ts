@@ -20,7 +20,7 @@ import type { LeaseResult } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
 import * as PendingReason from "./internal/pendingReason.ts"
 import * as Raising from "./internal/raising.ts"
-import { Settlement } from "./internal/settlement.ts"
+import { received, Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
 import * as Release from "./internal/release.ts"
@@ -35,7 +35,10 @@ import type { ThreadControls } from "./internal/threadControls.ts"
  * @category models
  * @since 0.1.0
  */
-export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon" | "interruptUnsafe">
+export type Controls = Omit<
+  ThreadControls<unknown, unknown>,
+  "exit" | "poll" | "abandon" | "interruptUnsafe" | "context"
+>
 
 export type { ThreadControls, UnwindOutcome } from "./internal/threadControls.ts"
 export type { LeaseResult } from "./internal/leaseAccount.ts"
@@ -75,6 +78,13 @@ export interface RemoteThread<in A, in E> {
 class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E>, ThreadControls<A, E> {
   /** The adapter's controls, whose answers may change while the thread lives. */
   private controls!: Controls
+  /** The context of the fiber that has spawned the thread. */
+  readonly context: Context.Context<never>
+
+  constructor(node: ThreadNode<A, E>, context: Context.Context<never>) {
+    super(node)
+    this.context = context
+  }
 
   get id(): number {
     return this.node.id
@@ -101,7 +111,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     if (node.account?.latest !== undefined || node.firstChild !== undefined) {
       Ledger.lose(node)
     }
-    super.settle(exit, abandoned)
+    super.settle(exit, abandoned, this.context)
   }
 
   abandon(exit: Exit.Exit<never, never>): void {
@@ -176,7 +186,7 @@ export const spawn = <A, E, E2, R>(
         const parent = Spawn.liveThread(fiber)
         const destination = { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope }
         return Spawn.into<A, E, E2, R>(fiber, destination, options, (node) => {
-          const remote = new RemoteControls<A, E>(node)
+          const remote = new RemoteControls<A, E>(node, fiber.context)
           const started = Effect.map(start(remote), (controls) => remote.run(controls))
           return Effect.onExitPrimitive(started, (exit) => {
             if (Exit.isFailure(exit)) node.unlink(exit)
@@ -213,11 +223,11 @@ export const execute = <A, E>(
       }
       const spawned = Spawn.into<A, E>(fiber, destination, options, (made) => {
         node = made
-        const remote = new RemoteControls<A, E>(made)
+        const remote = new RemoteControls<A, E>(made, fiber.context)
         remote.run(start(remote))
         const exit = remote.poll()
         if (exit === undefined) made.onSettled(resume)
-        else resume(exit)
+        else resume(received(made, exit))
         return Exit.succeed(made)
       })
       // No thread was made.
@@ -260,7 +270,10 @@ export const reportingCleanup = <A, E, R>(
       Effect.addFinalizer(() =>
         Effect.sync(() => {
           const thread = threadOf(made)
-          if (nodeOf(thread).controls.poll() === undefined) ended = thread
+          if (nodeOf(thread).controls.poll() !== undefined) return
+          ended = thread
+          // `report` gets the failure.
+          nodeOf(thread).onSettled(() => {})
         })
       )
     )
@@ -430,7 +443,7 @@ export const withDescendants = (thread: Thread<unknown, unknown>): ReadonlyArray
  */
 export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) => void): void => {
   const exit = nodeOf(thread).controls.poll()
-  if (exit !== undefined) return f(exit)
+  if (exit !== undefined) return f(received(nodeOf(thread), exit))
   nodeOf(thread).onSettled(f)
 }
 

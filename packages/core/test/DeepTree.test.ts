@@ -1,7 +1,7 @@
 /** Chains of threads, each with a lease and a child. However deep the chain is, each lease is released. */
 import { Deadline, Lease, Thread, ThreadDump, ThreadGroup } from "@quiesce/core"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import { Cause, Deferred, Effect, Exit, Option, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Option, References, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 
 type Body = Effect.Effect<unknown, unknown, Scope.Scope>
@@ -182,7 +182,7 @@ describe("an adapter that throws at a request", () => {
           yield* Thread.interrupt(parent)
           return { exit: yield* Thread.await(parent), counts }
         })
-      ).pipe(Effect.timeout("30 seconds"))
+      ).pipe(Effect.timeout("30 seconds"), Effect.provideService(References.UnhandledLogLevel, undefined))
     )
     expect(counts).toEqual({ acquired: 2, released: 2 })
     expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("the adapter has a fault")

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import { isThreadError } from "../ThreadError.ts"
 import * as OwnEnd from "./ownEnd.ts"
+import { received } from "./settlement.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /**
@@ -16,7 +17,9 @@ export const ofThread = (node: ThreadNode): Cause.Cause<never> | undefined => {
     if (Cause.isInterruptReason(reason)) return []
     return [Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason]
   })
-  return defects.length === 0 || defects.some(isAbandoned) ? undefined : Cause.fromReasons(defects)
+  if (defects.length === 0 || defects.some(isAbandoned)) return undefined
+  received(node, exit)
+  return Cause.fromReasons(defects)
 }
 
 const isAbandoned = ({ defect }: Cause.Die): boolean => isThreadError(defect) && defect.reason._tag === "Abandoned"

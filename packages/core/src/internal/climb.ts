@@ -27,7 +27,7 @@ import * as Misuse from "./misuse.ts"
 import * as RemainingReleases from "./remainingReleases.ts"
 import { atOnce, inOrder } from "./sequence.ts"
 import * as Steps from "./steps.ts"
-import type { ThreadNode } from "./threadNode.ts"
+import { onlyWaits, type ThreadNode } from "./threadNode.ts"
 import { type Listen, within } from "./waiting.ts"
 
 /** The notifications of a climb, for the writer of the report. `place` is the index of a thread in the given list. */
@@ -262,6 +262,7 @@ export const endsOf =
     const cancels = live.map((node) =>
       node.onSettled(() => {
         if (--left === 0) done()
+        return onlyWaits
       })
     )
     return () => {

@@ -74,8 +74,8 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     Nesting.later(() => this.bodyEnded(fiber, exit))
   }
 
-  private endedLater(exit: Exit.Exit<A, E>): void {
-    Nesting.later(() => this.ended(exit))
+  private endedLater(exit: Exit.Exit<A, E>, context: Context.Context<never>): void {
+    Nesting.later(() => this.ended(exit, context))
   }
 
   private interruptNow(reason: CancelReason.CancelReason, by: number): void {
@@ -97,7 +97,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
 
   abandon(exit: Exit.Exit<never, never>): void {
     abandonedThreads.add(this.node)
-    this.settle(exit, true)
+    this.settle(exit, true, this.node.ownFiber?.context)
   }
 
   /** Attaches the fiber of the body to the node. The first call counts. */
@@ -133,7 +133,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   /** Runs in the step of `bodyEnded`. Without a cleanup, the thread ends in that step, too. */
   private cleanUp({ context }: Fiber.Fiber<A, E>, exit: Exit.Exit<A, E>): void {
     const cleanup = this.node.firstChild === undefined ? this.closeScope(exit) : this.endAndClose(exit)
-    if (cleanup === undefined) this.settleNow(exit)
+    if (cleanup === undefined) this.settleNow(exit, context)
     else this.forkCleanup(cleanup, exit, context)
   }
 
@@ -151,9 +151,9 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   private cleaned(exit: Exit.Exit<A, E>, context: Context.Context<never>): void {
     const isClean = Exit.isSuccess(exit) || this.node.account?.latest === undefined || !this.node.isAlive
     const due = isClean ? [] : RemainingReleases.behindBrokenFinalizer(this.node)
-    if (due.length === 0) return this.ended(exit)
+    if (due.length === 0) return this.ended(exit, context)
     const rest = RemainingReleases.run(this.node, due, exit, Infinity)
-    Effect.runForkWith(context)(rest).addObserver(() => this.ended(exit))
+    Effect.runForkWith(context)(rest).addObserver(() => this.ended(exit, context))
   }
 
   /** The cleaning fiber is interrupted as the body's fiber was, so that an interruptible part of a release ends. */
@@ -167,20 +167,20 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     this.isNotified = true
   }
 
-  private ended(exit: Exit.Exit<A, E>): void {
-    if (!Nesting.enter()) return this.endedLater(exit)
+  private ended(exit: Exit.Exit<A, E>, context: Context.Context<never>): void {
+    if (!Nesting.enter()) return this.endedLater(exit, context)
     try {
-      this.settleNow(exit)
+      this.settleNow(exit, context)
     } finally {
       Nesting.leave()
     }
   }
 
-  private settleNow(exit: Exit.Exit<A, E>): void {
+  private settleNow(exit: Exit.Exit<A, E>, context: Context.Context<never>): void {
     // Frees the fiber and its effect while a handle on the thread is kept.
     this.node.ownFiber = undefined
     if (!this.node.isAlive) abandonedThreads.delete(this.node)
-    this.settle(exit, false)
+    this.settle(exit, false, context)
   }
 
   private endAndClose(exit: Exit.Exit<A, E>): Effect.Effect<void> {

@@ -7,8 +7,10 @@
  * 3. A settled entry is notified to every observer of its node, of the node's ancestors, and of the groups of these.
  */
 import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import type { LeaseOutcome } from "../ShutdownReport.ts"
 import { causeText } from "./causeText.ts"
+import * as Notice from "./notice.ts"
 import type { Account, Entry, LeaseResult, Observed, Observer, Tally } from "./leaseAccount.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
@@ -108,7 +110,24 @@ export const heldBelow = function* (node: ThreadNode): Generator<LeaseEntry> {
 /** The leases of a thread and its descendants that are still held get no release. */
 export const lose = (node: ThreadNode): void => {
   const now = (): number => node.clock.currentTimeMillisUnsafe()
-  for (const entry of Array.from(heldBelow(node))) settle(entry, "lost", now)
+  for (const below of node.withDescendants()) {
+    if (below.account?.latest === undefined) continue
+    const entries = Array.from(held(below))
+    for (const entry of entries) settle(entry, "lost", now)
+    logLost(below, entries)
+  }
+}
+
+const maxNames = 20
+
+/** A lease that the host keeps is released there. */
+const logLost = (node: ThreadNode, entries: ReadonlyArray<LeaseEntry>): void => {
+  const names = entries.filter(({ keptBy }) => keptBy === undefined).map(({ name }) => `"${name}"`)
+  if (names.length === 0) return
+  const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : ""
+  const context = node.ownFiber?.context ?? node.controls.context ?? Context.empty()
+  const lost = `${names.length === 1 ? "the lease" : "the leases"} ${names.slice(0, maxNames).join(", ")}${more}`
+  Notice.logUnhandled(context, node, `Thread "${node.name}" has lost ${lost}: nothing releases what it held`)
 }
 
 /** The counts of a thread and of all its descendants, live and ended. */

@@ -5,7 +5,8 @@ import * as Option from "effect/Option"
 import { CurrentNode } from "./currentThread.ts"
 import * as Texts from "./errorTexts.ts"
 import * as Misuse from "./misuse.ts"
-import type { ThreadNode } from "./threadNode.ts"
+import { received } from "./settlement.ts"
+import { onlyWaits, type ThreadNode } from "./threadNode.ts"
 
 /** Runs an effect with the current thread. */
 export const inside = <A, E, R>(f: (node: ThreadNode) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -22,8 +23,19 @@ export const settlement = <A, E, B, E2>(
 ): Effect.Effect<B, E2> =>
   Effect.callback((resume) => {
     const exit = node.controls.poll()
-    if (exit !== undefined) return resume(then(exit))
+    if (exit !== undefined) return resume(then(received(node, exit)))
     return Effect.sync(node.onSettled((late) => resume(then(late))))
+  })
+
+/** Waits until a node has settled, without its exit. */
+export const end = (node: ThreadNode): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (!node.isAlive) return resume(Effect.void)
+    const ended = (): typeof onlyWaits => {
+      resume(Effect.void)
+      return onlyWaits
+    }
+    return Effect.sync(node.onSettled(ended))
   })
 
 /** The exit of a thread, if it comes in time. */

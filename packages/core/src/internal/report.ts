@@ -15,6 +15,7 @@ import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import * as Misuse from "./misuse.ts"
 import * as OwnEnd from "./ownEnd.ts"
+import { received } from "./settlement.ts"
 import * as StackSearch from "./stackSearch.ts"
 import * as Steps from "./steps.ts"
 import type { ThreadNode } from "./threadNode.ts"
@@ -162,6 +163,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
 
   private report(node: ThreadNode): ShutdownReport {
     const { startedAt } = this
+    received(node, node.controls.poll()!)
     const { leases, outwaited, isAbandoned } = this.notes.size === 0 ? clean : (this.notes.get(node) ?? clean)
     // A node that settles while it is observed keeps the time.
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt

@@ -5,10 +5,13 @@
  * 1. The exit is set once.
  * 2. The node has settled, and is out of the tree, before any waiter gets the exit.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
 import * as Ledger from "./ledger.ts"
 import type { ThreadNode } from "./threadNode.ts"
+import * as Unjoined from "./unjoined.ts"
 
 export class Settlement<A, E> {
   private settled: Exit.Exit<A, E> | undefined = undefined
@@ -19,9 +22,9 @@ export class Settlement<A, E> {
   }
 
   get exit(): Effect.Effect<Exit.Exit<A, E>> {
-    if (this.settled !== undefined) return Effect.succeed(this.settled)
+    if (this.settled?._tag === "Success") return Effect.succeed(this.settled)
     return Effect.callback((resume) => {
-      if (this.settled !== undefined) return resume(Effect.succeed(this.settled))
+      if (this.settled !== undefined) return resume(Effect.succeed(received(this.node, this.settled)))
       return Effect.sync(this.node.onSettled((exit) => resume(Effect.succeed(exit))))
     })
   }
@@ -30,11 +33,29 @@ export class Settlement<A, E> {
     return this.settled
   }
 
-  settle(exit: Exit.Exit<A, E>, abandoned: boolean): void {
+  /** `context` has the loggers for a failure that is not received. */
+  settle(exit: Exit.Exit<A, E>, abandoned: boolean, context?: Context.Context<never>): void {
     if (this.settled !== undefined) return
     this.settled = exit
     // First, because a notified waiter may end the parent in the same step, and the parent's counts with it.
     Ledger.addCountsToParent(this.node)
-    this.node.settle(exit, abandoned)
+    const scope = exit._tag === "Failure" ? scopeOf(this.node) : undefined
+    const receipt = this.node.settle(exit, abandoned)
+    if (exit._tag === "Success" || receipt === "Received") return
+    const group = receipt === "Kept" ? this.node.group : undefined
+    Unjoined.add(this.node, exit.cause, context ?? Context.empty(), { scope: group?.scopeOfOrigin ?? scope, group })
   }
+}
+
+/** The scope that a thread was spawned in, before the thread leaves it; undefined for a scope that never closes. */
+const scopeOf = ({ group, link, parentNode }: ThreadNode): Scope.Scope | undefined => {
+  if (link !== undefined) return link.parent
+  if (group !== undefined) return group.scopeOfOrigin
+  return parentNode?.parentNode === undefined ? undefined : parentNode.scope
+}
+
+/** Notes that code receives the exit of a settled node. */
+export const received = <A, E>(node: ThreadNode<A, E>, exit: Exit.Exit<A, E>): Exit.Exit<A, E> => {
+  if (exit._tag === "Failure") Unjoined.received(node, exit.cause)
+  return exit
 }

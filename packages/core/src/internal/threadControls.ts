@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
@@ -67,6 +68,8 @@ export interface ThreadControls<out A, out E> {
   readonly kill: Option.Option<(reason: CancelReason) => Effect.Effect<void>>
   /** The stack of the thread now, if known. */
   readonly locate: Effect.Effect<Option.Option<string>>
+  /** Has the loggers for a loss of the thread. Undefined for a thread on a fiber. */
+  readonly context?: Context.Context<never> | undefined
   /** Resumes every waiter with this exit, though the thread may still run. No effect on a thread with an exit. */
   readonly abandon: (exit: Exit.Exit<never, never>) => void
 }

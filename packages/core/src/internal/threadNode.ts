@@ -38,10 +38,21 @@ export interface Flags {
   readonly checks: Checks
 }
 
+/**
+ * What became of the exit of a settled node: an observer has received the exit, a group keeps the exit for its join, or
+ * neither.
+ */
+export type Receipt = "Received" | "Kept" | "Ignored"
+
 /** The group of a thread. `ended` is called with the exit of each member. */
 export interface NodeGroup extends Observed<ThreadNode> {
-  readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => void
+  readonly ended: (node: ThreadNode, exit: Exit.Exit<unknown, unknown>) => Receipt
+  /** The scope that the group was made in. */
+  readonly scopeOfOrigin: Scope.Scope
 }
+
+/** The result of an observer that waits for the end of a node and does not receive its exit. */
+export const onlyWaits: unique symbol = Symbol("onlyWaits")
 
 /** The part of a `Thread` by which its node is found. */
 interface Handle<out A, out E> {
@@ -85,7 +96,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
   private stopController: AbortController | undefined = undefined
   private controller: AbortController | undefined = undefined
   /** Each takes the exit of this very node, a type that would break the variance of the class. */
-  private settleObservers: Array<(exit: Exit.Exit<never, never>) => void> | undefined = undefined
+  private settleObservers: Array<(exit: Exit.Exit<never, never>) => unknown> | undefined = undefined
   /** The time at which an observed node settled, by its clock. */
   endedAt: number | undefined = undefined
 
@@ -224,8 +235,8 @@ export class ThreadNode<out A = unknown, out E = unknown>
   }
 
   /** Ends the node. The adapter has the exit, or gives up on the thread. */
-  settle(exit: Exit.Exit<A, E>, abandoned: boolean): void {
-    if (!this.isAlive) return
+  settle(exit: Exit.Exit<A, E>, abandoned: boolean): Receipt {
+    if (!this.isAlive) return "Received"
     this.state = State.settle(this.state, abandoned)
     this.parentNode?.disown(this)
     this.unlink(exit)
@@ -234,13 +245,13 @@ export class ThreadNode<out A = unknown, out E = unknown>
       this.endedAt = this.clock.currentTimeMillisUnsafe()
     }
     this.inbox?.close()
-    this.group?.ended(this, exit)
+    let receipt = this.group === undefined ? "Ignored" : this.group.ended(this, exit)
     const observers = this.settleObservers
     this.settleObservers = undefined
-    if (observers === undefined) return
+    if (observers === undefined) return receipt
     for (const observer of observers) {
       try {
-        observer(exit as Exit.Exit<never, never>)
+        if (observer(exit as Exit.Exit<never, never>) !== onlyWaits) receipt = "Received"
       } catch (error) {
         // An uncaught exception of the process, as from a listener: the other observers still get the exit.
         queueMicrotask(() => {
@@ -248,6 +259,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
         })
       }
     }
+    return receipt
   }
 
   /** Takes the thread out of the scope that it was spawned into. */
@@ -258,8 +270,11 @@ export class ThreadNode<out A = unknown, out E = unknown>
     this.link = undefined
   }
 
-  /** Calls `f` once, when the node has settled and left the tree. The result withdraws `f`. */
-  onSettled(f: (exit: Exit.Exit<A, E>) => void): () => void {
+  /**
+   * Calls `f` once, when the node has settled and left the tree. The result withdraws `f`. An `f` that does not receive the
+   * exit returns `onlyWaits`.
+   */
+  onSettled(f: (exit: Exit.Exit<A, E>) => unknown): () => void {
     const observers = (this.settleObservers ??= [])
     observers.push(f)
     return () => {

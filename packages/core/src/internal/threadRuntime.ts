@@ -8,6 +8,7 @@ import { CurrentNode } from "./currentThread.ts"
 import * as DirectSpawn from "./directSpawn.ts"
 import * as Ladder from "./ladder.ts"
 import * as Rejection from "./rejection.ts"
+import { received } from "./settlement.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
 /** See `Thread.Runtime`. */
@@ -31,7 +32,7 @@ export const of = <R>(fiber: Fiber.Fiber<unknown, unknown>): Runtime<R> => {
         Rejection.settle(ended, signal, resolve, reject)
       }
       if (exit === undefined) child.onSettled(settle)
-      else settle(exit)
+      else settle(received(child, exit))
     })
 }
 

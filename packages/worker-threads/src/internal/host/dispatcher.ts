@@ -18,6 +18,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../../WorkerError.ts"
 import { Admissions } from "./admissions.ts"
+import type { PoolEvents } from "./poolEvents.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolTask, PoolWorker, StartWorker, WorkerListener } from "./poolWorker.ts"
 import { longestPauseMillis, StartFailures } from "./startFailures.ts"
@@ -47,6 +48,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly start: StartWorker<Task>
   private readonly options: Parsed
   private readonly context: Context.Context<never>
+  private readonly events: PoolEvents | undefined
   private readonly workers: WorkerSet<Task> = new WorkerSet()
   private readonly queue: TaskQueue<Task> = new TaskQueue()
   private readonly admissions: Admissions = new Admissions()
@@ -54,7 +56,9 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
 
-  constructor(start: StartWorker<Task>, options: Parsed, context: Context.Context<never>) {
+  /** `events` is notified of workers that leave without a request of the dispatcher. */
+  constructor(start: StartWorker<Task>, options: Parsed, context: Context.Context<never>, events?: PoolEvents) {
+    this.events = events
     this.context = context
     this.start = start
     this.options = options
@@ -196,6 +200,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     // A worker that was idle for too long, or has left before, needs no successor.
     if (!this.workers.leave(worker)) return
     if (this.state._tag === "Closed") return
+    this.events?.workerLeft(worker, error)
     if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
     else this.workerFailed(problemOf(error), !worker.wasReady, error.cause)
     this.admitWaiting()

@@ -10,6 +10,7 @@ import { PoolCapabilities } from "./poolCapabilities.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 import { WorkerHandle } from "./workerHandle.ts"
 import type { Leases } from "../leases/keeper.ts"
+import { PoolEvents } from "./poolEvents.ts"
 import * as PoolOptions from "./poolOptions.ts"
 
 export interface OpenedPool {
@@ -44,7 +45,8 @@ export const openPool = (
     const dispatcher = new Dispatcher<RemoteTask>(
       (listener) => new WorkerHandle(options.spawn, parsed, names, capabilities, listener),
       parsed,
-      context
+      context,
+      new PoolEvents(context)
     )
     const hostLeases = leasesOf(options, context)
     yield* Effect.acquireRelease(

@@ -22,6 +22,8 @@ export interface PoolWorker<Task> {
   readonly isGone: boolean
   /** The number of free slots; 0 unless the worker is ready. */
   readonly free: number
+  /** Node's number of the worker, also after its end. */
+  readonly threadId: number
   /** Whether the worker has ever been ready. */
   readonly wasReady: boolean
   /** Whether the worker has ever had a task. */

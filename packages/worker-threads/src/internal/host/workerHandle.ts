@@ -39,6 +39,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly tasks: SlotTable<RemoteTask>
   readonly allowance: Allowance = new Allowance((problem) => this.refuse(problem))
   readonly worker: Worker
+  readonly threadId: number
   /** Needed after the end of the worker, when its `threadId` is no longer known. */
   private readonly threadDeaths: ThreadDeaths
   private readonly port: MessagePort
@@ -95,7 +96,8 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     )
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
-    this.threadDeaths = new ThreadDeaths(this.worker.threadId, this.refuse)
+    this.threadId = this.worker.threadId
+    this.threadDeaths = new ThreadDeaths(this.threadId, this.refuse)
     const problem = `it was not ready within ${startMillis} ms`
     this.state = { _tag: "Starting", startTimer: setTimeout(() => this.fail(problem), startMillis) }
     this.listen()
