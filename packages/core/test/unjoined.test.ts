@@ -117,17 +117,17 @@ describe("a thread that dies without a join", () => {
   )
 })
 
-describe("a thread whose end is no death without a join", () => {
-  const quiet = <E>(name: string, program: Effect.Effect<unknown, E, Scope.Scope>) =>
-    it.effect(`is not logged: ${name}`, () =>
-      Effect.gen(function* () {
-        const { entries, logged } = logger()
-        yield* Effect.exit(Effect.scoped(program)).pipe(logged)
-        yield* settle
-        expect(entries).toEqual([])
-      })
-    )
+const quiet = <E>(name: string, program: Effect.Effect<unknown, E, Scope.Scope>) =>
+  it.effect(`is not logged: ${name}`, () =>
+    Effect.gen(function* () {
+      const { entries, logged } = logger()
+      yield* Effect.exit(Effect.scoped(program)).pipe(logged)
+      yield* settle
+      expect(entries).toEqual([])
+    })
+  )
 
+describe("a thread whose end is no death without a join", () => {
   quiet("it succeeded", Effect.andThen(Thread.spawn(Effect.void), settle))
   quiet("it was interrupted", Effect.flatMap(Thread.spawn(Effect.never), Thread.interrupt))
   quiet("its scope ended it", Thread.spawn(Effect.never, { startImmediately: true }))
@@ -257,24 +257,36 @@ describe("a lost lease", () => {
     Effect.gen(function* () {
       const { entries, logged } = logger()
       const lease = Lease.acquire({ name: "file", acquire: Effect.void, release: () => hung })
-      const program = Effect.gen(function* () {
-        const thread = yield* Thread.spawn(Effect.andThen(lease, Effect.never), {
-          name: "reader",
-          startImmediately: true
-        })
-        yield* Thread.shutdown(thread, { escalation: { interrupt: 0 } })
-        return thread.id
+      const spawned = Thread.spawn(Effect.andThen(lease, Effect.never), {
+        name: "reader",
+        startImmediately: true,
+        escalation: { interrupt: 0 }
       })
-      const id = yield* Effect.scoped(program).pipe(logged)
+      const { id } = yield* Effect.scoped(spawned).pipe(logged)
       yield* settle
-      expect(entries).toEqual([
+      expect(entries.filter(({ message }) => message.includes("lease"))).toEqual([
         {
           level: "Error",
-          message: 'Thread "reader" has lost the lease "file": nothing releases what it held',
+          message: 'Thread "reader" has lost the lease "file": it ended before the release',
           failures: [],
           annotations: { "thread.id": id, "thread.name": "reader" }
         }
       ])
+    })
+  )
+
+  it.effect("is not logged if a report lists it", () =>
+    Effect.gen(function* () {
+      const { entries, logged } = logger()
+      const lease = Lease.acquire({ name: "file", acquire: Effect.void, release: () => hung })
+      const program = Effect.gen(function* () {
+        const thread = yield* Thread.spawn(Effect.andThen(lease, Effect.never), { startImmediately: true })
+        const report = yield* Thread.shutdown(thread, { escalation: { interrupt: 0 } })
+        expect(report.lost.map((lost) => lost.lease)).toEqual(["file"])
+      })
+      yield* Effect.scoped(program).pipe(logged)
+      yield* settle
+      expect(entries).toEqual([])
     })
   )
 })

@@ -75,7 +75,7 @@ const notifying: Notifier = {
 }
 
 /** Calls `f` with each observer of a node, of its ancestors, and of their groups. */
-const notify = (node: ThreadNode, f: (observer: Observer<ThreadNode>, observed: ThreadNode) => void): void => {
+const notify = (node: ThreadNode, f: (observer: Observer<ThreadNode>, observed: ThreadNode) => unknown): void => {
   for (let at: ThreadNode | undefined = node; at !== undefined; at = at.parentNode) {
     if (at.ledgerObservers !== undefined) for (const observer of at.ledgerObservers) f(observer, at)
     if (at.group?.ledgerObservers !== undefined) for (const observer of at.group.ledgerObservers) f(observer, at)
@@ -122,12 +122,19 @@ const maxNames = 20
 
 /** A lease that the host keeps is released there. */
 const logLost = (node: ThreadNode, entries: ReadonlyArray<LeaseEntry>): void => {
+  if (isReported(node)) return
   const names = entries.filter(({ keptBy }) => keptBy === undefined).map(({ name }) => `"${name}"`)
   if (names.length === 0) return
   const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : ""
   const context = node.ownFiber?.context ?? node.controls.context ?? Context.empty()
   const lost = `${names.length === 1 ? "the lease" : "the leases"} ${names.slice(0, maxNames).join(", ")}${more}`
-  Notice.logUnhandled(context, node, `Thread "${node.name}" has lost ${lost}: nothing releases what it held`)
+  Notice.logUnhandled(context, node, `Thread "${node.name}" has lost ${lost}: it ended before the release`)
+}
+
+const isReported = (node: ThreadNode): boolean => {
+  let reported = false
+  if (notifier !== undefined) notify(node, ({ reportsLosses }) => (reported ||= reportsLosses === true))
+  return reported
 }
 
 /** The counts of a thread and of all its descendants, live and ended. */

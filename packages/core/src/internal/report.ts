@@ -94,6 +94,7 @@ const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boo
   reached !== undefined && (Steps.rungs.indexOf(reached) > Steps.rungs.indexOf(rung) || ending._tag === "Abandoned")
 
 class Recorder implements Climb.Observer, Observer<ThreadNode> {
+  readonly reportsLosses = true
   /** Each place is written once, before the climb is over. */
   readonly reports: Array<ShutdownReport> = []
   /** The searches for stacks. */

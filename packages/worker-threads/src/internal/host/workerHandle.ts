@@ -96,8 +96,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
     )
     this.outbox = new Outbox<ToWorker>(port1)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
-    this.threadId = this.worker.threadId
-    this.threadDeaths = new ThreadDeaths(this.threadId, this.refuse)
+    this.threadDeaths = new ThreadDeaths((this.threadId = this.worker.threadId), this.refuse)
     const problem = `it was not ready within ${startMillis} ms`
     this.state = { _tag: "Starting", startTimer: setTimeout(() => this.fail(problem), startMillis) }
     this.listen()
@@ -176,9 +175,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly send = (message: ToWorker): void => this.outbox.put(message)
 
   /** Sends a message at once. Throws if the message can't be cloned. */
-  sendNow(message: ToWorker, transfers: ReadonlyArray<unknown>): void {
-    this.outbox.putNow(message, transfers)
-  }
+  readonly sendNow: TaskWorker["sendNow"] = (message, transfers) => this.outbox.putNow(message, transfers)
 
   get unwinder(): Option.Option<(id: number) => Effect.Effect<UnwindOutcome>> {
     return Option.map(this.inspector, (reach) => (id) => reach.unwind(id))
