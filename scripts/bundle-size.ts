@@ -75,7 +75,7 @@ const sizes: ReadonlyArray<Size> = [
     program: "threads.ts",
     bundler: byVite,
     external: [],
-    limit: 23_450,
+    limit: 24_400,
     aim: 18_000
   },
   {
@@ -83,7 +83,7 @@ const sizes: ReadonlyArray<Size> = [
     program: "core.ts",
     bundler: byVite,
     external: ["effect"],
-    limit: 25_950,
+    limit: 27_000,
     aim: 15_000
   },
   {
@@ -91,7 +91,7 @@ const sizes: ReadonlyArray<Size> = [
     program: "modules.ts",
     bundler: byEsbuild,
     external: [],
-    limit: 24_900,
+    limit: 26_000,
     aim: 18_000
   }
 ]
