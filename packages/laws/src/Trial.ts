@@ -5,10 +5,16 @@ import { Worker } from "node:worker_threads"
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Search from "@quiesce/testing/laws/Search"
+import * as PlainAdapter from "./PlainAdapter.ts"
 import * as WorkerAdapter from "./WorkerAdapter.ts"
 
+/** The names of the adapters on the command line. */
+export const adapters = ["fibers", "workers", "plain"] as const
+
+type AdapterName = (typeof adapters)[number]
+
 export interface Trial {
-  readonly adapter: "fibers" | "workers"
+  readonly adapter: AdapterName
   readonly law: Name | "model"
   readonly budget: Search.Budget
 }
@@ -29,7 +35,8 @@ export interface Asked {
 
 const budgets = {
   fibers: { quick: { programs: 200, whole: 50, cuts: 20 }, deep: { programs: 100_000, whole: 2000, cuts: 8 } },
-  workers: { quick: { programs: 40, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } }
+  workers: { quick: { programs: 40, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } },
+  plain: { quick: { programs: 40, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } }
 } as const
 
 /** The laws that need killed workers. For other laws a kill would only cost time. */
@@ -46,15 +53,20 @@ export const isKilling = (law: Trial["law"]): boolean => law !== "model" && kill
 /** Laws with slow cuts, which may cost a worker or half a second, get fewer cuts. */
 export const budgetOf = (adapter: Trial["adapter"], law: Trial["law"], deep: boolean): Search.Budget => {
   const budget = budgets[adapter][deep ? "deep" : "quick"]
-  return adapter === "workers" && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
+  return adapter !== "fibers" && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
+}
+
+const lacks: Record<AdapterName, Adapter.Adapter["lacks"]> = {
+  fibers: Adapter.fibers.lacks,
+  workers: {},
+  plain: PlainAdapter.lacks
 }
 
 /** The requested trials. */
 export const select = (asked: Asked): ReadonlyArray<Trial> =>
-  (["fibers", "workers"] as const).flatMap((adapter) => {
+  adapters.flatMap((adapter) => {
     if (asked.adapter !== undefined && asked.adapter !== adapter) return []
-    const lacks = adapter === "fibers" ? Adapter.fibers.lacks : {}
-    return [...Adapter.applying({ ...Adapter.fibers, lacks }), "model" as const]
+    return [...Adapter.applying({ ...Adapter.fibers, lacks: lacks[adapter] }), "model" as const]
       .filter((law) => asked.law === undefined || asked.law === law)
       .map((law) => ({ adapter, law, budget: adjusted(budgetOf(adapter, law, asked.quick !== true), asked) }))
   })
@@ -74,13 +86,28 @@ export const runAll = async (trials: ReadonlyArray<Trial>, done: (result: Result
   const queue = (): Trial | undefined => fibers[next++]
   const lanes = Array.from({ length: Math.min(fibers.length, availableParallelism()) }, () => inThreads(queue, done))
   await Promise.all(lanes)
+  await onWorkers(
+    WorkerAdapter.make,
+    trials.filter(({ adapter }) => adapter === "workers"),
+    done
+  )
+  await onWorkers(
+    PlainAdapter.make,
+    trials.filter(({ adapter }) => adapter === "plain"),
+    done
+  )
+}
+
+const onWorkers = async (
+  make: typeof WorkerAdapter.make,
+  trials: ReadonlyArray<Trial>,
+  done: (result: Result) => void
+): Promise<void> => {
   const cores = Math.max(2, availableParallelism())
-  const cheap = WorkerAdapter.make(cores, { kills: false, thorough: false })
-  const costly = WorkerAdapter.make(cores)
+  const cheap = make(cores, { kills: false, thorough: false })
+  const costly = make(cores)
   try {
-    for (const trial of trials) {
-      if (trial.adapter === "workers") done(await run(trial, isKilling(trial.law) ? costly : cheap))
-    }
+    for (const trial of trials) done(await run(trial, isKilling(trial.law) ? costly : cheap))
   } finally {
     await Promise.all([cheap.close(), costly.close()])
   }

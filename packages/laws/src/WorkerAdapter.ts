@@ -1,8 +1,11 @@
-/** The adapter that runs the laws' programs on real workers. */
+/** The adapters that run the laws' programs on real workers. */
 import type { Adapter } from "@quiesce/testing/laws/Adapter"
-import type { Outcome } from "@quiesce/testing/laws/Outcome"
+import type { Program } from "@quiesce/testing/laws/Program"
 import type { Scenario } from "@quiesce/testing/laws/Scenario"
-import { crashes, type Fault, type Options as TestWorkerOptions, TestWorker } from "./workers/TestWorker.ts"
+import { contractPool } from "./workers/contractPool.ts"
+import type { Kind } from "./workers/TestPool.ts"
+import { crashes, type Faults } from "./workers/TestWorker.ts"
+import { TestWorkers } from "./workers/TestWorkers.ts"
 
 /** An adapter with its own workers, which `close` ends. */
 export interface WorkerAdapter extends Adapter {
@@ -14,25 +17,37 @@ export interface WorkerAdapter extends Adapter {
  * outlasts its last rung is abandoned instead. An unwind of a waiting thread costs half a second: without `thorough` only
  * synchronous code is unwound.
  */
-export interface Options {
+export interface Options extends Faults {
   readonly kills: boolean
   readonly thorough: boolean
-  readonly fault?: Fault | undefined
 }
 
-/** Makes an adapter that runs scenarios on a number of concurrent test workers. */
-export const make = (testWorkers: number, options: Options = { kills: true, thorough: false }): WorkerAdapter => {
-  const { fault, kills, thorough } = options
-  const ordinary = new TestWorkers({ size: 1, thorough, fault }, testWorkers)
-  const crashable = new TestWorkers({ size: 2, thorough, fault }, testWorkers)
+/** Makes an adapter that runs scenarios on a number of concurrent test workers, which serve a contract. */
+export const make = (testWorkers: number, options: Options = { kills: true, thorough: false }): WorkerAdapter =>
+  ofKind({ name: "worker threads", lacks: {} }, contractPool, testWorkers, options)
+
+/** Makes an adapter of test workers of a kind. */
+export const ofKind = (
+  adapter: Omit<Adapter, "run" | "parallel">,
+  kind: Kind,
+  most: number,
+  { kills, ...options }: Options
+): WorkerAdapter => {
+  const all = new Map<string, TestWorkers>()
+  const workersFor = (program: Program): TestWorkers => {
+    const size = crashes(program) ? 2 : 1
+    const extra = kind.extra(program)
+    const key = `${size} ${extra}`
+    const made = all.get(key) ?? new TestWorkers({ ...options, kind, extra, size }, most)
+    all.set(key, made)
+    return made
+  }
   return {
-    name: "worker threads",
-    lacks: {},
-    parallel: testWorkers,
-    run: (scenario, cut) =>
-      (crashes(scenario.program) ? crashable : ordinary).run(kills ? scenario : withoutKills(scenario), cut),
+    ...adapter,
+    parallel: most,
+    run: (scenario, cut) => workersFor(scenario.program).run(kills ? scenario : withoutKills(scenario), cut),
     close: async () => {
-      await Promise.all([ordinary.close(), crashable.close()])
+      await Promise.all([...all.values()].map((testWorkers) => testWorkers.close()))
     }
   }
 }
@@ -47,43 +62,3 @@ const withoutKills = ({ plan, program, seed, bystanders }: Scenario): Scenario =
   seed,
   bystanders
 })
-
-/** The test workers, each made on demand, and the runs that wait for a test worker. */
-class TestWorkers {
-  private readonly options: TestWorkerOptions
-  private readonly free: Array<TestWorker> = []
-  private readonly all: Array<TestWorker> = []
-  private readonly waiting: Array<(testWorker: TestWorker) => void> = []
-  private readonly most: number
-
-  constructor(options: TestWorkerOptions, most: number) {
-    this.options = options
-    this.most = most
-  }
-
-  async run(scenario: Scenario, cut: number | null): Promise<Outcome> {
-    const testWorker = await this.take()
-    try {
-      return await testWorker.run(scenario, cut)
-    } finally {
-      const next = this.waiting.shift()
-      if (next === undefined) this.free.push(testWorker)
-      else next(testWorker)
-    }
-  }
-
-  private take(): Promise<TestWorker> | TestWorker {
-    const free = this.free.pop()
-    if (free !== undefined) return free
-    if (this.all.length < this.most) {
-      const made = new TestWorker(this.options)
-      this.all.push(made)
-      return made
-    }
-    return new Promise((resolve) => this.waiting.push(resolve))
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.all.map((testWorker) => testWorker.close()))
-  }
-}

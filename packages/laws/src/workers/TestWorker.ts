@@ -5,12 +5,13 @@
  * 1. One run is under way at a time.
  * 2. A worker in a state that the next run could notice is not used again.
  */
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads"
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker, type WorkerOptions } from "node:worker_threads"
 import * as Thread from "@quiesce/core/Thread"
 import { isForced, type Outcome, type Bystander } from "@quiesce/testing/laws/Outcome"
 import type { Instruction, Program } from "@quiesce/testing/laws/Program"
 import type { Scenario } from "@quiesce/testing/laws/Scenario"
-import { HostLease, SharedMutex, WorkerPool } from "@quiesce/worker-threads"
+import { core, type Subject } from "@quiesce/testing/laws/Subject"
+import { SharedMutex } from "@quiesce/worker-threads"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Cause from "effect/Cause"
@@ -18,35 +19,33 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { type Cells, Kept, makeCells, testWorkerKey, Tasks, type ToHost, type ToWorker } from "./contract.ts"
+import { type Cells, makeCells, testWorkerKey, type ToHost, type ToWorker } from "./messages.ts"
 import { HostRun } from "./hostRun.ts"
+import type { PlainFault } from "../plain/plainContract.ts"
+import type { Kind, TestPool } from "./TestPool.ts"
 
 /**
- * The options of a test worker. The planted faults: a kill drops the host leases of its thread; sections are ended under a
- * mask; a late cancel reaches the next task; a crash takes the other worker down.
+ * The planted faults. `fault`: a kill drops the host leases of its thread; sections are ended under a mask; a late cancel
+ * reaches the next task; a crash takes the other worker down; or a fault of a plain function. `subject` replaces functions of
+ * the host.
  */
-export interface Options {
+export interface Faults {
+  readonly fault?: Fault | undefined
+  readonly subject?: Partial<Subject> | undefined
+}
+
+export type Fault = "drops host leases" | "ends masked sections" | "leaks cancels" | "spreads crashes" | PlainFault
+
+/** The options of a test worker. `extra` is the extra data of its workers. */
+export interface Options extends Faults {
+  readonly kind: Kind
+  readonly extra: string
   /** The second of two workers has a slot for a thread elsewhere. A single worker has a slot beside the run. */
   readonly size: 1 | 2
   readonly thorough: boolean
-  readonly fault?: Fault | undefined
 }
 
-export type Fault = "drops host leases" | "ends masked sections" | "leaks cancels" | "spreads crashes"
-
-const url = new URL("./laws.worker.ts", import.meta.url)
-
-type Pool = Effect.Success<ReturnType<typeof makePool>>
-
 let lastRun = 0
-
-const makePool = (testWorker: TestWorker, size: number, concurrency: number) =>
-  WorkerPool.make(Tasks, {
-    spawn: (options) => testWorker.hire(options),
-    size,
-    concurrency,
-    hostLeases: [HostLease.handler(Kept, (payload) => testWorker.keep(payload))]
-  })
 
 /** Whether a program takes its worker down. */
 export const crashes = (program: Program): boolean => program.some(isCrash)
@@ -63,7 +62,7 @@ export class TestWorker {
   private readonly options: Options
   private readonly workers: Set<Worker> = new Set()
   private scope: Scope.Closeable = Scope.makeUnsafe()
-  private pool: Pool | undefined = undefined
+  private pool: TestPool | undefined = undefined
   private current: HostRun | undefined = undefined
   /** The workers that are not ready. */
   private newcomers = 0
@@ -74,14 +73,15 @@ export class TestWorker {
     this.options = options
   }
 
-  hire(options: ConstructorParameters<typeof Worker>[1] & object): Worker {
+  private hire(options: WorkerOptions): Worker {
     this.newcomers++
     const { port1, port2 } = new MessageChannel()
-    const worker = new Worker(url, {
+    const { extra, fault, kind } = this.options
+    const worker = new Worker(kind.url, {
       ...options,
       workerData: {
         ...options.workerData,
-        [testWorkerKey]: { port: port2, cells: this.cells, fault: this.options.fault }
+        [testWorkerKey]: { port: port2, cells: this.cells, fault, extra }
       },
       transferList: [...(options.transferList ?? []), port2]
     })
@@ -110,7 +110,7 @@ export class TestWorker {
     return worker
   }
 
-  keep(payload: { readonly lease: string; readonly thread: string; readonly scope: string }) {
+  private keep(payload: { readonly lease: string; readonly thread: string; readonly scope: string }) {
     const { lease, scope, thread } = payload
     const run = this.current
     return Effect.acquireRelease(
@@ -126,14 +126,16 @@ export class TestWorker {
   }
 
   /** The pool, with all its workers ready for runs. */
-  private async open(): Promise<Pool> {
+  private async open(): Promise<TestPool> {
     if (this.pool === undefined) {
-      const concurrency = this.options.size === 1 ? 2 : 1
-      this.pool = await Effect.runPromise(Scope.provide(makePool(this, this.options.size, concurrency), this.scope))
+      const { kind, size } = this.options
+      const concurrency = size === 1 ? 2 : 1
+      const host = { hire: this.hire.bind(this), keep: this.keep.bind(this), size, concurrency }
+      this.pool = await Effect.runPromise(Scope.provide(kind.open(host), this.scope))
     }
     const { pool } = this
     const hello = Effect.all(
-      Array.from({ length: this.options.size }, () => pool.execute("Hello", undefined)),
+      Array.from({ length: this.options.size }, () => pool.hello),
       { concurrency: "unbounded" }
     )
     while (this.newcomers > 0) {
@@ -160,9 +162,10 @@ export class TestWorker {
     const run = new HostRun(++lastRun, scenario, cut, {
       cells: this.cells,
       thorough: this.options.thorough,
+      subject: { ...core, ...this.options.subject },
       post: (message: ToWorker) => this.link?.postMessage(message),
       spawn: (options) => {
-        const spawned = pool.spawn("Run", { run: run.run, scenario, cut, mutex }, options)
+        const spawned = pool.run({ run: run.run, scenario, cut, mutex }, options)
         return Effect.map(spawned, (thread) => {
           if (scenario.bystanders) ThreadAdapter.onExit(thread, () => bystanders.next(this.isLeaking(thread)))
           return thread
@@ -210,12 +213,12 @@ const stateOf = (mutex: SharedMutex.SharedMutex): Effect.Effect<"free" | "held" 
 
 /** The bystanders of a run. */
 class Bystanders {
-  private readonly pool: Pool
+  private readonly pool: TestPool
   private readonly where: Bystander["where"]
   private readonly word = new Int32Array(new SharedArrayBuffer(4))
   private readonly all: Array<Promise<Bystander>> = []
 
-  constructor(pool: Pool, where: Bystander["where"]) {
+  constructor(pool: TestPool, where: Bystander["where"]) {
     this.pool = pool
     this.where = where
   }
@@ -241,7 +244,7 @@ class Bystanders {
     word: Int32Array<SharedArrayBuffer>,
     isLeaking: boolean
   ): Promise<Bystander> {
-    const started = Effect.flatMap(this.pool.spawn("Bystander", { word }), (thread) =>
+    const started = Effect.flatMap(this.pool.bystander(word), (thread) =>
       Effect.andThen(isLeaking ? Thread.interruptFork(thread) : Effect.void, Thread.join(thread))
     )
     const exit = await Effect.runPromise(Effect.exit(Effect.scoped(started)))

@@ -13,7 +13,7 @@ import type { MessagePort } from "node:worker_threads"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
-import { cell, type Cells, type ToHost, type ToWorker } from "./contract.ts"
+import { cell, type Cells, type ToHost, type ToWorker } from "./messages.ts"
 
 /** Fibers outside the run, which are neither counted nor held. */
 export const Outsider: Context.Reference<boolean> = Context.Reference("@quiesce/laws/Outsider", {

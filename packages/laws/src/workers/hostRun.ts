@@ -10,7 +10,7 @@ import * as Interpreter from "@quiesce/testing/laws/Interpreter"
 import type { Outcome } from "@quiesce/testing/laws/Outcome"
 import * as Scenario from "@quiesce/testing/laws/Scenario"
 import * as StepScheduler from "@quiesce/testing/StepScheduler"
-import { core, type Subject } from "@quiesce/testing/laws/Subject"
+import type { Subject } from "@quiesce/testing/laws/Subject"
 import type { Event } from "@quiesce/testing/laws/Trace"
 import * as VirtualClock from "@quiesce/testing/VirtualClock"
 import * as World from "@quiesce/testing/laws/World"
@@ -19,7 +19,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
-import { cell, type Cells, type ToHost, type ToWorker } from "./contract.ts"
+import { cell, type Cells, type ToHost, type ToWorker } from "./messages.ts"
 import { Effort } from "./effort.ts"
 import { merge, type Numbered } from "./merge.ts"
 import { quiet } from "./quiet.ts"
@@ -41,6 +41,8 @@ export interface RunHost {
   readonly post: (message: ToWorker) => void
   /** Starts the task. */
   readonly spawn: (options: Parameters<Subject["spawn"]>[1]) => ReturnType<Subject["spawn"]>
+  /** Core, or core with a planted fault. */
+  readonly subject: Subject
   /** Whether the engine searches for synchronous code even if none runs. */
   readonly thorough: boolean
   /** The state of the lock at the end. */
@@ -292,8 +294,8 @@ export class HostRun {
   }
 
   private program(): Effect.Effect<unknown, unknown> {
-    const subject: Subject = { ...core, spawn: (_, options) => this.effort.watch(this.host.spawn(options)) }
-    const { cells } = this.host
+    const { cells, spawn } = this.host
+    const subject: Subject = { ...this.host.subject, spawn: (_, options) => this.effort.watch(spawn(options)) }
     const onEvent = (event: Event): void => {
       this.events.push({ sequence: Atomics.add(cells, cell.sequence, 1), event })
     }

@@ -4,7 +4,6 @@ import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
 import * as Leaks from "@quiesce/testing/Leaks"
-import type * as Scenario from "@quiesce/testing/laws/Scenario"
 import { core, type Subject } from "@quiesce/testing/laws/Subject"
 import type { Event } from "@quiesce/testing/laws/Trace"
 import type * as VirtualClock from "@quiesce/testing/VirtualClock"
@@ -13,16 +12,11 @@ import { HostLease, SharedMutex } from "@quiesce/worker-threads"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { cell, Kept } from "./contract.ts"
+import { Kept } from "./contract.ts"
+import { cell } from "./messages.ts"
 import type { Current, CancelPoint, Harness } from "./harness.ts"
+import type { Given } from "./TestPool.ts"
 import { Encoder, type EncodedEvent } from "./wire.ts"
-
-export interface Given {
-  readonly run: number
-  readonly scenario: Scenario.Scenario
-  readonly cut: number | null
-  readonly mutex: SharedMutex.SharedMutex
-}
 
 const unasked = (): void => {}
 

@@ -3,7 +3,7 @@ import * as VirtualClock from "@quiesce/testing/VirtualClock"
 import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { cell, type Cells } from "./contract.ts"
+import { cell, type Cells } from "./messages.ts"
 
 /** The shared time of host and worker. */
 export const handOf = (cells: Cells): VirtualClock.Hand => ({

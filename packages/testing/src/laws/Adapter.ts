@@ -14,6 +14,7 @@ import * as Leaks from "../Leaks.ts"
 import * as Simulation from "../Simulation.ts"
 import { ScenarioRun } from "./interpret/scenarioRun.ts"
 import { type Name, names } from "./Law.ts"
+import type { LawCase } from "./LawCase.ts"
 import type { Outcome } from "./Outcome.ts"
 import type { Instruction, Program } from "./Program.ts"
 import type { Scenario } from "./Scenario.ts"
@@ -25,6 +26,7 @@ import { core, type Subject, type Work } from "./Subject.ts"
  * - `lacks`: the laws that don't apply, each with the reason
  * - `run`: runs a scenario and begins its plan at a step; null means no plan
  * - `parallel`: the number of concurrent runs (default 1)
+ * - `programs`: the programs and plans of a law for threads that know fewer instructions (default: all of them)
  *
  * @stability unstable
  * @category models
@@ -35,6 +37,7 @@ export interface Adapter {
   readonly lacks: Readonly<Partial<Record<Name, string>>>
   readonly run: (scenario: Scenario, cut: number | null) => Outcome | Promise<Outcome>
   readonly parallel?: number | undefined
+  readonly programs?: ((law: Name | "model", lawCase: LawCase) => LawCase) | undefined
 }
 
 /**

@@ -159,7 +159,12 @@ const search = async (
   // Adapters count listeners in each run. A new count for each run would cost half as much as the run.
   const listeners = Leaks.watchListeners()
   try {
-    const found = await generate(lawCase, laws, adapter, { cuts, programs, seed, whole })
+    const found = await generate(adapter.programs?.(law, lawCase) ?? lawCase, laws, adapter, {
+      cuts,
+      programs,
+      seed,
+      whole
+    })
     return { law, laws: laws.length, adapter: adapter.name, seed, ...found }
   } finally {
     listeners.end()

@@ -2,6 +2,7 @@
 import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import type * as Thread from "@quiesce/core/Thread"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -23,6 +24,8 @@ export interface CallOptions {
   /** Called when a worker takes the call. */
   readonly onStart: (() => void) | undefined
 }
+
+type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
 
 const nothing = Context.empty()
 
@@ -70,27 +73,43 @@ export class PlainPool {
   execute(call: Call, options: CallOptions): Effect.Effect<unknown, unknown> {
     const submit = Effect.withFiber((fiber) =>
       ThreadAdapter.execute<unknown, unknown>(
-        (cell) => {
-          const task = new RemoteTask({
-            cell,
-            codec,
-            payload: call,
-            transfers: options.transfer,
-            context: nothing,
-            deadline: fiber.getRef(Deadline.Current),
-            dialect: plainDialect,
-            hostLeases: this.leases,
-            parentTask: undefined
-          })
-          if (options.onReport !== undefined) listen(task, options.onReport)
-          task.onStart = options.onStart
-          this.dispatcher.submit(task)
-          return task
-        },
-        { escalation: this.escalation, name: options.name ?? task }
+        (cell) => this.submit(cell, fiber.getRef(Deadline.Current), call, options),
+        this.threadOptions(options)
       )
     )
     return this.dispatcher.hasRoom ? submit : Effect.andThen(this.dispatcher.admit(), submit)
+  }
+
+  /** Spawns a call as a thread into the current scope, for a caller that climbs the rungs one by one. */
+  spawn(call: Call, options: CallOptions): Effect.Effect<Thread.Thread<unknown, unknown>, never, Scope.Scope> {
+    return Effect.withFiber((fiber) =>
+      ThreadAdapter.spawn<unknown, unknown, never, never>(
+        (cell) => Effect.sync(() => this.submit(cell, fiber.getRef(Deadline.Current), call, options)),
+        this.threadOptions(options)
+      )
+    )
+  }
+
+  private threadOptions({ name = task }: CallOptions): Thread.SpawnOptions {
+    return { escalation: this.escalation, name }
+  }
+
+  private submit(cell: Cell, deadline: number, call: Call, options: CallOptions): RemoteTask {
+    const submitted = new RemoteTask({
+      cell,
+      codec,
+      payload: call,
+      transfers: options.transfer,
+      context: nothing,
+      deadline,
+      dialect: plainDialect,
+      hostLeases: this.leases,
+      parentTask: undefined
+    })
+    if (options.onReport !== undefined) listen(submitted, options.onReport)
+    submitted.onStart = options.onStart
+    this.dispatcher.submit(submitted)
+    return submitted
   }
 }
 
