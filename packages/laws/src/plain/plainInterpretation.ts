@@ -34,8 +34,6 @@ class PlainInterpretation {
 
   call(): unknown {
     this.run.worker.harness.begin(this.run)
-    // In a scenario with bystanders, the platform ends loops.
-    if (this.run.given.scenario.bystanders) this.run.worker.shortenGrace()
     const code = this.body()
     try {
       const first = code.next()

@@ -24,6 +24,8 @@ export const spin = (run: PlainRun, place: Position, how: Of<"Spin">["how"]): vo
     run.flush()
     // Runs also if the loop is ended by force.
     setImmediate(() => run.worker.harness.happened())
+    // Only here, because other code may need longer on a busy machine.
+    const restoreGrace = isSync && bystanders ? run.worker.shortenGrace() : undefined
     run.isLooping = true
     run.worker.harness.post({ _tag: "Spinning", run: run.run, spin, ends: polls || (isSync && bystanders) })
     try {
@@ -33,6 +35,7 @@ export const spin = (run: PlainRun, place: Position, how: Of<"Spin">["how"]): vo
       }
     } finally {
       run.isLooping = false
+      restoreGrace?.()
     }
   }
   run.note({ _tag: "Spun", thread, id })

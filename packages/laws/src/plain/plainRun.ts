@@ -42,8 +42,8 @@ export interface PlainWorker {
   readonly harness: PlainHarness
   readonly lock: Lock | undefined
   readonly fault: PlainFault | undefined
-  /** Shortens the grace of the running section to some milliseconds of real time. */
-  readonly shortenGrace: () => void
+  /** Shortens the grace of the running section to some milliseconds of real time. The result restores the grace. */
+  readonly shortenGrace: () => () => void
 }
 
 /** Ends the block of an `UntilStopped`. */

@@ -8,9 +8,10 @@ import { handshakeOf } from "../../../worker-threads/src/internal/wire/handshake
 
 const graceMillis = 5
 
-export const shortenGrace = (): void => {
+export const shortenGrace = (): (() => void) => {
   const handshake = handshakeOf(workerData)
   if (handshake === undefined) throw new Error("Only a pool of plain functions starts this worker")
   const { words } = ControlBlock.fromBuffer(handshake.control)
-  Atomics.store(words, ControlBlock.word.sectionGrace, graceMillis)
+  const before = Atomics.exchange(words, ControlBlock.word.sectionGrace, graceMillis)
+  return () => void Atomics.store(words, ControlBlock.word.sectionGrace, before)
 }
