@@ -148,6 +148,43 @@ describe("RingReader.watch", () => {
   })
 })
 
+describe("RingReader.block", () => {
+  it("does not block if there is an entry, and leaves the reader awake", () => {
+    const { reader, writer } = open()
+    writer.write(1, 0, 0, "one")
+    expect(writer.mustWake()).toBe(true)
+    expect(reader.block(0, Infinity, () => false)).toBe(true)
+    expect(take(reader)).toEqual([[1, 0, 0, "one"]])
+    expect(writer.mustWake()).toBe(false)
+  })
+
+  it("does not block if something else has come, for which the writer can rouse the reader", () => {
+    const { reader, writer } = open()
+    expect(writer.rouse()).toBe(false)
+    const roused: Array<boolean> = []
+    expect(reader.block(0, Infinity, () => roused.push(writer.rouse(), writer.rouse()) > 0)).toBe(true)
+    expect(roused).toEqual([true, false])
+    expect(reader.sleep()).toBe(true)
+  })
+
+  it("needs no message when an entry comes", () => {
+    const { reader, writer } = open()
+    const woken: Array<boolean> = []
+    const write = () => writer.write(1, 0, 0, "one") && woken.push(writer.mustWake()) > 1
+    expect(reader.block(0, Infinity, write)).toBe(false)
+    expect(woken).toEqual([false])
+    expect(take(reader)).toEqual([[1, 0, 0, "one"]])
+  })
+
+  it("ends after its time, and the reader can sleep", () => {
+    const { reader, writer } = open()
+    expect(reader.block(0, 1, () => false)).toBe(false)
+    expect(reader.sleep()).toBe(true)
+    writer.write(1, 0, 0, "one")
+    expect(writer.mustWake()).toBe(true)
+  })
+})
+
 describe("RingReader.read", () => {
   it("throws BadWords for words that no writer has written", () => {
     fc.assert(

@@ -5,7 +5,7 @@
  * Invariant: while values come, they are read, and other work of the event loop gets its turns. After `close` no value
  * comes.
  */
-import type { MessagePort } from "node:worker_threads"
+import type { MessagePort, Transferable } from "node:worker_threads"
 import { wakeUp } from "../wire/handshake.ts"
 import { BadWords } from "../wire/plainData.ts"
 import * as Ring from "../wire/ring.ts"
@@ -49,6 +49,12 @@ export class TaskRings {
     if (index === undefined || !this.starts.write(id, slot, index, payload)) return false
     if (this.starts.mustWake()) this.port.postMessage(wakeUp)
     return true
+  }
+
+  /** Posts to the worker, also if the worker waits blocked for its next start. */
+  postMessage(message: unknown, transfers: Array<Transferable>): void {
+    this.port.postMessage(message, transfers)
+    this.starts.rouse()
   }
 
   /** Reads values while there are any, then sleeps. */

@@ -94,7 +94,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
       this.worker,
       atEnd(this.inspector, () => this.threadDeaths.all)
     )
-    this.outbox = new Outbox<ToWorker>(port1)
+    this.outbox = new Outbox<ToWorker>(this.rings)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.threadDeaths = new ThreadDeaths((this.threadId = this.worker.threadId), this.refuse)
     const problem = `it was not ready within ${startMillis} ms`
@@ -317,7 +317,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
 
   readonly unwound = (run: number): void => this.outbox.putNow({ _tag: "Unwound", run })
 
-  readonly wake = (): void => this.port.postMessage(wakeUp)
+  readonly wake = (): void => this.rings.postMessage(wakeUp, [])
 
   readonly repair = (id: number): void => this.outbox.putNow({ _tag: "Repair", id })
 

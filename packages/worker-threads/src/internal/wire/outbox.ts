@@ -6,15 +6,20 @@
  * 2. A message with transfers, or one that must not wait for the end of the turn, is posted at once, after all messages
  *    before it.
  */
-import type { MessagePort, Transferable } from "node:worker_threads"
+import type { Transferable } from "node:worker_threads"
 import { messageOf } from "@quiesce/core/internal/plain"
 
+/** A port, as far as an outbox needs it. */
+export interface Target {
+  readonly postMessage: (messages: unknown, transfers: Array<Transferable>) => void
+}
+
 export class Outbox<M> {
-  private readonly target: MessagePort
+  private readonly target: Target
   private queue: Array<M> = []
   private scheduled = false
 
-  constructor(target: MessagePort) {
+  constructor(target: Target) {
     this.target = target
   }
 
@@ -41,7 +46,7 @@ export class Outbox<M> {
     const queue = this.queue
     this.queue = []
     try {
-      this.target.postMessage(queue)
+      this.target.postMessage(queue, [])
     } catch {
       // A message can't be cloned, so each is posted alone.
       for (const message of queue) this.putAlone(message)
@@ -53,7 +58,7 @@ export class Outbox<M> {
 
   private putAlone(message: M): void {
     try {
-      this.target.postMessage([message])
+      this.target.postMessage([message], [])
     } catch (cause) {
       this.onUnsendable(message, messageOf(cause))
     }

@@ -6,13 +6,15 @@
  * busy processes, 64 callers 12 and 38.
  *
  * An awake reader can read an entry at once, and looks again before it sleeps. A sleeping reader has to be woken by a
- * message, for the first entry that is written from then on.
+ * message, for the first entry that is written from then on. A blocked reader is woken by the writer itself, which is faster
+ * than a message, and reads what has come by any way.
  *
  * Invariants:
  * 1. Only the writer stores `tail`, only the reader stores `head`, and the words between them are not changed.
  * 2. An entry is visible as a whole, because `tail` is stored after the entry is written.
  * 3. While there is an entry, the reader is awake or its wake-up is under way: the writer stores `tail` before it reads
  *    `awake`, and the reader stores `awake` before it reads `tail` for the last time.
+ * 4. Only the reader says that it blocks, and only the writer ends that before its time.
  */
 import { BadWords, Reader, Writer } from "./plainData.ts"
 
@@ -22,6 +24,11 @@ const tail = 16
 const awake = 32
 const header = 48
 
+/** The values of the word at `awake`. */
+const asleep = 0
+const isAwake = 1
+const blocked = 2
+
 const length = 16_384
 
 /** Positions are counted up to twice the length. Otherwise a full ring would look like an empty one. */
@@ -30,7 +37,7 @@ const positions = 2 * length - 1
 /** The largest entry. One entry must not fill the ring. */
 const maxEntry = 1024
 
-/** How often a watching reader looks at the ring before it looks at the time. */
+/** How often a watching or spinning reader looks at the memory before it looks at the time. */
 const looksAtOnce = 100
 
 /** The memory of a ring whose reader sleeps. */
@@ -78,9 +85,18 @@ export class RingWriter {
     return ((this.at - this.head) & positions) + maxEntry <= length
   }
 
-  /** Whether the caller has to wake the reader. */
+  /** Wakes a blocked reader. Whether the caller has to wake the reader by a message. */
   mustWake(): boolean {
-    return Atomics.load(this.state, awake) === 0 && Atomics.exchange(this.state, awake, 1) === 0
+    if (this.rouse()) return false
+    return Atomics.load(this.state, awake) === asleep && Atomics.exchange(this.state, awake, isAwake) === asleep
+  }
+
+  /** Wakes a blocked reader, also for a message that goes another way. False if the reader is not blocked. */
+  rouse(): boolean {
+    if (Atomics.load(this.state, awake) !== blocked) return false
+    if (Atomics.compareExchange(this.state, awake, blocked, isAwake) !== blocked) return false
+    Atomics.notify(this.state, awake)
+    return true
   }
 }
 
@@ -123,7 +139,7 @@ export class RingReader {
 
   /** Stays awake and looks for an entry for some time. False if none has come; the reader then sleeps. */
   watch(millis: number): boolean {
-    Atomics.store(this.state, awake, 1)
+    Atomics.store(this.state, awake, isAwake)
     const end = performance.now() + millis
     do {
       for (let i = 0; i < looksAtOnce; i++) if (Atomics.load(this.state, tail) !== this.at) return true
@@ -131,9 +147,32 @@ export class RingReader {
     return !this.sleep()
   }
 
+  /**
+   * Blocks the thread until an entry comes or the writer rouses the thread: looks at the memory for `spinMillis`, and then
+   * waits for at most `millis`. Does not block if `hasOther`, which is asked when the writer already sees that the thread
+   * blocks. Afterwards the reader is awake. False if looking at the memory was in vain.
+   */
+  block(spinMillis: number, millis: number, hasOther: () => boolean): boolean {
+    Atomics.store(this.state, awake, blocked)
+    const isDone = Atomics.load(this.state, tail) !== this.at || hasOther() || this.spin(spinMillis)
+    if (!isDone) Atomics.wait(this.state, awake, blocked, millis)
+    Atomics.store(this.state, awake, isAwake)
+    return isDone
+  }
+
+  /** Whether the writer has roused the thread meanwhile. */
+  private spin(millis: number): boolean {
+    if (millis === 0) return false
+    const end = performance.now() + millis
+    do {
+      for (let i = 0; i < looksAtOnce; i++) if (Atomics.load(this.state, awake) !== blocked) return true
+    } while (performance.now() < end)
+    return false
+  }
+
   /** False if an entry has come meanwhile, and the reader stays awake. */
   sleep(): boolean {
-    Atomics.store(this.state, awake, 0)
-    return Atomics.load(this.state, tail) === this.at || Atomics.exchange(this.state, awake, 1) !== 0
+    Atomics.store(this.state, awake, asleep)
+    return Atomics.load(this.state, tail) === this.at || Atomics.exchange(this.state, awake, isAwake) !== asleep
   }
 }

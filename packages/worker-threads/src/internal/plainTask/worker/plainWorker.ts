@@ -23,17 +23,17 @@ import * as PlainHooks from "../../wire/plainHooks.ts"
 import * as Ring from "../../wire/ring.ts"
 import * as Word from "../../wire/sectionWord.ts"
 import { SlotTable } from "../../wire/slotTable.ts"
-import { AdaptiveSpin } from "../../worker/adaptiveSpin.ts"
 import { SharedFlags } from "../../worker/sharedFlags.ts"
 import { isCall } from "../contract.ts"
 import * as Functions from "./functions.ts"
+import { HostWait } from "./hostWait.ts"
 import { type Outlet, PlainCall } from "./plainCall.ts"
 
 /** How many calls are taken from the ring before other work gets a turn. */
 const startsAtOnce = 256
 
-/** How long single calls are run before other work gets a turn, in milliseconds. */
-const budgetMillis = 0.5
+/** How long calls may follow one another before the event loop gets a turn, in milliseconds. */
+const loopMillis = 1
 
 /** How long a loop may take to notice an interrupt by its token, in milliseconds. */
 const graceMillis = 1000
@@ -62,7 +62,7 @@ class PlainWorker implements Outlet {
   private readonly calls: SlotTable<PlainCall>
   private readonly starts: Ring.RingReader
   private readonly values: Ring.RingWriter
-  private readonly spin: AdaptiveSpin
+  private readonly wait: HostWait
   private readonly flags: Array<SharedFlags> = []
   private readonly section: Word.Word
   private readonly open = new Map<number, Open>()
@@ -73,6 +73,10 @@ class PlainWorker implements Outlet {
   private run = 0
   /** Whether a message that calls functions is under way. */
   private isDue = false
+  /** Whether a call has ended since the worker last waited for a call. */
+  private hasEnded = false
+  /** When the event loop has to get a turn. */
+  private loopDue = 0
 
   constructor({ control, port, starts, values }: Handshake) {
     this.port = port
@@ -82,7 +86,7 @@ class PlainWorker implements Outlet {
     this.calls = new SlotTable(ControlBlock.slots(this.control))
     this.starts = new Ring.RingReader(starts)
     this.values = new Ring.RingWriter(values)
-    this.spin = new AdaptiveSpin(this.starts)
+    this.wait = new HostWait(this.starts, port)
     this.section = Word.at(this.control.words, word.section)
     this.hooks = { locks: undefined, report: (message) => this.outbox.putNow(message) }
     const { port1, port2 } = new MessageChannel()
@@ -102,9 +106,13 @@ class PlainWorker implements Outlet {
     ControlBlock.beat(this.control)
     // Starts come first, because a message may be for a call in the ring.
     this.readStarts()
-    // Messages outside the protocol are ignored.
-    if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
+    this.receiveAll(raw)
     this.runReady()
+  }
+
+  /** Messages outside the protocol are ignored. */
+  private receiveAll(raw: unknown): void {
+    if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
   }
 
   private readonly onTurn = (): void => {
@@ -118,7 +126,23 @@ class PlainWorker implements Outlet {
     if (this.isDue) return
     this.isDue = true
     this.receiver.ref()
+    if (performance.now() < this.loopDue) this.sender.postMessage(null)
+    else setImmediate(this.afterLoop)
+  }
+
+  /** Messages that follow one another can hold up the event loop. */
+  private readonly afterLoop = (): void => {
+    this.loopDue = performance.now() + loopMillis
     this.sender.postMessage(null)
+  }
+
+  /** The call is over; its exit is sent. */
+  private callEnded(call: PlainCall): void {
+    this.calls.delete(call)
+    if (this.calls.size > 0) return
+    this.hasEnded = true
+    // What the function has left in this turn comes first.
+    this.callLater()
   }
 
   /** Takes the calls in the ring, and looks again even if a function is ended by force. */
@@ -178,21 +202,28 @@ class PlainWorker implements Outlet {
 
   /** Calls the functions that can be called. Must be the last step in the handler of a port message. */
   private runReady(): void {
-    const end = performance.now() + budgetMillis
-    for (;;) {
-      const next = this.ready.shift()
-      if (next === undefined) {
-        if (this.calls.size > 0 || performance.now() >= end) return
-        this.outbox.flush()
-        if (!this.spin.watch()) return
-        this.readStarts()
-      } else if (!next.call.isDone) {
+    do {
+      for (;;) {
+        const next = this.ready.shift()
+        if (next === undefined) break
+        if (next.call.isDone) continue
         if (this.ready.length > 0) this.callLater()
         this.outbox.flush()
         this.execute(next)
         if (this.isDue) return
       }
-    }
+    } while (this.awaitHost())
+  }
+
+  /** Waits blocked for the next call, if a call has just ended. Whether there is anything to do. */
+  private awaitHost(): boolean {
+    if (this.calls.size > 0 || this.isDue || !this.hasEnded) return false
+    this.hasEnded = false
+    this.outbox.flush()
+    const received = this.wait.next()
+    this.readStarts()
+    if (received !== undefined) this.receiveAll(received.message)
+    return this.ready.length > 0
   }
 
   private execute({ call, run: f }: Ready): void {
@@ -236,14 +267,14 @@ class PlainWorker implements Outlet {
 
   succeed(call: PlainCall, value: unknown): void {
     if (!call.hasSentMessage && this.values.write(call.id, 0, 0, value)) {
-      this.calls.delete(call)
       if (this.values.mustWake()) this.port.postMessage(wakeUp)
+      this.callEnded(call)
     } else this.exit(call, { _tag: "Success", value })
   }
 
   exit(call: PlainCall, exit: EncodedExit): void {
-    this.calls.delete(call)
     this.outbox.put({ _tag: "Exit", id: call.id, exit })
+    this.callEnded(call)
   }
 
   report(call: PlainCall, value: unknown): void {
