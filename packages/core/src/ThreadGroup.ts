@@ -273,24 +273,22 @@ const spawnInto = <G, A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options: SpawnOptions | undefined
 ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>> =>
-  Effect.uninterruptible(
-    Effect.withFiber((fiber) => {
-      const group = groupOf(self)
-      const destination = {
-        scope: group.scope,
-        scopeOfOrigin: group.scopeOfOrigin,
-        parent: group.parent,
-        hasOwnLink: false
-      }
-      return Spawn.into<A, E>(fiber, destination, options, (node) => {
-        node.group = group
-        group.size++
-        if (group.ending !== undefined) node.beginCancel("interrupt", group.ending)
-        return FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
-      })
+  Effect.withFiber((fiber) => {
+    const group = groupOf(self)
+    const destination = {
+      scope: group.scope,
+      scopeOfOrigin: group.scopeOfOrigin,
+      parent: group.parent,
+      hasOwnLink: false
+    }
+    return Spawn.into<A, E>(fiber, destination, options, (node) => {
+      node.group = group
+      group.size++
+      if (group.ending !== undefined) node.beginCancel("interrupt", group.ending)
+      return FiberThread.fork(node, effect, fiber, options?.startImmediately === true)
     })
     // The other services of the effect are in the context of the fork.
-  ) as Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>>
+  }) as Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>>
 
 /**
  * Waits until all threads of the group have ended, and then fails as the policy says.

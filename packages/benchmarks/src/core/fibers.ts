@@ -54,10 +54,10 @@ const interruptMany =
 const unit = "ns each"
 
 export const comparisons: ReadonlyArray<Comparison> = [
-  { id: "spawn-join", ours: inScope(spawnJoin), peer: inScope(bareJoin), target: 2 },
-  { id: "spawn-join-in-thread", ours: inThread(spawnJoin), peer: inThread(bareJoin), target: 2 },
-  { id: "spawn-interrupt", ours: inScope(spawnInterrupt), peer: inScope(bareInterrupt), target: 2.5 },
-  { id: "spawn-interrupt-in-thread", ours: inThread(spawnInterrupt), peer: inThread(bareInterrupt), target: 2.5 },
+  { id: "spawn-join", ours: inScope(spawnJoin), peer: inScope(bareJoin), target: 1.8 },
+  { id: "spawn-join-in-thread", ours: inThread(spawnJoin), peer: inThread(bareJoin), target: 1.8 },
+  { id: "spawn-interrupt", ours: inScope(spawnInterrupt), peer: inScope(bareInterrupt), target: 1.8 },
+  { id: "spawn-interrupt-in-thread", ours: inThread(spawnInterrupt), peer: inThread(bareInterrupt), target: 1.8 },
   { id: "lease", ours: inScope(lease), peer: inScope(bareResource), target: 2 },
   { id: "lease-in-thread", ours: inThread(lease), peer: inThread(bareResource), target: 2 }
 ]

@@ -37,9 +37,9 @@ const run = <A, E>(
   const controls = new FiberControls<A, E>(node)
   node.controls = controls
   node.parentNode?.adopt(node)
-  const effect = Effect.suspend(() => body(node))
-  const fiber = Effect.runForkWith(context)(controls.body(effect, context))
-  // The fiber may not have reached its body yet.
-  if (node.isAlive) controls.attach(fiber)
+  controls.start(
+    Effect.suspend(() => body(node)),
+    context
+  )
   return Exit.succeed(node)
 }

@@ -17,6 +17,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { CurrentStackFrame, type StackFrame } from "effect/References"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import * as Notice from "./notice.ts"
@@ -101,15 +102,15 @@ type Interrupt = (fiber: AnyFiber, reason: CancelReason.CancelReason, by: number
  * Effect makes a Cause for each interrupted fiber and copies the annotations into it. With this function, fibers that are
  * interrupted one after another for the same reason share one Cause.
  */
-export const interruptFiber: Interrupt = (fiber, reason, by) => {
-  interrupt ??= chosen(
+export const interruptFiber: Interrupt = (fiber, reason, by) => interruptWay()(fiber, reason, by)
+
+const interruptWay = (): Interrupt =>
+  (interrupt ??= chosen(
     interruptWithCause,
     interruptUnsafe,
     interruptions,
     "the end of a large group takes twice as long"
-  )
-  interrupt(fiber, reason, by)
-}
+  ))
 
 /** Undefined before the first use. */
 let interrupt: Interrupt | undefined
@@ -140,6 +141,25 @@ const interruptWithCause: Interrupt = (fiber, reason, by) => {
   if (internals._running) internals._deferredInterrupt = true
   else internals.evaluate(exit)
 }
+
+/**
+ * The exit of a fiber that is interrupted before its first step. `context` is the fiber's. The exit is the same as that of
+ * `interruptFiber`, without a fiber.
+ */
+export const interruptExit = (
+  reason: CancelReason.CancelReason,
+  by: number,
+  context: Context.Context<never>
+): Exit.Exit<never> => {
+  const frame = Context.get(context, CurrentStackFrame)
+  if (interruptWay() === interruptWithCause && frame === undefined) return exitOf(reason, by)
+  const cause = frame === undefined ? Cause.interrupt(by) : Cause.annotate(Cause.interrupt(by), traceOf(frame))
+  return Exit.failCause(Cause.annotate(cause, CancelReason.toAnnotations(reason)))
+}
+
+const traceOf = (frame: StackFrame): Context.Context<never> =>
+  // The annotations of a Cause are typed as a context of no services.
+  Context.makeUnsafe(new Map([[Cause.StackTrace.key, frame]]))
 
 /** Whether a fiber is uninterruptible now. */
 export const isMasked = (fiber: AnyFiber): boolean => maskReader()(fiber)

@@ -2,7 +2,7 @@
  * The adapter onto fibers: a thread is one fiber. A fiber can't be ended by force.
  *
  * Invariants:
- * 1. The node is in the tree before its fiber exists, and the fiber is attached in the same uninterruptible step.
+ * 1. The node is in the tree before its fiber exists, and the fiber is attached in its first step.
  * 2. The body ends first, then the children, then the leases of the body's scope.
  * 3. `node.ownFiber` runs the thread now: first the fiber of the body, then a second fiber if there is something to clean
  *    up. A thread that holds nothing has no second fiber.
@@ -16,7 +16,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { ThreadControls } from "./threadControls.ts"
-import { interruptFiber } from "./effectInternals.ts"
+import { interruptExit, interruptFiber } from "./effectInternals.ts"
+import * as AsyncContext from "./asyncContext.ts"
 import * as Climb from "./climb.ts"
 import * as Ladder from "./ladder.ts"
 import * as Nesting from "./nesting.ts"
@@ -32,6 +33,8 @@ const none: Option.Option<never> = /* @__PURE__ */ Option.none()
 export class FiberControls<A, E> extends Settlement<A, E> implements ThreadControls<A, E> {
   /** Whether the fiber was interrupted with the first reason. */
   private isNotified = false
+  /** The context of the spawn, from then until the body begins. A thread that is interrupted meanwhile has no fiber. */
+  private waiting: Context.Context<never> | undefined = undefined
 
   get unwind(): Option.Option<never> {
     return none
@@ -81,6 +84,11 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   private interruptNow(reason: CancelReason.CancelReason, by: number): void {
     const { node } = this
     const first = node.reason ?? reason
+    const { waiting } = this
+    if (waiting !== undefined) {
+      this.waiting = undefined
+      return this.settleNow(interruptExit(first, by, waiting), waiting)
+    }
     const fiber = node.ownFiber
     if (fiber !== undefined) {
       if (!this.isNotified) interruptFiber(fiber, first, by)
@@ -107,16 +115,34 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     fiber.addObserver((exit) => this.bodyEnded(fiber, exit))
   }
 
+  /** Runs the body in a fiber, up to its first wait. `context` is the spawning fiber's. */
+  start<R>(effect: Effect.Effect<A, E, R>, context: Context.Context<never>): void {
+    const { node } = this
+    this.waiting = undefined
+    const own = Context.add(Context.add(context, CurrentNode, node), Scope.Scope, node.scope)
+    // The context has all services that the effect requires.
+    const fiber = Effect.runForkWith(own)(this.body(effect as Effect.Effect<A, E>))
+    // A scheduler can make the fiber wait before its first step.
+    if (node.isAlive) this.attach(fiber)
+  }
+
+  /** Runs the body when the fibers that were forked before have run. Effect would make the fiber now, and start it then. */
+  startLater<R>(effect: Effect.Effect<A, E, R>, by: Fiber.Fiber<unknown, unknown>): void {
+    const { context } = by
+    this.waiting = context
+    const start = AsyncContext.keep(() => {
+      if (this.waiting !== undefined) this.start(effect, context)
+    })
+    by.currentDispatcher.scheduleTask(start, 0)
+  }
+
   /** The effect of the fiber. */
-  body<R>(effect: Effect.Effect<A, E, R>, context: Context.Context<never>): Effect.Effect<A, E> {
+  private body(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.withFiber((fiber) => {
       // The current fiber is the fiber that was forked for this body.
       this.attach(fiber as Fiber.Fiber<A, E>)
       const state = this.node.state
-      if (state._tag === "Cancelled") return Effect.failCause(CancelReason.toCause(state.reason))
-      fiber.setContext(Context.add(Context.add(context, CurrentNode, this.node), Scope.Scope, this.node.scope))
-      // `context` is the spawning fiber's, and so has all services that the effect requires.
-      return effect as Effect.Effect<A, E>
+      return state._tag === "Cancelled" ? Effect.failCause(CancelReason.toCause(state.reason)) : effect
     })
   }
 
@@ -219,18 +245,20 @@ const afterCleanup = <A, E>(exit: Exit.Exit<A, E>, cleaned: Exit.Exit<void>): Ex
   return fresh.length === 0 ? exit : Exit.failCause(Cause.fromReasons([...exit.cause.reasons, ...fresh]))
 }
 
-/** Makes a node and forks its fiber. Must run uninterruptibly. */
+/**
+ * Puts a node into the tree and starts its fiber: at once, or after the current step of `by`. Both in one step, so that the
+ * caller needs no mask.
+ */
 export const fork = <A, E, R>(
   node: ThreadNode<A, E>,
   effect: Effect.Effect<A, E, R>,
-  context: Context.Context<never>,
+  by: Fiber.Fiber<unknown, unknown>,
   startImmediately: boolean
-): Effect.Effect<ThreadNode<A, E>> => {
+): Exit.Exit<ThreadNode<A, E>> => {
   const controls = new FiberControls<A, E>(node)
   node.controls = controls
   node.parentNode?.adopt(node)
-  return Effect.map(Effect.forkDetach(controls.body(effect, context), { startImmediately }), (fiber) => {
-    controls.attach(fiber)
-    return node
-  })
+  if (startImmediately) controls.start(effect, by.context)
+  else controls.startLater(effect, by)
+  return Exit.succeed(node)
 }

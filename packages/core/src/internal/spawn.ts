@@ -25,7 +25,7 @@ export interface Options {
   readonly startImmediately?: boolean | undefined
 }
 
-/** Starts the work of a new node. Runs uninterruptibly, before the node is in the tree. */
+/** Puts a new node into the tree and starts its work. */
 export type Start<A, E, E2 = never, R = never> = (node: ThreadNode<A, E>) => Effect.Effect<ThreadNode<A, E>, E2, R>
 
 /** Spawns into the scope of the context. */
@@ -33,20 +33,18 @@ export const spawn = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options?: Options
 ): Effect.Effect<ThreadNode<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope> =>
-  Effect.uninterruptible(
-    Effect.withFiber((fiber) => {
-      // The type of the effect requires a scope. Without one, Effect dies with a clear message.
-      const scope = Context.getUnsafe(fiber.context, Scope.Scope)
-      const parent = liveThread(fiber)
-      const current = fiber.getRef(CurrentNode)
-      // The scope of an abandoned thread stays open, but takes no more threads.
-      const abandoned = current !== parent && scope === current.scope ? current : undefined
-      const destination = { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope, abandoned }
-      return into(fiber, destination, options, (node) =>
-        FiberThread.fork(node, effect, fiber.context, options?.startImmediately === true)
-      )
-    })
-  ) as Effect.Effect<ThreadNode<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
+  Effect.withFiber((fiber) => {
+    // The type of the effect requires a scope. Without one, Effect dies with a clear message.
+    const scope = Context.getUnsafe(fiber.context, Scope.Scope)
+    const parent = liveThread(fiber)
+    const current = fiber.getRef(CurrentNode)
+    // The scope of an abandoned thread stays open, but takes no more threads.
+    const abandoned = current !== parent && scope === current.scope ? current : undefined
+    const destination = { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope, abandoned }
+    return into(fiber, destination, options, (node) =>
+      FiberThread.fork(node, effect, fiber, options?.startImmediately === true)
+    )
+  }) as Effect.Effect<ThreadNode<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
 
 /** The thread of a fiber. If the thread has ended and the fiber still runs: the nearest live ancestor. */
 export const liveThread = (fiber: Fiber.Fiber<unknown, unknown>): ThreadNode => nearestAlive(fiber.getRef(CurrentNode))
@@ -73,7 +71,7 @@ export interface Destination {
 /** The source of a new thread's settings. */
 type References = Pick<Fiber.Fiber<unknown, unknown>, "getRef">
 
-/** Makes a node and starts its thread. Must run uninterruptibly. */
+/** Makes a node and starts its thread. Must run uninterruptibly if `start` takes more than one step. */
 export const into = <A, E, E2 = never, R = never>(
   references: References,
   destination: Destination,
