@@ -13,7 +13,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import { constVoid, dual, identity } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
@@ -21,13 +21,13 @@ import { pipeArguments } from "effect/Pipeable"
 import * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
-import { DeadlineExceeded } from "./Deadline.ts"
+import type { DeadlineExceeded } from "./Deadline.ts"
 import * as Escalation from "./Escalation.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
-import { exceededBy } from "./internal/deadlines.ts"
 import * as Texts from "./internal/errorTexts.ts"
 import * as FiberThread from "./internal/fiberThread.ts"
 import * as Climb from "./internal/climb.ts"
+import { failureOf } from "./internal/memberFailure.ts"
 import * as Ladder from "./internal/ladder.ts"
 import type { Observer } from "./internal/leaseAccount.ts"
 import * as Report from "./internal/report.ts"
@@ -164,14 +164,8 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
   /** Records the exit of a member. The siblings are interrupted without a wait; a join of the group awaits them. */
   ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): Receipt {
     const before = this.failure
-    if (this.policy !== "isolate" && Exit.isFailure(exit)) {
-      // The interruption beside a failure was meant for the member. It would also interrupt each fiber that joins.
-      const wrong = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
-      const late = wrong.length === 0 && !node.isCancelled ? exceededBy(exit.cause) : undefined
-      if (wrong.length > 0) this.failed(node, Cause.fromReasons(wrong))
-      // The token of the member has noticed the deadline, and nothing else has interrupted the member.
-      else if (late !== undefined) this.failed(node, Cause.fail(exceeded(late - node.spawnedAt)))
-    }
+    const failure = this.policy === "isolate" ? undefined : failureOf(node, exit)
+    if (failure !== undefined) this.failed(node, failure)
     if (--this.size === 0) {
       const emptied = this.emptied
       this.emptied = []
@@ -198,9 +192,6 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
     }
   }
 }
-
-const exceeded = (millis: number): DeadlineExceeded =>
-  new DeadlineExceeded({ millis: Math.max(0, millis), suppressed: [] })
 
 /** Only this module makes groups. */
 const groupOf = <E, F>(self: ThreadGroup<E, F>): Group<E, F> => self as Group<E, F>

@@ -15,7 +15,7 @@ export type SpawnBelow = <A, E>(
 
 /** Spawns below `parent` and in its scope. `settings` has the clock and the escalation of the threads. */
 export const below = (parent: ThreadNode, settings: Context.Context<never>): SpawnBelow => {
-  const references = { getRef: <X>(reference: Context.Reference<X>): X => Context.get(settings, reference) }
+  const references = referencesIn(settings)
   const destination = { scope: parent.scope, scopeOfOrigin: parent.scope, parent, hasOwnLink: false }
   return <A, E>(
     body: (node: ThreadNode<A, E>) => Effect.Effect<A, E>,
@@ -29,7 +29,15 @@ export const below = (parent: ThreadNode, settings: Context.Context<never>): Spa
   }
 }
 
-const run = <A, E>(
+/** The references of a context, as a fiber gives them. */
+export const referencesIn = (
+  settings: Context.Context<never>
+): { readonly getRef: <X>(reference: Context.Reference<X>) => X } => ({
+  getRef: (reference) => Context.get(settings, reference)
+})
+
+/** Makes the controls of a node and runs its body up to the first wait. Must run uninterruptibly. */
+export const run = <A, E>(
   node: ThreadNode<A, E>,
   body: (node: ThreadNode<A, E>) => Effect.Effect<A, E>,
   context: Context.Context<never>

@@ -110,7 +110,7 @@ const closed = (node: ThreadNode, parent: string): CancelReason.CancelReason => 
 })
 
 /** The thread ends before its body runs. */
-const endedBeforeStart = <A, E>(
+export const endedBeforeStart = <A, E>(
   node: ThreadNode<A, E>,
   reason: CancelReason.CancelReason
 ): Effect.Effect<ThreadNode<A, E>> =>

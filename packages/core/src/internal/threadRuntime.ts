@@ -19,22 +19,26 @@ export const of = <R>(fiber: Fiber.Fiber<unknown, unknown>): Runtime<R> => {
   const parent = fiber.getRef(CurrentNode)
   const spawn = DirectSpawn.below(parent, fiber.context)
   return <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
-    new Promise((resolve, reject) => {
-      const signal = options?.signal
-      if (signal?.aborted === true) return reject(signal.reason)
-      // The context of the fiber has the services.
-      const body = effect as Effect.Effect<A, E>
-      const child = spawn<A, E>(() => body, fiber.context, `callback of ${parent.name}`)
-      const disarm = signal === undefined ? undefined : AbortListener.of(signal).add(() => interrupt(child, signal))
-      const exit = child.controls.poll()
-      const settle = (ended: NonNullable<typeof exit>): void => {
-        disarm?.()
-        Rejection.settle(ended, signal, resolve, reject)
-      }
-      if (exit === undefined) child.onSettled(settle)
-      else settle(received(child, exit))
-    })
+    // The context of the fiber has the services.
+    promiseOf(options?.signal, () =>
+      spawn<A, E>(() => effect as Effect.Effect<A, E>, fiber.context, `callback of ${parent.name}`)
+    )
 }
+
+/** Spawns a thread, and settles with its exit. An abort of the signal interrupts the thread. */
+export const promiseOf = <A, E>(signal: AbortSignal | undefined, spawn: () => ThreadNode<A, E>): Promise<A> =>
+  new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason)
+    const child = spawn()
+    const disarm = signal === undefined ? undefined : AbortListener.of(signal).add(() => interrupt(child, signal))
+    const exit = child.controls.poll()
+    const settle = (ended: NonNullable<typeof exit>): void => {
+      disarm?.()
+      Rejection.settle(ended, signal, resolve, reject)
+    }
+    if (exit === undefined) child.onSettled(settle)
+    else settle(received(child, exit))
+  })
 
 const interrupt = (child: ThreadNode, signal: AbortSignal): void => {
   const reason = { at: child.clock.currentTimeMillisUnsafe(), ...CancelReason.fromUnknown(signal.reason) }
