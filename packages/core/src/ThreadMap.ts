@@ -263,12 +263,11 @@ const runUnder = <K, E, A, E1, R>(
   effect: Effect.Effect<A, E1, R>,
   options: RunOptions | undefined
 ): Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>> =>
-  Effect.uninterruptible(
-    Effect.withFiber((fiber) =>
+  Effect.withFiber(
+    (fiber) =>
       place(threadsOf(self), key, effect, options, fiber, (node, body) =>
-        FiberThread.fork(node, body, fiber.context, options?.startImmediately === true)
+        FiberThread.fork(node, body, fiber, options?.startImmediately === true)
       )
-    )
     // The other services of the effect are in the context of the fork.
   ) as Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>>
 
@@ -278,7 +277,7 @@ interface Settings {
   readonly getRef: <X>(reference: Context.Reference<X>) => X
 }
 
-/** Puts a new thread into the map, and ends the thread before it. Must run uninterruptibly. */
+/** Puts a new thread into the map, and ends the thread before it, in one step. */
 const place = <K, F, A, E, R>(
   threads: KeyedThreads<K, F>,
   key: K,
@@ -293,11 +292,10 @@ const place = <K, F, A, E, R>(
     const entry = threads.add(key, node, options?.propagateInterruption === true)
     const { older } = entry
     if (older === undefined) return fork(node, effect)
-    return Effect.map(fork(node, Effect.andThen(entry.turn, effect)), (placed) => {
-      // The new thread is in its place, because a finalizer of the old thread may look for it.
-      threads.end([older], { ...replaced, ...asked }, settings)
-      return placed
-    })
+    const placed = fork(node, Effect.andThen(entry.turn, effect))
+    // The new thread is in its place, because a finalizer of the old thread may look for it.
+    threads.end([older], { ...replaced, ...asked }, settings)
+    return placed
   })
 
 const taken = /* @__PURE__ */ CancelReason.interrupted({ message: "Its key already has a thread" })
