@@ -9,7 +9,7 @@
 import { availableParallelism } from "node:os"
 import type * as StopToken from "@quiesce/core/StopToken"
 import type * as Duration from "effect/Duration"
-import { EarlyWorkers } from "./internal/plainTask/host/earlyWorkers.ts"
+import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
 import type { TaskHost } from "./internal/plainTask/host/taskHost.ts"
 import * as ModuleUrl from "./ModuleUrl.ts"
 
@@ -104,6 +104,7 @@ export type CallArguments<M extends TaskModule> = [M] extends [never]
  * - `concurrency`: how many calls a worker runs at a time (default 1). More than one is for functions that wait.
  * - `queue`: how many calls may wait, and whether a further call waits or fails with `QueueFull` (default: no bound)
  * - `runWithin`: the limit of each call that has none of its own
+ * - `worker`: settings of the workers themselves
  *
  * @stability unstable
  * @category models
@@ -117,7 +118,19 @@ export interface TaskPoolOptions {
   readonly concurrency?: number | undefined
   readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
   readonly runWithin?: Duration.Input | undefined
+  readonly worker?: WorkerSettings | undefined
 }
+
+/**
+ * The settings of the workers of a pool, as Node's `new Worker` takes them: `name`, `env`, `argv`, `execArgv` and
+ * `resourceLimits`. The flags of `execArgv` are added to those that a worker inherits from the process. A worker that outgrows its
+ * `resourceLimits` ends its calls with `WorkerExited`, and is replaced.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type WorkerSettings = EarlyWorkersSettings
 
 /**
  * Counts of the calls of a drained pool: the calls that have settled by themselves since the beginning of the drain, the
@@ -198,13 +211,14 @@ const load = (): NonNullable<typeof loading> => (loading ??= import("./internal/
 /** A pool that opens when it is first needed. */
 class LazyHost {
   private readonly options: TaskPoolOptions
-  private readonly early: EarlyWorkers = new EarlyWorkers(worker)
+  private readonly early: EarlyWorkers
   private opening: Promise<TaskHost> | undefined = undefined
   /** Set as soon as calls need not wait for the code any more. */
   host: TaskHost | undefined = undefined
 
   constructor(options: TaskPoolOptions) {
     this.options = options
+    this.early = new EarlyWorkers(worker, options.worker)
   }
 
   /** Starts `count` workers for the function at `url`, unless the pool is opening. */

@@ -3,7 +3,7 @@
  *
  * Invariant: an early worker is handed over once. One that has ended before is never handed over.
  */
-import { MessageChannel, Worker, type WorkerOptions } from "node:worker_threads"
+import { MessageChannel, type ResourceLimits, Worker, type WorkerOptions } from "node:worker_threads"
 import { startWith } from "../../host/inheritedFlags.ts"
 import { earlyKey } from "../early.ts"
 
@@ -13,13 +13,24 @@ interface Early {
   readonly handOver: (options: WorkerOptions) => void
 }
 
+/** See `Task.WorkerSettings`. */
+export interface WorkerSettings {
+  readonly name?: string | undefined
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined
+  readonly argv?: ReadonlyArray<string> | undefined
+  readonly execArgv?: ReadonlyArray<string> | undefined
+  readonly resourceLimits?: Readonly<ResourceLimits> | undefined
+}
+
 export class EarlyWorkers {
   private readonly module: URL | string
+  private readonly settings: WorkerSettings
   private readonly waiting: Set<Early> = new Set()
 
   /** `module` is the module of the workers. */
-  constructor(module: URL | string) {
+  constructor(module: URL | string, settings: WorkerSettings = {}) {
     this.module = module
+    this.settings = settings
   }
 
   /** Starts workers that load the module of a function before they are asked to call it. */
@@ -37,7 +48,7 @@ export class EarlyWorkers {
   /** Starts a worker for a pool: an early one if there is one. */
   readonly spawn = (options: WorkerOptions): Worker => {
     const [early] = this.waiting
-    if (early === undefined) return new Worker(this.module, options)
+    if (early === undefined) return this.make(options)
     this.waiting.delete(early)
     early.handOver(options)
     return early.worker
@@ -49,10 +60,20 @@ export class EarlyWorkers {
     this.waiting.clear()
   }
 
+  /** The flags of the caller come last, because the last of two contrary flags counts. */
+  private make(options: WorkerOptions): Worker {
+    const { argv, env, execArgv, name, resourceLimits } = this.settings
+    const flags = [...(options.execArgv ?? []), ...(execArgv ?? [])]
+    const given = { argv: argv && [...argv], env: env && { ...env }, name, resourceLimits }
+    // A value of undefined is no option for Node.
+    const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+    return new Worker(this.module, { ...set, ...options, execArgv: flags })
+  }
+
   private startOne(url: string): Early {
     const { port1, port2 } = new MessageChannel()
     const workerData = { [earlyKey]: { port: port2, url } }
-    const worker = startWith((execArgv) => new Worker(this.module, { workerData, transferList: [port2], execArgv }))
+    const worker = startWith((execArgv) => this.make({ workerData, transferList: [port2], execArgv }))
     const early: Early = {
       worker,
       handOver: (options) => {
