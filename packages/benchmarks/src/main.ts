@@ -13,6 +13,7 @@ import * as Fibers from "./core/fibers.ts"
 import * as Groups from "./core/groups.ts"
 import * as Sections from "./core/sections.ts"
 import * as Signals from "./core/signals.ts"
+import * as PlainFunctions from "./plain/functions.ts"
 import * as Cancels from "./workers/cancel.ts"
 import * as Dispatches from "./workers/dispatch.ts"
 import * as Starts from "./workers/start.ts"
@@ -21,7 +22,7 @@ import * as Tokens from "./workers/tokens.ts"
 const { values } = parseArgs({
   options: { json: { type: "string" }, only: { type: "string", default: "" }, here: { type: "string" } }
 })
-const all = [Fibers, Sections, Signals, Groups, Cancels, Dispatches, Starts, Tokens].flatMap(
+const all = [Fibers, Sections, Signals, Groups, Cancels, Dispatches, Starts, Tokens, PlainFunctions].flatMap(
   ({ comparisons }) => comparisons
 )
 
