@@ -96,3 +96,26 @@ it.each([
   expect(after).toHaveLength(before.length)
   expect(changed).toEqual([[expect.stringContaining(was), expect.stringContaining(is)]])
 })
+
+it("08-metrics: Effect's Prometheus layer serves the numbers of threads, leases and pools", async () => {
+  const { lines, errors, code } = await runFile("examples/08-metrics/main.ts")
+
+  expect(errors).toBe("")
+  expect(lines).toEqual([
+    'quiesce_finalizers_running{name="file"} 0',
+    'quiesce_leases_held{name="file"} 1',
+    'quiesce_pool_task_running_seconds_count{pool="squares",task="Square"} 3',
+    'quiesce_pool_task_running_seconds_count{pool="squares",task="Wait"} 1',
+    'quiesce_pool_task_waiting_seconds_count{pool="squares",task="Square"} 3',
+    'quiesce_pool_task_waiting_seconds_count{pool="squares",task="Wait"} 2',
+    'quiesce_pool_tasks_cancelled_total{pool="squares",task="Wait",rung="interrupt"} 1',
+    'quiesce_pool_tasks_completed_total{pool="squares",task="Square",result="succeeded"} 3',
+    'quiesce_pool_tasks_queued{pool="squares"} 0',
+    'quiesce_pool_tasks_running{pool="squares"} 1',
+    'quiesce_pool_utilization_ratio{pool="squares"} 1',
+    'quiesce_pool_workers{pool="squares",state="busy"} 1',
+    'quiesce_pool_workers{pool="squares",state="idle"} 0',
+    'quiesce_threads_alive{name="Wait"} 1'
+  ])
+  expect(code).toBe(0)
+})

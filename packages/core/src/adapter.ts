@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
+import type { Rung } from "./Escalation.ts"
 import { EncodedError } from "./internal/encodedError.ts"
 import * as CleanupFailure from "./internal/cleanupFailure.ts"
 import * as Climb from "./internal/climb.ts"
@@ -25,6 +26,7 @@ import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
 import * as Release from "./internal/release.ts"
 import { nodeOf, type ThreadNode } from "./internal/threadNode.ts"
+import { rungOf } from "./internal/threadState.ts"
 import type { Raisable, SpawnOptions, Thread } from "./Thread.ts"
 import type { ThreadControls } from "./internal/threadControls.ts"
 
@@ -65,6 +67,8 @@ export interface LeaseOptions {
 export interface RemoteThread<in A, in E> {
   readonly id: number
   readonly name: string
+  /** The highest rung of a request so far, of any caller. */
+  readonly rung: Rung | undefined
   /** Ends the thread; the first call counts. The leases that are still held are lost. */
   settle(exit: Exit.Exit<A, E>): void
   /** Ends the thread by its escalation, as the end of its scope does. *Cancellation*: the requests stand. */
@@ -92,6 +96,10 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
 
   get name(): string {
     return this.node.name
+  }
+
+  get rung(): Rung | undefined {
+    return rungOf(this.node.state)
   }
 
   /** Puts the started thread into the tree. */

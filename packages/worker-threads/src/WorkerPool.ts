@@ -415,7 +415,8 @@ class Pool {
       deadline: fiber.getRef(Deadline.Current),
       dialect: contractDialect,
       hostLeases: this.hostLeases,
-      parentTask: fiber.getRef(CurrentTask.Current)
+      parentTask: fiber.getRef(CurrentTask.Current),
+      events: this.dispatcher.events
     })
     task.onChunk = onChunk
     this.dispatcher.submit(task)

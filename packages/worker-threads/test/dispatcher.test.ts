@@ -17,7 +17,8 @@ const defaults: Parsed = {
   concurrency: 1,
   startMillis: 30_000,
   bound: Infinity,
-  whenFull: "wait"
+  whenFull: "wait",
+  name: "pool"
 }
 
 /** A dispatcher of fake workers. */

@@ -4,7 +4,8 @@ import type * as ThreadAdapter from "@quiesce/core/adapter"
 import { Context, Duration, Effect, Exit, Fiber, Option, Result, Schema } from "effect"
 import { MessageChannel, threadId } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
-import { RemoteTask, type TaskWorker } from "../src/internal/host/remoteTask.ts"
+import { RemoteTask } from "../src/internal/host/remoteTask.ts"
+import type { TaskWorker } from "../src/internal/host/taskWorker.ts"
 import { TaskRings } from "../src/internal/host/taskRings.ts"
 import { Allowance } from "../src/internal/leases/allowance.ts"
 import { HostLeases } from "../src/internal/leases/leaseKeeper.ts"
@@ -77,6 +78,7 @@ describe("RemoteTask", () => {
     const cell: ThreadAdapter.RemoteThread<unknown, unknown> = {
       id: 1,
       name: "Add",
+      rung: undefined,
       settle: (exit) => void settled.push(exit),
       end: () => Effect.void,
       held: () => [],
@@ -85,7 +87,7 @@ describe("RemoteTask", () => {
         return (fate) => void ledger.push(fate)
       }
     }
-    const worker: TaskWorker = {
+    const worker: TaskWorker<RemoteTask> = {
       send: ({ _tag }) => void sent.push(_tag),
       sendNow: ({ _tag }) => void sent.push(_tag),
       stop: () => void sent.push("Stop"),

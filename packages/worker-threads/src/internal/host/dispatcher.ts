@@ -18,7 +18,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../../WorkerError.ts"
 import { Admissions } from "./admissions.ts"
-import type { PoolEvents } from "./poolEvents.ts"
+import type { PoolCounts, PoolEvents } from "./poolEvents.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolTask, PoolWorker, StartWorker, WorkerListener } from "./poolWorker.ts"
 import { longestPauseMillis, StartFailures } from "./startFailures.ts"
@@ -48,7 +48,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly start: StartWorker<Task>
   private readonly options: Parsed
   private readonly context: Context.Context<never>
-  private readonly events: PoolEvents | undefined
+  readonly events: PoolEvents | undefined
   private readonly workers: WorkerSet<Task> = new WorkerSet()
   private readonly queue: TaskQueue<Task> = new TaskQueue()
   private readonly admissions: Admissions = new Admissions()
@@ -68,6 +68,12 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     const { running, size } = this.workers
     const missing = this.state._tag === "Closed" ? 0 : Math.max(0, this.options.min - size)
     return { workers: size, missing, running, queued: this.queue.size }
+  }
+
+  get counts(): PoolCounts {
+    const { counts, running, size } = this.workers
+    const queued = this.queue.size + this.admitting
+    return { workers: counts, running, queued, places: (size - counts.starting) * this.options.concurrency }
   }
 
   /** Starts the first workers and waits until one is ready. */

@@ -42,13 +42,19 @@ export const openPool = (
     const ofProcess = probe === "first" ? yield* Unwinding.capabilities : assumed
     const context = yield* Effect.context<never>()
     const capabilities = new PoolCapabilities(ofProcess, probe === "first" ? undefined : tried, context)
+    const events = new PoolEvents(parsed.name, context)
     const dispatcher = new Dispatcher<RemoteTask>(
       (listener) => new WorkerHandle(options.spawn, parsed, names, capabilities, listener),
       parsed,
       context,
-      new PoolEvents(context)
+      events
     )
     const hostLeases = leasesOf(options, context)
+    events.counts = () => dispatcher.counts
+    yield* Effect.acquireRelease(
+      Effect.sync(() => events.open()),
+      () => Effect.sync(() => events.close())
+    )
     yield* Effect.acquireRelease(
       Effect.onError(dispatcher.open, () => dispatcher.close),
       () => Effect.andThen(dispatcher.close, hostLeases.idle),

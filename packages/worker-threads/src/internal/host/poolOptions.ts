@@ -23,6 +23,7 @@ import type { Handler } from "../leases/declaredLease.ts"
  *   waits or fails with `QueueFull` (default: no bound)
  * - `escalation`: the escalation of a task that is ended without one (default: `interrupt` for one second, `unwind` for
  *   three seconds, then `kill`)
+ * - `name`: the name of the pool in metrics; pools of one name are counted together (default: `pool`)
  * - `hostLeases`: the leases that workers may ask this thread to acquire and keep (default: none)
  */
 export interface Options {
@@ -35,6 +36,7 @@ export interface Options {
   readonly concurrency?: number | undefined
   readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
   readonly escalation?: Escalation.Escalation | undefined
+  readonly name?: string | undefined
   readonly hostLeases?: ReadonlyArray<Handler> | undefined
 }
 
@@ -56,6 +58,7 @@ export interface Parsed {
   readonly startMillis: number
   readonly bound: number
   readonly whenFull: "wait" | "fail"
+  readonly name: string
 }
 
 export const parse = (options: Options): Effect.Effect<Parsed> =>
@@ -79,10 +82,13 @@ export const parse = (options: Options): Effect.Effect<Parsed> =>
     }
     const steps = escalation === undefined ? undefined : Escalation.steps(escalation)
     if (steps !== undefined && Result.isFailure(steps)) return yield* invalid("escalation", steps.failure.message)
+    const name: unknown = options.name ?? "pool"
+    if (typeof name !== "string")
+      return yield* invalid("name", `${textOf(name)} is not a text; give one such as "images"`)
     const names = (options.hostLeases ?? []).map(({ name }) => name)
     const twice = names.find((name, index) => names.indexOf(name) !== index)
     if (twice !== undefined) return yield* invalid("hostLeases", `"${twice}" has two handlers`)
-    return { ...size, concurrency, startMillis, bound, whenFull: queue?.whenFull ?? "wait" }
+    return { ...size, concurrency, startMillis, bound, whenFull: queue?.whenFull ?? "wait", name }
   })
 
 type Size = Pick<Parsed, "min" | "max" | "idleMillis">

@@ -22,39 +22,16 @@ import * as WorkerError from "../../WorkerError.ts"
 import type { Dialect } from "../wire/dialect.ts"
 import { immediate, isDone, type Problem, type TaskCodec } from "../wire/wire.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
-import type { Allowance } from "../leases/allowance.ts"
 import type { Keeper, Leases } from "../leases/keeper.ts"
+import type { PoolEvents } from "./poolEvents.ts"
 import type { PoolTask } from "./poolWorker.ts"
-import type { Unwind } from "../wire/handshake.ts"
-import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
-
-/** The part of a worker that a task needs. A slot is the task's row of the control block. */
-export interface TaskWorker {
-  /** Sends a message at the end of the turn. */
-  readonly send: (message: ToWorker) => void
-  /** Sends a message at once. Throws if the message can't be cloned. */
-  readonly sendNow: (message: ToWorker, transfers: ReadonlyArray<unknown>) => void
-  /** `reason` is encoded. */
-  readonly stop: (id: number, slot: number, reason: unknown) => void
-  readonly interrupt: (id: number, slot: number, reason: unknown) => void
-  /** Ends the code that a task runs, as far as `unwind` says. None if there is no inspector. */
-  readonly unwinder: Option.Option<(id: number) => Effect.Effect<UnwindOutcome>>
-  /** What can be ended in the worker. */
-  readonly unwind: Unwind
-  readonly kill: (task: RemoteTask, reason: CancelReason.CancelReason) => Effect.Effect<void>
-  readonly locate: Effect.Effect<Option.Option<string>>
-  /** How many leases the worker's tasks may still have. */
-  readonly allowance: Allowance
-  /** Ends the worker, because it has broken the protocol. */
-  readonly refuse: (problem: string) => void
-  /** Frees the slot. */
-  readonly taskEnded: (task: RemoteTask, slot: number) => void
-}
+import type { EncodedExit, ToHost } from "../wire/message.ts"
+import type { TaskWorker } from "./taskWorker.ts"
 
 /** Where a task is. */
 type State =
   | { readonly _tag: "Queued"; readonly dequeue: () => void }
-  | { readonly _tag: "Running"; readonly worker: TaskWorker; readonly slot: number }
+  | { readonly _tag: "Running"; readonly worker: TaskWorker<RemoteTask>; readonly slot: number }
   | { readonly _tag: "Ended" }
   | { readonly _tag: "NeverStarted" }
 
@@ -103,6 +80,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   private readonly dialect: Dialect
   private readonly hostLeases: Leases
   private readonly parentTask: CurrentTask.Task | undefined
+  private readonly events: PoolEvents | undefined
   private keeper: Keeper | undefined = undefined
 
   constructor(options: {
@@ -117,7 +95,9 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     readonly hostLeases: Leases
     /** The task that started this task, if the thread is a worker. */
     readonly parentTask: CurrentTask.Task | undefined
+    readonly events?: PoolEvents | undefined
   }) {
+    this.events = options.events
     this.cell = options.cell
     this.codec = options.codec
     this.payload = options.payload
@@ -133,12 +113,14 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
 
   enqueued(dequeue: () => void): void {
     this.state = { _tag: "Queued", dequeue }
+    this.events?.queued(this)
   }
 
   /** A worker has a slot for the task, and sends its start next. */
-  assigned(id: number, worker: TaskWorker, slot: number): void {
+  assigned(id: number, worker: TaskWorker<RemoteTask>, slot: number): void {
     this.id = id
     this.state = { _tag: "Running", worker, slot }
+    this.events?.started(this)
     this.onStart?.()
   }
 
@@ -282,6 +264,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   private settle(exit: Exit.Exit<unknown, unknown>): void {
     const { state } = this
     if (isOver(state)) return
+    this.events?.ended(this, exit)
     this.state = state._tag === "Queued" ? neverStarted : ended
     if (state._tag === "Queued") state.dequeue()
     else {

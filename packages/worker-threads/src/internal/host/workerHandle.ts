@@ -26,16 +26,17 @@ import type { Parsed } from "./poolOptions.ts"
 import type { PoolCapabilities } from "./poolCapabilities.ts"
 import type { PoolWorker, WorkerListener } from "./poolWorker.ts"
 import * as WorkerInspector from "../unwind/host/workerInspector.ts"
-import type { RemoteTask, TaskWorker } from "./remoteTask.ts"
+import type { RemoteTask } from "./remoteTask.ts"
 import { remainingMessages } from "./remainingMessages.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
 import { TaskRings } from "./taskRings.ts"
+import type { TaskWorker } from "./taskWorker.ts"
 import { atEnd, closeMillis, startingCloseMillis, Termination } from "./termination.ts"
 import { WorkerProblem } from "./workerProblem.ts"
 import * as WorkerState from "./workerState.ts"
 
-export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
+export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTask> {
   readonly tasks: SlotTable<RemoteTask>
   readonly allowance: Allowance = new Allowance((problem) => this.refuse(problem))
   readonly worker: Worker
@@ -175,7 +176,7 @@ export class WorkerHandle implements TaskWorker, PoolWorker<RemoteTask> {
   readonly send = (message: ToWorker): void => this.outbox.put(message)
 
   /** Sends a message at once. Throws if the message can't be cloned. */
-  readonly sendNow: TaskWorker["sendNow"] = (message, transfers) => this.outbox.putNow(message, transfers)
+  readonly sendNow: TaskWorker<RemoteTask>["sendNow"] = (message, transfers) => this.outbox.putNow(message, transfers)
 
   get unwinder(): Option.Option<(id: number) => Effect.Effect<UnwindOutcome>> {
     return Option.map(this.inspector, (reach) => (id) => reach.unwind(id))

@@ -5,6 +5,7 @@
  * 1. A worker is active or leaves, until it is gone. Only active workers count and take tasks.
  * 2. Only an active worker has an idle timer.
  */
+import type { PoolCounts } from "./poolEvents.ts"
 import type { PoolWorker } from "./poolWorker.ts"
 
 export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
@@ -31,6 +32,13 @@ export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
     let running = 0
     for (const worker of this.active) running += worker.tasks.size
     return running
+  }
+
+  /** The workers by state. */
+  get counts(): PoolCounts["workers"] {
+    const counts = { starting: 0, idle: 0, busy: 0, ending: this.leavers.size }
+    for (const worker of this.active) counts[worker.isStarting ? "starting" : worker.tasks.size > 0 ? "busy" : "idle"]++
+    return counts
   }
 
   get isStarting(): boolean {

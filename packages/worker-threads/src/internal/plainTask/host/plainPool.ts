@@ -104,7 +104,8 @@ export class PlainPool {
       deadline,
       dialect: plainDialect,
       hostLeases: this.leases,
-      parentTask: undefined
+      parentTask: undefined,
+      events: this.dispatcher.events
     })
     if (options.onReport !== undefined) listen(submitted, options.onReport)
     submitted.onStart = options.onStart

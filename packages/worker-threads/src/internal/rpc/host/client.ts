@@ -205,7 +205,8 @@ class Calls {
             deadline,
             dialect: contractDialect,
             hostLeases,
-            parentTask
+            parentTask,
+            events: dispatcher.events
           })
           task.expectFirstChunk()
           // One chunk is under way at a time, so none can overtake another.

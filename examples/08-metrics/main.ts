@@ -1,0 +1,47 @@
+/**
+ * Metrics of threads, leases and pools, served by Effect's own Prometheus layer.
+ *
+ *     node examples/08-metrics/main.ts
+ *
+ * A pool runs three tasks to their end, and one task is cancelled. The program then reads the route `/metrics`, as
+ * Prometheus would, while a further task runs, and prints a selection.
+ */
+import { Worker, type WorkerOptions } from "node:worker_threads"
+import { Thread, ThreadMetrics } from "@quiesce/core"
+import { WorkerPool, WorkerPoolMetrics } from "@quiesce/worker-threads"
+import { Console, Effect, Layer, Schedule } from "effect"
+import { HttpRouter } from "effect/http"
+import { PrometheusMetrics } from "effect/observability"
+import { Tasks } from "./contract.ts"
+
+const { dispose, handler } = HttpRouter.toWebHandler(PrometheusMetrics.layerHttp(), { disableLogger: true })
+
+const scrape = Effect.promise(async () => (await handler(new Request("http://localhost/metrics"))).text())
+
+/** The time of a task differs from run to run, so only the numbers of tasks and threads are shown. */
+const isShown = (line: string): boolean =>
+  line.startsWith("quiesce_") && !/_bucket|_sum|state="(starting|ending)"/.test(line)
+
+/** Waits until the worker has reported the lease of the task. */
+const untilHeld = Effect.repeat(scrape, {
+  until: (text) => text.includes('quiesce_leases_held{name="file"} 1'),
+  schedule: Schedule.spaced("10 millis")
+})
+
+const spawn = (options: WorkerOptions) => new Worker(new URL("./tasks.worker.ts", import.meta.url), options)
+
+const program = Effect.gen(function* () {
+  const pool = yield* WorkerPool.make(Tasks, { spawn, size: 1, name: "squares" })
+  for (const side of [1, 2, 3]) yield* pool.execute("Square", { of: side })
+  yield* Effect.flatMap(pool.spawn("Wait", undefined), Thread.interrupt)
+  yield* pool.spawn("Wait", undefined)
+  const text = yield* untilHeld
+  for (const line of text.split("\n").filter(isShown).toSorted()) yield* Console.log(line)
+})
+
+await program.pipe(
+  Effect.scoped,
+  Effect.provide(Layer.merge(ThreadMetrics.layer, WorkerPoolMetrics.layer)),
+  Effect.runPromise
+)
+await dispose()
