@@ -8,12 +8,14 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
 import { EncodedError } from "./internal/encodedError.ts"
 import * as CleanupFailure from "./internal/cleanupFailure.ts"
 import * as Climb from "./internal/climb.ts"
+import { root } from "./internal/currentThread.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
 import * as FiberSections from "./internal/fiberSections.ts"
 import * as Ladder from "./internal/ladder.ts"
@@ -21,6 +23,8 @@ import type { LeaseResult } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
 import * as PendingReason from "./internal/pendingReason.ts"
 import * as Raising from "./internal/raising.ts"
+import { stamp } from "./internal/request.ts"
+import { inOrder } from "./internal/sequence.ts"
 import { received, Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
@@ -37,10 +41,7 @@ import type { ThreadControls } from "./internal/threadControls.ts"
  * @category models
  * @since 0.1.0
  */
-export type Controls = Omit<
-  ThreadControls<unknown, unknown>,
-  "exit" | "poll" | "abandon" | "interruptUnsafe" | "context"
->
+export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon" | "context">
 
 export type { ThreadControls, UnwindOutcome } from "./internal/threadControls.ts"
 export type { LeaseResult } from "./internal/leaseAccount.ts"
@@ -147,6 +148,10 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
 
   requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return this.controls.requestInterrupt(reason)
+  }
+
+  get interruptUnsafe(): ThreadControls<A, E>["interruptUnsafe"] {
+    return this.controls.interruptUnsafe?.bind(this.controls)
   }
 
   raise(error: unknown, pending?: (withdraw: () => void) => void): Effect.Effect<boolean> {
@@ -304,6 +309,22 @@ export type SpawnBelow = (
   context: Context.Context<never>,
   name: string
 ) => Thread<unknown, unknown>
+
+/**
+ * Interrupts a thread in this step, from outside any fiber, such as on arrival of a message. Does not wait for its end.
+ *
+ * @stability unstable
+ * @category stopping
+ * @since 0.1.0
+ */
+export const interruptUnsafe = (thread: Thread<unknown, unknown>, reason: CancelReason.CancelReason): void => {
+  const node = nodeOf(thread)
+  const requests = Ladder.interruptUnsafe(node, stamp(reason, root, node.clock), "interrupt", noFiber)
+  if (requests.length > 0) Effect.runFork(inOrder(requests, identity))
+}
+
+/** The id of no fiber. */
+const noFiber = -1
 
 /**
  * Spawns children of a thread in its scope, from outside any fiber, such as on arrival of a message. The children take the

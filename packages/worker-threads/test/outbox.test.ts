@@ -38,6 +38,29 @@ describe("Outbox.put", () => {
   })
 })
 
+describe("Outbox.putSoon", () => {
+  it("posts the first message of a turn at once, and the others together at its end", async () => {
+    const { outbox, posts } = open()
+    for (const message of ["first", "second", "third"]) outbox.putSoon(message)
+    expect(posts).toEqual([["first"]])
+    await endOfTurn()
+    expect(posts).toEqual([["first"], ["second", "third"]])
+    outbox.putSoon("fourth")
+    expect(posts).toEqual([["first"], ["second", "third"], ["fourth"]])
+  })
+
+  it("keeps the order with other messages", async () => {
+    const { outbox, posts } = open()
+    outbox.put("first")
+    outbox.putSoon("second")
+    outbox.putNow("third")
+    outbox.putSoon("fourth")
+    outbox.put("fifth")
+    await endOfTurn()
+    expect(posts.flat()).toEqual(["first", "second", "third", "fourth", "fifth"])
+  })
+})
+
 describe("Outbox.putNow", () => {
   it("posts at once, after the messages that were put before", async () => {
     const { outbox, posts } = open()

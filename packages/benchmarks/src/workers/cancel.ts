@@ -1,7 +1,7 @@
 /** The time to cancel a busy task on a worker thread. */
 import { fileURLToPath } from "node:url"
 import { Lease, Thread } from "@quiesce/core"
-import { Effect, type Scope } from "effect"
+import { Effect, Scope } from "effect"
 import { type Comparison, type Measure, median } from "../Comparison.ts"
 import { Tinypool } from "tinypool"
 import workerpool from "workerpool"
@@ -111,25 +111,41 @@ const cancelAll = (threads: ReadonlyArray<Thread.Thread<unknown, unknown>>): Eff
     return Effect.map(cancels, () => performance.now() - start)
   })
 
-const cancelAllInWorkers: Measure = () =>
+const inWorkers = (pool: Pool): Effect.Effect<number, unknown, Scope.Scope> =>
   Effect.gen(function* () {
-    const pool = yield* makePool({ size: workers, concurrency: each })
     const cells = makeCells()
     const threads: Array<Thread.Thread<unknown, unknown>> = []
     for (let n = 0; n < workers * each; n++) threads.push(yield* pool.spawn("Wait", { cells }))
     yield* Effect.promise(() => whenCounted(cells, workers * each))
     return yield* cancelAll(threads)
-  }).pipe(Effect.scoped, Effect.runPromise)
+  })
 
-const cancelAllOnFibers: Measure = () =>
-  Effect.gen(function* () {
-    const held = Lease.acquire({ name: "held", acquire: Effect.void, release: () => Effect.void })
-    const threads: Array<Thread.Thread<unknown, unknown>> = []
-    for (let n = 0; n < workers * each; n++) {
-      threads.push(yield* Thread.spawn(Effect.scoped(Effect.andThen(held, Effect.never)), { startImmediately: true }))
-    }
-    return yield* cancelAll(threads)
-  }).pipe(Effect.scoped, Effect.runPromise)
+/** In the median of some cancels one after another. */
+const often = (cancels: Effect.Effect<number, unknown, Scope.Scope>): Effect.Effect<number> =>
+  Effect.promise(() => repeat(5, () => Effect.runPromise(Effect.scoped(cancels))))
+
+/** Both sides are warm: the pool lives as long as the process of the comparison. */
+let pool: Promise<Pool> | undefined
+
+const cancelAllInWorkers: Measure = async () => {
+  pool ??= Effect.runPromise(Scope.provide(makePool({ size: workers, concurrency: each }), Scope.makeUnsafe()))
+  return Effect.runPromise(often(inWorkers(await pool)))
+}
+
+/** The first cancels of workers that have just started. */
+const cancelAllInNewWorkers: Measure = () =>
+  Effect.runPromise(Effect.scoped(Effect.flatMap(makePool({ size: workers, concurrency: each }), inWorkers)))
+
+const onFibers: Effect.Effect<number, unknown, Scope.Scope> = Effect.gen(function* () {
+  const held = Lease.acquire({ name: "held", acquire: Effect.void, release: () => Effect.void })
+  const threads: Array<Thread.Thread<unknown, unknown>> = []
+  for (let n = 0; n < workers * each; n++) {
+    threads.push(yield* Thread.spawn(Effect.scoped(Effect.andThen(held, Effect.never)), { startImmediately: true }))
+  }
+  return yield* cancelAll(threads)
+})
+
+const cancelAllOnFibers: Measure = () => Effect.runPromise(often(onFibers))
 
 export const comparisons: ReadonlyArray<Comparison> = [
   {
@@ -172,7 +188,16 @@ export const comparisons: ReadonlyArray<Comparison> = [
     ours: cancelAllInWorkers,
     peer: cancelAllOnFibers,
     direction: "at most",
+    target: 3,
     rounds: 5
+  },
+  {
+    id: "worker-cancel-8x200-first",
+    unit: "ms until the last of 1600 is released, in workers that have just started",
+    ours: cancelAllInNewWorkers,
+    peer: cancelAllOnFibers,
+    direction: "at most",
+    rounds: 3
   },
   {
     id: "worker-cancel-polling-millis",

@@ -311,11 +311,13 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   }
 
   requestInterrupt(reason: CancelReason.CancelReason): Effect.Effect<void> {
-    return Effect.sync(() => {
-      if (this.state._tag === "Running")
-        this.state.worker.interrupt(this.id, this.state.slot, this.dialect.reasonToWire(reason))
-      else this.settle(Exit.failCause(CancelReason.toCause(reason)))
-    })
+    return Effect.sync(() => this.interruptUnsafe(reason))
+  }
+
+  interruptUnsafe(reason: CancelReason.CancelReason): void {
+    if (this.state._tag === "Running")
+      this.state.worker.interrupt(this.id, this.state.slot, this.dialect.reasonToWire(reason))
+    else this.settle(Exit.failCause(CancelReason.toCause(reason)))
   }
 
   raise(error: unknown, pending?: (withdraw: () => void) => void): Effect.Effect<boolean> {

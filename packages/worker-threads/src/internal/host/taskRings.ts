@@ -1,6 +1,6 @@
 /**
- * The host's ends of the rings to and from a worker. Small tasks go through the ring of starts. The small values of
- * tasks that have sent no message come through the ring of values.
+ * The host's ends of the rings to and from a worker. Small tasks go through the ring of starts. Through the ring of values
+ * come the small values of tasks, their leases and their exits, until a task has sent a message another way.
  *
  * Invariant: while values come, they are read, and other work of the event loop gets its turns. After `close` no value
  * comes.
@@ -9,6 +9,7 @@ import type { MessagePort, Transferable } from "node:worker_threads"
 import { wakeUp } from "../wire/handshake.ts"
 import { BadWords } from "../wire/plainData.ts"
 import * as Ring from "../wire/ring.ts"
+import * as RingEntry from "../wire/ringEntry.ts"
 
 /**
  * How long values are read before other work gets a turn, in milliseconds, and how many values are read before that
@@ -19,6 +20,8 @@ const valuesAtOnce = 64
 
 export interface Listener {
   readonly ended: (id: number, value: unknown) => void
+  /** A list with one message, which is not checked. */
+  readonly sent: (messages: ReadonlyArray<unknown>) => void
   /** The ring of values has content that is not of the protocol. */
   readonly fail: (problem: string) => void
 }
@@ -62,16 +65,27 @@ export class TaskRings {
     const end = performance.now() + millis
     let isAwake = true
     try {
-      while (isAwake && performance.now() < end) {
-        isAwake = this.values.read(this.take, valuesAtOnce) > 0 || !this.values.sleep()
-      }
-    } catch (cause) {
-      if (!(cause instanceof BadWords)) throw cause
-      isAwake = false
-      this.listener.fail(`it wrote data outside the protocol into shared memory: ${cause.message}`)
+      const isGood = this.reading(() => {
+        while (isAwake && performance.now() < end) {
+          isAwake = this.values.read(this.take, valuesAtOnce) > 0 || !this.values.sleep()
+        }
+      })
+      isAwake &&= isGood
     } finally {
       // Also if the listener has thrown.
       if (isAwake && !this.isClosed) setImmediate(this.readMore)
+    }
+  }
+
+  /** False after data outside the protocol. */
+  private reading(read: () => void): boolean {
+    try {
+      read()
+      return true
+    } catch (cause) {
+      if (!(cause instanceof BadWords)) throw cause
+      this.listener.fail(`it wrote data outside the protocol into shared memory: ${cause.message}`)
+      return false
     }
   }
 
@@ -90,5 +104,13 @@ export class TaskRings {
     this.isClosed = true
   }
 
-  private readonly take: Ring.Take = (id, _second, _third, value) => this.listener.ended(id, value)
+  /** Reads what was written until now. */
+  readAll(): void {
+    this.reading(() => this.values.read(this.take, Infinity))
+  }
+
+  private readonly take: Ring.Take = (id, kind, lease, value) => {
+    if (kind === RingEntry.value) this.listener.ended(id, value)
+    else this.listener.sent([RingEntry.messageOf(id, kind, lease, value)])
+  }
 }

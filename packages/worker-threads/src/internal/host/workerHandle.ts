@@ -30,7 +30,7 @@ import type { RemoteTask } from "./remoteTask.ts"
 import { remainingMessages } from "./remainingMessages.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
-import { TaskRings } from "./taskRings.ts"
+import { type Listener as FromRing, TaskRings } from "./taskRings.ts"
 import type { TaskWorker } from "./taskWorker.ts"
 import { atEnd, closeMillis, startingCloseMillis, Termination } from "./termination.ts"
 import { WorkerProblem } from "./workerProblem.ts"
@@ -78,10 +78,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     this.capabilities = capabilities
     this.unwind = capabilities.ofProcess.unwind
     this.inspector = this.unwind._tag === "None" ? Option.none() : this.inspectorOf()
-    this.rings = new TaskRings(names, port1, {
-      ended: (id, value) => this.guarded(() => this.tasks.get(id)?.succeeded(value)),
-      fail: (problem) => this.refuse(problem)
-    })
+    this.rings = new TaskRings(names, port1, this.fromRing)
     const given = { ...this.rings.memory, names, capabilities: capabilities.measured, control: this.control.buffer }
     try {
       this.worker = spawnWorker(spawn, given, port2)
@@ -163,12 +160,12 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
 
   stop(id: number, slot: number, reason: unknown): void {
     ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag)
-    this.outbox.putNow({ _tag: "Stop", id, reason: reason })
+    this.outbox.putSoon({ _tag: "Stop", id, reason: reason })
   }
 
   interrupt(id: number, slot: number, reason: unknown): void {
     ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag | ControlBlock.interruptFlag)
-    this.outbox.putNow({ _tag: "Interrupt", id, reason: reason })
+    this.outbox.putSoon({ _tag: "Interrupt", id, reason: reason })
     if (Option.isSome(this.inspector)) this.inspector.value.interruptSection(id)
   }
 
@@ -242,11 +239,25 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
 
   // ---- From the worker ----
 
+  private readonly fromRing: FromRing = {
+    ended: (id, value) => this.guarded(() => this.tasks.get(id)?.succeeded(value)),
+    sent: (messages) => this.guarded(() => this.receiveAll(messages)),
+    fail: (problem) => this.refuse(problem)
+  }
+
   private readonly onMessage = (raw: unknown): void =>
     this.guarded(() => {
-      if (raw !== wakeUp) for (const message of messagesToHost(raw)) this.guarded(() => this.receive(message))
+      if (raw !== wakeUp) {
+        // The messages of a task go through the ring until the first that does not.
+        this.rings.readAll()
+        this.receiveAll(raw)
+      }
       this.rings.read()
     })
+
+  private receiveAll(raw: unknown): void {
+    for (const message of messagesToHost(raw)) this.guarded(() => this.receive(message))
+  }
 
   /** Runs code on data of the worker. Data that the code can't take ends the worker. */
   private guarded(run: () => void): void {
@@ -275,6 +286,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   }
 
   private receive(message: ToHost): void {
+    if ("id" in message) return this.tasks.get(message.id)?.receive(message)
     switch (message._tag) {
       case "Ready":
         this.unwind = this.capabilities.report(message.unwind, message.problem, this.unwind)
@@ -291,14 +303,6 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
       case "Raised":
         for (const task of this.tasks) task.raised(message.raise, message.delivered)
         return
-      case "Exit":
-      case "Unsendable":
-      case "Chunk":
-      case "LeaseHeld":
-      case "LeaseEnded":
-      case "Acquire":
-      case "Release":
-        return this.tasks.get(message.id)?.receive(message)
     }
   }
 
@@ -372,9 +376,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private unlisten(): void {
     if (Option.isSome(this.inspector)) this.inspector.value.over()
     this.termination.over()
-    this.port.off("message", this.onMessage)
-    this.port.off("messageerror", this.onUnreadable)
-    this.port.off("close", this.onPortClosed)
+    this.port.off("message", this.onMessage).off("messageerror", this.onUnreadable).off("close", this.onPortClosed)
     this.port.close()
     this.worker.off("error", this.onError).off("messageerror", this.onUnreadable).off("exit", this.onExit)
   }

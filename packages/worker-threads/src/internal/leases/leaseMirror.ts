@@ -6,8 +6,7 @@
  */
 import type { Thread } from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import type { ToHost } from "../wire/message.ts"
-import type { Outbox } from "../wire/outbox.ts"
+import type { Carried } from "../wire/ringEntry.ts"
 
 type AnyThread = Thread<unknown, unknown>
 
@@ -15,34 +14,32 @@ type AnyThread = Thread<unknown, unknown>
 export interface Holder {
   readonly id: number
   readonly thread: AnyThread | undefined
-  /** Set by the first lease. */
-  hasSentMessage: boolean
+  /** Sends a message to the host at once. */
+  readonly tell: (message: Carried) => void
 }
 
-/** The host's name of a lease. */
 interface Mirrored {
-  readonly id: number
+  readonly task: Holder
+  /** The host's name of the lease. */
   readonly lease: number
 }
 
 /** Reports the leases of the threads below `parent`: the threads of `tasks` and their descendants. */
-export const mirrorLeases = (outbox: Outbox<ToHost>, parent: AnyThread, tasks: Iterable<Holder>): void => {
+export const mirrorLeases = (parent: AnyThread, tasks: Iterable<Holder>): void => {
   const leases = new Map<object, Mirrored>()
   let last = 0
   ThreadAdapter.observeLeases(parent, {
     entered: (lease, name, holder, { keptBy }) => {
       const task = keptBy === "host" ? undefined : taskOf(tasks, holder)
       if (task === undefined) return
-      task.hasSentMessage = true
-      const mirrored = { id: task.id, lease: ++last }
-      leases.set(lease, mirrored)
-      outbox.putNow({ _tag: "LeaseHeld", ...mirrored, name })
+      leases.set(lease, { task, lease: ++last })
+      task.tell({ _tag: "LeaseHeld", id: task.id, lease: last, name })
     },
     settled: (lease, fate, error) => {
       const mirrored = leases.get(lease)
       leases.delete(lease)
       // Sent at once: later code in this turn may block for ever, and a released lease must not count as lost.
-      if (mirrored !== undefined) outbox.putNow({ _tag: "LeaseEnded", ...mirrored, fate, error })
+      mirrored?.task.tell({ _tag: "LeaseEnded", id: mirrored.task.id, lease: mirrored.lease, fate, error })
     }
   })
 }

@@ -116,6 +116,34 @@ export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
   return codec
 }
 
+/**
+ * Remembers the last value and its result. One request often reaches many tasks, and its reason crosses with each of them.
+ * `f` must give equal results for values with the same primitive fields.
+ */
+const remembering = <A, B>(): ((value: A, f: (value: A) => B) => B) => {
+  let last: { readonly fields: Readonly<Record<string, unknown>>; readonly result: B } | undefined
+  return (value, f) => {
+    if (typeof value !== "object" || value === null) return f(value)
+    const fields = value as Readonly<Record<string, unknown>>
+    if (last !== undefined && hasSameFields(last.fields, fields)) return last.result
+    const result = f(value)
+    last = Object.values(fields).every(isPrimitive) ? { fields: { ...fields }, result } : undefined
+    return result
+  }
+}
+
+const isPrimitive = (u: unknown): boolean => (typeof u !== "object" && typeof u !== "function") || u === null
+
+const hasSameFields = (a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean => {
+  const keys = Object.keys(a)
+  return (
+    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && Object.is(a[key], b[key]))
+  )
+}
+
+const lastSent = remembering<CancelReason.CancelReason, unknown>()
+const lastReceived = remembering<unknown, CancelReason.CancelReason>()
+
 const encodeReason = Schema.encodeSync(Schemas.CancelReason)
 const decodeReason = Schema.decodeUnknownExit(Schemas.CancelReason)
 
@@ -126,7 +154,7 @@ const decodeReason = Schema.decodeUnknownExit(Schemas.CancelReason)
 export const isBounded = (u: unknown): boolean => hasAtMost(u, 10_000, 100)
 
 export const reasonToWire = (reason: CancelReason.CancelReason): unknown => {
-  if (reason._tag !== "Aborted") return encodeReason(reason)
+  if (reason._tag !== "Aborted") return lastSent(reason, encodeReason)
   const { cause } = reason
   const text = (): unknown => encodeReason({ ...reason, cause: textOf(cause) })
   if (!isBounded(cause)) return text()
@@ -139,7 +167,9 @@ export const reasonToWire = (reason: CancelReason.CancelReason): unknown => {
 }
 
 /** Any other value becomes the content of an `Aborted` reason. */
-export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => {
+export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => lastReceived(encoded, decodedReason)
+
+const decodedReason = (encoded: unknown): CancelReason.CancelReason => {
   if (!isBounded(encoded)) return CancelReason.aborted(textOf(encoded))
   const exit = decodeReason(encoded)
   return Exit.isSuccess(exit) ? exit.value : CancelReason.aborted(encoded)
@@ -180,7 +210,7 @@ export const exitToWire = (
       onFailure: (problem): EncodedExit => failure({ _tag: "Die", defect: defectToWire(new Error(problem)) })
     })
   }
-  const reasons = Effect.forEach(exit.cause.reasons.slice(0, maxReasons), (reason): Effect.Effect<EncodedReason> => {
+  const reasons = inOrder(exit.cause.reasons.slice(0, maxReasons), (reason): Effect.Effect<EncodedReason> => {
     switch (reason._tag) {
       case "Fail":
         return Effect.match(codec.error.encode(reason.error, transfers), {
@@ -194,8 +224,20 @@ export const exitToWire = (
         return Effect.succeed(interruptToWire(reason))
     }
   })
-  return Effect.map(reasons, (cause): EncodedExit => ({ _tag: "Failure", cause }))
+  return mapped(reasons, (cause): EncodedExit => ({ _tag: "Failure", cause }))
 }
+
+/** The effect of each item, one after another. Plain successes give a plain success, which takes no fiber. */
+const inOrder = <A, B, E>(
+  items: ReadonlyArray<A>,
+  f: (item: A) => Effect.Effect<B, E>
+): Effect.Effect<ReadonlyArray<B>, E> => {
+  const effects = items.map(f)
+  return effects.every(isDone) ? Exit.succeed(effects.map(({ value }) => value)) : Effect.all(effects)
+}
+
+const mapped = <A, B, E>(effect: Effect.Effect<A, E>, f: (value: A) => B): Effect.Effect<B, E> =>
+  isDone(effect) ? Exit.succeed(f(effect.value)) : Effect.map(effect, f)
 
 const cut = (name: string): string => name.slice(0, maxText)
 
@@ -218,7 +260,7 @@ export const exitFromWire = (
     const decoded = codec.success.decode(encoded.value)
     return isDone(decoded) ? Effect.succeed(decoded) : Effect.map(decoded, Exit.succeed)
   }
-  const reasons = Effect.forEach(encoded.cause, (reason): Effect.Effect<Cause.Reason<unknown>, Problem> => {
+  const reasons = inOrder(encoded.cause, (reason): Effect.Effect<Cause.Reason<unknown>, Problem> => {
     switch (reason._tag) {
       case "Fail":
         return Effect.map(codec.error.decode(reason.error), (error) => Cause.makeFailReason(error))
@@ -232,5 +274,5 @@ export const exitFromWire = (
       }
     }
   })
-  return Effect.map(reasons, (all) => Exit.failCause(Cause.fromReasons(all)))
+  return mapped(reasons, (all) => Exit.failCause(Cause.fromReasons(all)))
 }

@@ -4,7 +4,7 @@
  * Invariants:
  * 1. A message is posted in the turn of its `put`, before all later messages.
  * 2. A message with transfers, or one that must not wait for the end of the turn, is posted at once, after all messages
- *    before it.
+ *    before it. Of many urgent messages in a turn, only the first is.
  */
 import type { Transferable } from "node:worker_threads"
 import { messageOf } from "@quiesce/core/internal/plain"
@@ -26,6 +26,14 @@ export class Outbox<M> {
   put(message: M): void {
     this.queue.push(message)
     if (this.scheduled) return
+    this.scheduled = true
+    queueMicrotask(this.flush)
+  }
+
+  /** Posts a message at once, unless the end of the turn posts others anyway. The urgent messages after it wait for that. */
+  putSoon(message: M): void {
+    if (this.scheduled) return void this.queue.push(message)
+    this.putNow(message)
     this.scheduled = true
     queueMicrotask(this.flush)
   }

@@ -188,7 +188,7 @@ class WorkerRuntime implements Worker {
     this.adaptiveSpin = new AdaptiveSpin(this.starts)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.tasks = new SlotTable(ControlBlock.slots(options.control))
-    mirrorLeases(options.outbox, options.thread, this.tasks)
+    mirrorLeases(options.thread, this.tasks)
   }
 
   listen(): void {
@@ -307,10 +307,15 @@ class WorkerRuntime implements Worker {
     return (this.slotFlags[slot] ??= new SharedFlags(this.control, slot))
   }
 
-  sendValue(id: number, value: unknown): boolean {
-    if (!this.values.write(id, 0, 0, value)) return false
+  readonly write = (id: number, kind: number, lease: number, content: unknown): boolean => {
+    if (!this.values.write(id, kind, lease, content)) return false
     if (this.values.mustWake()) this.options.handshake.port.postMessage(wakeUp)
     return true
+  }
+
+  queue(step: () => void): void {
+    this.options.scheduler.add(step, 0)
+    this.options.scheduler.call()
   }
 
   ended(task: WorkerTask): void {

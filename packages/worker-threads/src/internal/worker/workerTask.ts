@@ -24,14 +24,17 @@ import * as CurrentTask from "../wire/currentTask.ts"
 import * as LeaseBroker from "../leases/leaseBroker.ts"
 import type { EncodedExit, ToHost } from "../wire/message.ts"
 import type { Outbox } from "../wire/outbox.ts"
+import * as RingEntry from "../wire/ringEntry.ts"
 import type { SharedFlags } from "./sharedFlags.ts"
 
 /** The parts of a worker that all tasks share. */
 export interface Worker {
   readonly control: ControlBlock.ControlBlock
   readonly outbox: Outbox<ToHost>
-  /** Sends the value of a task that has sent no message before. False if the value has to be sent as a message. */
-  readonly sendValue: (id: number, value: unknown) => boolean
+  /** Writes an entry into the ring of values. False if the ring can't carry the entry. */
+  readonly write: (id: number, kind: number, lease: number, content: unknown) => boolean
+  /** Runs a step alone on the stack, because its code may be ended by force. */
+  readonly queue: (step: () => void) => void
   /** Called when the exit of a task has been sent. */
   readonly ended: (task: WorkerTask) => void
   readonly flags: (slot: number) => SharedFlags
@@ -98,8 +101,8 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   private credits: Semaphore.Semaphore | undefined = undefined
   private leaseBroker: LeaseBroker.LeaseBroker | undefined = undefined
   private hasEnded = false
-  /** Whether the task has sent a message, which its exit must not overtake. */
-  hasSentMessage = false
+  /** Whether the task has sent a message by the port, which no entry in the ring must overtake. */
+  private hasSentMessage = false
 
   constructor(id: number, slot: number, worker: Worker, entry: Entry, payload: unknown, label: string) {
     this.payload = payload
@@ -156,7 +159,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   }
 
   interrupt(reason: CancelReason.CancelReason): void {
-    this.ask((thread) => Effect.runFork(Thread.interruptFork(thread, { reason })))
+    this.ask((thread) => this.worker.queue(() => ThreadAdapter.interruptUnsafe(thread, reason)))
   }
 
   private ask(f: (thread: Thread.Thread<unknown, unknown>) => void): void {
@@ -288,10 +291,12 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     if (transfers.length === 0 && exit._tag === "Success" && this.sendValue(exit.value)) return
     const { id } = this
     const { outbox } = this.worker
-    if (transfers.length === 0) outbox.put({ _tag: "Exit", id, exit })
-    else {
+    const message = { _tag: "Exit", id, exit } as const
+    if (transfers.length === 0) {
+      if (!this.hasRing || !RingEntry.write(message, this.worker.write)) outbox.put(message)
+    } else {
       try {
-        outbox.putNow({ _tag: "Exit", id, exit }, transfers)
+        outbox.putNow(message, transfers)
       } catch (cause) {
         return this.sendUnsendable(messageOf(cause))
       }
@@ -306,9 +311,19 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
 
   /** False if the value has to be sent as a message. */
   private sendValue(value: unknown): boolean {
-    if (this.hasSentMessage || this.leaseBroker !== undefined || !this.worker.sendValue(this.id, value)) return false
+    if (!this.hasRing || !this.worker.write(this.id, RingEntry.value, 0, value)) return false
     this.worker.ended(this)
     return true
+  }
+
+  private get hasRing(): boolean {
+    return !this.hasSentMessage && this.leaseBroker === undefined
+  }
+
+  tell(message: RingEntry.Carried): void {
+    if (this.hasRing && RingEntry.write(message, this.worker.write)) return
+    this.hasSentMessage = true
+    this.worker.outbox.putNow(message)
   }
 }
 

@@ -1,0 +1,48 @@
+/**
+ * The entries in the ring of values: the value of a task, or a message about the task in fewer words.
+ *
+ * A worker writes such messages as long as the task has sent none by its port, because only entries of one way have an order.
+ */
+import type { ToHost } from "./message.ts"
+
+/** The value of a task that has ended. */
+export const value = 0
+const exit = 1
+const leaseHeld = 2
+const leaseEnded = 3
+
+/** A message that the ring may carry. */
+export type Carried = Extract<ToHost, { readonly _tag: "Exit" | "LeaseHeld" | "LeaseEnded" }>
+
+/** Writes an entry. False if the ring can't carry the entry. */
+type Write = (id: number, kind: number, lease: number, content: unknown) => boolean
+
+/** The entries of a ring are 32 bits wide. */
+const maxLease = 2 ** 31 - 1
+
+/** Writes a message. False if it has to go another way. */
+export const write = (message: Carried, to: Write): boolean => {
+  switch (message._tag) {
+    case "Exit":
+      return to(message.id, exit, 0, message.exit)
+    case "LeaseHeld":
+      return message.lease <= maxLease && to(message.id, leaseHeld, message.lease, message.name)
+    case "LeaseEnded":
+      return message.lease <= maxLease && to(message.id, leaseEnded, message.lease, [message.fate, message.error])
+  }
+}
+
+/** The message of an entry. The receiver checks the message, because the writer may be broken. */
+export const messageOf = (id: number, kind: number, lease: number, content: unknown): unknown => {
+  switch (kind) {
+    case exit:
+      return { _tag: "Exit", id, exit: content }
+    case leaseHeld:
+      return { _tag: "LeaseHeld", id, lease, name: content }
+    case leaseEnded: {
+      const [fate, error]: ReadonlyArray<unknown> = Array.isArray(content) ? content : []
+      return { _tag: "LeaseEnded", id, lease, fate, error }
+    }
+  }
+  return kind
+}

@@ -1,0 +1,41 @@
+import { Lease, Thread } from "@quiesce/core"
+import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import { Cell } from "./fixtures/cells.ts"
+import { makeCells } from "./fixtures/contract.ts"
+import { makePool, whenSet } from "./support.ts"
+
+/** A thread that holds so many leases in a worker. */
+const hoarding = (count: number) =>
+  Effect.gen(function* () {
+    const pool = yield* makePool()
+    const cells = makeCells()
+    const thread = yield* pool.spawn("Hoard", { cells, count })
+    yield* whenSet(cells, Cell.begun)
+    return { pool, thread }
+  })
+
+/** The shared memory between worker and host has room for some of them. */
+const counts = [1, 100, 5000]
+
+describe("the leases of a task, as the host knows them", () => {
+  it.each(counts)("are counted and released after an interrupt: %i", (count) =>
+    Effect.gen(function* () {
+      const { pool, thread } = yield* hoarding(count)
+      yield* Thread.interrupt(thread)
+      expect(yield* Lease.tally(thread)).toMatchObject({ acquired: count, released: count, lost: 0 })
+      expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
+    }).pipe(Effect.scoped, Effect.runPromise)
+  )
+
+  it.each(counts)("are in the report as lost after a kill, the latest first: %i", (count) =>
+    Effect.gen(function* () {
+      const { thread } = yield* hoarding(count)
+      const report = yield* Thread.shutdown(thread, { escalation: { kill: "1 minute" } })
+      expect(yield* Lease.tally(thread)).toMatchObject({ acquired: count, released: 0, lost: count })
+      expect(report.lost.map(({ lease }) => lease)).toEqual(
+        Array.from({ length: count }, (_, n) => `lease ${count - 1 - n}`)
+      )
+    }).pipe(Effect.scoped, Effect.runPromise)
+  )
+})
