@@ -16,13 +16,14 @@ import * as Signals from "./core/signals.ts"
 import * as PlainFunctions from "./plain/functions.ts"
 import * as Cancels from "./workers/cancel.ts"
 import * as Dispatches from "./workers/dispatch.ts"
+import * as Queues from "./workers/queue.ts"
 import * as Starts from "./workers/start.ts"
 import * as Tokens from "./workers/tokens.ts"
 
 const { values } = parseArgs({
   options: { json: { type: "string" }, only: { type: "string", default: "" }, here: { type: "string" } }
 })
-const all = [Fibers, Sections, Signals, Groups, Cancels, Dispatches, Starts, Tokens, PlainFunctions].flatMap(
+const all = [Fibers, Sections, Signals, Groups, Cancels, Queues, Dispatches, Starts, Tokens, PlainFunctions].flatMap(
   ({ comparisons }) => comparisons
 )
 
