@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import { dual } from "effect/Function"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Blocking from "@quiesce/core/Blocking"
@@ -70,36 +69,43 @@ export const defaultTeardown: Runtime.Teardown = ExitCode.teardown
 export const run: {
   (options?: Options): <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => void
   <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, options?: Options): void
-} = /* @__PURE__ */ dual(
-  (args) => Effect.isEffect(args[0]),
-  <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, options?: Options): void => {
-    if (!Effect.isEffect(effect)) throw ProcessError.make({ _tag: "NotAnEffect", given: textOf(effect) })
-    const settings = Settings.of(options)
-    const program = new Program(settings, Owner.claim("Main.run", `Main.run of "${settings.name}"`))
-    InitNotice.print(settings.name)
-    const observed = Effect.onExit(effect, () => Effect.sync(() => program.finishing()))
-    const body = settings.breaksOnSigint
-      ? Effect.provideService(
-          observed,
-          Blocking.CurrentRunner,
-          Sections.runner(() => program.interruptedSection())
-        )
-      : observed
-    const main = Effect.gen(function* () {
-      const thread = yield* Thread.spawn(body, { name: settings.name })
-      program.started(thread)
-      return yield* program.exit(yield* Thread.await(thread))
+} = ((...args: ReadonlyArray<unknown>) => {
+  if (Effect.isEffect(args[0])) return start(args[0], args[1])
+  // The options are checked now, because a promise in their place would just be ignored.
+  Settings.of(args[0])
+  return (effect: unknown) => start(effect, args[0])
+  // The signatures say which of both is returned.
+}) as never
+
+const start = (given: unknown, options: unknown): void => {
+  if (!Effect.isEffect(given)) throw ProcessError.make({ _tag: "NotAnEffect", given: textOf(given) })
+  const settings = Settings.of(options)
+  const program = new Program(settings, Owner.claim("Main.run", `Main.run of "${settings.name}"`))
+  InitNotice.print(settings.name)
+  // The signatures of `run` say that the effect needs a scope at most.
+  const effect = Effect.onExit(given as Effect.Effect<unknown, unknown, Scope.Scope>, () =>
+    Effect.sync(() => program.finishing())
+  )
+  const main = Effect.gen(function* () {
+    const thread = yield* Thread.spawn(settings.breaksOnSigint ? endableByCtrlC(effect, program) : effect, {
+      name: settings.name
     })
-    const runMain = Runtime.makeRunMain(({ fiber, teardown }) =>
-      fiber.addObserver((exit) => program.ended(exit, teardown))
-    )
-    runMain(Effect.scoped(main), {
-      teardown: options?.teardown ?? defaultTeardown,
-      // The program reports its own errors, because it has reported uncaught exceptions before.
-      disableErrorReporting: true
-    })
-  }
-)
+    program.started(thread)
+    return yield* program.exit(yield* Thread.await(thread))
+  })
+  const runMain = Runtime.makeRunMain(({ fiber, teardown }) =>
+    fiber.addObserver((exit) => program.ended(exit, teardown))
+  )
+  // The program reports its own errors, because it has reported uncaught exceptions before.
+  runMain(Effect.scoped(main), { teardown: settings.teardown, disableErrorReporting: true })
+}
+
+const endableByCtrlC = <A, E, R>(effect: Effect.Effect<A, E, R>, program: Program): Effect.Effect<A, E, R> =>
+  Effect.provideService(
+    effect,
+    Blocking.CurrentRunner,
+    Sections.runner(() => program.interruptedSection())
+  )
 
 /**
  * An AbortSignal for programs without Effect, which aborts at the first signal of the process. Its reason is a `CancelError`

@@ -12,13 +12,15 @@ interface Ended {
 
 export interface Running {
   readonly child: ChildProcess
+  /** The output so far. */
+  readonly output: { readonly out: string; readonly err: string }
   /** Waits until stdout or stderr has the text, once more than before. */
   readonly prints: (text: string) => Promise<void>
   readonly kill: (signal: NodeJS.Signals) => void
   readonly ended: Promise<Ended>
 }
 
-const fixture = (name: string): string => join(import.meta.dirname, "fixtures", `${name}.ts`)
+export const fixture = (name: string): string => join(import.meta.dirname, "fixtures", `${name}.ts`)
 
 interface Options {
   readonly args?: ReadonlyArray<string>
@@ -44,7 +46,7 @@ export const start = (name: string, options: Options = {}): Running => {
 }
 
 /** Collects the output of a process. */
-const observe = (child: ChildProcess): Running => {
+export const observe = (child: ChildProcess): Running => {
   const output = { out: "", err: "" }
   const waiters = new Set<() => void>()
   const collect = (stream: NodeJS.ReadableStream | null, key: "out" | "err"): void => {
@@ -81,5 +83,8 @@ const observe = (child: ChildProcess): Running => {
     }
     return Promise.race([found, tooLate()])
   }
-  return { child, prints, kill: (signal) => void child.kill(signal), ended }
+  return { child, output, prints, kill: (signal) => void child.kill(signal), ended }
 }
+
+/** A word of a shell's command. */
+export const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`

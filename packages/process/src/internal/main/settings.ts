@@ -1,11 +1,13 @@
 /** The options of a program, checked and with their defaults. */
 import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
+import type * as Runtime from "effect/Runtime"
 import { isatty } from "node:tty"
 import * as Escalation from "@quiesce/core/Escalation"
 import { millisOf, textOf } from "@quiesce/core/internal"
 import * as ProcessError from "../../ProcessError.ts"
 import type { Kind } from "../output/statusLine.ts"
+import * as ExitCode from "./exitCode.ts"
 import type { Options } from "./options.ts"
 import { endings, problemOf, type Signal } from "../signals/signalName.ts"
 
@@ -19,6 +21,7 @@ export interface Settings {
   readonly reraises: boolean
   readonly breaksOnSigint: boolean
   readonly reportsErrors: boolean
+  readonly teardown: Runtime.Teardown
 }
 
 /** The rungs to climb. `millis` is the time for all of them, and `reserve` the time for the remaining releases after it. */
@@ -41,8 +44,8 @@ const defaultBudget = 8000
 const reserveMillis = 1000
 const reserveShare = 1 / 8
 
-export const of = (options: Options | undefined): Settings => {
-  checkShape(options)
+export const of = (given: unknown): Settings => {
+  const options = checked(given)
   const { name = "program", onSecondSignal = "climb", parentExit = "auto", progress = "auto" } = options ?? {}
   if (typeof name !== "string") throw invalid("name", `it is ${textOf(name)}. Give a text`)
   return {
@@ -54,6 +57,7 @@ export const of = (options: Options | undefined): Settings => {
     followsParent: follows(oneOf("parentExit", parentExit, ["auto", "end", "ignore"])),
     reraises: flag("reraise", options?.reraise, false),
     breaksOnSigint: flag("breakOnSigint", options?.breakOnSigint, true),
+    teardown: teardownOf(options?.teardown),
     reportsErrors: !flag("disableErrorReporting", options?.disableErrorReporting, false)
   }
 }
@@ -80,11 +84,18 @@ const flag = (option: string, given: boolean | undefined, otherwise: boolean): b
   throw invalid(option, `it is ${textOf(given)}. Give true or false`)
 }
 
-/** A promise as options is a program that was called too early. */
-const checkShape = (options: unknown): void => {
-  if (options === undefined) return
+const teardownOf = (given: Runtime.Teardown | undefined): Runtime.Teardown => {
+  if (given === undefined || typeof given === "function") return given ?? ExitCode.teardown
+  throw invalid("teardown", `it is ${textOf(given)}. Give a function such as Main.defaultTeardown`)
+}
+
+/** A promise in the place of options is a program that was called too early. */
+const checked = (options: unknown): Options | undefined => {
+  if (options === undefined) return undefined
   if (typeof options !== "object" || options === null || "then" in options)
     throw ProcessError.make({ _tag: "NotAnEffect", given: textOf(options) })
+  // Each option is checked by itself.
+  return options
 }
 
 const invalid = (option: string, problem: string): ProcessError.ProcessError =>

@@ -23,8 +23,14 @@ const stderr = 2
 
 export const make = (kind: Kind): StatusLine | undefined => {
   if (kind === "none") return undefined
-  const canRewrite = isatty(stderr) && process.env["TERM"] !== "dumb"
-  return kind === "auto" && canRewrite ? new RewrittenLine() : new PlainLines()
+  return kind === "auto" && canRewrite() ? new RewrittenLine() : new PlainLines()
+}
+
+/** A terminal without a size, as some containers give, shows nothing that `log-update` writes. */
+const canRewrite = (): boolean => {
+  if (!isatty(stderr) || process.env["TERM"] === "dumb") return false
+  const { columns, rows } = process.stderr
+  return columns > 0 && rows > 0
 }
 
 /** Each pause is as long as the wait before. */

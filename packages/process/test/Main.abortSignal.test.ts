@@ -1,0 +1,37 @@
+import { expect, it } from "vitest"
+import { start } from "./support.ts"
+
+it("Main.abortSignal aborts with a Shutdown that names the signal, and its dispose leaves no listener", async () => {
+  const program = start("abortSignal")
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  const { code, err, out } = await program.ended
+
+  expect(err).toBe("")
+  expect(code).toBe(0)
+  expect(out).toContain('"_tag":"Shutdown"')
+  expect(out).toContain('"signal":"SIGTERM"')
+  expect(out).toContain("listeners: 0")
+})
+
+it("Main.abortSignal: the second signal says so, and the third ends the process", async () => {
+  const program = start("abortSignal", { args: ["{}", "hangs"] })
+  await program.prints("ready")
+  program.kill("SIGINT")
+  await program.prints("aborted")
+  program.kill("SIGTERM")
+  await program.prints("SIGTERM again. A third one ends the process at once.")
+  program.kill("SIGINT")
+
+  expect(await program.ended).toMatchObject({ code: null, signal: "SIGINT" })
+})
+
+it("Main.abortSignal with onSecondSignal exit ends the process at the second signal", async () => {
+  const program = start("abortSignal", { args: ['{"onSecondSignal":"exit"}', "hangs"] })
+  await program.prints("ready")
+  program.kill("SIGINT")
+  await program.prints("aborted")
+  program.kill("SIGTERM")
+
+  expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
+})

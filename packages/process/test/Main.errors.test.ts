@@ -1,0 +1,59 @@
+import { expect, it } from "vitest"
+import { start } from "./support.ts"
+
+const run = (name: string) => start("broken", { args: [name] }).ended
+
+it.each([
+  ["exception", 1, "nobody catches this"],
+  ["rejection", 1, "nobody catches this"],
+  ["coded", 3, "coded"],
+  ["undefined", 1, "Uncaught exception"]
+])("Main.run ends at an uncaught error as a failure, with the finalizers run: %s", async (name, code, text) => {
+  const { err, out, ...end } = await run(name)
+
+  expect(end).toEqual({ code, signal: null })
+  expect(out).toContain("cleaned")
+  // Reported once.
+  expect(`${out}${err}`.split(text)).toHaveLength(2)
+})
+
+it("Main.run reports an error that comes during the end, too", async () => {
+  const { code, err, out } = await run("again")
+
+  expect(code).toBe(1)
+  expect(out).toContain("cleaned")
+  expect(`${out}${err}`).toContain("nobody catches this")
+  expect(`${out}${err}`).toContain("again")
+})
+
+it("Main.run ends after an uncaught error even if a finalizer hangs", async () => {
+  const { code, err, out } = await run("hanging")
+
+  expect(code).toBe(1)
+  expect(out).toContain("cleaned")
+  expect(err).toContain("given up")
+})
+
+it.each([
+  ["twice", 'Main.run was called while Main.run of "program" handles the signals of this process'],
+  ["promise", "Main.run was given Promise({}) and no Effect"],
+  ["function", "Main.run was given"],
+  ["signal", `Main's signals: "SIGFOO" is not a signal. Use names such as "SIGTERM".`],
+  ["uncatchable", "Main's signals: no program can handle SIGKILL. Leave it out."],
+  ["budget", `Main's budget: it is "-1 second": a time can't be negative.`],
+  ["escalation", "Main's escalation: The escalation can't be climbed: interrupt would never be reached"],
+  ["progress", `Main's progress: it is true. Give one of "auto", "lines", "none".`],
+  ["abortSignal", "Main.abortSignal was called while"],
+  ["abortOption", "Main's signals: it is"]
+])("Main.run and Main.abortSignal refuse bad input by a clear error: %s", async (name, text) => {
+  const { code, err, out } = await run(name)
+
+  expect(`${out}${err}`).toContain(text)
+  expect(code).toBe(1)
+})
+
+it("Main.run that is called twice ends the first program, and its finalizers run", async () => {
+  const { out } = await run("twice")
+
+  expect(out).toContain("cleaned")
+})
