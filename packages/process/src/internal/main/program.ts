@@ -146,13 +146,16 @@ export class Program {
   private climb(signal: Signal): void {
     const { state } = this
     if (state._tag !== "Ending") return
-    const rung = state.climb.next()
-    const left = `${(state.climb.left / 1000).toFixed(1)} s`
-    const does = rung === undefined ? `no higher rung is available, waiting up to ${left} more` : `now on ${rung}`
+    const { climb, thread } = state
+    // The stacks of workers are taken first, because the rung ends the code that they show.
     Effect.runFork(
-      Effect.map(InTheWay.tree(state.thread), (tree) =>
+      Effect.map(InTheWay.tree(thread), (tree) => {
+        if (this.state !== state) return
+        const rung = climb.next()
+        const left = `${(climb.left / 1000).toFixed(1)} s`
+        const does = rung === undefined ? `no higher rung is available, waiting up to ${left} more` : `now on ${rung}`
         this.say(`${signal} again, ${does}. A third one ends the process at once. Still alive:\n${tree}`)
-      )
+      })
     )
   }
 
