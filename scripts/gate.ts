@@ -78,6 +78,7 @@ const versioned = [
   "packages/process/test/",
   "packages/laws/test/OnWorkers",
   "examples/test/besideOthers",
+  "examples/test/main",
   "examples/test/tour",
   "examples/test/ways"
 ]

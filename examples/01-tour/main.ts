@@ -6,23 +6,16 @@
  *
  * For each scene the tour prints the request to a thread, the rung on which the thread ended, the time, and the numbers of
  * resources: acquired, released by their own release, and left behind. The exit code is 1 if a resource is left or a
- * check has failed. Ctrl-C ends the tour early, and everything is released then, too.
+ * check has failed. Ctrl-C ends the tour early, and everything is released then, too. A third Ctrl-C ends the process.
  */
-import { constants } from "node:os"
 import { parseArgs } from "node:util"
-import { CancelReason } from "@quiesce/core"
+import { Main } from "@quiesce/process"
 import { Effect } from "effect"
 import { tour } from "./tour.ts"
 
 const { values } = parseArgs({ options: { leak: { type: "boolean", default: false } } })
 
-const controller = new AbortController()
-const signals = ["SIGINT", "SIGTERM"] as const
-const cancel = (signal: (typeof signals)[number]) => {
-  controller.abort(CancelReason.toError(CancelReason.shutdown({ message: `Received ${signal}`, signal })))
-  process.exitCode = 128 + constants.signals[signal]
-}
-for (const signal of signals) process.once(signal, cancel)
-
-const { left, sound } = await Effect.runPromise(tour({ signal: controller.signal, leak: values.leak }))
+const signal = Main.abortSignal()
+const { left, sound } = await Effect.runPromise(tour({ signal, leak: values.leak }))
 if (left > 0 || !sound) process.exitCode ??= 1
+signal[Symbol.dispose]()

@@ -113,7 +113,8 @@ const endableByCtrlC = <A, E, R>(effect: Effect.Effect<A, E, R>, program: Progra
  * `onSecondSignal: "exit"` the second does. Dispose the AbortSignal when the program is over: the signals then do again what
  * they do by default.
  *
- * Throws a `ProcessError` as `run` does. The exit code is for the program to set.
+ * The first signal also sets `process.exitCode` to 128 + n, unless the program has set a code. A program that ends well in
+ * spite of the signal sets 0 before its end. Throws a `ProcessError` as `run` does.
  *
  * ```ts
  * import { setTimeout } from "node:timers/promises"

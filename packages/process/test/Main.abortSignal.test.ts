@@ -1,14 +1,14 @@
 import { expect, it } from "vitest"
 import { start } from "./support.ts"
 
-it("Main.abortSignal aborts with a Shutdown that names the signal, and its dispose leaves no listener", async () => {
+it("Main.abortSignal aborts with a Shutdown that names the signal, sets the exit code, and leaves no listener after its dispose", async () => {
   const program = start("abortSignal")
   await program.prints("ready")
   program.kill("SIGTERM")
   const { code, err, out } = await program.ended
 
   expect(err).toBe("")
-  expect(code).toBe(0)
+  expect(code).toBe(143)
   expect(out).toContain('"_tag":"Shutdown"')
   expect(out).toContain('"signal":"SIGTERM"')
   expect(out).toContain("listeners: 0")

@@ -4,7 +4,7 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ThreadDump from "@quiesce/core/ThreadDump"
 import { SignalCount } from "../signals/signalCount.ts"
 import * as SignalListener from "../signals/signalListener.ts"
-import type { Signal } from "../signals/signalName.ts"
+import { exitCode, type Signal } from "../signals/signalName.ts"
 import * as Leaving from "./leaving.ts"
 import * as Reasons from "./reasons.ts"
 
@@ -18,7 +18,10 @@ export const make = (
   const second = onSecondSignal === "climb" ? tell : Leaving.leaveNow
   const unlisten = SignalListener.listen(signals, (signal) => {
     const counted = count.add(signal, performance.now())
-    if (counted === "First") controller.abort(CancelReason.toError(Reasons.of({ _tag: "Signal", signal })))
+    if (counted === "First") {
+      process.exitCode ??= exitCode(signal)
+      controller.abort(CancelReason.toError(Reasons.of({ _tag: "Signal", signal })))
+    }
     if (counted === "Second") second(signal)
     if (counted === "Third") Leaving.leaveNow(signal)
   })

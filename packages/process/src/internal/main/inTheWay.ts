@@ -35,7 +35,7 @@ const nameOf = ({ leases, name }: ThreadDump.DumpedThread): string => {
 }
 
 /** The limit on the search for the stack of a thread, in milliseconds. */
-const patience = 500
+const patience = 1000
 
 /** The tree of a program's threads with their leases, and the stacks of busy workers. */
 export const tree = (thread: Thread.Thread.Any): Effect.Effect<string> =>

@@ -1,0 +1,63 @@
+import { existsSync, rmSync } from "node:fs"
+import { setTimeout } from "node:timers/promises"
+import { expect, it } from "vitest"
+import { runFile } from "./support.ts"
+
+/** Signals of one kind count once within 100 ms. */
+const pause = 150
+
+/** Runs the example. After each of the texts, one Ctrl-C comes. */
+const run = async (mode: ReadonlyArray<string>, ...texts: ReadonlyArray<string>) => {
+  const left = [...texts]
+  const ran = await runFile("examples/08-main/main.ts", {
+    args: mode,
+    onLine: (line, kill) => {
+      if (left.length === 0 || !line.includes(left[0]!)) return
+      left.shift()
+      void setTimeout(pause).then(() => kill("SIGINT"))
+    }
+  })
+  const folder = /writing to (.*)/.exec(ran.lines.join("\n"))![1]!
+  return { ...ran, folder, isLeft: existsSync(folder) }
+}
+
+it("08-main: the first Ctrl-C lets the program finish its page", async () => {
+  const { code, errors, isLeft, lines } = await run([], "wrote page 2")
+
+  expect(errors).toBe("")
+  expect(lines).toContain("main: Received SIGINT, one page more")
+  expect(lines.slice(-3)).toEqual([
+    "main: stopped after a whole page",
+    "main: removing the folder",
+    "main: removed the folder"
+  ])
+  expect(code).toBe(0)
+  expect(isLeft).toBe(false)
+})
+
+it("08-main: the second Ctrl-C ends a page without an end, and everything is cleaned up", async () => {
+  const { code, errors, isLeft, lines } = await run(["--stuck"], "page 3 has no end", "one page more")
+
+  expect(errors).toContain("program: SIGINT again, now on interrupt")
+  expect(errors).toMatch(/Render #\d+ stopping/)
+  expect(lines).toContain("worker: cleaned up after page 3")
+  expect(lines).toContain("main: removed the folder")
+  expect(code).toBe(130)
+  expect(isLeft).toBe(false)
+})
+
+it("08-main: the third Ctrl-C ends the process in the middle of a cleanup that hangs", async () => {
+  const { code, errors, folder, isLeft, lines } = await run(
+    ["--hang"],
+    "page 3 has no end",
+    "one page more",
+    "removing the folder"
+  )
+
+  expect(errors).toContain("program: SIGINT again, ending at once")
+  expect(lines).not.toContain("main: removed the folder")
+  // The process has ended by the signal.
+  expect(code).toBe(null)
+  expect(isLeft).toBe(true)
+  rmSync(folder, { recursive: true })
+})
