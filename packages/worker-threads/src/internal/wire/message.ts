@@ -170,9 +170,13 @@ const reason = oneOf<EncodedReason>({
 
 const exit = oneOf<EncodedExit>({ Success: { value: anything }, Failure: { cause: items(maxReasons, reason) } })
 
-const unwind = oneOf<Unwind>({ None: { why: string }, SectionsOnly: { why: string }, SectionsAndOtherCode: {} })
+const unwind = /* @__PURE__ */ oneOf<Unwind>({
+  None: { why: string },
+  SectionsOnly: { why: string },
+  SectionsAndOtherCode: {}
+})
 
-const fates: ReadonlySet<unknown> = new Set<LeaseResult>(["released", "failed", "timedOut", "lost"])
+const fates: ReadonlySet<unknown> = /* @__PURE__ */ new Set<LeaseResult>(["released", "failed", "timedOut", "lost"])
 
 const fate: Check = (u) => (fates.has(u) ? undefined : expected("the result of a lease", u))
 
@@ -195,16 +199,17 @@ const toWorker = items(
   })
 )
 
-const toHost = items(
+// A worker's bundle drops these checks.
+const toHost = /* @__PURE__ */ items(
   maxItems,
-  oneOf<ToHost>({
+  /* @__PURE__ */ oneOf<ToHost>({
     Ready: { unwind, problem: stringOrNull },
     Failed: { problem: string },
     ThreadStarted: { threadId: integer },
     ThreadEnded: { threadId: integer },
     Exit: { id: integer, exit },
     Unsendable: { id: integer, problem: string },
-    Chunk: { id: integer, values: items(maxItems, anything) },
+    Chunk: { id: integer, values: /* @__PURE__ */ items(maxItems, anything) },
     Reserved: { raise: integer },
     Raised: { raise: integer, delivered: boolean },
     LeaseHeld: { id: integer, lease: integer, name: string },
