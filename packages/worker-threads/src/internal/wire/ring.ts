@@ -40,6 +40,9 @@ const maxEntry = 1024
 /** How often a watching or spinning reader looks at the memory before it looks at the time. */
 const looksAtOnce = 100
 
+/** A spinning thread that takes so long for its looks was not running all the time, in milliseconds. */
+const lostMillis = 0.02
+
 /** The memory of a ring whose reader sleeps. */
 export const make = (): SharedArrayBuffer => new SharedArrayBuffer((header + length) * 4)
 
@@ -150,7 +153,7 @@ export class RingReader {
   /**
    * Blocks the thread until an entry comes or the writer rouses the thread: looks at the memory for `spinMillis`, and then
    * waits for at most `millis`. Does not block if `hasOther`, which is asked when the writer already sees that the thread
-   * blocks. Afterwards the reader is awake. False if looking at the memory was in vain.
+   * blocks. Afterwards the reader is awake. False if looking at the memory was in vain or lost the thread its core.
    */
   block(spinMillis: number, millis: number, hasOther: () => boolean): boolean {
     Atomics.store(this.state, awake, blocked)
@@ -160,13 +163,22 @@ export class RingReader {
     return isDone
   }
 
-  /** Whether the writer has roused the thread meanwhile. */
+  /**
+   * Whether the writer has roused the thread meanwhile. False as soon as the thread has lost its core: another thread needs
+   * the core, perhaps the writer itself.
+   */
   private spin(millis: number): boolean {
     if (millis === 0) return false
-    const end = performance.now() + millis
+    let now = performance.now()
+    const end = now + millis
+    let last: number
     do {
-      for (let i = 0; i < looksAtOnce; i++) if (Atomics.load(this.state, awake) !== blocked) return true
-    } while (performance.now() < end)
+      let isRoused = false
+      for (let i = 0; i < looksAtOnce && !isRoused; i++) isRoused = Atomics.load(this.state, awake) !== blocked
+      last = now
+      now = performance.now()
+      if (isRoused) return now - last < lostMillis
+    } while (now < end && now - last < lostMillis)
     return false
   }
 

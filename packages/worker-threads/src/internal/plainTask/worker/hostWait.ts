@@ -7,8 +7,8 @@
  * output. It blocks for a few milliseconds after a call, and then sleeps in its event loop.
  *
  * First the thread spins, because waking a sleeping thread takes up to 0.1 ms where the other core is idle. Spinning that
- * was in vain is left out for a while, the longer the more often: beside other busy processes, spinning takes the core that
- * the host needs.
+ * was in vain is left out for a while, the longer the more often. It was also in vain if the thread lost its core meanwhile:
+ * beside other busy processes, a spinning thread takes the core that the host needs.
  */
 import { availableParallelism } from "node:os"
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads"
