@@ -57,3 +57,10 @@ it("Main.run that is called twice ends the first program, and its finalizers run
 
   expect(out).toContain("cleaned")
 })
+
+it("Main.run refuses a worker thread by a clear error", async () => {
+  const { code, out } = await start("inWorker").ended
+
+  expect(out).toContain("Main.run was called in a worker thread, which receives no signals")
+  expect(code).toBe(0)
+})
