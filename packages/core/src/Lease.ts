@@ -21,6 +21,7 @@ import { finiteMillis } from "./internal/duration.ts"
 import * as Texts from "./internal/errorTexts.ts"
 import type { PendingRelease } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
+import * as Tracing from "./internal/tracing.ts"
 import * as Misuse from "./internal/misuse.ts"
 import * as Notice from "./internal/notice.ts"
 import { CurrentRelease } from "./internal/release.ts"
@@ -95,13 +96,14 @@ const lease = <A, E, R, E2, R2>(
   within: number | undefined
 ): Effect.Effect<A, E, R | R2 | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber((fiber) =>
-      Effect.flatMap(options.interruptible === true ? restore(options.acquire) : options.acquire, (resource) => {
+    Effect.withFiber((fiber) => {
+      const { acquire, release: releaseOf } = Tracing.isTraced(fiber) ? Tracing.tracedLease(options) : options
+      return Effect.flatMap(options.interruptible === true ? restore(acquire) : acquire, (resource) => {
         const clock = fiber.getRef(Clock.Clock)
         const entry = Ledger.enter(liveThread(fiber), options.name, clock.currentTimeMillisUnsafe())
         // The context of the acquire has the services of the release, and the scope.
         const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
-        const run = (exit: Exit.Exit<unknown, unknown>): unknown => options.release(resource, exit)
+        const run = (exit: Exit.Exit<unknown, unknown>): unknown => releaseOf(resource, exit)
         const release = new Release(entry, clock, within, fiber.context, scope, run)
         entry.release = release
         return Effect.as(
@@ -109,7 +111,7 @@ const lease = <A, E, R, E2, R2>(
           resource
         )
       })
-    )
+    })
   )
 
 const describe = (given: unknown): string => {

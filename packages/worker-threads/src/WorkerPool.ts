@@ -25,6 +25,7 @@ import type * as Types from "effect/Types"
 import * as Codec from "./internal/wire/codec.ts"
 import type { TaskCodec } from "./internal/wire/wire.ts"
 import { contractDialect } from "./internal/wire/contractDialect.ts"
+import { CallSpan } from "./internal/host/callSpan.ts"
 import * as ClientMiddleware from "./internal/host/clientMiddleware.ts"
 import type { PoolCapabilities } from "./internal/host/poolCapabilities.ts"
 import type { Dispatcher } from "./internal/host/dispatcher.ts"
@@ -416,7 +417,8 @@ class Pool {
       dialect: contractDialect,
       hostLeases: this.hostLeases,
       parentTask: fiber.getRef(CurrentTask.Current),
-      events: this.dispatcher.events
+      events: this.dispatcher.events,
+      span: CallSpan.of(fiber, codec.name)
     })
     task.onChunk = onChunk
     this.dispatcher.submit(task)

@@ -25,6 +25,7 @@ import * as RemainingReleases from "./remainingReleases.ts"
 import { Settlement } from "./settlement.ts"
 import { abandonedThreads } from "./abandonedThreads.ts"
 import { CurrentNode } from "./currentThread.ts"
+import * as Tracing from "./tracing.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import { cancelReasonsOf } from "./threadState.ts"
 
@@ -142,7 +143,8 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
       // The current fiber is the fiber that was forked for this body.
       this.attach(fiber as Fiber.Fiber<A, E>)
       const state = this.node.state
-      return state._tag === "Cancelled" ? Effect.failCause(CancelReason.toCause(state.reason)) : effect
+      if (state._tag === "Cancelled") return Effect.failCause(CancelReason.toCause(state.reason))
+      return Tracing.isTraced(fiber) ? Tracing.inThreadSpan(this.node, fiber, effect) : effect
     })
   }
 

@@ -283,6 +283,11 @@ export class ThreadNode<out A = unknown, out E = unknown>
     }
   }
 
+  /** The same, before all observers so far. A waiter may run on in the call that notifies it. */
+  onSettledFirst(f: (exit: Exit.Exit<A, E>) => typeof onlyWaits): void {
+    ;(this.settleObservers ??= []).unshift(f)
+  }
+
   // ---- The tree ----
 
   /** Whether this node is the other node or an ancestor of the other node. */

@@ -23,6 +23,7 @@ import type { Dialect } from "../wire/dialect.ts"
 import { immediate, isDone, type Problem, type TaskCodec } from "../wire/wire.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
 import type { Keeper, Leases } from "../leases/keeper.ts"
+import type { CallSpan } from "./callSpan.ts"
 import type { PoolEvents } from "./poolEvents.ts"
 import type { PoolTask } from "./poolWorker.ts"
 import type { EncodedExit, ToHost } from "../wire/message.ts"
@@ -81,6 +82,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   private readonly hostLeases: Leases
   private readonly parentTask: CurrentTask.Task | undefined
   private readonly events: PoolEvents | undefined
+  readonly span: CallSpan | undefined
   private keeper: Keeper | undefined = undefined
 
   constructor(options: {
@@ -96,8 +98,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     /** The task that started this task, if the thread is a worker. */
     readonly parentTask: CurrentTask.Task | undefined
     readonly events?: PoolEvents | undefined
+    readonly span?: CallSpan | undefined
   }) {
     this.events = options.events
+    this.span = options.span
     this.cell = options.cell
     this.codec = options.codec
     this.payload = options.payload
@@ -121,6 +125,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.id = id
     this.state = { _tag: "Running", worker, slot }
     this.events?.started(this)
+    this.span?.started()
     this.onStart?.()
   }
 
@@ -186,8 +191,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   private received(values: ReadonlyArray<unknown>): void {
     if (this.state._tag !== "Running") return
     if (this.credits === 0) {
-      const { name } = this.codec
-      return this.state.worker.refuse(`it sent more chunks of "${name}" than the host had asked for`)
+      return this.state.worker.refuse(`it sent more chunks of "${this.codec.name}" than the host had asked for`)
     }
     this.credits--
     this.onChunk?.(values)
@@ -272,15 +276,20 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
       state.worker.taskEnded(this, state.slot)
     }
     const { keeper } = this
-    if (keeper === undefined || keeper.isEmpty) this.cell.settle(exit)
+    if (keeper === undefined || keeper.isEmpty) this.settleCell(exit)
     else {
       Effect.runFork(keeper.close(exit)).addObserver((closed) => {
         const failures = Exit.isSuccess(closed) ? closed.value : closed.cause
-        if (failures.reasons.length === 0) return this.cell.settle(exit)
-        this.cell.settle(Exit.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, failures) : failures))
+        if (failures.reasons.length === 0) return this.settleCell(exit)
+        this.settleCell(Exit.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, failures) : failures))
       })
     }
     if (this.raises !== undefined) for (const answer of this.raises.values()) answer(false)
+  }
+
+  private settleCell(exit: Exit.Exit<unknown, unknown>): void {
+    this.span?.ended(exit)
+    this.cell.settle(exit)
   }
 
   /** Made when the worker asks for its first host lease. */

@@ -150,12 +150,12 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
 
   /** Throws if the payload can't be cloned. */
   private sendStart(task: RemoteTask, slot: number): void {
-    const { id, payload, transfers } = task
+    const { id, payload, span, transfers } = task
     const [name, label] = [task.codec.name, task.cell.name]
-    if (transfers.length === 0 && label === name && this.rings.start(id, slot, name, payload)) return
-    const message = { _tag: "Start", id, slot, task: name, name: label, payload } as const
-    if (transfers.length > 0) this.outbox.putNow(message, transfers)
-    else this.outbox.put(message)
+    if (transfers.length === 0 && label === name && span === undefined && this.rings.start(id, slot, name, payload))
+      return
+    const message = { _tag: "Start", id, slot, task: name, name: label, payload, trace: span?.trace ?? null } as const
+    return transfers.length > 0 ? this.outbox.putNow(message, transfers) : this.outbox.put(message)
   }
 
   stop(id: number, slot: number, reason: unknown): void {

@@ -7,6 +7,7 @@
 import { textOf } from "@quiesce/core/internal/plain"
 import type { LeaseResult } from "@quiesce/core/adapter"
 import type { Unwind } from "./handshake.ts"
+import { isTrace, type Trace } from "./trace.ts"
 
 /** An interruption, a failure or a defect, with its content encoded. */
 export type EncodedReason =
@@ -33,6 +34,8 @@ export type ToWorker =
       readonly task: string
       readonly name: string
       readonly payload: unknown
+      /** Null if the caller has no tracer. */
+      readonly trace: Trace | null
     }
   | { readonly _tag: "Stop"; readonly id: number; readonly reason: unknown }
   | { readonly _tag: "Interrupt"; readonly id: number; readonly reason: unknown }
@@ -180,10 +183,12 @@ const fates: ReadonlySet<unknown> = /* @__PURE__ */ new Set<LeaseResult>(["relea
 
 const fate: Check = (u) => (fates.has(u) ? undefined : expected("the result of a lease", u))
 
+const trace: Check = (u) => (u === null || isTrace(u) ? undefined : expected("the place of a span", u))
+
 const toWorker = items(
   maxItems,
   oneOf<ToWorker>({
-    Start: { id: integer, slot: integer, task: string, name: string, payload: anything },
+    Start: { id: integer, slot: integer, task: string, name: string, payload: anything, trace },
     Stop: { id: integer, reason: anything },
     Interrupt: { id: integer, reason: anything },
     Raise: { id: integer, raise: integer, error: anything },

@@ -14,6 +14,7 @@ import * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import { CurrentThreadSpan } from "@quiesce/core/internal"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -39,6 +40,7 @@ import * as Ring from "../wire/ring.ts"
 import type { SectionRunner } from "../unwind/worker/section.ts"
 import * as SectionRunners from "../unwind/worker/sectionRunner.ts"
 import { SlotTable } from "../wire/slotTable.ts"
+import type { Trace } from "../wire/trace.ts"
 import * as FiberGuard from "../unwind/worker/fiberGuard.ts"
 import { SharedFlags } from "./sharedFlags.ts"
 import { type Entry, type Run, type Worker, WorkerTask } from "./workerTask.ts"
@@ -65,7 +67,7 @@ export const serve = (
   const body = Effect.gen(function* () {
     const closed = yield* Deferred.make<void>()
     const thread = yield* Thread.current
-    const context = yield* Effect.context<never>()
+    const context = Context.add(yield* Effect.context<never>(), CurrentThreadSpan, spanBelow(thread))
     const runtime = new WorkerRuntime({
       handshake,
       control,
@@ -93,6 +95,9 @@ export const serve = (
     )
   )
 }
+
+/** The threads of tasks have the spans of handlers. */
+const spanBelow = (thread: object) => ({ below: thread, prefix: "ThreadWorker", kind: "server" as const })
 
 const taskOf = (fiber: Fiber.Fiber<unknown, unknown>): number | undefined => fiber.getRef(CurrentTask.Current)?.id
 
@@ -235,7 +240,7 @@ class WorkerRuntime implements Worker {
 
   private readonly takeStart: Ring.Take = (id, slot, index, payload) => {
     const name = this.options.handshake.names[index] ?? String(index)
-    this.start(id, slot, this.entriesByIndex[index], name, payload, name)
+    this.start(id, slot, this.entriesByIndex[index], name, payload, name, null)
   }
 
   private receive(message: ToWorker): void {
@@ -247,7 +252,8 @@ class WorkerRuntime implements Worker {
           this.options.entries.get(message.task),
           message.task,
           message.payload,
-          message.name
+          message.name,
+          message.trace
         )
       case "Stop":
         return this.tasks.get(message.id)?.stop(Codec.reasonFromWire(message.reason))
@@ -289,14 +295,15 @@ class WorkerRuntime implements Worker {
     entry: Entry | undefined,
     name: string,
     payload: unknown,
-    label: string
+    label: string,
+    trace: Trace | null
   ): void {
     if (entry === undefined) {
       const defect = { name: "WorkerError", message: `The worker has no handler for "${name}"` }
       this.outbox.put({ _tag: "Exit", id, exit: { _tag: "Failure", cause: [{ _tag: "Die", defect }] } })
       return
     }
-    const task = new WorkerTask(id, slot, this, entry, payload, label)
+    const task = new WorkerTask(id, slot, this, entry, payload, label, trace)
     this.tasks.add(task)
     this.options.scheduler.add(task.run, 0)
   }

@@ -17,12 +17,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as Codec from "../wire/codec.ts"
 import { immediate, isDone, type Problem, type TaskCodec } from "../wire/wire.ts"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import * as LeaseBroker from "../leases/leaseBroker.ts"
 import type { EncodedExit, ToHost } from "../wire/message.ts"
+import type { Trace } from "../wire/trace.ts"
 import type { Outbox } from "../wire/outbox.ts"
 import * as RingEntry from "../wire/ringEntry.ts"
 import type { SharedFlags } from "./sharedFlags.ts"
@@ -87,6 +89,8 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   private readonly entry: Entry
   private readonly payload: unknown
   private readonly label: string
+  /** The place of the caller's span; null if the caller has no tracer. */
+  private readonly trace: Trace | null
   /** Set when the thread has been started. */
   thread: Thread.Thread<unknown, unknown> | undefined = undefined
   /** Requests that came before the thread was started. */
@@ -104,7 +108,16 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   /** Whether the task has sent a message by the port, which no entry in the ring must overtake. */
   private hasSentMessage = false
 
-  constructor(id: number, slot: number, worker: Worker, entry: Entry, payload: unknown, label: string) {
+  constructor(
+    id: number,
+    slot: number,
+    worker: Worker,
+    entry: Entry,
+    payload: unknown,
+    label: string,
+    trace: Trace | null
+  ) {
+    this.trace = trace
     this.payload = payload
     this.label = label
     this.id = id
@@ -128,7 +141,8 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     const { context } = this.entry
     const deadline = ControlBlock.deadline(this.worker.control, this.slot)
     const withTask = Context.addUnsafe(context, CurrentTask.Current.key, this)
-    const full = deadline === Infinity ? withTask : Context.add(withTask, Deadline.Current, deadline)
+    const timed = deadline === Infinity ? withTask : Context.add(withTask, Deadline.Current, deadline)
+    const full = this.trace === null ? timed : Context.add(timed, Tracer.ParentSpan, Tracer.externalSpan(this.trace))
     // The thread may never reach its body.
     this.begin(this.worker.spawn(this.start, full, this.label))
   }

@@ -24,6 +24,7 @@ import type { TaskCodec } from "../../wire/wire.ts"
 import * as CurrentTask from "../../wire/currentTask.ts"
 import * as InitialMessage from "../initialMessage.ts"
 import { contractDialect } from "../../wire/contractDialect.ts"
+import { CallSpan } from "../../host/callSpan.ts"
 import { openContractPool } from "../../host/openContractPool.ts"
 import type { OpenedPool } from "../../host/openPool.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
@@ -206,7 +207,8 @@ class Calls {
             dialect: contractDialect,
             hostLeases,
             parentTask,
-            events: dispatcher.events
+            events: dispatcher.events,
+            span: CallSpan.around(fiber)
           })
           task.expectFirstChunk()
           // One chunk is under way at a time, so none can overtake another.

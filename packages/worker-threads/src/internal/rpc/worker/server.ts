@@ -4,6 +4,7 @@
  * Invariant: a request is in `requests`, under the id of its task, while the RpcServer may send a response for it.
  */
 import { workerData } from "node:worker_threads"
+import { CurrentThreadSpan } from "@quiesce/core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -71,7 +72,12 @@ const serve = (requests: Map<number, RpcRequest>, write: Write, handshake: Hands
     )
   }
   const served = WorkerRuntime.serve(
-    (context, scheduler) => {
+    (given, scheduler) => {
+      // The RpcServer makes the span of a call.
+      const context = Context.add(given, CurrentThreadSpan, {
+        ...Context.get(given, CurrentThreadSpan)!,
+        prefix: undefined
+      })
       const entry = {
         codec,
         run: handle,
