@@ -52,7 +52,8 @@ describe("a tracer", () => {
         status._tag === "Ended" ? Number(status.endTime - status.startTime) / 1e9 : undefined
       )
       // The span of a thread lasts until its last release.
-      expect(seconds).toEqual([7, 7, 7, 1, 2])
+      expect(seconds.slice(2)).toEqual([7, 1, 2])
+      expect(seconds.slice(0, 2).every((each) => each! >= 7)).toBe(true)
       expect(spans[1]!.attributes.get("thread.name")).toBe("outer")
       expect(spans[1]!.attributes.get("thread.id")).toEqual(expect.any(Number))
     })

@@ -245,11 +245,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   lost(killed: CancelReason.CancelReason | undefined, error: WorkerError.WorkerError): void {
     // Host leases are not lost: they are released before the cell is settled.
     const lost = Array.from(this.leases?.values() ?? [], (lease) => lease.name).toReversed()
-    const { name } = this.cell
     const cause =
       killed === undefined
-        ? ForcedEnd.annotate(Cause.fail(error), ForcedEnd.crashed(name, lost))
-        : ForcedEnd.annotate(CancelReason.toCause(killed), ForcedEnd.killed(name, lost))
+        ? ForcedEnd.annotate(Cause.fail(error), ForcedEnd.crashed(this.cell.name, lost))
+        : ForcedEnd.annotate(CancelReason.toCause(killed), ForcedEnd.killed(this.cell.name, lost))
     this.settle(Exit.failCause(cause))
   }
 
