@@ -97,8 +97,8 @@ it.each([
   expect(changed).toEqual([[expect.stringContaining(was), expect.stringContaining(is)]])
 })
 
-it("08-metrics: Effect's Prometheus layer serves the numbers of threads, leases and pools", async () => {
-  const { lines, errors, code } = await runFile("examples/08-metrics/main.ts")
+it("09-metrics: Effect's Prometheus layer serves the numbers of threads, leases and pools", async () => {
+  const { lines, errors, code } = await runFile("examples/09-metrics/main.ts")
 
   expect(errors).toBe("")
   expect(lines).toEqual([

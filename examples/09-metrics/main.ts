@@ -1,7 +1,7 @@
 /**
  * Metrics of threads, leases and pools, served by Effect's own Prometheus layer.
  *
- *     node examples/08-metrics/main.ts
+ *     node examples/09-metrics/main.ts
  *
  * A pool runs three tasks to their end, and one task is cancelled. The program then reads the route `/metrics`, as
  * Prometheus would, while a further task runs, and prints a selection.
