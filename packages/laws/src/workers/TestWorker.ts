@@ -17,6 +17,7 @@ import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { type Cells, makeCells, testWorkerKey, type ToHost, type ToWorker } from "./messages.ts"
@@ -131,7 +132,7 @@ export class TestWorker {
       const { kind, size } = this.options
       const concurrency = size === 1 ? 2 : 1
       const host = { hire: this.hire.bind(this), keep: this.keep.bind(this), size, concurrency }
-      this.pool = await Effect.runPromise(Scope.provide(kind.open(host), this.scope))
+      this.pool = await Effect.runPromise(Scope.provide(quietly(kind.open(host)), this.scope))
     }
     const { pool } = this
     const hello = Effect.all(
@@ -199,6 +200,9 @@ export class TestWorker {
     await Effect.runPromise(Scope.close(this.scope, Exit.void))
   }
 }
+
+/** The programs lose many workers, and each loss would be logged. */
+const quietly = Effect.provideService(Logger.CurrentLoggers, new Set<Logger.Logger<unknown, unknown>>())
 
 /** The state of a lock after the run. */
 const stateOf = (mutex: SharedMutex.SharedMutex): Effect.Effect<"free" | "held" | "ownerDied"> =>
