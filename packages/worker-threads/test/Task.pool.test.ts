@@ -40,6 +40,21 @@ describe("createTaskPool", () => {
     expect(new Set(await Promise.all(calls)).size).toBe(1)
   })
 
+  it("rejects an input that throws when it is looked at, and does not throw itself", async () => {
+    await using pool = Task.createTaskPool<{ readonly default: (input: object) => unknown }>(url, { size: 1 })
+    const trapped = new Proxy(
+      {},
+      {
+        getPrototypeOf: () => {
+          throw new Error("trapped")
+        }
+      }
+    )
+    for (const input of [trapped, { trapped }]) {
+      await expect(pool.run(input)).rejects.toSatisfy((error) => reasonOf(error) === "NotSendable")
+    }
+  })
+
   it("refuses a further call when the queue is full, if it is set to", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1, queue: { bound: 0, whenFull: "fail" } })
     const cells = makeCells()

@@ -27,7 +27,12 @@ export const inputProblem = (input: unknown): string | undefined => {
 
 const kindOf = (value: unknown): string | undefined => {
   if (typeof value === "function") return "a function"
-  return value instanceof AbortSignal ? "an AbortSignal" : undefined
+  try {
+    return value instanceof AbortSignal ? "an AbortSignal" : undefined
+  } catch {
+    // A proxy may throw. Structured clone refuses every proxy.
+    return "a proxy that throws when it is looked at"
+  }
 }
 
 /** The own properties of plain data. Getters are not called. */
