@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as HostLease from "./HostLease.ts"
+export * as HostLeases from "./HostLeases.ts"
 export * as LockError from "./LockError.ts"
 export * as ModuleUrl from "./ModuleUrl.ts"
 export * as RpcProtocol from "./RpcProtocol.ts"

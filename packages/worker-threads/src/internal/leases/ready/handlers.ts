@@ -1,0 +1,60 @@
+/** The handlers of the leases that every host can keep, as far as the host allows them. */
+import { millisOf, textOf } from "@quiesce/core/internal"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as WorkerError from "../../../WorkerError.ts"
+import type { ReadyName } from "../../wire/readyLeases.ts"
+import type { DeclaredLease, Handler } from "../declaredLease.ts"
+import { invalidIn, type Permissions } from "../permissions.ts"
+import * as ChildProcess from "./childProcess.ts"
+import * as Declared from "./declared.ts"
+import * as FileHandle from "./fileHandle.ts"
+import * as LockFile from "./lockFile.ts"
+import { notAllowed } from "./system.ts"
+import * as TemporaryFolder from "./temporaryFolder.ts"
+
+type Acquire<P, A> = (payload: P) => Effect.Effect<A, Declared.HostLeaseError, Scope.Scope>
+
+/** A refused lease has a handler, too: a request for it must not reach a host above, which may allow more. */
+const handler = <P, A>(
+  lease: DeclaredLease<P, A, Declared.HostLeaseError>,
+  acquire: Acquire<P, A> | undefined
+): Handler => ({
+  name: lease.name,
+  // Only the codec is used from here on, and it has decoded the payload that `acquire` gets.
+  lease: lease as unknown as Handler["lease"],
+  acquire: (acquire ?? refuse(lease.name as ReadyName)) as Handler["acquire"]
+})
+
+const refuse = (name: ReadyName) => (): Effect.Effect<never, Declared.HostLeaseError> => {
+  const option = name.slice(name.indexOf(".") + 1)
+  return Effect.fail(notAllowed(name, `its pool allows none. Allow it by the option ${option} of the pool's leases`))
+}
+
+/** Throws `InvalidOption`. */
+export const make = (permissions: Permissions): ReadonlyArray<Handler> => {
+  const invalid = invalidIn(permissions)
+  if (invalid !== undefined) throw WorkerError.make({ _tag: "InvalidOption", ...invalid })
+  const { childProcess, fileHandle, lockFile, temporaryFolder } = permissions
+  const graceMillis = millisOfGrace(childProcess?.grace ?? "2 seconds")
+  return [
+    handler(
+      Declared.temporaryFolder,
+      temporaryFolder === false ? undefined : (payload) => TemporaryFolder.acquire(temporaryFolder?.root, payload)
+    ),
+    handler(Declared.lockFile, lockFile && ((payload) => LockFile.acquire(lockFile.roots, payload))),
+    handler(
+      Declared.childProcess,
+      childProcess && ((payload) => ChildProcess.acquire(childProcess.commands, graceMillis, payload))
+    ),
+    handler(Declared.fileHandle, fileHandle && ((payload) => FileHandle.acquire(fileHandle.roots, payload)))
+  ]
+}
+
+const millisOfGrace = (given: NonNullable<Permissions["childProcess"]>["grace"] & {}): number => {
+  const millis = Result.getOrElse(millisOf(given), () => NaN)
+  if (millis >= 0 && millis <= 0x7fffffff) return millis
+  const problem = `${textOf(given)} is not a duration that can be waited; give one such as "2 seconds"`
+  throw WorkerError.make({ _tag: "InvalidOption", option: "leases.childProcess.grace", problem })
+}
