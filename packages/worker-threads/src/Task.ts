@@ -10,14 +10,16 @@ import { availableParallelism } from "node:os"
 import type * as StopToken from "@quiesce/core/StopToken"
 import type * as Duration from "effect/Duration"
 import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
+import type { Permissions } from "./internal/leases/permissions.ts"
 import type { TaskHost } from "./internal/plainTask/host/taskHost.ts"
+import type * as PlainLeases from "./internal/plainTask/worker/plainLeases.ts"
 import * as ModuleUrl from "./ModuleUrl.ts"
 
 /**
  * The second argument of a task's function: a signal for asynchronous code, a token for synchronous loops to poll, and
  * `report`, which sends a value of type `P` to the caller's `onProgress`. The promise of `report` is pending while the
  * caller has not taken earlier values, so a function that awaits each report is not faster than its caller. Without an
- * `onProgress` nothing is sent.
+ * `onProgress` nothing is sent. `lease` asks the host for resources: see `TaskLeases`.
  *
  * @stability unstable
  * @category models
@@ -27,7 +29,43 @@ export interface TaskContext<in P = never> {
   readonly signal: AbortSignal
   readonly token: StopToken.StopToken
   readonly report: (value: P) => Promise<void>
+  readonly lease: TaskLeases
 }
+
+/**
+ * Resources that the host acquires and keeps for a call. The host releases them, the newest first, before the call
+ * settles for its caller: also if the function was ended by force, or its worker was killed or has crashed. `await using`
+ * releases a resource earlier, and waits for the release.
+ *
+ * - `temporaryFolder`: an empty folder, which is removed with its contents
+ * - `lockFile`: a file that one process at a time holds. `ownerDied`: an earlier owner has ended without a release. With
+ *   `wait: false`, a held lock rejects at once
+ * - `childProcess`: a process without a shell, whose whole process group is ended. `exited` completes when the process itself
+ *   has exited
+ * - `fileHandle`: an open file, whose number all threads share. Leave the closing to the host
+ *
+ * The host grants temporary folders. It grants other resources as the option `leases` of the call or of its pool says. A
+ * refused request rejects with an error whose `name` is `HostLeaseError` and whose `reason` is as in
+ * `HostLeases.HostLeaseErrorReason`. The functions of `HostLeases` say more about each kind.
+ *
+ * *Cancellation*: after an abort of the call, pending and later requests reject with its reason. After the end of the call,
+ * no request settles.
+ *
+ * ```ts
+ * import type { Task } from "@quiesce/worker-threads"
+ *
+ * export default async function convert(file: string, { lease }: Task.TaskContext): Promise<string> {
+ *   const folder = await lease.temporaryFolder({ prefix: "convert-" })
+ *   const process = await lease.childProcess("ffmpeg", ["-i", file, `${folder.path}/out.webm`])
+ *   return (await process.exited)._tag
+ * }
+ * ```
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type TaskLeases = PlainLeases.TaskLeases
 
 /**
  * A module whose default export can be called in a worker, as in `typeof import("./resize.ts")`.
@@ -65,6 +103,8 @@ export type Progress<M extends TaskModule> =
  * - `name` of the call's thread, in dumps and reports
  * - `transfer`: the parts of the input to move to the worker instead of copying
  * - `onProgress` gets each value that the function reports
+ * - `leases`: the resources that the call may ask the host for, as for `HostLeases.handlers` (default: those of the pool,
+ *   and for `runTask` temporary folders only)
  *
  * @stability unstable
  * @category models
@@ -76,6 +116,7 @@ export interface CallOptions<P = never> {
   readonly name?: string | undefined
   readonly transfer?: ReadonlyArray<unknown> | undefined
   readonly onProgress?: ((value: P) => void) | undefined
+  readonly leases?: Permissions | undefined
 }
 
 /** The message of the compiler for a call without the type of its module. */
@@ -105,6 +146,7 @@ export type CallArguments<M extends TaskModule> = [M] extends [never]
  * - `queue`: how many calls may wait, and whether a further call waits or fails with `QueueFull` (default: no bound)
  * - `runWithin`: the limit of each call that has none of its own
  * - `worker`: settings of the workers themselves
+ * - `leases`: the resources that a call without `leases` of its own may ask the host for (default: temporary folders only)
  *
  * @stability unstable
  * @category models
@@ -119,6 +161,7 @@ export interface TaskPoolOptions {
   readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
   readonly runWithin?: Duration.Input | undefined
   readonly worker?: WorkerSettings | undefined
+  readonly leases?: Permissions | undefined
 }
 
 /**
@@ -233,8 +276,8 @@ class LazyHost {
 
   private async make(): Promise<TaskHost> {
     const { open } = await load()
-    const { concurrency, queue, size } = this.options
-    this.host = await open({ spawn: this.early.spawn, size, concurrency, queue })
+    const { concurrency, leases, queue, size } = this.options
+    this.host = await open({ spawn: this.early.spawn, size, concurrency, queue }, leases)
     return this.host
   }
 }

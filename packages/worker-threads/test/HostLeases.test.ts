@@ -59,6 +59,8 @@ const endHeld = (
     })
   )
 
+const askExit = (pool: Pool, args: ReadonlyArray<string>) => pool.execute("Exit", { command: "sh", args })
+
 describe("HostLeases", () => {
   it("are released however the task ends", () =>
     withPool((pool) =>
@@ -175,10 +177,9 @@ describe("HostLeases", () => {
     withPool(
       (pool) =>
         Effect.gen(function* () {
-          const asked = (args: ReadonlyArray<string>) => pool.execute("Exit", { command: "sh", args })
-          expect(yield* asked(["-c", "exit 7"])).toEqual({ _tag: "Exited", code: 7 })
-          expect(yield* asked(["-c", "kill -KILL $$"])).toEqual({ _tag: "Signaled", signal: "SIGKILL" })
-          const exit = yield* Effect.exit(asked(["-c", "exit 8"]))
+          expect(yield* askExit(pool, ["-c", "exit 7"])).toEqual({ _tag: "Exited", code: 7 })
+          expect(yield* askExit(pool, ["-c", "kill -KILL $$"])).toEqual({ _tag: "Signaled", signal: "SIGKILL" })
+          const exit = yield* Effect.exit(askExit(pool, ["-c", "exit 8"]))
           expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain("childProcess.commands")
         }),
       { childProcess: { commands: ({ args }) => args[1] !== "exit 8" } }
@@ -226,16 +227,16 @@ describe("HostLeases", () => {
     ))
 })
 
-describe("a failed release", () => {
-  const failed = (kind: Kind, meanwhile: (cells: Int32Array<SharedArrayBuffer>) => void, says: string) =>
-    withPool((pool) =>
-      Effect.gen(function* () {
-        const { report } = yield* endHeld(pool, [requestOf(kind)], "spin", meanwhile)
-        expect(report).toMatchObject({ failed: [{ lease: `HostLeases.${kind}` }], released: [], lost: [] })
-        expect(JSON.stringify(report.failed)).toContain(says)
-      })
-    )
+const failed = (kind: Kind, meanwhile: (cells: Int32Array<SharedArrayBuffer>) => void, says: string) =>
+  withPool((pool) =>
+    Effect.gen(function* () {
+      const { report } = yield* endHeld(pool, [requestOf(kind)], "spin", meanwhile)
+      expect(report).toMatchObject({ failed: [{ lease: `HostLeases.${kind}` }], released: [], lost: [] })
+      expect(JSON.stringify(report.failed)).toContain(says)
+    })
+  )
 
+describe("a failed release", () => {
   it("of a folder leaves another folder in its place alone", async () => {
     await failed(
       "temporaryFolder",

@@ -36,9 +36,14 @@ export class HostLeases implements Leases {
   readonly context: Context.Context<never>
   /** The task in which the pool was made; undefined on the main thread. */
   private readonly parentTask: CurrentTask.Task | undefined
-  readonly closing: Set<Fiber.Fiber<unknown>> = new Set()
+  readonly closing: Set<Fiber.Fiber<unknown>>
 
-  constructor(handlers: ReadonlyArray<Handler>, context: Context.Context<never>) {
+  constructor(
+    handlers: ReadonlyArray<Handler>,
+    context: Context.Context<never>,
+    closing: Set<Fiber.Fiber<unknown>> = new Set()
+  ) {
+    this.closing = closing
     this.handlers = new Map(handlers.map((handler) => [handler.name, handler]))
     this.context = context
     this.parentTask = Context.get(context, CurrentTask.Current)

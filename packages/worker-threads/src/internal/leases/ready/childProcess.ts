@@ -34,8 +34,12 @@ export const acquire = (
   return Effect.map(child, ({ pid, state }) => ({ pid, state }))
 }
 
-const isAllowed = (commands: Allowed["commands"], command: Command): boolean =>
-  typeof commands === "function" ? commands(command) === true : commands.includes(command.command)
+const isAllowed = (commands: Allowed["commands"], command: Command): boolean => {
+  if (typeof commands !== "function") return commands.includes(command.command)
+  // A caller without types may give an async function, whose promise is no permission.
+  const decision: unknown = commands(command)
+  return decision === true
+}
 
 const start = (command: string, args: ReadonlyArray<string>, options: SpawnOptions): Promise<ProcessGroup> =>
   new Promise((resolve, reject) => {

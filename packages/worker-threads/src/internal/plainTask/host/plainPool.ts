@@ -3,7 +3,6 @@ import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type * as Thread from "@quiesce/core/Thread"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -12,8 +11,9 @@ import type { Dispatcher, Status } from "../../host/dispatcher.ts"
 import { openPool } from "../../host/openPool.ts"
 import * as PoolOptions from "../../host/poolOptions.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
-import type { Keeper, Leases, Owner } from "../../leases/keeper.ts"
+import type { Permissions } from "../../leases/permissions.ts"
 import { type Call, task } from "../contract.ts"
+import { LateLeases } from "./lateLeases.ts"
 import { codec, plainDialect } from "./plainDialect.ts"
 
 /** The caller's options of one call. */
@@ -23,6 +23,8 @@ export interface CallOptions {
   readonly onReport: ((value: unknown) => void) | undefined
   /** Called when a worker takes the call. */
   readonly onStart: (() => void) | undefined
+  /** The leases that the call may ask for, unless those of the pool. */
+  readonly leases?: Permissions | undefined
 }
 
 type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
@@ -32,29 +34,12 @@ const nothing = Context.empty()
 /** How many reports a worker may send ahead of the caller's listener. */
 const ahead = 4
 
-/** The workers of plain functions have no leases of the host. */
-class NoLeases implements Leases {
-  readonly idle: Effect.Effect<void> = Effect.void
-
-  keeperFor({ id, send }: Owner): Keeper {
-    return {
-      isEmpty: true,
-      receive: (message) => {
-        if (message._tag === "Acquire") {
-          send({ _tag: "Refused", id, lease: message.lease, problem: "the pool does not declare it", unknown: true })
-        }
-      },
-      close: () => Effect.succeed(Cause.empty)
-    }
-  }
-}
-
 export class PlainPool {
   private readonly dispatcher: Dispatcher<RemoteTask>
-  private readonly leases: Leases
+  private readonly leases: LateLeases
   private readonly escalation: Escalation.Escalation
 
-  constructor(dispatcher: Dispatcher<RemoteTask>, leases: Leases, escalation: Escalation.Escalation) {
+  constructor(dispatcher: Dispatcher<RemoteTask>, leases: LateLeases, escalation: Escalation.Escalation) {
     this.dispatcher = dispatcher
     this.leases = leases
     this.escalation = escalation
@@ -103,7 +88,7 @@ export class PlainPool {
       context: nothing,
       deadline,
       dialect: plainDialect,
-      hostLeases: this.leases,
+      hostLeases: options.leases === undefined ? this.leases : this.leases.within(options.leases),
       parentTask: undefined,
       events: this.dispatcher.events
     })
@@ -131,10 +116,15 @@ const listen = (task: RemoteTask, onReport: (value: unknown) => void): void => {
   task.pull(ahead)
 }
 
-/** Opens a pool in the current scope. */
-export const open = (options: PoolOptions.Options): Effect.Effect<PlainPool, WorkerError.WorkerError, Scope.Scope> =>
-  Effect.map(
-    openPool(options, [task], () => new NoLeases(), "later"),
-    ({ dispatcher, hostLeases }) =>
-      new PlainPool(dispatcher, hostLeases, options.escalation ?? PoolOptions.defaultEscalation)
-  )
+/** Opens a pool in the current scope. `permissions`: the leases that its calls may ask for. */
+export const open = (
+  options: PoolOptions.Options,
+  permissions: Permissions = {}
+): Effect.Effect<PlainPool, WorkerError.WorkerError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const leases = new LateLeases(permissions)
+    return Effect.map(
+      openPool(options, [task], () => leases, "later"),
+      ({ dispatcher }) => new PlainPool(dispatcher, leases, options.escalation ?? PoolOptions.defaultEscalation)
+    )
+  })

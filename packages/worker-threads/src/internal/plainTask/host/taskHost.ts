@@ -11,6 +11,7 @@ import * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
 import type { Status } from "../../host/dispatcher.ts"
 import type { Options } from "../../host/poolOptions.ts"
+import { invalidIn, type Permissions } from "../../leases/permissions.ts"
 import { inputProblem } from "./inputProblem.ts"
 import { LoadProblem } from "./plainDialect.ts"
 import * as PlainPool from "./plainPool.ts"
@@ -22,6 +23,7 @@ export interface RunOptions {
   readonly name?: string | undefined
   readonly transfer?: ReadonlyArray<unknown> | undefined
   readonly onProgress?: ((value: never) => void) | undefined
+  readonly leases?: Permissions | undefined
 }
 
 /** A pool in a scope of its own. */
@@ -40,9 +42,12 @@ export interface Drained {
   readonly neverStarted: number
 }
 
-export const open = async (options: Options): Promise<TaskHost> => {
+/** `permissions`: the leases that a call without permissions of its own may ask for. */
+export const open = async (options: Options, permissions: Permissions = {}): Promise<TaskHost> => {
+  const invalid = invalidIn(permissions)
+  if (invalid !== undefined) throw WorkerError.make({ _tag: "InvalidOption", ...invalid })
   const scope = Scope.makeUnsafe()
-  const pool = await Effect.runPromise(Scope.provide(PlainPool.open(options), scope))
+  const pool = await Effect.runPromise(Scope.provide(PlainPool.open(options, permissions), scope))
   return new Host(pool, scope)
 }
 
@@ -138,7 +143,9 @@ const run = (
 
 /** A wrong option, which a caller without types may give. */
 const misuseIn = (options: RunOptions | undefined): WorkerError.WorkerError | undefined => {
-  const { onProgress, transfer } = options ?? {}
+  const { leases, onProgress, transfer } = options ?? {}
+  const invalid = leases === undefined ? undefined : invalidIn(leases)
+  if (invalid !== undefined) return WorkerError.make({ _tag: "InvalidOption", ...invalid })
   if (onProgress !== undefined && typeof onProgress !== "function") return wrong("onProgress", onProgress, "a function")
   if (transfer !== undefined && !Array.isArray(transfer)) return wrong("transfer", transfer, "an array")
   return undefined
@@ -162,7 +169,8 @@ const execute = (
       name: options?.name,
       transfer: options?.transfer ?? [],
       onReport: onReport as ((value: unknown) => void) | undefined,
-      onStart
+      onStart,
+      leases: options?.leases
     }
   )
   return Effect.mapError(called, (error) => {

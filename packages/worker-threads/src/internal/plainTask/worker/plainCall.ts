@@ -9,12 +9,13 @@
  */
 import { CancelError, toError } from "@quiesce/core/internal/plain"
 import type * as CancelReason from "@quiesce/core/CancelReason"
-import type { EncodedExit, EncodedReason } from "../../wire/message.ts"
+import type { EncodedExit, EncodedReason, ToHost } from "../../wire/message.ts"
 import type { SharedFlags } from "../../worker/sharedFlags.ts"
 import type { Call } from "../contract.ts"
 import { thrown } from "../thrown.ts"
 import type { PlainFunction } from "./functions.ts"
 import { Context } from "./plainContext.ts"
+import { type Answer, PlainLeases } from "./plainLeases.ts"
 import { PlainToken, pending } from "./plainToken.ts"
 
 /** The worker of a call, as far as the call needs it. */
@@ -23,6 +24,8 @@ export interface Outlet {
   readonly exit: (call: PlainCall, exit: EncodedExit) => void
   /** Throws if the value can't be cloned. */
   readonly report: (call: PlainCall, value: unknown) => void
+  /** Throws if the message can't be cloned. */
+  readonly send: (message: ToHost) => void
 }
 
 type State =
@@ -51,6 +54,8 @@ export class PlainCall {
   private stopReason: CancelReason.CancelReason | undefined = undefined
   private reason: CancelReason.CancelReason | undefined = undefined
   private context: Context | undefined = undefined
+  /** Made by the function's first use of them. */
+  private leases: PlainLeases | undefined = undefined
   /** How many reports the host accepts, and the reports that wait to be accepted. */
   private credits = 0
   private reporters: Array<(error: Error | undefined) => void> = []
@@ -79,6 +84,7 @@ export class PlainCall {
     if (this.state._tag === "Waiting") return this.endInterrupted([])
     if (this.state._tag === "AwaitingReason") return this.endInterrupted(this.state.failures)
     for (const settle of this.reporters.splice(0)) settle(toError(reason))
+    this.leases?.interrupt(toError(reason))
     this.context?.abort(reason)
   }
 
@@ -91,6 +97,11 @@ export class PlainCall {
     }
   }
 
+  /** The host has answered a request for a lease. */
+  answered(answer: Answer): void {
+    this.leases?.receive(answer)
+  }
+
   // ---- The function ----
 
   /** Calls the function. The caller has marked the section as running. */
@@ -98,7 +109,7 @@ export class PlainCall {
     this.state = running
     // The host could not end the section for a request from before the mark.
     if (this.token.interrupted) return () => this.interrupted([])
-    const context = new Context(this.token, () => this.reason, this.report)
+    const context = new Context(this.token, () => this.reason, this.report, this.ownLeases)
     this.context = context
     try {
       const result = f(this.call.input, context)
@@ -158,7 +169,19 @@ export class PlainCall {
   private finish(): void {
     this.state = done
     this.token.close()
+    this.leases?.close()
     for (const settle of this.reporters.splice(0)) settle(undefined)
+  }
+
+  private readonly ownLeases = (): PlainLeases => {
+    if (this.leases !== undefined) return this.leases
+    this.leases = new PlainLeases(this.id, (message) => {
+      this.hasSentMessage = true
+      this.outlet.send(message)
+    })
+    if (this.isDone) this.leases.close()
+    if (this.reason !== undefined) this.leases.interrupt(toError(this.reason))
+    return this.leases
   }
 
   private readonly report = async (value: unknown): Promise<void> => {

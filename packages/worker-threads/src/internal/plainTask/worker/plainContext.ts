@@ -2,6 +2,7 @@
 import { toError } from "@quiesce/core/internal/plain"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
+import type { TaskLeases } from "./plainLeases.ts"
 import type { PlainToken } from "./plainToken.ts"
 
 /** Sends a report of the function, and completes when the next one may be sent. */
@@ -11,12 +12,19 @@ export class Context {
   readonly token: StopToken.StopToken
   private readonly send: Report
   private readonly reason: () => CancelReason.CancelReason | undefined
+  private readonly leases: () => TaskLeases
   private controller: AbortController | undefined = undefined
 
-  constructor(token: PlainToken, reason: () => CancelReason.CancelReason | undefined, send: Report) {
+  constructor(
+    token: PlainToken,
+    reason: () => CancelReason.CancelReason | undefined,
+    send: Report,
+    leases: () => TaskLeases
+  ) {
     this.token = token
     this.reason = reason
     this.send = send
+    this.leases = leases
   }
 
   get signal(): AbortSignal {
@@ -30,6 +38,10 @@ export class Context {
 
   get report(): Report {
     return this.send
+  }
+
+  get lease(): TaskLeases {
+    return this.leases()
   }
 
   /** Tells the function, by its signal. */

@@ -172,10 +172,11 @@ class PlainWorker implements Outlet {
       case "Acquired":
       case "Refused":
       case "Released":
+        return this.calls.get(message.id)?.answered(message)
       case "Withdraw":
       case "Commit":
       case "Repair":
-        // A plain function has no leases of the host, no region that receives errors, and no fibers.
+        // A plain function has no region that receives errors, and no fibers.
         return
     }
   }
@@ -279,6 +280,10 @@ class PlainWorker implements Outlet {
 
   report(call: PlainCall, value: unknown): void {
     this.outbox.putNow({ _tag: "Chunk", id: call.id, values: [value] })
+  }
+
+  send(message: ToHost): void {
+    this.outbox.putNow(message)
   }
 
   /** A result that can't be cloned fails its call. */
