@@ -6,7 +6,7 @@ import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { beforeAll, describe, expect, it } from "vitest"
-import { attacks } from "./fixtures/attacks.ts"
+import { attacks, harmless } from "./fixtures/attacks.ts"
 
 const script = fileURLToPath(new URL("./fixtures/attacks-main.ts", import.meta.url))
 
@@ -55,9 +55,6 @@ const attack = (): Promise<Attacked> =>
       resolve({ outcomes, lastAttack, errors, status })
     })
   })
-
-/** The worker outlives these. */
-const harmless: ReadonlySet<string> = new Set(["tasks and leases that are unknown", "many wake-ups"])
 
 /** These are answers in the form of the protocol, and end just their task. */
 const answers: ReadonlySet<string> = new Set([
