@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import { availableParallelism } from "node:os"
+import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
 import type * as Duration from "effect/Duration"
 import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
@@ -101,6 +102,8 @@ export type Progress<M extends TaskModule> =
  * - `runWithin`: how long the function may run, from the start of the run. The time in the queue does not count. It
  *   reaches into busy loops; the call then rejects with `DeadlineExceeded`
  * - `name` of the call's thread, in dumps and reports
+ * - `priority`: calls of a higher priority are taken from the queue first; within a priority, calls are taken in the order in
+ *   which they came. Any number (default 0). A call waits as long as calls of a higher priority come.
  * - `transfer`: the parts of the input to move to the worker instead of copying
  * - `onProgress` gets each value that the function reports
  * - `leases`: the resources that the call may ask the host for, as for `HostLeases.handlers` (default: those of the pool,
@@ -114,6 +117,7 @@ export interface CallOptions<P = never> {
   readonly signal?: AbortSignal | undefined
   readonly runWithin?: Duration.Input | undefined
   readonly name?: string | undefined
+  readonly priority?: number | undefined
   readonly transfer?: ReadonlyArray<unknown> | undefined
   readonly onProgress?: ((value: P) => void) | undefined
   readonly leases?: Permissions | undefined
@@ -176,8 +180,23 @@ export interface TaskPoolOptions {
 export type WorkerSettings = EarlyWorkersSettings
 
 /**
- * Counts of the calls of a drained pool: the calls that have settled by themselves since the beginning of the drain, the
- * calls that were ended while they ran, and the calls that were never started.
+ * How a pool is drained.
+ *
+ * - `within`: the time after which the remaining calls are ended as after an abort (default: no limit)
+ * - `queued`: whether the waiting calls are run, or reject with `PoolClosed` at once (default: "finish")
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface DrainOptions {
+  readonly within?: Duration.Input | undefined
+  readonly queued?: "finish" | "drop" | undefined
+}
+
+/**
+ * Counts of the calls that were in a pool when its drain began: the calls that ended by themselves or by their callers, the
+ * calls that the drain ended while they ran, and the calls that were never started.
  *
  * @stability unstable
  * @category models
@@ -205,6 +224,19 @@ export interface TaskPoolStatus {
 }
 
 /**
+ * A look at a call that waits for a worker or for room in the queue.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface QueuedTask {
+  readonly name: string
+  readonly ageMillis: number
+  readonly priority: number
+}
+
+/**
  * A pool of workers for the function of one module. `await using` closes the pool: its calls end as after an abort, and
  * then its workers end.
  *
@@ -216,11 +248,15 @@ export interface TaskPool<in out M extends TaskModule> extends AsyncDisposable {
   /** Calls the function in a worker: see `runTask`. */
   readonly run: (...args: CallArguments<M>) => Promise<Output<M>>
   /**
-   * Takes no new call, waits for the calls that run and that wait, and then closes the pool. After `within`, the remaining
-   * calls are ended as after an abort. Without `within` the wait has no limit. New calls reject with `PoolClosed`.
+   * Takes no new call, waits for the others, and then closes the pool. New calls reject with `PoolClosed`. Rejects with
+   * `InvalidOption`.
    */
-  readonly drain: (options?: { readonly within?: Duration.Input | undefined }) => Promise<DrainReport>
+  readonly drain: (options?: DrainOptions) => Promise<DrainReport>
   readonly status: TaskPoolStatus
+  /** The calls that wait for a worker or for room, in the order in which they will run. Empty until the pool is open. */
+  readonly queued: ReadonlyArray<QueuedTask>
+  /** Ends the calls that wait, as after an abort with the reason, and none that runs. Gives their number. */
+  readonly cancelQueued: (options?: { readonly reason?: CancelReason.CancelReason | undefined }) => Promise<number>
 }
 
 /** The module of the workers. */
@@ -276,8 +312,8 @@ class LazyHost {
 
   private async make(): Promise<TaskHost> {
     const { open } = await load()
-    const { concurrency, leases, queue, size } = this.options
-    this.host = await open({ spawn: this.early.spawn, size, concurrency, queue }, leases)
+    const { leases } = this.options
+    this.host = await open({ ...this.options, spawn: this.early.spawn }, leases)
     return this.host
   }
 }
@@ -369,13 +405,11 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
   private readonly url: string
   private readonly lazy: LazyHost
   private readonly opening: Promise<TaskHost>
-  private readonly limit: Duration.Input | undefined
   /** The calls that wait for the pool to open. */
   private waiting = 0
 
   constructor(url: string, options: TaskPoolOptions) {
     this.url = url
-    this.limit = options.runWithin
     this.lazy = new LazyHost(options)
     this.opening = this.lazy.open(firstWorkers(options), url)
   }
@@ -383,11 +417,9 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
   readonly run = (...args: CallArguments<M>): Promise<Output<M>> => {
     const [input, given] = args as [unknown, CallOptions | undefined]
     if (given?.signal?.aborted === true) return Promise.reject(given.signal.reason)
-    const { limit, url } = this
-    const options = limit === undefined || given?.runWithin !== undefined ? given : { ...given, runWithin: limit }
     const { host } = this.lazy
     // The caller has named the module.
-    return (host === undefined ? this.runLater(input, options) : host.run(url, input, options)) as Promise<Output<M>>
+    return (host === undefined ? this.runLater(input, given) : host.run(this.url, input, given)) as Promise<Output<M>>
   }
 
   /** Makes the call in the step in which the pool has opened, so that a later drain or close does not overtake the call. */
@@ -402,8 +434,16 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
     return host.run(this.url, input, options)
   }
 
-  readonly drain = async (options?: { readonly within?: Duration.Input | undefined }): Promise<DrainReport> =>
-    (this.lazy.host ?? (await this.opening)).drain(options?.within)
+  readonly drain = async (options?: DrainOptions): Promise<DrainReport> =>
+    (this.lazy.host ?? (await this.opening)).drain(options)
+
+  get queued(): ReadonlyArray<QueuedTask> {
+    return this.lazy.host?.queued() ?? []
+  }
+
+  readonly cancelQueued = async (options?: {
+    readonly reason?: CancelReason.CancelReason | undefined
+  }): Promise<number> => (this.lazy.host ?? (await this.opening)).cancelQueued(options?.reason)
 
   get status(): TaskPoolStatus {
     return this.lazy.host?.status() ?? { workers: 0, missing: 0, running: 0, queued: this.waiting }

@@ -4,38 +4,27 @@
  *
  * @since 0.1.0
  */
-import * as Deadline from "@quiesce/core/Deadline"
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import type * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
-import * as Abort from "@quiesce/core/Abort"
 import { readOr } from "@quiesce/core/internal"
-import * as Thread from "@quiesce/core/Thread"
-import * as ThreadAdapter from "@quiesce/core/adapter"
+import type * as Thread from "@quiesce/core/Thread"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
-import * as Codec from "./internal/wire/codec.ts"
-import type { TaskCodec } from "./internal/wire/wire.ts"
-import { contractDialect } from "./internal/wire/contractDialect.ts"
-import { CallSpan } from "./internal/host/callSpan.ts"
 import * as ClientMiddleware from "./internal/host/clientMiddleware.ts"
-import type { PoolCapabilities } from "./internal/host/poolCapabilities.ts"
-import type { Dispatcher } from "./internal/host/dispatcher.ts"
-import * as CurrentTask from "./internal/wire/currentTask.ts"
+import { ContractPool } from "./internal/host/contractPool.ts"
 import { openContractPool } from "./internal/host/openContractPool.ts"
 import * as PoolOptions from "./internal/host/poolOptions.ts"
-import type { Leases } from "./internal/leases/keeper.ts"
-import { RemoteTask } from "./internal/host/remoteTask.ts"
-import { type Started, streamOf } from "./internal/host/remoteStream.ts"
-import * as WorkerError from "./WorkerError.ts"
+import type * as WorkerError from "./WorkerError.ts"
 
 /**
  * How a pool is made: see each field.
@@ -48,6 +37,77 @@ export type Options = PoolOptions.Options
 
 /** How a call may fail in addition to the errors of the contract. @stability unstable @category models @since 0.1.0 */
 export type Failure = WorkerError.WorkerError
+
+/**
+ * The options of one call.
+ *
+ * - `name` of the call's thread, in dumps and reports (default: the tag of the task)
+ * - `priority`: tasks of a higher priority are taken from the queue first; within a priority, tasks are taken in the order in
+ *   which they came. Any number (default 0). A task waits as long as tasks of a higher priority come.
+ * - `runWithin`: how long the task may run, from the time at which a worker takes it. The time in the queue does not count.
+ *   The limit reaches into busy loops, by the escalation of the task. The call then fails with `DeadlineExceeded`.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface CallOptions {
+  readonly name?: string | undefined
+  readonly priority?: number | undefined
+  readonly runWithin?: Duration.Input | undefined
+}
+
+/** The error of calls whose options may have a limit. */
+type Timed<O> = "runWithin" extends keyof O
+  ? [O["runWithin"]] extends [undefined]
+    ? never
+    : Deadline.DeadlineExceeded
+  : never
+
+/** Options of a call without any. */
+type NoOptions = {}
+
+/**
+ * How a pool is drained.
+ *
+ * - `within`: the time after which the remaining tasks are ended, each by its escalation (default: no limit)
+ * - `queued`: whether the waiting tasks are run, or fail with `PoolClosed` at once (default: "finish")
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface DrainOptions {
+  readonly within?: Duration.Input | undefined
+  readonly queued?: "finish" | "drop" | undefined
+}
+
+/**
+ * Counts of the tasks that were in a pool when its drain began: the tasks that ended by themselves or by their callers, the
+ * tasks that the drain ended while they ran, and the tasks that were never started.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface DrainReport {
+  readonly finished: number
+  readonly cut: number
+  readonly neverStarted: number
+}
+
+/**
+ * A look at a task that waits for a worker, or at a call that waits for room in the queue.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface QueuedTask {
+  readonly name: string
+  readonly ageMillis: number
+  readonly priority: number
+}
 
 type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
 
@@ -93,35 +153,35 @@ type Refusal<R> =
     : never
 
 /**
- * A pool for the contract `Rpcs`.
+ * A pool for the contract `Rpcs`. Its calls may fail with `F` in addition to the errors of the contract.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
-export interface WorkerPool<Rpcs extends Rpc.Any> {
+export interface WorkerPool<Rpcs extends Rpc.Any, out F = Failure> {
   readonly [TypeId]: Types.Covariant<Table<Rpcs>>
   /**
    * Runs a task and gives its result. Interrupting the effect ends the task by the pool's escalation, and returns after
    * the task's finalizers have run. A task that still waits for a worker never starts.
    */
-  readonly execute: <const Tag extends TaskTag<Rpcs>>(
+  readonly execute: <const Tag extends TaskTag<Rpcs>, const O extends CallOptions = NoOptions>(
     tag: Tag,
-    ...args: Args<PayloadOf<Rpcs, Tag>>
+    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: O]>
   ) => Effect.Effect<
     Rpc.SuccessExit<Tagged<Rpcs, Tag>>,
-    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure,
+    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | F | Timed<O>,
     Rpc.ServicesClient<Tagged<Rpcs, Tag>>
   >
   /**
    * Starts a task as a thread in the current scope. The thread is `Queued` while it waits for a worker. Client
    * middleware runs before the start, and its error fails the start.
    */
-  readonly spawn: <const Tag extends TaskTag<Rpcs>>(
+  readonly spawn: <const Tag extends TaskTag<Rpcs>, const O extends Thread.SpawnOptions & CallOptions = NoOptions>(
     tag: Tag,
-    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: Thread.SpawnOptions]>
+    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: O]>
   ) => Effect.Effect<
-    Thread.Thread<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Failure>,
+    Thread.Thread<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | F | Timed<O>>,
     Refusal<Tagged<Rpcs, Tag>> | Failure,
     Rpc.ServicesClient<Tagged<Rpcs, Tag>> | Scope.Scope
   >
@@ -131,18 +191,18 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
    */
   readonly run: <const Tag extends Extract<TaskTag<Rpcs>, PlainTag<Rpcs>>>(
     tag: Tag,
-    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: { readonly signal?: AbortSignal | undefined }]>
+    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: CallOptions & { readonly signal?: AbortSignal | undefined }]>
   ) => Promise<Rpc.SuccessExit<Tagged<Rpcs, Tag>>>
   /**
    * Runs a task that gives a stream. The worker is at most a few chunks ahead of the consumer. Ending the stream early,
    * at any element, ends the task and waits for its finalizers.
    */
-  readonly stream: <const Tag extends StreamTag<Rpcs>>(
+  readonly stream: <const Tag extends StreamTag<Rpcs>, const O extends CallOptions = NoOptions>(
     tag: Tag,
-    ...args: Args<PayloadOf<Rpcs, Tag>>
+    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: O]>
   ) => Stream.Stream<
     Rpc.SuccessChunk<Tagged<Rpcs, Tag>>,
-    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | Failure,
+    Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | F | Timed<O>,
     Rpc.ServicesClient<Tagged<Rpcs, Tag>>
   >
   /**
@@ -151,6 +211,19 @@ export interface WorkerPool<Rpcs extends Rpc.Any> {
    */
   readonly capabilities: Capabilities
   readonly status: Effect.Effect<Status>
+  /** The tasks that wait for a worker and the calls that wait for room, in the order in which they will run. */
+  readonly queued: Effect.Effect<ReadonlyArray<QueuedTask>>
+  /** Interrupts the tasks and calls that wait, and none that runs. Gives their number. */
+  readonly cancelQueued: (options?: {
+    readonly reason?: CancelReason.CancelReason | undefined
+  }) => Effect.Effect<number>
+  /**
+   * Takes no new task, waits for the others, and closes the pool. New calls fail with `PoolClosed`. Dies with
+   * `InvalidOption`.
+   *
+   * *Cancellation*: the pool still takes no new task, and its tasks go on. Its workers end with its scope.
+   */
+  readonly drain: (options?: DrainOptions) => Effect.Effect<DrainReport>
 }
 
 /**
@@ -185,13 +258,14 @@ export interface Status {
 }
 
 /**
- * The pool of a contract, as in `WorkerPool.Of<typeof Tasks>`.
+ * The pool of a contract, as in `WorkerPool.Of<typeof Tasks>`. `F` has the errors of its calls in addition to those of the
+ * contract: a pool with a limit for all calls is a `WorkerPool.Of<typeof Tasks, WorkerError | DeadlineExceeded>`.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
-export type Of<Group extends RpcGroup.Any> = WorkerPool<RpcGroup.Rpcs<Group>>
+export type Of<Group extends RpcGroup.Any, F = Failure> = WorkerPool<RpcGroup.Rpcs<Group>, F>
 
 /**
  * The escalation of a task that is ended without one.
@@ -219,22 +293,25 @@ export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscal
  * @category constructors
  * @since 0.1.0
  */
-export const make = <Rpcs extends Rpc.Any>(
+export const make = <Rpcs extends Rpc.Any, const O extends Options>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options
-): Effect.Effect<WorkerPool<Rpcs>, WorkerError.WorkerError, Scope.Scope | Rpc.MiddlewareClient<Rpcs>> =>
+  options: O
+): Effect.Effect<
+  WorkerPool<Rpcs, Failure | Timed<O>>,
+  WorkerError.WorkerError,
+  Scope.Scope | Rpc.MiddlewareClient<Rpcs>
+> =>
   Effect.gen(function* () {
     const through = yield* ClientMiddleware.of(group.requests, yield* Effect.context<never>())
-    const { capabilities, dispatcher, hostLeases } = yield* openContractPool(options, Array.from(group.requests.keys()))
-    return new Pool(
-      group.requests,
-      dispatcher,
-      capabilities,
-      options.escalation ?? defaultEscalation,
-      hostLeases,
-      through
-    ) as unknown as WorkerPool<Rpcs>
+    const opened = yield* openContractPool(options, Array.from(group.requests.keys()))
+    const escalation = options.escalation ?? defaultEscalation
+    return new Pool(group.requests, opened, escalation, through) as unknown as WorkerPool<Rpcs, Failure | Timed<O>>
   })
+
+/** `WorkerPool` checks the contract's types. */
+class Pool extends ContractPool {
+  readonly [TypeId]: (_: never) => never = identity
+}
 
 /** The type of options that nobody has: the group lacks tasks of the service. */
 interface LacksTasksOf<Service> {
@@ -249,182 +326,20 @@ interface LacksTasksOf<Service> {
  * @category layers
  * @since 0.1.0
  */
-export const layer = <Self, Service, Rpcs extends Rpc.Any>(
+export const layer = <Self, Service, Rpcs extends Rpc.Any, const O extends Options>(
   tag: Context.Key<Self, Service>,
   group: RpcGroup.RpcGroup<Rpcs>,
   // A pool of fewer tasks is not the service of a tag with more.
-  options: [WorkerPool<Rpcs>] extends [Service] ? Options : LacksTasksOf<Service>
+  options: [WorkerPool<Rpcs, Failure | Timed<O>>] extends [Service] ? O : LacksTasksOf<Service>
 ): Layer.Layer<Self, WorkerError.WorkerError, Exclude<Rpc.MiddlewareClient<Rpcs>, Scope.Scope>> =>
   // The type of the options has checked that the pool is the service.
-  Layer.effect(tag, make(group, options as Options) as unknown as Made<Service, Rpcs>)
+  Layer.effect(tag, make(group, options as O) as unknown as Made<Service, Rpcs>)
 
 type Made<Service, Rpcs extends Rpc.Any> = Effect.Effect<
   Service,
   WorkerError.WorkerError,
   Scope.Scope | Rpc.MiddlewareClient<Rpcs>
 >
-
-/** An entry of the contract, on the host. */
-interface Entry {
-  readonly codec: TaskCodec
-  readonly options: Thread.SpawnOptions
-  /** Undefined if the contract has no middleware. */
-  readonly through: ClientMiddleware.Through | undefined
-}
-
-type OnChunk = (values: ReadonlyArray<unknown>) => void
-
-/** The untyped pool. `WorkerPool` checks the contract's types. */
-class Pool {
-  readonly [TypeId]: (_: never) => never = identity
-  private readonly entries: ReadonlyMap<string, Entry>
-  private readonly dispatcher: Dispatcher<RemoteTask>
-  private readonly hostLeases: Leases
-  private readonly poolCapabilities: PoolCapabilities
-
-  constructor(
-    requests: ReadonlyMap<string, Rpc.Any>,
-    dispatcher: Dispatcher<RemoteTask>,
-    capabilities: PoolCapabilities,
-    escalation: Escalation.Escalation,
-    hostLeases: Leases,
-    through: ReadonlyMap<string, ClientMiddleware.Through>
-  ) {
-    this.entries = new Map(
-      Array.from(requests, ([name, rpc]): [string, Entry] => [
-        name,
-        // Every Rpc has its schemas; the group's type only forgets them.
-        {
-          codec: Codec.of(rpc as unknown as Rpc.AnyWithProps),
-          options: { escalation, name },
-          through: through.get(name)
-        }
-      ])
-    )
-    this.poolCapabilities = capabilities
-    this.dispatcher = dispatcher
-    this.hostLeases = hostLeases
-  }
-
-  get capabilities(): Capabilities {
-    return this.poolCapabilities.current
-  }
-
-  get status(): Effect.Effect<Status> {
-    return Effect.sync(() => this.dispatcher.status)
-  }
-
-  readonly execute = (tag: string, payload: unknown): Effect.Effect<unknown, unknown> => {
-    const entry = this.entries.get(tag)
-    if (entry === undefined) return unknownTask(tag)
-    if (entry.codec.element !== undefined) return wrongKind(tag, true)
-    if (entry.through !== undefined) return this.spawnAndJoin(tag, payload)
-    return Effect.withFiber((fiber) => {
-      const transfers: Array<unknown> = []
-      const encoding = entry.codec.payload.encode(payload, transfers)
-      if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.dispatcher.hasRoom)
-        return this.spawnAndJoin(tag, payload)
-      return ThreadAdapter.execute(
-        (cell) => this.take(fiber, cell, entry.codec, encoding.value, transfers, undefined),
-        entry.options
-      )
-    })
-  }
-
-  /** The failure of a finalizer of an interrupted task is in the Cause. */
-  private spawnAndJoin(tag: string, payload: unknown): Effect.Effect<unknown, unknown> {
-    const spawned = ThreadAdapter.reportingCleanup(this.spawn(tag, payload), (thread) => thread, Effect.failCause)
-    return Effect.scoped(Effect.flatMap(spawned, Thread.join))
-  }
-
-  readonly run = (
-    tag: string,
-    payload: unknown,
-    options?: { readonly signal?: AbortSignal | undefined }
-  ): Promise<unknown> => Abort.run(this.execute(tag, payload), options)
-
-  readonly stream = (tag: string, payload: unknown): Stream.Stream<unknown, unknown> =>
-    streamOf((onChunk) => this.start(tag, payload, undefined, onChunk))
-
-  readonly spawn = (
-    tag: string,
-    payload: unknown,
-    options?: Thread.SpawnOptions
-  ): Effect.Effect<Thread.Thread<unknown, unknown>, unknown, Scope.Scope> =>
-    Effect.map(this.start(tag, payload, options, undefined), ({ thread }) => thread)
-
-  private start(
-    tag: string,
-    payload: unknown,
-    options: Thread.SpawnOptions | undefined,
-    onChunk: OnChunk | undefined
-  ): Effect.Effect<Started, unknown, Scope.Scope> {
-    const entry = this.entries.get(tag)
-    if (entry === undefined) return unknownTask(tag)
-    const isStream = entry.codec.element !== undefined
-    if (isStream !== (onChunk !== undefined)) return wrongKind(tag, isStream)
-    const { through } = entry
-    if (through === undefined) return this.send(tag, entry, payload, options, onChunk)
-    // The thread belongs to the caller's scope, although a middleware may have a scope of its own.
-    return Effect.flatMap(Effect.scope, (scope) =>
-      through(payload, (envelope) => Scope.provide(this.send(tag, entry, envelope, options, onChunk), scope))
-    )
-  }
-
-  private send(
-    tag: string,
-    entry: Entry,
-    payload: unknown,
-    options: Thread.SpawnOptions | undefined,
-    onChunk: OnChunk | undefined
-  ): Effect.Effect<Started, unknown, Scope.Scope> {
-    const { codec } = entry
-    const transfers: Array<unknown> = []
-    const encoding = Effect.mapError(codec.payload.encode(payload, transfers), (problem) =>
-      WorkerError.make({ _tag: "NotSendable", task: tag, problem })
-    )
-    return Effect.flatMap(encoding, (encoded) =>
-      Effect.flatMap(this.dispatcher.admit(), () => {
-        let task: RemoteTask | undefined
-        const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
-          (cell) =>
-            Effect.withFiberSucceed((fiber) => {
-              task = this.take(fiber, cell, codec, encoded, transfers, onChunk)
-              return task
-            }),
-          { ...entry.options, ...options }
-        )
-        return Effect.map(spawned, (thread): Started => ({ thread, task: task! }))
-      })
-    )
-  }
-
-  private take(
-    fiber: Fiber.Fiber<unknown, unknown>,
-    cell: ThreadAdapter.RemoteThread<unknown, unknown>,
-    codec: TaskCodec,
-    payload: unknown,
-    transfers: ReadonlyArray<unknown>,
-    onChunk: OnChunk | undefined
-  ): RemoteTask {
-    const task = new RemoteTask({
-      cell,
-      codec,
-      payload,
-      transfers,
-      context: fiber.context,
-      deadline: fiber.getRef(Deadline.Current),
-      dialect: contractDialect,
-      hostLeases: this.hostLeases,
-      parentTask: fiber.getRef(CurrentTask.Current),
-      events: this.dispatcher.events,
-      span: CallSpan.of(fiber, codec.name)
-    })
-    task.onChunk = onChunk
-    this.dispatcher.submit(task)
-    return task
-  }
-}
 
 /**
  * Whether a value is a pool that `WorkerPool.make` made, of any contract.
@@ -435,8 +350,3 @@ class Pool {
  */
 export const isWorkerPool = (value: unknown): value is WorkerPool<Rpc.Any> =>
   readOr(() => Predicate.hasProperty(value, TypeId), false)
-
-const wrongKind = (task: string, isStream: boolean): Effect.Effect<never> =>
-  Effect.die(WorkerError.make({ _tag: "WrongKind", task, isStream }))
-
-const unknownTask = (task: string): Effect.Effect<never> => Effect.die(WorkerError.make({ _tag: "UnknownTask", task }))

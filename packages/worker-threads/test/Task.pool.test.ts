@@ -1,4 +1,4 @@
-import { Deadline } from "@quiesce/core"
+import { CancelReason, Deadline } from "@quiesce/core"
 import { Task, WorkerError } from "@quiesce/worker-threads"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
@@ -148,7 +148,66 @@ describe("runWithin", () => {
   })
 })
 
+describe("the queue", () => {
+  it("takes the call of the highest priority first, and shows what waits", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const cells = makeCells()
+    const running = pool.run({ how: "wait", cells })
+    await begun(cells)
+    const order: Array<number> = []
+    const calls = [0, 2, 1].map(async (priority) => {
+      await pool.run({ how: "thread" }, { priority, name: `call ${priority}` })
+      order.push(priority)
+    })
+    expect(pool.queued.map(({ name, priority }) => [name, priority])).toEqual([
+      ["call 2", 2],
+      ["call 1", 1],
+      ["call 0", 0]
+    ])
+    goOn(cells)
+    await Promise.all([running, ...calls])
+    expect(order).toEqual([2, 1, 0])
+  })
+
+  it("can be cancelled, and the running call goes on", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const cells = makeCells()
+    const running = pool.run({ how: "wait", cells })
+    await begun(cells)
+    const waiting = Promise.allSettled([pool.run({ how: "thread" }), pool.run({ how: "thread" })])
+    expect(await pool.cancelQueued({ reason: CancelReason.interrupted({ message: "not needed" }) })).toBe(2)
+    for (const result of await waiting) {
+      expect(result).toMatchObject({ status: "rejected", reason: { name: "AbortError" } })
+      expect((result as PromiseRejectedResult).reason.reason).toMatchObject({ message: "not needed" })
+    }
+    goOn(cells)
+    expect(await running).toBeGreaterThan(0)
+  })
+
+  it("refuses a priority that is no number", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    for (const priority of [NaN, "high"]) {
+      await expect(pool.run({ how: "thread" }, { priority: priority as number })).rejects.toSatisfy(
+        (error) => reasonOf(error) === "InvalidOption"
+      )
+    }
+  })
+})
+
 describe("drain", () => {
+  it("drops the waiting calls if asked to", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const cells = makeCells()
+    const running = pool.run({ how: "wait", cells })
+    await begun(cells)
+    const waiting = pool.run({ how: "thread" })
+    const drained = pool.drain({ queued: "drop" })
+    await expect(waiting).rejects.toSatisfy((error) => reasonOf(error) === "PoolClosed")
+    goOn(cells)
+    expect(await drained).toEqual({ finished: 1, cut: 0, neverStarted: 1 })
+    expect(await running).toBeGreaterThan(0)
+  })
+
   it("waits for a call that was made before the pool had opened, and refuses a later one", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const earlier = pool.run({ how: "thread" })

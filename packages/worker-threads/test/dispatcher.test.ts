@@ -1,81 +1,20 @@
-import { Context, Effect, Exit, Fiber, Logger } from "effect"
+import { Effect, Fiber } from "effect"
 import * as fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { Dispatcher } from "../src/internal/host/dispatcher.ts"
 import type { Parsed } from "../src/internal/host/poolOptions.ts"
 import type { WorkerError } from "../src/WorkerError.ts"
-import { FakeTask, FakeWorker } from "./fixtures/fake-workers.ts"
+import { Pool } from "./fixtures/fake-pool.ts"
+import type { FakeTask } from "./fixtures/fake-workers.ts"
 
 // Time is virtual: no test here waits, and no worker is a thread.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }))
 afterEach(() => void vi.useRealTimers())
 
-const defaults: Parsed = {
-  min: 1,
-  max: 1,
-  idleMillis: 10_000,
-  concurrency: 1,
-  startMillis: 30_000,
-  bound: Infinity,
-  whenFull: "wait",
-  name: "pool"
-}
-
-/** A dispatcher of fake workers. */
-class Pool {
-  /** All workers that were ever started, the oldest first. */
-  readonly workers: Array<FakeWorker> = []
-  /** While set, no worker can be started. */
-  startProblem: string | undefined = undefined
-  /** How often the dispatcher has tried to start a worker. */
-  attempts = 0
-  readonly warnings: Array<string> = []
-  readonly dispatcher: Dispatcher<FakeTask>
-
-  constructor(options?: Partial<Parsed>) {
-    const parsed = { ...defaults, ...options }
-    const logger = Logger.make<unknown, void>(({ message }) => void this.warnings.push(String(message)))
-    this.dispatcher = new Dispatcher<FakeTask>(
-      (listener) => {
-        this.attempts++
-        if (this.startProblem !== undefined) throw new Error(this.startProblem)
-        const worker = new FakeWorker(parsed.concurrency, listener)
-        this.workers.push(worker)
-        return worker
-      },
-      parsed,
-      Context.make(Logger.CurrentLoggers, new Set([logger]))
-    )
-  }
-
-  /** Starts the first workers, and has them ready. */
-  static opened(options?: Partial<Parsed>): Pool {
-    const pool = new Pool(options)
-    Effect.runFork(pool.dispatcher.open)
-    for (const worker of pool.workers) worker.announce()
-    return pool
-  }
-
-  submit(name: string): FakeTask {
-    const task = new FakeTask(name)
-    this.dispatcher.submit(task)
-    return task
-  }
-
-  get alive(): ReadonlyArray<FakeWorker> {
-    return this.workers.filter((worker) => !worker.isGone)
-  }
-
-  get last(): FakeWorker {
-    return this.workers.at(-1)!
-  }
-}
-
 const statesOf = (tasks: ReadonlyArray<FakeTask>): ReadonlyArray<string> => tasks.map((task) => task.state)
 
 const reasonOf = (error: WorkerError | undefined): string | undefined => error?.reason._tag
 
-const failureOf = async (fiber: Fiber.Fiber<void, WorkerError>): Promise<string | undefined> =>
+const failureOf = async (fiber: Fiber.Fiber<unknown, WorkerError>): Promise<string | undefined> =>
   reasonOf(await Effect.runPromise(Effect.flip(Fiber.join(fiber))))
 
 /** Lets the virtual milliseconds until the next attempt pass; gives their number. */
@@ -90,8 +29,13 @@ const untilNextAttempt = (pool: Pool): number => {
 }
 
 /** A caller that waits for room and then submits a task. */
-const admitted = (pool: Pool, order: Array<FakeTask>, name: string): Fiber.Fiber<unknown, WorkerError> =>
-  Effect.runFork(Effect.map(pool.dispatcher.admit(), () => order.push(pool.submit(name))))
+const admitted = (pool: Pool, order: Array<FakeTask>, name: string): Fiber.Fiber<unknown, WorkerError> => {
+  const fiber = pool.admit(name)
+  fiber.addObserver((exit) => {
+    if (exit._tag === "Success") order.push(exit.value)
+  })
+  return fiber
+}
 
 /** The fibers of this turn have run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -167,9 +111,9 @@ describe("a bound", () => {
     const admitted: Array<FakeTask> = []
     while (pool.dispatcher.hasRoom) admitted.push(pool.submit("task"))
     expect(statesOf(admitted)).toEqual(["running", "queued"])
-    expect(await failureOf(Effect.runFork(pool.dispatcher.admit()))).toBe("QueueFull")
+    expect(await failureOf(pool.admit("late"))).toBe("QueueFull")
     admitted[0]!.finish()
-    expect(Effect.runSyncExit(pool.dispatcher.admit())).toEqual(Exit.void)
+    expect((await Effect.runPromise(Fiber.join(pool.admit("next")))).state).toBe("queued")
   })
 
   it("counts the workers that are being started, and those that one more task would start", () => {
@@ -364,7 +308,7 @@ describe("closing", () => {
       "PoolClosed"
     ])
     expect(reasonOf(pool.submit("late").error)).toBe("PoolClosed")
-    expect(await failureOf(Effect.runFork(pool.dispatcher.admit()))).toBe("PoolClosed")
+    expect(await failureOf(pool.admit("late"))).toBe("PoolClosed")
     pool.workers[0]!.crash()
     expect(closing.pollUnsafe()).toBeUndefined()
     pool.workers[1]!.crash()
@@ -389,7 +333,7 @@ describe("closing", () => {
   it("fails callers that wait for room", async () => {
     const pool = Pool.opened({ bound: 0 })
     pool.submit("running")
-    const waiting = Effect.runFork(pool.dispatcher.admit())
+    const waiting = pool.admit("waiting")
     Effect.runFork(pool.dispatcher.close)
     expect(await failureOf(waiting)).toBe("PoolClosed")
   })

@@ -4,9 +4,10 @@ import type * as ThreadAdapter from "@quiesce/core/adapter"
 import { Context, Duration, Effect, Exit, Fiber, Option, Result, Schema } from "effect"
 import { MessageChannel, threadId } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
+import { noSettings } from "../src/internal/host/callSettings.ts"
 import { RemoteTask } from "../src/internal/host/remoteTask.ts"
-import type { TaskWorker } from "../src/internal/host/taskWorker.ts"
 import { TaskRings } from "../src/internal/host/taskRings.ts"
+import type { TaskWorker } from "../src/internal/host/taskWorker.ts"
 import { Allowance } from "../src/internal/leases/allowance.ts"
 import { HostLeases } from "../src/internal/leases/leaseKeeper.ts"
 import * as State from "../src/internal/locks/state.ts"
@@ -107,6 +108,7 @@ describe("RemoteTask", () => {
       payload: undefined,
       transfers: [],
       deadline: Infinity,
+      settings: noSettings,
       dialect: contractDialect,
       hostLeases: new HostLeases([], Context.empty()),
       parentTask: undefined

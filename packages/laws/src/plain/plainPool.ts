@@ -21,7 +21,7 @@ export const plainPool: Kind = {
   extra: (program) => (locks(program) ? withLocks : ""),
   open: ({ concurrency, hire, size }) =>
     Effect.map(PlainPool.open({ spawn: hire, size, concurrency }), (pool) => {
-      const options = { name: undefined, transfer: [], onReport: undefined, onStart: undefined }
+      const options = { name: undefined, transfer: [], onReport: undefined, settings: pool.settings }
       return {
         hello: Effect.map(pool.execute(call({ _tag: "Hello" }), options), Number),
         run: (given, { name }) => pool.spawn(call({ _tag: "Run", given }), { ...options, name }),

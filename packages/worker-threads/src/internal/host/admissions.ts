@@ -1,29 +1,120 @@
-/** The callers that wait for room in the queue of a pool, in order. */
+/**
+ * The callers that wait for room in the queue of a pool, in the order of the queue.
+ *
+ * Invariant: an admitted caller has its place in the queue, until it has submitted its task or has given up.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Effect from "effect/Effect"
+import type * as WorkerError from "../../WorkerError.ts"
+import { TaskQueue, type Waiting } from "./taskQueue.ts"
+
+type Outcome = Effect.Effect<void, WorkerError.WorkerError>
+
+/** A caller that waits, or was admitted. */
+export class Ticket implements Waiting {
+  readonly name: string
+  readonly priority: number
+  waitingSince = 0
+  state: "Waiting" | "Admitted" | "Over" = "Waiting"
+  resume: (outcome: Outcome) => void = () => {}
+  leave: () => void = () => {}
+
+  constructor({ name, priority }: Caller) {
+    this.name = name
+    this.priority = priority
+  }
+}
+
+export type Caller = Pick<Waiting, "name" | "priority">
 
 export class Admissions {
-  private readonly waiting: Set<() => void> = new Set()
+  private readonly waiting: TaskQueue<Ticket> = new TaskQueue()
+  /** How many admitted callers have not submitted their task. */
+  admitted = 0
+  /** Called when a caller leaves without a task. */
+  private readonly onLeft: () => void
+
+  constructor(onLeft: () => void) {
+    this.onLeft = onLeft
+  }
 
   get size(): number {
     return this.waiting.size
   }
 
-  /** Completes when the caller is admitted. Interrupting the effect removes the caller. */
-  get next(): Effect.Effect<void> {
-    return Effect.callback((resume) => {
-      const admit = () => resume(Effect.void)
-      this.waiting.add(admit)
-      return Effect.sync(() => {
-        this.waiting.delete(admit)
+  /** The waiting callers, in order. */
+  get all(): ReadonlyArray<Ticket> {
+    return this.waiting.all
+  }
+
+  /** Runs `use` once the caller is admitted. Interrupting the effect removes the caller. */
+  wait<A, E, R>(
+    caller: Caller,
+    use: (ticket: Ticket) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | WorkerError.WorkerError, R> {
+    return Effect.suspend(() => {
+      const ticket = new Ticket(caller)
+      const admitted = Effect.callback<void, WorkerError.WorkerError>((resume) => {
+        ticket.resume = resume
+        ticket.leave = this.waiting.add(ticket)
       })
+      return Effect.ensuring(
+        Effect.andThen(
+          admitted,
+          Effect.suspend(() => use(ticket))
+        ),
+        Effect.sync(() => this.giveUp(ticket))
+      )
     })
   }
 
-  /** Admits callers as long as there is room. Each caller checks again whether there is room. */
+  /** Admits callers as long as there is room. */
   admit(room: number): void {
-    for (const admit of Array.from(this.waiting).slice(0, Math.max(0, room))) {
-      this.waiting.delete(admit)
-      admit()
+    for (let left = room; left > 0; left--) {
+      const ticket = this.waiting.take()
+      if (ticket === undefined) return
+      ticket.state = "Admitted"
+      this.admitted++
+      ticket.resume(Effect.void)
     }
+  }
+
+  /** The caller submits its task. False if the caller was not admitted. */
+  submitted(ticket: Ticket): boolean {
+    if (ticket.state !== "Admitted") return false
+    ticket.state = "Over"
+    this.admitted--
+    return true
+  }
+
+  private giveUp(ticket: Ticket): void {
+    const isLeft = ticket.state === "Waiting" || this.submitted(ticket)
+    if (!isLeft) return
+    ticket.leave()
+    ticket.state = "Over"
+    this.onLeft()
+  }
+
+  /** All waiting callers fail. */
+  refuse(error: WorkerError.WorkerError): void {
+    this.end(Effect.fail(error))
+  }
+
+  /** All waiting callers are interrupted. Gives their number. */
+  cancel(reason: CancelReason.CancelReason): number {
+    return this.end(Effect.failCause(CancelReason.toCause(reason)))
+  }
+
+  private end(outcome: Outcome): number {
+    const { all } = this
+    for (const ticket of all) {
+      ticket.leave()
+      ticket.state = "Over"
+    }
+    for (const ticket of all) {
+      ticket.resume(outcome)
+      this.onLeft()
+    }
+    return all.length
   }
 }

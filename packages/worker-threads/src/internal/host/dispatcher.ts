@@ -2,7 +2,7 @@
  * The workers of a pool and the queue of tasks that wait for a free worker.
  *
  * Invariants:
- * 1. While a worker is free, no task waits. Tasks are taken in the order in which they came.
+ * 1. While a worker is free, no task waits. Tasks are taken in the order of the queue.
  * 2. There are at least `min` workers, or the next attempt to start one is scheduled, until the dispatcher closes.
  * 3. A worker that dies is replaced at once if it has been useful. Otherwise it is replaced after a pause, which
  *    doubles with each such death in a row, up to `longestPauseMillis`. While workers can't be started, no worker is
@@ -10,6 +10,7 @@
  * 4. After `maxAttempts` failures to start in a row, a warning is logged, once until a worker has started. If no worker
  *    is left, the dispatcher gives up: queued and new tasks fail with the cause until a worker has started.
  * 5. Closing waits for every worker that was started and is not gone.
+ * 6. A draining dispatcher takes the tasks of callers that waited before, and no other. It starts workers only for tasks.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import { messageOf } from "@quiesce/core/internal"
@@ -17,12 +18,13 @@ import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../../WorkerError.ts"
-import { Admissions } from "./admissions.ts"
+import { Admissions, type Caller, type Ticket } from "./admissions.ts"
+import { type DrainReport, Draining } from "./draining.ts"
 import type { PoolCounts, PoolEvents } from "./poolEvents.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolTask, PoolWorker, StartWorker, WorkerListener } from "./poolWorker.ts"
 import { longestPauseMillis, StartFailures } from "./startFailures.ts"
-import { TaskQueue } from "./taskQueue.ts"
+import { lookAt, type QueuedTask, TaskQueue } from "./taskQueue.ts"
 import { WorkerSet } from "./workerSet.ts"
 
 const maxAttempts = 5
@@ -30,6 +32,7 @@ const maxAttempts = 5
 type State =
   | { readonly _tag: "Open" }
   | { readonly _tag: "GivenUp"; readonly error: WorkerError.WorkerError }
+  | { readonly _tag: "Draining" }
   | { readonly _tag: "Closed" }
 
 const problemOf = ({ message, reason }: WorkerError.WorkerError): string =>
@@ -43,6 +46,8 @@ export interface Status {
 }
 
 const poolCloses = CancelReason.shutdown({ message: "The pool's scope has closed" })
+const drainEnds = CancelReason.shutdown({ message: "The pool was drained, and its time was over" })
+const queueCancelled = CancelReason.interrupted({ message: "The waiting tasks of the pool were cancelled" })
 
 export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly start: StartWorker<Task>
@@ -51,7 +56,8 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   readonly events: PoolEvents | undefined
   private readonly workers: WorkerSet<Task> = new WorkerSet()
   private readonly queue: TaskQueue<Task> = new TaskQueue()
-  private readonly admissions: Admissions = new Admissions()
+  private readonly admissions: Admissions = new Admissions(() => this.unstarted())
+  private readonly draining: Draining = new Draining()
   private readonly failures: StartFailures = new StartFailures(() => this.retry())
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
@@ -66,14 +72,19 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   get status(): Status {
     const { running, size } = this.workers
-    const missing = this.state._tag === "Closed" ? 0 : Math.max(0, this.options.min - size)
+    const missing = Math.max(0, this.least - size)
     return { workers: size, missing, running, queued: this.queue.size }
   }
 
   get counts(): PoolCounts {
     const { counts, running, size } = this.workers
-    const queued = this.queue.size + this.admitting
+    const queued = this.queue.size + this.admissions.size
     return { workers: counts, running, queued, places: (size - counts.starting) * this.options.concurrency }
+  }
+
+  /** The number of workers that there are without any task. */
+  private get least(): number {
+    return this.state._tag === "Closed" || this.state._tag === "Draining" ? 0 : this.options.min
   }
 
   /** Starts the first workers and waits until one is ready. */
@@ -86,7 +97,12 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   /** Ends the running tasks, each by its escalation, and then the workers. Queued tasks fail. */
   get close(): Effect.Effect<void> {
+    return this.end(poolCloses)
+  }
+
+  private end(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.suspend(() => {
+      if (this.state._tag !== "Closed") this.draining.ended(this.workers.running)
       this.state = { _tag: "Closed" }
       this.failures.reset()
       this.workers.clearTimers()
@@ -94,16 +110,61 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       const { all } = this.workers
       const tasks = all.flatMap((worker) => Array.from(worker.tasks))
       return Effect.andThen(
-        Effect.forEach(tasks, (task) => task.end(poolCloses), { concurrency: "unbounded", discard: true }),
+        Effect.forEach(tasks, (task) => task.end(reason), { concurrency: "unbounded", discard: true }),
         Effect.forEach(all, (worker) => worker.end, { concurrency: "unbounded", discard: true })
       )
     })
   }
 
+  /**
+   * Takes no new task, waits for the others and closes. After `millis` the running tasks are ended by their escalation.
+   * "drop": the queued tasks fail at once.
+   */
+  drain(millis: number, queued: "finish" | "drop"): Effect.Effect<DrainReport> {
+    return Effect.suspend(() => {
+      const { admitted, size } = this.admissions
+      const report = this.draining.begin(this.queue.size + size + admitted + this.workers.running)
+      if (this.state._tag !== "Closed") this.state = { _tag: "Draining" }
+      if (queued === "drop") this.rejectQueued(WorkerError.make({ _tag: "PoolClosed" }))
+      const { whenIdle } = this.draining
+      const idle = millis === Infinity ? whenIdle : Effect.timeoutOption(whenIdle, millis)
+      return Effect.andThen(this.isIdle ? Effect.void : idle, Effect.andThen(this.end(drainEnds), Effect.sync(report)))
+    })
+  }
+
+  private get isIdle(): boolean {
+    const { admitted, size } = this.admissions
+    return this.queue.size + size + admitted + this.workers.running === 0
+  }
+
+  /** Notifies the drains that wait for the last task. */
+  private checkIdle(): void {
+    if (this.draining.isAwaited && this.isIdle) this.draining.idle()
+  }
+
+  /** The tasks and callers that wait, in order. */
+  get queued(): ReadonlyArray<QueuedTask> {
+    return lookAt([...this.queue.all, ...this.admissions.all])
+  }
+
+  /** How many tasks and callers wait. */
+  get unstartedCount(): number {
+    return this.queue.size + this.admissions.size
+  }
+
+  /** Ends the tasks and callers that wait, and no other. Gives their number. */
+  cancelQueued(reason: CancelReason.CancelReason = queueCancelled): number {
+    const callers = this.admissions.cancel(reason)
+    const { all } = this.queue
+    for (const task of all) task.cancel(reason)
+    return callers + all.length
+  }
+
   /** Whether the dispatcher can take a task now. */
   get hasRoom(): boolean {
     const { bound } = this.options
-    return this.state._tag === "Open" && (bound === Infinity || this.queue.size < bound + this.openSlots)
+    if (this.state._tag !== "Open") return false
+    return bound === Infinity || this.queue.size + this.admissions.admitted < bound + this.openSlots
   }
 
   /**
@@ -115,38 +176,57 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     return this.failures.isPausing ? free : free + (starting + max - this.workers.size) * concurrency
   }
 
-  /** Completes when there is room for one more task. */
-  admit(): Effect.Effect<void, WorkerError.WorkerError> {
-    return Effect.suspend((): Effect.Effect<void, WorkerError.WorkerError> => {
-      if (this.state._tag === "GivenUp") return Effect.fail(this.state.error)
-      if (this.state._tag === "Closed") return Effect.fail(WorkerError.make({ _tag: "PoolClosed" }))
-      if (this.hasRoom) return Effect.void
+  /** Runs `use` when there is room for one more task, which `use` submits with the ticket. */
+  admit<A, E, R>(
+    caller: Caller,
+    use: (ticket: Ticket | undefined) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | WorkerError.WorkerError, R> {
+    return Effect.suspend((): Effect.Effect<A, E | WorkerError.WorkerError, R> => {
+      if (this.hasRoom) return use(undefined)
+      const refusal = this.refusal(undefined)
+      if (refusal !== undefined) return Effect.fail(refusal)
       if (this.options.whenFull === "fail") {
         return Effect.fail(WorkerError.make({ _tag: "QueueFull", bound: this.options.bound }))
       }
-      return Effect.andThen(this.admissions.next, this.admit())
+      return this.admissions.wait(caller, use)
     })
   }
 
-  /** How many callers wait for room in the queue. */
-  get admitting(): number {
-    return this.admissions.size
+  /** Why no task is taken. */
+  private refusal(ticket: Ticket | undefined): WorkerError.WorkerError | undefined {
+    const isAdmitted = ticket !== undefined && this.admissions.submitted(ticket)
+    const { state } = this
+    if (state._tag === "Open" || (state._tag === "Draining" && isAdmitted)) return undefined
+    return state._tag === "GivenUp" ? state.error : WorkerError.make({ _tag: "PoolClosed" })
   }
 
-  /** Runs a task on the idlest worker, or queues the task. */
-  submit(task: Task): void {
+  /** Runs a task on the idlest worker, or queues the task. `ticket` is that of a caller who had to wait for room. */
+  submit(task: Task, ticket?: Ticket): void {
+    if (ticket !== undefined || this.state._tag !== "Open") {
+      const refusal = this.refusal(ticket)
+      if (refusal !== undefined) {
+        if (ticket !== undefined) this.unstarted()
+        return task.fail(refusal)
+      }
+      if (ticket !== undefined) task.waitingSince = ticket.waitingSince
+    }
     const worker = this.workers.idlest
     if (worker !== undefined) return worker.run(task)
     const remove = this.queue.add(task)
     task.enqueued(() => {
       remove()
-      this.admitWaiting()
+      this.unstarted()
     })
-    if (this.state._tag === "GivenUp") return task.fail(this.state.error)
-    if (this.state._tag === "Closed") return task.fail(WorkerError.make({ _tag: "PoolClosed" }))
     // A queued task keeps the process alive.
     if (this.failures.isPausing) this.failures.keepAlive(true)
     else if (this.workers.size < this.options.max) this.startWorker()
+  }
+
+  /** A task or a caller has left the queue without a start. */
+  private unstarted(): void {
+    if (this.state._tag === "Draining" || this.state._tag === "Closed") this.draining.unstarted()
+    this.admitWaiting()
+    this.checkIdle()
   }
 
   private startWorker(): void {
@@ -165,9 +245,14 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   /** Starts missing workers, and further workers for the queue. */
   private fill(): void {
-    const { max, min } = this.options
-    const wanted = Math.min(max, Math.max(min, this.workers.size + this.queue.size)) - this.workers.size
-    for (let i = 0; i < wanted && !this.failures.isPausing && this.state._tag === "Open"; i++) this.startWorker()
+    const { size } = this.workers
+    const wanted = Math.min(this.options.max, Math.max(this.least, size + this.queue.size)) - size
+    for (let i = 0; i < wanted && !this.failures.isPausing && this.isWorking; i++) this.startWorker()
+  }
+
+  /** Whether tasks are run. */
+  private get isWorking(): boolean {
+    return this.state._tag === "Open" || this.state._tag === "Draining"
   }
 
   // ---- Called by the workers ----
@@ -176,7 +261,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     Deferred.doneUnsafe(this.started, Effect.void)
     if (this.state._tag === "GivenUp") this.state = { _tag: "Open" }
     this.assign(worker)
-    if (this.state._tag !== "Open" || !this.failures.toStart) return
+    if (!this.isWorking || !this.failures.toStart) return
     // Workers can be started again, so start the others too.
     this.failures.reset()
     this.fill()
@@ -194,7 +279,8 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       worker.run(next)
     }
     this.admitWaiting()
-    if (worker.tasks.size === 0 && this.workers.size > this.options.min) this.retireLater(worker)
+    this.checkIdle()
+    if (worker.tasks.size === 0 && this.workers.size > this.least) this.retireLater(worker)
   }
 
   gone(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
@@ -210,6 +296,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
     else this.workerFailed(problemOf(error), !worker.wasReady, error.cause)
     this.admitWaiting()
+    this.checkIdle()
   }
 
   /** A worker died before it was useful. */
@@ -234,14 +321,13 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   /** One worker is enough to find out whether workers can be started again. */
   private startOne(): void {
-    const isWanted =
-      this.workers.size < this.options.min || (this.queue.size > 0 && this.workers.size < this.options.max)
+    const isWanted = this.workers.size < this.least || (this.queue.size > 0 && this.workers.size < this.options.max)
     if (isWanted && !this.workers.isStarting) this.startWorker()
   }
 
   /** True if the pool is still being made: its maker gets the error. */
   private giveUp(error: WorkerError.WorkerError): boolean {
-    this.state = { _tag: "GivenUp", error }
+    if (this.state._tag !== "Draining") this.state = { _tag: "GivenUp", error }
     this.rejectQueued(error)
     return Deferred.doneUnsafe(this.started, Effect.fail(error))
   }
@@ -254,8 +340,9 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   private rejectQueued(error: WorkerError.WorkerError): void {
+    // The callers first, because the end of a task makes room for a caller.
+    this.admissions.refuse(error)
     for (const task of this.queue.all) task.fail(error)
-    this.admissions.admit(Infinity)
   }
 
   private retireLater(worker: PoolWorker<Task>): void {
@@ -264,14 +351,14 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   /** Ends a worker that has been idle for long enough. */
   private retire(worker: PoolWorker<Task>): void {
-    if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.options.min) return
+    if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.least) return
     this.workers.leave(worker)
     Effect.runFork(worker.end)
   }
 
-  /** Admits callers while there is room, in order. Each caller checks again whether there is room. */
+  /** Admits callers while there is room, in order. */
   private admitWaiting(): void {
-    if (this.admissions.size === 0) return
-    this.admissions.admit(this.options.bound + this.openSlots - this.queue.size)
+    if (this.admissions.size === 0 || !this.isWorking) return
+    this.admissions.admit(this.options.bound + this.openSlots - this.queue.size - this.admissions.admitted)
   }
 }

@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
 import type { Capabilities } from "../wire/handshake.ts"
+import type { CallSettings } from "./callSettings.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { PoolCapabilities } from "./poolCapabilities.ts"
 import type { RemoteTask } from "./remoteTask.ts"
@@ -17,6 +18,8 @@ export interface OpenedPool {
   readonly dispatcher: Dispatcher<RemoteTask>
   readonly capabilities: PoolCapabilities
   readonly hostLeases: Leases
+  /** The settings of calls without options. */
+  readonly settings: CallSettings
 }
 
 /**
@@ -60,5 +63,5 @@ export const openPool = (
       () => Effect.andThen(dispatcher.close, hostLeases.idle),
       { interruptible: true }
     )
-    return { dispatcher, capabilities, hostLeases }
+    return { dispatcher, capabilities, hostLeases, settings: { priority: 0, millis: parsed.runMillis } }
   })

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as WorkerError from "../../WorkerError.ts"
 import type { Handler } from "../leases/declaredLease.ts"
+import { limitOf } from "./callSettings.ts"
 
 /**
  * How a pool is made.
@@ -21,6 +22,7 @@ import type { Handler } from "../leases/declaredLease.ts"
  * - `concurrency`: how many tasks a worker runs at a time (default 1)
  * - `queue`: how many tasks may wait beyond those that workers run or are being started for, and whether a further call
  *   waits or fails with `QueueFull` (default: no bound)
+ * - `runWithin`: how long a task may run, from the start of the run, if its call has no limit of its own (default: no limit)
  * - `escalation`: the escalation of a task that is ended without one (default: `interrupt` for one second, `unwind` for
  *   three seconds, then `kill`)
  * - `name`: the name of the pool in metrics; pools of one name are counted together (default: `pool`)
@@ -35,6 +37,7 @@ export interface Options {
   readonly startWithin?: Duration.Input | undefined
   readonly concurrency?: number | undefined
   readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
+  readonly runWithin?: Duration.Input | undefined
   readonly escalation?: Escalation.Escalation | undefined
   readonly name?: string | undefined
   readonly hostLeases?: ReadonlyArray<Handler> | undefined
@@ -59,27 +62,32 @@ export interface Parsed {
   readonly bound: number
   readonly whenFull: "wait" | "fail"
   readonly name: string
+  /** How long a task may run. */
+  readonly runMillis: number
 }
 
 export const parse = (options: Options): Effect.Effect<Parsed> =>
   Effect.gen(function* () {
     const { concurrency = 1, queue, escalation, spawn } = options
     const bound = queue?.bound ?? Infinity
-    const startMillis = Result.getOrElse(millisOf(options.startWithin ?? "30 seconds"), () => NaN)
+    const startMillis = limitOf("startWithin", options.startWithin ?? "30 seconds")
+    if (typeof startMillis !== "number") return yield* Effect.die(startMillis)
     if (typeof spawn !== "function") {
       return yield* invalid("spawn", `${textOf(spawn)} is not a function; give (options) => new Worker(url, options)`)
     }
     const size = yield* sizeOf(options.size)
-    if (!(startMillis > 0 && startMillis <= 0x7fffffff)) {
-      const problem = `${textOf(options.startWithin)} is not a duration that can be waited; give one such as "30 seconds"`
-      return yield* invalid("startWithin", problem)
-    }
     if (!isCount(concurrency, 1)) {
       return yield* invalid("concurrency", `${textOf(concurrency)} is not a number of tasks, which is at least 1`)
     }
     if (bound !== Infinity && !isCount(bound, 0)) {
       return yield* invalid("queue.bound", `${textOf(bound)} is not a number of tasks that wait, which is at least 0`)
     }
+    const whenFull = queue?.whenFull ?? "wait"
+    if (whenFull !== "wait" && whenFull !== "fail") {
+      return yield* invalid("queue.whenFull", `${textOf(whenFull)} is neither "wait" nor "fail"`)
+    }
+    const runMillis = options.runWithin === undefined ? Infinity : limitOf("runWithin", options.runWithin)
+    if (typeof runMillis !== "number") return yield* Effect.die(runMillis)
     const steps = escalation === undefined ? undefined : Escalation.steps(escalation)
     if (steps !== undefined && Result.isFailure(steps)) return yield* invalid("escalation", steps.failure.message)
     const name: unknown = options.name ?? "pool"
@@ -88,7 +96,7 @@ export const parse = (options: Options): Effect.Effect<Parsed> =>
     const names = (options.hostLeases ?? []).map(({ name }) => name)
     const twice = names.find((name, index) => names.indexOf(name) !== index)
     if (twice !== undefined) return yield* invalid("hostLeases", `"${twice}" has two handlers`)
-    return { ...size, concurrency, startMillis, bound, whenFull: queue?.whenFull ?? "wait", name }
+    return { ...size, concurrency, startMillis, bound, whenFull, runMillis, name }
   })
 
 type Size = Pick<Parsed, "min" | "max" | "idleMillis">

@@ -2,13 +2,16 @@
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Effect from "effect/Effect"
 import type * as WorkerError from "../../WorkerError.ts"
+import type { Waiting } from "./taskQueue.ts"
 
 /** A task that can wait in the dispatcher's queue. */
-export interface PoolTask {
+export interface PoolTask extends Waiting {
   /** Called when the task joins the queue. The task calls `dequeue` if it ends there. */
   readonly enqueued: (dequeue: () => void) => void
   /** Ends the task with an error, before or after it runs. */
   readonly fail: (error: WorkerError.WorkerError) => void
+  /** Ends a queued task, which is then interrupted. */
+  readonly cancel: (reason: CancelReason.CancelReason) => void
   /** Ends the task by its escalation. */
   readonly end: (reason: CancelReason.CancelReason) => Effect.Effect<void>
 }

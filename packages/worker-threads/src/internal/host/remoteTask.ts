@@ -24,25 +24,15 @@ import { immediate, isDone, type Problem, type TaskCodec } from "../wire/wire.ts
 import type * as CurrentTask from "../wire/currentTask.ts"
 import type { Keeper, Leases } from "../leases/keeper.ts"
 import type { CallSpan } from "./callSpan.ts"
+import type { CallSettings } from "./callSettings.ts"
 import type { PoolEvents } from "./poolEvents.ts"
 import type { PoolTask } from "./poolWorker.ts"
-import type { EncodedExit, ToHost } from "../wire/message.ts"
+import { type Receiver, RemoteRaises } from "./remoteRaises.ts"
+import { RunLimit } from "./runLimit.ts"
+import { isOver, neverStarted, over, type State, unassigned } from "./taskState.ts"
 import type { TaskWorker } from "./taskWorker.ts"
+import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 
-/** Where a task is. */
-type State =
-  | { readonly _tag: "Queued"; readonly dequeue: () => void }
-  | { readonly _tag: "Running"; readonly worker: TaskWorker<RemoteTask>; readonly slot: number }
-  | { readonly _tag: "Ended" }
-  | { readonly _tag: "NeverStarted" }
-
-const ended: State = { _tag: "Ended" }
-const neverStarted: State = { _tag: "NeverStarted" }
-
-const isOver = (state: State): state is Extract<State, { readonly _tag: "Ended" | "NeverStarted" }> =>
-  state._tag === "Ended" || state._tag === "NeverStarted"
-
-const unassigned: State = { _tag: "Queued", dequeue: () => {} }
 const none: ReadonlyArray<never> = []
 
 /** A lease that the worker holds. */
@@ -51,31 +41,27 @@ interface Mirrored {
   readonly end: ReturnType<ThreadAdapter.RemoteThread<unknown, unknown>["enter"]>
 }
 
-let lastRaise = 0
-
-export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
+export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   /** The worker's name for the task; 0 before the task has a worker. */
   id = 0
   readonly codec: TaskCodec
   /** The encoded payload; undefined once the payload has been sent. */
   payload: unknown
   transfers: ReadonlyArray<unknown>
-  readonly deadline: number
+  /** In milliseconds since the epoch. It may come nearer when the run starts. */
+  deadline: number
+  readonly priority: number
+  waitingSince = 0
   readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
   /** Called with each chunk of a stream. */
   onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
-  /** Called when a worker takes the task. */
-  onStart: (() => void) | undefined = undefined
-  private state: State = unassigned
+  private state: State<RemoteTask> = unassigned
   /** The chunks that the host has asked for and not yet received. */
   private credits = 0
   private unsentPulls = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
-  private raises: Map<number, (delivered: boolean) => void> | undefined = undefined
-  /** The raises that the worker may deliver. */
-  private committed: Set<number> | undefined = undefined
-  /** Errors that were raised while the task was queued. */
-  private unsent: Map<number, unknown> | undefined = undefined
+  private raises: RemoteRaises | undefined = undefined
+  private readonly limit: RunLimit | undefined
   private leases: Map<number, Mirrored> | undefined = undefined
   private readonly context: Context.Context<never>
   private readonly dialect: Dialect
@@ -93,6 +79,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     /** Has the services with which the result is decoded. */
     readonly context: Context.Context<never>
     readonly deadline: number
+    readonly settings: CallSettings
     readonly dialect: Dialect
     readonly hostLeases: Leases
     /** The task that started this task, if the thread is a worker. */
@@ -108,9 +95,16 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.transfers = options.transfers
     this.context = options.context
     this.deadline = options.deadline
+    const { millis, priority } = options.settings
+    this.priority = priority
+    this.limit = millis === Infinity ? undefined : new RunLimit(millis)
     this.dialect = options.dialect
     this.hostLeases = options.hostLeases
     this.parentTask = options.parentTask
+  }
+
+  get name(): string {
+    return this.cell.name
   }
 
   // ---- From the queue to a worker ----
@@ -126,7 +120,9 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     this.state = { _tag: "Running", worker, slot }
     this.events?.started(this)
     this.span?.started()
-    this.onStart?.()
+    if (this.limit === undefined) return
+    this.limit.start((reason) => void Effect.runFork(this.end(reason)))
+    this.deadline = Math.min(this.deadline, this.limit.deadline)
   }
 
   /** The start has been sent: sends the requests that were made before. */
@@ -137,10 +133,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     const { slot, worker } = this.state
     if (this.unsentPulls > 0) worker.send({ _tag: "Pull", id: this.id, count: this.unsentPulls })
     if (this.stopReason !== undefined) worker.stop(this.id, slot, this.dialect.reasonToWire(this.stopReason))
-    if (this.unsent === undefined) return
-    for (const [raise, error] of this.unsent)
-      worker.send({ _tag: "Raise", id: this.id, raise, error: this.dialect.errorToWire(error) })
-    this.unsent = undefined
+    this.raises?.sendUnsent()
   }
 
   /** Lets the task's stream send more chunks. */
@@ -205,17 +198,26 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     if (allowance.take()) leases.set(lease, { name, end: this.cell.enter(name) })
   }
 
-  /** The worker asks whether to deliver an error. The `Withdraw` of a withdrawn error is under way. */
   reserved(raise: number): void {
-    if (this.state._tag !== "Running" || this.raises?.has(raise) !== true) return
-    ;(this.committed ??= new Set<number>()).add(raise)
-    this.state.worker.send({ _tag: "Commit", raise })
+    if (this.state._tag === "Running") this.raises?.reserved(raise)
   }
 
   raised(raise: number, delivered: boolean): void {
-    this.committed?.delete(raise)
-    this.raises?.get(raise)?.(delivered)
-    this.raises?.delete(raise)
+    this.raises?.answer(raise, delivered)
+  }
+
+  get isOver(): boolean {
+    return isOver(this.state)
+  }
+
+  send(message: ToWorker): boolean {
+    if (this.state._tag !== "Running") return false
+    this.state.worker.send(message)
+    return true
+  }
+
+  encodeError(error: unknown): unknown {
+    return this.dialect.errorToWire(error)
   }
 
   /** The task has ended with this value. */
@@ -264,11 +266,16 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
     return this.cell.end(reason)
   }
 
-  private settle(exit: Exit.Exit<unknown, unknown>): void {
+  cancel(reason: CancelReason.CancelReason): void {
+    if (this.state._tag === "Queued") this.settle(Exit.failCause(CancelReason.toCause(reason)))
+  }
+
+  private settle(ended: Exit.Exit<unknown, unknown>): void {
     const { state } = this
     if (isOver(state)) return
+    const exit = this.limit === undefined ? ended : this.limit.exitOf(ended, this.context)
     this.events?.ended(this, exit)
-    this.state = state._tag === "Queued" ? neverStarted : ended
+    this.state = state._tag === "Queued" ? neverStarted : over
     if (state._tag === "Queued") state.dequeue()
     else {
       state.worker.allowance.giveBack(this.leases?.size ?? 0)
@@ -283,7 +290,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
         this.settleCell(Exit.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, failures) : failures))
       })
     }
-    if (this.raises !== undefined) for (const answer of this.raises.values()) answer(false)
+    this.raises?.end()
   }
 
   private settleCell(exit: Exit.Exit<unknown, unknown>): void {
@@ -323,33 +330,14 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
   }
 
   interruptUnsafe(reason: CancelReason.CancelReason): void {
+    this.limit?.interrupted()
     if (this.state._tag === "Running")
       this.state.worker.interrupt(this.id, this.state.slot, this.dialect.reasonToWire(reason))
     else this.settle(Exit.failCause(CancelReason.toCause(reason)))
   }
 
   raise(error: unknown, pending?: (withdraw: () => void) => void): Effect.Effect<boolean> {
-    return Effect.callback((resume) => {
-      if (isOver(this.state)) return resume(Effect.succeed(false))
-      const raise = ++lastRaise
-      const raises = (this.raises ??= new Map<number, (delivered: boolean) => void>())
-      raises.set(raise, (delivered) => resume(Effect.succeed(delivered)))
-      if (this.state._tag === "Running")
-        this.state.worker.send({ _tag: "Raise", id: this.id, raise, error: this.dialect.errorToWire(error) })
-      else (this.unsent ??= new Map<number, unknown>()).set(raise, error)
-      pending?.(() => (this.withdraw(raise) ? resume(Effect.succeed(false)) : undefined))
-      return Effect.sync(() => {
-        if (!this.withdraw(raise)) this.raised(raise, false)
-      })
-    })
-  }
-
-  /** False if the error has its answer or is committed. The worker alone knows what becomes of a committed error. */
-  private withdraw(raise: number): boolean {
-    if (this.committed?.has(raise) === true || this.raises?.delete(raise) !== true) return false
-    if (this.unsent?.delete(raise) === true || this.state._tag !== "Running") return true
-    this.state.worker.send({ _tag: "Withdraw", raise })
-    return true
+    return (this.raises ??= new RemoteRaises(this)).raise(error, pending)
   }
 
   get unwind(): Option.Option<Effect.Effect<UnwindOutcome>> {
@@ -366,7 +354,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask {
 
   get kill(): Option.Option<(reason: CancelReason.CancelReason) => Effect.Effect<void>> {
     return Option.some((reason) =>
-      Effect.suspend(() => (this.state._tag === "Running" ? this.state.worker.kill(this, reason) : Effect.void))
+      Effect.suspend(() => {
+        this.limit?.interrupted()
+        return this.state._tag === "Running" ? this.state.worker.kill(this, reason) : Effect.void
+      })
     )
   }
 

@@ -286,6 +286,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   }
 
   private receive(message: ToHost): void {
+    // The other messages are about the worker.
     if ("id" in message) return this.tasks.get(message.id)?.receive(message)
     switch (message._tag) {
       case "Ready":

@@ -7,8 +7,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../../WorkerError.ts"
-import type { Dispatcher, Status } from "../../host/dispatcher.ts"
-import { openPool } from "../../host/openPool.ts"
+import type { Ticket } from "../../host/admissions.ts"
+import type { CallSettings } from "../../host/callSettings.ts"
+import type { Dispatcher } from "../../host/dispatcher.ts"
+import { type OpenedPool, openPool } from "../../host/openPool.ts"
 import * as PoolOptions from "../../host/poolOptions.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
 import type { Permissions } from "../../leases/permissions.ts"
@@ -21,8 +23,7 @@ export interface CallOptions {
   readonly name: string | undefined
   readonly transfer: ReadonlyArray<unknown>
   readonly onReport: ((value: unknown) => void) | undefined
-  /** Called when a worker takes the call. */
-  readonly onStart: (() => void) | undefined
+  readonly settings: CallSettings
   /** The leases that the call may ask for, unless those of the pool. */
   readonly leases?: Permissions | undefined
 }
@@ -35,41 +36,37 @@ const nothing = Context.empty()
 const ahead = 4
 
 export class PlainPool {
-  private readonly dispatcher: Dispatcher<RemoteTask>
+  readonly dispatcher: Dispatcher<RemoteTask>
+  /** The settings of calls without options. */
+  readonly settings: CallSettings
   private readonly leases: LateLeases
   private readonly escalation: Escalation.Escalation
 
-  constructor(dispatcher: Dispatcher<RemoteTask>, leases: LateLeases, escalation: Escalation.Escalation) {
+  constructor({ dispatcher, settings }: OpenedPool, leases: LateLeases, escalation: Escalation.Escalation) {
     this.dispatcher = dispatcher
+    this.settings = settings
     this.leases = leases
     this.escalation = escalation
   }
 
-  get status(): Status {
-    return this.dispatcher.status
-  }
-
-  /** How many calls wait for a worker, or for room in the queue. */
-  get unstarted(): number {
-    return this.dispatcher.status.queued + this.dispatcher.admitting
-  }
-
   /** Fails with the thrown value of the function, with a `LoadProblem`, or with a `WorkerError`. */
   execute(call: Call, options: CallOptions): Effect.Effect<unknown, unknown> {
-    const submit = Effect.withFiber((fiber) =>
-      ThreadAdapter.execute<unknown, unknown>(
-        (cell) => this.submit(cell, fiber.getRef(Deadline.Current), call, options),
-        this.threadOptions(options)
+    const submit = (ticket: Ticket | undefined): Effect.Effect<unknown, unknown> =>
+      Effect.withFiber((fiber) =>
+        ThreadAdapter.execute<unknown, unknown>(
+          (cell) => this.submit(cell, fiber.getRef(Deadline.Current), call, options, ticket),
+          this.threadOptions(options)
+        )
       )
-    )
-    return this.dispatcher.hasRoom ? submit : Effect.andThen(this.dispatcher.admit(), submit)
+    if (this.dispatcher.hasRoom) return submit(undefined)
+    return this.dispatcher.admit({ name: options.name ?? task, priority: options.settings.priority }, submit)
   }
 
   /** Spawns a call as a thread into the current scope, for a caller that climbs the rungs one by one. */
   spawn(call: Call, options: CallOptions): Effect.Effect<Thread.Thread<unknown, unknown>, never, Scope.Scope> {
     return Effect.withFiber((fiber) =>
       ThreadAdapter.spawn<unknown, unknown, never, never>(
-        (cell) => Effect.sync(() => this.submit(cell, fiber.getRef(Deadline.Current), call, options)),
+        (cell) => Effect.sync(() => this.submit(cell, fiber.getRef(Deadline.Current), call, options, undefined)),
         this.threadOptions(options)
       )
     )
@@ -79,7 +76,13 @@ export class PlainPool {
     return { escalation: this.escalation, name }
   }
 
-  private submit(cell: Cell, deadline: number, call: Call, options: CallOptions): RemoteTask {
+  private submit(
+    cell: Cell,
+    deadline: number,
+    call: Call,
+    options: CallOptions,
+    ticket: Ticket | undefined
+  ): RemoteTask {
     const submitted = new RemoteTask({
       cell,
       codec,
@@ -87,14 +90,14 @@ export class PlainPool {
       transfers: options.transfer,
       context: nothing,
       deadline,
+      settings: options.settings,
       dialect: plainDialect,
       hostLeases: options.leases === undefined ? this.leases : this.leases.within(options.leases),
       parentTask: undefined,
       events: this.dispatcher.events
     })
     if (options.onReport !== undefined) listen(submitted, options.onReport)
-    submitted.onStart = options.onStart
-    this.dispatcher.submit(submitted)
+    this.dispatcher.submit(submitted, ticket)
     return submitted
   }
 }
@@ -125,6 +128,6 @@ export const open = (
     const leases = new LateLeases(permissions)
     return Effect.map(
       openPool(options, [task], () => leases, "later"),
-      ({ dispatcher }) => new PlainPool(dispatcher, leases, options.escalation ?? PoolOptions.defaultEscalation)
+      (opened) => new PlainPool(opened, leases, options.escalation ?? PoolOptions.defaultEscalation)
     )
   })

@@ -1,17 +1,19 @@
 /** The part of the pools of plain functions that needs Effect. It is loaded while the first workers start. */
 import * as Abort from "@quiesce/core/Abort"
-import * as CancelReason from "@quiesce/core/CancelReason"
-import { DeadlineExceeded } from "@quiesce/core/Deadline"
-import { millisOf, textOf } from "@quiesce/core/internal"
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import { textOf } from "@quiesce/core/internal"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
+import { type CallSettings, settingsOf } from "../../host/callSettings.ts"
 import type { Status } from "../../host/dispatcher.ts"
+import type { DrainReport } from "../../host/draining.ts"
+import { type DrainOptions, drainSettings } from "../../host/drainOptions.ts"
 import type { Options } from "../../host/poolOptions.ts"
 import { invalidIn, type Permissions } from "../../leases/permissions.ts"
+import type { QueuedTask } from "../../host/taskQueue.ts"
 import { inputProblem } from "./inputProblem.ts"
 import { LoadProblem } from "./plainDialect.ts"
 import * as PlainPool from "./plainPool.ts"
@@ -20,6 +22,7 @@ import * as PlainPool from "./plainPool.ts"
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined
   readonly runWithin?: Duration.Input | undefined
+  readonly priority?: number | undefined
   readonly name?: string | undefined
   readonly transfer?: ReadonlyArray<unknown> | undefined
   readonly onProgress?: ((value: never) => void) | undefined
@@ -30,16 +33,11 @@ export interface RunOptions {
 export interface TaskHost {
   readonly run: (url: string, input: unknown, options: RunOptions | undefined) => Promise<unknown>
   readonly status: () => Status
+  readonly queued: () => ReadonlyArray<QueuedTask>
+  readonly cancelQueued: (reason: CancelReason.CancelReason | undefined) => number
   /** Ends the calls by their escalation, and then the workers. */
   readonly close: () => Promise<void>
-  readonly drain: (within: Duration.Input | undefined) => Promise<Drained>
-}
-
-/** Counts of calls since the beginning of a drain. */
-export interface Drained {
-  readonly finished: number
-  readonly cut: number
-  readonly neverStarted: number
+  readonly drain: (options: DrainOptions | undefined) => Promise<DrainReport>
 }
 
 /** `permissions`: the leases that a call without permissions of its own may ask for. */
@@ -54,14 +52,6 @@ export const open = async (options: Options, permissions: Permissions = {}): Pro
 class Host implements TaskHost {
   private readonly pool: PlainPool.PlainPool
   private readonly scope: Scope.Closeable
-  /** The calls that have not settled. */
-  private active = 0
-  private settled = 0
-  private isClosing = false
-  /** The counts at the beginning of the close, which ends all other calls. */
-  private atClose: { readonly settled: number; readonly cut: number; readonly neverStarted: number } | undefined
-  /** Called when no call is left. */
-  private whenIdle: () => void = () => {}
 
   constructor(pool: PlainPool.PlainPool, scope: Scope.Closeable) {
     this.pool = pool
@@ -69,60 +59,32 @@ class Host implements TaskHost {
   }
 
   run(url: string, input: unknown, options: RunOptions | undefined): Promise<unknown> {
-    if (this.isClosing) return Promise.reject(WorkerError.make({ _tag: "PoolClosed" }))
-    this.active++
-    const running = run(this.pool, url, input, options)
-    running.then(this.ended, this.ended)
-    return running
-  }
-
-  private readonly ended = (): void => {
-    this.settled++
-    if (--this.active === 0) this.whenIdle()
+    return run(this.pool, url, input, options)
   }
 
   status(): Status {
-    return this.pool.status
+    return this.pool.dispatcher.status
+  }
+
+  queued(): ReadonlyArray<QueuedTask> {
+    return this.pool.dispatcher.queued
+  }
+
+  cancelQueued(reason: CancelReason.CancelReason | undefined): number {
+    return this.pool.dispatcher.cancelQueued(reason)
   }
 
   close(): Promise<void> {
-    this.isClosing = true
-    const { status, unstarted } = this.pool
-    this.atClose ??= { settled: this.settled, cut: status.running, neverStarted: unstarted }
     return Effect.runPromise(Scope.close(this.scope, Exit.void))
   }
 
-  async drain(within: Duration.Input | undefined): Promise<Drained> {
-    const millis = within === undefined ? Infinity : millisOfOption("within", within)
-    this.isClosing = true
-    const before = this.settled
-    await this.idle(millis)
+  async drain(options: DrainOptions | undefined): Promise<DrainReport> {
+    const settings = drainSettings(options)
+    if (settings instanceof WorkerError.WorkerError) throw settings
+    const report = await Effect.runPromise(this.pool.dispatcher.drain(settings.millis, settings.queued))
     await this.close()
-    const { cut, neverStarted, settled } = this.atClose!
-    return { finished: Math.max(0, settled - before), cut, neverStarted }
+    return report
   }
-
-  /** Completes when no call is left, or after the limit. */
-  private idle(millis: number): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.active === 0) return resolve()
-      const timer = millis === Infinity ? undefined : setTimeout(resolve, millis)
-      const before = this.whenIdle
-      this.whenIdle = () => {
-        clearTimeout(timer)
-        before()
-        resolve()
-      }
-    })
-  }
-}
-
-/** Throws for a value that is no duration that can be waited. */
-const millisOfOption = (option: string, given: Duration.Input): number => {
-  const millis = Result.getOrElse(millisOf(given), () => NaN)
-  if (millis > 0 && millis <= 0x7fffffff) return millis
-  const problem = `${textOf(given)} is not a duration that can be waited; give one such as "2 seconds"`
-  throw WorkerError.make({ _tag: "InvalidOption", option, problem })
 }
 
 const run = (
@@ -137,8 +99,9 @@ const run = (
   }
   const misuse = misuseIn(options)
   if (misuse !== undefined) return Promise.reject(misuse)
-  if (options?.runWithin !== undefined) return runWithin(pool, url, input, options, options.runWithin)
-  return Abort.run(execute(pool, url, input, options, undefined), options)
+  const settings = options === undefined ? pool.settings : settingsOf(options, pool.settings)
+  if (settings instanceof WorkerError.WorkerError) return Promise.reject(settings)
+  return Abort.run(execute(pool, url, input, options, settings), options)
 }
 
 /** A wrong option, which a caller without types may give. */
@@ -159,7 +122,7 @@ const execute = (
   url: string,
   input: unknown,
   options: RunOptions | undefined,
-  onStart: (() => void) | undefined
+  settings: CallSettings
 ): Effect.Effect<unknown, unknown> => {
   const onReport = options?.onProgress
   const called = pool.execute(
@@ -169,7 +132,7 @@ const execute = (
       name: options?.name,
       transfer: options?.transfer ?? [],
       onReport: onReport as ((value: unknown) => void) | undefined,
-      onStart,
+      settings,
       leases: options?.leases
     }
   )
@@ -177,35 +140,6 @@ const execute = (
     if (error instanceof LoadProblem) return WorkerError.make({ _tag: "BadTaskModule", url, problem: error.problem })
     return error instanceof WorkerError.WorkerError ? inOwnWords(error, url) : error
   })
-}
-
-/** The limit counts from the start of the run. */
-const runWithin = async (
-  pool: PlainPool.PlainPool,
-  url: string,
-  input: unknown,
-  options: RunOptions,
-  limit: Duration.Input
-): Promise<unknown> => {
-  const millis = millisOfOption("runWithin", limit)
-  const { signal } = options
-  const linked = Abort.any(signal === undefined ? [] : [signal])
-  let timer: NodeJS.Timeout | undefined
-  let passed: CancelReason.CancelError | undefined
-  const onStart = (): void => {
-    timer = setTimeout(() => {
-      passed = CancelReason.toError(CancelReason.deadlineExceeded(Date.now()))
-      linked.abort(passed)
-    }, millis)
-  }
-  try {
-    return await Abort.run(execute(pool, url, input, options, onStart), linked)
-  } catch (error) {
-    throw passed !== undefined && error === passed ? new DeadlineExceeded({ millis, suppressed: [] }) : error
-  } finally {
-    clearTimeout(timer)
-    linked[Symbol.dispose]()
-  }
 }
 
 const inputRemedy =

@@ -26,6 +26,7 @@ import * as InitialMessage from "../initialMessage.ts"
 import { contractDialect } from "../../wire/contractDialect.ts"
 import { CallSpan } from "../../host/callSpan.ts"
 import { openContractPool } from "../../host/openContractPool.ts"
+import type { Ticket } from "../../host/admissions.ts"
 import type { OpenedPool } from "../../host/openPool.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
 import type { Started } from "../../host/remoteStream.ts"
@@ -189,8 +190,9 @@ class Calls {
     transfers: ReadonlyArray<unknown>,
     onChunk: (values: ReadonlyArray<unknown>) => Effect.Effect<void>
   ): Effect.Effect<Started, unknown, Scope.Scope> {
-    const { dispatcher, hostLeases } = this.opened
+    const { dispatcher, hostLeases, settings } = this.opened
     let task: RemoteTask | undefined
+    let ticket: Ticket | undefined
     const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
       (cell) =>
         Effect.withFiber((fiber) => {
@@ -204,6 +206,7 @@ class Calls {
             payload: request,
             transfers,
             deadline,
+            settings,
             dialect: contractDialect,
             hostLeases,
             parentTask,
@@ -213,12 +216,15 @@ class Calls {
           task.expectFirstChunk()
           // One chunk is under way at a time, so none can overtake another.
           task.onChunk = (values) => void Effect.runForkWith(fiber.context)(onChunk(values))
-          dispatcher.submit(task)
+          dispatcher.submit(task, ticket)
           return Effect.succeed(task)
         }),
       { escalation: this.escalation, name: request.tag }
     )
-    return Effect.flatMap(dispatcher.admit(), () => Effect.map(spawned, (thread) => ({ thread, task: task! })))
+    return dispatcher.admit({ name: request.tag, priority: 0 }, (given) => {
+      ticket = given
+      return Effect.map(spawned, (thread) => ({ thread, task: task! }))
+    })
   }
 
   private codecOf(tag: string): TaskCodec {

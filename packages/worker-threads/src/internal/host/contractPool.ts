@@ -1,0 +1,230 @@
+/** A pool of workers for the tasks of a contract, without the types of the contract. */
+import * as Abort from "@quiesce/core/Abort"
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import * as Deadline from "@quiesce/core/Deadline"
+import type * as Escalation from "@quiesce/core/Escalation"
+import * as Thread from "@quiesce/core/Thread"
+import * as ThreadAdapter from "@quiesce/core/adapter"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Rpc from "effect/rpc/Rpc"
+import * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import * as WorkerError from "../../WorkerError.ts"
+import * as Codec from "../wire/codec.ts"
+import { contractDialect } from "../wire/contractDialect.ts"
+import * as CurrentTask from "../wire/currentTask.ts"
+import type { Capabilities } from "../wire/handshake.ts"
+import type { TaskCodec } from "../wire/wire.ts"
+import type { Ticket } from "./admissions.ts"
+import { type CallOptions, type CallSettings, settingsOf } from "./callSettings.ts"
+import { CallSpan } from "./callSpan.ts"
+import type * as ClientMiddleware from "./clientMiddleware.ts"
+import type { Status } from "./dispatcher.ts"
+import type { DrainReport } from "./draining.ts"
+import { type DrainOptions, drainSettings } from "./drainOptions.ts"
+import type { OpenedPool } from "./openPool.ts"
+import { type Started, streamOf } from "./remoteStream.ts"
+import { RemoteTask } from "./remoteTask.ts"
+import type { QueuedTask } from "./taskQueue.ts"
+
+/** An entry of the contract, on the host. */
+interface Entry {
+  readonly codec: TaskCodec
+  readonly options: Thread.SpawnOptions
+  /** Undefined if the contract has no middleware. */
+  readonly through: ClientMiddleware.Through | undefined
+}
+
+type OnChunk = (values: ReadonlyArray<unknown>) => void
+type SpawnOptions = Thread.SpawnOptions & CallOptions
+type RunOptions = CallOptions & { readonly signal?: AbortSignal | undefined }
+
+/** A task to be sent. */
+interface Sending {
+  readonly tag: string
+  readonly entry: Entry
+  readonly options: SpawnOptions | undefined
+  readonly settings: CallSettings
+  readonly onChunk: OnChunk | undefined
+}
+
+export class ContractPool {
+  private readonly entries: ReadonlyMap<string, Entry>
+  private readonly opened: OpenedPool
+
+  constructor(
+    requests: ReadonlyMap<string, Rpc.Any>,
+    opened: OpenedPool,
+    escalation: Escalation.Escalation,
+    through: ReadonlyMap<string, ClientMiddleware.Through>
+  ) {
+    this.entries = new Map(
+      Array.from(requests, ([name, rpc]): [string, Entry] => [
+        name,
+        // Every Rpc has its schemas; the group's type only forgets them.
+        {
+          codec: Codec.of(rpc as unknown as Rpc.AnyWithProps),
+          options: { escalation, name },
+          through: through.get(name)
+        }
+      ])
+    )
+    this.opened = opened
+  }
+
+  get capabilities(): Capabilities {
+    return this.opened.capabilities.current
+  }
+
+  get status(): Effect.Effect<Status> {
+    return Effect.sync(() => this.opened.dispatcher.status)
+  }
+
+  get queued(): Effect.Effect<ReadonlyArray<QueuedTask>> {
+    return Effect.sync(() => this.opened.dispatcher.queued)
+  }
+
+  readonly cancelQueued = (options?: {
+    readonly reason?: CancelReason.CancelReason | undefined
+  }): Effect.Effect<number> => Effect.sync(() => this.opened.dispatcher.cancelQueued(options?.reason))
+
+  readonly drain = (options?: DrainOptions): Effect.Effect<DrainReport> => {
+    const settings = drainSettings(options)
+    if (settings instanceof WorkerError.WorkerError) return Effect.die(settings)
+    const { dispatcher, hostLeases } = this.opened
+    return Effect.tap(dispatcher.drain(settings.millis, settings.queued), () => hostLeases.idle)
+  }
+
+  readonly execute = (tag: string, payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> => {
+    const entry = this.entries.get(tag)
+    if (entry === undefined) return unknownTask(tag)
+    if (entry.codec.element !== undefined) return wrongKind(tag, true)
+    if (entry.through !== undefined) return this.spawnAndJoin(tag, payload, options)
+    const settings = options === undefined ? this.opened.settings : settingsOf(options, this.opened.settings)
+    if (settings instanceof WorkerError.WorkerError) return Effect.die(settings)
+    return Effect.withFiber((fiber) => {
+      const transfers: Array<unknown> = []
+      const encoding = entry.codec.payload.encode(payload, transfers)
+      if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.opened.dispatcher.hasRoom)
+        return this.spawnAndJoin(tag, payload, options)
+      const { codec } = entry
+      const { value } = encoding
+      return ThreadAdapter.execute(
+        (cell) => this.take(fiber, cell, { codec, settings, payload: value, transfers, onChunk: undefined }, undefined),
+        options?.name === undefined ? entry.options : { ...entry.options, name: options.name }
+      )
+    })
+  }
+
+  /** The failure of a finalizer of an interrupted task is in the Cause. */
+  private spawnAndJoin(
+    tag: string,
+    payload: unknown,
+    options: CallOptions | undefined
+  ): Effect.Effect<unknown, unknown> {
+    const spawned = ThreadAdapter.reportingCleanup(
+      this.spawn(tag, payload, options),
+      (thread) => thread,
+      Effect.failCause
+    )
+    return Effect.scoped(Effect.flatMap(spawned, Thread.join))
+  }
+
+  readonly run = (tag: string, payload: unknown, options?: RunOptions): Promise<unknown> =>
+    Abort.run(this.execute(tag, payload, options), options)
+
+  readonly stream = (tag: string, payload: unknown, options?: CallOptions): Stream.Stream<unknown, unknown> =>
+    streamOf((onChunk) => this.start(tag, payload, options, onChunk))
+
+  readonly spawn = (
+    tag: string,
+    payload: unknown,
+    options?: SpawnOptions
+  ): Effect.Effect<Thread.Thread<unknown, unknown>, unknown, Scope.Scope> =>
+    Effect.map(this.start(tag, payload, options, undefined), ({ thread }) => thread)
+
+  private start(
+    tag: string,
+    payload: unknown,
+    options: SpawnOptions | undefined,
+    onChunk: OnChunk | undefined
+  ): Effect.Effect<Started, unknown, Scope.Scope> {
+    const entry = this.entries.get(tag)
+    if (entry === undefined) return unknownTask(tag)
+    const isStream = entry.codec.element !== undefined
+    if (isStream !== (onChunk !== undefined)) return wrongKind(tag, isStream)
+    const settings = settingsOf(options, this.opened.settings)
+    if (settings instanceof WorkerError.WorkerError) return Effect.die(settings)
+    const { through } = entry
+    const sending: Sending = { tag, entry, options, settings, onChunk }
+    if (through === undefined) return this.send(sending, payload)
+    // The thread belongs to the caller's scope, although a middleware may have a scope of its own.
+    return Effect.flatMap(Effect.scope, (scope) =>
+      through(payload, (envelope) => Scope.provide(this.send(sending, envelope), scope))
+    )
+  }
+
+  private send(sending: Sending, payload: unknown): Effect.Effect<Started, unknown, Scope.Scope> {
+    const { entry, onChunk, options, settings, tag } = sending
+    const { codec } = entry
+    const { priority } = settings
+    const name = options?.name ?? tag
+    const transfers: Array<unknown> = []
+    const encoding = Effect.mapError(codec.payload.encode(payload, transfers), (problem) =>
+      WorkerError.make({ _tag: "NotSendable", task: tag, problem })
+    )
+    return Effect.flatMap(encoding, (encoded) =>
+      this.opened.dispatcher.admit({ name, priority }, (ticket) => {
+        let task: RemoteTask | undefined
+        const call = { codec, settings, payload: encoded, transfers, onChunk }
+        const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
+          (cell) => Effect.withFiberSucceed((fiber) => (task = this.take(fiber, cell, call, ticket))),
+          { ...entry.options, ...options }
+        )
+        return Effect.map(spawned, (thread): Started => ({ thread, task: task! }))
+      })
+    )
+  }
+
+  private take(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    cell: ThreadAdapter.RemoteThread<unknown, unknown>,
+    call: Call,
+    ticket: Ticket | undefined
+  ): RemoteTask {
+    const { dispatcher, hostLeases } = this.opened
+    const task = new RemoteTask({
+      cell,
+      codec: call.codec,
+      payload: call.payload,
+      transfers: call.transfers,
+      settings: call.settings,
+      context: fiber.context,
+      deadline: fiber.getRef(Deadline.Current),
+      dialect: contractDialect,
+      hostLeases,
+      parentTask: fiber.getRef(CurrentTask.Current),
+      events: dispatcher.events,
+      span: CallSpan.of(fiber, call.codec.name)
+    })
+    task.onChunk = call.onChunk
+    dispatcher.submit(task, ticket)
+    return task
+  }
+}
+
+/** The encoded call of a task. */
+interface Call {
+  readonly codec: TaskCodec
+  readonly settings: CallSettings
+  readonly payload: unknown
+  readonly transfers: ReadonlyArray<unknown>
+  readonly onChunk: OnChunk | undefined
+}
+
+const wrongKind = (task: string, isStream: boolean): Effect.Effect<never> =>
+  Effect.die(WorkerError.make({ _tag: "WrongKind", task, isStream }))
+
+const unknownTask = (task: string): Effect.Effect<never> => Effect.die(WorkerError.make({ _tag: "UnknownTask", task }))
