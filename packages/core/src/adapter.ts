@@ -8,14 +8,12 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { identity } from "effect/Function"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
 import { EncodedError } from "./internal/encodedError.ts"
 import * as CleanupFailure from "./internal/cleanupFailure.ts"
 import * as Climb from "./internal/climb.ts"
-import { root } from "./internal/currentThread.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
 import * as FiberSections from "./internal/fiberSections.ts"
 import * as Ladder from "./internal/ladder.ts"
@@ -23,8 +21,6 @@ import type { LeaseResult } from "./internal/leaseAccount.ts"
 import * as Ledger from "./internal/ledger.ts"
 import * as PendingReason from "./internal/pendingReason.ts"
 import * as Raising from "./internal/raising.ts"
-import { stamp } from "./internal/request.ts"
-import { inOrder } from "./internal/sequence.ts"
 import { received, Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
@@ -309,22 +305,6 @@ export type SpawnBelow = (
   context: Context.Context<never>,
   name: string
 ) => Thread<unknown, unknown>
-
-/**
- * Interrupts a thread in this step, from outside any fiber, such as on arrival of a message. Does not wait for its end.
- *
- * @stability unstable
- * @category stopping
- * @since 0.1.0
- */
-export const interruptUnsafe = (thread: Thread<unknown, unknown>, reason: CancelReason.CancelReason): void => {
-  const node = nodeOf(thread)
-  const requests = Ladder.interruptUnsafe(node, stamp(reason, root, node.clock), "interrupt", noFiber)
-  if (requests.length > 0) Effect.runFork(inOrder(requests, identity))
-}
-
-/** The id of no fiber. */
-const noFiber = -1
 
 /**
  * Spawns children of a thread in its scope, from outside any fiber, such as on arrival of a message. The children take the

@@ -26,11 +26,7 @@ export const withReason = <A>(
     : Misuse.die({ _tag: "InvalidReason", given: textOf(reason) }, Texts.invalidReason)
 
 /** The reason with the asking thread and the time. */
-export const stamp = (
-  reason: CancelReason.CancelReason,
-  by: ThreadNode,
-  clock: Clock.Clock
-): CancelReason.CancelReason =>
+const stamp = (reason: CancelReason.CancelReason, by: ThreadNode, clock: Clock.Clock): CancelReason.CancelReason =>
   reason.at !== undefined && reason.by !== undefined
     ? reason
     : { ...reason, by: reason.by ?? by.name, at: reason.at ?? clock.currentTimeMillisUnsafe() }

@@ -320,11 +320,6 @@ class WorkerRuntime implements Worker {
     return true
   }
 
-  queue(step: () => void): void {
-    this.options.scheduler.add(step, 0)
-    this.options.scheduler.call()
-  }
-
   ended(task: WorkerTask): void {
     this.tasks.delete(task)
   }

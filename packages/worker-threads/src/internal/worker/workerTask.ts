@@ -35,8 +35,6 @@ export interface Worker {
   readonly outbox: Outbox<ToHost>
   /** Writes an entry into the ring of values. False if the ring can't carry the entry. */
   readonly write: (id: number, kind: number, lease: number, content: unknown) => boolean
-  /** Runs a step alone on the stack, because its code may be ended by force. */
-  readonly queue: (step: () => void) => void
   /** Called when the exit of a task has been sent. */
   readonly ended: (task: WorkerTask) => void
   readonly flags: (slot: number) => SharedFlags
@@ -173,7 +171,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   }
 
   interrupt(reason: CancelReason.CancelReason): void {
-    this.ask((thread) => this.worker.queue(() => ThreadAdapter.interruptUnsafe(thread, reason)))
+    this.ask((thread) => Effect.runFork(Thread.interruptFork(thread, { reason })))
   }
 
   private ask(f: (thread: Thread.Thread<unknown, unknown>) => void): void {
