@@ -18,8 +18,9 @@ it.for(Array.from({ length: 6 }, (_, tasks) => tasks))(
       const unwind = Option.getOrThrow(ThreadAdapter.controlsOf(thread).unwind)
       yield* Thread.interruptFork(thread)
       Effect.runFork(Effect.provideService(unwind, Scheduler.Scheduler, stopping(tasks)))
-      // Not awaited, because the search for code goes on for a while after the end of the task.
-      yield* Effect.forkScoped(unwind)
+      // Not awaited, because the search for code goes on for a while after the end of the task. Repeated, because a search
+      // on a busy machine may give up.
+      yield* Effect.forkScoped(Effect.forever(unwind))
       expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
     }).pipe(Effect.scoped, Effect.runPromise)
 )
