@@ -18,7 +18,7 @@ declare const options: WorkerPool.Options
 declare const few: WorkerPool.Of<typeof Few>
 declare const more: WorkerPool.Of<typeof More>
 
-// says: Expected 2 arguments
+// says: Expected 2-3 arguments
 export const noPayload = more.execute("Add")
 
 // says: Type 'string' is not assignable to type 'number'
@@ -33,7 +33,7 @@ export const streamAsTask = more.execute("Count", { to: 3 })
 // says: '"Add"' is not assignable to parameter of type '"Count"'
 export const taskAsStream = more.stream("Add", { a: 1 })
 
-// says: is not assignable to type 'Of<typeof More>'
+// says: is not assignable to type 'Of<typeof More, WorkerError>'
 export const fewAsMore: WorkerPool.Of<typeof More> = few
 
 // says: LacksTasksOf<
