@@ -326,14 +326,34 @@ interface LacksTasksOf<Service> {
  * @category layers
  * @since 0.1.0
  */
-export const layer = <Self, Service, Rpcs extends Rpc.Any, const O extends Options>(
+export const layer: {
+  <Self, Service, Rpcs extends Rpc.Any>(
+    tag: Context.Key<Self, Service>,
+    group: RpcGroup.RpcGroup<Rpcs>,
+    // A pool of fewer tasks is not the service of a tag with more.
+    options: [WorkerPool<Rpcs>] extends [Service] ? Unlimited : LacksTasksOf<Service>
+  ): LayerOf<Self, Rpcs>
+  <Self, Service, Rpcs extends Rpc.Any>(
+    tag: Context.Key<Self, Service>,
+    group: RpcGroup.RpcGroup<Rpcs>,
+    options: [WorkerPool<Rpcs, Failure | Deadline.DeadlineExceeded>] extends [Service] ? Options : LacksTasksOf<Service>
+  ): LayerOf<Self, Rpcs>
+} = <Self, Service, Rpcs extends Rpc.Any>(
   tag: Context.Key<Self, Service>,
   group: RpcGroup.RpcGroup<Rpcs>,
-  // A pool of fewer tasks is not the service of a tag with more.
-  options: [WorkerPool<Rpcs, Failure | Timed<O>>] extends [Service] ? O : LacksTasksOf<Service>
-): Layer.Layer<Self, WorkerError.WorkerError, Exclude<Rpc.MiddlewareClient<Rpcs>, Scope.Scope>> =>
+  options: Options | LacksTasksOf<Service>
+): LayerOf<Self, Rpcs> =>
   // The type of the options has checked that the pool is the service.
-  Layer.effect(tag, make(group, options as O) as unknown as Made<Service, Rpcs>)
+  Layer.effect(tag, make(group, options as Options) as unknown as Made<Service, Rpcs>)
+
+/** Options of a pool whose calls have no limit. */
+type Unlimited = Options & { readonly runWithin?: undefined }
+
+type LayerOf<Self, Rpcs extends Rpc.Any> = Layer.Layer<
+  Self,
+  WorkerError.WorkerError,
+  Exclude<Rpc.MiddlewareClient<Rpcs>, Scope.Scope>
+>
 
 type Made<Service, Rpcs extends Rpc.Any> = Effect.Effect<
   Service,
