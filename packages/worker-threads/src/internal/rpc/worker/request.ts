@@ -76,6 +76,20 @@ export class RpcRequest {
    * interrupted here.
    */
   private get cancel(): Effect.Effect<void> {
+    return Effect.andThen(this.handlerInterrupted, this.requestCanceled)
+  }
+
+  /**
+   * A handler that waits for its first turn is unknown to the RpcServer, which would reply for it at once. Such a handler
+   * ends here. The thread's reason reaches the handler after the body, in the same step, so this step comes later.
+   */
+  private get handlerInterrupted(): Effect.Effect<void> {
+    return Effect.map(Effect.yieldNow, () => {
+      if (this.isHandedOver && this.reply === undefined) this.launch?.latest?.interruptUnsafe(this.body?.id)
+    })
+  }
+
+  private get requestCanceled(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const ended = Deferred.await(this.ended)
       if (this.reply !== undefined) return ended
