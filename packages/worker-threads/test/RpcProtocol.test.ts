@@ -352,6 +352,20 @@ describe("an interrupt", () => {
   )
 })
 
+it(
+  "a handler does not begin after its call was interrupted in the worker",
+  withClient((client) =>
+    Effect.gen(function* () {
+      const cells = makeCells()
+      open(cells)
+      expect(Exit.isFailure(yield* Effect.exit(client.WaitInterrupted({ cells })))).toBe(true)
+      // The handler would begin before the handler of a later call.
+      expect(yield* client.Add({ a: 1, b: 2 })).toBe(3)
+      expect(Atomics.load(cells, cell.released)).toBe(Atomics.load(cells, cell.begun))
+    })
+  )
+)
+
 describe("a handler that hogs its worker", () => {
   it.each([
     ["Hog", 1],
