@@ -37,7 +37,7 @@ export const defaultTeardown: Runtime.Teardown = ExitCode.teardown
  * Runs an effect as the main program of the process, as a thread. The process stays alive until the thread has ended.
  *
  * - The first signal ends the thread, with a `Shutdown` reason that names the signal. A second signal goes up a rung at
- *   once and prints who is in the way. A third signal ends the process.
+ *   once and names the threads in the way. A third signal ends the process.
  * - Signals of one kind that follow each other within 100 ms count once, because wrappers forward them.
  * - An uncaught exception or an unhandled rejection ends the program as a failure, and the finalizers run.
  * - A program that has not ended within the budget is given up. Its remaining leases are released first.
@@ -109,9 +109,9 @@ const endableByCtrlC = <A, E, R>(effect: Effect.Effect<A, E, R>, program: Progra
 
 /**
  * An AbortSignal for programs without Effect, which aborts at the first signal of the process. Its reason is a `CancelError`
- * with a `Shutdown` that names the signal. The second signal prints who is in the way, and the third ends the process; with
- * `onSecondSignal: "exit"` the second does. Dispose the AbortSignal when the program is over: the signals then do again what
- * they do by default.
+ * with a `Shutdown` that names the signal. The second signal names the threads in the way, and the third ends the process;
+ * with `onSecondSignal: "exit"` the second does. Dispose the AbortSignal when the program is over. The signals then have
+ * their default actions again.
  *
  * The first signal also sets `process.exitCode` to 128 + n, unless the program has set a code. A program that ends well in
  * spite of the signal sets 0 before its end. Throws a `ProcessError` as `run` does.

@@ -46,7 +46,7 @@ it("Main.run of a program that drains at the stop has the code 0", async () => {
   expect(await program.ended).toEqual({ code: 0, signal: null, out: "ready\ndrained\ncleaned\n", err: "" })
 })
 
-it("Main.run goes up a rung at the second signal, and prints who is in the way", async () => {
+it("Main.run goes up a rung at the second signal, and names the threads in the way", async () => {
   const program = run("ignoresStop", { escalation: { stop: "1 minute", interrupt: "1 minute" }, progress: "none" })
   await program.prints("ready")
   program.kill("SIGINT")

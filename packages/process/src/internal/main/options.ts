@@ -14,11 +14,12 @@ import type * as Escalation from "@quiesce/core/Escalation"
  * - `budget`: the time for the whole end. Longer graces are shortened in proportion. The last second, or an eighth of a
  *   short budget, is for the remaining releases of a program that is given up. Default: 8 seconds, or the sum of the
  *   graces of an `escalation` with an end, and a second
- * - `onSecondSignal`: `climb` goes up a rung at once and prints who is in the way; `exit` ends the process. Default: `climb`
+ * - `onSecondSignal`: `climb` goes up a rung at once and names the threads in the way; `exit` ends the process. Default:
+ *   `climb`
  * - `parentExit`: `end` ends the program when its parent process ends; `auto` does so if a standard stream is a terminal;
  *   `ignore` never does. Default: `auto`
- * - `progress`: from the first second of the end on, a line on stderr says who is waited for. `auto` rewrites the line in a
- *   terminal, `lines` always writes new lines, `none` writes nothing. Default: `auto`
+ * - `progress`: from the first second of the end on, a line on stderr names the threads that still run. `auto` rewrites
+ *   the line in a terminal, `lines` always writes new lines, `none` writes nothing. Default: `auto`
  * - `reraise`: the process ends by the signal itself in place of the exit code 128 + n. Default: `false`
  * - `breakOnSigint`: Ctrl-C ends a section of `Blocking.interruptible` on the main thread. Default: `true`
  * - `teardown`: gives the exit code. Default: Effect's, with 128 + n for a signal

@@ -1,4 +1,4 @@
-/** Says on stderr what a program still waits for, from one second after its end has begun. */
+/** Names on stderr the threads that still run, from one second after the end of a program has begun. */
 import * as Effect from "effect/Effect"
 import type * as Thread from "@quiesce/core/Thread"
 import * as StatusLine from "../output/statusLine.ts"

@@ -3,7 +3,7 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import { messageOf } from "@quiesce/core/internal"
 import type { Signal } from "../signals/signalName.ts"
 
-/** What asks a program to end. */
+/** A request to end a program. */
 export type Request =
   | { readonly _tag: "Signal"; readonly signal: Signal }
   | { readonly _tag: "ParentEnded" }
