@@ -10,6 +10,8 @@ import { availableParallelism } from "node:os"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
 import type * as Duration from "effect/Duration"
+import type * as Draining from "./internal/host/draining.ts"
+import type * as DrainSettings from "./internal/host/drainOptions.ts"
 import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
 import type { Permissions } from "./internal/leases/permissions.ts"
 import type { TaskHost } from "./internal/plainTask/host/taskHost.ts"
@@ -189,10 +191,7 @@ export type WorkerSettings = EarlyWorkersSettings
  * @category models
  * @since 0.1.0
  */
-export interface DrainOptions {
-  readonly within?: Duration.Input | undefined
-  readonly queued?: "finish" | "drop" | undefined
-}
+export type DrainOptions = DrainSettings.DrainOptions
 
 /**
  * Counts of the calls that were in a pool when its drain began: the calls that ended by themselves or by their callers, the
@@ -202,11 +201,7 @@ export interface DrainOptions {
  * @category models
  * @since 0.1.0
  */
-export interface DrainReport {
-  readonly finished: number
-  readonly cut: number
-  readonly neverStarted: number
-}
+export type DrainReport = Draining.DrainReport
 
 /**
  * Counts of a pool's workers and calls. `missing`: how many workers are below the minimum because they died and could not

@@ -20,6 +20,8 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
+import type * as Draining from "./internal/host/draining.ts"
+import type * as DrainSettings from "./internal/host/drainOptions.ts"
 import * as ClientMiddleware from "./internal/host/clientMiddleware.ts"
 import { ContractPool } from "./internal/host/contractPool.ts"
 import { openContractPool } from "./internal/host/openContractPool.ts"
@@ -77,10 +79,7 @@ type NoOptions = {}
  * @category models
  * @since 0.1.0
  */
-export interface DrainOptions {
-  readonly within?: Duration.Input | undefined
-  readonly queued?: "finish" | "drop" | undefined
-}
+export type DrainOptions = DrainSettings.DrainOptions
 
 /**
  * Counts of the tasks that were in a pool when its drain began: the tasks that ended by themselves or by their callers, the
@@ -90,11 +89,7 @@ export interface DrainOptions {
  * @category models
  * @since 0.1.0
  */
-export interface DrainReport {
-  readonly finished: number
-  readonly cut: number
-  readonly neverStarted: number
-}
+export type DrainReport = Draining.DrainReport
 
 /**
  * A look at a task that waits for a worker, or at a call that waits for room in the queue.
