@@ -1,5 +1,5 @@
 import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
-import { Deferred, Effect, Fiber, Option } from "effect"
+import { Deferred, type Duration, Effect, Fiber, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import { Attachment } from "../src/internal/inspector/attachment.ts"
 import * as Debugger from "../src/internal/inspector/halt.ts"
@@ -163,9 +163,13 @@ describe("retryUntilEnded", () => {
     expect(await retryUntilEnded(outcomes)).toEqual({ outcome: unwound, attempts: 7 })
   })
 
-  it("looks at an idle worker twice, and at one that is in no fiber a few times", async () => {
-    expect(await retryUntilEnded([idle])).toEqual({ outcome: idle, attempts: 2 })
-    expect(await retryUntilEnded([noFiber])).toEqual({ outcome: noFiber, attempts: 7 })
+  it("looks again until the task has ended, at an idle worker and at one that is in no fiber", async () => {
+    expect(await retryUntilEnded([idle], 8)).toEqual({ outcome: idle, attempts: 8 })
+    expect(await retryUntilEnded([noFiber], 8)).toEqual({ outcome: noFiber, attempts: 8 })
+  })
+
+  it("ends code that begins long after an idle worker was seen", async () => {
+    expect(await retryUntilEnded([idle, idle, idle, idle, noFiber, unwound])).toEqual({ outcome: unwound, attempts: 6 })
   })
 
   it("looks once where it will not be otherwise, or when the task has ended", async () => {
@@ -174,6 +178,9 @@ describe("retryUntilEnded", () => {
     expect(await retryUntilEnded([noFiber, unwound], 1)).toEqual({ outcome: noFiber, attempts: 1 })
   })
 })
+
+/** The same limit for the search and for the halt. */
+const both = (limit: Duration.Input): Debugger.Limits => ({ search: limit, patience: limit })
 
 describe("halt", () => {
   it("comes as often as it is asked for, however soon after another", async () => {
@@ -195,7 +202,7 @@ describe("halt", () => {
         if (method === "Debugger.pause") setImmediate(() => attachment.gone())
       })
     })
-    const halt = Debugger.halt(attachment, "1 hour", () => Effect.die("There is nothing to look at"))
+    const halt = Debugger.halt(attachment, both("1 hour"), () => Effect.die("There is nothing to look at"))
     expect((await Effect.runPromise(Effect.flip(halt))).why).toBe("The worker is gone")
   })
 
@@ -209,7 +216,12 @@ describe("halt", () => {
     })
     const haltWith = (heartbeat: Heartbeat) => {
       requests.length = 0
-      const halt = Debugger.halt(attachment, "150 millis", () => Effect.die("There is nothing to look at"), heartbeat)
+      const halt = Debugger.halt(
+        attachment,
+        both("150 millis"),
+        () => Effect.die("There is nothing to look at"),
+        heartbeat
+      )
       return Effect.runPromise(halt)
     }
     expect(await haltWith(() => () => true)).toEqual(Option.none())
@@ -230,7 +242,7 @@ describe("halt", () => {
     const { attachment } = harness.target
     for (let n = 0; n < 10; n++) {
       const halted = Deferred.makeUnsafe<void>()
-      const halt = Debugger.halt(attachment, "5 seconds", () =>
+      const halt = Debugger.halt(attachment, both("5 seconds"), () =>
         Effect.andThen(Deferred.succeed(halted, undefined), Effect.never)
       )
       const stack = await Effect.runPromise(

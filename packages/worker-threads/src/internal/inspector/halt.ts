@@ -58,24 +58,30 @@ const realClock = Context.get(Context.empty(), Clock.Clock)
 export const wait = (millis: number): Effect.Effect<void> =>
   Effect.provideService(Effect.sleep(millis), Clock.Clock, realClock)
 
+/** The limits of a halt. */
+export interface Limits {
+  /** How long to look for a blocked event loop. Zero: one look. */
+  readonly search: Duration.Input
+  /** How long a blocked worker may take to come to a halt. On a busy machine a looping thread notices the request late. */
+  readonly patience: Duration.Input
+}
+
 /**
- * Halts the worker and judges its stack. The result is none if no JavaScript blocked the event loop within `patience`; on a
- * busy machine a looping thread notices the request late. Fails if the worker is gone or does not reply. No timer is left
- * then.
+ * Halts the worker and judges its stack. The result is none if no JavaScript blocked the event loop, or if the worker did
+ * not come to a halt in time. Fails if the worker is gone or does not reply. No timer is left then.
  */
 export const halt = <A>(
   attachment: Attachment,
-  patience: Duration.Input,
+  { search, patience }: Limits,
   judge: (halt: Halt) => Effect.Effect<Verdict<A>, Problem>,
   heartbeat: Heartbeat.Heartbeat = Heartbeat.none
 ): Effect.Effect<Option.Option<A>, Problem> =>
   Effect.gen(function* () {
-    const end = performance.now() + Duration.toMillis(patience)
+    const end = performance.now() + Duration.toMillis(search)
     for (;;) {
       const isAlive = heartbeat()
-      const left = Math.max(end - performance.now(), repeatMillis)
       if (yield* isBlocked(isAlive)) {
-        const halted = yield* haltBlocked(attachment, { isAlive, millis: left }, judge)
+        const halted = yield* haltBlocked(attachment, { isAlive, millis: Duration.toMillis(patience) }, judge)
         if (Option.isSome(halted)) return halted
       }
       if (performance.now() + repeatMillis > end) return Option.none()
@@ -240,18 +246,13 @@ const haltOf = (attachment: Attachment, params: unknown, urls: ReadonlyMap<strin
     )
 })
 
-/** A ladder waits for the stack, so both limits are short. */
-const locatePatience = "500 millis"
+/** A ladder waits for the stack, so the limits are short. */
+const locateLimits: Limits = { search: "500 millis", patience: "500 millis" }
 const locateLimit = "3 seconds"
 
 /** The stack of the worker as text; none if the event loop takes messages or the worker is in native code. */
 export const locate = (attachment: Attachment, heartbeat?: Heartbeat.Heartbeat): Effect.Effect<Option.Option<string>> =>
-  halt(
-    attachment,
-    locatePatience,
-    ({ frames }) => Effect.succeed({ value: render(frames), end: false }),
-    heartbeat
-  ).pipe(
+  halt(attachment, locateLimits, ({ frames }) => Effect.succeed({ value: render(frames), end: false }), heartbeat).pipe(
     Effect.orElseSucceed(() => Option.none()),
     Effect.timeoutOption(locateLimit),
     Effect.map(Option.flatten),

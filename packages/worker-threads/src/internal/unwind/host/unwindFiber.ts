@@ -14,8 +14,11 @@ import type { Problem } from "../../inspector/inspectorProblem.ts"
 import { inSection, key, otherTasks, passesOn, uninterruptible } from "../../wire/unwindContract.ts"
 import { masked } from "./unwindSection.ts"
 
-/** The limit on the wait for a halt. The climb does not wait, and goes to the next rung at its time. */
-const patience = "2 seconds"
+/** The limits of the first attempt. The ladder does not wait, and goes to the next rung at its time. */
+export const searching: Debugger.Limits = { search: "2 seconds", patience: "2 seconds" }
+
+/** The limits of a later attempt: one look, because the pauses between the attempts are the search. */
+export const looking: Debugger.Limits = { search: 0, patience: "2 seconds" }
 
 const idle: UnwindOutcome = { _tag: "Idle" }
 const watch = `globalThis[${JSON.stringify(key)}]`
@@ -32,11 +35,12 @@ export const unwindFiber = (
   attachment: Attachment,
   task: number,
   isOver: () => boolean,
-  heartbeat?: Heartbeat
+  heartbeat?: Heartbeat,
+  limits: Debugger.Limits = searching
 ): Effect.Effect<UnwindOutcome> =>
   Debugger.halt(
     attachment,
-    patience,
+    limits,
     (halt) =>
       Effect.map(judge(halt, task, isOver), ({ value, end }) => ({
         value: value._tag === "Idle" ? value : { ...value, stack: Debugger.render(halt.frames) },
@@ -48,31 +52,38 @@ export const unwindFiber = (
     Effect.catch(({ why }: Problem) => Effect.succeed<UnwindOutcome>({ _tag: "Refused", why }))
   )
 
-/** The pauses between two attempts. Each pause is twice the pause before. */
+/**
+ * The pauses between two attempts. Each pause is twice the pause before, because each halt delays the other tasks of the
+ * worker. A look at a worker that takes messages needs no halt, so such a pause has a limit.
+ */
 const firstPauseMillis = 20
-const longestPauseMillis = 1000
+const longestIdleMillis = 1000
 
 /**
- * Tries again for a while until the task has ended, if no code of the task could be ended: a moment later blocking code may
- * have begun. `outcome` is the outcome of the attempt before.
+ * Tries again until the task has ended, if no code of the task could be ended: a moment later blocking code may have begun,
+ * and on a busy machine a loop may not have come to a halt in time. `outcome` is the outcome of the attempt before.
+ *
+ * *Cancellation*: no further attempt begins.
  */
 export const retryUntilEnded = (
   outcome: UnwindOutcome,
   attempt: Effect.Effect<UnwindOutcome>,
-  isOver: () => boolean,
-  pause: number = firstPauseMillis
-): Effect.Effect<UnwindOutcome> => {
-  // Finding an idle worker takes seconds, in which no other code can be ended. So there are two such attempts at most.
-  const isFirstIdle = outcome._tag === "Idle" && pause === firstPauseMillis
-  const isPassing = outcome._tag === "Refused" && passing.includes(outcome.why)
-  if (pause > longestPauseMillis || !(isFirstIdle || isPassing)) return Effect.succeed(outcome)
-  const again = Effect.suspend(() =>
-    isOver()
-      ? Effect.succeed(outcome)
-      : Effect.flatMap(attempt, (next) => retryUntilEnded(next, attempt, isOver, pause * 2))
-  )
-  return Effect.andThen(Debugger.wait(pause), again)
-}
+  isOver: () => boolean
+): Effect.Effect<UnwindOutcome> =>
+  Effect.gen(function* () {
+    let last = outcome
+    let pause = firstPauseMillis
+    while (isPassing(last)) {
+      yield* Debugger.wait(pause)
+      if (isOver()) return last
+      last = yield* attempt
+      pause = last._tag === "Idle" ? Math.min(pause * 2, longestIdleMillis) : pause * 2
+    }
+    return last
+  })
+
+const isPassing = (outcome: UnwindOutcome): boolean =>
+  outcome._tag === "Idle" || (outcome._tag === "Refused" && passing.includes(outcome.why))
 
 const judge = (
   halt: Debugger.Halt,

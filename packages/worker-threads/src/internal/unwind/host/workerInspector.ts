@@ -81,8 +81,8 @@ export class WorkerInspector {
   private readonly scope = Scope.makeUnsafe()
   /** The pending graces of sections, by task. */
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
-  /** Further attempts after the first outcome, which nobody awaits. */
-  private readonly retries: Set<Fiber.Fiber<unknown>> = new Set()
+  /** Further attempts after the first outcome, by task. Nobody awaits them. */
+  private readonly retries: Map<number, Fiber.Fiber<unknown>> = new Map()
   private state: State = { _tag: "Opening" }
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
   private readonly letGo: () => void
@@ -150,8 +150,7 @@ export class WorkerInspector {
   /** Closes the line before the end of the worker. */
   close(): void {
     this.state = { _tag: "Closed", why: "The worker is gone" }
-    for (const task of this.graces.keys()) this.ended(task)
-    for (const fiber of this.retries) fiber.interruptUnsafe()
+    for (const task of [...this.graces.keys(), ...this.retries.keys()]) this.ended(task)
     Effect.runFork(Scope.close(this.scope, Exit.void))
   }
 
@@ -173,32 +172,46 @@ export class WorkerInspector {
     this.graces.set(task, Effect.runFork(Effect.andThen(Effect.sleep(grace), ending)))
   }
 
-  /** Drops the grace of an ended task. */
+  /** Drops the grace of an ended task, and the pause before the next attempt. */
   ended(task: number): void {
-    this.graces.get(task)?.interruptUnsafe()
-    this.graces.delete(task)
+    for (const fibers of [this.graces, this.retries]) {
+      const fiber = fibers.get(task)
+      fibers.delete(task)
+      fiber?.interruptUnsafe()
+    }
   }
 
   /**
-   * Ends the running code of a task, in a section or outside. Returns the first outcome; more attempts may follow. If the
-   * engine does not answer, the outcome is a refusal, and the attempt still goes on.
+   * Ends the running code of a task, in a section or outside. Returns the first outcome; more attempts follow until the task
+   * has ended. If the engine does not answer, the outcome is a refusal, and the attempt still goes on.
    */
   unwind(task: number): Effect.Effect<UnwindOutcome> {
-    const isOver = (): boolean => !this.listener.runs(task)
-    const attempt = this.permitted(this.unwindOnce(task, isOver))
     return Effect.suspend(() => {
-      const fiber = Effect.runFork(attempt)
-      const more = Effect.sync(() => {
-        const retries = Effect.runFork(
-          Effect.flatMap(Fiber.join(fiber), (outcome) => UnwindFiber.retryUntilEnded(outcome, attempt, isOver))
-        )
-        this.retries.add(retries)
-        retries.addObserver(() => this.retries.delete(retries))
-      })
+      const fiber = Effect.runFork(this.attempt(task, UnwindFiber.searching))
+      const more = Effect.sync(() => this.retry(task, fiber))
       return Effect.raceFirst(
         Effect.tap(Fiber.join(fiber), () => more),
         Effect.tap(this.deafness, () => more)
       ).pipe(Effect.onInterrupt(() => Fiber.interrupt(fiber)))
+    })
+  }
+
+  private attempt(task: number, limits: Debugger.Limits): Effect.Effect<UnwindOutcome> {
+    return this.permitted(this.unwindOnce(task, limits))
+  }
+
+  /** Tries again after the outcome of `first`. A task has one such fiber: the one of its latest unwind. */
+  private retry(task: number, first: Fiber.Fiber<UnwindOutcome>): void {
+    const isOver = (): boolean => !this.listener.runs(task)
+    if (isOver()) return
+    const again = this.attempt(task, UnwindFiber.looking)
+    const fiber = Effect.runFork(
+      Effect.flatMap(Fiber.join(first), (outcome) => UnwindFiber.retryUntilEnded(outcome, again, isOver))
+    )
+    this.retries.get(task)?.interruptUnsafe()
+    this.retries.set(task, fiber)
+    fiber.addObserver(() => {
+      if (this.retries.get(task) === fiber) this.retries.delete(task)
     })
   }
 
@@ -209,7 +222,8 @@ export class WorkerInspector {
     )
   }
 
-  private unwindOnce(task: number, isOver: () => boolean): Effect.Effect<UnwindOutcome> {
+  private unwindOnce(task: number, limits: Debugger.Limits): Effect.Effect<UnwindOutcome> {
+    const isOver = (): boolean => !this.listener.runs(task)
     return Effect.suspend(() => {
       const run = this.runOf(task)
       if (run !== undefined) return this.unwindRun(run)
@@ -218,7 +232,7 @@ export class WorkerInspector {
       const { unwind } = this.listener
       if (unwind._tag !== "SectionsAndOtherCode") return refused(state === Word.idle ? unwind.why : inSection)
       if (this.state._tag !== "Open") return refused(this.why)
-      const attempt = UnwindFiber.unwindFiber(this.state.attachment, task, isOver, this.heartbeat)
+      const attempt = UnwindFiber.unwindFiber(this.state.attachment, task, isOver, this.heartbeat, limits)
       return Effect.tap(attempt, (outcome) => {
         if (outcome._tag === "Unwound") this.listener.repair(task)
         return Effect.void
