@@ -10,6 +10,7 @@ import { availableParallelism } from "node:os"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
 import type * as Duration from "effect/Duration"
+import type * as BusyWatch from "./internal/host/busyWatch.ts"
 import type * as Draining from "./internal/host/draining.ts"
 import type * as DrainSettings from "./internal/host/drainOptions.ts"
 import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
@@ -151,6 +152,8 @@ export type CallArguments<M extends TaskModule> = [M] extends [never]
  * - `concurrency`: how many calls a worker runs at a time (default 1). More than one is for functions that wait.
  * - `queue`: how many calls may wait, and whether a further call waits or fails with `QueueFull` (default: no bound)
  * - `runWithin`: the limit of each call that has none of its own
+ * - `busy`: after which time a worker that takes no message is named: `onBusy` is called with its stack, or a warning is
+ *   logged without an `onBusy` (default: never). Code that gives its event loop no turn keeps a worker from taking messages.
  * - `worker`: settings of the workers themselves
  * - `leases`: the resources that a call without `leases` of its own may ask the host for (default: temporary folders only)
  *
@@ -166,9 +169,27 @@ export interface TaskPoolOptions {
   readonly concurrency?: number | undefined
   readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
   readonly runWithin?: Duration.Input | undefined
+  readonly busy?:
+    | { readonly after: Duration.Input; readonly onBusy?: ((worker: BusyWorker) => void) | undefined }
+    | undefined
   readonly worker?: WorkerSettings | undefined
   readonly leases?: Permissions | undefined
 }
+
+/**
+ * A worker that has taken no message for a long time.
+ *
+ * - `threadId`: Node's number of the worker
+ * - `tasks`: the names of the calls that the worker runs
+ * - `millis`: the milliseconds without a message
+ * - `stack` of the running code; undefined in native code, and where there is no inspector
+ * - `message`: all of this as a text
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type BusyWorker = BusyWatch.BusyWorker
 
 /**
  * The settings of the workers of a pool, as Node's `new Worker` takes them: `name`, `env`, `argv`, `execArgv` and

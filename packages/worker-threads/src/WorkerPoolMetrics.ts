@@ -5,6 +5,7 @@
  * | metric | kind | attributes besides `pool` |
  * | --- | --- | --- |
  * | `quiesce_pool_workers` | gauge | `state`: `starting`, `idle`, `busy`, `ending` |
+ * | `quiesce_pool_workers_blocked` | gauge: the workers that have taken no message for the time in the option `busy`; 0 without the option | |
  * | `quiesce_pool_tasks_queued`, `quiesce_pool_tasks_running` | gauges | |
  * | `quiesce_pool_utilization_ratio` | gauge: the running tasks for each place of the workers | |
  * | `quiesce_pool_tasks_completed_total` | counter of tasks that ended by themselves | `task`; `result`: `succeeded`, `failed` |
@@ -121,6 +122,9 @@ class Group {
     return [
       ...states.map((state) =>
         this.gauge("workers", "Workers by state", { state }, () => this.sum(({ workers }) => workers[state]))
+      ),
+      this.gauge("workers_blocked", "Workers that have taken no message for long", {}, () =>
+        this.sum(({ blocked }) => blocked)
       ),
       this.gauge("tasks_queued", "Tasks that wait for a worker", {}, () => this.sum(({ queued }) => queued)),
       this.gauge("tasks_running", "Tasks that workers run", {}, () => this.sum(({ running }) => running)),

@@ -35,6 +35,7 @@ describe("WorkerPoolMetrics.layer", () => {
         "workers pool=words state=idle": 0,
         "workers pool=words state=busy": 1,
         "workers pool=words state=ending": 0,
+        "workers_blocked pool=words": 0,
         "tasks_queued pool=words": 1,
         "tasks_running pool=words": 1,
         "utilization_ratio pool=words": 1,

@@ -76,7 +76,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     return { workers: size, missing, running, queued: this.queue.size }
   }
 
-  get counts(): PoolCounts {
+  get counts(): Omit<PoolCounts, "blocked"> {
     const { counts, running, size } = this.workers
     const queued = this.queue.size + this.admissions.size
     return { workers: counts, running, queued, places: (size - counts.starting) * this.options.concurrency }

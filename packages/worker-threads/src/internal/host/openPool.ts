@@ -6,6 +6,7 @@ import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
 import type { Capabilities } from "../wire/handshake.ts"
 import type { CallSettings } from "./callSettings.ts"
+import { type BusyWorker, BusyWatch } from "./busyWatch.ts"
 import { Dispatcher } from "./dispatcher.ts"
 import { PoolCapabilities } from "./poolCapabilities.ts"
 import type { RemoteTask } from "./remoteTask.ts"
@@ -33,12 +34,16 @@ const assumed: Capabilities = { unwind: { _tag: "SectionsAndOtherCode" } }
 
 const tried = Effect.map(Unwinding.capabilities, ({ unwind }) => unwind)
 
-/** Only the tasks in `names` can use the rings. `leasesOf` makes the host leases of the options. */
+/**
+ * Only the tasks in `names` can use the rings. `leasesOf` makes the host leases of the options. `onBusy` is called in place
+ * of the warning about a busy worker.
+ */
 export const openPool = (
   options: PoolOptions.Options,
   names: ReadonlyArray<string>,
   leasesOf: (options: PoolOptions.Options, context: Context.Context<never>) => Leases,
-  probe: Probe = "first"
+  probe: Probe = "first",
+  onBusy?: (worker: BusyWorker) => void
 ): Effect.Effect<OpenedPool, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
@@ -46,14 +51,19 @@ export const openPool = (
     const context = yield* Effect.context<never>()
     const capabilities = new PoolCapabilities(ofProcess, probe === "first" ? undefined : tried, context)
     const events = new PoolEvents(parsed.name, context)
+    const watch = yield* watchOf(parsed, onBusy)
     const dispatcher = new Dispatcher<RemoteTask>(
-      (listener) => new WorkerHandle(options.spawn, parsed, names, capabilities, listener),
+      (listener) => {
+        const worker = new WorkerHandle(options.spawn, parsed, names, capabilities, listener)
+        watch?.add(worker)
+        return worker
+      },
       parsed,
       context,
       events
     )
     const hostLeases = leasesOf(options, context)
-    events.counts = () => dispatcher.counts
+    events.counts = () => ({ ...dispatcher.counts, blocked: watch?.blocked ?? 0 })
     yield* Effect.acquireRelease(
       Effect.sync(() => events.open()),
       () => Effect.sync(() => events.close())
@@ -65,3 +75,14 @@ export const openPool = (
     )
     return { dispatcher, capabilities, hostLeases, settings: { priority: 0, millis: parsed.runMillis } }
   })
+
+const watchOf = (
+  { busyMillis }: PoolOptions.Parsed,
+  onBusy: ((worker: BusyWorker) => void) | undefined
+): Effect.Effect<BusyWatch | undefined, never, Scope.Scope> => {
+  if (busyMillis === Infinity) return Effect.succeed(undefined)
+  return Effect.acquireRelease(
+    Effect.map(Effect.context<never>(), (context) => new BusyWatch(busyMillis, context, onBusy)),
+    (watch) => watch.close
+  )
+}

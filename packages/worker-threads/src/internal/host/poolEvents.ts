@@ -45,6 +45,8 @@ export interface PoolCounts {
   readonly queued: number
   /** How many tasks the active workers run at a time. */
   readonly places: number
+  /** How many workers have been named as busy and have taken no message since then. */
+  readonly blocked: number
 }
 
 type Watcher = (pool: PoolEvents) => PoolObserver

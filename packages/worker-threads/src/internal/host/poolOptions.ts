@@ -25,6 +25,8 @@ import { limitOf } from "./callSettings.ts"
  * - `runWithin`: how long a task may run, from the start of the run, if its call has no limit of its own (default: no limit)
  * - `escalation`: the escalation of a task that is ended without one (default: `interrupt` for one second, `unwind` for
  *   three seconds, then `kill`)
+ * - `busy`: after which time a worker that takes no message is named, with its stack, by a warning in the log (default: never).
+ *   Code that gives its event loop no turn keeps a worker from taking messages.
  * - `name`: the name of the pool in metrics; pools of one name are counted together (default: `pool`)
  * - `hostLeases`: the leases that workers may ask this thread to acquire and keep (default: none)
  */
@@ -39,6 +41,7 @@ export interface Options {
   readonly queue?: { readonly bound: number; readonly whenFull: "wait" | "fail" } | undefined
   readonly runWithin?: Duration.Input | undefined
   readonly escalation?: Escalation.Escalation | undefined
+  readonly busy?: { readonly after: Duration.Input } | undefined
   readonly name?: string | undefined
   readonly hostLeases?: ReadonlyArray<Handler> | undefined
 }
@@ -64,6 +67,8 @@ export interface Parsed {
   readonly name: string
   /** How long a task may run. */
   readonly runMillis: number
+  /** The time after which a blocked worker is named. */
+  readonly busyMillis: number
 }
 
 export const parse = (options: Options): Effect.Effect<Parsed> =>
@@ -88,6 +93,7 @@ export const parse = (options: Options): Effect.Effect<Parsed> =>
     }
     const runMillis = options.runWithin === undefined ? Infinity : limitOf("runWithin", options.runWithin)
     if (typeof runMillis !== "number") return yield* Effect.die(runMillis)
+    const busyMillis = yield* busyOf(options.busy)
     const steps = escalation === undefined ? undefined : Escalation.steps(escalation)
     if (steps !== undefined && Result.isFailure(steps)) return yield* invalid("escalation", steps.failure.message)
     const name: unknown = options.name ?? "pool"
@@ -96,8 +102,17 @@ export const parse = (options: Options): Effect.Effect<Parsed> =>
     const names = (options.hostLeases ?? []).map(({ name }) => name)
     const twice = names.find((name, index) => names.indexOf(name) !== index)
     if (twice !== undefined) return yield* invalid("hostLeases", `"${twice}" has two handlers`)
-    return { ...size, concurrency, startMillis, bound, whenFull, runMillis, name }
+    return { ...size, concurrency, startMillis, bound, whenFull, runMillis, busyMillis, name }
   })
+
+const busyOf = (busy: Options["busy"]): Effect.Effect<number> => {
+  if (busy === undefined) return Effect.succeed(Infinity)
+  if (typeof busy !== "object" || busy === null) {
+    return invalid("busy", `${textOf(busy)} has no time; give one such as { after: "1 minute" }`)
+  }
+  const millis = limitOf("busy.after", busy.after)
+  return typeof millis === "number" ? Effect.succeed(millis) : Effect.die(millis)
+}
 
 type Size = Pick<Parsed, "min" | "max" | "idleMillis">
 

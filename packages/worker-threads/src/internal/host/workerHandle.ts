@@ -44,7 +44,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   /** Needed after the end of the worker, when its `threadId` is no longer known. */
   private readonly threadDeaths: ThreadDeaths
   private readonly port: MessagePort
-  private readonly control: ControlBlock.ControlBlock
+  readonly control: ControlBlock.ControlBlock
   private readonly outbox: Outbox<ToWorker>
   private readonly rings: TaskRings
   private readonly listener: WorkerListener<RemoteTask>

@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../../WorkerError.ts"
+import type { BusyWorker } from "../../host/busyWatch.ts"
 import type { Ticket } from "../../host/admissions.ts"
 import type { CallSettings } from "../../host/callSettings.ts"
 import type { Dispatcher } from "../../host/dispatcher.ts"
@@ -119,15 +120,16 @@ const listen = (task: RemoteTask, onReport: (value: unknown) => void): void => {
   task.pull(ahead)
 }
 
-/** Opens a pool in the current scope. `permissions`: the leases that its calls may ask for. */
+/** Opens a pool in the current scope. `permissions`: the leases that its calls may ask for. `onBusy`: see `openPool`. */
 export const open = (
   options: PoolOptions.Options,
-  permissions: Permissions = {}
+  permissions: Permissions = {},
+  onBusy?: (worker: BusyWorker) => void
 ): Effect.Effect<PlainPool, WorkerError.WorkerError, Scope.Scope> =>
   Effect.suspend(() => {
     const leases = new LateLeases(permissions)
     return Effect.map(
-      openPool(options, [task], () => leases, "later"),
+      openPool(options, [task], () => leases, "later", onBusy),
       (opened) => new PlainPool(opened, leases, options.escalation ?? PoolOptions.defaultEscalation)
     )
   })

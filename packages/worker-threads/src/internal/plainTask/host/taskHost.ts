@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
+import type { BusyWorker } from "../../host/busyWatch.ts"
 import { type CallSettings, settingsOf } from "../../host/callSettings.ts"
 import type { Status } from "../../host/dispatcher.ts"
 import type { DrainReport } from "../../host/draining.ts"
@@ -29,6 +30,13 @@ export interface RunOptions {
   readonly leases?: Permissions | undefined
 }
 
+/** The options of a pool, whatever its function. */
+export interface PlainOptions extends Options {
+  readonly busy?:
+    | (NonNullable<Options["busy"]> & { readonly onBusy?: ((worker: BusyWorker) => void) | undefined })
+    | undefined
+}
+
 /** A pool in a scope of its own. */
 export interface TaskHost {
   readonly run: (url: string, input: unknown, options: RunOptions | undefined) => Promise<unknown>
@@ -41,11 +49,13 @@ export interface TaskHost {
 }
 
 /** `permissions`: the leases that a call without permissions of its own may ask for. */
-export const open = async (options: Options, permissions: Permissions = {}): Promise<TaskHost> => {
+export const open = async (options: PlainOptions, permissions: Permissions = {}): Promise<TaskHost> => {
   const invalid = invalidIn(permissions)
   if (invalid !== undefined) throw WorkerError.make({ _tag: "InvalidOption", ...invalid })
+  const onBusy = options.busy?.onBusy
+  if (onBusy !== undefined && typeof onBusy !== "function") throw wrong("busy.onBusy", onBusy, "a function")
   const scope = Scope.makeUnsafe()
-  const pool = await Effect.runPromise(Scope.provide(PlainPool.open(options, permissions), scope))
+  const pool = await Effect.runPromise(Scope.provide(PlainPool.open(options, permissions, onBusy), scope))
   return new Host(pool, scope)
 }
 

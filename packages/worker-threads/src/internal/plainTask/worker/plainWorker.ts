@@ -223,7 +223,10 @@ class PlainWorker implements Outlet {
     this.outbox.flush()
     const received = this.wait.next()
     this.readStarts()
-    if (received !== undefined) this.receiveAll(received.message)
+    if (received !== undefined) {
+      ControlBlock.beat(this.control)
+      this.receiveAll(received.message)
+    }
     return this.ready.length > 0
   }
 
