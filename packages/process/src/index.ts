@@ -1,8 +1,9 @@
 /**
  * Programs that end well: signals become reasons, finalizers run within a budget, and the exit code is the one that a shell
- * expects.
+ * expects. Child processes are threads, and end with all their descendants.
  *
  * @since 0.1.0
  */
 export * as Main from "./Main.ts"
 export * as ProcessError from "./ProcessError.ts"
+export * as ProcessThread from "./ProcessThread.ts"

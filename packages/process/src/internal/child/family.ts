@@ -1,0 +1,79 @@
+/**
+ * The processes of one command and all their descendants, whatever group or session they are in.
+ *
+ * Where the system shows its processes, all descendants are found that keep the mark, or stay below, or in the session of,
+ * one that is found. Elsewhere only the groups of the command's own processes are known.
+ */
+import type { Signal } from "effect/process/ChildProcess"
+import type { Member } from "./member.ts"
+import { pause } from "./pause.ts"
+import * as Table from "./processTable.ts"
+import * as Tree from "./tree.ts"
+
+/** The first and the longest pause between two looks, in milliseconds. */
+const firstPause = 5
+const longestPause = 100
+
+export class Family {
+  private readonly mark: string
+  private readonly members: ReadonlyArray<Member>
+
+  constructor(mark: string, members: ReadonlyArray<Member>) {
+    this.mark = mark
+    this.members = members
+  }
+
+  /** Signals the groups of the command's processes that run. */
+  signal(name: Signal): void {
+    for (const member of this.members) member.signal(name)
+  }
+
+  /** Signals every process of the family that is found. */
+  async signalAll(name: NodeJS.Signals): Promise<void> {
+    this.signal(name)
+    if (!Table.isShown) for (const member of this.members) member.signalGroup(name)
+    for (const process of await this.found()) Tree.signal(process, name)
+  }
+
+  /** Waits until no process is left. False after `millis`, or when `hurry` aborts. */
+  async gone(millis: number, hurry: AbortSignal): Promise<boolean> {
+    const end = performance.now() + millis
+    for (let next = firstPause; ; next = Math.min(2 * next, longestPause)) {
+      if ((await this.left()) === 0) return true
+      const rest = end - performance.now()
+      if (rest <= 0 || hurry.aborted) return false
+      await pause(Math.min(next, rest), hurry)
+    }
+  }
+
+  /** Kills the family, also processes that are started meanwhile. The result describes the processes that remain. */
+  async kill(millis: number): Promise<ReadonlyArray<string>> {
+    const end = performance.now() + millis
+    for (let next = firstPause; ; next = Math.min(2 * next, longestPause)) {
+      await this.signalAll("SIGKILL")
+      await pause(next)
+      if ((await this.left()) === 0) return []
+      if (performance.now() >= end) return this.describe()
+    }
+  }
+
+  /** The processes that are left, one a text. */
+  async describe(): Promise<ReadonlyArray<string>> {
+    if (Table.isShown) return (await this.found()).map(Tree.describe)
+    return this.members
+      .filter((member) => member.looksAtGroup())
+      .map(({ pid, program }) => `${program} (pid ${pid}) or a process of its group`)
+  }
+
+  private async left(): Promise<number> {
+    const running = this.members.filter((member) => (Table.isShown ? member.isRunning : member.looksAtGroup()))
+    return running.length === 0 ? (await this.found()).length : running.length
+  }
+
+  private async found(): Promise<ReadonlyArray<Table.Process>> {
+    if (!Table.isShown) return []
+    // A session whose group was once seen to be empty may belong to other processes by now.
+    const sessions = this.members.filter((member) => member.isLeader && member.looksAtGroup())
+    return Tree.find(this.mark, new Set(sessions.map(({ pid }) => pid)))
+  }
+}

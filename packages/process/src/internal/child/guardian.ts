@@ -1,0 +1,92 @@
+/**
+ * A small process that ends the children of this process when this process ends in whatever way, also by SIGKILL.
+ *
+ * It is a shell that reads a pipe from this process. At the end of the pipe, it kills each process with the mark of this
+ * process, again and again until none is found. Where the system does not show environments, it kills the groups that
+ * it was given. It has no mark of this process itself, and a session of its own.
+ *
+ * Invariant: a process is killed only right after its environment was found to have the mark, so a process that was given
+ * the number of an ended one is left alone.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import type { Writable } from "node:stream"
+import * as Mark from "./mark.ts"
+import { isWindows } from "./member.ts"
+
+/** The rounds of the last kill, with a pause between two. */
+const script = `
+trap '' HUP INT QUIT TERM PIPE
+groups=' '
+while read -r sign pid; do
+  case $sign in
+    +) groups="$groups$pid " ;;
+    -) case $groups in *" $pid "*) groups="\${groups%%" $pid "*} \${groups#*" $pid "}" ;; esac ;;
+  esac
+done
+if [ ! -r /proc/self/environ ]; then
+  for pid in $groups; do kill -KILL -- "-$pid" 2>/dev/null; done
+  exit 0
+fi
+round=0
+quiet=0
+while [ $round -lt 100 ] && [ $quiet -lt 3 ]; do
+  quiet=$((quiet + 1))
+  for file in $(grep -alF "$1=" /proc/[0-9]*/environ 2>/dev/null); do
+    pid=\${file#/proc/}
+    pid=\${pid%/environ}
+    grep -qaF "$1=" "$file" 2>/dev/null || continue
+    kill -KILL -- "-$pid" 2>/dev/null
+    kill -KILL "$pid" 2>/dev/null && quiet=0
+  done
+  round=$((round + 1))
+  sleep 0.05 2>/dev/null || sleep 1
+done
+`
+
+type State =
+  | { readonly _tag: "Off" }
+  | { readonly _tag: "Running"; readonly child: ChildProcess }
+  /** This system has no shell. */
+  | { readonly _tag: "Unavailable" }
+
+let state: State = isWindows ? { _tag: "Unavailable" } : { _tag: "Off" }
+const watched = new Set<number>()
+
+/** Whether the children of this process end with it, also if it is killed. */
+export const isRunning = (): boolean => state._tag === "Running"
+
+/** Starts the guardian unless it runs. */
+export const start = (): void => {
+  if (state._tag !== "Off") return
+  const child = spawn("/bin/sh", ["-c", script, "quiesce-guardian", Mark.ofHost], {
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+    cwd: "/"
+  })
+  const ended = (next: State) => (): void => {
+    if (state._tag === "Running" && state.child === child) state = next
+  }
+  child.on("error", ended({ _tag: "Unavailable" }))
+  child.on("exit", ended({ _tag: "Off" }))
+  child.stdin.on("error", ended({ _tag: "Off" }))
+  state = { _tag: "Running", child }
+  // The guardian must not keep this process alive. The type of the pipe does not show that it is a socket.
+  child.unref()
+  ;(child.stdin as Writable & { readonly unref?: () => void }).unref?.()
+  for (const group of watched) write(`+ ${group}`)
+}
+
+/** Adds a group that this process has started. */
+export const watch = (group: number): void => {
+  watched.add(group)
+  write(`+ ${group}`)
+}
+
+/** Removes a group that has ended. */
+export const unwatch = (group: number): void => {
+  if (watched.delete(group)) write(`- ${group}`)
+}
+
+const write = (line: string): void => {
+  if (state._tag === "Running") state.child.stdin?.write(`${line}\n`)
+}

@@ -1,0 +1,67 @@
+/** The processes of a command, started one after another by Effect's spawner. */
+import type * as PlatformError from "effect/PlatformError"
+import * as ChildProcess from "effect/process/ChildProcess"
+import type { ChildProcessHandle } from "effect/process/ChildProcessSpawner"
+import * as Stream from "effect/Stream"
+
+export type Bytes = Stream.Stream<Uint8Array, PlatformError.PlatformError>
+
+/** One command of a pipeline. `from` and `to` say how it is joined to the one before. */
+export interface Part {
+  readonly command: ChildProcess.StandardCommand
+  readonly join: ChildProcess.PipeOptions | undefined
+}
+
+export const partsOf = (command: ChildProcess.Command): ReadonlyArray<Part> => {
+  if (command._tag === "StandardCommand") return [{ command, join: undefined }]
+  const [first, ...rest] = partsOf(command.right)
+  // A command has at least one part.
+  return [...partsOf(command.left), { ...first!, join: command.options }, ...rest]
+}
+
+/** The command with a pipe in place of an input stream, and the stream. */
+export const withPipe = (
+  command: ChildProcess.StandardCommand
+): readonly [ChildProcess.StandardCommand, source: Bytes | undefined] => {
+  const { stdin } = command.options
+  const config = typeof stdin === "string" || stdin === undefined || Stream.isStream(stdin) ? undefined : stdin
+  const given = config === undefined ? stdin : config.stream
+  if (!Stream.isStream(given)) return [command, undefined]
+  return [withOptions(command, { stdin: { ...config, stream: "pipe" } }), given]
+}
+
+/** The command that reads the output of the command before. */
+export const reading = ({ command, join }: Part): ChildProcess.StandardCommand => {
+  const fd = targetOf(join)
+  if (fd === undefined) {
+    const { stdin } = command.options
+    const config = typeof stdin === "string" || stdin === undefined || Stream.isStream(stdin) ? {} : stdin
+    return withOptions(command, { stdin: { ...config, stream: "pipe" } })
+  }
+  const name = `fd${fd}` as const
+  const { additionalFds } = command.options
+  return withOptions(command, {
+    additionalFds: { ...additionalFds, [name]: additionalFds?.[name] ?? { type: "input" as const } }
+  })
+}
+
+/** The number of the input that a pipeline feeds; undefined for the standard input. */
+export const targetOf = (join: ChildProcess.PipeOptions | undefined): number | undefined =>
+  join?.to === undefined || join.to === "stdin" ? undefined : ChildProcess.parseFdName(join.to)
+
+/** The output of a process that a pipeline reads, and the other outputs, which nobody reads. */
+export const outputsOf = (
+  handle: ChildProcessHandle,
+  join: ChildProcess.PipeOptions | undefined
+): readonly [source: Bytes, unread: ReadonlyArray<Bytes>] => {
+  const from = join?.from ?? "stdout"
+  if (from === "all") return [handle.all, []]
+  if (from === "stderr") return [handle.stderr, [handle.stdout]]
+  const fd = ChildProcess.parseFdName(from)
+  return fd === undefined ? [handle.stdout, [handle.stderr]] : [handle.getOutputFd(fd), [handle.stdout, handle.stderr]]
+}
+
+export const withOptions = (
+  command: ChildProcess.StandardCommand,
+  options: ChildProcess.CommandOptions
+): ChildProcess.StandardCommand => ChildProcess.make(command.command, command.args, { ...command.options, ...options })

@@ -1,0 +1,78 @@
+/**
+ * The processes of the machine, as `/proc` of Linux shows them. Other systems show nothing here.
+ *
+ * A process is named by its number and its start: the system gives the number of an ended process to a new one.
+ */
+import { existsSync, readFileSync } from "node:fs"
+import { readdir, readFile } from "node:fs/promises"
+
+export interface Process {
+  readonly pid: number
+  readonly parent: number
+  readonly group: number
+  readonly session: number
+  /** In ticks since the start of the system. */
+  readonly started: number
+  /** The letter of the state, such as `S` for sleeping. */
+  readonly state: string
+  readonly program: string
+}
+
+/** Whether this system shows its processes. */
+export const isShown: boolean = process.platform === "linux" && existsSync("/proc/self/stat")
+
+/** It has ended, and waits for its parent to notice. */
+export const isDead = ({ state }: Process): boolean => state === "Z" || state === "X"
+
+/** The name of the program stands in parentheses, and may contain any character. */
+const parse = (pid: number, stat: string): Process => {
+  const end = stat.lastIndexOf(")")
+  const [state = "", parent, group, session, ...rest] = stat.slice(end + 2).split(" ")
+  return {
+    pid,
+    parent: Number(parent),
+    group: Number(group),
+    session: Number(session),
+    started: Number(rest[15]),
+    state,
+    program: stat.slice(stat.indexOf("(") + 1, end)
+  }
+}
+
+/** The process with this number now; undefined if there is none, or none is shown. */
+export const find = (pid: number): Process | undefined => {
+  try {
+    return parse(pid, readFileSync(`/proc/${pid}/stat`, "latin1"))
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether the process still runs, and is not another one with its number. */
+export const isSame = ({ pid, started }: Process): boolean => {
+  const now = find(pid)
+  return now !== undefined && now.started === started && !isDead(now)
+}
+
+/** All processes, without those that end meanwhile. */
+export const all = async (): Promise<ReadonlyArray<Process>> => {
+  if (!isShown) return []
+  const names = await readdir("/proc")
+  const found = await Promise.all(
+    names
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) =>
+        readFile(`/proc/${pid}/stat`, "latin1").then(
+          (stat) => parse(Number(pid), stat),
+          () => undefined
+        )
+      )
+  )
+  return found.filter((process) => process !== undefined)
+}
+
+/** The environment with which a process was started; empty if it may not be read. */
+export const environment = async (found: Process): Promise<string> => {
+  const text = await readFile(`/proc/${found.pid}/environ`, "latin1").catch(() => "")
+  return find(found.pid)?.started === found.started ? text : ""
+}

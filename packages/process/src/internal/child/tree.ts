@@ -1,0 +1,58 @@
+/**
+ * The processes of one tree: found by their mark, and by their parent, group or session if they have cleared their
+ * environment.
+ *
+ * Invariant: a signal goes to a process only if it still has the start that it was found with, so a process that was given
+ * the number of an ended one is left alone.
+ */
+import * as Mark from "./mark.ts"
+import * as Table from "./processTable.ts"
+import * as Snapshot from "./snapshot.ts"
+
+/** The live processes with this mark or in one of these sessions, and those below them. */
+export const find = async (mark: string, sessions: ReadonlySet<number>): Promise<ReadonlyArray<Table.Process>> => {
+  const seen = await Snapshot.take()
+  const roots = seen.filter(({ environment, process }) => Mark.isIn(environment, mark) || sessions.has(process.session))
+  return closure(
+    seen.map(({ process }) => process),
+    new Set(roots.map(({ process }) => process))
+  )
+}
+
+/** Adds the processes whose parent, group or session is led by one that is in the tree. */
+const closure = (
+  all: ReadonlyArray<Table.Process>,
+  marked: ReadonlySet<Table.Process>
+): ReadonlyArray<Table.Process> => {
+  const tree = new Set(marked)
+  for (let size = -1; size !== tree.size;) {
+    size = tree.size
+    const pids = new Set(Array.from(tree, ({ pid }) => pid))
+    for (const process of all)
+      if (pids.has(process.parent) || pids.has(process.group) || pids.has(process.session)) tree.add(process)
+  }
+  return [...tree]
+}
+
+/** Sends a signal to a found process. False if the process is gone, or may not be signaled. */
+export const signal = (found: Table.Process, name: NodeJS.Signals): boolean => {
+  if (!Table.isSame(found)) return false
+  try {
+    return process.kill(found.pid, name)
+  } catch {
+    return false
+  }
+}
+
+const states: Partial<Record<string, string>> = {
+  R: "runs",
+  S: "sleeps",
+  D: "waits for a device",
+  T: "is stopped",
+  t: "is traced",
+  I: "idles"
+}
+
+/** A process as a line of a report. */
+export const describe = ({ pid, program, state }: Table.Process): string =>
+  `${program} (pid ${pid}) ${states[state] ?? state}`
