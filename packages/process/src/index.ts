@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+export * as HttpDrain from "./HttpDrain.ts"
 export * as Main from "./Main.ts"
 export * as ProcessError from "./ProcessError.ts"
 export * as ProcessThread from "./ProcessThread.ts"

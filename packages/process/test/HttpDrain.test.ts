@@ -1,0 +1,139 @@
+import { once } from "node:events"
+import { Agent, createServer, get, type IncomingMessage, type RequestListener, type Server } from "node:http"
+import { type AddressInfo, connect, type Socket } from "node:net"
+import { HttpDrain, ProcessError } from "@quiesce/process"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { afterEach, expect, it } from "vitest"
+
+const closing: Array<() => unknown> = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+/** A server on loopback with its drain. */
+const serve = async (listener: RequestListener) => {
+  const server = createServer(listener)
+  const scope = Scope.makeUnsafe()
+  const drain = await Effect.runPromise(Scope.provide(HttpDrain.make(server), scope))
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const end = () => Effect.runPromise(Scope.close(scope, Exit.void))
+  closing.push(end)
+  return { server, drain, end, port: portOf(server) }
+}
+
+// The server listens.
+const portOf = (server: Server): number => (server.address() as AddressInfo).port
+
+/** A client that keeps its connections. */
+const client = (port: number) => {
+  const agent = new Agent({ keepAlive: true })
+  closing.push(() => agent.destroy())
+  return async (path: string): Promise<IncomingMessage> => {
+    // The event has the response.
+    const [response] = (await once(get({ port, path, agent, host: "127.0.0.1" }), "response")) as [IncomingMessage]
+    return response
+  }
+}
+
+const textOf = async (response: IncomingMessage): Promise<string> => {
+  let text = ""
+  for await (const chunk of response.setEncoding("utf8")) text += String(chunk)
+  return text
+}
+
+const connection = async (port: number): Promise<Socket> => {
+  const socket = connect(port, "127.0.0.1")
+  closing.push(() => socket.destroy())
+  await once(socket, "connect")
+  return socket
+}
+
+const hello: RequestListener = (_, response) => void response.end("hello")
+
+it("HttpDrain.drain serves on, not ready, and asks clients to leave; then it closes the connections that are kept alive", async () => {
+  const { drain, port, server } = await serve(hello)
+  const ask = client(port)
+  expect((await ask("/")).headers.connection).toBe("keep-alive")
+  expect(await Effect.runPromise(drain.isReady)).toBe(true)
+
+  const idle = await connection(port)
+  const closed = once(idle.resume(), "close")
+  const draining = Effect.runFork(drain.drain({ serveOn: "1 hour" }))
+  expect(await Effect.runPromise(drain.isReady)).toBe(false)
+  expect((await Effect.runPromise(drain.status)).phase).toBe("Leaving")
+  const response = await ask("/")
+  expect(response.headers.connection).toBe("close")
+  expect(await textOf(response)).toBe("hello")
+  await Effect.runPromise(Fiber.interrupt(draining))
+
+  expect(await Effect.runPromise(drain.drain())).toEqual({ phase: "Closed", connections: 0, requests: 0 })
+  await closed
+  expect(server.listening).toBe(false)
+})
+
+it("HttpDrain.drain closes a connection that has sent no request yet", async () => {
+  const { drain, port, server } = await serve(hello)
+  const accepted = once(server, "connection")
+  const silent = await connection(port)
+  const closed = once(silent.resume(), "close")
+  await accepted
+
+  expect(await Effect.runPromise(drain.drain())).toMatchObject({ connections: 0 })
+  await closed
+})
+
+it("HttpDrain.drain waits for a running request and for a response that a slow client still reads", async () => {
+  const size = 20_000_000
+  const { drain, port, server } = await serve((_, response) => void response.end("x".repeat(size)))
+  const requested = once(server, "request")
+  const response = await client(port)("/")
+  await requested
+  // Nothing is read before the server has closed.
+  const draining = Effect.runPromise(drain.drain())
+  expect((await Effect.runPromise(drain.status)).requests).toBe(1)
+  await untilClosed(drain)
+
+  expect((await textOf(response)).length).toBe(size)
+  expect(await draining).toEqual({ phase: "Closed", connections: 0, requests: 0 })
+})
+
+it("HttpDrain.drain returns after its limit, and the scope then closes the rest", async () => {
+  const { drain, end, port, server } = await serve(() => {})
+  const requested = once(server, "request")
+  const socket = await connection(port)
+  const closed = once(socket.resume(), "close")
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+  await requested
+
+  expect(await Effect.runPromise(drain.drain({ within: "10 millis" }))).toMatchObject({ connections: 1, requests: 1 })
+  await end()
+  await closed
+  expect(await Effect.runPromise(drain.status)).toMatchObject({ phase: "Closed" })
+})
+
+it("HttpDrain.drain that is called twice waits twice", async () => {
+  const { drain } = await serve(hello)
+  const both = Effect.all([drain.drain(), drain.drain()], { concurrency: "unbounded" })
+
+  expect(await Effect.runPromise(both)).toHaveLength(2)
+})
+
+it("HttpDrain.drain refuses a time that can't be, and the server stays ready", async () => {
+  const { drain } = await serve(hello)
+  const exit = await Effect.runPromiseExit(drain.drain({ within: "-1 second" }))
+
+  const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  expect(ProcessError.isProcessError(error) && error.message).toContain(
+    `HttpDrain's within: it is "-1 second": a time can't be negative`
+  )
+  expect(await Effect.runPromise(drain.isReady)).toBe(true)
+})
+
+const untilClosed = async (drain: HttpDrain.HttpDrain): Promise<void> => {
+  while ((await Effect.runPromise(drain.status)).phase !== "Closed") await new Promise(setImmediate)
+}
