@@ -1,9 +1,11 @@
 /** Runs examples in tests: in virtual time in the test's process, or in real time in a process of their own. */
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
 import { join, resolve } from "node:path"
 import { createInterface } from "node:readline"
 import { Console, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import { afterEach } from "vitest"
 
 export const workspace = join(import.meta.dirname, "../..")
 
@@ -30,35 +32,70 @@ export interface Ran {
   readonly code: number | null
 }
 
-/**
- * Runs a file with the Node of the test, or with `node`, and waits for its end. `file` is relative to the workspace.
- * `onLine` receives each printed line and can send a signal to the program.
- */
-export const runFile = (
-  file: string,
-  options: {
-    readonly node?: string
-    readonly nodeArgs?: ReadonlyArray<string>
-    readonly args?: ReadonlyArray<string>
-    readonly cwd?: string
-    readonly env?: Readonly<Record<string, string>>
-    readonly onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void
-  } = {}
-): Promise<Ran> =>
-  new Promise((settle, reject) => {
-    const args = [...(options.nodeArgs ?? []), resolve(workspace, file), ...(options.args ?? [])]
-    const child = spawn(options.node ?? process.execPath, args, {
-      cwd: options.cwd ?? workspace,
-      env: { ...process.env, NODE_NO_WARNINGS: "1", ...options.env },
-      stdio: ["ignore", "pipe", "pipe"]
-    })
-    const lines: Array<string> = []
-    let errors = ""
-    createInterface(child.stdout).on("line", (line) => {
-      lines.push(line)
-      options.onLine?.(line, (signal) => child.kill(signal))
-    })
-    child.stderr.setEncoding("utf8").on("data", (chunk) => (errors += String(chunk)))
-    child.on("error", reject)
-    child.on("close", (code) => settle({ lines, errors, code }))
+/** A Node program in a process of its own. */
+export interface Running {
+  readonly pid: number
+  readonly kill: (signal: NodeJS.Signals) => void
+  /** Waits until a printed line has the text, and gives the line. */
+  readonly prints: (text: string) => Promise<string>
+  readonly ended: Promise<Ran>
+}
+
+export interface RunOptions {
+  readonly node?: string
+  readonly nodeArgs?: ReadonlyArray<string>
+  readonly args?: ReadonlyArray<string>
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Receives each printed line and can send a signal to the program. */
+  readonly onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void
+}
+
+/** The processes of the current test. A test that times out does not wait for them any longer. */
+const children = new Set<ChildProcess>()
+
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL")
+})
+
+/** Runs a file with the Node of the test, or with `node`, and waits for its end. `file` is relative to the workspace. */
+export const runFile = (file: string, options: RunOptions = {}): Promise<Ran> => startFile(file, options).ended
+
+/** Starts a file as `runFile` does. The process is killed at the end of the test. */
+export const startFile = (file: string, options: RunOptions = {}): Running => {
+  const args = [...(options.nodeArgs ?? []), resolve(workspace, file), ...(options.args ?? [])]
+  const child = spawn(options.node ?? process.execPath, args, {
+    cwd: options.cwd ?? workspace,
+    env: { ...process.env, NODE_NO_WARNINGS: "1", ...options.env },
+    stdio: ["ignore", "pipe", "pipe"]
   })
+  children.add(child)
+  const kill = (signal: NodeJS.Signals): void => void child.kill(signal)
+  const lines: Array<string> = []
+  const output = createInterface(child.stdout)
+  output.on("line", (line) => {
+    lines.push(line)
+    options.onLine?.(line, kill)
+  })
+  let errors = ""
+  child.stderr.setEncoding("utf8").on("data", (chunk) => (errors += String(chunk)))
+  const ended = new Promise<Ran>((settle, reject) => {
+    child.on("error", reject)
+    child.on("close", (code) => {
+      children.delete(child)
+      settle({ lines, errors, code })
+    })
+  })
+  const prints = async (text: string): Promise<string> => {
+    const find = () => lines.find((line) => line.includes(text))
+    const over = ended.then(() => true)
+    for (let found = find(); ; found = find()) {
+      if (found !== undefined) return found
+      if (await Promise.race([over, once(output, "line").then(() => false)])) {
+        throw new Error(`The program ended without "${text}" in its output.\n${lines.join("\n")}\n${errors}`)
+      }
+    }
+  }
+  // A program that can't be started has no number, and `ended` rejects.
+  return { pid: child.pid ?? 0, kill, prints, ended }
+}
