@@ -13,6 +13,8 @@ import type * as Duration from "effect/Duration"
 import type * as BusyWatch from "./internal/host/busyWatch.ts"
 import type * as Draining from "./internal/host/draining.ts"
 import type * as DrainSettings from "./internal/host/drainOptions.ts"
+import type * as Size from "./internal/host/poolSize.ts"
+import type * as PoolStatus from "./internal/host/poolStatus.ts"
 import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
 import type { Permissions } from "./internal/leases/permissions.ts"
 import type { TaskHost } from "./internal/plainTask/host/taskHost.ts"
@@ -225,19 +227,27 @@ export type DrainOptions = DrainSettings.DrainOptions
 export type DrainReport = Draining.DrainReport
 
 /**
- * Counts of a pool's workers and calls. `missing`: how many workers are below the minimum because they died and could not
- * be started again.
+ * Counts of a pool's workers and calls, and the least and the greatest number of workers.
+ *
+ * - `workers` that take calls, with the starting ones
+ * - `retiring`: the workers that finish their calls, take no other, and then end
+ * - `missing`: how many workers are below the minimum because they died and could not be started again
+ * - `running` has the calls of both kinds of worker
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
-export interface TaskPoolStatus {
-  readonly workers: number
-  readonly missing: number
-  readonly running: number
-  readonly queued: number
-}
+export type TaskPoolStatus = PoolStatus.Status
+
+/**
+ * The least and the greatest number of workers. Surplus workers end when they have been idle for the pool's idle time.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type PoolSize = Size.PoolSize
 
 /**
  * A look at a call that waits for a worker or for room in the queue.
@@ -268,6 +278,12 @@ export interface TaskPool<in out M extends TaskModule> extends AsyncDisposable {
    * `InvalidOption`.
    */
   readonly drain: (options?: DrainOptions) => Promise<DrainReport>
+  /**
+   * Changes the number of workers. More workers start for a higher minimum and for waiting calls. If there are too many
+   * workers, idle ones end first, and busy ones finish their calls. Resolves before the workers have started or ended.
+   * Rejects with `InvalidOption`, and with `PoolClosed` once the pool drains or closes.
+   */
+  readonly resize: (size: PoolSize) => Promise<void>
   readonly status: TaskPoolStatus
   /** The calls that wait for a worker or for room, in the order in which they will run. Empty until the pool is open. */
   readonly queued: ReadonlyArray<QueuedTask>
@@ -417,8 +433,14 @@ const firstWorkers = ({ size = availableParallelism() }: TaskPoolOptions): numbe
   return Number.isInteger(count) && count >= 0 && count <= 1024 ? count : 0
 }
 
+const beforeOpening = ({ size = availableParallelism() }: TaskPoolOptions): TaskPoolStatus => {
+  const { max, min } = typeof size === "number" ? { min: size, max: size } : (size ?? { min: 0, max: 0 })
+  return { workers: 0, retiring: 0, missing: 0, running: 0, queued: 0, min, max }
+}
+
 class Pool<M extends TaskModule> implements TaskPool<M> {
   private readonly url: string
+  private readonly options: TaskPoolOptions
   private readonly lazy: LazyHost
   private readonly opening: Promise<TaskHost>
   /** The calls that wait for the pool to open. */
@@ -426,6 +448,7 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
 
   constructor(url: string, options: TaskPoolOptions) {
     this.url = url
+    this.options = options
     this.lazy = new LazyHost(options)
     this.opening = this.lazy.open(firstWorkers(options), url)
   }
@@ -461,8 +484,10 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
     readonly reason?: CancelReason.CancelReason | undefined
   }): Promise<number> => (this.lazy.host ?? (await this.opening)).cancelQueued(options?.reason)
 
+  readonly resize = async (size: PoolSize): Promise<void> => (this.lazy.host ?? (await this.opening)).resize(size)
+
   get status(): TaskPoolStatus {
-    return this.lazy.host?.status() ?? { workers: 0, missing: 0, running: 0, queued: this.waiting }
+    return this.lazy.host?.status() ?? { ...beforeOpening(this.options), queued: this.waiting }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

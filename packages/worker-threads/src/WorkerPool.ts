@@ -26,6 +26,8 @@ import * as ClientMiddleware from "./internal/host/clientMiddleware.ts"
 import { ContractPool } from "./internal/host/contractPool.ts"
 import { openContractPool } from "./internal/host/openContractPool.ts"
 import * as PoolOptions from "./internal/host/poolOptions.ts"
+import type * as Size from "./internal/host/poolSize.ts"
+import type * as PoolStatus from "./internal/host/poolStatus.ts"
 import type * as WorkerError from "./WorkerError.ts"
 
 /**
@@ -219,6 +221,12 @@ export interface WorkerPool<Rpcs extends Rpc.Any, out F = Failure> {
    * *Cancellation*: the pool still takes no new task, and its tasks go on. Its workers end with its scope.
    */
   readonly drain: (options?: DrainOptions) => Effect.Effect<DrainReport>
+  /**
+   * Changes the number of workers. More workers start for a higher minimum and for waiting tasks. If there are too many
+   * workers, idle ones end first, and busy ones finish their tasks. Completes before the workers have started or ended.
+   * Fails with `PoolClosed` once the pool drains or closes. Dies with `InvalidOption`.
+   */
+  readonly resize: (size: PoolSize) => Effect.Effect<void, WorkerError.WorkerError>
 }
 
 /**
@@ -237,20 +245,31 @@ export interface Capabilities {
 }
 
 /**
- * Counts of a pool's workers and tasks. `missing`: how many workers are below the minimum because they died and could
- * not be restarted. The pool logs one warning and tries again after pauses of at most 30 seconds. A killed worker and its
- * tasks are not counted, even if native code delays the end of the worker: another worker has taken its place.
+ * Counts of a pool's workers and tasks, and the least and the greatest number of workers.
+ *
+ * - `workers` that take tasks, with the starting ones
+ * - `retiring`: the workers that finish their tasks, take no other, and then end
+ * - `missing`: how many workers are below the minimum because they died and could not be restarted. The pool logs one
+ *   warning and tries again after pauses of at most 30 seconds
+ * - `running` has the tasks of both kinds of worker
+ *
+ * A killed worker and its tasks are not counted, even if native code delays the end of the worker: another worker has
+ * taken its place.
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
-export interface Status {
-  readonly workers: number
-  readonly missing: number
-  readonly running: number
-  readonly queued: number
-}
+export type Status = PoolStatus.Status
+
+/**
+ * The least and the greatest number of workers. Surplus workers end when they have been idle for the pool's idle time.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type PoolSize = Size.PoolSize
 
 /**
  * The pool of a contract, as in `WorkerPool.Of<typeof Tasks>`. `F` has the errors of its calls in addition to those of the

@@ -162,7 +162,15 @@ describe("drain", () => {
         yield* Fiber.interrupt(first)
         expect(yield* Fiber.join(second)).toBe(3)
         expect(yield* Fiber.join(drain)).toEqual({ finished: 2, cut: 0, neverStarted: 0 })
-        expect(yield* pool.status).toEqual({ workers: 0, missing: 0, running: 0, queued: 0 })
+        expect(yield* pool.status).toEqual({
+          workers: 0,
+          retiring: 0,
+          missing: 0,
+          running: 0,
+          queued: 0,
+          min: 1,
+          max: 1
+        })
       })
     )
   )

@@ -1,7 +1,7 @@
 import { Effect, Fiber } from "effect"
 import * as fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import type { Parsed } from "../src/internal/host/poolOptions.ts"
+import type { PoolSize } from "../src/internal/host/poolSize.ts"
 import type { WorkerError } from "../src/WorkerError.ts"
 import { Pool } from "./fixtures/fake-pool.ts"
 import type { FakeTask } from "./fixtures/fake-workers.ts"
@@ -9,6 +9,9 @@ import type { FakeTask } from "./fixtures/fake-workers.ts"
 // Time is virtual: no test here waits, and no worker is a thread.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }))
 afterEach(() => void vi.useRealTimers())
+
+/** The status of a pool without tasks that lacks no worker. */
+const calm = { retiring: 0, missing: 0, running: 0, queued: 0 }
 
 const statesOf = (tasks: ReadonlyArray<FakeTask>): ReadonlyArray<string> => tasks.map((task) => task.state)
 
@@ -62,7 +65,7 @@ describe("the queue", () => {
     for (const name of ["a", "b", "c"]) pool.submit(name)
     expect(pool.workers.length).toBe(2)
     pool.last.announce()
-    expect(pool.dispatcher.status).toEqual({ workers: 2, missing: 0, running: 2, queued: 1 })
+    expect(pool.dispatcher.status).toEqual({ ...calm, workers: 2, running: 2, queued: 1, min: 1, max: 2 })
   })
 
   it("forgets a task that is cancelled there", () => {
@@ -80,13 +83,13 @@ describe("a killed worker", () => {
     const pool = Pool.opened({ min: 2, max: 2 })
     const [first, second] = [pool.submit("first"), pool.submit("second")]
     for (const worker of pool.workers.slice(0, 2)) worker.kill()
-    expect(pool.dispatcher.status).toEqual({ workers: 2, missing: 0, running: 0, queued: 0 })
+    expect(pool.dispatcher.status).toEqual({ ...calm, workers: 2, min: 2, max: 2 })
     const third = pool.submit("third")
     for (const worker of pool.alive) if (worker.isStarting) worker.announce()
     expect(statesOf([first, second, third])).toEqual(["running", "running", "running"])
     for (const worker of pool.workers.slice(0, 2)) worker.crash()
     expect(pool.attempts).toBe(4)
-    expect(pool.dispatcher.status).toEqual({ workers: 2, missing: 0, running: 1, queued: 0 })
+    expect(pool.dispatcher.status).toEqual({ ...calm, workers: 2, running: 1, min: 2, max: 2 })
   })
 
   it("is waited for when the pool closes", async () => {
@@ -346,6 +349,7 @@ type Event =
   | { readonly _tag: "Announce" | "Crash" | "Finish" | "Cancel" | "Kill" | "Fail"; readonly which: number }
   | { readonly _tag: "Break"; readonly isBroken: boolean }
   | { readonly _tag: "Wait"; readonly millis: number }
+  | { readonly _tag: "Resize"; readonly min: number; readonly surplus: number }
 
 const which = fc.nat(20)
 const event: fc.Arbitrary<Event> = fc.oneof(
@@ -353,8 +357,14 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ _tag: fc.constantFrom("Announce", "Finish"), which }) },
   { weight: 3, arbitrary: fc.record({ _tag: fc.constantFrom("Crash", "Cancel", "Kill", "Fail"), which }) },
   { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Break"), isBroken: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Wait"), millis: fc.integer({ min: 1, max: 40_000 }) }) }
+  { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Wait"), millis: fc.integer({ min: 1, max: 40_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Resize"), min: fc.nat(2), surplus: fc.nat(2) }) }
 )
+
+const sizeOf = ({ min, surplus }: { readonly min: number; readonly surplus: number }): PoolSize => ({
+  min,
+  max: Math.max(1, min + surplus)
+})
 
 const options = fc
   .record({
@@ -363,7 +373,7 @@ const options = fc
     concurrency: fc.integer({ min: 1, max: 3 }),
     bound: fc.constantFrom(0, 1, Infinity)
   })
-  .map(({ surplus, ...rest }) => ({ ...rest, max: Math.max(1, rest.min + surplus) }))
+  .map(({ surplus, ...rest }) => ({ ...rest, ...sizeOf({ min: rest.min, surplus }) }))
 
 const pick = <A>(all: ReadonlyArray<A>, which: number): A | undefined => all[which % Math.max(1, all.length)]
 
@@ -403,14 +413,20 @@ const apply = (pool: Pool, tasks: Array<FakeTask>, event: Event): void => {
       pool.startProblem = event.isBroken ? "no memory" : undefined
       return
     case "Wait":
-      vi.advanceTimersByTime(event.millis)
+      return void vi.advanceTimersByTime(event.millis)
+    case "Resize":
+      return Effect.runSync(pool.dispatcher.resize(sizeOf(event)))
   }
 }
 
-const check = (pool: Pool, tasks: ReadonlyArray<FakeTask>, { min, max }: Pick<Parsed, "min" | "max">): void => {
-  const { queued, running, workers } = pool.dispatcher.status
-  const inPool = pool.alive.filter((worker) => !worker.isEnding)
+const check = (pool: Pool, tasks: ReadonlyArray<FakeTask>): void => {
+  const { max, min, queued, retiring, running, workers } = pool.dispatcher.status
+  const inPool = pool.alive.filter((worker) => !worker.isEnding && !pool.isRetiring(worker))
   expect(workers).toBe(inPool.length)
+  const retirees = pool.alive.filter((worker) => !worker.isEnding && pool.isRetiring(worker))
+  expect(retiring).toBe(retirees.length)
+  // 7. A worker that retires has tasks.
+  expect(retirees.every((worker) => worker.tasks.size > 0)).toBe(true)
   expect(running).toBe(tasks.filter((task) => task.state === "running" && !task.worker!.isEnding).length)
   expect(queued).toBe(tasks.filter((task) => task.state === "queued").length)
   expect(workers).toBeLessThanOrEqual(max)
@@ -434,7 +450,7 @@ describe("the invariants of the dispatcher", () => {
         Effect.runFork(pool.dispatcher.open)
         for (const event of events) {
           apply(pool, tasks, event)
-          check(pool, tasks, options)
+          check(pool, tasks)
         }
         // Once workers can be started, all that waits is run.
         pool.startProblem = undefined
@@ -444,7 +460,7 @@ describe("the invariants of the dispatcher", () => {
           for (const task of tasks) if (task.state === "running") task.finish()
           vi.advanceTimersByTime(100)
         }
-        check(pool, tasks, options)
+        check(pool, tasks)
         const closing = Effect.runFork(pool.dispatcher.close)
         for (const worker of pool.alive) worker.crash()
         await Effect.runPromise(Fiber.join(closing))

@@ -21,10 +21,11 @@ import type { Ticket } from "./admissions.ts"
 import { type CallOptions, type CallSettings, settingsOf } from "./callSettings.ts"
 import { CallSpan } from "./callSpan.ts"
 import type * as ClientMiddleware from "./clientMiddleware.ts"
-import type { Status } from "./dispatcher.ts"
 import type { DrainReport } from "./draining.ts"
 import { type DrainOptions, drainSettings } from "./drainOptions.ts"
 import type { OpenedPool } from "./openPool.ts"
+import { type PoolSize, sizeOf } from "./poolSize.ts"
+import type { Status } from "./poolStatus.ts"
 import { type Started, streamOf } from "./remoteStream.ts"
 import { RemoteTask } from "./remoteTask.ts"
 import type { QueuedTask } from "./taskQueue.ts"
@@ -96,6 +97,12 @@ export class ContractPool {
     const { dispatcher, hostLeases } = this.opened
     return Effect.tap(dispatcher.drain(settings.millis, settings.queued), () => hostLeases.idle)
   }
+
+  readonly resize = (size: PoolSize): Effect.Effect<void, WorkerError.WorkerError> =>
+    Effect.suspend(() => {
+      const checked = sizeOf(size)
+      return checked instanceof WorkerError.WorkerError ? Effect.die(checked) : this.opened.dispatcher.resize(checked)
+    })
 
   readonly execute = (tag: string, payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> => {
     const entry = this.entries.get(tag)

@@ -11,6 +11,8 @@
  *    is left, the dispatcher gives up: queued and new tasks fail with the cause until a worker has started.
  * 5. Closing waits for every worker that was started and is not gone.
  * 6. A draining dispatcher takes the tasks of callers that waited before, and no other. It starts workers only for tasks.
+ * 7. There are at most `max` active workers. A busy worker that is one too many finishes its tasks, takes no other, and then
+ *    ends.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import { messageOf } from "@quiesce/core/internal"
@@ -23,6 +25,8 @@ import { type DrainReport, Draining } from "./draining.ts"
 import type { PoolCounts, PoolEvents } from "./poolEvents.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolTask, PoolWorker, StartWorker, WorkerListener } from "./poolWorker.ts"
+import type { PoolSize } from "./poolSize.ts"
+import type { Status } from "./poolStatus.ts"
 import { longestPauseMillis, StartFailures } from "./startFailures.ts"
 import { lookAt, type QueuedTask, TaskQueue } from "./taskQueue.ts"
 import { WorkerSet } from "./workerSet.ts"
@@ -37,13 +41,6 @@ type State =
 
 const problemOf = ({ message, reason }: WorkerError.WorkerError): string =>
   reason._tag === "WorkerExited" ? `it ended with code ${reason.code}: ${reason.problem}` : message
-
-export interface Status {
-  readonly workers: number
-  readonly missing: number
-  readonly running: number
-  readonly queued: number
-}
 
 const poolCloses = CancelReason.shutdown({ message: "The pool's scope has closed" })
 const drainEnds = CancelReason.shutdown({ message: "The pool was drained, and its time was over" })
@@ -61,6 +58,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private readonly failures: StartFailures = new StartFailures(() => this.retry())
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
+  private limits: PoolSize
 
   /** `events` is notified of workers that leave without a request of the dispatcher. */
   constructor(start: StartWorker<Task>, options: Parsed, context: Context.Context<never>, events?: PoolEvents) {
@@ -68,30 +66,32 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     this.context = context
     this.start = start
     this.options = options
+    this.limits = { min: options.min, max: options.max }
   }
 
   get status(): Status {
-    const { running, size } = this.workers
+    const { retiringCount, running, size } = this.workers
     const missing = Math.max(0, this.least - size)
-    return { workers: size, missing, running, queued: this.queue.size }
+    return { workers: size, retiring: retiringCount, missing, running, queued: this.queue.size, ...this.limits }
   }
 
   get counts(): Omit<PoolCounts, "blocked"> {
-    const { counts, running, size } = this.workers
+    const { counts, running, runningOnRetiring, size } = this.workers
     const queued = this.queue.size + this.admissions.size
-    return { workers: counts, running, queued, places: (size - counts.starting) * this.options.concurrency }
+    const places = (size - counts.starting) * this.options.concurrency + runningOnRetiring
+    return { workers: counts, running, queued, places }
   }
 
   /** The number of workers that there are without any task. */
   private get least(): number {
-    return this.state._tag === "Closed" || this.state._tag === "Draining" ? 0 : this.options.min
+    return this.state._tag === "Closed" || this.state._tag === "Draining" ? 0 : this.limits.min
   }
 
   /** Starts the first workers and waits until one is ready. */
   get open(): Effect.Effect<void, WorkerError.WorkerError> {
     return Effect.suspend(() => {
       this.fill()
-      return this.options.min === 0 ? Effect.void : Deferred.await(this.started)
+      return this.limits.min === 0 ? Effect.void : Deferred.await(this.started)
     })
   }
 
@@ -171,9 +171,25 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
    * How many more tasks the workers can take, including starting workers, and workers to be started for further tasks.
    */
   private get openSlots(): number {
-    const { concurrency, max } = this.options
     const { free, starting } = this.workers.capacity
-    return this.failures.isPausing ? free : free + (starting + max - this.workers.size) * concurrency
+    const started = starting + this.limits.max - this.workers.size
+    return this.failures.isPausing ? free : free + started * this.options.concurrency
+  }
+
+  /** Changes the least and the greatest number of workers. Fails with `PoolClosed`. */
+  resize(size: PoolSize): Effect.Effect<void, WorkerError.WorkerError> {
+    return Effect.suspend(() => {
+      const { _tag } = this.state
+      if (_tag === "Draining" || _tag === "Closed") return Effect.fail(WorkerError.make({ _tag: "PoolClosed" }))
+      this.limits = size
+      for (const worker of this.workers.reinstate(size.max - this.workers.size)) this.assign(worker)
+      const surplus = Math.max(0, this.workers.size - size.max)
+      for (const worker of this.workers.leastBusy.slice(0, surplus)) this.retire(worker)
+      this.fill()
+      if (this.workers.size > this.least) for (const worker of this.workers.untimed) this.retireLater(worker)
+      this.admitWaiting()
+      return Effect.void
+    })
   }
 
   /** Runs `use` when there is room for one more task, which `use` submits with the ticket. */
@@ -219,7 +235,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     })
     // A queued task keeps the process alive.
     if (this.failures.isPausing) this.failures.keepAlive(true)
-    else if (this.workers.size < this.options.max) this.startWorker()
+    else if (this.workers.size < this.limits.max) this.startWorker()
   }
 
   /** A task or a caller has left the queue without a start. */
@@ -246,7 +262,8 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   /** Starts missing workers, and further workers for the queue. */
   private fill(): void {
     const { size } = this.workers
-    const wanted = Math.min(this.options.max, Math.max(this.least, size + this.queue.size)) - size
+    const ready = size - this.workers.capacity.starting
+    const wanted = Math.min(this.limits.max, Math.max(this.least, ready + this.queue.size)) - size
     for (let i = 0; i < wanted && !this.failures.isPausing && this.isWorking; i++) this.startWorker()
   }
 
@@ -273,14 +290,16 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   private assign(worker: PoolWorker<Task>): void {
-    while (worker.free > 0) {
+    while (worker.free > 0 && !this.workers.isRetiring(worker)) {
       const next = this.queue.take()
       if (next === undefined) break
       worker.run(next)
     }
     this.admitWaiting()
     this.checkIdle()
-    if (worker.tasks.size === 0 && this.workers.size > this.least) this.retireLater(worker)
+    if (worker.tasks.size > 0) return
+    if (this.workers.isRetiring(worker)) this.endWorker(worker)
+    else if (this.workers.size > this.least) this.retireLater(worker)
   }
 
   gone(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
@@ -289,14 +308,18 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   leaving(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
-    // A worker that was idle for too long, or has left before, needs no successor.
-    if (!this.workers.leave(worker)) return
-    if (this.state._tag === "Closed") return
+    const standing = this.workers.leave(worker)
+    if (standing === undefined || this.state._tag === "Closed") return
     this.events?.workerLeft(worker, error)
-    if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
-    else this.workerFailed(problemOf(error), !worker.wasReady, error.cause)
+    // A worker that retires, was idle for too long, or has left before, needs no successor.
+    if (standing === "Active") this.replace(worker, error)
     this.admitWaiting()
     this.checkIdle()
+  }
+
+  private replace(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
+    if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
+    else this.workerFailed(problemOf(error), !worker.wasReady, error.cause)
   }
 
   /** A worker died before it was useful. */
@@ -313,7 +336,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   private retry(): void {
-    if (this.state._tag === "GivenUp" && this.options.min === 0) this.state = { _tag: "Open" }
+    if (this.state._tag === "GivenUp" && this.limits.min === 0) this.state = { _tag: "Open" }
     if (this.failures.toStart) this.startOne()
     else this.fill()
     this.admitWaiting()
@@ -321,7 +344,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   /** One worker is enough to find out whether workers can be started again. */
   private startOne(): void {
-    const isWanted = this.workers.size < this.least || (this.queue.size > 0 && this.workers.size < this.options.max)
+    const isWanted = this.workers.size < this.least || (this.queue.size > 0 && this.workers.size < this.limits.max)
     if (isWanted && !this.workers.isStarting) this.startWorker()
   }
 
@@ -333,7 +356,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   private warn(error: WorkerError.WorkerError): void {
-    const { max, min } = this.options
+    const { max, min } = this.limits
     const has = `A worker pool has ${this.workers.size} workers of the ${min === 0 ? `up to ${max}` : min} that it should have`
     const tries = `It goes on trying, after a pause of at most ${longestPauseMillis / 1000} seconds`
     Effect.runForkWith(this.context)(Effect.logWarning(`${has}. ${tries}. ${error.message}`))
@@ -346,12 +369,19 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   private retireLater(worker: PoolWorker<Task>): void {
-    this.workers.whenIdleFor(this.options.idleMillis, worker, () => this.retire(worker))
+    this.workers.whenIdleFor(this.options.idleMillis, worker, () => {
+      if (worker.tasks.size === 0 && !worker.isGone && this.workers.size > this.least) this.endWorker(worker)
+    })
   }
 
-  /** Ends a worker that has been idle for long enough. */
+  /** The worker takes no more tasks, and ends after its last one. */
   private retire(worker: PoolWorker<Task>): void {
-    if (worker.tasks.size > 0 || worker.isGone || this.workers.size <= this.least) return
+    if (worker.tasks.size > 0) this.workers.retire(worker)
+    else this.endWorker(worker)
+  }
+
+  /** Ends a worker without tasks, which needs no successor. */
+  private endWorker(worker: PoolWorker<Task>): void {
     this.workers.leave(worker)
     Effect.runFork(worker.end)
   }

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import * as WorkerError from "../../WorkerError.ts"
 import type { Handler } from "../leases/declaredLease.ts"
 import { limitOf } from "./callSettings.ts"
+import { isCount, sizeOf } from "./poolSize.ts"
 
 /**
  * How a pool is made.
@@ -80,7 +81,7 @@ export const parse = (options: Options): Effect.Effect<Parsed> =>
     if (typeof spawn !== "function") {
       return yield* invalid("spawn", `${textOf(spawn)} is not a function; give (options) => new Worker(url, options)`)
     }
-    const size = yield* sizeOf(options.size)
+    const size = yield* sizeFrom(options.size)
     if (!isCount(concurrency, 1)) {
       return yield* invalid("concurrency", `${textOf(concurrency)} is not a number of tasks, which is at least 1`)
     }
@@ -116,21 +117,19 @@ const busyOf = (busy: Options["busy"]): Effect.Effect<number> => {
 
 type Size = Pick<Parsed, "min" | "max" | "idleMillis">
 
-const sizeOf = (size: Options["size"] = availableParallelism()): Effect.Effect<Size> => {
+const sizeFrom = (size: Options["size"] = availableParallelism()): Effect.Effect<Size> => {
   if (typeof size !== "number" && (typeof size !== "object" || size === null)) {
     return invalid("size", `${textOf(size)} is not a number of workers; give one such as 4, or { min: 0, max: 4 }`)
   }
-  const { min, max, idle } = typeof size === "number" ? { min: size, max: size, idle: undefined } : size
+  const checked = sizeOf(typeof size === "number" ? { min: size, max: size } : size)
+  if (checked instanceof WorkerError.WorkerError) return Effect.die(checked)
+  const idle = typeof size === "number" ? undefined : size.idle
   const idleMillis = millisOf(idle ?? "10 seconds")
-  if (!isCount(max, 1)) return invalid("size", `${textOf(max)} is not a number of workers, which is at least 1`)
-  if (!isCount(min, 0) || min > max) return invalid("size", `the minimum ${textOf(min)} is not between 0 and ${max}`)
   if (Result.isFailure(idleMillis)) {
     return invalid("size.idle", `${textOf(idle)} is not a duration; give one such as "10 seconds"`)
   }
-  return Effect.succeed({ min, max, idleMillis: idleMillis.success })
+  return Effect.succeed({ ...checked, idleMillis: idleMillis.success })
 }
-
-const isCount = (value: number, least: number): boolean => Number.isInteger(value) && value >= least && value <= 65_536
 
 const invalid = (option: string, problem: string): Effect.Effect<never> =>
   Effect.die(WorkerError.make({ _tag: "InvalidOption", option, problem }))

@@ -2,20 +2,33 @@
  * The workers of a pool.
  *
  * Invariants:
- * 1. A worker is active or leaves, until it is gone. Only active workers count and take tasks.
+ * 1. A worker is active, then may retire, and then leaves until it is gone. Only active workers count and take tasks.
  * 2. Only an active worker has an idle timer.
+ * 3. A retiring worker has tasks. The worker leaves when its last task has ended.
  */
 import type { PoolCounts } from "./poolEvents.ts"
 import type { PoolWorker } from "./poolWorker.ts"
 
+/** A longer timer of Node fires at once. */
+const longestTimer = 0x7fffffff
+
+/** Where a worker stood before it left. */
+export type Standing = "Active" | "Retiring"
+
 export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
   private readonly active: Set<PoolWorker<Task>> = new Set()
-  /** Workers that are about to end: they were idle for too long, or are ended by force. */
+  /** Workers that finish their tasks and take no other, because the pool has become smaller. */
+  private readonly retiring: Set<PoolWorker<Task>> = new Set()
+  /** Workers that are about to end: they were idle for too long, have retired, or are ended by force. */
   private readonly leavers: Set<PoolWorker<Task>> = new Set()
   private readonly idleTimers: Map<PoolWorker<Task>, NodeJS.Timeout> = new Map()
 
   get size(): number {
     return this.active.size
+  }
+
+  get retiringCount(): number {
+    return this.retiring.size
   }
 
   [Symbol.iterator](): Iterator<PoolWorker<Task>> {
@@ -24,19 +37,25 @@ export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
 
   /** All workers that are not gone. */
   get all(): ReadonlyArray<PoolWorker<Task>> {
-    return [...this.active, ...this.leavers]
+    return [...this.active, ...this.retiring, ...this.leavers]
   }
 
-  /** How many tasks run on active workers. */
+  /** How many tasks run on active and retiring workers. */
   get running(): number {
     let running = 0
     for (const worker of this.active) running += worker.tasks.size
+    return running + this.runningOnRetiring
+  }
+
+  get runningOnRetiring(): number {
+    let running = 0
+    for (const worker of this.retiring) running += worker.tasks.size
     return running
   }
 
   /** The workers by state. */
   get counts(): PoolCounts["workers"] {
-    const counts = { starting: 0, idle: 0, busy: 0, ending: this.leavers.size }
+    const counts = { starting: 0, idle: 0, busy: this.retiring.size, ending: this.leavers.size }
     for (const worker of this.active) counts[worker.isStarting ? "starting" : worker.tasks.size > 0 ? "busy" : "idle"]++
     return counts
   }
@@ -70,21 +89,61 @@ export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
     this.active.add(worker)
   }
 
-  /** False if the worker leaves already or is gone. */
-  leave(worker: PoolWorker<Task>): boolean {
-    if (!this.active.delete(worker)) return false
+  /** Undefined if the worker leaves already or is gone. */
+  leave(worker: PoolWorker<Task>): Standing | undefined {
+    const standing = this.active.delete(worker) ? "Active" : this.retiring.delete(worker) ? "Retiring" : undefined
+    if (standing === undefined) return undefined
     this.leavers.add(worker)
+    this.forgetTimer(worker)
+    return standing
+  }
+
+  /** An active worker takes no more tasks. */
+  retire(worker: PoolWorker<Task>): void {
+    this.active.delete(worker)
+    this.retiring.add(worker)
+    this.forgetTimer(worker)
+  }
+
+  isRetiring(worker: PoolWorker<Task>): boolean {
+    return this.retiring.size > 0 && this.retiring.has(worker)
+  }
+
+  /** Lets up to `count` retiring workers take tasks again, and gives those workers. */
+  reinstate(count: number): ReadonlyArray<PoolWorker<Task>> {
+    const workers = Array.from(this.retiring).slice(0, Math.max(0, count))
+    for (const worker of workers) {
+      this.retiring.delete(worker)
+      this.active.add(worker)
+    }
+    return workers
+  }
+
+  /** The active workers: first the idle ones, then the starting ones, then those with the fewest tasks. */
+  get leastBusy(): ReadonlyArray<PoolWorker<Task>> {
+    const work = (worker: PoolWorker<Task>): number => (worker.isStarting ? 0.5 : worker.tasks.size)
+    return Array.from(this.active).toSorted((one, other) => work(one) - work(other))
+  }
+
+  private forgetTimer(worker: PoolWorker<Task>): void {
     clearTimeout(this.idleTimers.get(worker))
     this.idleTimers.delete(worker)
-    return true
+  }
+
+  /** The active workers that are ready, have no task, and end at no time. */
+  get untimed(): ReadonlyArray<PoolWorker<Task>> {
+    return Array.from(this.active).filter(
+      (worker) => !worker.isStarting && worker.tasks.size === 0 && !this.idleTimers.has(worker)
+    )
   }
 
   gone(worker: PoolWorker<Task>): void {
     this.leavers.delete(worker)
   }
 
-  /** Calls `retire` unless the worker is given this timer again before. */
+  /** Calls `retire` unless the worker is given this timer again before. Never, if no timer can wait that long. */
   whenIdleFor(millis: number, worker: PoolWorker<Task>, retire: () => void): void {
+    if (millis > longestTimer) return
     const before = this.idleTimers.get(worker)
     if (before !== undefined) return void before.refresh()
     const timer = setTimeout(() => {

@@ -9,10 +9,11 @@ import * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
 import type { BusyWorker } from "../../host/busyWatch.ts"
 import { type CallSettings, settingsOf } from "../../host/callSettings.ts"
-import type { Status } from "../../host/dispatcher.ts"
 import type { DrainReport } from "../../host/draining.ts"
 import { type DrainOptions, drainSettings } from "../../host/drainOptions.ts"
 import type { Options } from "../../host/poolOptions.ts"
+import { type PoolSize, sizeOf } from "../../host/poolSize.ts"
+import type { Status } from "../../host/poolStatus.ts"
 import { invalidIn, type Permissions } from "../../leases/permissions.ts"
 import type { QueuedTask } from "../../host/taskQueue.ts"
 import { inputProblem } from "./inputProblem.ts"
@@ -43,6 +44,7 @@ export interface TaskHost {
   readonly status: () => Status
   readonly queued: () => ReadonlyArray<QueuedTask>
   readonly cancelQueued: (reason: CancelReason.CancelReason | undefined) => number
+  readonly resize: (size: PoolSize) => Promise<void>
   /** Ends the calls by their escalation, and then the workers. */
   readonly close: () => Promise<void>
   readonly drain: (options: DrainOptions | undefined) => Promise<DrainReport>
@@ -82,6 +84,12 @@ class Host implements TaskHost {
 
   cancelQueued(reason: CancelReason.CancelReason | undefined): number {
     return this.pool.dispatcher.cancelQueued(reason)
+  }
+
+  async resize(size: PoolSize): Promise<void> {
+    const checked = sizeOf(size)
+    if (checked instanceof WorkerError.WorkerError) throw checked
+    await Effect.runPromise(this.pool.dispatcher.resize(checked))
   }
 
   close(): Promise<void> {
