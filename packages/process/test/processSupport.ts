@@ -22,13 +22,14 @@ export interface Counted {
   readonly left: () => ReadonlyArray<number>
 }
 
-const name = "QUIESCE_TEST_PROCESS"
+/** The variable by which the descendants of a command are counted. */
+export const counting = "QUIESCE_TEST_PROCESS"
 
-const counted = (command: string, args: ReadonlyArray<string>): Counted => {
+export const counted = (command: string, args: ReadonlyArray<string>): Counted => {
   const id = randomUUID()
   return {
-    command: ChildProcess.make(command, args, { env: { [name]: id }, extendEnv: true }),
-    left: () => withVariable(`${name}=${id}`)
+    command: ChildProcess.make(command, args, { env: { [counting]: id }, extendEnv: true }),
+    left: () => withVariable(`${counting}=${id}`)
   }
 }
 
@@ -37,7 +38,7 @@ export const shell = (script: string): Counted => counted("sh", ["-c", script])
 export const node = (script: string): Counted => counted(process.execPath, ["-e", script])
 
 /** The processes with a variable in their environment. */
-const withVariable = (variable: string): ReadonlyArray<number> =>
+export const withVariable = (variable: string): ReadonlyArray<number> =>
   (showsProcesses ? readdirSync("/proc") : [])
     .filter((pid) => /^\d+$/.test(pid))
     .map(Number)

@@ -5,16 +5,16 @@
  * process, again and again until none is found. Where the system does not show environments, it kills the groups that
  * it was given. It has no mark of this process itself, and a session of its own.
  *
- * Invariant: a process is killed only right after its environment was found to have the mark, so a process that was given
- * the number of an ended one is left alone.
+ * Invariant: a process is killed only right after its environment was found to have the mark, or as the rest of a group
+ * of this process whose leader has ended. So a process that was given the number of an ended one is left alone.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Writable } from "node:stream"
 import * as Mark from "./mark.ts"
 import { isWindows } from "./member.ts"
 
-/** The rounds of the last kill, with a pause between two. */
-const script = `
+/** Takes the mark, and the folder in which the system shows its processes. */
+export const script: string = `
 trap '' HUP INT QUIT TERM PIPE
 groups=' '
 while read -r sign pid; do
@@ -23,20 +23,25 @@ while read -r sign pid; do
     -) case $groups in *" $pid "*) groups="\${groups%%" $pid "*} \${groups#*" $pid "}" ;; esac ;;
   esac
 done
-if [ ! -r /proc/self/environ ]; then
-  for pid in $groups; do kill -KILL -- "-$pid" 2>/dev/null; done
+if [ ! -r "$2/self/environ" ]; then
+  for pid in $groups; do kill -s KILL -- "-$pid" 2>/dev/null; done
   exit 0
 fi
+has_mark() { grep -qaF "$mark=" "$1" 2>/dev/null; }
+mark=$1
+for pid in $groups; do
+  if [ ! -e "$2/$pid" ] || has_mark "$2/$pid/environ"; then kill -s KILL -- "-$pid" 2>/dev/null; fi
+done
 round=0
 quiet=0
 while [ $round -lt 100 ] && [ $quiet -lt 3 ]; do
   quiet=$((quiet + 1))
-  for file in $(grep -alF "$1=" /proc/[0-9]*/environ 2>/dev/null); do
-    pid=\${file#/proc/}
+  for file in $(grep -alF "$mark=" "$2"/[0-9]*/environ 2>/dev/null); do
+    pid=\${file#"$2/"}
     pid=\${pid%/environ}
-    grep -qaF "$1=" "$file" 2>/dev/null || continue
-    kill -KILL -- "-$pid" 2>/dev/null
-    kill -KILL "$pid" 2>/dev/null && quiet=0
+    has_mark "$file" || continue
+    kill -s KILL -- "-$pid" 2>/dev/null
+    kill -s KILL "$pid" 2>/dev/null && quiet=0
   done
   round=$((round + 1))
   sleep 0.05 2>/dev/null || sleep 1
@@ -58,7 +63,7 @@ export const isRunning = (): boolean => state._tag === "Running"
 /** Starts the guardian unless it runs. */
 export const start = (): void => {
   if (state._tag !== "Off") return
-  const child = spawn("/bin/sh", ["-c", script, "quiesce-guardian", Mark.ofHost], {
+  const child = spawn("/bin/sh", ["-c", script, "quiesce-guardian", Mark.ofHost, "/proc"], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
     cwd: "/"

@@ -1,0 +1,97 @@
+/** Bad input: each ends with an error that says the problem and the remedy, and nothing is left running. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { ProcessError, ProcessThread } from "@quiesce/process"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as ChildProcess from "effect/process/ChildProcess"
+import { afterAll, describe, expect, it } from "vitest"
+import { run, shell } from "./processSupport.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "quiesce-misuse-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const file = (name: string, content: string, mode: number): string => {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  chmodSync(path, mode)
+  return path
+}
+
+const isWindows = process.platform === "win32"
+
+const errorOf = async (command: ChildProcess.Command, options?: ProcessThread.Options) => {
+  const exit = await run(Effect.exit(ProcessThread.spawn(command, options)))
+  const isDefect = Exit.isFailure(exit) && exit.cause.reasons.some(Cause.isDieReason)
+  const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  if (!ProcessError.isProcessError(error)) throw new Error(`There is no ProcessError in ${String(exit)}`)
+  return { isDefect, tag: error.reason._tag, message: error.message }
+}
+
+describe.skipIf(isWindows)("ProcessThread.spawn fails", () => {
+  it.each<readonly [string, ChildProcess.Command, RegExp]>([
+    ["for a command that does not exist", ChildProcess.make("quiesce-no-such-program"), /no such program was found/],
+    [
+      "for a folder that does not exist",
+      ChildProcess.make("true", { cwd: join(folder, "missing") }),
+      /the folder .* does not exist/
+    ],
+    ["for a file without the permission", ChildProcess.make(file("plain", "text", 0o644)), /does not permit it/],
+    ["for a folder as the command", ChildProcess.make(folder), /does not permit it/],
+    ["for a NUL in an argument", ChildProcess.make("true", ["a\0b"]), /NUL/],
+    ["for a shell with arguments", ChildProcess.make("true", ["a"], { shell: true }), /shell/]
+  ])("%s", async (_, command, message) => {
+    const error = await errorOf(command)
+
+    expect(error).toMatchObject({ isDefect: false, tag: "SpawnFailed", message: expect.stringMatching(message) })
+  })
+
+  it("for one command of a pipeline, and ends the others", async () => {
+    const first = shell("trap '' TERM; while :; do sleep 1; done")
+
+    const error = await errorOf(first.command.pipe(ChildProcess.pipeTo(ChildProcess.make("quiesce-no-such-program"))))
+
+    expect(error).toMatchObject({ tag: "SpawnFailed" })
+    expect(first.left()).toStrictEqual([])
+  })
+})
+
+describe("ProcessThread.spawn dies", () => {
+  it.each<readonly [string, ProcessThread.Options, string]>([
+    ["an unknown signal", { stop: "SIGNOPE" as never }, 'stop: "SIGNOPE" is not a signal of this platform'],
+    ["a number as signal", { interrupt: 15 as never }, "interrupt: 15 is not a signal of this platform"],
+    ["a negative duration", { drainWithin: -1 }, "drainWithin: -1 can't be used, because a time can't be negative"],
+    [
+      "no duration",
+      { drainWithin: "soon" as never },
+      `drainWithin: "soon" can't be used, because that is not a duration`
+    ]
+  ])("for %s", async (_, options, message) => {
+    const child = shell("sleep 60")
+
+    const error = await errorOf(child.command, options)
+
+    expect(error).toMatchObject({ isDefect: true, tag: "InvalidOption", message: expect.stringContaining(message) })
+    expect(child.left()).toStrictEqual([])
+  })
+
+  it.each([
+    ["killSignal", { killSignal: "SIGNOPE" as never }],
+    ["forceKillAfter", { forceKillAfter: -1 }]
+  ])("for a bad %s of the command", async (option, options) => {
+    const error = await errorOf(ChildProcess.make("true", options))
+
+    expect(error).toMatchObject({ isDefect: true, message: expect.stringMatching(new RegExp(`^${option}: `)) })
+  })
+
+  it("for a grace of the escalation that is negative, before a process is started", async () => {
+    const child = shell("sleep 60")
+
+    const exit = await run(Effect.exit(ProcessThread.spawn(child.command, { escalation: { interrupt: -1 } })))
+
+    expect(Exit.isFailure(exit) && exit.cause.reasons.map(({ _tag }) => _tag)).toStrictEqual(["Die"])
+    expect(child.left()).toStrictEqual([])
+  })
+})

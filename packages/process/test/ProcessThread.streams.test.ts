@@ -1,0 +1,200 @@
+/** The input and the outputs of a command: whole, bounded, and never in the way of the end. */
+import { ProcessError, ProcessThread } from "@quiesce/process"
+import { Thread } from "@quiesce/core"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as PlatformError from "effect/PlatformError"
+import * as Schedule from "effect/Schedule"
+import * as ChildProcess from "effect/process/ChildProcess"
+import * as Stream from "effect/Stream"
+import { describe, expect, it } from "vitest"
+import { node, printed, run, shell, textOf } from "./processSupport.ts"
+
+const isWindows = process.platform === "win32"
+
+const megabyte = "x".repeat(1024 * 1024)
+
+const reasonOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
+  const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  return ProcessError.isProcessError(error) ? error.reason : error
+}
+
+/** Writes without an end, and ends by itself only at SIGKILL. */
+const flooding = shell("trap '' TERM; while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done")
+
+describe.skipIf(isWindows)("the outputs of a ProcessThread", () => {
+  it("are whole, though the process exits right after its last write", async () => {
+    const child = node(`require("fs").writeSync(1, "x".repeat(1000)); process.stdout.write("x".repeat(1048576 - 1000))`)
+
+    const [text, exit] = await run(
+      Effect.gen(function* () {
+        const thread = yield* ProcessThread.spawn(child.command)
+        return [yield* textOf(thread.stdout), yield* Thread.join(thread)] as const
+      })
+    )
+
+    expect(text).toHaveLength(megabyte.length)
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
+  })
+
+  it("can be read after the end of the process", async () => {
+    const text = await run(
+      Effect.gen(function* () {
+        const thread = yield* ProcessThread.spawn(shell("echo out; echo err >&2").command)
+        yield* Thread.join(thread)
+        return [yield* textOf(thread.stdout), yield* textOf(thread.stderr)]
+      })
+    )
+
+    expect(text).toStrictEqual(["out\n", "err\n"])
+  })
+
+  it("are merged in all", async () => {
+    const text = await run(
+      Effect.flatMap(ProcessThread.spawn(shell("echo out; echo err >&2").command), (thread) => textOf(thread.all))
+    )
+
+    expect(text.trim().split("\n").toSorted()).toStrictEqual(["err", "out"])
+  })
+
+  it("keep bytes that are no UTF-8", async () => {
+    const [bytes, text] = await run(
+      Effect.gen(function* () {
+        const script = String.raw`printf '\377\376a'`
+        const first = yield* ProcessThread.spawn(shell(script).command)
+        const second = yield* ProcessThread.spawn(shell(script).command)
+        return [yield* Stream.runCollect(first.stdout), yield* textOf(second.stdout)] as const
+      })
+    )
+
+    expect(Buffer.concat(bytes)).toStrictEqual(Buffer.from([0xff, 0xfe, 0x61]))
+    expect(text).toBe("\uFFFD\uFFFDa")
+  })
+
+  it("hold the process up without a reader, and not its end", async () => {
+    const exit = await run(
+      Effect.gen(function* () {
+        const thread = yield* ProcessThread.spawn(flooding.command)
+        yield* printed(thread)
+        const report = yield* Thread.shutdown(thread, { escalation: { interrupt: 50, kill: "1 minute" } })
+        return report.ending._tag
+      })
+    )
+
+    expect(exit).toBe("Killed")
+    expect(flooding.left()).toStrictEqual([])
+  })
+
+  it("do not hold up the end of a process that has written less than a pipe takes", async () => {
+    const exit = await run(
+      Effect.flatMap(
+        ProcessThread.spawn(shell("head -c 60000 /dev/zero").command, { drainWithin: "1 hour" }),
+        (thread) => Thread.join(thread)
+      )
+    )
+
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
+  })
+
+  it("are cut after drainWithin if a descendant holds the pipe, with the output so far and a mark", async () => {
+    const holder = shell("sh -c 'trap \"\" TERM; while :; do sleep 1; done' & echo so far")
+
+    const [read, untilCut, exit] = await run(
+      Effect.gen(function* () {
+        const first = yield* ProcessThread.spawn(holder.command, { drainWithin: 30 })
+        const seen: Array<string> = []
+        const lines = Stream.splitLines(Stream.decodeText(first.stdout))
+        const read = yield* Effect.exit(Stream.runForEach(lines, (line) => Effect.sync(() => seen.push(line))))
+        const second = yield* ProcessThread.spawn(holder.command, { drainWithin: 30 })
+        const text = yield* textOf(ProcessThread.untilCut(second.stdout))
+        return [{ seen, read }, text, yield* Thread.join(first)] as const
+      })
+    )
+
+    expect(read.seen).toStrictEqual(["so far"])
+    expect(reasonOf(read.read)).toStrictEqual({ _tag: "OutputCut", command: "sh", stream: "stdout", millis: 30 })
+    expect(untilCut).toBe("so far\n")
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
+    expect(holder.left()).toStrictEqual([])
+  })
+
+  it("are cut if a descendant goes on writing and nobody reads", async () => {
+    const writer = shell("sh -c 'trap \"\" TERM; while :; do head -c 100000 /dev/zero; done' & exit 0")
+
+    const exit = await run(
+      Effect.flatMap(ProcessThread.spawn(writer.command, { drainWithin: 30 }), (thread) => Thread.join(thread))
+    )
+
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
+    expect(writer.left()).toStrictEqual([])
+  })
+})
+
+describe.skipIf(isWindows)("the input of a ProcessThread", () => {
+  it("takes a sink, which closes the input", async () => {
+    const text = await run(
+      Effect.gen(function* () {
+        const thread = yield* ProcessThread.spawn(ChildProcess.make("cat"))
+        yield* Effect.forkChild(Stream.run(Stream.encodeText(Stream.make("a", "b", megabyte)), thread.stdin))
+        return yield* textOf(thread.stdout)
+      })
+    )
+
+    expect(text).toBe(`ab${megabyte}`)
+  })
+
+  it("takes the stream of the command", async () => {
+    const command = ChildProcess.make("cat", { stdin: Stream.encodeText(Stream.make("from ", "a stream")) })
+
+    const text = await run(Effect.flatMap(ProcessThread.spawn(command), (thread) => textOf(thread.stdout)))
+
+    expect(text).toBe("from a stream")
+  })
+
+  it("ends the process with InputFailed when the stream of the command fails", async () => {
+    const failure = PlatformError.badArgument({ module: "test", method: "read", description: "broken" })
+    const command = ChildProcess.make("sh", ["-c", "trap '' TERM; while :; do sleep 1; done"], {
+      stdin: Stream.fail(failure)
+    })
+
+    const exit = await run(
+      Effect.exit(Effect.flatMap(ProcessThread.spawn(command, { drainWithin: 30 }), (thread) => Thread.join(thread)))
+    )
+
+    expect(reasonOf(exit)).toMatchObject({ _tag: "InputFailed", cause: failure })
+  })
+
+  it("fails a writer when the process reads no more", async () => {
+    const exit = await run(
+      Effect.gen(function* () {
+        const thread = yield* ProcessThread.spawn(shell("exec <&-; echo closed; sleep 60").command)
+        yield* printed(thread)
+        return yield* Effect.exit(
+          Stream.run(Stream.encodeText(Stream.repeat(Stream.make(megabyte), Schedule.forever)), thread.stdin)
+        )
+      })
+    )
+
+    expect(reasonOf(exit)).toMatchObject({ _tag: "InputClosed", command: "sh" })
+  })
+
+  it("fails a writer that waits when the thread ends", async () => {
+    const exit = await run(
+      Effect.gen(function* () {
+        const thread = yield* ProcessThread.spawn(shell("echo ready; sleep 60").command)
+        yield* printed(thread)
+        const writes = Stream.run(
+          Stream.encodeText(Stream.repeat(Stream.make(megabyte), Schedule.forever)),
+          thread.stdin
+        )
+        const writing = yield* Effect.forkChild(writes)
+        yield* Thread.interrupt(thread)
+        return yield* Fiber.await(writing)
+      })
+    )
+
+    expect(reasonOf(exit)).toMatchObject({ _tag: "InputClosed", command: "sh" })
+  })
+})
