@@ -180,6 +180,17 @@ describe("drain", () => {
     expect(await Effect.runPromise(Fiber.join(drain))).toEqual({ finished: 2, cut: 0, neverStarted: 0 })
   })
 
+  it("that ends by a close counts all callers that waited for room", async () => {
+    const pool = new Pool({ min: 0, bound: 0 })
+    pool.startProblem = "no memory"
+    pool.submit("first").cancel()
+    for (const name of ["one", "two", "three"]) pool.admit(name)
+    const drain = drained(pool)
+    Effect.runFork(pool.dispatcher.close)
+    await endWorkers(pool)
+    expect(await Effect.runPromise(Fiber.join(drain))).toEqual({ finished: 0, cut: 0, neverStarted: 3 })
+  })
+
   it("after its time ends what runs and rejects what waits", async () => {
     const [pool, running, [waiting]] = busy([0])
     const drain = drained(pool, 1_000)

@@ -127,6 +127,19 @@ describe("a bound", () => {
     expect(admitted).toBe(6)
   })
 
+  it("admits a waiting caller as soon as a start shows that workers can be started again", async () => {
+    const pool = new Pool({ min: 1, max: 2, bound: 0 })
+    Effect.runFork(pool.dispatcher.open)
+    const first = pool.submit("first")
+    expect(pool.attempts).toBe(2)
+    pool.workers[0]!.crash()
+    const order: Array<FakeTask> = []
+    admitted(pool, order, "caller")
+    pool.workers[1]!.announce()
+    await turn()
+    expect([first.state, statesOf(order), pool.attempts]).toEqual(["running", ["queued"], 3])
+  })
+
   for (const bound of [0, 1]) {
     it(`lets callers wait for room, the first one first, and forgets one that is cancelled: ${bound} may wait`, async () => {
       const pool = Pool.opened({ bound })

@@ -31,10 +31,10 @@ export class Admissions {
   private readonly waiting: TaskQueue<Ticket> = new TaskQueue()
   /** How many admitted callers have not submitted their task. */
   admitted = 0
-  /** Called when a caller leaves without a task. */
-  private readonly onLeft: () => void
+  private readonly onLeft: (callers: number) => void
 
-  constructor(onLeft: () => void) {
+  /** `onLeft` is called when callers have left without a task. Callers that leave together are counted together. */
+  constructor(onLeft: (callers: number) => void) {
     this.onLeft = onLeft
   }
 
@@ -92,7 +92,7 @@ export class Admissions {
     if (!isLeft) return
     ticket.leave()
     ticket.state = "Over"
-    this.onLeft()
+    this.onLeft(1)
   }
 
   /** All waiting callers fail. */
@@ -111,10 +111,8 @@ export class Admissions {
       ticket.leave()
       ticket.state = "Over"
     }
-    for (const ticket of all) {
-      ticket.resume(outcome)
-      this.onLeft()
-    }
+    for (const ticket of all) ticket.resume(outcome)
+    if (all.length > 0) this.onLeft(all.length)
     return all.length
   }
 }

@@ -53,7 +53,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   readonly events: PoolEvents | undefined
   private readonly workers: WorkerSet<Task> = new WorkerSet()
   private readonly queue: TaskQueue<Task> = new TaskQueue()
-  private readonly admissions: Admissions = new Admissions(() => this.unstarted())
+  private readonly admissions: Admissions = new Admissions((callers) => this.unstarted(callers))
   private readonly draining: Draining = new Draining()
   private readonly failures: StartFailures = new StartFailures(() => this.retry())
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
@@ -238,9 +238,9 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     else if (this.workers.size < this.limits.max) this.startWorker()
   }
 
-  /** A task or a caller has left the queue without a start. */
-  private unstarted(): void {
-    if (this.state._tag === "Draining" || this.state._tag === "Closed") this.draining.unstarted()
+  /** Tasks or callers have left the queue without a start. */
+  private unstarted(count = 1): void {
+    if (this.state._tag === "Draining" || this.state._tag === "Closed") this.draining.unstarted(count)
     this.admitWaiting()
     this.checkIdle()
   }
@@ -279,9 +279,10 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     if (this.state._tag === "GivenUp") this.state = { _tag: "Open" }
     this.assign(worker)
     if (!this.isWorking || !this.failures.toStart) return
-    // Workers can be started again, so start the others too.
+    // Workers can be started again, so start the others too. Further workers are room for the callers that wait.
     this.failures.reset()
     this.fill()
+    this.admitWaiting()
   }
 
   idle(worker: PoolWorker<Task>): void {

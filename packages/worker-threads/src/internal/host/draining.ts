@@ -22,9 +22,9 @@ export class Draining {
     this.cut += running
   }
 
-  /** A task has ended that never ran. */
-  unstarted(): void {
-    this.neverStarted++
+  /** Tasks have ended that never ran. */
+  unstarted(count: number): void {
+    this.neverStarted += count
   }
 
   /** Begins a drain of this number of tasks. The result makes the report. */
