@@ -100,8 +100,8 @@ export class ChildThread implements ThreadAdapter.Controls {
     const isKilled = this.state._tag === "Killed"
     const exit = this.exitOf(end)
     this.state = { _tag: "Draining", exit, isKilled }
-    await this.drain()
-    const left = await this.killRest()
+    const isGone = await this.drain()
+    const left = isGone ? [] : await this.killRest()
     this.settle(left)
   }
 
@@ -127,16 +127,18 @@ export class ChildThread implements ThreadAdapter.Controls {
     return ProcessError.make({ _tag: "Lost", command: this.last.program, pid: this.pid, cause })
   }
 
-  /** Waits for the descendants and for the ends of the outputs, with a limit. */
-  private async drain(): Promise<void> {
+  /** Waits for the descendants and for the ends of the outputs, with a limit. False if the limit was reached. */
+  private async drain(): Promise<boolean> {
     const outputs = [this.stdout, this.stderr]
     for (const output of outputs) output.lift()
     const { signal } = this.hurry
     const { drainMillis } = this.settings
-    const done = Promise.all([this.child.family.gone(drainMillis, signal), ...outputs.map(({ ended }) => ended)])
-    await within(done, drainMillis, signal)
+    let isGone = false
+    const gone = this.child.family.gone(drainMillis, signal).then((result) => (isGone = result))
+    await within(Promise.all([gone, ...outputs.map(({ ended }) => ended)]), drainMillis, signal)
     // Killed processes close their outputs without a fault of anybody.
     if (!signal.aborted) this.cut()
+    return isGone && outputs.every(({ hasEnded }) => hasEnded)
   }
 
   private cut(): void {

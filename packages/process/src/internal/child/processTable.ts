@@ -54,25 +54,22 @@ export const isSame = ({ pid, started }: Process): boolean => {
   return now !== undefined && now.started === started && !isDead(now)
 }
 
-/** All processes, without those that end meanwhile. */
-export const all = async (): Promise<ReadonlyArray<Process>> => {
+/** The numbers of all processes now. */
+export const numbers = async (): Promise<ReadonlyArray<number>> => {
   if (!isShown) return []
   const names = await readdir("/proc")
-  const found = await Promise.all(
-    names
-      .filter((name) => /^\d+$/.test(name))
-      .map((pid) =>
-        readFile(`/proc/${pid}/stat`, "latin1").then(
-          (stat) => parse(Number(pid), stat),
-          () => undefined
-        )
-      )
-  )
-  return found.filter((process) => process !== undefined)
+  return names.filter((name) => /^\d+$/.test(name)).map(Number)
 }
 
-/** The environment with which a process was started; empty if it may not be read. */
-export const environment = async (found: Process): Promise<string> => {
-  const text = await readFile(`/proc/${found.pid}/environ`, "latin1").catch(() => "")
-  return find(found.pid)?.started === found.started ? text : ""
+/** The same as `find`, without a block of the event loop. */
+export const read = (pid: number): Promise<Process | undefined> =>
+  readFile(`/proc/${pid}/stat`, "latin1").then(
+    (stat) => parse(pid, stat),
+    () => undefined
+  )
+
+/** The environment with which a process was started; undefined if it may not be read, or the process has ended. */
+export const environment = async (found: Process): Promise<string | undefined> => {
+  const text = await readFile(`/proc/${found.pid}/environ`, "latin1").catch(() => undefined)
+  return find(found.pid)?.started === found.started ? text : undefined
 }

@@ -6,12 +6,30 @@
  * the number of an ended one is left alone.
  */
 import * as Mark from "./mark.ts"
+import { pause } from "./pause.ts"
 import * as Table from "./processTable.ts"
 import * as Snapshot from "./snapshot.ts"
 
+/** The limit on the looks for a tree of which nothing is found, and the pause between two in milliseconds. */
+const looks = 10
+const pauseMillis = 3
+
 /** The live processes with this mark or in one of these sessions, and those below them. */
 export const find = async (mark: string, sessions: ReadonlySet<number>): Promise<ReadonlyArray<Table.Process>> => {
-  const seen = await Snapshot.take()
+  for (let look = 1; ; look++) {
+    const snapshot = await Snapshot.take()
+    const found = findIn(snapshot, mark, sessions)
+    // Only an empty result needs to be sure, because a caller that gets processes looks again.
+    if (found.length > 0 || snapshot.isSure || look >= looks) return found
+    await pause(pauseMillis)
+  }
+}
+
+const findIn = (
+  { seen }: Snapshot.Snapshot,
+  mark: string,
+  sessions: ReadonlySet<number>
+): ReadonlyArray<Table.Process> => {
   const roots = seen.filter(({ environment, process }) => Mark.isIn(environment, mark) || sessions.has(process.session))
   return closure(
     seen.map(({ process }) => process),
