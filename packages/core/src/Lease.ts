@@ -166,9 +166,7 @@ class Release implements PendingRelease {
 
   /** A `release` that throws instead of returning an effect has failed, too. */
   private start(fiber: Fiber.Fiber<unknown, unknown>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
-    // The lease of an abandoned thread was counted as lost, and stays lost.
-    if (this.entry.state === "held") this.entry.state = "releasing"
-    this.entry.since = this.clock.currentTimeMillisUnsafe()
+    Ledger.beginRelease(this.entry, this.clock.currentTimeMillisUnsafe())
     if (this.within !== undefined) return this.bounded(this.effectOf(exit), this.within)
     const outer = fiber.context
     fiber.setContext(this.isCancelled ? this.shielded(Infinity) : this.context)

@@ -140,6 +140,7 @@ const ThreadErrorReason: Schema.Codec<Errors.ThreadErrorReason> = Schema.Union([
   Schema.TaggedStruct("InvalidSection", { operation: Schema.String, given: Schema.String }),
   Schema.TaggedStruct("InvalidLease", { option: Schema.String, given: Schema.String }),
   Schema.TaggedStruct("InvalidRelease", { lease: Schema.String, given: Schema.String }),
+  Schema.TaggedStruct("InvalidCapacity", { given: Schema.String }),
   Schema.TaggedStruct("MainThread", { operation: Schema.String }),
   Schema.TaggedStruct("SelfJoin", { thread: Schema.String }),
   Schema.TaggedStruct("ReleaseTimedOut", { lease: Schema.String, millis: Schema.Number }),

@@ -363,9 +363,7 @@ export const raise: {
 } = /* @__PURE__ */ dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
   if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: textOf(error) }, Texts.invalidError)
   const node = nodeOf(self)
-  return node === root
-    ? refused("Thread.raise")
-    : Effect.suspend(() => node.controls.raise?.(error) ?? Raising.raise(node, error))
+  return node === root ? refused("Thread.raise") : Effect.suspend(() => Raising.raise(node, error))
 })
 
 /**

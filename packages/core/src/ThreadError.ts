@@ -19,6 +19,7 @@ import { readOr } from "./internal/foreignValue.ts"
  * - `InvalidSection`: the section of `Blocking` returned a promise or an Effect
  * - `InvalidLease`: an option of `Lease.acquire` is of a wrong kind
  * - `InvalidRelease`: the release of a lease returned something other than an effect
+ * - `InvalidCapacity`: the capacity of `Timeline.record` is no number of events
  * - `MainThread`: the main thread was asked to end, or a thread would wait for the end of the main thread
  * - `SelfJoin`: a thread would wait for its own end
  * - `ReleaseTimedOut`: a release outlasted its own limit and was given up
@@ -37,6 +38,7 @@ export type ThreadErrorReason =
   | { readonly _tag: "InvalidSection"; readonly operation: string; readonly given: string }
   | { readonly _tag: "InvalidLease"; readonly option: string; readonly given: string }
   | { readonly _tag: "InvalidRelease"; readonly lease: string; readonly given: string }
+  | { readonly _tag: "InvalidCapacity"; readonly given: string }
   | { readonly _tag: "MainThread"; readonly operation: string }
   | { readonly _tag: "SelfJoin"; readonly thread: string }
   | { readonly _tag: "ReleaseTimedOut"; readonly lease: string; readonly millis: number }
@@ -101,6 +103,8 @@ const explain = (reason: ThreadErrorReason): string => {
       return Texts.invalidLease(reason)
     case "InvalidRelease":
       return Texts.invalidRelease(reason)
+    case "InvalidCapacity":
+      return Texts.invalidCapacity(reason)
     case "MainThread":
       return Texts.mainThread(reason)
     case "SelfJoin":

@@ -56,7 +56,9 @@ const show = (context: Context.Context<never>): (() => void) => {
   for (const name of first.alive.keys()) alive.add(name)
   for (const name of first.held.keys()) addLease(name)
   Ledger.observe(root, observer)
-  const unwatch = ThreadWatch.watch((node) => alive.add(nameOf(node)))
+  const unwatch = ThreadWatch.watch((step) => {
+    if (step._tag === "Spawned") alive.add(nameOf(step.node))
+  })
   return () => {
     unwatch()
     Ledger.unobserve(root, observer)

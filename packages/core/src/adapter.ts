@@ -25,7 +25,7 @@ import { received, Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
 import * as Release from "./internal/release.ts"
-import { nodeOf, type ThreadNode } from "./internal/threadNode.ts"
+import { nodeOf, noteStep, type ThreadNode } from "./internal/threadNode.ts"
 import { rungOf } from "./internal/threadState.ts"
 import type { Raisable, SpawnOptions, Thread } from "./Thread.ts"
 import type { ThreadControls } from "./internal/threadControls.ts"
@@ -66,6 +66,8 @@ export interface RemoteThread<in A, in E> {
   readonly name: string
   /** The highest rung of a request so far, of any caller. */
   readonly rung: Rung | undefined
+  /** Notes that the work has begun, at a `place` such as "worker 3". Not called for work that begins when it is spawned. */
+  started(place: string): void
   /** Ends the thread; the first call counts. The leases that are still held are lost. */
   settle(exit: Exit.Exit<A, E>): void
   /** Ends the thread by its escalation, as the end of its scope does. *Cancellation*: the requests stand. */
@@ -105,8 +107,14 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     this.controls = controls
     node.controls = this
     // The thread may have ended already.
-    if (node.isAlive) node.parentNode?.adopt(node)
+    if (!node.isAlive) return node
+    node.parentNode?.adopt(node)
+    if (noteStep !== undefined && controls.hasStarted === undefined) noteStep({ _tag: "Started", node })
     return node
+  }
+
+  started(place: string): void {
+    noteStep?.({ _tag: "Started", node: this.node, place })
   }
 
   override settle(exit: Exit.Exit<A, E>, abandoned = false): void {
@@ -151,7 +159,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
   }
 
   raise(error: unknown, pending?: (withdraw: () => void) => void): Effect.Effect<boolean> {
-    return this.controls.raise?.(error, pending) ?? Raising.raise(this.node, error, pending)
+    return this.controls.raise?.(error, pending) ?? Raising.raiseHere(this.node, error, pending)
   }
 
   get hasStarted(): boolean | undefined {

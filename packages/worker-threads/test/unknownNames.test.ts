@@ -80,6 +80,7 @@ describe("RemoteTask", () => {
       id: 1,
       name: "Add",
       rung: undefined,
+      started: () => {},
       settle: (exit) => void settled.push(exit),
       end: () => Effect.void,
       held: () => [],
@@ -89,6 +90,7 @@ describe("RemoteTask", () => {
       }
     }
     const worker: TaskWorker<RemoteTask> = {
+      place: "worker-1",
       send: ({ _tag }) => void sent.push(_tag),
       sendNow: ({ _tag }) => void sent.push(_tag),
       stop: () => void sent.push("Stop"),

@@ -20,6 +20,9 @@ export const invalidEscalation: Text<{ readonly problem: string }> = ({ problem 
 export const invalidRelease: Text<{ readonly lease: string; readonly given: string }> = ({ given, lease }) =>
   `The release of lease "${lease}" returned ${given} and no Effect, so its end was not awaited and the resource may still be held. It is probably an async or a plain function: wrap it in Effect.promise(() => ...) or Effect.sync(() => ...).`
 
+export const invalidCapacity: Text<{ readonly given: string }> = ({ given }) =>
+  `The capacity of Timeline.record is ${given}. Give the number of events to keep, from 1 to 1000000, as in { capacity: 10000 }.`
+
 export const mainThread: Text<{ readonly operation: string }> = ({ operation }) =>
   `${operation} was asked of the main thread, which ends only with its process. The thread is probably Thread.current outside any spawned thread. Spawn the program with Thread.spawn and end that thread.`
 

@@ -26,7 +26,7 @@ import { Settlement } from "./settlement.ts"
 import { abandonedThreads } from "./abandonedThreads.ts"
 import { CurrentNode } from "./currentThread.ts"
 import * as Tracing from "./tracing.ts"
-import type { ThreadNode } from "./threadNode.ts"
+import { noteStep, type ThreadNode } from "./threadNode.ts"
 import { cancelReasonsOf } from "./threadState.ts"
 
 const none: Option.Option<never> = /* @__PURE__ */ Option.none()
@@ -144,6 +144,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
       this.attach(fiber as Fiber.Fiber<A, E>)
       const state = this.node.state
       if (state._tag === "Cancelled") return Effect.failCause(CancelReason.toCause(state.reason))
+      noteStep?.({ _tag: "Started", node: this.node })
       return Tracing.isTraced(fiber) ? Tracing.inThreadSpan(this.node, fiber, effect) : effect
     })
   }
@@ -189,6 +190,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     const { node } = this
     node.ownFiber = fiber
     node.phase = "cleanup"
+    noteStep?.({ _tag: "CleaningUp", node })
     if (!node.isCancelled) return
     for (const reason of cancelReasonsOf(node.state))
       fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))

@@ -12,7 +12,7 @@ import type * as Escalation from "../Escalation.ts"
 import { reasonOfExit } from "./exitReason.ts"
 import { inOrder } from "./sequence.ts"
 import type { UnwindOutcome } from "./threadControls.ts"
-import type { ThreadNode } from "./threadNode.ts"
+import { noteStep, type ThreadNode } from "./threadNode.ts"
 
 /** Asks a thread, and all its descendants, to stop. */
 export const stop = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> => {
@@ -88,7 +88,10 @@ export const ask = (
     case "unwind": {
       const asked = interrupt(node, reason, rung)
       if (Option.isNone(unwind)) return asked
-      const attempt = unwound === undefined ? unwind.value : Effect.map(unwind.value, unwound)
+      const attempt = Effect.map(unwind.value, (outcome) => {
+        noteStep?.({ _tag: "Unwound", node, outcome })
+        unwound?.(outcome)
+      })
       return Effect.andThen(asked, Effect.forkDetach(attempt, { startImmediately: true }))
     }
     case "kill": {

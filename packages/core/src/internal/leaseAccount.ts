@@ -54,6 +54,8 @@ export interface Account<Holder> extends Tally {
 export interface Observer<Holder> {
   /** The observed holder, or a holder below it, has acquired a lease. */
   readonly entered?: (entry: Entry<Holder>) => void
+  /** The release of such a lease begins. */
+  readonly releasing?: (entry: Entry<Holder>) => void
   /** Whether a report lists the lost leases, so that they need no log. */
   readonly reportsLosses?: boolean
   /** A lease of the observed holder, or of a holder below it, is no longer held. */

@@ -22,6 +22,7 @@ type LeaseError = Cause.Cause<unknown> | string | null
 
 interface Notifier {
   readonly entered: (entry: LeaseEntry) => void
+  readonly releasing: (entry: LeaseEntry) => void
   readonly settled: (entry: LeaseEntry, result: LeaseResult, now: number, error: LeaseError) => void
 }
 
@@ -54,6 +55,14 @@ export const enter = (node: ThreadNode, name: string, now: number, keptBy?: Leas
   return entry
 }
 
+/** The release of a lease begins. The lease of an abandoned thread was counted as lost, and stays lost. */
+export const beginRelease = (entry: LeaseEntry, now: number): void => {
+  entry.since = now
+  if (entry.state !== "held") return
+  entry.state = "releasing"
+  notifier?.releasing(entry)
+}
+
 export const settle = (entry: LeaseEntry, result: LeaseResult, now: () => number, error: LeaseError = null): void => {
   if (entry.state === "settled") return
   entry.state = "settled"
@@ -68,6 +77,7 @@ export const settle = (entry: LeaseEntry, result: LeaseResult, now: () => number
 
 const notifying: Notifier = {
   entered: (entry) => notify(entry.node, (observer) => observer.entered?.(entry)),
+  releasing: (entry) => notify(entry.node, (observer) => observer.releasing?.(entry)),
   settled: (entry, result, now, error) => {
     const outcome = outcomeOf(entry, now, error)
     notify(entry.node, (observer, observed) => observer.settled(observed, result, outcome, entry))

@@ -2,10 +2,20 @@
 import * as Effect from "effect/Effect"
 import { EncodedError } from "./encodedError.ts"
 import { Inbox, type RaisedError } from "./inbox.ts"
-import type { ThreadNode } from "./threadNode.ts"
+import { noteStep, type ThreadNode } from "./threadNode.ts"
 
-/** True when a handler has failed with the error, false when the thread has ended. */
+/** True when a handler has failed with the error, false when the thread has ended. The adapter knows how. */
 export const raise = (
+  node: ThreadNode,
+  error: unknown,
+  pending?: (withdraw: () => void) => void
+): Effect.Effect<boolean> => {
+  noteStep?.({ _tag: "Raised", node, error })
+  return node.controls.raise?.(error, pending) ?? raiseHere(node, error, pending)
+}
+
+/** The same for a thread whose calls of `receive` run in this JavaScript thread. */
+export const raiseHere = (
   node: ThreadNode,
   error: unknown,
   pending?: (withdraw: () => void) => void
@@ -34,7 +44,7 @@ export const raiseWithin = (node: ThreadNode, error: unknown, millis: number): E
     const pending = (f: () => void): void => {
       withdraw = f
     }
-    const raised = node.controls.raise?.(error, pending) ?? raise(node, error, pending)
+    const raised = raise(node, error, pending)
     const withdrawn = Effect.andThen(
       Effect.sleep(millis),
       Effect.sync(() => withdraw?.())

@@ -1,20 +1,16 @@
 /** Writes the reports of a climb while it happens. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as CancelReason from "../CancelReason.ts"
+import type * as CancelReason from "../CancelReason.ts"
 import type { Escalation, Rung, Step } from "../Escalation.ts"
 import type { Attempt, Ending, LeaseOutcome, ShutdownReport } from "../ShutdownReport.ts"
 import type { UnwindOutcome } from "./threadControls.ts"
-import { isThreadError } from "../ThreadError.ts"
 import * as Climb from "./climb.ts"
-import { causeText } from "./causeText.ts"
+import { endingOf } from "./ending.ts"
 import * as Texts from "./errorTexts.ts"
-import { messageOf } from "./foreignText.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseResult, Observed, Observer } from "./leaseAccount.ts"
 import * as Misuse from "./misuse.ts"
-import * as OwnEnd from "./ownEnd.ts"
 import { received } from "./settlement.ts"
 import * as StackSearch from "./stackSearch.ts"
 import * as Steps from "./steps.ts"
@@ -66,11 +62,6 @@ const attempts = (
   if (outwaited !== nothing) return [...outwaited, last]
   return same ? lastAttempts! : (lastAttempts = [last])
 }
-
-let lastInterrupted: Extract<Ending, { readonly _tag: "Interrupted" }> | undefined
-
-const interrupted = (reason: CancelReason.CancelReason): Ending =>
-  lastInterrupted?.reason === reason ? lastInterrupted : (lastInterrupted = { _tag: "Interrupted", reason })
 
 /** Notes on a thread besides its end. */
 interface Notes {
@@ -225,22 +216,3 @@ const whyUnavailable = ({ controls }: ThreadNode, rung: Rung): string =>
   rung === "unwind"
     ? (controls.unwindProblem ?? "the synchronous code of this thread runs on the one that would have to end it")
     : "a fiber can't be ended by force"
-
-/** The end of a settled thread as plain data. */
-const endingOf = (node: ThreadNode): Ending => {
-  const { controls } = node
-  const exit = controls.poll()!
-  if (exit._tag === "Success") return { _tag: "Succeeded" }
-  const end = OwnEnd.of(node)
-  if (end?._tag === "Killed") return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause)! }
-  if (end?._tag === "Crashed") return { _tag: "Crashed", error: messageOf(Cause.squash(exit.cause)) }
-  if (Cause.hasInterruptsOnly(exit.cause)) {
-    const reason = CancelReason.firstOfCause(exit.cause)!
-    return controls.hasStarted === false ? { _tag: "NeverStarted", reason } : interrupted(reason)
-  }
-  for (const { defect } of exit.cause.reasons.filter(Cause.isDieReason)) {
-    if (!isThreadError(defect)) continue
-    if (defect.reason._tag === "Abandoned") return { _tag: "Abandoned" }
-  }
-  return { _tag: "Failed", error: causeText(exit.cause) }
-}

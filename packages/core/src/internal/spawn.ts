@@ -18,7 +18,6 @@ import * as Misuse from "./misuse.ts"
 import * as Steps from "./steps.ts"
 import { inOrder } from "./sequence.ts"
 import { ThreadNode } from "./threadNode.ts"
-import * as ThreadWatch from "./threadWatch.ts"
 
 export interface Options {
   readonly name?: string | undefined
@@ -85,7 +84,6 @@ export const into = <A, E, E2 = never, R = never>(
   if (typeof steps === "string")
     return Misuse.die({ _tag: "InvalidEscalation", problem: steps }, Texts.invalidEscalation)
   const node = new ThreadNode<A, E>(parent, references.getRef(Clock.Clock), escalation, options?.name)
-  ThreadWatch.spawned?.(node)
   const ended = reasonOfNoStart(node, destination)
   if (ended !== undefined) return endedBeforeStart(node, ended)
   if (parent.state._tag === "Stopping") node.beginStop(parent.state.reason)

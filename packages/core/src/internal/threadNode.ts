@@ -20,7 +20,7 @@ import type * as Types from "effect/Types"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { Escalation } from "../Escalation.ts"
-import type { ThreadControls } from "./threadControls.ts"
+import type { ThreadControls, UnwindOutcome } from "./threadControls.ts"
 import type { Inbox } from "./inbox.ts"
 import type { Account, Observed, Observer } from "./leaseAccount.ts"
 import * as State from "./threadState.ts"
@@ -70,6 +70,33 @@ const variance: Variance<never, never> = { _A: identity, _E: identity }
 export const nodeOf = <A, E>(thread: Handle<A, E>): ThreadNode<A, E> => thread as unknown as ThreadNode<A, E>
 
 type Propagate = (reason: CancelReason.CancelReason) => void
+
+/** A step in the life of a thread, for the watchers of threads. Leases are observed in the ledger. */
+export type ThreadStep =
+  /** The thread is not in the tree yet. */
+  | { readonly _tag: "Spawned"; readonly node: ThreadNode }
+  /** The body begins. `place` is the place where the body runs, if that is another than this JavaScript thread. */
+  | { readonly _tag: "Started"; readonly node: ThreadNode; readonly place?: string | undefined }
+  /** A request that was new to the thread: its first request, a higher rung or a further reason. */
+  | {
+      readonly _tag: "Asked"
+      readonly node: ThreadNode
+      readonly rung: State.Rung
+      readonly reason: CancelReason.CancelReason
+    }
+  | { readonly _tag: "Raised"; readonly node: ThreadNode; readonly error: unknown }
+  | { readonly _tag: "Unwound"; readonly node: ThreadNode; readonly outcome: UnwindOutcome }
+  /** The body has ended. Children end and leases are released. A thread that has none of both skips this step. */
+  | { readonly _tag: "CleaningUp"; readonly node: ThreadNode }
+  /** The controls have the exit. No waiter has it yet. */
+  | { readonly _tag: "Settled"; readonly node: ThreadNode }
+
+/** Undefined without watchers, so that a step of a thread costs one comparison more. Set by `threadWatch.ts` only. */
+export let noteStep: ((step: ThreadStep) => void) | undefined
+
+export const setNoteStep = (next: typeof noteStep): void => {
+  noteStep = next
+}
 
 let lastId = 0
 
@@ -145,6 +172,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
     this.escalation = escalation
     this.label = label
     this.flags = parent?.flags
+    noteStep?.({ _tag: "Spawned", node: this })
   }
 
   /** A short form. The node itself leads to the whole tree. */
@@ -215,6 +243,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
     const before = this.state
     this.state = State.stop(before, reason)
     if (this.state === before) return false
+    noteStep?.({ _tag: "Asked", node: this, rung: "stop", reason })
     this.stopController?.abort(CancelReason.toError(reason))
     return true
   }
@@ -223,6 +252,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
   beginCancel(rung: State.CancelRung, reason: CancelReason.CancelReason): ReadonlyArray<CancelReason.CancelReason> {
     const before = this.state
     const after = (this.state = State.cancel(before, rung, reason))
+    if (after !== before) noteStep?.({ _tag: "Asked", node: this, rung, reason })
     if (before._tag !== "Cancelled" && after._tag === "Cancelled") {
       if (this.checks !== undefined) this.checks[0] = 0
       if (this.controller !== undefined || this.stopController !== undefined) {
@@ -238,6 +268,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
   settle(exit: Exit.Exit<A, E>, abandoned: boolean): Receipt {
     if (!this.isAlive) return "Received"
     this.state = State.settle(this.state, abandoned)
+    noteStep?.({ _tag: "Settled", node: this })
     this.parentNode?.disown(this)
     this.unlink(exit)
     if (this.scope.state._tag === "Empty") Scope.closeUnsafe(this.scope, exit)

@@ -10,6 +10,8 @@
 import type { CancelReason } from "../CancelReason.ts"
 import { type Rung, rungs } from "./steps.ts"
 
+export type { Rung }
+
 /** A rung that cancels the thread. `stop` only asks. */
 export type CancelRung = Exclude<Rung, "stop">
 

@@ -1,19 +1,16 @@
-/** Notifies watchers of each new thread. Without a watcher, a spawn costs one comparison more. */
-import type { ThreadNode } from "./threadNode.ts"
+/** Notifies watchers of each step of each thread. Without a watcher, a step costs one comparison more. */
+import { setNoteStep, type ThreadStep } from "./threadNode.ts"
 
-type Watcher = (node: ThreadNode) => void
+type Watcher = (step: ThreadStep) => void
 
 const watchers = new Set<Watcher>()
-
-/** Undefined without watchers. */
-export let spawned: Watcher | undefined
 
 /** The result removes the watcher. */
 export const watch = (watcher: Watcher): (() => void) => {
   watchers.add(watcher)
-  spawned = (node) => watchers.forEach((each) => each(node))
+  setNoteStep((step) => watchers.forEach((each) => each(step)))
   return () => {
     watchers.delete(watcher)
-    if (watchers.size === 0) spawned = undefined
+    if (watchers.size === 0) setNoteStep(undefined)
   }
 }

@@ -1,0 +1,35 @@
+/** The end of a thread as plain data, for reports and timelines. */
+import * as Cause from "effect/Cause"
+import * as CancelReason from "../CancelReason.ts"
+import type { Ending } from "../ShutdownReport.ts"
+import { isThreadError } from "../ThreadError.ts"
+import { causeText } from "./causeText.ts"
+import { messageOf } from "./foreignText.ts"
+import * as OwnEnd from "./ownEnd.ts"
+import type { ThreadNode } from "./threadNode.ts"
+
+// Reports of threads that end together often have equal endings. Equal endings are one object.
+
+let lastInterrupted: Extract<Ending, { readonly _tag: "Interrupted" }> | undefined
+
+const interrupted = (reason: CancelReason.CancelReason): Ending =>
+  lastInterrupted?.reason === reason ? lastInterrupted : (lastInterrupted = { _tag: "Interrupted", reason })
+
+/** The end of a settled thread as plain data. */
+export const endingOf = (node: ThreadNode): Ending => {
+  const { controls } = node
+  const exit = controls.poll()!
+  if (exit._tag === "Success") return { _tag: "Succeeded" }
+  const end = OwnEnd.of(node)
+  if (end?._tag === "Killed") return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause)! }
+  if (end?._tag === "Crashed") return { _tag: "Crashed", error: messageOf(Cause.squash(exit.cause)) }
+  if (Cause.hasInterruptsOnly(exit.cause)) {
+    const reason = CancelReason.firstOfCause(exit.cause)!
+    return controls.hasStarted === false ? { _tag: "NeverStarted", reason } : interrupted(reason)
+  }
+  for (const { defect } of exit.cause.reasons.filter(Cause.isDieReason)) {
+    if (!isThreadError(defect)) continue
+    if (defect.reason._tag === "Abandoned") return { _tag: "Abandoned" }
+  }
+  return { _tag: "Failed", error: causeText(exit.cause) }
+}
