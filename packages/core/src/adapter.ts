@@ -66,8 +66,11 @@ export interface RemoteThread<in A, in E> {
   readonly name: string
   /** The highest rung of a request so far, of any caller. */
   readonly rung: Rung | undefined
-  /** Notes that the work has begun, at a `place` such as "worker 3". Not called for work that begins when it is spawned. */
-  started(place: string): void
+  /**
+   * Notes that the work has begun, for timelines: on the place `kind-id`, such as "worker" and 3. Not called for work that
+   * begins when it is spawned.
+   */
+  started(kind: string, id: number): void
   /** Ends the thread; the first call counts. The leases that are still held are lost. */
   settle(exit: Exit.Exit<A, E>): void
   /** Ends the thread by its escalation, as the end of its scope does. *Cancellation*: the requests stand. */
@@ -113,8 +116,8 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
     return node
   }
 
-  started(place: string): void {
-    noteStep?.({ _tag: "Started", node: this.node, place })
+  started(kind: string, id: number): void {
+    noteStep?.({ _tag: "Started", node: this.node, place: `${kind}-${id}` })
   }
 
   override settle(exit: Exit.Exit<A, E>, abandoned = false): void {

@@ -41,7 +41,7 @@ const remote = (name: string) =>
     )
     const start = () => {
       hasStarted = true
-      cell!.started("worker-7")
+      cell!.started("worker", 7)
     }
     return { cell: cell!, start, thread }
   })

@@ -90,7 +90,7 @@ describe("RemoteTask", () => {
       }
     }
     const worker: TaskWorker<RemoteTask> = {
-      place: "worker-1",
+      threadId: 1,
       send: ({ _tag }) => void sent.push(_tag),
       sendNow: ({ _tag }) => void sent.push(_tag),
       stop: () => void sent.push("Stop"),

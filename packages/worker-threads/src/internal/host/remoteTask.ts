@@ -118,7 +118,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   assigned(id: number, worker: TaskWorker<RemoteTask>, slot: number): void {
     this.id = id
     this.state = { _tag: "Running", worker, slot }
-    this.cell.started(worker.place)
+    this.cell.started("worker", worker.threadId)
     this.events?.started(this)
     this.span?.started()
     if (this.limit === undefined) return

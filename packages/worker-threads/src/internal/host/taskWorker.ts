@@ -9,8 +9,8 @@ import type { ToWorker } from "../wire/message.ts"
 
 /** The part of a worker that a task needs. A slot is the task's row of the control block. */
 export interface TaskWorker<Task> {
-  /** The name of the worker, such as `worker-3`. */
-  readonly place: string
+  /** The number that Node gives to the worker. */
+  readonly threadId: number
   /** Sends a message at the end of the turn. */
   readonly send: (message: ToWorker) => void
   /** Sends a message at once. Throws if the message can't be cloned. */

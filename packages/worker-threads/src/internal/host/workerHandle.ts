@@ -41,7 +41,6 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   readonly allowance: Allowance = new Allowance((problem) => this.refuse(problem))
   readonly worker: Worker
   readonly threadId: number
-  readonly place: string
   /** Needed after the end of the worker, when its `threadId` is no longer known. */
   private readonly threadDeaths: ThreadDeaths
   private readonly port: MessagePort
@@ -96,7 +95,6 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     this.outbox = new Outbox<ToWorker>(this.rings)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
     this.threadDeaths = new ThreadDeaths((this.threadId = this.worker.threadId), this.refuse)
-    this.place = `worker-${this.threadId}`
     const problem = `it was not ready within ${startMillis} ms`
     this.state = { _tag: "Starting", startTimer: setTimeout(() => this.fail(problem), startMillis) }
     this.listen()
