@@ -1,11 +1,12 @@
 /**
  * Random programs against a pool whose workers are puppets: calls with priorities and limits, cancels, crashes, failed
- * starts, native code, drains and closes, in any order and several in one turn. A model of the queue says what must hold:
+ * starts, native code, resizes, drains and closes, in any order and several in one turn. A model of the queue says what must hold:
  * see `QueueModel`. A failure prints its seed and its path; give the seed as the variable `SEED`.
  */
 import * as fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { type Faulty, faults } from "./fixtures/broken-dispatchers.ts"
+import type { PoolSize } from "../src/internal/host/poolSize.ts"
 import { type Config, PoolStage, type Step } from "./fixtures/pool-stage.ts"
 
 // Time is virtual, and no worker is a thread.
@@ -14,16 +15,19 @@ afterEach(() => void vi.useRealTimers())
 
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
 
+const size: fc.Arbitrary<PoolSize> = fc
+  .record({ min: fc.nat(2), more: fc.nat(2) })
+  .map(({ min, more }) => ({ min, max: Math.max(1, min + more) }))
+
 const config: fc.Arbitrary<Config> = fc
   .record({
-    min: fc.nat(2),
-    more: fc.nat(2),
+    size,
     concurrency: fc.integer({ min: 1, max: 2 }),
     bound: fc.constantFrom(Infinity, Infinity, 0, 1, 3),
     whenFull: fc.constantFrom("wait", "wait", "fail"),
     idleMillis: fc.constantFrom(20, 10_000)
   })
-  .map(({ more, ...rest }) => ({ ...rest, max: Math.max(1, rest.min + more) }))
+  .map(({ size, ...rest }) => ({ ...rest, ...size }))
 
 const which = fc.nat(99)
 
@@ -53,6 +57,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ _tag: fc.constant("Pass"), millis: fc.constantFrom(1, 30, 600, 2_500, 40_000) })
   },
+  { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Resize"), size }) },
   { weight: 1, arbitrary: fc.constant({ _tag: "CancelQueued" }) },
   {
     weight: 1,
