@@ -23,6 +23,9 @@ interface Pool {
   readonly close: () => Promise<void>
 }
 
+const spawn: WorkerPool.Options["spawn"] = (options) =>
+  new Worker(new URL("./fixtures/random.worker.ts", import.meta.url), options)
+
 const kinds: Readonly<Record<string, (size: number) => Promise<Pool>>> = {
   "a pool of plain functions": async (size) => {
     const url = new URL("./fixtures/random-work.ts", import.meta.url)
@@ -37,8 +40,6 @@ const kinds: Readonly<Record<string, (size: number) => Promise<Pool>>> = {
   },
   "a pool of a contract": async (size) => {
     const scope = Scope.makeUnsafe()
-    const spawn: WorkerPool.Options["spawn"] = (options) =>
-      new Worker(new URL("./fixtures/random.worker.ts", import.meta.url), options)
     const pool = await Effect.runPromise(Scope.provide(WorkerPool.make(Random, { spawn, size }), scope))
     return {
       run: (work, options) => pool.run("Work", work, options),
