@@ -44,6 +44,9 @@ export const defaultTeardown: Runtime.Teardown = ExitCode.teardown
  * - The process exits when stdout and stderr are written, after a request to end within two seconds, otherwise within a
  *   minute. After a success without a request, the process ends when nothing keeps it alive, as any program of Node.
  *
+ * The environment variable `QUIESCE_TIMELINE` names a file for a timeline of the program, which is written after its end: a
+ * picture (`.svg`), a trace for Perfetto (`.json`) or a text (`.txt`). In the name, `%p` is the number of the process.
+ *
  * Throws a `ProcessError` for an unusable option, in a worker thread, and if another program runs. Nothing has run then.
  *
  * *Gotchas*: while the main thread is busy in synchronous code outside any section, no signal is heard. `budget` also limits
@@ -87,6 +90,7 @@ const start = (given: unknown, options: unknown): void => {
     Effect.sync(() => program.finishing())
   )
   const main = Effect.gen(function* () {
+    yield* program.record
     const thread = yield* Thread.spawn(settings.breaksOnSigint ? endableByCtrlC(effect, program) : effect, {
       name: settings.name
     })

@@ -27,6 +27,7 @@ interface Options {
   /** The command before the path of Node, such as a wrapper. */
   readonly command?: ReadonlyArray<string>
   readonly detached?: boolean
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts a program among the fixtures on the Node of the test. */
@@ -38,7 +39,7 @@ export const start = (name: string, options: Options = {}): Running => {
     ...(options.args ?? [])
   ] as unknown as [string, ...Array<string>] // there is a path at least
   const child = spawn(command, args, {
-    env: { ...process.env, NODE_NO_WARNINGS: "1" },
+    env: { ...process.env, NODE_NO_WARNINGS: "1", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
     detached: options.detached ?? false
   })

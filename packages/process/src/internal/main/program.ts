@@ -12,9 +12,11 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
 import type { CancelReason } from "@quiesce/core/CancelReason"
 import * as ShutdownReport from "@quiesce/core/ShutdownReport"
 import type * as Thread from "@quiesce/core/Thread"
+import * as Timeline from "@quiesce/core/Timeline"
 import { SignalCount } from "../signals/signalCount.ts"
 import { exitCode, type Signal } from "../signals/signalName.ts"
 import * as SignalListener from "../signals/signalListener.ts"
@@ -26,6 +28,7 @@ import * as Parent from "./parent.ts"
 import * as Progress from "./progress.ts"
 import * as Reasons from "./reasons.ts"
 import type { Settings } from "./settings.ts"
+import * as TimelineFile from "./timelineFile.ts"
 
 type State =
   | { readonly _tag: "Starting" }
@@ -45,6 +48,7 @@ export class Program {
   private readonly release: () => void
   private readonly signals = new SignalCount()
   private state: State = { _tag: "Starting" }
+  private recording: Timeline.Recording | undefined = undefined
   /** The uncaught exceptions. They are a part of the exit. */
   private readonly uncaught: Array<unknown> = []
   private readonly removals: ReadonlyArray<() => void>
@@ -59,6 +63,20 @@ export class Program {
       () => process.off("uncaughtException", onError),
       settings.followsParent ? Parent.watch(() => this.ask({ _tag: "ParentEnded" })) : () => {}
     ]
+  }
+
+  /** Records the timeline that the environment asks for, until the scope closes. */
+  readonly record: Effect.Effect<void, never, Scope.Scope> = Effect.suspend(() =>
+    this.settings.timeline === undefined
+      ? Effect.void
+      : Effect.map(Timeline.record(), (recording) => void (this.recording = recording))
+  )
+
+  private writeTimeline(): void {
+    const { recording } = this
+    if (recording === undefined) return
+    const problem = TimelineFile.write(this.settings.timeline!, recording)
+    if (problem !== undefined) this.say(problem)
   }
 
   /** The thread of the program exists. A request that came before is not lost: the start is one step. */
@@ -99,6 +117,7 @@ export class Program {
     if ("endProgress" in state) state.endProgress()
     const asked = state._tag === "Ending"
     this.state = { _tag: "Leaving", asked }
+    this.writeTimeline()
     teardown(exit, (code) => {
       if (code === 0 && !asked) return this.gone()
       const signal = this.settings.reraises ? ExitCode.signalOf(exit) : undefined

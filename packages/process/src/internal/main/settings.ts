@@ -9,6 +9,7 @@ import * as ProcessError from "../../ProcessError.ts"
 import type { Kind } from "../output/statusLine.ts"
 import * as ExitCode from "./exitCode.ts"
 import type { Options } from "./options.ts"
+import * as TimelineFile from "./timelineFile.ts"
 import { endings, problemOf, type Signal } from "../signals/signalName.ts"
 
 export interface Settings {
@@ -22,6 +23,8 @@ export interface Settings {
   readonly breaksOnSigint: boolean
   readonly reportsErrors: boolean
   readonly teardown: Runtime.Teardown
+  /** Undefined unless the environment asks for a timeline. */
+  readonly timeline: TimelineFile.TimelineFile | undefined
 }
 
 /** The rungs to climb. `millis` is the time for all of them, and `reserve` the time for the remaining releases after it. */
@@ -58,6 +61,7 @@ export const of = (given: unknown): Settings => {
     reraises: flag("reraise", options?.reraise, false),
     breaksOnSigint: flag("breakOnSigint", options?.breakOnSigint, true),
     teardown: teardownOf(options?.teardown),
+    timeline: TimelineFile.requested(),
     reportsErrors: !flag("disableErrorReporting", options?.disableErrorReporting, false)
   }
 }
