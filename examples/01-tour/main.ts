@@ -5,7 +5,8 @@
  *     node examples/01-tour/main.ts --leak     the same with one planted leak, which the tour notices
  *
  * For each scene the tour prints the request to a thread, the rung on which the thread ended, the time, and the numbers of
- * resources: acquired, released by their own release, and left behind. The exit code is 1 if a resource is left or a
+ * resources: acquired, released by their own release, and left behind. It draws a picture of all its threads into a new
+ * folder for temporary files, and prints where. The exit code is 1 if a resource is left or a
  * check has failed. Ctrl-C ends the tour early, and everything is released then, too. A third Ctrl-C ends the process.
  */
 import { parseArgs } from "node:util"

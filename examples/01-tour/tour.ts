@@ -2,10 +2,10 @@
  * Runs the scenes one after another below one thread and prints their results. At the end the tour compares the counts of
  * Quiesce with the real files, descriptors and rows.
  */
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
-import { CancelReason, Lease, Abort, Thread } from "@quiesce/core"
+import { CancelReason, Lease, Abort, Thread, Timeline } from "@quiesce/core"
 import { Cause, Console, Duration, Effect, Exit } from "effect"
 import type { Scope } from "effect"
 import * as Outside from "./outside.ts"
@@ -56,6 +56,7 @@ export const tour = (options: {
 }): Effect.Effect<{ readonly left: number; readonly sound: boolean }> =>
   Effect.gen(function* () {
     const account: Account = { folder: "", freedBy: new Map(), rows: new Map(), problems: [] }
+    const recording = yield* Timeline.record({ capacity: 100_000 })
     yield* Console.log("Quiesce, a tour: ten ways to end a thread, and nothing is left behind")
     // After the first line, because Node opens the standard output at its first use.
     const before = Outside.lookAtHandles()
@@ -75,6 +76,7 @@ export const tour = (options: {
     if (after.length + remains.length === 0) {
       yield* Console.log("checked from outside: no new descriptor, timer or handle is open, and the folder is gone")
     }
+    yield* Console.log(`the tour as a picture: ${yield* writeTimeline(yield* recording.read)}`)
     yield* Console.log(
       `counted by Quiesce: ${tally.released} released, ${tally.failed} failed, ${tally.timedOut} hung, ${tally.lost} lost with a killed worker`
     )
@@ -84,6 +86,17 @@ export const tour = (options: {
       `${tally.acquired} acquired = ${tally.released} released + ${freed} freed otherwise + ${left} left`
     )
     return { left, sound: account.problems.length === 0 }
+  }).pipe(Effect.scoped)
+
+/** Writes the timeline into a folder that stays, as a picture, as a text and for Perfetto. Gives the path of the picture. */
+const writeTimeline = (timeline: Timeline.Timeline): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const folder = await mkdtemp(join(tmpdir(), "quiesce-timeline-"))
+    const picture = join(folder, "tour.svg")
+    await writeFile(picture, Timeline.renderSvg(timeline))
+    await writeFile(join(folder, "tour.txt"), Timeline.render(timeline))
+    await writeFile(join(folder, "tour.json"), Timeline.renderTrace(timeline))
+    return picture
   })
 
 const freedOtherwise = ({ freedBy }: Account): number => [...freedBy.values()].reduce((sum, count) => sum + count, 0)

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs"
-import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { afterEach, beforeEach, expect, it } from "vitest"
 import { type Ran, runFile, workspace } from "./support.ts"
 
@@ -59,6 +59,24 @@ const unreleased = (ran: Ran): Readonly<Record<string, number>> =>
       .map(({ name, acquired, released }) => [name, acquired - released])
   )
 
+/** The folder for temporary files has only the timeline, where the tour has printed it. */
+const expectOnlyTimeline = async (ran: Ran): Promise<void> => {
+  const path = ran.lines
+    .map((line) => /^the tour as a picture: (.+)$/.exec(line)?.[1])
+    .find((found) => found !== undefined)
+  const folder = dirname(path ?? "")
+  expect(await readdir(temporary)).toEqual([basename(folder)])
+  expect((await readdir(folder)).toSorted()).toEqual(["tour.json", "tour.svg", "tour.txt"])
+  const picture = await readFile(path!, "utf8")
+  expect(picture).toMatch(/^<svg .*<\/svg>$/)
+  for (const { name } of scenes(ran)) expect(picture).toContain(`>${name}</text>`)
+  const { traceEvents } = JSON.parse(await readFile(join(folder, "tour.json"), "utf8")) as {
+    traceEvents: Array<unknown>
+  }
+  expect(traceEvents.length).toBeGreaterThan(100)
+  expect(await readFile(join(folder, "tour.txt"), "utf8")).toMatch(/^\d+ threads, [\d,]+ events in .+ s\n/)
+}
+
 /** Nothing is left: by the sums of the tour, by the counts of each scene and in the folder that this test looks at. */
 const expectNothingLeft = async (ran: Ran): Promise<void> => {
   expect(ran.lines.filter((line) => /^(wrong|left):/.test(line))).toEqual([])
@@ -72,7 +90,7 @@ const expectNothingLeft = async (ran: Ran): Promise<void> => {
   expect(released).toBe(scenes(ran).reduce((sum, scene) => sum + scene.released, 1))
   expect([freed, left]).toEqual([4, 0])
   expect(released + freed).toBe(acquired)
-  expect(await readdir(temporary)).toEqual([])
+  await expectOnlyTimeline(ran)
 }
 
 const expectEachScene = (ran: Ran): void => {
@@ -150,7 +168,7 @@ it("the tour notices a planted leak, from outside and in its counts, and exits w
   expect(unreleased(ran)).toEqual(freedOtherwise)
   const descriptors = ran.lines.filter((line) => line.startsWith("left: file descriptor"))
   expect(descriptors.length).toBe(process.platform === "win32" ? 0 : 1)
-  expect(await readdir(temporary)).toEqual([])
+  await expectOnlyTimeline(ran)
 })
 
 it.runIf(process.platform !== "win32").for(["1 stop flag", "7 hung finalizer"])(
@@ -165,6 +183,6 @@ it.runIf(process.platform !== "win32").for(["1 stop flag", "7 hung finalizer"])(
     expect(ran.code).toBe(143)
     expect(ran.lines).toContain("ended early")
     expect(account(ran).left).toBe(0)
-    expect(await readdir(temporary)).toEqual([])
+    await expectOnlyTimeline(ran)
   }
 )
