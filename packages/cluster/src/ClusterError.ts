@@ -1,0 +1,90 @@
+/**
+ * The errors of this package: the problem, the likely cause and the remedy.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+
+/**
+ * The kinds of the error.
+ *
+ * A correct program must expect:
+ * - `NoRunner`: no runner has started the thread within the limit. The thread will never start
+ * - `StoreUnavailable`: the store did not answer, or refused a statement
+ * - `NotSendable`: the payload, or a result, does not fit its Schema
+ *
+ * The others are mistakes in the set-up of a cluster:
+ * - `UnknownTask`: the runner that got the thread has no handler for its task
+ * - `WrongVersion`: the store was made by another version of this package
+ * - `InvalidOption`: an option can't be used as given
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type ClusterErrorReason =
+  | { readonly _tag: "NoRunner"; readonly task: string; readonly millis: number }
+  | { readonly _tag: "StoreUnavailable"; readonly operation: string; readonly problem: string }
+  | { readonly _tag: "NotSendable"; readonly task: string; readonly problem: string }
+  | { readonly _tag: "UnknownTask"; readonly task: string; readonly runner: string }
+  | { readonly _tag: "WrongVersion"; readonly found: number; readonly expected: number }
+  | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
+
+const Base: new (fields: { readonly reason: ClusterErrorReason }) => Cause.YieldableError & {
+  readonly _tag: "ClusterError"
+  readonly reason: ClusterErrorReason
+} = /* @__PURE__ */ Data.TaggedError("ClusterError")
+
+/**
+ * The error of this package. `reason._tag` names the case; `message` has the problem, the likely cause and the remedy.
+ *
+ * @stability unstable
+ * @category errors
+ * @since 0.1.0
+ */
+export class ClusterError extends Base {
+  override get message(): string {
+    return explain(this.reason)
+  }
+
+  /** The printed form, also for `console.log`. */
+  override toJSON(): unknown {
+    return { _tag: this._tag, message: this.message, reason: this.reason }
+  }
+}
+
+/**
+ * Makes a `ClusterError` from its reason.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (reason: ClusterErrorReason): ClusterError => new ClusterError({ reason })
+
+/**
+ * Whether a value is a `ClusterError`.
+ *
+ * @stability unstable
+ * @category guards
+ * @since 0.1.0
+ */
+export const isClusterError = (u: unknown): u is ClusterError => u instanceof ClusterError
+
+const explain = (reason: ClusterErrorReason): string => {
+  switch (reason._tag) {
+    case "NoRunner":
+      return `No runner has started a thread of the task "${reason.task}" within ${reason.millis} ms, and none will start it now. Probably no runner is up, or none is reachable from here. Start a runner with ClusterRunner.layer on the same store, or raise startWithin.`
+    case "StoreUnavailable":
+      return `The store did not ${reason.operation}: ${reason.problem}. Look whether the database is up and whether this process may write to it.`
+    case "NotSendable":
+      return `A value of the task "${reason.task}" can't be sent: ${reason.problem}. Give what the task's Schema says.`
+    case "UnknownTask":
+      return `The runner ${reason.runner} has no handler for the task "${reason.task}". Probably it runs an older version of the program. Deploy the runners before the clients, or give the runner a handler of that name.`
+    case "WrongVersion":
+      return `The store has tables of version ${reason.found}, and this package needs version ${reason.expected}. Use the version of @quiesce/cluster that made the store, or a store of its own.`
+    case "InvalidOption":
+      return `The option ${reason.option} can't be used: ${reason.problem}`
+  }
+}

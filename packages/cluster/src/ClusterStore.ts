@@ -1,0 +1,63 @@
+/**
+ * The store of a cluster: the database in which the threads, their tokens and their leases have rows. All runners and
+ * clients of a cluster use one store. Effect's own cluster engine keeps its shards there, too.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type * as ClusterError from "./ClusterError.ts"
+import * as SqliteClient from "./internal/store/sqliteClient.ts"
+import * as ThreadStore from "./internal/store/threadStore.ts"
+
+const Base: Context.ServiceClass<ClusterStore, "@quiesce/cluster/ClusterStore", ThreadStore.ThreadStore> =
+  Context.Service<ClusterStore, ThreadStore.ThreadStore>()("@quiesce/cluster/ClusterStore")
+
+/**
+ * The store as a service.
+ *
+ * @stability unstable
+ * @category services
+ * @since 0.1.0
+ */
+export class ClusterStore extends Base {}
+
+/**
+ * The store in a database that the program has a client for already, of SQLite or PostgreSQL, such as that of
+ * `@effect/sql-pg`. The tables have names with the prefix `quiesce_`, and are made if they are missing.
+ *
+ * Fails with `StoreUnavailable`, or with `WrongVersion` for a store of another version.
+ *
+ * @stability unstable
+ * @category layers
+ * @since 0.1.0
+ */
+export const fromSqlClient: Layer.Layer<ClusterStore, ClusterError.ClusterError, SqlClient> = Layer.effect(
+  ClusterStore,
+  ThreadStore.open
+)
+
+/**
+ * The store in one SQLite file, by Node's own `node:sqlite`. Several processes of one machine can use the file. A relative
+ * name is relative to the working directory. The file is made if it is missing.
+ *
+ * A statement that waits for another process's lock blocks the event loop, for 5 seconds at most. A store in a file
+ * survives the death of a process; the last rows may be lost when the machine loses its power.
+ *
+ * @stability unstable
+ * @category layers
+ * @since 0.1.0
+ */
+export const sqlite = (options: {
+  readonly filename: string
+}): Layer.Layer<ClusterStore | SqlClient, ClusterError.ClusterError> =>
+  fromSqlClient.pipe(
+    Layer.provideMerge(
+      SqliteClient.layer(options.filename).pipe(
+        Layer.catchTag("SqlError", (error) =>
+          Layer.effectContext(ThreadStore.unavailable(`open the file ${options.filename}`)(error))
+        )
+      )
+    )
+  )

@@ -1,0 +1,150 @@
+/**
+ * Threads that run on the runners of a cluster. The handle is core's `Thread`: it can be joined, stopped, raised into,
+ * interrupted, killed and shut down with a report, wherever its body runs.
+ *
+ * @since 0.1.0
+ */
+import * as ThreadAdapter from "@quiesce/core/adapter"
+import type * as Escalation from "@quiesce/core/Escalation"
+import type * as Thread from "@quiesce/core/Thread"
+import { millisOf } from "@quiesce/core/internal"
+import type { Sharding } from "effect/cluster/Sharding"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type * as Scope from "effect/Scope"
+import * as ClusterError from "./ClusterError.ts"
+import type * as ClusterStore from "./ClusterStore.ts"
+import * as Caller from "./internal/client/caller.ts"
+import { RemoteThread } from "./internal/client/remoteThread.ts"
+import * as Outcome from "./internal/wire/outcome.ts"
+
+/**
+ * Options of the threads of one client.
+ *
+ * - `escalation`: how a thread ends with its scope, unless its own options say otherwise
+ * - `startWithin`: how long a thread may wait for a runner (default: 1 minute). Then it fails with `NoRunner` and never
+ *   starts
+ * - `timeToLive`: how long this process may be silent before the runners end its threads with the reason `ParentEnded`
+ *   (default: 15 seconds)
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly escalation?: Escalation.Escalation | undefined
+  readonly startWithin?: Duration.Input | undefined
+  readonly timeToLive?: Duration.Input | undefined
+}
+
+type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
+
+/** The arguments after the task. A payload that may be undefined can be left out. */
+type Args<Payload> = undefined extends Payload
+  ? [payload?: Payload, options?: Thread.SpawnOptions]
+  : [payload: Payload, options?: Thread.SpawnOptions]
+
+/**
+ * Starts threads of the tasks `Rpcs` on the runners of a cluster.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClusterThreads<Rpcs extends Rpc.Any> {
+  /**
+   * Starts a task as a thread in the current scope. The thread is `Queued` until a runner has started it. A body starts at
+   * most once: if its runner dies, the thread ends as killed, and is not started again.
+   *
+   * The thread fails with `ClusterError` if no runner starts it in time, or if the runner does not know the task.
+   *
+   * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope, by its escalation. An
+   * interrupt waits for the finalizers of the thread, at the other machine.
+   */
+  readonly spawn: <const Tag extends Rpcs["_tag"]>(
+    task: Tag,
+    ...args: Args<Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>>
+  ) => Effect.Effect<
+    Thread.Thread<Rpc.SuccessExit<Tagged<Rpcs, Tag>>, Rpc.ErrorExit<Tagged<Rpcs, Tag>> | ClusterError.ClusterError>,
+    ClusterError.ClusterError,
+    Scope.Scope
+  >
+}
+
+/**
+ * The threads of a group, as in `ClusterThreads.Of<typeof Tasks>`.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type Of<Group extends RpcGroup.Any> = ClusterThreads<RpcGroup.Rpcs<Group>>
+
+/**
+ * The escalation of a thread that is ended without one.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const defaultEscalation: Escalation.Escalation = {
+  interrupt: "10 seconds",
+  unwind: "2 seconds",
+  kill: "2 seconds"
+}
+
+/**
+ * Makes a client of the cluster in the current scope. When the scope closes, its threads end by their escalations.
+ *
+ * Dies with `InvalidOption`.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options: Options = {}
+): Effect.Effect<ClusterThreads<Rpcs>, ClusterError.ClusterError, Sharding | ClusterStore.ClusterStore | Scope.Scope> =>
+  Effect.gen(function* () {
+    const startWithin = yield* limitOf("startWithin", options.startWithin ?? "1 minute")
+    const timeToLive = yield* limitOf("timeToLive", options.timeToLive ?? "15 seconds")
+    const caller = yield* Caller.make({ startWithin, timeToLive })
+    const escalation = options.escalation ?? defaultEscalation
+    const spawn = (task: string, payload: unknown, spawnOptions?: Thread.SpawnOptions) => {
+      const rpc = group.requests.get(task)
+      if (rpc === undefined) return Effect.die(ClusterError.make({ _tag: "InvalidOption", ...noSuchTask(task) }))
+      // Every Rpc has its schemas; the group's type only forgets them.
+      const wire = Outcome.of(rpc as unknown as Rpc.AnyWithProps)
+      return Effect.flatMap(wire.encodePayload(payload), (encoded) =>
+        ThreadAdapter.spawn<unknown, unknown, never, never>(
+          (cell) =>
+            Effect.sync(() => {
+              const sending = { id: crypto.randomUUID(), name: cell.name, payload: encoded }
+              const remote = new RemoteThread(cell, sending, wire, caller.clientOf(sending.id), caller)
+              remote.begin()
+              return remote
+            }),
+          { escalation, name: task, ...spawnOptions }
+        )
+      )
+    }
+    // The types of the tasks are those of the group.
+    return { spawn } as unknown as ClusterThreads<Rpcs>
+  })
+
+const noSuchTask = (task: string): { readonly option: string; readonly problem: string } => ({
+  option: "task",
+  problem: `the group has no task ${JSON.stringify(task)}. Give a name of the group.`
+})
+
+/** A limit above 0 in milliseconds. */
+const limitOf = (option: string, duration: Duration.Input): Effect.Effect<number> => {
+  const millis = Result.getOrElse(millisOf(duration), () => 0)
+  if (millis > 0) return Effect.succeed(millis)
+  const problem = `it is not a duration above 0. Give one such as "1 minute".`
+  return Effect.die(ClusterError.make({ _tag: "InvalidOption", option, problem }))
+}

@@ -1,0 +1,74 @@
+/**
+ * A process that has threads in the cluster. Its row in the store is renewed while the process lives. A runner that misses
+ * the row ends the threads.
+ */
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { Sharding } from "effect/cluster/Sharding"
+import type { ClusterError } from "../../ClusterError.ts"
+import { ClusterStore } from "../../ClusterStore.ts"
+import * as MemberStore from "../store/memberStore.ts"
+import type { ThreadStore } from "../store/threadStore.ts"
+import { fenceRunner } from "./lostRunner.ts"
+import type { RemoteThread, Shared } from "./remoteThread.ts"
+import { RunnerWatch } from "./runnerWatch.ts"
+import * as Client from "./threadClient.ts"
+
+export interface Limits {
+  readonly startWithin: number
+  readonly timeToLive: number
+}
+
+export interface Caller extends Shared {
+  readonly clientOf: (id: string) => Client.ThreadClient
+}
+
+/** Enters this process into the store, in the current scope. */
+export const make = ({
+  startWithin,
+  timeToLive
+}: Limits): Effect.Effect<Caller, ClusterError, Sharding | ClusterStore | Scope.Scope> =>
+  Effect.gen(function* () {
+    const store = yield* ClusterStore
+    const clientOf = yield* Client.make
+    const caller = `caller-${crypto.randomUUID()}`
+    const member = { id: caller, kind: "caller", address: null } as const
+    yield* Effect.acquireRelease(MemberStore.renew(store, member, timeToLive), () =>
+      Effect.ignore(MemberStore.remove(store, caller))
+    )
+    // The first scope closes last: the threads end before the fibers that follow them.
+    const scope = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
+    const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Effect.runSync(Effect.forkIn(effect, scope))
+    const beat = Effect.ignore(MemberStore.renew(store, member, timeToLive))
+    fork(Effect.forever(Effect.andThen(Effect.sleep(timeToLive / 3), beat)))
+    const watch = yield* watchRunners(store, fork)
+    return {
+      store,
+      caller,
+      startWithin,
+      fork,
+      clientOf,
+      watch: (runner, thread) => watch.add(runner, thread),
+      unwatch: (runner, thread) => watch.remove(runner, thread)
+    }
+  })
+
+const watchRunners = (
+  store: ThreadStore,
+  fork: Shared["fork"]
+): Effect.Effect<RunnerWatch<RemoteThread>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(
+      () =>
+        new RunnerWatch<RemoteThread>((runner, threads) => {
+          fork(
+            Effect.andThen(
+              fenceRunner(store, runner),
+              Effect.forEach(threads, (thread) => thread.settleByRow, { discard: true })
+            )
+          )
+        })
+    ),
+    (watch) => watch.close
+  )

@@ -1,0 +1,327 @@
+/**
+ * The client's side of a thread that runs at a runner: the controls of core's `Thread`.
+ *
+ * Invariants:
+ * 1. The thread settles with the outcome that its runner sent, or after the store has made any other outcome impossible: the
+ *    row says `cancelled`, `killed` or `ended`.
+ * 2. The call of `Run` is never interrupted before the thread has settled, because the engine would return before the
+ *    finalizers of the thread.
+ */
+import type * as ThreadAdapter from "@quiesce/core/adapter"
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as ForcedEnd from "@quiesce/core/ForcedEnd"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type * as Stream from "effect/Stream"
+import * as ClusterError from "../../ClusterError.ts"
+import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
+import * as Outcome from "../wire/outcome.ts"
+import type { ThreadEvent } from "../wire/protocol.ts"
+import type { RunnerId } from "../wire/runnerId.ts"
+import { run as runEvents } from "./runEvents.ts"
+import type { ThreadClient } from "./threadClient.ts"
+
+type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
+type Reason = CancelReason.CancelReason
+
+/** The parts of a client that its threads share. */
+export interface Shared {
+  readonly store: ThreadStore
+  readonly caller: string
+  /** How long no runner may start a thread, in milliseconds. */
+  readonly startWithin: number
+  readonly fork: (effect: Effect.Effect<unknown>) => Fiber.Fiber<unknown>
+  /** Notices the death of a runner that has one of the threads. */
+  readonly watch: (runner: RunnerId, thread: RemoteThread) => void
+  readonly unwatch: (runner: RunnerId, thread: RemoteThread) => void
+}
+
+/** What is sent for a thread. */
+export interface Sending {
+  readonly id: string
+  readonly name: string
+  readonly payload: string
+}
+
+/**
+ * - `Asked`: no runner has said that the thread has started
+ * - `Started`: `runner` runs the thread
+ * - `Settled`: the thread has an exit
+ */
+type State =
+  | { readonly _tag: "Asked" }
+  | { readonly _tag: "Started"; readonly runner: RunnerId; readonly canUnwind: boolean }
+  | { readonly _tag: "Settled" }
+
+const asked: State = { _tag: "Asked" }
+const settled: State = { _tag: "Settled" }
+
+/** The pause between two attempts to reach a thread. */
+const againMillis = 100
+const again = Schedule.spaced(againMillis)
+
+/** A runner that is asked for a stack or a kill has this long. Nobody depends on the answer. */
+const courtesy = "2 seconds"
+
+export class RemoteThread implements ThreadAdapter.Controls {
+  private readonly cell: Cell
+  private readonly sending: Sending
+  private readonly wire: Outcome.TaskWire
+  private readonly client: ThreadClient
+  private readonly shared: Shared
+  private state: State = asked
+  private running: Fiber.Fiber<unknown> | undefined = undefined
+  /** Gives up if no runner starts the thread. */
+  private patience: Fiber.Fiber<unknown> | undefined = undefined
+  private lastRunner: RunnerId | undefined = undefined
+  /** Ends the leases of the thread, by the runner's numbers. */
+  private readonly leases = new Map<number, ReturnType<Cell["enter"]>>()
+  private lastLease = -1
+
+  constructor(cell: Cell, sending: Sending, wire: Outcome.TaskWire, client: ThreadClient, shared: Shared) {
+    this.cell = cell
+    this.sending = sending
+    this.wire = wire
+    this.client = client
+    this.shared = shared
+  }
+
+  /** Asks for a runner, and follows the thread until it has settled. */
+  begin(): void {
+    const { fork, startWithin } = this.shared
+    this.running = fork(
+      runEvents(
+        this.events,
+        (event) => this.on(event),
+        () => this.isOver,
+        againMillis
+      )
+    )
+    if (startWithin !== Infinity) this.patience = fork(Effect.andThen(Effect.sleep(startWithin), this.giveUp))
+  }
+
+  get hasStarted(): boolean {
+    return this.state._tag === "Started" || (this.isOver && this.lastRunner !== undefined)
+  }
+
+  private get isOver(): boolean {
+    return this.state._tag === "Settled"
+  }
+
+  private get events(): Stream.Stream<ThreadEvent, unknown> {
+    const { name, payload } = this.sending
+    return this.client.Run({ task: this.wire.task, name, caller: this.shared.caller, payload })
+  }
+
+  requestStop(reason: Reason): Effect.Effect<void> {
+    return this.forked(this.reach((client) => client.Stop({ reason })))
+  }
+
+  requestInterrupt(reason: Reason): Effect.Effect<void> {
+    const ask = this.reach((client) => client.Interrupt({ reason }))
+    return this.forked(
+      Effect.flatMap(this.cancelled(reason), (isCancelled) => (isCancelled ? Effect.void : Effect.asVoid(ask)))
+    )
+  }
+
+  raise(error: unknown): Effect.Effect<boolean> {
+    const encoded = encodedError(error)
+    return Effect.map(
+      this.reach((client) => client.Raise({ error: encoded })),
+      Option.getOrElse(() => false)
+    )
+  }
+
+  get unwind(): ThreadAdapter.Controls["unwind"] {
+    if (this.state._tag !== "Started" || !this.state.canUnwind) return Option.none()
+    return Option.some(
+      Effect.map(
+        this.reach((client) => client.Unwind()),
+        Option.getOrElse((): ThreadAdapter.UnwindOutcome => ({ _tag: "Idle" }))
+      )
+    )
+  }
+
+  get unwindProblem(): string | undefined {
+    return this.state._tag === "Started" ? "the runner runs its threads on fibers" : "no runner has started the thread"
+  }
+
+  get kill(): ThreadAdapter.Controls["kill"] {
+    return Option.some((reason) => this.forked(this.fence(reason)))
+  }
+
+  get locate(): Effect.Effect<Option.Option<string>> {
+    return Effect.suspend(() => {
+      if (this.state._tag !== "Started") return Effect.succeedNone
+      return this.client.Locate().pipe(
+        Effect.timeoutOption(courtesy),
+        Effect.map(Option.filter((stack): stack is string => typeof stack === "string" && stack !== "")),
+        Effect.catchCause(() => Effect.succeedNone)
+      )
+    })
+  }
+
+  /** Settles by the row, after the death of the runner. A thread whose row still runs goes on. */
+  readonly settleByRow: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.isOver) return Effect.void
+    return Effect.flatMap(Effect.exit(this.shared.store.row(this.sending.id)), (exit) =>
+      Exit.isSuccess(exit) && exit.value !== undefined ? this.byRow(exit.value) : Effect.void
+    )
+  })
+
+  private byRow(row: ThreadRow): Effect.Effect<void> {
+    switch (row.state) {
+      case "running":
+        return Effect.void
+      case "ended":
+        return this.on({ _tag: "Ended", outcome: row.outcome ?? "" })
+      case "killed":
+        return this.on({ _tag: "Killed", reason: row.reason })
+      case "cancelled":
+        return this.on({ _tag: "Cancelled", reason: row.reason })
+    }
+  }
+
+  private on(event: ThreadEvent): Effect.Effect<void> {
+    if (this.isOver) return Effect.void
+    switch (event._tag) {
+      case "Started":
+        return Effect.sync(() => this.started(event.runner, event.canUnwind))
+      case "Acquired":
+        return Effect.sync(() => this.acquired(event.lease, event.name))
+      case "Released":
+        return Effect.sync(() => {
+          this.leases.get(event.lease)?.(event.result, event.error)
+          this.leases.delete(event.lease)
+        })
+      case "Ended":
+        return Effect.flatMap(Effect.exit(this.wire.decodeExit(event.outcome)), (exit) =>
+          Effect.sync(() => this.settle(Exit.isSuccess(exit) ? exit.value : Exit.die(exit.cause)))
+        )
+      case "Killed":
+        return Effect.map(Outcome.decodeReason(event.reason, unknownReason), (reason) => this.killed(reason))
+      case "Cancelled":
+        return Effect.map(Outcome.decodeReason(event.reason, unknownReason), (reason) =>
+          this.settle(Exit.failCause(CancelReason.toCause(reason)))
+        )
+      case "UnknownTask":
+        return this.refused(ClusterError.make({ _tag: "UnknownTask", task: this.wire.task, runner: event.runner }))
+      case "Elsewhere":
+        return Effect.void
+    }
+  }
+
+  private started(runner: RunnerId, canUnwind: boolean): void {
+    this.state = { _tag: "Started", runner, canUnwind }
+    this.lastRunner = runner
+    this.patience?.interruptUnsafe()
+    this.shared.watch(runner, this)
+  }
+
+  /** An event that comes again after an attachment is known already. */
+  private acquired(lease: number, name: string): void {
+    if (lease <= this.lastLease) return
+    this.lastLease = lease
+    this.leases.set(lease, this.cell.enter(name))
+  }
+
+  private killed(reason: Reason): void {
+    const end = ForcedEnd.killed(this.cell.name, this.cell.held())
+    this.settle(Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(reason), end)))
+  }
+
+  private settle(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.isOver) return
+    if (this.state._tag === "Started") this.shared.unwatch(this.state.runner, this)
+    this.state = settled
+    this.cell.settle(exit)
+    // The stream of events may never end: the runner may be gone.
+    this.running?.interruptUnsafe()
+    this.patience?.interruptUnsafe()
+  }
+
+  /** Whether the thread will never start. Then it has settled. */
+  private cancelled(reason: Reason): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      if (this.state._tag !== "Asked") return Effect.succeed(this.isOver)
+      const { id, name } = this.sending
+      const claim = { id, name, task: this.wire.task, caller: this.shared.caller }
+      return Outcome.encodeReason(reason).pipe(
+        Effect.flatMap((text) => Effect.retry(this.shared.store.cancel(claim, text), again)),
+        Effect.tap((isCancelled) =>
+          Effect.sync(() => isCancelled && this.settle(Exit.failCause(CancelReason.toCause(reason))))
+        ),
+        Effect.orDie
+      )
+    })
+  }
+
+  /** Raises the token, and waits for no runner. */
+  private fence(reason: Reason): Effect.Effect<void> {
+    const { store } = this.shared
+    return Effect.gen({ self: this }, function* () {
+      if (yield* this.cancelled(reason)) return
+      const text = yield* Outcome.encodeReason(reason)
+      const isKilled = yield* Effect.orDie(Effect.retry(store.kill(this.sending.id, text), again))
+      if (!isKilled) return yield* this.settleByRow
+      this.killed(reason)
+      yield* Effect.ignore(Effect.timeoutOption(this.client.Kill({ reason }), courtesy))
+    })
+  }
+
+  /** No runner has started the thread in time. */
+  private get giveUp(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.state._tag !== "Asked") return Effect.void
+      const { startWithin } = this.shared
+      return this.refused(ClusterError.make({ _tag: "NoRunner", task: this.wire.task, millis: startWithin }))
+    })
+  }
+
+  /** Ends a thread that has not started. A thread that has started meanwhile goes on. */
+  private refused(error: ClusterError.ClusterError): Effect.Effect<void> {
+    const { id, name } = this.sending
+    const claim = { id, name, task: this.wire.task, caller: this.shared.caller }
+    return Outcome.encodeReason(CancelReason.interrupted({ message: error.message })).pipe(
+      Effect.flatMap((text) => this.shared.store.cancel(claim, text)),
+      Effect.matchEffect({
+        // Without the store nothing can start the thread later, either; but the row may be there.
+        onFailure: () =>
+          Effect.andThen(
+            Effect.sleep(againMillis),
+            Effect.suspend(() => this.refused(error))
+          ),
+        onSuccess: (isCancelled) => Effect.sync(() => isCancelled && this.settle(Exit.fail(error)))
+      })
+    )
+  }
+
+  /** Asks the thread's runner until it answers or the thread has settled. None if the thread has settled before. */
+  private reach<A>(ask: (client: ThreadClient) => Effect.Effect<A | null, unknown>): Effect.Effect<Option.Option<A>> {
+    const attempt: Effect.Effect<Option.Option<A>> = Effect.suspend(() => {
+      if (this.isOver) return Effect.succeedNone
+      if (this.state._tag === "Asked") return Effect.andThen(Effect.sleep(againMillis), attempt)
+      return Effect.flatMap(Effect.exit(ask(this.client)), (exit) => {
+        if (Exit.isSuccess(exit) && exit.value !== null) return Effect.succeedSome(exit.value)
+        return Effect.andThen(Effect.sleep(againMillis), attempt)
+      })
+    })
+    return attempt
+  }
+
+  private forked(effect: Effect.Effect<unknown>): Effect.Effect<void> {
+    return Effect.sync(() => void this.shared.fork(effect))
+  }
+}
+
+const unknownReason = CancelReason.interrupted({ message: "Another process ended the thread" })
+
+/** The fields of an error as JSON: the `receive` of the thread decodes them by its Schema. */
+const encodedError = (error: unknown): never => {
+  const fields = error instanceof Error ? Object.assign({}, error, { name: error.name, message: error.message }) : error
+  // JSON of an object is JSON.
+  return JSON.parse(JSON.stringify(fields)) as never
+}

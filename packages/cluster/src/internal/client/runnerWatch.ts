@@ -1,0 +1,109 @@
+/**
+ * Watches the runners that have threads of this client, each by an idle connection to its port. The engine itself notices
+ * the death of a runner only when a lock has expired, half a minute later by default.
+ *
+ * A closed connection is tried once more. If the port refuses, the process is gone: its threads are fenced, and settle at
+ * once. A frozen or unreachable runner keeps its connection, and is not judged here.
+ */
+import { connect, type Socket } from "node:net"
+import * as Effect from "effect/Effect"
+import type { RunnerId } from "../wire/runnerId.ts"
+
+/** A connection attempt that takes longer proves nothing. */
+const connectMillis = 1000
+
+/** The codes of a port on which no process listens. */
+const gone = new Set(["ECONNREFUSED"])
+
+/** `gone`: the port refuses connections. `closed`: a connection was there. `unknown`: neither. */
+type Ended = "gone" | "closed" | "unknown"
+
+interface Watched {
+  readonly threads: Set<object>
+  readonly close: () => void
+}
+
+export class RunnerWatch<A extends object> {
+  private readonly watched = new Map<string, Watched>()
+  private readonly onGone: (runner: RunnerId, threads: ReadonlyArray<A>) => void
+
+  constructor(onGone: (runner: RunnerId, threads: ReadonlyArray<A>) => void) {
+    this.onGone = onGone
+  }
+
+  add(runner: RunnerId, thread: A): void {
+    const known = this.watched.get(runner.incarnation)
+    if (known !== undefined) return void known.threads.add(thread)
+    const { host, port } = runner
+    if (host === null || port === null) return
+    const threads = new Set<A>([thread])
+    const close = watch(host, port, () => {
+      this.watched.delete(runner.incarnation)
+      this.onGone(runner, Array.from(threads))
+    })
+    this.watched.set(runner.incarnation, { threads, close })
+  }
+
+  remove(runner: RunnerId, thread: A): void {
+    const known = this.watched.get(runner.incarnation)
+    if (known === undefined || !known.threads.delete(thread) || known.threads.size > 0) return
+    this.watched.delete(runner.incarnation)
+    known.close()
+  }
+
+  get close(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      for (const { close } of this.watched.values()) close()
+      this.watched.clear()
+    })
+  }
+}
+
+/** Calls `onGone` when no process listens on the port any more. The result ends the watch. */
+const watch = (host: string, port: number, onGone: () => void): (() => void) => {
+  let socket: Socket
+  let isOver = false
+  let timer: NodeJS.Timeout | undefined
+  const attempt = (): void => {
+    socket = tried(host, port, (ended) => {
+      if (isOver) return
+      if (ended === "gone") {
+        isOver = true
+        return onGone()
+      }
+      if (ended === "closed") return attempt()
+      timer = setTimeout(attempt, connectMillis)
+      timer.unref()
+    })
+    socket.unref()
+  }
+  attempt()
+  return () => {
+    isOver = true
+    clearTimeout(timer)
+    socket.destroy()
+  }
+}
+
+/** Connects, and calls `onEnd` when the connection has closed or was refused. */
+const tried = (host: string, port: number, onEnd: (ended: Ended) => void): Socket => {
+  const socket = connect({ host, port })
+  let isConnected = false
+  let code: string | undefined
+  socket.setTimeout(connectMillis, () => {
+    if (!isConnected) socket.destroy()
+  })
+  socket.on("connect", () => {
+    isConnected = true
+    socket.setTimeout(0)
+    socket.setKeepAlive(true, connectMillis)
+  })
+  // Bytes of the runner are not for this connection.
+  socket.resume()
+  socket.on("error", (error: NodeJS.ErrnoException) => (code = error.code))
+  socket.on("close", () => {
+    if (isConnected) onEnd("closed")
+    else onEnd(code !== undefined && gone.has(code) ? "gone" : "unknown")
+  })
+  return socket
+}

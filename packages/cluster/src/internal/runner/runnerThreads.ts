@@ -1,0 +1,218 @@
+/**
+ * The threads that run at this runner, by id.
+ *
+ * Invariants:
+ * 1. A body starts only after this runner has inserted the row of its thread.
+ * 2. An outcome is sent only after the row has it, with the thread's own token. After a kill the outcome does not count.
+ * 3. At the end of the scope each thread has ended by its escalation, and none starts after that.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Thread from "@quiesce/core/Thread"
+import type * as Escalation from "@quiesce/core/Escalation"
+import { logUnhandled } from "@quiesce/core/internal"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ClusterError } from "../../ClusterError.ts"
+import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
+import * as MemberStore from "../store/memberStore.ts"
+import type { ThreadEvent } from "../wire/protocol.ts"
+import { lostReason, nameOf, type RunnerId } from "../wire/runnerId.ts"
+import * as Outcome from "../wire/outcome.ts"
+import type { Bodies } from "./bodies.ts"
+import { exitOf, RunningThread } from "./runningThread.ts"
+
+/** A thread that a client wants to run. */
+interface Request {
+  readonly task: string
+  readonly name: string
+  readonly caller: string
+  readonly payload: string
+}
+
+export interface Options {
+  readonly store: ThreadStore
+  readonly runner: RunnerId
+  readonly bodies: Bodies
+  /** The wire of each task of the group. */
+  readonly wires: ReadonlyMap<string, Outcome.TaskWire>
+  readonly escalation: Escalation.Escalation
+  readonly context: Context.Context<never>
+}
+
+/** How often a runner looks at the row of a thread that another runner still has. */
+const lookMillis = 100
+
+/** The store may be away for a while. A thread that has ended waits for it as long. */
+const untilStored = { schedule: Schedule.spaced("500 millis"), times: 120 }
+
+const elsewhere: ThreadEvent = { _tag: "Elsewhere" }
+
+export class RunnerThreads {
+  private readonly options: Options
+  private readonly scope = Scope.makeUnsafe()
+  private readonly threads = new Map<string, RunningThread>()
+  private isDraining = false
+
+  constructor(options: Options) {
+    this.options = options
+  }
+
+  /** The events of a thread. The thread starts if it has no row yet. */
+  run(id: string, request: Request): Stream.Stream<ThreadEvent> {
+    return Stream.unwrap(
+      Effect.sync(() => {
+        const known = this.threads.get(id)
+        if (known !== undefined) return known.events
+        if (this.isDraining) return Stream.succeed(elsewhere)
+        const { runner } = this.options
+        const wire = this.options.wires.get(request.task)
+        if (wire === undefined || !this.options.bodies.tasks.has(request.task)) {
+          return Stream.succeed<ThreadEvent>({ _tag: "UnknownTask", runner: nameOf(runner) })
+        }
+        const running = new RunningThread(id, request.caller, runner)
+        this.threads.set(id, running)
+        // A client that goes away meanwhile does not stop the start: its row would never end.
+        Effect.runForkWith(this.options.context)(this.start(running, request, wire))
+        return running.events
+      })
+    )
+  }
+
+  /** The thread, if it runs here. */
+  threadOf(id: string): Thread.Thread<unknown, unknown> | undefined {
+    return this.threads.get(id)?.thread
+  }
+
+  /** The threads of the callers that `isGone` names end by their escalation. */
+  endOrphans(isGone: (caller: string) => boolean): Effect.Effect<void> {
+    const orphans = Array.from(this.threads.values()).filter(({ caller }) => isGone(caller))
+    return this.endAll(orphans, (one) => CancelReason.parentEnded(one.caller, { message: "The caller is gone" }))
+  }
+
+  get callers(): ReadonlySet<string> {
+    return new Set(Array.from(this.threads.values(), ({ caller }) => caller))
+  }
+
+  /** Ends one thread by its escalation, because it can't stay here. */
+  end(id: string, reason: CancelReason.CancelReason): Effect.Effect<void> {
+    const running = this.threads.get(id)
+    return running === undefined ? Effect.void : this.endAll([running], () => reason)
+  }
+
+  /** Ends all threads by their escalation, and starts no more. */
+  drain(reason: CancelReason.CancelReason): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.isDraining = true
+      return Effect.andThen(
+        this.endAll(Array.from(this.threads.values()), () => reason),
+        Scope.close(this.scope, Exit.void)
+      )
+    })
+  }
+
+  private endAll(
+    all: ReadonlyArray<RunningThread>,
+    reasonOf: (one: RunningThread) => CancelReason.CancelReason
+  ): Effect.Effect<void> {
+    const { escalation } = this.options
+    return Effect.forEach(
+      all,
+      (one) => {
+        const { thread } = one
+        if (thread === undefined) return Effect.void
+        return Thread.shutdown(thread, { escalation, reason: reasonOf(one) })
+      },
+      { concurrency: "unbounded", discard: true }
+    )
+  }
+
+  private start(running: RunningThread, request: Request, wire: Outcome.TaskWire): Effect.Effect<void> {
+    const { id } = running
+    const { runner, store } = this.options
+    const { caller, name, task } = request
+    return Effect.gen({ self: this }, function* () {
+      const payload = yield* Effect.exit(wire.decodePayload(request.payload))
+      if (Exit.isFailure(payload)) return this.over(running, ended(yield* wire.encodeExit(Exit.die(payload.cause))))
+      const claimed = yield* store.claim({ id, task, name, caller, runner: runner.incarnation })
+      if (claimed._tag === "Known") return this.over(running, yield* this.eventOf(id, claimed.row))
+      const { token } = claimed
+      const begun = Deferred.makeUnsafe<void>()
+      const start = { id, token, name, task, payload: payload.value }
+      const spawned = yield* Effect.exit(
+        Scope.provide(this.options.bodies.spawn(start, Deferred.await(begun)), this.scope)
+      )
+      if (Exit.isFailure(spawned)) return yield* this.store(running, token, wire, spawned)
+      running.started(spawned.value, token)
+      Deferred.doneUnsafe(begun, Exit.void)
+      return yield* this.store(running, token, wire, yield* exitOf(spawned.value))
+    }).pipe(
+      Effect.catch((error: ClusterError) => Effect.sync(() => this.refuse(running, error))),
+      // The runner forgets a thread without an outcome, and the row tells the rest.
+      Effect.onInterrupt(() => Effect.sync(() => this.over(running, elsewhere)))
+    )
+  }
+
+  /** The store is away: the thread has not started here. */
+  private refuse(running: RunningThread, error: ClusterError): void {
+    const { context, runner } = this.options
+    logUnhandled(context, { id: 0, name: nameOf(runner) }, error.message)
+    this.over(running, elsewhere)
+  }
+
+  private store(
+    running: RunningThread,
+    token: number,
+    wire: Outcome.TaskWire,
+    exit: Exit.Exit<unknown, unknown>
+  ): Effect.Effect<void, ClusterError> {
+    const { store } = this.options
+    return Effect.gen({ self: this }, function* () {
+      const outcome = yield* wire.encodeExit(exit)
+      const counts = yield* Effect.retry(store.end(running.id, token, outcome), untilStored)
+      if (counts) return this.over(running, ended(outcome))
+      const row = yield* store.row(running.id)
+      this.over(running, { _tag: "Killed", reason: row?.reason ?? null })
+    })
+  }
+
+  private over(running: RunningThread, last: ThreadEvent): void {
+    this.threads.delete(running.id)
+    running.over(last)
+  }
+
+  /** The event that a row tells. A thread that still runs at another runner is awaited. */
+  private eventOf(id: string, row: ThreadRow): Effect.Effect<ThreadEvent, ClusterError> {
+    switch (row.state) {
+      case "cancelled":
+        return Effect.succeed({ _tag: "Cancelled", reason: row.reason })
+      case "killed":
+        return Effect.succeed({ _tag: "Killed", reason: row.reason })
+      case "ended":
+        return Effect.succeed(ended(row.outcome ?? ""))
+      case "running":
+        return this.awaitEnd(id, row)
+    }
+  }
+
+  private awaitEnd(id: string, { runner }: ThreadRow): Effect.Effect<ThreadEvent, ClusterError> {
+    const { store } = this.options
+    return Effect.gen({ self: this }, function* () {
+      const live = yield* MemberStore.live(store, "runner")
+      if (runner === this.options.runner.incarnation || !live.some((member) => member.id === runner)) {
+        const reason = yield* Outcome.encodeReason(lostReason(runner ?? "unknown"))
+        yield* store.kill(id, reason)
+      } else {
+        yield* Effect.sleep(lookMillis)
+      }
+      const row = yield* store.row(id)
+      return row === undefined ? elsewhere : yield* this.eventOf(id, row)
+    })
+  }
+}
+
+const ended = (outcome: string): ThreadEvent => ({ _tag: "Ended", outcome })

@@ -1,0 +1,43 @@
+/**
+ * The rows of the members of a cluster: the runners, and the callers that have threads. A member renews its row. A member
+ * whose row has expired is dead, frozen, or cut off from the store.
+ */
+import * as Effect from "effect/Effect"
+import type { ClusterError } from "../../ClusterError.ts"
+import type { ThreadStore } from "./threadStore.ts"
+
+export interface Member {
+  readonly id: string
+  readonly kind: "runner" | "caller"
+  readonly address: string | null
+}
+
+/** Enters a member, or renews its row for so many milliseconds. */
+export const renew = (store: ThreadStore, member: Member, millis: number): Effect.Effect<void, ClusterError> => {
+  const { now, sql } = store
+  const renewed = sql`INSERT INTO quiesce_members (id, kind, address, until)
+    VALUES (${member.id}, ${member.kind}, ${member.address}, ${now} + ${millis})
+    ON CONFLICT (id) DO UPDATE SET until = ${now} + ${millis}`
+  return Effect.asVoid(store.ask("renew a member", renewed))
+}
+
+/** Removes a member that leaves, or that is known to be dead. */
+export const remove = (store: ThreadStore, id: string): Effect.Effect<void, ClusterError> =>
+  Effect.asVoid(store.ask("remove a member", store.sql`DELETE FROM quiesce_members WHERE id = ${id}`))
+
+/** The members of a kind whose rows have not expired. */
+export const live = (store: ThreadStore, kind: Member["kind"]): Effect.Effect<ReadonlyArray<Member>, ClusterError> => {
+  const { now, sql } = store
+  return store.ask(
+    "read its members",
+    sql<Member>`SELECT id, kind, address FROM quiesce_members WHERE kind = ${kind} AND until > ${now}`
+  )
+}
+
+/** The runners that have running threads and no row that is valid, and so won't end the threads. */
+export const lostRunners = (store: ThreadStore): Effect.Effect<ReadonlyArray<string>, ClusterError> => {
+  const { now, sql } = store
+  const found = sql<{ readonly runner: string }>`SELECT DISTINCT runner FROM quiesce_threads WHERE state = 'running'
+    AND NOT EXISTS (SELECT 1 FROM quiesce_members WHERE id = quiesce_threads.runner AND until > ${now})`
+  return Effect.map(store.ask("look for lost runners", found), (rows) => rows.map(({ runner }) => runner))
+}

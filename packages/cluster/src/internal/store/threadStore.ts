@@ -1,0 +1,164 @@
+/**
+ * The rows of the threads. A row makes "at most once" true: the runner that inserts the row starts the body, and nobody else
+ * does. Its token makes a kill true: a kill raises the token, and each later step of the thread asks for its own token.
+ *
+ * The states: `running` -> `ended` or `killed`; and `cancelled`, for a thread that will never start.
+ *
+ * Times are milliseconds of the store's clock, because the clocks of the machines differ.
+ */
+import * as Effect from "effect/Effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import type { Fragment, Statement } from "effect/sql/Statement"
+import * as ClusterError from "../../ClusterError.ts"
+import * as Tables from "./tables.ts"
+
+/** A thread that a runner wants to start. */
+export interface Claim {
+  readonly id: string
+  readonly task: string
+  readonly name: string
+  readonly runner: string
+  readonly caller: string
+}
+
+/** The row of a thread. */
+export interface ThreadRow {
+  readonly id: string
+  readonly state: "cancelled" | "running" | "ended" | "killed"
+  readonly token: number
+  /** The runner that has started the thread. */
+  readonly runner: string | null
+  readonly caller: string
+  /** The reason of a cancel or a kill, as JSON. */
+  readonly reason: string | null
+  /** The outcome of an ended thread, as JSON. */
+  readonly outcome: string | null
+}
+
+/** The token of a thread that has just been claimed, or the row of a thread that was there before. */
+export type Claimed =
+  | { readonly _tag: "Claimed"; readonly token: number }
+  | { readonly _tag: "Known"; readonly row: ThreadRow }
+
+type Failure = ClusterError.ClusterError
+
+/** The token of the first start. */
+export const firstToken = 1
+
+/** The store of a cluster. Each method is one statement unless it says otherwise. */
+export class ThreadStore {
+  readonly sql: SqlClient
+  /** The milliseconds of the store's clock, in SQL. */
+  readonly now: Fragment
+
+  constructor(sql: SqlClient) {
+    this.sql = sql
+    this.now = sql.onDialectOrElse({
+      pg: () => sql`(extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
+      orElse: () => sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`
+    })
+  }
+
+  /** Two statements if the thread is known. */
+  claim(claim: Claim): Effect.Effect<Claimed, Failure> {
+    const { now, sql } = this
+    const { caller, id, name, runner, task } = claim
+    const inserted = sql`INSERT INTO quiesce_threads (id, task, name, state, token, runner, caller, changed)
+      VALUES (${id}, ${task}, ${name}, 'running', ${firstToken}, ${runner}, ${caller}, ${now})
+      ON CONFLICT (id) DO NOTHING RETURNING id`
+    const known = Effect.flatMap(this.row(id), (row) =>
+      // The row was forgotten a moment ago.
+      row === undefined ? this.claim(claim) : Effect.succeed<Claimed>({ _tag: "Known", row })
+    )
+    return Effect.flatMap(this.ask("claim a thread", inserted), (rows) =>
+      rows.length > 0 ? Effect.succeed<Claimed>({ _tag: "Claimed", token: firstToken }) : known
+    )
+  }
+
+  row(id: string): Effect.Effect<ThreadRow | undefined, Failure> {
+    const { sql } = this
+    const found = sql<ThreadRow>`SELECT id, state, token, runner, caller, reason, outcome
+      FROM quiesce_threads WHERE id = ${id}`
+    return Effect.map(this.ask("read a thread", found), ([row]) => row && { ...row, token: Number(row.token) })
+  }
+
+  /** Whether the thread had the token, so that its outcome counts. */
+  end(id: string, token: number, outcome: string): Effect.Effect<boolean, Failure> {
+    const { now, sql } = this
+    return this.changes(
+      "store an outcome",
+      sql`UPDATE quiesce_threads SET state = 'ended', outcome = ${outcome}, changed = ${now}
+        WHERE id = ${id} AND token = ${token} AND state = 'running' RETURNING id`
+    )
+  }
+
+  /** Whether the thread will never start. False if it has started before. */
+  cancel(claim: Omit<Claim, "runner">, reason: string): Effect.Effect<boolean, Failure> {
+    const { now, sql } = this
+    const { caller, id, name, task } = claim
+    return this.changes(
+      "cancel a thread",
+      sql`INSERT INTO quiesce_threads (id, task, name, state, token, caller, reason, changed)
+        VALUES (${id}, ${task}, ${name}, 'cancelled', ${firstToken}, ${caller}, ${reason}, ${now})
+        ON CONFLICT (id) DO NOTHING RETURNING id`
+    )
+  }
+
+  /** Raises the token. Whether the thread was running. */
+  kill(id: string, reason: string): Effect.Effect<boolean, Failure> {
+    const { sql } = this
+    return this.changes("kill a thread", this.killWhere(reason, sql`id = ${id}`))
+  }
+
+  /** The same for each thread of a runner. Returns the ids of the threads. */
+  killAllOf(runner: string, reason: string): Effect.Effect<ReadonlyArray<string>, Failure> {
+    const killed = this.ask("kill the threads of a runner", this.killWhere(reason, this.sql`runner = ${runner}`))
+    return Effect.map(killed, (rows) => rows.map(({ id }) => id))
+  }
+
+  private killWhere(reason: string, which: Fragment): Statement<{ readonly id: string }> {
+    const { now, sql } = this
+    return sql`UPDATE quiesce_threads SET state = 'killed', token = token + 1, reason = ${reason}, changed = ${now}
+      WHERE ${which} AND state = 'running' RETURNING id`
+  }
+
+  /** Forgets threads that ended at least so many milliseconds ago and hold no lease. */
+  forget(millis: number): Effect.Effect<void, Failure> {
+    const { now, sql } = this
+    return Effect.asVoid(
+      this.ask(
+        "forget ended threads",
+        sql`DELETE FROM quiesce_threads WHERE state <> 'running' AND changed < ${now} - ${millis}
+          AND NOT EXISTS (SELECT 1 FROM quiesce_leases WHERE quiesce_leases.thread = quiesce_threads.id)`
+      )
+    )
+  }
+
+  /** The time of the store. */
+  get clock(): Effect.Effect<number, Failure> {
+    const found = this.sql<{ readonly now: number }>`SELECT ${this.now} AS now`
+    return Effect.map(this.ask("tell the time", found), ([row]) => Number(row?.now))
+  }
+
+  private changes(operation: string, statement: Statement<unknown>): Effect.Effect<boolean, Failure> {
+    return Effect.map(this.ask(operation, statement), (rows) => rows.length > 0)
+  }
+
+  /** A statement whose problem names the operation. */
+  ask<A>(operation: string, statement: Effect.Effect<A, SqlError>): Effect.Effect<A, Failure> {
+    return Effect.mapError(statement, unavailable(operation))
+  }
+}
+
+export const unavailable =
+  (operation: string) =>
+  (error: SqlError): Failure =>
+    ClusterError.make({ _tag: "StoreUnavailable", operation, problem: error.reason.message ?? error.message })
+
+/** Opens the store of a database. Makes the tables that are missing. */
+export const open: Effect.Effect<ThreadStore, ClusterError.ClusterError, SqlClient> = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  yield* Effect.catchTag(Tables.prepare(sql), "SqlError", (error) => Effect.fail(unavailable("make its tables")(error)))
+  return new ThreadStore(sql)
+})

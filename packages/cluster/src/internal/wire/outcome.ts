@@ -1,0 +1,134 @@
+/**
+ * The outcome of a thread as JSON, for the store and for the wire. Effect's own Schema of an exit forgets why a fiber was
+ * interrupted, so the outcome has the reason of this project beside the exit, and a forced end.
+ */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as ForcedEnd from "@quiesce/core/ForcedEnd"
+import * as Schemas from "@quiesce/core/Schemas"
+import { messageOf } from "@quiesce/core/internal"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Rpc from "effect/rpc/Rpc"
+import * as Schema from "effect/Schema"
+import * as ClusterError from "../../ClusterError.ts"
+
+/** The services that a Schema needs come from the environment in which the task is used. */
+type AnySchema = Schema.Codec<unknown, unknown>
+
+const Outcome = Schema.Struct({
+  exit: Schema.Json,
+  reason: Schema.NullOr(Schemas.CancelReason),
+  forced: Schema.NullOr(
+    Schema.Struct({
+      _tag: Schema.Literals(["Killed", "Crashed"]),
+      thread: Schema.String,
+      lost: Schema.Array(Schema.String)
+    })
+  )
+})
+
+const OutcomeText = Schema.fromJsonString(Schema.toCodecJson(Outcome))
+const encodeOutcome = Schema.encodeUnknownEffect(OutcomeText)
+const decodeOutcome = Schema.decodeUnknownEffect(OutcomeText)
+
+/** Encodes and decodes the values of one task. */
+export interface TaskWire {
+  readonly task: string
+  readonly encodePayload: (payload: unknown) => Effect.Effect<string, ClusterError.ClusterError>
+  readonly decodePayload: (text: string) => Effect.Effect<unknown, ClusterError.ClusterError>
+  /** An exit that can't be encoded becomes a defect that says why, because the thread has ended all the same. */
+  readonly encodeExit: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<string>
+  readonly decodeExit: (text: string) => Effect.Effect<Exit.Exit<unknown, unknown>, ClusterError.ClusterError>
+}
+
+const wires = new WeakMap<object, TaskWire>()
+
+/** The wire of an Rpc, made once. */
+export const of = (rpc: Rpc.AnyWithProps): TaskWire => {
+  let wire = wires.get(rpc)
+  if (wire === undefined) wires.set(rpc, (wire = make(rpc)))
+  return wire
+}
+
+const make = (rpc: Rpc.AnyWithProps): TaskWire => {
+  const task = rpc._tag
+  const refuse = (problem: unknown): ClusterError.ClusterError =>
+    ClusterError.make({ _tag: "NotSendable", task, problem: messageOf(problem) })
+  const payload = Schema.fromJsonString(Schema.toCodecJson(rpc.payloadSchema as unknown as AnySchema))
+  const exit = Schema.toCodecJson(Rpc.exitSchema(rpc) as unknown as AnySchema)
+  const encodePayload = guarded(Schema.encodeUnknownEffect(payload), refuse)
+  const decodePayload = guarded(Schema.decodeUnknownEffect(payload), refuse)
+  const encodeExit = guarded(Schema.encodeUnknownEffect(exit), refuse)
+  const decodeExit = guarded(Schema.decodeUnknownEffect(exit), refuse)
+  const decodeText = guarded(decodeOutcome, refuse)
+  const encodeDefect = (problem: unknown) => Effect.orDie(encodeExit(Exit.die(problem)))
+  return {
+    task,
+    encodePayload,
+    decodePayload,
+    encodeExit: (value) =>
+      encodeExit(value).pipe(
+        Effect.catch(encodeDefect),
+        Effect.flatMap((encoded) => Effect.orDie(encodeOutcome({ exit: encoded, ...besides(value) })))
+      ),
+    decodeExit: (text) =>
+      Effect.flatMap(decodeText(text), (outcome) =>
+        // The Schema above decodes an exit.
+        Effect.map(decodeExit(outcome.exit), (decoded) => complete(decoded as Exit.Exit<unknown, unknown>, outcome))
+      )
+  }
+}
+
+/** A Schema throws for a value that is too deep for it. */
+const guarded =
+  <A, B, E, E2>(f: (value: A) => Effect.Effect<B, E>, refuse: (problem: unknown) => E2) =>
+  (value: A): Effect.Effect<B, E2> =>
+    Effect.suspend(() => f(value)).pipe(
+      Effect.mapError(refuse),
+      Effect.catchDefect((defect) => Effect.fail(refuse(defect)))
+    )
+
+type Besides = Omit<typeof Outcome.Type, "exit">
+
+/** The parts of an exit that Effect's Schema forgets. */
+const besides = (exit: Exit.Exit<unknown, unknown>): Besides => ({
+  reason: Option.getOrNull(CancelReason.fromExit(exit)),
+  forced: Option.getOrNull(Option.map(ForcedEnd.fromExit(exit), ({ _tag, lost, thread }) => ({ _tag, lost, thread })))
+})
+
+const complete = (exit: Exit.Exit<unknown, unknown>, { forced, reason }: Besides): Exit.Exit<unknown, unknown> => {
+  if (Exit.isSuccess(exit)) return exit
+  const interrupts: ReadonlyArray<Cause.Reason<unknown>> = reason === null ? [] : CancelReason.toCause(reason).reasons
+  const cause = Cause.fromReasons(
+    exit.cause.reasons.flatMap((entry): ReadonlyArray<Cause.Reason<unknown>> =>
+      Cause.isInterruptReason(entry) && interrupts.length > 0 ? interrupts : [entry]
+    )
+  )
+  if (forced === null) return Exit.failCause(cause)
+  const end =
+    forced._tag === "Killed"
+      ? ForcedEnd.killed(forced.thread, forced.lost)
+      : ForcedEnd.crashed(forced.thread, forced.lost)
+  return Exit.failCause(ForcedEnd.annotate(cause, end))
+}
+
+const ReasonText = Schema.fromJsonString(Schema.toCodecJson(Schemas.CancelReason))
+
+/** A reason as JSON. A reason that can't be encoded goes as its text. */
+export const encodeReason = (reason: CancelReason.CancelReason): Effect.Effect<string> =>
+  Effect.suspend(() => Schema.encodeUnknownEffect(ReasonText)(reason)).pipe(
+    Effect.catchCause(() =>
+      Effect.orDie(Schema.encodeUnknownEffect(ReasonText)(CancelReason.interrupted({ message: reason.message })))
+    )
+  )
+
+/** The reason in a row; a row without a readable reason has the given one. */
+export const decodeReason = (
+  text: string | null,
+  otherwise: CancelReason.CancelReason
+): Effect.Effect<CancelReason.CancelReason> =>
+  text === null
+    ? Effect.succeed(otherwise)
+    : Effect.orElseSucceed(Schema.decodeUnknownEffect(ReasonText)(text), () => otherwise)

@@ -1,0 +1,18 @@
+/** The identity of a runner process. */
+import * as CancelReason from "@quiesce/core/CancelReason"
+import * as Schema from "effect/Schema"
+
+/** `incarnation` differs after each start. `host` and `port` are null for a runner in the process of its client. */
+export const RunnerId = Schema.Struct({
+  incarnation: Schema.String,
+  host: Schema.NullOr(Schema.String),
+  port: Schema.NullOr(Schema.Number)
+})
+export type RunnerId = typeof RunnerId.Type
+
+export const nameOf = ({ host, incarnation, port }: RunnerId): string =>
+  host === null || port === null ? incarnation : `${host}:${port}`
+
+/** The reason of a thread whose runner is gone. */
+export const lostReason = (runner: string): CancelReason.CancelReason =>
+  CancelReason.interrupted({ message: `The runner ${runner} is gone` })

@@ -1,0 +1,128 @@
+/** A runner and its client in one process, over one file. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as ClusterRunner from "@quiesce/cluster/ClusterRunner"
+import * as ClusterStore from "@quiesce/cluster/ClusterStore"
+import * as ClusterThreads from "@quiesce/cluster/ClusterThreads"
+import { CancelReason, ForcedEnd, Thread } from "@quiesce/core"
+import { Effect, Exit, Layer, Option, type Scope } from "effect"
+import { afterAll, describe, expect, it } from "vitest"
+import { events } from "./fixtures/eventLog.ts"
+import { Flush, Full, handlers, Tasks } from "./fixtures/tasks.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "quiesce-cluster-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+let files = 0
+const fileOf = (name: string): string => join(folder, `${name}-${files++}`)
+
+const embedded = () =>
+  ClusterRunner.embedded(Tasks, { escalation: { interrupt: "1 second" } }).pipe(
+    Layer.provide(handlers),
+    Layer.provideMerge(ClusterStore.sqlite({ filename: fileOf("threads.db") }))
+  )
+
+type Services = Layer.Success<ReturnType<typeof embedded>> | Scope.Scope
+
+const run = <A, E>(
+  program: (threads: ClusterThreads.Of<typeof Tasks>) => Effect.Effect<A, E, Services>,
+  options?: ClusterThreads.Options
+): Promise<A> =>
+  Effect.runPromise(
+    Effect.flatMap(ClusterThreads.make(Tasks, options), program).pipe(Effect.scoped, Effect.provide(embedded()))
+  )
+
+/** Waits until the log has a line. */
+const whenLogged = (file: string, line: string): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    events(file).includes(line) ? Effect.void : Effect.andThen(Effect.sleep(5), whenLogged(file, line))
+  )
+
+describe("a thread of an embedded cluster", () => {
+  it("gives its value", async () => {
+    const sum = run((threads) => Effect.flatMap(threads.spawn("Add", { a: 1, b: 2 }), Thread.join))
+    expect(await sum).toBe(3)
+  })
+
+  it("decodes its payload and its value by the task's Schemas", async () => {
+    const at = new Date(86_400_000)
+    expect(await run((threads) => Effect.flatMap(threads.spawn("When", { at }), Thread.join))).toEqual(at)
+  })
+
+  it("fails with the task's own error", async () => {
+    const exit = await run((threads) => Effect.flatMap(threads.spawn("Fail", { size: 7 }), Thread.await))
+    expect(exit).toEqual(Exit.fail(new Full({ size: 7 })))
+  })
+
+  it("dies with the message of its defect", async () => {
+    const exit = await run((threads) => Effect.flatMap(threads.spawn("Die"), Thread.await))
+    expect(exit).toMatchObject({
+      _tag: "Failure",
+      cause: { reasons: [{ _tag: "Die", defect: { message: "broken" } }] }
+    })
+  })
+
+  it("is interrupted with a reason, and the interrupt returns after its finalizers", async () => {
+    const file = fileOf("log")
+    const reason = CancelReason.interrupted({ message: "enough" })
+    const exit = await run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Hold", { file, name: "a", releaseMillis: 300 })
+        yield* whenLogged(file, "acquire a")
+        yield* Thread.interrupt(thread, { reason })
+        return yield* Thread.await(thread)
+      })
+    )
+    expect(events(file)).toEqual(["start a", "acquire a", "release a"])
+    expect(Option.map(CancelReason.fromExit(exit), ({ message }) => message)).toEqual(Option.some("enough"))
+  })
+
+  it("stops when it is asked to, with the reason", async () => {
+    const value = run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("UntilStopped")
+        yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "time to go" }) })
+        return yield* Thread.join(thread)
+      })
+    )
+    expect(await value).toBe("time to go")
+  })
+
+  it("receives a raised error", async () => {
+    const value = run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Receive")
+        expect(yield* Thread.raise(thread, new Flush({ part: 4 }))).toBe(true)
+        return yield* Thread.join(thread)
+      })
+    )
+    expect(await value).toBe(4)
+  })
+
+  it("ends with its scope", async () => {
+    const file = fileOf("log")
+    await run((threads) =>
+      Effect.scoped(
+        Effect.andThen(threads.spawn("Hold", { file, name: "a", releaseMillis: 50 }), whenLogged(file, "acquire a"))
+      )
+    )
+    expect(events(file)).toEqual(["start a", "acquire a", "release a"])
+  })
+
+  it("is killed at once, and the report names the lost lease", async () => {
+    const file = fileOf("log")
+    const report = await run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Hold", { file, name: "a", releaseMillis: 60_000 })
+        yield* whenLogged(file, "acquire a")
+        const shutdown = Thread.shutdown(thread, { escalation: { interrupt: "50 millis", kill: "10 seconds" } })
+        const done = yield* shutdown
+        const end = ForcedEnd.fromExit(yield* Thread.await(thread))
+        expect(Option.map(end, ({ lost }) => lost)).toEqual(Option.some(["page"]))
+        return done
+      })
+    )
+    expect(report).toMatchObject({ rung: "kill", ending: { _tag: "Killed" }, lost: [{ lease: "page" }] })
+  })
+})
