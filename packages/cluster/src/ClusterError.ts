@@ -13,8 +13,12 @@ import * as Data from "effect/Data"
  * - `NoRunner`: no runner has started the thread within the limit. The thread will never start
  * - `StoreUnavailable`: the store did not answer, or refused a statement
  * - `NotSendable`: the payload, or a result, does not fit its Schema
+ * - `KeeperFailed`: a keeper could not acquire a lease
+ * - `FencedOff`: the thread was killed, and writes no more
  *
  * The others are mistakes in the set-up of a cluster:
+ * - `NotInThread`: a lease or a checked write outside a thread of a cluster
+ * - `NoKeeper`: the runner has no keeper for a lease
  * - `UnknownTask`: the runner that got the thread has no handler for its task
  * - `WrongVersion`: the store was made by another version of this package
  * - `InvalidOption`: an option can't be used as given
@@ -27,6 +31,10 @@ export type ClusterErrorReason =
   | { readonly _tag: "NoRunner"; readonly task: string; readonly millis: number }
   | { readonly _tag: "StoreUnavailable"; readonly operation: string; readonly problem: string }
   | { readonly _tag: "NotSendable"; readonly task: string; readonly problem: string }
+  | { readonly _tag: "FencedOff"; readonly thread: string; readonly token: number }
+  | { readonly _tag: "KeeperFailed"; readonly lease: string; readonly problem: string }
+  | { readonly _tag: "NotInThread"; readonly operation: string }
+  | { readonly _tag: "NoKeeper"; readonly lease: string }
   | { readonly _tag: "UnknownTask"; readonly task: string; readonly runner: string }
   | { readonly _tag: "WrongVersion"; readonly found: number; readonly expected: number }
   | { readonly _tag: "InvalidOption"; readonly option: string; readonly problem: string }
@@ -80,6 +88,14 @@ const explain = (reason: ClusterErrorReason): string => {
       return `The store did not ${reason.operation}: ${reason.problem}. Look whether the database is up and whether this process may write to it.`
     case "NotSendable":
       return `A value of the task "${reason.task}" can't be sent: ${reason.problem}. Give what the task's Schema says.`
+    case "FencedOff":
+      return `The thread ${reason.thread} may not write any more: it was killed, so that its token ${reason.token} is out of date. Let the body end.`
+    case "KeeperFailed":
+      return `The keeper of the lease "${reason.lease}" could not acquire it: ${reason.problem}`
+    case "NotInThread":
+      return `${reason.operation} was called outside a thread of a cluster. Call it in the handler of a task that a runner runs on fibers.`
+    case "NoKeeper":
+      return `This runner has no keeper for the lease "${reason.lease}". Give ClusterRunner the keeper in its option keepers.`
     case "UnknownTask":
       return `The runner ${reason.runner} has no handler for the task "${reason.task}". Probably it runs an older version of the program. Deploy the runners before the clients, or give the runner a handler of that name.`
     case "WrongVersion":

@@ -20,8 +20,10 @@ import type { SocketServerError } from "effect/socket/SocketServer"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as ClusterError from "./ClusterError.ts"
 import { ClusterStore } from "./ClusterStore.ts"
+import type * as ClusterLease from "./ClusterLease.ts"
 import { defaultEscalation } from "./ClusterThreads.ts"
 import * as Bodies from "./internal/runner/fiberBodies.ts"
+import { Keepers } from "./internal/lease/keepers.ts"
 import * as Engines from "./internal/engine.ts"
 import * as Runner from "./internal/runner/runner.ts"
 import * as Outcome from "./internal/wire/outcome.ts"
@@ -31,6 +33,7 @@ import * as Outcome from "./internal/wire/outcome.ts"
  *
  * - `escalation`: how a thread ends when it can't stay at this runner. Its graces have to fit into the engine's
  *   `entityTerminationTimeout` (15 seconds)
+ * - `keepers`: the keepers of the leases that outlive a machine, also of the other runners' threads
  * - `timeToLive`: how long this runner may be silent before others take its threads for lost (default: 35 seconds, as the
  *   engine's locks)
  *
@@ -38,7 +41,8 @@ import * as Outcome from "./internal/wire/outcome.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
+export interface Options<out R = never> {
+  readonly keepers?: ReadonlyArray<ClusterLease.Keeper<R>> | undefined
   readonly escalation?: Escalation.Escalation | undefined
   readonly timeToLive?: Duration.Input | undefined
 }
@@ -68,26 +72,31 @@ type Engine = Sharding | Runners | MessageStorage
  * @category layers
  * @since 0.1.0
  */
-export const layerOn = <Rpcs extends Rpc.Any>(
+export const layerOn = <Rpcs extends Rpc.Any, R = never>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options = {}
-): Layer.Layer<never, ClusterError.ClusterError, OnEngine<Rpcs>> => on(group, options, "address")
+  options: Options<R> = {}
+): Layer.Layer<never, ClusterError.ClusterError, OnEngine<Rpcs> | R> => on(group, options, "address")
 
 type OnEngine<Rpcs extends Rpc.Any> = Rpc.ToHandler<Rpcs> | Sharding | ShardingConfig.ShardingConfig | ClusterStore
 
-const on = <Rpcs extends Rpc.Any>(
+const on = <Rpcs extends Rpc.Any, R = never>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options,
+  options: Options<R>,
   where: Runner.Where
-): Layer.Layer<never, ClusterError.ClusterError, OnEngine<Rpcs>> =>
+): Layer.Layer<never, ClusterError.ClusterError, OnEngine<Rpcs> | R> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
       const wires = yield* wiresOf(group)
       const store = yield* ClusterStore
-      const bodies = yield* Bodies.make(group, ({ id, token }) => ({ id, token, store }))
+      const runner = yield* Runner.identify(where)
+      const context = yield* Effect.context<R>()
+      const own = (options.keepers ?? []).map((keeper) => keeper["~@quiesce/cluster/Keeper"](context))
+      const keepers = new Keepers(store, runner.incarnation, own, context)
+      const bodies = yield* Bodies.make(group, ({ id, token }) => ({ id, token, store, keepers }))
       yield* Runner.make({
         store,
-        runner: yield* Runner.identify(where),
+        runner,
+        keepers,
         bodies,
         wires,
         escalation: options.escalation ?? defaultEscalation,
@@ -105,13 +114,13 @@ const on = <Rpcs extends Rpc.Any>(
  * @category layers
  * @since 0.1.0
  */
-export const layer = <Rpcs extends Rpc.Any>(
+export const layer = <Rpcs extends Rpc.Any, R = never>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options & { readonly sharding?: Sharded | undefined } = {}
+  options: Options<R> & { readonly sharding?: Sharded | undefined } = {}
 ): Layer.Layer<
   Engine,
   ClusterError.ClusterError | SocketServerError | ConfigError,
-  Rpc.ToHandler<Rpcs> | ClusterStore | SqlClient
+  Rpc.ToHandler<Rpcs> | R | ClusterStore | SqlClient
 > => on(group, options, "address").pipe(Layer.provideMerge(Engines.runner(options.sharding)))
 
 /**
@@ -122,10 +131,10 @@ export const layer = <Rpcs extends Rpc.Any>(
  * @category layers
  * @since 0.1.0
  */
-export const embedded = <Rpcs extends Rpc.Any>(
+export const embedded = <Rpcs extends Rpc.Any, R = never>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options & { readonly sharding?: Sharded | undefined } = {}
-): Layer.Layer<Engine, ClusterError.ClusterError | ConfigError, Rpc.ToHandler<Rpcs> | ClusterStore> =>
+  options: Options<R> & { readonly sharding?: Sharded | undefined } = {}
+): Layer.Layer<Engine, ClusterError.ClusterError | ConfigError, Rpc.ToHandler<Rpcs> | R | ClusterStore> =>
   on(group, options, "process").pipe(Layer.provideMerge(Engines.embedded(options.sharding)))
 
 /** The engine of a process that only starts threads, for `ClusterThreads.make`. */

@@ -5,14 +5,16 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import type { RunnerStorage } from "effect/cluster/RunnerStorage"
 import type { Sharding } from "effect/cluster/Sharding"
 import type { ClusterError } from "../../ClusterError.ts"
 import { ClusterStore } from "../../ClusterStore.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
-import { fenceRunner } from "./lostRunner.ts"
+import { engineOf, fenceRunner } from "../watch/lostRunner.ts"
 import type { RemoteThread, Shared } from "./remoteThread.ts"
-import { RunnerWatch } from "./runnerWatch.ts"
+import { RunnerWatch } from "../watch/runnerWatch.ts"
+import type { RunnerId } from "../wire/runnerId.ts"
 import * as Client from "./threadClient.ts"
 
 export interface Limits {
@@ -42,7 +44,7 @@ export const make = ({
     const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Effect.runSync(Effect.forkIn(effect, scope))
     const beat = Effect.ignore(MemberStore.renew(store, member, timeToLive))
     fork(Effect.forever(Effect.andThen(Effect.sleep(timeToLive / 3), beat)))
-    const watch = yield* watchRunners(store, fork)
+    const watch = yield* watchRunners(store, fork, yield* engineOf)
     return {
       store,
       caller,
@@ -56,19 +58,15 @@ export const make = ({
 
 const watchRunners = (
   store: ThreadStore,
-  fork: Shared["fork"]
-): Effect.Effect<RunnerWatch<RemoteThread>, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(
-      () =>
-        new RunnerWatch<RemoteThread>((runner, threads) => {
-          fork(
-            Effect.andThen(
-              fenceRunner(store, runner),
-              Effect.forEach(threads, (thread) => thread.settleByRow, { discard: true })
-            )
-          )
-        })
-    ),
+  fork: Shared["fork"],
+  engine: RunnerStorage["Service"] | undefined
+): Effect.Effect<RunnerWatch<RemoteThread>, never, Scope.Scope> => {
+  const onGone = (runner: RunnerId, threads: ReadonlyArray<RemoteThread>): void => {
+    const settleAll = Effect.forEach(threads, (thread) => thread.settleByRow, { discard: true })
+    fork(Effect.andThen(fenceRunner(store, runner, engine), settleAll))
+  }
+  return Effect.acquireRelease(
+    Effect.sync(() => new RunnerWatch(onGone)),
     (watch) => watch.close
   )
+}

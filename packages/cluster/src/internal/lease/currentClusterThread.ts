@@ -1,11 +1,13 @@
-/** The thread of the cluster whose body runs: its id and its token, for leases and for checked writes. */
+/** The thread of the cluster whose body runs, for leases and for checked writes. */
 import * as Context from "effect/Context"
 import type { ThreadStore } from "../store/threadStore.ts"
+import type { Keepers } from "./keepers.ts"
 
 export interface ClusterThread {
   readonly id: string
   readonly token: number
   readonly store: ThreadStore
+  readonly keepers: Keepers
 }
 
 const Base: Context.ServiceClass<CurrentClusterThread, "@quiesce/cluster/CurrentClusterThread", ClusterThread> =

@@ -14,11 +14,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { ClusterError } from "../../ClusterError.ts"
+import type { Keepers } from "../lease/keepers.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 import type * as Outcome from "../wire/outcome.ts"
-import { nameOf, type RunnerId } from "../wire/runnerId.ts"
+import { addressOf, nameOf, type RunnerId } from "../wire/runnerId.ts"
 import type { Bodies } from "./bodies.ts"
+import * as Peers from "./peers.ts"
 import { Rounds } from "./rounds.ts"
 import { RunnerThreads } from "./runnerThreads.ts"
 import * as ThreadHandlers from "./threadHandlers.ts"
@@ -27,6 +29,7 @@ export interface Options {
   readonly store: ThreadStore
   readonly runner: RunnerId
   readonly bodies: Bodies
+  readonly keepers: Keepers
   readonly wires: ReadonlyMap<string, Outcome.TaskWire>
   readonly escalation: Escalation.Escalation
   readonly timeToLive: Duration.Input
@@ -55,27 +58,33 @@ export const make = (options: Options): Effect.Effect<void, ClusterError, Shardi
     const { runner, store } = options
     const millis = Duration.toMillis(options.timeToLive)
     const context = yield* Effect.context<never>()
-    const member = { id: runner.incarnation, kind: "runner", address: nameOf(runner) } as const
+    const member = { id: runner.incarnation, kind: "runner", address: addressOf(runner) } as const
     yield* Effect.acquireRelease(MemberStore.renew(store, member, millis), () =>
       Effect.ignore(MemberStore.remove(store, member.id))
     )
     const threads = new RunnerThreads({ ...options, context })
     const rounds = new Rounds(store, threads, runner)
+    const peers = yield* Peers.make(store, runner)
     const log = (error: ClusterError) =>
-      Effect.sync(() => logUnhandled(context, { id: 0, name: member.address }, error.message))
+      Effect.sync(() => logUnhandled(context, { id: 0, name: nameOf(runner) }, error.message))
     const repeated = (every: number, effect: Effect.Effect<void, ClusterError>) =>
       Effect.forkScoped(
         Effect.forever(Effect.andThen(Effect.catchTag(effect, "ClusterError", log), Effect.sleep(every)))
       )
     yield* repeated(millis / 3, MemberStore.renew(store, member, millis))
-    yield* repeated(roundMillis, rounds.look)
+    yield* repeated(roundMillis, Effect.andThen(rounds.look, peers))
+    yield* repeated(reapMillis, options.keepers.reap)
     yield* repeated(forgetMillis, store.forget(retentionMillis))
-    yield* Effect.addFinalizer(() => threads.drain(options.shutdown))
     yield* Layer.build(ThreadHandlers.layer(threads))
+    // Runs before the engine leaves the entities, which would end their threads as moved.
+    yield* Effect.addFinalizer(() => threads.drain(options.shutdown))
   })
 
 /** The pause between two looks for callers and runners that are gone. */
 const roundMillis = 1000
+
+/** The pause between two looks for leases without a thread. */
+const reapMillis = 500
 
 /** The rows of ended threads are kept for a client that was away. */
 const retentionMillis = 3_600_000

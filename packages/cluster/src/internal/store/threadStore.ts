@@ -78,7 +78,10 @@ export class ThreadStore {
 
   row(id: string): Effect.Effect<ThreadRow | undefined, Failure> {
     const { sql } = this
-    const found = sql<ThreadRow>`SELECT id, state, token, runner, caller, reason, outcome
+    // Postgres gives a BIGINT as text.
+    const found = sql<
+      Omit<ThreadRow, "token"> & { readonly token: number | string }
+    >`SELECT id, state, token, runner, caller, reason, outcome
       FROM quiesce_threads WHERE id = ${id}`
     return Effect.map(this.ask("read a thread", found), ([row]) => row && { ...row, token: Number(row.token) })
   }

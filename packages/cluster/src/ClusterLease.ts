@@ -1,0 +1,175 @@
+/**
+ * Leases that outlive a machine. The store has a row for each lease. If the machine of the thread dies, or the thread is
+ * killed, a runner that is alive releases the resource.
+ *
+ * @since 0.1.0
+ */
+import * as Lease from "@quiesce/core/Lease"
+import { messageOf } from "@quiesce/core/internal"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as ClusterError from "./ClusterError.ts"
+import { type ClusterThread, CurrentClusterThread } from "./internal/lease/currentClusterThread.ts"
+import type * as Keepers from "./internal/lease/keepers.ts"
+import * as LeaseStore from "./internal/store/leaseStore.ts"
+
+/** A Schema whose services are not needed. */
+type Plain = Schema.Codec<unknown, unknown>
+
+/**
+ * A kind of lease: what it is acquired with, and what its holder gets. Both have to fit into the store as JSON.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface ClusterLease<in out Payload, in out Value> {
+  readonly name: string
+  readonly payload: Schema.Codec<Payload, unknown>
+  readonly value: Schema.Codec<Value, unknown>
+}
+
+/**
+ * The resource of a thread that no longer runs. `value` is none if the thread ended while the resource was being acquired:
+ * the resource may be there or not.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Left<out Payload, out Value> {
+  readonly payload: Payload
+  readonly value: Option.Option<Value>
+}
+
+/**
+ * The keeper of a kind of lease, at each runner.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface Keeper<out R> {
+  readonly "~@quiesce/cluster/Keeper": (context: Context.Context<R>) => Keepers.Keeper
+}
+
+/**
+ * Defines a kind of lease.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <Payload, Value>(
+  name: string,
+  schemas: { readonly payload: Schema.Codec<Payload, unknown>; readonly value: Schema.Codec<Value, unknown> }
+): ClusterLease<Payload, Value> => ({ name, ...schemas })
+
+/**
+ * Says how runners acquire and release a kind of lease. The runner of a thread acquires; any runner may release. The store
+ * makes sure that each resource is released at least once, so `release` must do nothing for a resource that is gone.
+ *
+ * A release that fails, or takes more than 30 seconds, is tried again, by any runner, after a pause.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const keeper = <Payload, Value, E, R, E2, R2>(
+  lease: ClusterLease<Payload, Value>,
+  options: {
+    readonly acquire: (payload: Payload) => Effect.Effect<Value, E, R>
+    readonly release: (left: Left<Payload, Value>) => Effect.Effect<void, E2, R2>
+  }
+): Keeper<R | R2> => ({
+  "~@quiesce/cluster/Keeper": (context) => ({
+    name: lease.name,
+    // The texts of the store were encoded by the same Schemas.
+    acquire: (payload) => Effect.provideContext(options.acquire(payload as Payload), context),
+    release: (left) => Effect.provideContext(options.release(left as Left<Payload, Value>), context),
+    ...codecs(lease.name, "Payload", lease.payload),
+    ...codecs(lease.name, "Value", lease.value)
+  })
+})
+
+const codecs = <Part extends "Payload" | "Value">(
+  name: string,
+  part: Part,
+  schema: Schema.Codec<never, unknown> | Schema.Codec<unknown, unknown>
+): Pick<Keepers.Keeper, `encode${Part}` | `decode${Part}`> => {
+  const text = Schema.fromJsonString(Schema.toCodecJson(schema as Plain))
+  const refuse = (problem: unknown) =>
+    ClusterError.make({ _tag: "NotSendable", task: name, problem: messageOf(problem) })
+  const encode = Schema.encodeUnknownEffect(text)
+  const decode = Schema.decodeUnknownEffect(text)
+  return {
+    [`encode${part}`]: (value: unknown) => Effect.mapError(encode(value), refuse),
+    [`decode${part}`]: (json: string) => Effect.mapError(decode(json), refuse)
+  } as Pick<Keepers.Keeper, `encode${Part}` | `decode${Part}`>
+}
+
+/**
+ * Acquires a lease in the current scope, in the body of a thread that a runner runs on fibers. The lease is in the report of
+ * the thread. It is released with the scope; if the runner dies or the thread is killed, another runner releases it.
+ *
+ * Fails with `FencedOff` if the thread was killed, and with the keeper's own error as `KeeperFailed`. Dies with `NoKeeper`
+ * or `NotInThread`.
+ *
+ * *Cancellation*: as for `Lease.acquire`.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const acquire = <Payload, Value>(
+  lease: ClusterLease<Payload, Value>,
+  payload: Payload
+): Effect.Effect<Value, ClusterError.ClusterError, Scope.Scope> =>
+  Effect.flatMap(current, (thread) => {
+    const found = thread.keepers.get(lease.name)
+    if (found === undefined) return Effect.die(ClusterError.make({ _tag: "NoKeeper", lease: lease.name }))
+    const id = crypto.randomUUID()
+    return Effect.map(
+      Lease.acquire({
+        name: lease.name,
+        acquire: enter(thread, found, id, payload),
+        release: (value) =>
+          Effect.andThen(found.release({ payload, value: Option.some(value) }), LeaseStore.remove(thread.store, id))
+      }),
+      // The keeper of the lease gave the value.
+      (value) => value as Value
+    )
+  })
+
+/** A resource whose acquire failed has no row; one whose acquire was cut off keeps the row, so that it is released. */
+const enter = (
+  { id: thread, store, token }: ClusterThread,
+  found: Keepers.Keeper,
+  id: string,
+  payload: unknown
+): Effect.Effect<unknown, ClusterError.ClusterError> =>
+  Effect.gen(function* () {
+    const text = yield* found.encodePayload(payload)
+    const entry = { id, thread, token, name: found.name, payload: text }
+    if (!(yield* LeaseStore.enter(store, entry))) {
+      return yield* Effect.fail(ClusterError.make({ _tag: "FencedOff", thread, token }))
+    }
+    const failed = (error: unknown) =>
+      Effect.andThen(
+        LeaseStore.remove(store, id),
+        Effect.fail(ClusterError.make({ _tag: "KeeperFailed", lease: found.name, problem: messageOf(error) }))
+      )
+    const value = yield* found.acquire(payload).pipe(Effect.catch(failed))
+    yield* LeaseStore.acquired(store, id, yield* found.encodeValue(value))
+    return value
+  })
+
+const current: Effect.Effect<ClusterThread> = Effect.withFiber((fiber) => {
+  const thread = Context.getOrUndefined(fiber.context, CurrentClusterThread)
+  return thread === undefined
+    ? Effect.die(ClusterError.make({ _tag: "NotInThread", operation: "ClusterLease.acquire" }))
+    : Effect.succeed(thread)
+})

@@ -1,0 +1,95 @@
+/** Leases that outlive their thread, and checked writes. */
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { ClusterLease, ClusterRunner, ClusterStore, ClusterThreads, Fence } from "@quiesce/cluster"
+import { Thread } from "@quiesce/core"
+import { Effect, Layer, type Scope } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import { afterAll, expect, it } from "vitest"
+import { events } from "./fixtures/eventLog.ts"
+import { Folder, folders, leaseHandlers, LeaseTasks } from "./fixtures/leaseTasks.ts"
+
+const root = mkdtempSync(join(tmpdir(), "quiesce-leases-"))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+let folderCount = 0
+const nextFolder = (): string => join(root, `folder-${folderCount++}`)
+
+const cluster = (filename: string) =>
+  ClusterRunner.embedded(LeaseTasks, { escalation: { interrupt: "1 second" }, keepers: [folders] }).pipe(
+    Layer.provide(leaseHandlers),
+    Layer.provideMerge(ClusterStore.sqlite({ filename }))
+  )
+
+type Services = Layer.Success<ReturnType<typeof cluster>> | Scope.Scope
+
+const run = <A, E>(
+  program: (threads: ClusterThreads.Of<typeof LeaseTasks>) => Effect.Effect<A, E, Services>
+): Promise<A> =>
+  Effect.runPromise(
+    Effect.flatMap(ClusterThreads.make(LeaseTasks), program).pipe(
+      Effect.scoped,
+      Effect.provide(cluster(join(root, `threads-${folderCount++}.db`)))
+    )
+  )
+
+const when = (condition: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(5), when(condition))))
+
+const leaseRows = Effect.flatMap(SqlClient, (sql) => sql<{ readonly id: string }>`SELECT id FROM quiesce_leases`)
+
+it("a lease is released with its scope, and leaves no row", async () => {
+  const [file, folder] = [nextFolder(), nextFolder()]
+  const rows = await run((threads) =>
+    Effect.gen(function* () {
+      const thread = yield* threads.spawn("Keep", { file, folder })
+      yield* when(() => events(file).includes("kept"))
+      expect(existsSync(folder)).toBe(true)
+      expect(yield* leaseRows).toHaveLength(1)
+      yield* Thread.interrupt(thread)
+      expect(existsSync(folder)).toBe(false)
+      return yield* leaseRows
+    })
+  )
+  expect(rows).toEqual([])
+})
+
+it("a kill lets the keeper release the lease of the thread", async () => {
+  const [file, folder] = [nextFolder(), nextFolder()]
+  await run((threads) =>
+    Effect.gen(function* () {
+      const thread = yield* threads.spawn("KeepOn", { file, folder })
+      yield* when(() => events(file).includes("kept"))
+      const report = yield* Thread.shutdown(thread, { escalation: { kill: "10 seconds" } })
+      expect(report.ending._tag).toBe("Killed")
+      yield* when(() => !existsSync(folder))
+      yield* Effect.repeat(leaseRows, { until: (rows) => rows.length === 0 })
+    })
+  )
+})
+
+it("a killed thread writes no more", async () => {
+  const [file, folder] = [nextFolder(), nextFolder()]
+  const lines = await run((threads) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      yield* sql`CREATE TABLE written (line TEXT)`
+      const thread = yield* threads.spawn("WriteTwice", { file, folder })
+      yield* when(() => events(file).includes("first Success"))
+      yield* Thread.shutdown(thread, { escalation: { kill: "10 seconds" } })
+      // The body runs on, and tries to write.
+      mkdirSync(folder)
+      yield* when(() => events(file).length > 1)
+      return yield* sql`SELECT line FROM written`
+    })
+  )
+  expect(lines).toEqual([{ line: "line" }])
+  expect(events(file)).toEqual(["first Success", "second Failure true"])
+})
+
+it("outside a thread of a cluster a lease and a checked write are refused by name", async () => {
+  const lease = Effect.runPromise(Effect.scoped(ClusterLease.acquire(Folder, nextFolder())))
+  await expect(lease).rejects.toThrow("ClusterLease.acquire was called outside a thread of a cluster")
+  await expect(Effect.runPromise(Fence.check(Effect.void))).rejects.toThrow("Fence.check was called outside a thread")
+})

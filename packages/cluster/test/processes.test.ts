@@ -1,0 +1,101 @@
+/** Runners in processes of their own, with real signals. */
+import { ClusterError } from "@quiesce/cluster"
+import { CancelReason, ForcedEnd, Thread, ThreadDump } from "@quiesce/core"
+import { Effect, Exit, Option } from "effect"
+import { describe, expect, it } from "vitest"
+import { Cluster } from "./fixtures/processes.ts"
+
+const messageOf = (exit: Exit.Exit<unknown, unknown>): string | undefined =>
+  Option.getOrUndefined(Option.map(CancelReason.fromExit(exit), ({ message }) => message))
+
+/** Waits until the client knows a lease of the thread. */
+const whenHeld = (thread: Thread.Thread<unknown, unknown>): Effect.Effect<void> =>
+  Effect.flatMap(ThreadDump.of(thread), (dump) =>
+    dump.leases.length > 0 ? Effect.void : Effect.andThen(Effect.sleep(5), whenHeld(thread))
+  )
+
+describe("a thread at another process", () => {
+  it("gives its value, and its interrupt returns after its finalizers", async () => {
+    await using cluster = new Cluster()
+    await cluster.start()
+    const exit = await cluster.run((threads) =>
+      Effect.gen(function* () {
+        const sums = yield* Effect.forEach(
+          Array.from({ length: 20 }, (_, n) => n),
+          (n) => Effect.flatMap(threads.spawn("Add", { a: n, b: 1 }), Thread.join),
+          { concurrency: "unbounded" }
+        )
+        expect(sums).toEqual(Array.from({ length: 20 }, (_, n) => n + 1))
+        const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 300 })
+        yield* cluster.whenLogged("acquire a")
+        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "enough" }) })
+        expect(cluster.events).toEqual(["start a", "acquire a", "release a"])
+        return yield* Thread.await(thread)
+      })
+    )
+    expect(messageOf(exit)).toBe("enough")
+  })
+
+  it("is killed when its process is killed, is not started again, and its report names the lost lease", async () => {
+    await using cluster = new Cluster()
+    const runners = [await cluster.start(), await cluster.start()]
+    const { exit, millis } = await cluster.run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 0 })
+        yield* whenHeld(thread)
+        const start = performance.now()
+        for (const runner of runners) runner.process.kill("SIGKILL")
+        const exit = yield* Thread.await(thread)
+        return { exit, millis: performance.now() - start }
+      })
+    )
+    expect(Option.map(ForcedEnd.fromExit(exit), ({ _tag, lost }) => ({ _tag, lost }))).toEqual(
+      Option.some({ _tag: "Killed", lost: ["page"] })
+    )
+    expect(messageOf(exit)).toMatch(/^The runner localhost:\d+ is gone$/)
+    expect(cluster.events).toEqual(["start a", "acquire a"])
+    console.log("takeover", millis)
+  })
+
+  it("ends by the escalation of its runner when the runner gets SIGTERM", async () => {
+    await using cluster = new Cluster()
+    const runner = await cluster.start()
+    const exit = await cluster.run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 100 })
+        yield* cluster.whenLogged("acquire a")
+        runner.process.kill("SIGTERM")
+        return yield* Thread.await(thread)
+      })
+    )
+    expect(messageOf(exit)).toBe("The runner shuts down")
+    expect(cluster.events).toEqual(["start a", "acquire a", "release a"])
+    expect(await runner.exit).toBe(130)
+  })
+
+  it("is killed at once while its process is frozen, and its outcome does not count afterwards", async () => {
+    await using cluster = new Cluster()
+    const runner = await cluster.start()
+    const { exit, millis } = await cluster.run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 0 })
+        yield* cluster.whenLogged("acquire a")
+        runner.process.kill("SIGSTOP")
+        const start = performance.now()
+        yield* Thread.shutdown(thread, { escalation: { kill: "10 seconds" } })
+        const millis = performance.now() - start
+        return { exit: yield* Thread.await(thread), millis }
+      })
+    )
+    expect(Option.isSome(ForcedEnd.fromExit(exit))).toBe(true)
+    console.log("kill of a frozen runner", millis)
+  })
+
+  it("fails with NoRunner if no runner starts it, and never starts later", async () => {
+    await using cluster = new Cluster()
+    const exit = await cluster.run((threads) => Effect.flatMap(threads.spawn("Add", { a: 1, b: 2 }), Thread.await), {
+      startWithin: "300 millis"
+    })
+    expect(exit).toEqual(Exit.fail(ClusterError.make({ _tag: "NoRunner", task: "Add", millis: 300 })))
+  })
+})
