@@ -19,6 +19,7 @@ import * as Data from "effect/Data"
  * The others are mistakes in the set-up of a cluster:
  * - `NotInThread`: a lease or a checked write outside a thread of a cluster
  * - `NoKeeper`: the runner has no keeper for a lease
+ * - `PoolFailed`: a runner could not start its worker pool
  * - `UnknownTask`: the runner that got the thread has no handler for its task
  * - `WrongVersion`: the store was made by another version of this package
  * - `InvalidOption`: an option can't be used as given
@@ -33,6 +34,7 @@ export type ClusterErrorReason =
   | { readonly _tag: "NotSendable"; readonly task: string; readonly problem: string }
   | { readonly _tag: "FencedOff"; readonly thread: string; readonly token: number }
   | { readonly _tag: "KeeperFailed"; readonly lease: string; readonly problem: string }
+  | { readonly _tag: "PoolFailed"; readonly problem: string }
   | { readonly _tag: "NotInThread"; readonly operation: string }
   | { readonly _tag: "NoKeeper"; readonly lease: string }
   | { readonly _tag: "UnknownTask"; readonly task: string; readonly runner: string }
@@ -92,6 +94,8 @@ const explain = (reason: ClusterErrorReason): string => {
       return `The thread ${reason.thread} may not write any more: it was killed, so that its token ${reason.token} is out of date. Let the body end.`
     case "KeeperFailed":
       return `The keeper of the lease "${reason.lease}" could not acquire it: ${reason.problem}`
+    case "PoolFailed":
+      return `The runner could not start its worker pool: ${reason.problem}`
     case "NotInThread":
       return `${reason.operation} was called outside a thread of a cluster. Call it in the handler of a task that a runner runs on fibers.`
     case "NoKeeper":

@@ -3,9 +3,11 @@
  *
  * @since 0.1.0
  */
+import type * as WorkerPool from "@quiesce/worker-threads/WorkerPool"
 import type * as Escalation from "@quiesce/core/Escalation"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type { ConfigError } from "effect/Config"
+import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,13 +18,18 @@ import type * as ShardingConfig from "effect/cluster/ShardingConfig"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type * as Scope from "effect/Scope"
 import type { SocketServerError } from "effect/socket/SocketServer"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as ClusterError from "./ClusterError.ts"
 import { ClusterStore } from "./ClusterStore.ts"
 import type * as ClusterLease from "./ClusterLease.ts"
 import { defaultEscalation } from "./ClusterThreads.ts"
-import * as Bodies from "./internal/runner/fiberBodies.ts"
+import type { Bodies } from "./internal/runner/bodies.ts"
+import * as FiberBodies from "./internal/runner/fiberBodies.ts"
+import * as PoolBodies from "./internal/runner/poolBodies.ts"
+import * as Watchdog from "./internal/watch/watchdog.ts"
+import { limitOf } from "./internal/limit.ts"
 import { Keepers } from "./internal/lease/keepers.ts"
 import * as Engines from "./internal/engine.ts"
 import * as Runner from "./internal/runner/runner.ts"
@@ -31,24 +38,29 @@ import * as Outcome from "./internal/wire/outcome.ts"
 /**
  * Options of a runner.
  *
+ * - `pool`: runs the bodies in a worker pool, with these options. A busy body then delays neither the runner nor its other
+ *   threads, and can be ended. Without it, the bodies run on fibers of this process
+ * - `keepers`: the keepers of the leases that outlive a machine, also of those of other runners' threads
  * - `escalation`: how a thread ends when it can't stay at this runner. Its graces have to fit into the engine's
  *   `entityTerminationTimeout` (15 seconds)
- * - `keepers`: the keepers of the leases that outlive a machine, also of the other runners' threads
  * - `timeToLive`: how long this runner may be silent before others take its threads for lost (default: 35 seconds, as the
  *   engine's locks)
+ * - `sharding`: the settings of Effect's cluster engine, such as the address of this runner
  *
  * @stability unstable
  * @category models
  * @since 0.1.0
  */
-export interface Options<out R = never> {
-  readonly keepers?: ReadonlyArray<ClusterLease.Keeper<R>> | undefined
+export interface Options {
+  readonly pool?: WorkerPool.Options | undefined
+  readonly keepers?: ReadonlyArray<ClusterLease.Keeper<unknown>> | undefined
   readonly escalation?: Escalation.Escalation | undefined
   readonly timeToLive?: Duration.Input | undefined
+  readonly sharding?: Sharded | undefined
 }
 
 /**
- * The settings of Effect's cluster engine, such as the address of a runner.
+ * The settings of Effect's cluster engine.
  *
  * @stability unstable
  * @category models
@@ -58,6 +70,14 @@ export type Sharded = Partial<ShardingConfig.ShardingConfig["Service"]>
 
 /** The services of the engine. */
 type Engine = Sharding | Runners | MessageStorage
+
+/** The handlers of the group, which a pool has in its workers, and the services of the keepers. */
+type Needs<Rpcs extends Rpc.Any, O> =
+  | (O extends { readonly pool: WorkerPool.Options } ? never : Rpc.ToHandler<Rpcs>)
+  | (O extends { readonly keepers: ReadonlyArray<ClusterLease.Keeper<infer R>> } ? R : never)
+
+/** Options without any. */
+type NoOptions = {}
 
 /**
  * Runs the threads of a group in this process, on an engine that the program has already. The layer of the handlers is the
@@ -72,56 +92,40 @@ type Engine = Sharding | Runners | MessageStorage
  * @category layers
  * @since 0.1.0
  */
-export const layerOn = <Rpcs extends Rpc.Any, R = never>(
+export const layerOn = <Rpcs extends Rpc.Any, const O extends Options = NoOptions>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options<R> = {}
-): Layer.Layer<never, ClusterError.ClusterError, OnEngine<Rpcs> | R> => on(group, options, "address")
-
-type OnEngine<Rpcs extends Rpc.Any> = Rpc.ToHandler<Rpcs> | Sharding | ShardingConfig.ShardingConfig | ClusterStore
-
-const on = <Rpcs extends Rpc.Any, R = never>(
-  group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options<R>,
-  where: Runner.Where
-): Layer.Layer<never, ClusterError.ClusterError, OnEngine<Rpcs> | R> =>
-  Layer.effectDiscard(
-    Effect.gen(function* () {
-      const wires = yield* wiresOf(group)
-      const store = yield* ClusterStore
-      const runner = yield* Runner.identify(where)
-      const context = yield* Effect.context<R>()
-      const own = (options.keepers ?? []).map((keeper) => keeper["~@quiesce/cluster/Keeper"](context))
-      const keepers = new Keepers(store, runner.incarnation, own, context)
-      const bodies = yield* Bodies.make(group, ({ id, token }) => ({ id, token, store, keepers }))
-      yield* Runner.make({
-        store,
-        runner,
-        keepers,
-        bodies,
-        wires,
-        escalation: options.escalation ?? defaultEscalation,
-        timeToLive: options.timeToLive ?? "35 seconds",
-        shutdown: CancelReason.shutdown({ message: "The runner shuts down" })
-      })
-    })
-  )
+  options?: O & Options
+): Layer.Layer<
+  never,
+  ClusterError.ClusterError,
+  Needs<Rpcs, O> | Sharding | ShardingConfig.ShardingConfig | ClusterStore
+> => on(group, options ?? {}, "address")
 
 /**
  * A runner of a cluster with several processes, in one layer: the engine with its socket server, and the threads of the
  * group. Give each runner an address that the others and the clients can reach.
  *
+ * A runner whose event loop is blocked for most of `timeToLive` ends its process by SIGKILL, because other runners are about
+ * to take its threads for lost.
+ *
  * @stability unstable
  * @category layers
  * @since 0.1.0
  */
-export const layer = <Rpcs extends Rpc.Any, R = never>(
+export const layer = <Rpcs extends Rpc.Any, const O extends Options = NoOptions>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options<R> & { readonly sharding?: Sharded | undefined } = {}
+  options?: O & Options
 ): Layer.Layer<
   Engine,
   ClusterError.ClusterError | SocketServerError | ConfigError,
-  Rpc.ToHandler<Rpcs> | R | ClusterStore | SqlClient
-> => on(group, options, "address").pipe(Layer.provideMerge(Engines.runner(options.sharding)))
+  Needs<Rpcs, O> | ClusterStore | SqlClient
+> => {
+  const given: Options = options ?? {}
+  const watchdog = Effect.flatMap(timeToLiveOf(given), (millis) => Watchdog.watch(millis * 0.8))
+  return Layer.mergeAll(on<Rpcs, O>(group, given, "address"), Layer.effectDiscard(watchdog)).pipe(
+    Layer.provideMerge(Engines.runner(given.sharding))
+  )
+}
 
 /**
  * A runner and its client in one process, without a server: `ClusterThreads.make` in the same process starts threads here.
@@ -131,16 +135,75 @@ export const layer = <Rpcs extends Rpc.Any, R = never>(
  * @category layers
  * @since 0.1.0
  */
-export const embedded = <Rpcs extends Rpc.Any, R = never>(
+export const embedded = <Rpcs extends Rpc.Any, const O extends Options = NoOptions>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options<R> & { readonly sharding?: Sharded | undefined } = {}
-): Layer.Layer<Engine, ClusterError.ClusterError | ConfigError, Rpc.ToHandler<Rpcs> | R | ClusterStore> =>
-  on(group, options, "process").pipe(Layer.provideMerge(Engines.embedded(options.sharding)))
+  options?: O & Options
+): Layer.Layer<Engine, ClusterError.ClusterError | ConfigError, Needs<Rpcs, O> | ClusterStore> =>
+  on<Rpcs, O>(group, options ?? {}, "process").pipe(Layer.provideMerge(Engines.embedded(options?.sharding)))
 
-/** The engine of a process that only starts threads, for `ClusterThreads.make`. */
+/**
+ * The engine of a process that only starts threads, for `ClusterThreads.make`.
+ *
+ * @stability unstable
+ * @category layers
+ * @since 0.1.0
+ */
 export const client = (
   options: { readonly sharding?: Sharded | undefined } = {}
 ): Layer.Layer<Engine, ConfigError, SqlClient> => Engines.client(options.sharding)
+
+const on = <Rpcs extends Rpc.Any, O>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  options: Options,
+  where: Runner.Where
+): Layer.Layer<
+  never,
+  ClusterError.ClusterError,
+  Needs<Rpcs, O> | Sharding | ShardingConfig.ShardingConfig | ClusterStore
+> =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const wires = yield* wiresOf(group)
+      const timeToLive = yield* timeToLiveOf(options)
+      const store = yield* ClusterStore
+      const runner = yield* Runner.identify(where)
+      const context = yield* Effect.context<Needs<Rpcs, O>>()
+      // The types of the options have checked that the services of the keepers are there.
+      const services = context as Context.Context<unknown>
+      const own = (options.keepers ?? []).map((keeper) => keeper["~@quiesce/cluster/Keeper"](services))
+      const keepers = new Keepers(store, runner.incarnation, own, context)
+      const bodies = yield* bodiesOf(group, options, ({ id, token }) => ({ id, token, store, keepers }))
+      yield* Runner.make({
+        store,
+        runner,
+        keepers,
+        bodies,
+        wires,
+        escalation: options.escalation ?? defaultEscalation,
+        timeToLive,
+        shutdown: CancelReason.shutdown({ message: "The runner shuts down" })
+      })
+    })
+  ) as Layer.Layer<
+    never,
+    ClusterError.ClusterError,
+    Needs<Rpcs, O> | Sharding | ShardingConfig.ShardingConfig | ClusterStore
+  >
+
+const bodiesOf = <Rpcs extends Rpc.Any>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  { pool }: Options,
+  serviceOf: Parameters<typeof FiberBodies.make<Rpcs>>[1]
+): Effect.Effect<Bodies, ClusterError.ClusterError, Rpc.ToHandler<Rpcs> | Scope.Scope> =>
+  pool === undefined
+    ? FiberBodies.make(group, serviceOf)
+    : Effect.mapError(PoolBodies.make(group, pool), ({ message }) =>
+        ClusterError.make({ _tag: "PoolFailed", problem: message })
+      )
+
+/** In milliseconds. */
+const timeToLiveOf = ({ timeToLive = "35 seconds" }: Options): Effect.Effect<number> =>
+  limitOf("timeToLive", timeToLive)
 
 /** A group with streams or with middleware is refused, because a runner would run neither as the group says. */
 const wiresOf = <Rpcs extends Rpc.Any>(

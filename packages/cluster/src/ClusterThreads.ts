@@ -7,16 +7,15 @@
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type * as Escalation from "@quiesce/core/Escalation"
 import type * as Thread from "@quiesce/core/Thread"
-import { millisOf } from "@quiesce/core/internal"
 import type { Sharding } from "effect/cluster/Sharding"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
 import * as ClusterError from "./ClusterError.ts"
 import type * as ClusterStore from "./ClusterStore.ts"
+import { limitOf } from "./internal/limit.ts"
 import * as Caller from "./internal/client/caller.ts"
 import { RemoteThread } from "./internal/client/remoteThread.ts"
 import * as Outcome from "./internal/wire/outcome.ts"
@@ -140,11 +139,3 @@ const noSuchTask = (task: string): { readonly option: string; readonly problem: 
   option: "task",
   problem: `the group has no task ${JSON.stringify(task)}. Give a name of the group.`
 })
-
-/** A limit above 0 in milliseconds. */
-const limitOf = (option: string, duration: Duration.Input): Effect.Effect<number> => {
-  const millis = Result.getOrElse(millisOf(duration), () => 0)
-  if (millis > 0) return Effect.succeed(millis)
-  const problem = `it is not a duration above 0. Give one such as "1 minute".`
-  return Effect.die(ClusterError.make({ _tag: "InvalidOption", option, problem }))
-}

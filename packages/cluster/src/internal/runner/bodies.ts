@@ -15,6 +15,8 @@ export interface Start {
 /** Starts the threads of a runner. */
 export interface Bodies {
   readonly tasks: ReadonlySet<string>
+  /** Whether busy code of a body can be ended. */
+  readonly canUnwind: boolean
   /**
    * Starts a thread in the current scope. The body begins only after `begun`, so that no lease of the body is missed.
    */

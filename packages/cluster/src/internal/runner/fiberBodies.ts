@@ -22,6 +22,7 @@ export const make = <Rpcs extends Rpc.Any>(
     for (const task of group.requests.keys()) handlers.set(task, yield* handlerOf(group, task as Rpcs["_tag"]))
     return {
       tasks: new Set(handlers.keys()),
+      canUnwind: false,
       spawn: (start, begun) => {
         const handler = handlers.get(start.task)!
         const body = Effect.andThen(begun, handler(start.payload, start))

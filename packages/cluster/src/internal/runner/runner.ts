@@ -8,7 +8,6 @@ import type * as Escalation from "@quiesce/core/Escalation"
 import { logUnhandled } from "@quiesce/core/internal"
 import type { Sharding } from "effect/cluster/Sharding"
 import { ShardingConfig } from "effect/cluster/ShardingConfig"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -32,7 +31,8 @@ export interface Options {
   readonly keepers: Keepers
   readonly wires: ReadonlyMap<string, Outcome.TaskWire>
   readonly escalation: Escalation.Escalation
-  readonly timeToLive: Duration.Input
+  /** In milliseconds. */
+  readonly timeToLive: number
   /** The reason of the threads that run at the end of the scope. */
   readonly shutdown: CancelReason.CancelReason
 }
@@ -56,7 +56,7 @@ export const identify = (where: Where): Effect.Effect<RunnerId, never, ShardingC
 export const make = (options: Options): Effect.Effect<void, ClusterError, Sharding | Scope.Scope> =>
   Effect.gen(function* () {
     const { runner, store } = options
-    const millis = Duration.toMillis(options.timeToLive)
+    const millis = options.timeToLive
     const context = yield* Effect.context<never>()
     const member = { id: runner.incarnation, kind: "runner", address: addressOf(runner) } as const
     yield* Effect.acquireRelease(MemberStore.renew(store, member, millis), () =>

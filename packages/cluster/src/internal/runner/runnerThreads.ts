@@ -74,7 +74,7 @@ export class RunnerThreads {
         if (wire === undefined || !this.options.bodies.tasks.has(request.task)) {
           return Stream.succeed<ThreadEvent>({ _tag: "UnknownTask", runner: nameOf(runner) })
         }
-        const running = new RunningThread(id, request.caller, runner)
+        const running = new RunningThread(id, request.caller, runner, this.options.bodies.canUnwind)
         this.threads.set(id, running)
         // A client that goes away meanwhile does not stop the start: its row would never end.
         Effect.runForkWith(this.options.context)(this.start(running, request, wire))

@@ -4,7 +4,6 @@ import type * as Thread from "@quiesce/core/Thread"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { ThreadEvent } from "../wire/protocol.ts"
@@ -33,13 +32,15 @@ export class RunningThread {
   readonly id: string
   readonly caller: string
   private readonly runner: RunnerId
+  private readonly canUnwind: boolean
   private state: State = claiming
   private readonly attached = new Set<Events>()
   /** The events of leases by number, without the oldest of those that have ended. */
   private readonly leaseEvents = new Map<number, Array<ThreadEvent>>()
   private leases = 0
 
-  constructor(id: string, caller: string, runner: RunnerId) {
+  constructor(id: string, caller: string, runner: RunnerId, canUnwind: boolean) {
+    this.canUnwind = canUnwind
     this.id = id
     this.caller = caller
     this.runner = runner
@@ -81,7 +82,7 @@ export class RunningThread {
         this.forgetOldest()
       }
     })
-    this.emit(this.beginning(thread, token))
+    this.emit(this.beginning(token))
   }
 
   /** Sends the last event. The first call counts. */
@@ -93,9 +94,8 @@ export class RunningThread {
     this.attached.clear()
   }
 
-  private beginning(thread: Thread.Thread<unknown, unknown>, token: number): ThreadEvent {
-    const canUnwind = Option.isSome(ThreadAdapter.controlsOf(thread).unwind)
-    return { _tag: "Started", token, runner: this.runner, canUnwind }
+  private beginning(token: number): ThreadEvent {
+    return { _tag: "Started", token, runner: this.runner, canUnwind: this.canUnwind }
   }
 
   private replay(queue: Events): void {
@@ -106,7 +106,7 @@ export class RunningThread {
       Queue.endUnsafe(queue)
       return
     }
-    Queue.offerUnsafe(queue, this.beginning(state.thread, state.token))
+    Queue.offerUnsafe(queue, this.beginning(state.token))
     for (const events of this.leaseEvents.values()) for (const event of events) Queue.offerUnsafe(queue, event)
   }
 

@@ -1,0 +1,14 @@
+/** Checks the limits that users give. */
+import { millisOf } from "@quiesce/core/internal"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as ClusterError from "../ClusterError.ts"
+
+/** A limit above 0 in milliseconds. */
+export const limitOf = (option: string, duration: Duration.Input): Effect.Effect<number> => {
+  const millis = Result.getOrElse(millisOf(duration), () => 0)
+  if (millis > 0) return Effect.succeed(millis)
+  const problem = `it is not a duration above 0. Give one such as "1 minute".`
+  return Effect.die(ClusterError.make({ _tag: "InvalidOption", option, problem }))
+}

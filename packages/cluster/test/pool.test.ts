@@ -1,0 +1,39 @@
+/** A runner that runs its bodies in a worker pool. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Worker } from "node:worker_threads"
+import { ClusterRunner, ClusterStore, ClusterThreads } from "@quiesce/cluster"
+import type { WorkerPool } from "@quiesce/worker-threads"
+import { Thread } from "@quiesce/core"
+import { Effect, Layer } from "effect"
+import { afterAll, expect, it } from "vitest"
+import { events } from "./fixtures/eventLog.ts"
+import { Tasks } from "./fixtures/tasks.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "quiesce-cluster-pool-"))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const pool: WorkerPool.Options = {
+  spawn: (options) => new Worker(new URL("./fixtures/pool.worker.ts", import.meta.url), options),
+  size: 1
+}
+
+const cluster = ClusterRunner.embedded(Tasks, { pool }).pipe(Layer.provideMerge(ClusterStore.sqlite({ filename: join(folder, "threads.db") })))
+
+it("a busy loop is ended, its finalizers run, and the runner goes on", async () => {
+  const file = join(folder, "log")
+  const { report, sum } = await Effect.gen(function* () {
+    const threads = yield* ClusterThreads.make(Tasks)
+    const thread = yield* threads.spawn("Spin", { file })
+    while (!events(file).includes("spin")) yield* Effect.sleep(5)
+    const report = yield* Thread.shutdown(thread, {
+      escalation: { interrupt: "100 millis", unwind: "1 minute", kill: "1 minute" }
+    })
+    const sum = yield* Effect.flatMap(threads.spawn("Add", { a: 1, b: 2 }), Thread.join)
+    return { report, sum }
+  }).pipe(Effect.scoped, Effect.provide(cluster), Effect.runPromise)
+  expect(report).toMatchObject({ rung: "unwind", ending: { _tag: "Interrupted" }, released: [{ lease: "page" }] })
+  expect(events(file)).toEqual(["spin", "released"])
+  expect(sum).toBe(3)
+})
