@@ -76,6 +76,7 @@ const versioned = [
   "packages/core/test/",
   "packages/worker-threads/test/",
   "packages/process/test/",
+  "packages/cluster/test/",
   "packages/laws/test/OnWorkers",
   "examples/test/besideOthers",
   "examples/test/main",

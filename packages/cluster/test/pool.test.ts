@@ -19,7 +19,9 @@ const pool: WorkerPool.Options = {
   size: 1
 }
 
-const cluster = ClusterRunner.embedded(Tasks, { pool }).pipe(Layer.provideMerge(ClusterStore.sqlite({ filename: join(folder, "threads.db") })))
+const cluster = ClusterRunner.embedded(Tasks, { pool }).pipe(
+  Layer.provideMerge(ClusterStore.sqlite({ filename: join(folder, "threads.db") }))
+)
 
 it("a busy loop is ended, its finalizers run, and the runner goes on", async () => {
   const file = join(folder, "log")

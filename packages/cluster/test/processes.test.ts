@@ -54,7 +54,8 @@ describe("a thread at another process", () => {
     )
     expect(messageOf(exit)).toMatch(/^The runner localhost:\d+ is gone$/)
     expect(cluster.events).toEqual(["start a", "acquire a"])
-    console.log("takeover", millis)
+    // The engine alone takes half a minute.
+    expect(millis).toBeLessThan(20_000)
   })
 
   it("ends by the escalation of its runner when the runner gets SIGTERM", async () => {
@@ -73,22 +74,19 @@ describe("a thread at another process", () => {
     expect(await runner.exit).toBe(130)
   })
 
-  it("is killed at once while its process is frozen, and its outcome does not count afterwards", async () => {
+  it("is killed at once while its process is frozen, without an answer", async () => {
     await using cluster = new Cluster()
     const runner = await cluster.start()
-    const { exit, millis } = await cluster.run((threads) =>
+    const exit = await cluster.run((threads) =>
       Effect.gen(function* () {
         const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 0 })
         yield* cluster.whenLogged("acquire a")
         runner.process.kill("SIGSTOP")
-        const start = performance.now()
         yield* Thread.shutdown(thread, { escalation: { kill: "10 seconds" } })
-        const millis = performance.now() - start
-        return { exit: yield* Thread.await(thread), millis }
+        return yield* Thread.await(thread)
       })
     )
     expect(Option.isSome(ForcedEnd.fromExit(exit))).toBe(true)
-    console.log("kill of a frozen runner", millis)
   })
 
   it("fails with NoRunner if no runner starts it, and never starts later", async () => {

@@ -9,7 +9,7 @@ import * as LeaseStore from "../store/leaseStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 
 /** The resource of a lease: `value` is none if the resource may not have been acquired. */
-export interface Left {
+interface Left {
   readonly payload: unknown
   readonly value: Option.Option<unknown>
 }

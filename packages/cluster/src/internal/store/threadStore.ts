@@ -44,7 +44,7 @@ export type Claimed =
 type Failure = ClusterError.ClusterError
 
 /** The token of the first start. */
-export const firstToken = 1
+const firstToken = 1
 
 /** The store of a cluster. Each method is one statement unless it says otherwise. */
 export class ThreadStore {

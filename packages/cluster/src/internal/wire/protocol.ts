@@ -13,7 +13,7 @@ import * as Schema from "effect/Schema"
 import { RunnerId } from "./runnerId.ts"
 
 /** A thread that a client wants to run. `payload` is JSON. */
-export const Request = Schema.Struct({
+const Request = Schema.Struct({
   task: Schema.String,
   name: Schema.String,
   caller: Schema.String,
@@ -46,7 +46,7 @@ export type ThreadEvent = typeof ThreadEvent.Type
 /** A request to a thread. Null if no such thread runs at this runner. */
 const Answer = <S extends Schema.Top>(schema: S) => Schema.NullOr(schema)
 
-export const Unwound = Schema.Union([
+const Unwound = Schema.Union([
   Schema.TaggedStruct("Unwound", { stack: Schema.optional(Schema.String) }),
   Schema.TaggedStruct("Idle", {}),
   Schema.TaggedStruct("Refused", { why: Schema.String, stack: Schema.optional(Schema.String) })
