@@ -1,6 +1,6 @@
 /** Runners in processes of their own, with real signals. */
 import { ClusterError } from "@quiesce/cluster"
-import { CancelReason, ForcedEnd, Thread, ThreadDump } from "@quiesce/core"
+import { CancelReason, ForcedEnd, Lease, Thread, ThreadDump } from "@quiesce/core"
 import { Effect, Exit, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import { Cluster } from "./fixtures/processes.ts"
@@ -87,6 +87,44 @@ describe("a thread at another process", () => {
       })
     )
     expect(Option.isSome(ForcedEnd.fromExit(exit))).toBe(true)
+  })
+
+  it("ends by its runner's escalation when the process of its client is killed", async () => {
+    await using cluster = new Cluster()
+    await cluster.start()
+    const client = cluster.startClient(1000)
+    await Effect.runPromise(cluster.whenLogged("acquire a"))
+    client.kill("SIGKILL")
+    await Effect.runPromise(cluster.whenLogged("release a"))
+    expect(cluster.events).toEqual(["start a", "acquire a", "release a"])
+  })
+
+  it("is started once, and ends with a reason, however many runners join", async () => {
+    await using cluster = new Cluster()
+    await cluster.start()
+    const names = Array.from({ length: 12 }, (_, n) => `t${n}`)
+    const messages = await cluster.run((threads) =>
+      Effect.gen(function* () {
+        const held = yield* Effect.forEach(names, (name) =>
+          threads.spawn("Hold", { file: cluster.log, name, releaseMillis: 50 })
+        )
+        yield* Effect.forEach(names, (name) => cluster.whenLogged(`acquire ${name}`))
+        const second = yield* Effect.promise(() => cluster.start())
+        // The second runner gets work when it has its shards.
+        const isThere = Effect.flatMap(threads.spawn("Where"), Thread.join)
+        yield* Effect.repeat(isThere, { until: (pid) => pid === second.process.pid })
+        yield* Thread.interruptAll(held, { reason: CancelReason.interrupted({ message: "enough" }) })
+        const tallies = yield* Effect.forEach(held, Lease.tally)
+        expect(tallies).toEqual(names.map(() => expect.objectContaining({ acquired: 1, released: 1, lost: 0 })))
+        return yield* Effect.forEach(held, (thread) => Effect.map(Thread.await(thread), messageOf))
+      })
+    )
+    const moved = "The thread's shard moves to another runner"
+    expect(messages.filter((message) => message !== "enough" && message !== moved)).toEqual([])
+    for (const name of names) {
+      const own = cluster.events.filter((event) => event.endsWith(` ${name}`))
+      expect(own).toEqual([`start ${name}`, `acquire ${name}`, `release ${name}`])
+    }
   })
 
   it("fails with NoRunner if no runner starts it, and never starts later", async () => {

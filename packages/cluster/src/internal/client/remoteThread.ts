@@ -193,13 +193,10 @@ export class RemoteThread implements ThreadAdapter.Controls {
       case "Acquired":
         return Effect.sync(() => this.acquired(event.lease, event.name))
       case "Released":
-        return Effect.sync(() => {
-          this.leases.get(event.lease)?.(event.result, event.error)
-          this.leases.delete(event.lease)
-        })
+        return Effect.sync(() => this.leaseEnded(event.lease, event.result, event.error))
       case "Ended":
         return Effect.flatMap(Effect.exit(this.wire.decodeExit(event.outcome)), (exit) =>
-          Effect.sync(() => this.settle(Exit.isSuccess(exit) ? exit.value : Exit.die(exit.cause)))
+          Effect.sync(() => (Exit.isSuccess(exit) ? this.ended(exit.value) : this.settle(Exit.die(exit.cause))))
         )
       case "Killed":
         return Effect.map(Outcome.decodeReason(event.reason, unknownReason), (reason) => this.killed(reason))
@@ -226,6 +223,18 @@ export class RemoteThread implements ThreadAdapter.Controls {
     if (lease <= this.lastLease) return
     this.lastLease = lease
     this.leases.set(lease, this.cell.enter(name))
+  }
+
+  /** The connection may have been lost before the last leases ended. The outcome has the leases that were not released. */
+  private ended({ exit, leases }: Outcome.Decoded): void {
+    for (const { error, lease, result } of leases) this.leaseEnded(lease, result, error)
+    for (const lease of this.leases.keys()) this.leaseEnded(lease, "released", null)
+    this.settle(exit)
+  }
+
+  private leaseEnded(lease: number, result: Outcome.LeaseEnd["result"], error: string | null): void {
+    this.leases.get(lease)?.(result, error)
+    this.leases.delete(lease)
   }
 
   private killed(reason: Reason): void {

@@ -172,7 +172,7 @@ export class RunnerThreads {
   ): Effect.Effect<void, ClusterError> {
     const { store } = this.options
     return Effect.gen({ self: this }, function* () {
-      const outcome = yield* wire.encodeExit(exit)
+      const outcome = yield* wire.encodeExit(exit, running.failures)
       const counts = yield* Effect.retry(store.end(running.id, token, outcome), untilStored)
       if (counts) return this.over(running, ended(outcome))
       const row = yield* store.row(running.id)

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import type { LeaseEnd } from "../wire/outcome.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
 import type { RunnerId } from "../wire/runnerId.ts"
 
@@ -38,6 +39,8 @@ export class RunningThread {
   /** The events of leases by number, without the oldest of those that have ended. */
   private readonly leaseEvents = new Map<number, Array<ThreadEvent>>()
   private leases = 0
+  /** The leases that were not released, for the outcome. */
+  readonly failures: Array<LeaseEnd> = []
 
   constructor(id: string, caller: string, runner: RunnerId, canUnwind: boolean) {
     this.canUnwind = canUnwind
@@ -78,6 +81,8 @@ export class RunningThread {
         const number = numbers.get(lease)
         if (number === undefined) return
         numbers.delete(lease)
+        if (result !== "released" && this.failures.length < maxLeases)
+          this.failures.push({ lease: number, result, error })
         this.emitOf(number, { _tag: "Released", lease: number, result, error })
         this.forgetOldest()
       }

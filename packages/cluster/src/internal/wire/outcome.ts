@@ -17,8 +17,18 @@ import * as ClusterError from "../../ClusterError.ts"
 /** The services that a Schema needs come from the environment in which the task is used. */
 type AnySchema = Schema.Codec<unknown, unknown>
 
+/** The number of a lease of the thread, and how its release ended. */
+export const LeaseEnd = Schema.Struct({
+  lease: Schema.Number,
+  result: Schema.Literals(["released", "failed", "timedOut", "lost"]),
+  error: Schema.NullOr(Schema.String)
+})
+export type LeaseEnd = typeof LeaseEnd.Type
+
 const Outcome = Schema.Struct({
   exit: Schema.Json,
+  /** The leases that were not released. */
+  leases: Schema.Array(LeaseEnd),
   reason: Schema.NullOr(Schemas.CancelReason),
   forced: Schema.NullOr(
     Schema.Struct({
@@ -39,8 +49,14 @@ export interface TaskWire {
   readonly encodePayload: (payload: unknown) => Effect.Effect<string, ClusterError.ClusterError>
   readonly decodePayload: (text: string) => Effect.Effect<unknown, ClusterError.ClusterError>
   /** An exit that can't be encoded becomes a defect that says why, because the thread has ended all the same. */
-  readonly encodeExit: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<string>
-  readonly decodeExit: (text: string) => Effect.Effect<Exit.Exit<unknown, unknown>, ClusterError.ClusterError>
+  readonly encodeExit: (exit: Exit.Exit<unknown, unknown>, leases?: ReadonlyArray<LeaseEnd>) => Effect.Effect<string>
+  readonly decodeExit: (text: string) => Effect.Effect<Decoded, ClusterError.ClusterError>
+}
+
+/** An outcome with the leases that were not released. */
+export interface Decoded {
+  readonly exit: Exit.Exit<unknown, unknown>
+  readonly leases: ReadonlyArray<LeaseEnd>
 }
 
 const wires = new WeakMap<object, TaskWire>()
@@ -68,15 +84,18 @@ const make = (rpc: Rpc.AnyWithProps): TaskWire => {
     task,
     encodePayload,
     decodePayload,
-    encodeExit: (value) =>
+    encodeExit: (value, leases = []) =>
       encodeExit(value).pipe(
         Effect.catch(encodeDefect),
-        Effect.flatMap((encoded) => Effect.orDie(encodeOutcome({ exit: encoded, ...besides(value) })))
+        Effect.flatMap((encoded) => Effect.orDie(encodeOutcome({ exit: encoded, leases, ...besides(value) })))
       ),
     decodeExit: (text) =>
       Effect.flatMap(decodeText(text), (outcome) =>
         // The Schema above decodes an exit.
-        Effect.map(decodeExit(outcome.exit), (decoded) => complete(decoded as Exit.Exit<unknown, unknown>, outcome))
+        Effect.map(decodeExit(outcome.exit), (decoded) => ({
+          exit: complete(decoded as Exit.Exit<unknown, unknown>, outcome),
+          leases: outcome.leases
+        }))
       )
   }
 }
@@ -90,7 +109,7 @@ const guarded =
       Effect.catchDefect((defect) => Effect.fail(refuse(defect)))
     )
 
-type Besides = Omit<typeof Outcome.Type, "exit">
+type Besides = Omit<typeof Outcome.Type, "exit" | "leases">
 
 /** The parts of an exit that Effect's Schema forgets. */
 const besides = (exit: Exit.Exit<unknown, unknown>): Besides => ({

@@ -10,6 +10,7 @@ import * as Schemas from "@quiesce/core/Schemas"
 import * as Entity from "effect/cluster/Entity"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
+import { LeaseEnd } from "./outcome.ts"
 import { RunnerId } from "./runnerId.ts"
 
 /** A thread that a client wants to run. `payload` is JSON. */
@@ -20,17 +21,11 @@ const Request = Schema.Struct({
   payload: Schema.String
 })
 
-const LeaseResult = Schema.Literals(["released", "failed", "timedOut", "lost"])
-
 /** An event of a thread. After an attachment to a running thread, `Started` and the held leases come again. */
 export const ThreadEvent = Schema.Union([
   Schema.TaggedStruct("Started", { token: Schema.Number, runner: RunnerId, canUnwind: Schema.Boolean }),
   Schema.TaggedStruct("Acquired", { lease: Schema.Number, name: Schema.String }),
-  Schema.TaggedStruct("Released", {
-    lease: Schema.Number,
-    result: LeaseResult,
-    error: Schema.NullOr(Schema.String)
-  }),
+  Schema.TaggedStruct("Released", LeaseEnd.fields),
   /** `outcome` is the JSON of an exit. */
   Schema.TaggedStruct("Ended", { outcome: Schema.String }),
   /** The thread was killed, or its runner is gone. */
