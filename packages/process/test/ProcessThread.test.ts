@@ -1,4 +1,4 @@
-import { CancelReason, ForcedEnd, Thread } from "@quiesce/core"
+import { CancelReason, ForcedEnd, Thread, Timeline } from "@quiesce/core"
 import { ProcessError, ProcessThread } from "@quiesce/process"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -37,6 +37,20 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
     expect(Thread.isThread(thread)).toBe(true)
     expect(thread.name).toBe("sh")
     expect(thread.pid).toBeGreaterThan(0)
+  })
+
+  it("is a thread with the number of its process in a timeline, and with the process as its lease", async () => {
+    const { pid, timeline } = await run(
+      Effect.gen(function* () {
+        const recording = yield* Timeline.record()
+        const { pid } = yield* Effect.tap(ProcessThread.spawn(shell("exit 0").command), Thread.join)
+        return { pid, timeline: yield* recording.read }
+      })
+    )
+
+    expect(timeline.threads).toMatchObject([{ name: "sh", place: `process-${pid}`, end: "Succeeded" }])
+    expect(timeline.leases).toMatchObject([{ name: `process sh (pid ${pid})`, result: "released" }])
+    expect(timeline.events.map(({ _tag }) => _tag)).toEqual(["Spawned", "Started", "Acquired", "LeaseEnded", "Ended"])
   })
 
   it("sends the stop signal, and the value is the exit of the process", async () => {

@@ -252,7 +252,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
   beginCancel(rung: State.CancelRung, reason: CancelReason.CancelReason): ReadonlyArray<CancelReason.CancelReason> {
     const before = this.state
     const after = (this.state = State.cancel(before, rung, reason))
-    if (after !== before) noteStep?.({ _tag: "Asked", node: this, rung, reason })
+    if (noteStep !== undefined && after !== before) noteStep({ _tag: "Asked", node: this, rung, reason })
     if (before._tag !== "Cancelled" && after._tag === "Cancelled") {
       if (this.checks !== undefined) this.checks[0] = 0
       if (this.controller !== undefined || this.stopController !== undefined) {

@@ -44,6 +44,8 @@ type State =
 export class ChildThread implements ThreadAdapter.Controls {
   readonly stdout: Output = new Output("stdout")
   readonly stderr: Output = new Output("stderr")
+  /** The command was started before the thread was made. */
+  readonly hasStarted = true
   /** Resolves when the thread settles. */
   readonly ended: Promise<void>
   private readonly endedNow: () => void
@@ -70,6 +72,7 @@ export class ChildThread implements ThreadAdapter.Controls {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ended = promise
     this.endedNow = resolve
+    cell.started("process", this.last.pid)
     this.release = cell.enter(`process ${this.last.program} (pid ${this.last.pid})`, { keptBy: "host" })
     this.pumps = [this.pump(this.stdout, this.last.handle.stdout), this.pump(this.stderr, this.last.handle.stderr)]
     void this.watchInput()
