@@ -91,11 +91,14 @@ const phasesOf = (thread: RecordedThread, until: number): ReadonlyArray<Phase> =
   const body = colours.flatMap((phase, index) => {
     const to = colours[index + 1]?.from ?? endedAt
     if (cleaningAt === null || cleaningAt >= to) return [{ ...phase, to }]
-    const faded = { ...phase, style: `${phase.style} cleaning`, from: Math.max(phase.from, cleaningAt), to }
+    const faded = { ...phase, style: phase.style + cleaning, from: Math.max(phase.from, cleaningAt), to }
     return phase.from < cleaningAt ? [{ ...phase, to: cleaningAt }, faded] : [faded]
   })
   return [waiting, ...body].filter(({ from, to }) => to > from)
 }
+
+/** The class of a stretch in which the body has ended, behind the class of its colour. */
+const cleaning = " cleaning"
 
 const phases = (thread: RecordedThread, bar: number, { scale, sizes, until }: View): ReadonlyArray<string> => {
   const all = phasesOf(thread, until)
@@ -106,7 +109,7 @@ const phases = (thread: RecordedThread, bar: number, { scale, sizes, until }: Vi
     const width = Math.max(scale.x(to) - x, 1.5)
     const fits = sizes.named && label !== named && width > label.length * 6.1 + 8
     if (fits) named = label
-    return `${Svg.box(x, bar, width, sizes.bar, style)}${fits ? Svg.words(x + 5, bar + 12.5, "on", label) : ""}`
+    return `${Svg.box(x, bar, width, sizes.bar, style)}${fits ? Svg.words(x + 5, bar + 12.5, style.endsWith(cleaning) ? "on pale" : "on", label) : ""}`
   })
   // A thread that ends at the time of its spawn still has a bar.
   return drawn.length > 0 ? drawn : [Svg.box(scale.x(thread.spawnedAt), bar, 1.5, sizes.bar, "running")]

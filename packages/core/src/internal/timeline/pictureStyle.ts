@@ -35,6 +35,7 @@ export const style: string = [
   ".tiny{font-size:9px}",
   ".callout{font-size:10px;font-weight:600;fill:var(--ink);stroke:var(--paper);stroke-width:3px;paint-order:stroke}",
   ".on{font-size:10px;fill:#14181d}",
+  ".pale{fill:var(--ink)}",
   ...fills.map((name) => `.${name}{fill:var(--${name})}`),
   ".cleaning{opacity:.45}",
   ".waiting{fill:var(--paper);stroke:var(--faint);stroke-dasharray:3 2}",
