@@ -17,6 +17,7 @@ import type * as Size from "./internal/host/poolSize.ts"
 import type * as PoolStatus from "./internal/host/poolStatus.ts"
 import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
 import type { Permissions } from "./internal/leases/permissions.ts"
+import { OpeningCalls } from "./internal/plainTask/host/openingCalls.ts"
 import type { TaskHost } from "./internal/plainTask/host/taskHost.ts"
 import type * as PlainLeases from "./internal/plainTask/worker/plainLeases.ts"
 import * as ModuleUrl from "./ModuleUrl.ts"
@@ -285,7 +286,7 @@ export interface TaskPool<in out M extends TaskModule> extends AsyncDisposable {
    */
   readonly resize: (size: PoolSize) => Promise<void>
   readonly status: TaskPoolStatus
-  /** The calls that wait for a worker or for room, in the order in which they will run. Empty until the pool is open. */
+  /** The calls that wait for the pool to open, for a worker or for room, in the order in which they will run. */
   readonly queued: ReadonlyArray<QueuedTask>
   /** Ends the calls that wait, as after an abort with the reason, and none that runs. Gives their number. */
   readonly cancelQueued: (options?: { readonly reason?: CancelReason.CancelReason | undefined }) => Promise<number>
@@ -324,6 +325,7 @@ class LazyHost {
   private readonly options: TaskPoolOptions
   private readonly early: EarlyWorkers
   private opening: Promise<TaskHost> | undefined = undefined
+  readonly calls: OpeningCalls = new OpeningCalls()
   /** Set as soon as calls need not wait for the code any more. */
   host: TaskHost | undefined = undefined
 
@@ -337,7 +339,10 @@ class LazyHost {
     if (this.opening === undefined) {
       this.early.start(count, url)
       this.opening = this.make()
-      this.opening.catch(() => this.early.close())
+      this.opening.catch((cause: unknown) => {
+        this.early.close()
+        this.calls.fail(cause)
+      })
     }
     return this.opening
   }
@@ -345,8 +350,10 @@ class LazyHost {
   private async make(): Promise<TaskHost> {
     const { open } = await load()
     const { leases } = this.options
-    this.host = await open({ ...this.options, spawn: this.early.spawn }, leases)
-    return this.host
+    const host = await open({ ...this.options, spawn: this.early.spawn }, leases)
+    this.host = host
+    this.calls.start(host)
+    return host
   }
 }
 
@@ -388,19 +395,13 @@ export const runTask = <M extends TaskModule = never>(
   const { signal } = options ?? {}
   if (signal?.aborted === true) return Promise.reject(signal.reason)
   shared ??= new LazyHost({ size: { min: 0, max: availableParallelism() } })
-  const { host } = shared
-  const running =
-    host === undefined ? runLater(shared.open(1, href), href, input, options) : host.run(href, input, options)
+  const { calls, host } = shared
+  // A failure to open rejects the call.
+  if (host === undefined) void shared.open(1, href)
+  const running = (host ?? calls).run(href, input, options)
   // The caller has named the module.
   return running as Promise<Output<M>>
 }
-
-const runLater = async (
-  opening: Promise<TaskHost>,
-  url: string,
-  input: unknown,
-  options: CallOptions | undefined
-): Promise<unknown> => (await opening).run(url, input, options)
 
 /**
  * Makes a pool for the function of the module at `url`. Its workers start at once, and load the module.
@@ -443,8 +444,6 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
   private readonly options: TaskPoolOptions
   private readonly lazy: LazyHost
   private readonly opening: Promise<TaskHost>
-  /** The calls that wait for the pool to open. */
-  private waiting = 0
 
   constructor(url: string, options: TaskPoolOptions) {
     this.url = url
@@ -458,26 +457,16 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
     if (given?.signal?.aborted === true) return Promise.reject(given.signal.reason)
     const { host } = this.lazy
     // The caller has named the module.
-    return (host === undefined ? this.runLater(input, given) : host.run(this.url, input, given)) as Promise<Output<M>>
+    return (host ?? this.lazy.calls).run(this.url, input, given) as Promise<Output<M>>
   }
 
-  /** Makes the call in the step in which the pool has opened, so that a later drain or close does not overtake the call. */
-  private async runLater(input: unknown, options: CallOptions | undefined): Promise<unknown> {
-    this.waiting++
-    let host: TaskHost
-    try {
-      host = await this.opening
-    } finally {
-      this.waiting--
-    }
-    return host.run(this.url, input, options)
+  readonly drain = async (options?: DrainOptions): Promise<DrainReport> => {
+    this.lazy.calls.close(this.opening)
+    return (this.lazy.host ?? (await this.opening)).drain(options)
   }
-
-  readonly drain = async (options?: DrainOptions): Promise<DrainReport> =>
-    (this.lazy.host ?? (await this.opening)).drain(options)
 
   get queued(): ReadonlyArray<QueuedTask> {
-    return this.lazy.host?.queued() ?? []
+    return this.lazy.host?.queued() ?? this.lazy.calls.queued
   }
 
   readonly cancelQueued = async (options?: {
@@ -487,10 +476,11 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
   readonly resize = async (size: PoolSize): Promise<void> => (this.lazy.host ?? (await this.opening)).resize(size)
 
   get status(): TaskPoolStatus {
-    return this.lazy.host?.status() ?? { ...beforeOpening(this.options), queued: this.waiting }
+    return this.lazy.host?.status() ?? { ...beforeOpening(this.options), queued: this.lazy.calls.size }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.lazy.calls.close(this.opening)
     await (await this.opening).close()
   }
 }

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
+import { runsOf } from "./fixtures/random-work.ts"
 import { whenSet } from "./support.ts"
 
 type Plain = typeof import("./fixtures/plain-pool.ts")
@@ -38,6 +39,32 @@ describe("createTaskPool", () => {
     goOn(first)
     goOn(second)
     expect(new Set(await Promise.all(calls)).size).toBe(1)
+  })
+
+  it("shows the calls that wait for the pool to open, and makes them in that order", async () => {
+    const work = new URL("./fixtures/random-work.ts", import.meta.url)
+    await using pool = Task.createTaskPool<typeof import("./fixtures/random-work.ts")>(work, { size: 1 })
+    const cells = new Int32Array(new SharedArrayBuffer(64))
+    const calls = [0, 2, 1, 2].map((priority, n) => pool.run({ n, how: "quick", cells }, { name: `${n}`, priority }))
+    expect(pool.status.queued).toBe(4)
+    expect(pool.queued.map(({ name, priority }) => [name, priority])).toEqual([
+      ["1", 2],
+      ["3", 2],
+      ["2", 1],
+      ["0", 0]
+    ])
+    expect(pool.queued.every(({ ageMillis }) => ageMillis >= 0)).toBe(true)
+    await Promise.all(calls)
+    expect([1, 3, 2, 0].map((n) => cells[runsOf(n) + 1])).toEqual([1, 2, 3, 4])
+    expect(pool.queued).toEqual([])
+  })
+
+  it("that can't open rejects its calls, those from before as well as later ones", async () => {
+    const pool = Task.createTaskPool<Plain>(url, { size: -1 })
+    const early = pool.run({ how: "thread" })
+    await expect(early).rejects.toSatisfy((error) => reasonOf(error) === "InvalidOption")
+    await expect(pool.run({ how: "thread" })).rejects.toSatisfy((error) => reasonOf(error) === "InvalidOption")
+    expect(pool.queued).toEqual([])
   })
 
   it("rejects an input that throws when it is looked at, and does not throw itself", async () => {
