@@ -15,6 +15,7 @@ import type * as Draining from "./internal/host/draining.ts"
 import type * as DrainSettings from "./internal/host/drainOptions.ts"
 import type * as Size from "./internal/host/poolSize.ts"
 import type * as PoolStatus from "./internal/host/poolStatus.ts"
+import type * as RecycleSettings from "./internal/host/recycleOptions.ts"
 import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
 import type { Permissions } from "./internal/leases/permissions.ts"
 import { OpeningCalls } from "./internal/plainTask/host/openingCalls.ts"
@@ -157,6 +158,10 @@ export type CallArguments<M extends TaskModule> = [M] extends [never]
  * - `runWithin`: the limit of each call that has none of its own
  * - `busy`: after which time a worker that takes no message is named: `onBusy` is called with its stack, or a warning is
  *   logged without an `onBusy` (default: never). Code that gives its event loop no turn keeps a worker from taking messages.
+ * - `recycle`: when a worker is replaced, by whichever limit comes first (default: never). `tasks`: how many calls a worker
+ *   takes at most. `age`: the time since the worker was ready. `heap`: the bytes of its heap, counted each second. The
+ *   replacement starts first, and one worker after the other is replaced. The old worker finishes its calls. A pool has one
+ *   worker more than its maximum meanwhile.
  * - `worker`: settings of the workers themselves
  * - `leases`: the resources that a call without `leases` of its own may ask the host for (default: temporary folders only)
  *
@@ -175,9 +180,19 @@ export interface TaskPoolOptions {
   readonly busy?:
     | { readonly after: Duration.Input; readonly onBusy?: ((worker: BusyWorker) => void) | undefined }
     | undefined
+  readonly recycle?: RecycleOptions | undefined
   readonly worker?: WorkerSettings | undefined
   readonly leases?: Permissions | undefined
 }
+
+/**
+ * The limits after which a worker is replaced. `heap` is a number of bytes.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type RecycleOptions = RecycleSettings.RecycleOptions
 
 /**
  * A worker that has taken no message for a long time.
@@ -231,7 +246,8 @@ export type DrainReport = Draining.DrainReport
  * Counts of a pool's workers and calls, and the least and the greatest number of workers.
  *
  * - `workers` that take calls, with the starting ones
- * - `retiring`: the workers that finish their calls, take no other, and then end
+ * - `retiring`: the workers that finish their calls and then end. One that is recycled takes calls until its replacement is
+ *   ready
  * - `missing`: how many workers are below the minimum because they died and could not be started again
  * - `running` has the calls of both kinds of worker
  *

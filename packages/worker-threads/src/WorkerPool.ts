@@ -28,6 +28,7 @@ import { openContractPool } from "./internal/host/openContractPool.ts"
 import * as PoolOptions from "./internal/host/poolOptions.ts"
 import type * as Size from "./internal/host/poolSize.ts"
 import type * as PoolStatus from "./internal/host/poolStatus.ts"
+import type * as RecycleSettings from "./internal/host/recycleOptions.ts"
 import type * as WorkerError from "./WorkerError.ts"
 
 /**
@@ -38,6 +39,15 @@ import type * as WorkerError from "./WorkerError.ts"
  * @since 0.1.0
  */
 export type Options = PoolOptions.Options
+
+/**
+ * The limits after which a worker is replaced. `heap` is a number of bytes.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type RecycleOptions = RecycleSettings.RecycleOptions
 
 /** How a call may fail in addition to the errors of the contract. @stability unstable @category models @since 0.1.0 */
 export type Failure = WorkerError.WorkerError
@@ -248,7 +258,8 @@ export interface Capabilities {
  * Counts of a pool's workers and tasks, and the least and the greatest number of workers.
  *
  * - `workers` that take tasks, with the starting ones
- * - `retiring`: the workers that finish their tasks, take no other, and then end
+ * - `retiring`: the workers that finish their tasks and then end. One that is recycled takes tasks until its replacement is
+ *   ready
  * - `missing`: how many workers are below the minimum because they died and could not be restarted. The pool logs one
  *   warning and tries again after pauses of at most 30 seconds
  * - `running` has the tasks of both kinds of worker

@@ -10,7 +10,7 @@
  * | `quiesce_pool_utilization_ratio` | gauge: the running tasks for each place of the workers | |
  * | `quiesce_pool_tasks_completed_total` | counter of tasks that ended by themselves | `task`; `result`: `succeeded`, `failed` |
  * | `quiesce_pool_tasks_cancelled_total` | counter | `task`; `rung`: the highest rung of a request |
- * | `quiesce_pool_workers_replaced_total` | counter | `cause`: `lost`, `killed`, `failed_start` |
+ * | `quiesce_pool_workers_replaced_total` | counter | `cause`: `lost`, `killed`, `failed_start`, and the limit of `recycle`: `tasks`, `age`, `heap` |
  * | `quiesce_pool_task_waiting_seconds` | histogram of the time in the queue | `task` |
  * | `quiesce_pool_task_running_seconds` | histogram of the time on a worker, to the end of the last release | `task` |
  *

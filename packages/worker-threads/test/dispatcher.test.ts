@@ -384,7 +384,12 @@ const options = fc
     min: fc.nat(2),
     surplus: fc.nat(2),
     concurrency: fc.integer({ min: 1, max: 3 }),
-    bound: fc.constantFrom(0, 1, Infinity)
+    bound: fc.constantFrom(0, 1, Infinity),
+    recycle: fc.record({
+      tasks: fc.constantFrom(1, 2, 12, Infinity),
+      ageMillis: fc.constantFrom(1_000, Infinity),
+      heapBytes: fc.constant(Infinity)
+    })
   })
   .map(({ surplus, ...rest }) => ({ ...rest, ...sizeOf({ min: rest.min, surplus }) }))
 
@@ -435,9 +440,12 @@ const apply = (pool: Pool, tasks: Array<FakeTask>, event: Event): void => {
 const check = (pool: Pool, tasks: ReadonlyArray<FakeTask>): void => {
   const { max, min, queued, retiring, running, workers } = pool.dispatcher.status
   const inPool = pool.alive.filter((worker) => !worker.isEnding && !pool.isRetiring(worker))
-  expect(workers).toBe(inPool.length)
+  const outgoing = inPool.filter((worker) => pool.isOutgoing(worker)).length
+  expect(workers).toBe(inPool.length - outgoing)
   const retirees = pool.alive.filter((worker) => !worker.isEnding && pool.isRetiring(worker))
-  expect(retiring).toBe(retirees.length)
+  expect(retiring).toBe(retirees.length + outgoing)
+  // 8. A due worker has a replacement that starts.
+  if (outgoing > 0) expect(inPool.some((worker) => worker.isStarting)).toBe(true)
   // 7. A worker that retires has tasks.
   expect(retirees.every((worker) => worker.tasks.size > 0)).toBe(true)
   expect(running).toBe(tasks.filter((task) => task.state === "running" && !task.worker!.isEnding).length)
@@ -448,6 +456,8 @@ const check = (pool: Pool, tasks: ReadonlyArray<FakeTask>): void => {
   // 1. No task has overtaken another that waits.
   const firstQueued = tasks.findIndex((task) => task.state === "queued")
   if (firstQueued >= 0) expect(tasks.slice(firstQueued).every((task) => task.state !== "running")).toBe(true)
+  // No worker takes more tasks than its limit.
+  expect(pool.workers.every((worker) => worker.taken <= pool.taskLimit)).toBe(true)
   // 2. There are at least `min` workers, or another attempt is under way.
   if (workers < min) expect(inPool.some((worker) => worker.isStarting) || vi.getTimerCount() > 0).toBe(true)
   // A task that waits is waiting for something.

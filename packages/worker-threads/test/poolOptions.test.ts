@@ -27,4 +27,22 @@ describe("the options of a pool", () => {
       expect(Effect.runSync(parse({ spawn, size })).idleMillis).toBe(idle === "2 seconds" ? 2000 : idle)
     }
   })
+
+  it("refuse a limit of recycling that is none, a heap in another unit than bytes among them", () => {
+    for (const tasks of [0, -1, NaN, 1.5, Infinity, "10"]) {
+      expect(refusal({ recycle: { tasks: tasks as number } })).toContain("recycle.tasks")
+    }
+    for (const age of [0, -1, NaN, Infinity, "soon"]) {
+      expect(refusal({ recycle: { age: age as number } })).toContain("recycle.age")
+    }
+    for (const heap of [0, -1, NaN, Infinity, 256, "256 MiB"]) {
+      expect(refusal({ recycle: { heap: heap as number } })).toContain("recycle.heap")
+    }
+    for (const recycle of [null, 5]) expect(refusal({ recycle: recycle as never })).toContain("recycle")
+    expect(Effect.runSync(parse({ spawn, recycle: { tasks: 1, age: "1 hour", heap: 2 ** 28 } })).recycle).toEqual({
+      tasks: 1,
+      ageMillis: 3_600_000,
+      heapBytes: 2 ** 28
+    })
+  })
 })

@@ -7,79 +7,69 @@
  * 3. A worker that dies is replaced at once if it has been useful. Otherwise it is replaced after a pause, which
  *    doubles with each such death in a row, up to `longestPauseMillis`. While workers can't be started, no worker is
  *    started during a pause. A worker that is ended by force counts as dead at once, because native code may delay its end.
- * 4. After `maxAttempts` failures to start in a row, a warning is logged, once until a worker has started. If no worker
- *    is left, the dispatcher gives up: queued and new tasks fail with the cause until a worker has started.
+ * 4. If no worker is left after some failures to start in a row, the dispatcher gives up: queued and new tasks fail with the
+ *    cause until a worker has started.
  * 5. Closing waits for every worker that was started and is not gone.
  * 6. A draining dispatcher takes the tasks of callers that waited before, and no other. It starts workers only for tasks.
  * 7. There are at most `max` active workers. A busy worker that is one too many finishes its tasks, takes no other, and then
  *    ends.
+ * 8. While the replacement of a due worker starts, both are active, and the due one does not count. It ends as in 7.
  */
-import * as CancelReason from "@quiesce/core/CancelReason"
-import { messageOf } from "@quiesce/core/internal"
+import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as WorkerError from "../../WorkerError.ts"
-import { Admissions, type Caller, type Ticket } from "./admissions.ts"
+import type { Caller, Ticket } from "./admissions.ts"
+import { Backlog } from "./backlog.ts"
 import { type DrainReport, Draining } from "./draining.ts"
 import type { PoolCounts, PoolEvents } from "./poolEvents.ts"
 import type { Parsed } from "./poolOptions.ts"
-import type { PoolTask, PoolWorker, StartWorker, WorkerListener } from "./poolWorker.ts"
+import type { PoolTask, PoolWorker, StartWorker } from "./poolWorker.ts"
 import type { PoolSize } from "./poolSize.ts"
+import { drainEnds, poolCloses, queueCancelled, type State } from "./poolState.ts"
 import type { Status } from "./poolStatus.ts"
-import { longestPauseMillis, StartFailures } from "./startFailures.ts"
-import { lookAt, type QueuedTask, TaskQueue } from "./taskQueue.ts"
-import { WorkerSet } from "./workerSet.ts"
+import type { RecycleCause } from "./recycleOptions.ts"
+import { type Recycler, Recycling } from "./recycling.ts"
+import type { QueuedTask } from "./taskQueue.ts"
+import { type Retirement, WorkerSet } from "./workerSet.ts"
+import { type Starter, WorkerStarts } from "./workerStarts.ts"
 
-const maxAttempts = 5
-
-type State =
-  | { readonly _tag: "Open" }
-  | { readonly _tag: "GivenUp"; readonly error: WorkerError.WorkerError }
-  | { readonly _tag: "Draining" }
-  | { readonly _tag: "Closed" }
-
-const problemOf = ({ message, reason }: WorkerError.WorkerError): string =>
-  reason._tag === "WorkerExited" ? `it ended with code ${reason.code}: ${reason.problem}` : message
-
-const poolCloses = CancelReason.shutdown({ message: "The pool's scope has closed" })
-const drainEnds = CancelReason.shutdown({ message: "The pool was drained, and its time was over" })
-const queueCancelled = CancelReason.interrupted({ message: "The waiting tasks of the pool were cancelled" })
-
-export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
-  private readonly start: StartWorker<Task>
+export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycler<Task> {
   private readonly options: Parsed
-  private readonly context: Context.Context<never>
   readonly events: PoolEvents | undefined
   private readonly workers: WorkerSet<Task> = new WorkerSet()
-  private readonly queue: TaskQueue<Task> = new TaskQueue()
-  private readonly admissions: Admissions = new Admissions((callers) => this.unstarted(callers))
+  private readonly backlog: Backlog<Task> = new Backlog((callers) => this.unstarted(callers))
   private readonly draining: Draining = new Draining()
-  private readonly failures: StartFailures = new StartFailures(() => this.retry())
+  private readonly recycling: Recycling<Task>
+  private readonly starts: WorkerStarts<Task>
   private readonly started: Deferred.Deferred<void, WorkerError.WorkerError> = Deferred.makeUnsafe()
   private state: State = { _tag: "Open" }
-  private limits: PoolSize
+  limits: PoolSize
 
   /** `events` is notified of workers that leave without a request of the dispatcher. */
   constructor(start: StartWorker<Task>, options: Parsed, context: Context.Context<never>, events?: PoolEvents) {
     this.events = events
-    this.context = context
-    this.start = start
     this.options = options
     this.limits = { min: options.min, max: options.max }
+    this.starts = new WorkerStarts(start, this.workers, this, context)
+    this.recycling = new Recycling(options.recycle, this.workers, this)
   }
 
   get status(): Status {
     const { retiringCount, running, size } = this.workers
     const missing = Math.max(0, this.least - size)
-    return { workers: size, retiring: retiringCount, missing, running, queued: this.queue.size, ...this.limits }
+    return { workers: size, retiring: retiringCount, missing, running, queued: this.backlog.queue.size, ...this.limits }
   }
 
   get counts(): Omit<PoolCounts, "blocked"> {
-    const { counts, running, runningOnRetiring, size } = this.workers
-    const queued = this.queue.size + this.admissions.size
-    const places = (size - counts.starting) * this.options.concurrency + runningOnRetiring
-    return { workers: counts, running, queued, places }
+    const { counts, running } = this.workers
+    return {
+      workers: counts,
+      running,
+      queued: this.backlog.size,
+      places: this.workers.places(this.options.concurrency)
+    }
   }
 
   /** The number of workers that there are without any task. */
@@ -104,9 +94,10 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     return Effect.suspend(() => {
       if (this.state._tag !== "Closed") this.draining.ended(this.workers.running)
       this.state = { _tag: "Closed" }
-      this.failures.reset()
+      this.starts.failures.reset()
       this.workers.clearTimers()
-      this.rejectQueued(WorkerError.make({ _tag: "PoolClosed" }))
+      this.recycling.close()
+      this.backlog.reject(WorkerError.make({ _tag: "PoolClosed" }))
       const { all } = this.workers
       const tasks = all.flatMap((worker) => Array.from(worker.tasks))
       return Effect.andThen(
@@ -122,10 +113,9 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
    */
   drain(millis: number, queued: "finish" | "drop"): Effect.Effect<DrainReport> {
     return Effect.suspend(() => {
-      const { admitted, size } = this.admissions
-      const report = this.draining.begin(this.queue.size + size + admitted + this.workers.running)
+      const report = this.draining.begin(this.backlog.expected + this.workers.running)
       if (this.state._tag !== "Closed") this.state = { _tag: "Draining" }
-      if (queued === "drop") this.rejectQueued(WorkerError.make({ _tag: "PoolClosed" }))
+      if (queued === "drop") this.backlog.reject(WorkerError.make({ _tag: "PoolClosed" }))
       const { whenIdle } = this.draining
       const idle = millis === Infinity ? whenIdle : Effect.timeoutOption(whenIdle, millis)
       return Effect.andThen(this.isIdle ? Effect.void : idle, Effect.andThen(this.end(drainEnds), Effect.sync(report)))
@@ -133,8 +123,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   private get isIdle(): boolean {
-    const { admitted, size } = this.admissions
-    return this.queue.size + size + admitted + this.workers.running === 0
+    return this.backlog.expected + this.workers.running === 0
   }
 
   /** Notifies the drains that wait for the last task. */
@@ -144,27 +133,19 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   /** The tasks and callers that wait, in order. */
   get queued(): ReadonlyArray<QueuedTask> {
-    return lookAt([...this.queue.all, ...this.admissions.all])
-  }
-
-  /** How many tasks and callers wait. */
-  get unstartedCount(): number {
-    return this.queue.size + this.admissions.size
+    return this.backlog.look
   }
 
   /** Ends the tasks and callers that wait, and no other. Gives their number. */
   cancelQueued(reason: CancelReason.CancelReason = queueCancelled): number {
-    const callers = this.admissions.cancel(reason)
-    const { all } = this.queue
-    for (const task of all) task.cancel(reason)
-    return callers + all.length
+    return this.backlog.cancel(reason)
   }
 
   /** Whether the dispatcher can take a task now. */
   get hasRoom(): boolean {
     const { bound } = this.options
     if (this.state._tag !== "Open") return false
-    return bound === Infinity || this.queue.size + this.admissions.admitted < bound + this.openSlots
+    return bound === Infinity || this.backlog.queue.size + this.backlog.admissions.admitted < bound + this.openSlots
   }
 
   /**
@@ -173,7 +154,7 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   private get openSlots(): number {
     const { free, starting } = this.workers.capacity
     const started = starting + this.limits.max - this.workers.size
-    return this.failures.isPausing ? free : free + started * this.options.concurrency
+    return this.starts.failures.isPausing ? free : free + started * this.options.concurrency
   }
 
   /** Changes the least and the greatest number of workers. Fails with `PoolClosed`. */
@@ -182,10 +163,12 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       const { _tag } = this.state
       if (_tag === "Draining" || _tag === "Closed") return Effect.fail(WorkerError.make({ _tag: "PoolClosed" }))
       this.limits = size
+      if (this.workers.size > size.max) this.recycling.abort()
       for (const worker of this.workers.reinstate(size.max - this.workers.size)) this.assign(worker)
       const surplus = Math.max(0, this.workers.size - size.max)
-      for (const worker of this.workers.leastBusy.slice(0, surplus)) this.retire(worker)
+      for (const worker of this.workers.leastBusy.slice(0, surplus)) this.retire(worker, "surplus")
       this.fill()
+      this.recycling.next()
       if (this.workers.size > this.least) for (const worker of this.workers.untimed) this.retireLater(worker)
       this.admitWaiting()
       return Effect.void
@@ -204,13 +187,13 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       if (this.options.whenFull === "fail") {
         return Effect.fail(WorkerError.make({ _tag: "QueueFull", bound: this.options.bound }))
       }
-      return this.admissions.wait(caller, use)
+      return this.backlog.admissions.wait(caller, use)
     })
   }
 
   /** Why no task is taken. */
   private refusal(ticket: Ticket | undefined): WorkerError.WorkerError | undefined {
-    const isAdmitted = ticket !== undefined && this.admissions.submitted(ticket)
+    const isAdmitted = ticket !== undefined && this.backlog.admissions.submitted(ticket)
     const { state } = this
     if (state._tag === "Open" || (state._tag === "Draining" && isAdmitted)) return undefined
     return state._tag === "GivenUp" ? state.error : WorkerError.make({ _tag: "PoolClosed" })
@@ -227,15 +210,15 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
       if (ticket !== undefined) task.waitingSince = ticket.waitingSince
     }
     const worker = this.workers.idlest
-    if (worker !== undefined) return worker.run(task)
-    const remove = this.queue.add(task)
+    if (worker !== undefined) return this.run(worker, task)
+    const remove = this.backlog.queue.add(task)
     task.enqueued(() => {
       remove()
       this.unstarted()
     })
     // A queued task keeps the process alive.
-    if (this.failures.isPausing) this.failures.keepAlive(true)
-    else if (this.workers.size < this.limits.max) this.startWorker()
+    if (this.starts.failures.isPausing) this.starts.failures.keepAlive(true)
+    else if (this.workers.size < this.limits.max) this.starts.start()
   }
 
   /** Tasks or callers have left the queue without a start. */
@@ -245,26 +228,17 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
     this.checkIdle()
   }
 
-  private startWorker(): void {
-    try {
-      this.workers.add(this.start(this))
-    } catch (cause) {
-      if (cause instanceof WorkerError.WorkerError) this.refused(cause)
-      else this.workerFailed(messageOf(cause), true, cause)
-    }
-  }
-
-  /** The options can't start a worker, so a further attempt would be in vain. */
-  private refused(error: WorkerError.WorkerError): void {
-    if (this.workers.size > 0 || !this.giveUp(error)) this.warn(error)
+  private run(worker: PoolWorker<Task>, task: Task): void {
+    worker.run(task)
+    if (worker.taken >= this.recycling.early) this.recycling.taken(worker)
   }
 
   /** Starts missing workers, and further workers for the queue. */
   private fill(): void {
     const { size } = this.workers
     const ready = size - this.workers.capacity.starting
-    const wanted = Math.min(this.limits.max, Math.max(this.least, ready + this.queue.size)) - size
-    for (let i = 0; i < wanted && !this.failures.isPausing && this.isWorking; i++) this.startWorker()
+    const wanted = Math.min(this.limits.max, Math.max(this.least, ready + this.backlog.queue.size)) - size
+    for (let i = 0; i < wanted && !this.starts.failures.isPausing && this.isWorking; i++) this.starts.start()
   }
 
   /** Whether tasks are run. */
@@ -277,24 +251,26 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   ready(worker: PoolWorker<Task>): void {
     Deferred.doneUnsafe(this.started, Effect.void)
     if (this.state._tag === "GivenUp") this.state = { _tag: "Open" }
+    const failedBefore = this.isWorking && this.starts.failures.toStart
+    if (failedBefore) this.starts.failures.reset()
+    this.recycling.ready(worker)
     this.assign(worker)
-    if (!this.isWorking || !this.failures.toStart) return
+    if (!failedBefore) return
     // Workers can be started again, so start the others too. Further workers are room for the callers that wait.
-    this.failures.reset()
     this.fill()
     this.admitWaiting()
   }
 
   idle(worker: PoolWorker<Task>): void {
-    this.failures.workerWasUseful()
+    this.starts.failures.workerWasUseful()
     this.assign(worker)
   }
 
   private assign(worker: PoolWorker<Task>): void {
     while (worker.free > 0 && !this.workers.isRetiring(worker)) {
-      const next = this.queue.take()
+      const next = this.backlog.queue.take()
       if (next === undefined) break
-      worker.run(next)
+      this.run(worker, next)
     }
     this.admitWaiting()
     this.checkIdle()
@@ -310,63 +286,44 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
 
   leaving(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
     const standing = this.workers.leave(worker)
+    this.recycling.left(worker)
     if (standing === undefined || this.state._tag === "Closed") return
-    this.events?.workerLeft(worker, error)
+    this.events?.workerLeft(worker, error, standing === "Active")
     // A worker that retires, was idle for too long, or has left before, needs no successor.
     if (standing === "Active") this.replace(worker, error)
+    this.recycling.next()
     this.admitWaiting()
     this.checkIdle()
   }
 
   private replace(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
-    if (error === undefined || worker.wasUsed || (worker.wasReady && this.queue.size > 0)) this.fill()
-    else this.workerFailed(problemOf(error), !worker.wasReady, error.cause)
+    if (error === undefined || worker.taken > 0 || (worker.wasReady && this.backlog.queue.size > 0)) this.fill()
+    else this.starts.died(worker, error)
   }
 
-  /** A worker died before it was useful. */
-  private workerFailed(problem: string, toStart: boolean, cause: unknown): void {
-    if (!this.failures.add(toStart)) return
-    const { count } = this.failures
-    if (toStart && count >= maxAttempts) {
-      const error = WorkerError.make({ _tag: "SpawnFailed", attempts: count, problem }, cause)
-      const failsOpen = this.workers.size === 0 && this.giveUp(error)
-      if (count === maxAttempts && !failsOpen) this.warn(error)
-    }
-    // Only waiting callers keep the process alive.
-    if (Deferred.isDoneUnsafe(this.started) && this.queue.size === 0) this.failures.keepAlive(false)
+  get isAwaited(): boolean {
+    return !Deferred.isDoneUnsafe(this.started) || this.backlog.queue.size > 0
   }
 
-  private retry(): void {
+  retry(): void {
     if (this.state._tag === "GivenUp" && this.limits.min === 0) this.state = { _tag: "Open" }
-    if (this.failures.toStart) this.startOne()
+    if (this.starts.failures.toStart) this.startOne()
     else this.fill()
+    this.recycling.next()
     this.admitWaiting()
   }
 
   /** One worker is enough to find out whether workers can be started again. */
   private startOne(): void {
-    const isWanted = this.workers.size < this.least || (this.queue.size > 0 && this.workers.size < this.limits.max)
-    if (isWanted && !this.workers.isStarting) this.startWorker()
+    const isWanted =
+      this.workers.size < this.least || (this.backlog.queue.size > 0 && this.workers.size < this.limits.max)
+    if (isWanted && !this.workers.isStarting) this.starts.start()
   }
 
-  /** True if the pool is still being made: its maker gets the error. */
-  private giveUp(error: WorkerError.WorkerError): boolean {
+  giveUp(error: WorkerError.WorkerError): boolean {
     if (this.state._tag !== "Draining") this.state = { _tag: "GivenUp", error }
-    this.rejectQueued(error)
+    this.backlog.reject(error)
     return Deferred.doneUnsafe(this.started, Effect.fail(error))
-  }
-
-  private warn(error: WorkerError.WorkerError): void {
-    const { max, min } = this.limits
-    const has = `A worker pool has ${this.workers.size} workers of the ${min === 0 ? `up to ${max}` : min} that it should have`
-    const tries = `It goes on trying, after a pause of at most ${longestPauseMillis / 1000} seconds`
-    Effect.runForkWith(this.context)(Effect.logWarning(`${has}. ${tries}. ${error.message}`))
-  }
-
-  private rejectQueued(error: WorkerError.WorkerError): void {
-    // The callers first, because the end of a task makes room for a caller.
-    this.admissions.refuse(error)
-    for (const task of this.queue.all) task.fail(error)
   }
 
   private retireLater(worker: PoolWorker<Task>): void {
@@ -376,20 +333,49 @@ export class Dispatcher<Task extends PoolTask> implements WorkerListener<Task> {
   }
 
   /** The worker takes no more tasks, and ends after its last one. */
-  private retire(worker: PoolWorker<Task>): void {
-    if (worker.tasks.size > 0) this.workers.retire(worker)
-    else this.endWorker(worker)
+  private retire(worker: PoolWorker<Task>, why: Retirement): void {
+    if (worker.tasks.size === 0) return this.endWorker(worker)
+    this.workers.retire(worker, why)
+    this.recycling.left(worker)
   }
 
   /** Ends a worker without tasks, which needs no successor. */
   private endWorker(worker: PoolWorker<Task>): void {
     this.workers.leave(worker)
+    this.recycling.left(worker)
     Effect.runFork(worker.end)
+  }
+
+  // ---- Called by the recycling ----
+
+  get canReplace(): boolean {
+    if (this.state._tag !== "Open" || this.starts.failures.isPausing) return false
+    return !(this.starts.failures.toStart && this.workers.isStarting)
+  }
+
+  isSurplus(worker: PoolWorker<Task>): boolean {
+    return worker.tasks.size === 0 && this.backlog.queue.size === 0 && this.workers.size > this.least
+  }
+
+  startReplacement(): PoolWorker<Task> | undefined {
+    return this.starts.start()
+  }
+
+  recycle(worker: PoolWorker<Task>, cause: RecycleCause): void {
+    this.events?.replaced(cause)
+    this.retire(worker, cause)
+  }
+
+  refill(): void {
+    if (this.canReplace && this.workers.size < this.limits.max) this.starts.start()
+    else this.fill()
   }
 
   /** Admits callers while there is room, in order. */
   private admitWaiting(): void {
-    if (this.admissions.size === 0 || !this.isWorking) return
-    this.admissions.admit(this.options.bound + this.openSlots - this.queue.size - this.admissions.admitted)
+    if (this.backlog.admissions.size === 0 || !this.isWorking) return
+    this.backlog.admissions.admit(
+      this.options.bound + this.openSlots - this.backlog.queue.size - this.backlog.admissions.admitted
+    )
   }
 }

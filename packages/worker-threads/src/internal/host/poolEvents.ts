@@ -10,6 +10,7 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
 import type * as WorkerError from "../../WorkerError.ts"
+import type { RecycleCause } from "./recycleOptions.ts"
 
 /** A task of the pool. */
 export interface ObservedTask {
@@ -27,7 +28,7 @@ export interface Leaver {
 }
 
 /** Why another worker takes the place of a worker. */
-export type Replacement = "lost" | "killed" | "failed_start"
+export type Replacement = "lost" | "killed" | "failed_start" | RecycleCause
 
 export interface PoolObserver {
   readonly queued: (task: ObservedTask) => void
@@ -102,10 +103,14 @@ export class PoolEvents {
     if (this.observers !== undefined) this.observers.forEach((observer) => observer.ended(task, exit))
   }
 
-  /** A worker was lost, or killed if `error` is undefined. */
-  workerLeft({ threadId, wasReady }: Leaver, error: WorkerError.WorkerError | undefined): void {
-    const cause = error === undefined ? "killed" : wasReady ? "lost" : "failed_start"
+  replaced(cause: Replacement): void {
     this.observers?.forEach((observer) => observer.replaced(cause))
+  }
+
+  /** A worker was lost, or killed if `error` is undefined. A worker that retired was replaced before. */
+  workerLeft({ threadId, wasReady }: Leaver, error: WorkerError.WorkerError | undefined, wasActive: boolean): void {
+    const cause = error === undefined ? "killed" : wasReady ? "lost" : "failed_start"
+    if (wasActive) this.replaced(cause)
     // The caller of a kill gets a report, and the dispatcher warns of workers that can't be started.
     if (cause !== "lost") return
     const name = `worker-${threadId}`

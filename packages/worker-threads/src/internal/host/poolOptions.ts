@@ -10,6 +10,7 @@ import * as WorkerError from "../../WorkerError.ts"
 import type { Handler } from "../leases/declaredLease.ts"
 import { limitOf } from "./callSettings.ts"
 import { isCount, sizeOf } from "./poolSize.ts"
+import { type RecycleLimits, type RecycleOptions, recycleLimits } from "./recycleOptions.ts"
 
 /**
  * How a pool is made.
@@ -28,6 +29,10 @@ import { isCount, sizeOf } from "./poolSize.ts"
  *   three seconds, then `kill`)
  * - `busy`: after which time a worker that takes no message is named, with its stack, by a warning in the log (default: never).
  *   Code that gives its event loop no turn keeps a worker from taking messages.
+ * - `recycle`: when a worker is replaced, by whichever limit comes first (default: never). `tasks`: how many tasks a worker
+ *   takes at most. `age`: the time since the worker was ready. `heap`: the bytes of its heap, counted each second. The
+ *   replacement starts first, and one worker after the other is replaced. The old worker finishes its tasks. A pool has one
+ *   worker more than its maximum meanwhile.
  * - `name`: the name of the pool in metrics; pools of one name are counted together (default: `pool`)
  * - `hostLeases`: the leases that workers may ask this thread to acquire and keep (default: none)
  */
@@ -43,6 +48,7 @@ export interface Options {
   readonly runWithin?: Duration.Input | undefined
   readonly escalation?: Escalation.Escalation | undefined
   readonly busy?: { readonly after: Duration.Input } | undefined
+  readonly recycle?: RecycleOptions | undefined
   readonly name?: string | undefined
   readonly hostLeases?: ReadonlyArray<Handler> | undefined
 }
@@ -70,6 +76,7 @@ export interface Parsed {
   readonly runMillis: number
   /** The time after which a blocked worker is named. */
   readonly busyMillis: number
+  readonly recycle: RecycleLimits
 }
 
 export const parse = (options: Options): Effect.Effect<Parsed> =>
@@ -95,6 +102,8 @@ export const parse = (options: Options): Effect.Effect<Parsed> =>
     const runMillis = options.runWithin === undefined ? Infinity : limitOf("runWithin", options.runWithin)
     if (typeof runMillis !== "number") return yield* Effect.die(runMillis)
     const busyMillis = yield* busyOf(options.busy)
+    const recycle = recycleLimits(options.recycle)
+    if (recycle instanceof WorkerError.WorkerError) return yield* Effect.die(recycle)
     const steps = escalation === undefined ? undefined : Escalation.steps(escalation)
     if (steps !== undefined && Result.isFailure(steps)) return yield* invalid("escalation", steps.failure.message)
     const name: unknown = options.name ?? "pool"
@@ -103,7 +112,7 @@ export const parse = (options: Options): Effect.Effect<Parsed> =>
     const names = (options.hostLeases ?? []).map(({ name }) => name)
     const twice = names.find((name, index) => names.indexOf(name) !== index)
     if (twice !== undefined) return yield* invalid("hostLeases", `"${twice}" has two handlers`)
-    return { ...size, concurrency, startMillis, bound, whenFull, runMillis, busyMillis, name }
+    return { ...size, concurrency, startMillis, bound, whenFull, runMillis, busyMillis, recycle, name }
   })
 
 const busyOf = (busy: Options["busy"]): Effect.Effect<number> => {

@@ -29,8 +29,10 @@ export interface PoolWorker<Task> {
   readonly threadId: number
   /** Whether the worker has ever been ready. */
   readonly wasReady: boolean
-  /** Whether the worker has ever had a task. */
-  readonly wasUsed: boolean
+  /** How many tasks the worker has ever taken. */
+  readonly taken: number
+  /** The thread. */
+  readonly worker: { readonly getHeapStatistics: () => Promise<{ readonly used_heap_size: number }> }
   /** Runs a task in a free slot. */
   readonly run: (task: Task) => void
   /** Ends the worker, by force after a time. Completes when the worker is gone or has been given up. */

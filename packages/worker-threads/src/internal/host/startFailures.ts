@@ -4,7 +4,6 @@
  * Invariant: each pause is twice as long as the one before, up to `longestPauseMillis`. Workers that were started together
  * fail together and count once.
  */
-
 const firstPauseMillis = 20
 export const longestPauseMillis = 30_000
 

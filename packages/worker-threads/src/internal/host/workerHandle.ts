@@ -51,8 +51,8 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private readonly slots: Array<number>
   private state: WorkerState.State<RemoteTask>
   wasReady = false
-  /** Whether the worker has ever had a task. */
-  wasUsed = false
+  /** How many tasks the worker has ever taken. */
+  taken = 0
   private readonly problem: WorkerProblem = new WorkerProblem()
   private readonly capabilities: PoolCapabilities
   /** What can be ended in this worker. */
@@ -136,7 +136,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     const slot = this.slots.pop()!
     task.assigned(this.tasks.nextId(slot), this, slot)
     this.tasks.add(task)
-    this.wasUsed = true
+    this.taken++
     // A running task keeps the process alive.
     if (this.tasks.size === 1) this.worker.ref()
     ControlBlock.reset(this.control, slot, task.deadline)

@@ -8,27 +8,34 @@
  */
 import type { PoolCounts } from "./poolEvents.ts"
 import type { PoolWorker } from "./poolWorker.ts"
+import type { RecycleCause } from "./recycleOptions.ts"
 
 /** A longer timer of Node fires at once. */
 const longestTimer = 0x7fffffff
+
+/** Why a worker retires. A surplus worker may be taken back. */
+export type Retirement = RecycleCause | "surplus"
 
 /** Where a worker stood before it left. */
 export type Standing = "Active" | "Retiring"
 
 export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
   private readonly active: Set<PoolWorker<Task>> = new Set()
-  /** Workers that finish their tasks and take no other, because the pool has become smaller. */
-  private readonly retiring: Set<PoolWorker<Task>> = new Set()
+  /** Workers that finish their tasks and take no other. */
+  private readonly retiring: Map<PoolWorker<Task>, Retirement> = new Map()
+  /** The active worker that retires when its replacement is ready. It does not count. */
+  outgoing: PoolWorker<Task> | undefined = undefined
   /** Workers that are about to end: they were idle for too long, have retired, or are ended by force. */
   private readonly leavers: Set<PoolWorker<Task>> = new Set()
   private readonly idleTimers: Map<PoolWorker<Task>, NodeJS.Timeout> = new Map()
 
   get size(): number {
-    return this.active.size
+    return this.active.size - (this.outgoing === undefined ? 0 : 1)
   }
 
+  /** How many workers are to end after their tasks. */
   get retiringCount(): number {
-    return this.retiring.size
+    return this.retiring.size + (this.outgoing === undefined ? 0 : 1)
   }
 
   [Symbol.iterator](): Iterator<PoolWorker<Task>> {
@@ -37,7 +44,7 @@ export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
 
   /** All workers that are not gone. */
   get all(): ReadonlyArray<PoolWorker<Task>> {
-    return [...this.active, ...this.retiring, ...this.leavers]
+    return [...this.active, ...this.retiring.keys(), ...this.leavers]
   }
 
   /** How many tasks run on active and retiring workers. */
@@ -47,9 +54,9 @@ export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
     return running + this.runningOnRetiring
   }
 
-  get runningOnRetiring(): number {
+  private get runningOnRetiring(): number {
     let running = 0
-    for (const worker of this.retiring) running += worker.tasks.size
+    for (const worker of this.retiring.keys()) running += worker.tasks.size
     return running
   }
 
@@ -58,6 +65,13 @@ export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
     const counts = { starting: 0, idle: 0, busy: this.retiring.size, ending: this.leavers.size }
     for (const worker of this.active) counts[worker.isStarting ? "starting" : worker.tasks.size > 0 ? "busy" : "idle"]++
     return counts
+  }
+
+  /** How many tasks the workers can run at a time. A retiring worker runs those that it has. */
+  places(concurrency: number): number {
+    let ready = 0
+    for (const worker of this.active) if (!worker.isStarting) ready++
+    return ready * concurrency + this.runningOnRetiring
   }
 
   get isStarting(): boolean {
@@ -99,19 +113,24 @@ export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
   }
 
   /** An active worker takes no more tasks. */
-  retire(worker: PoolWorker<Task>): void {
+  retire(worker: PoolWorker<Task>, why: Retirement): void {
     this.active.delete(worker)
-    this.retiring.add(worker)
+    this.retiring.set(worker, why)
     this.forgetTimer(worker)
+  }
+
+  isActive(worker: PoolWorker<Task>): boolean {
+    return this.active.has(worker)
   }
 
   isRetiring(worker: PoolWorker<Task>): boolean {
     return this.retiring.size > 0 && this.retiring.has(worker)
   }
 
-  /** Lets up to `count` retiring workers take tasks again, and gives those workers. */
+  /** Lets up to `count` surplus workers take tasks again, and gives those workers. */
   reinstate(count: number): ReadonlyArray<PoolWorker<Task>> {
-    const workers = Array.from(this.retiring).slice(0, Math.max(0, count))
+    const surplus = Array.from(this.retiring.keys()).filter((worker) => this.retiring.get(worker) === "surplus")
+    const workers = surplus.slice(0, Math.max(0, count))
     for (const worker of workers) {
       this.retiring.delete(worker)
       this.active.add(worker)

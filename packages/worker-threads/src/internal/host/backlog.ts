@@ -1,0 +1,48 @@
+/** The tasks and callers of a pool that wait. */
+import type * as CancelReason from "@quiesce/core/CancelReason"
+import type * as WorkerError from "../../WorkerError.ts"
+import { Admissions } from "./admissions.ts"
+import type { PoolTask } from "./poolWorker.ts"
+import { lookAt, type QueuedTask, TaskQueue } from "./taskQueue.ts"
+
+export class Backlog<Task extends PoolTask> {
+  /** The tasks that wait for a worker. */
+  readonly queue: TaskQueue<Task> = new TaskQueue()
+  /** The callers that wait for room in the queue. */
+  readonly admissions: Admissions
+
+  /** `onLeft` is called when callers have left without a task. */
+  constructor(onLeft: (callers: number) => void) {
+    this.admissions = new Admissions(onLeft)
+  }
+
+  /** How many tasks and callers have not been started. */
+  get size(): number {
+    return this.queue.size + this.admissions.size
+  }
+
+  /** How many tasks wait or are to come, of callers that wait or were admitted. */
+  get expected(): number {
+    return this.size + this.admissions.admitted
+  }
+
+  /** The tasks and callers that wait, in order. */
+  get look(): ReadonlyArray<QueuedTask> {
+    return lookAt([...this.queue.all, ...this.admissions.all])
+  }
+
+  /** Ends the tasks and callers that wait. Gives their number. */
+  cancel(reason: CancelReason.CancelReason): number {
+    const callers = this.admissions.cancel(reason)
+    const { all } = this.queue
+    for (const task of all) task.cancel(reason)
+    return callers + all.length
+  }
+
+  /** Fails the tasks and callers that wait. */
+  reject(error: WorkerError.WorkerError): void {
+    // The callers first, because the end of a task makes room for a caller.
+    this.admissions.refuse(error)
+    for (const task of this.queue.all) task.fail(error)
+  }
+}

@@ -1,0 +1,222 @@
+/** The replacement of workers that are due: after so many tasks, so much time, or above so much heap. */
+import { Effect, Fiber } from "effect"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { neverRecycle, type RecycleLimits } from "../src/internal/host/recycleOptions.ts"
+import { Pool } from "./fixtures/fake-pool.ts"
+import type { FakeTask, FakeWorker } from "./fixtures/fake-workers.ts"
+
+// Time is virtual: no test here waits, and no worker is a thread.
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] }))
+afterEach(() => void vi.useRealTimers())
+
+const opened = (recycle: Partial<RecycleLimits>, options?: object): Pool =>
+  Pool.opened({ ...options, recycle: { ...neverRecycle, ...recycle } })
+
+const statesOf = (tasks: ReadonlyArray<FakeTask>): ReadonlyArray<string> => tasks.map((task) => task.state)
+
+/** The fibers of this turn have run. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+const announce = (pool: Pool): void => {
+  for (const worker of pool.alive) if (worker.isStarting) worker.announce()
+}
+
+const runOne = (pool: Pool): FakeWorker => {
+  const task = pool.submit("task")
+  task.finish()
+  return task.worker!
+}
+
+const ending = (pool: Pool): ReadonlyArray<number> =>
+  pool.workers.flatMap((worker, index) => (worker.isEnding ? [index] : []))
+
+describe("recycle after so many tasks", () => {
+  it("starts the replacement with the last task, which runs on, and gives the old worker no other", async () => {
+    const pool = opened({ tasks: 2 })
+    runOne(pool)
+    expect(pool.attempts).toBe(1)
+    const [last, next] = [pool.submit("last"), pool.submit("next")]
+    expect([pool.attempts, ...statesOf([last, next])]).toEqual([2, "running", "queued"])
+    expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 1, running: 1, queued: 1, missing: 0 })
+    announce(pool)
+    expect(statesOf([last, next])).toEqual(["running", "running"])
+    await turn()
+    expect(ending(pool)).toEqual([])
+    last.finish()
+    await turn()
+    expect(ending(pool)).toEqual([0])
+    expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 0, running: 1 })
+  })
+
+  it("of one task, gives each task a worker of its own", () => {
+    const pool = opened({ tasks: 1 }, { max: 2 })
+    const tasks = ["a", "b", "c"].map((name) => pool.submit(name))
+    for (let round = 0; round < 3; round++) announce(pool)
+    for (const task of tasks) task.finish()
+    expect(new Set(tasks.map(({ worker }) => worker)).size).toBe(3)
+    expect(statesOf(tasks)).toEqual(["finished", "finished", "finished"])
+  })
+
+  it("starts the replacement a tenth earlier, and lets no task wait for it", async () => {
+    const pool = opened({ tasks: 20 })
+    for (let i = 0; i < 17; i++) runOne(pool)
+    expect(pool.attempts).toBe(1)
+    runOne(pool)
+    expect([pool.attempts, runOne(pool)]).toEqual([2, pool.workers[0]])
+    expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 1 })
+    announce(pool)
+    await turn()
+    expect([ending(pool), runOne(pool)]).toEqual([[0], pool.workers[1]])
+  })
+
+  it("waits for a replacement that is slower than the last tenth", () => {
+    const pool = opened({ tasks: 10 })
+    for (let i = 0; i < 10; i++) runOne(pool)
+    const waiting = pool.submit("waiting")
+    expect([waiting.state, pool.attempts]).toEqual(["queued", 2])
+    announce(pool)
+    expect(waiting.worker).toBe(pool.workers[1])
+  })
+})
+
+describe("recycle after so much time", () => {
+  it("replaces one worker after the other, each when its replacement is ready, and delays no task", async () => {
+    const pool = opened({ ageMillis: 1_000 }, { min: 3, max: 3 })
+    const tasks = ["a", "b"].map((name) => pool.submit(name))
+    vi.advanceTimersByTime(1_000)
+    expect(pool.attempts).toBe(4)
+    expect(pool.dispatcher.status).toMatchObject({ workers: 3, retiring: 1, missing: 0 })
+    // All workers still take tasks.
+    tasks.push(pool.submit("c"))
+    expect(statesOf(tasks)).toEqual(["running", "running", "running"])
+    for (let made = 4; made <= 6; made++) {
+      expect(pool.attempts).toBe(made)
+      announce(pool)
+      await turn()
+    }
+    expect(pool.attempts).toBe(6)
+    expect(pool.dispatcher.status).toMatchObject({ workers: 3, retiring: 3, running: 3 })
+    const next = ["d", "e", "f"].map((name) => pool.submit(name))
+    expect(statesOf([...tasks, ...next])).toEqual(Array.from({ length: 6 }, () => "running"))
+    for (const task of [...tasks, ...next]) task.finish()
+    await turn()
+    expect(ending(pool)).toEqual([0, 1, 2])
+    expect(pool.dispatcher.status).toMatchObject({ workers: 3, retiring: 0, missing: 0 })
+  })
+
+  it("ends an idle worker above the minimum without a replacement", async () => {
+    const pool = opened({ ageMillis: 1_000 }, { min: 0, max: 2 })
+    const task = pool.submit("task")
+    announce(pool)
+    task.finish()
+    vi.advanceTimersByTime(1_000)
+    await turn()
+    expect([pool.attempts, ending(pool)]).toEqual([1, [0]])
+  })
+
+  it("keeps a worker whose replacement can't be started, and tries again after the pause", async () => {
+    const pool = opened({ ageMillis: 1_000 })
+    pool.startProblem = "no memory"
+    vi.advanceTimersByTime(1_000)
+    expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 0, missing: 0 })
+    expect(runOne(pool)).toBe(pool.workers[0])
+    pool.startProblem = undefined
+    vi.advanceTimersByTime(100)
+    expect(pool.attempts).toBe(3)
+    // The replacement dies before it is ready.
+    pool.last.crash()
+    expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 0, missing: 0 })
+    expect(runOne(pool)).toBe(pool.workers[0])
+    vi.advanceTimersByTime(100)
+    announce(pool)
+    await turn()
+    expect([ending(pool), runOne(pool)]).toEqual([[0], pool.last])
+    expect(pool.warnings).toEqual([])
+  })
+
+  it("does not bring a pool down that can start no worker, and warns once", async () => {
+    const pool = opened({ ageMillis: 1_000 })
+    pool.startProblem = "no memory"
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(pool.attempts).toBeGreaterThan(10)
+    expect(runOne(pool)).toBe(pool.workers[0])
+    expect(pool.warnings.length).toBe(1)
+    expect(pool.warnings[0]).toContain("can't start a further worker beside the 1 that it has")
+  })
+
+  it("has one worker in place of one that dies while its replacement starts", () => {
+    const pool = opened({ ageMillis: 1_000 })
+    const task = pool.submit("task")
+    vi.advanceTimersByTime(1_000)
+    pool.workers[0]!.crash()
+    expect([pool.attempts, task.state]).toEqual([2, "failed"])
+    announce(pool)
+    expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 0, missing: 0 })
+  })
+
+  it("goes on in a pool that becomes smaller or larger meanwhile", async () => {
+    const pool = opened({ ageMillis: 1_000 }, { min: 2, max: 2 })
+    vi.advanceTimersByTime(1_000)
+    Effect.runSync(pool.dispatcher.resize({ min: 1, max: 1 }))
+    await turn()
+    expect(pool.dispatcher.status).toMatchObject({ workers: 1, missing: 0 })
+    Effect.runSync(pool.dispatcher.resize({ min: 3, max: 3 }))
+    for (let round = 0; round < 4; round++) announce(pool)
+    await turn()
+    expect(pool.dispatcher.status).toMatchObject({ workers: 3, retiring: 0, missing: 0 })
+    expect(ending(pool)).toEqual(expect.arrayContaining([0, 1]))
+  })
+
+  it("leaves no timer after a close, and is over when the pool drains", async () => {
+    const pool = opened({ ageMillis: 1_000, heapBytes: 100, tasks: 3 }, { min: 2, max: 2 })
+    const task = pool.submit("task")
+    vi.advanceTimersByTime(1_000)
+    const drain = Effect.runFork(pool.dispatcher.drain(Infinity, "finish"))
+    announce(pool)
+    task.finish()
+    await turn()
+    for (const worker of pool.alive) worker.crash()
+    expect(await Effect.runPromise(Fiber.join(drain))).toEqual({ finished: 1, cut: 0, neverStarted: 0 })
+    expect([pool.alive, vi.getTimerCount()]).toEqual([[], 0])
+  })
+})
+
+describe("recycle above so much heap", () => {
+  it("replaces the worker, after its replacement is ready", async () => {
+    const pool = opened({ heapBytes: 100 }, { min: 2, max: 2 })
+    const task = pool.submit("task")
+    pool.workers[0]!.heap = 101
+    pool.workers[1]!.heap = 100
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(pool.dispatcher.status).toMatchObject({ workers: 2, retiring: 1 })
+    announce(pool)
+    expect([pool.attempts, task.state]).toEqual([3, "running"])
+    task.finish()
+    await turn()
+    expect(ending(pool)).toEqual([0])
+  })
+
+  it("measures a worker again only after a further task, or while a task runs", async () => {
+    const pool = opened({ heapBytes: 100 })
+    await vi.advanceTimersByTimeAsync(1_000)
+    pool.last.heap = 101
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(pool.attempts).toBe(1)
+    runOne(pool)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(pool.attempts).toBe(2)
+    announce(pool)
+    pool.submit("long")
+    await vi.advanceTimersByTimeAsync(1_000)
+    pool.last.heap = 101
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(pool.attempts).toBe(3)
+  })
+
+  it("leaves a worker alone that can't be measured", async () => {
+    const pool = opened({ heapBytes: 100 })
+    pool.last.heap = undefined
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(pool.attempts).toBe(1)
+  })
+})
