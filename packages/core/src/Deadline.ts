@@ -8,7 +8,6 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,6 +16,7 @@ import * as CancelReason from "./CancelReason.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
+import { errorBase } from "./internal/errorBase.ts"
 import { messageOf } from "./internal/foreignText.ts"
 import { readOr } from "./internal/foreignValue.ts"
 import { timer } from "./internal/waiting.ts"
@@ -27,7 +27,7 @@ interface Fields {
 }
 
 const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _tag: "DeadlineExceeded" } =
-  /* @__PURE__ */ Data.TaggedError("DeadlineExceeded")
+  /* @__PURE__ */ errorBase("DeadlineExceeded")
 
 /**
  * The error of work that did not end within its deadline of `millis` milliseconds. The work was interrupted, and its

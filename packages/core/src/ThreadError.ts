@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
+import { errorBase } from "./internal/errorBase.ts"
 import * as Texts from "./internal/errorTexts.ts"
 import { readOr } from "./internal/foreignValue.ts"
 
@@ -50,7 +50,7 @@ interface Fields {
 }
 
 const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _tag: "ThreadError" } =
-  /* @__PURE__ */ Data.TaggedError("ThreadError")
+  /* @__PURE__ */ errorBase("ThreadError")
 
 /**
  * The error of this package. `reason._tag` names the kind. `message` says what happened, the likely cause and the remedy.

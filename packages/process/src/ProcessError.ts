@@ -4,9 +4,8 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
 import type { Signal } from "effect/process/ChildProcess"
-import { readOr } from "@quiesce/core/internal"
+import { errorBase, readOr } from "@quiesce/core/internal"
 
 /**
  * The kinds of the error. Misuse is thrown, or is a defect of the effect, before anything has started:
@@ -57,7 +56,7 @@ export type ProcessExit =
 const Base: new (fields: { readonly reason: ProcessErrorReason }) => Cause.YieldableError & {
   readonly _tag: "ProcessError"
   readonly reason: ProcessErrorReason
-} = /* @__PURE__ */ Data.TaggedError("ProcessError")
+} = /* @__PURE__ */ errorBase("ProcessError")
 
 /**
  * The error of this package. `reason._tag` names the case; `message` has the problem, the likely cause and the remedy.

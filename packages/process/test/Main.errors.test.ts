@@ -58,6 +58,13 @@ it("Main.run that is called twice ends the first program, and its finalizers run
   expect(out).toContain("cleaned")
 })
 
+it("A ProcessError that a worker does not catch reaches the host with its message", async () => {
+  const { code, out } = await start("inWorker", { args: ["uncaught"] }).ended
+
+  expect(out).toContain("ProcessError InWorker: Main.run was called in a worker thread, which receives no signals")
+  expect(code).toBe(0)
+})
+
 it("Main.run refuses a worker thread by a clear error", async () => {
   const { code, out } = await start("inWorker").ended
 

@@ -4,9 +4,8 @@
  *
  * @since 0.1.0
  */
-import { readOr } from "@quiesce/core/internal"
+import { errorBase, readOr } from "@quiesce/core/internal"
 import type * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
 
 /**
  * Why a lock was not acquired.
@@ -30,7 +29,7 @@ export type LockErrorReason =
 const Base: new (fields: { readonly reason: LockErrorReason }) => Cause.YieldableError & {
   readonly _tag: "LockError"
   readonly reason: LockErrorReason
-} = /* @__PURE__ */ Data.TaggedError("LockError")
+} = /* @__PURE__ */ errorBase("LockError")
 
 /**
  * The error of a lock. `reason._tag` names the case; `message` has the problem, the likely cause and the remedy.

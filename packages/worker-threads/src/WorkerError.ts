@@ -4,8 +4,7 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
-import { readOr } from "@quiesce/core/internal"
+import { errorBase, readOr } from "@quiesce/core/internal"
 
 /**
  * Why an operation with a worker failed.
@@ -52,7 +51,7 @@ export type WorkerErrorReason =
 const Base: new (fields: { readonly reason: WorkerErrorReason }) => Cause.YieldableError & {
   readonly _tag: "WorkerError"
   readonly reason: WorkerErrorReason
-} = /* @__PURE__ */ Data.TaggedError("WorkerError")
+} = /* @__PURE__ */ errorBase("WorkerError")
 
 /**
  * The error of this package. `reason._tag` names the case; `message` has the problem, the likely cause and the remedy.

@@ -1,6 +1,6 @@
 /** The declared leases that every host can keep, and their error. */
+import { errorBase } from "@quiesce/core/internal"
 import type * as Cause from "effect/Cause"
-import * as Data from "effect/Data"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as Codec from "../../wire/codec.ts"
@@ -28,7 +28,7 @@ interface Fields {
 }
 
 const Base: new (fields: Fields) => Cause.YieldableError & Fields & { readonly _tag: "HostLeaseError" } =
-  /* @__PURE__ */ Data.TaggedError("HostLeaseError")
+  /* @__PURE__ */ errorBase("HostLeaseError")
 
 /** The host does not keep a lease. */
 export class HostLeaseError extends Base {}
