@@ -1,6 +1,7 @@
 /** Runs programs in processes of their own, sends real signals to them, and collects their output. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
+import { afterEach } from "vitest"
 
 /** The end of a process and its output. */
 interface Ended {
@@ -46,8 +47,16 @@ export const start = (name: string, options: Options = {}): Running => {
   return observe(child)
 }
 
-/** Collects the output of a process. */
+/** The processes of the current test. A test that times out does not wait for them any longer. */
+const children = new Set<ChildProcess>()
+
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL")
+})
+
+/** Collects the output of a process, which is killed at the end of the test. */
 export const observe = (child: ChildProcess): Running => {
+  children.add(child)
   const output = { out: "", err: "" }
   const waiters = new Set<() => void>()
   const collect = (stream: NodeJS.ReadableStream | null, key: "out" | "err"): void => {
@@ -61,7 +70,10 @@ export const observe = (child: ChildProcess): Running => {
   collect(child.stderr, "err")
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject)
-    child.on("close", (code, signal) => resolve({ code, signal, ...output }))
+    child.on("close", (code, signal) => {
+      children.delete(child)
+      resolve({ code, signal, ...output })
+    })
   })
   const seen = new Map<string, number>()
   const prints = (text: string): Promise<void> => {
