@@ -17,6 +17,7 @@ import type { CancelReason } from "@quiesce/core/CancelReason"
 import * as ShutdownReport from "@quiesce/core/ShutdownReport"
 import type * as Thread from "@quiesce/core/Thread"
 import * as Timeline from "@quiesce/core/Timeline"
+import * as BrokenOutput from "../output/brokenOutput.ts"
 import { SignalCount } from "../signals/signalCount.ts"
 import { exitCode, type Signal } from "../signals/signalName.ts"
 import * as SignalListener from "../signals/signalListener.ts"
@@ -61,6 +62,7 @@ export class Program {
     this.removals = [
       SignalListener.listen(settings.signals, (signal) => this.received(signal)),
       () => process.off("uncaughtException", onError),
+      BrokenOutput.watch((error) => (error.code === "EPIPE" ? this.ask({ _tag: "ReaderGone" }) : this.failed(error))),
       settings.followsParent ? Parent.watch(() => this.ask({ _tag: "ParentEnded" })) : () => {}
     ]
   }

@@ -7,6 +7,8 @@ import type { Signal } from "../signals/signalName.ts"
 export type Request =
   | { readonly _tag: "Signal"; readonly signal: Signal }
   | { readonly _tag: "ParentEnded" }
+  /** Nobody reads stdout or stderr any more. */
+  | { readonly _tag: "ReaderGone" }
   | { readonly _tag: "Uncaught"; readonly error: unknown }
   /** The finalizers of a program that has ended by itself don't end. */
   | { readonly _tag: "OutOfTime" }
@@ -18,6 +20,9 @@ const options = (request: Request): { readonly message: string; readonly signal?
     case "ParentEnded":
       // A terminal that goes away sends this signal.
       return { message: "The parent process has ended", signal: "SIGHUP" }
+    case "ReaderGone":
+      // Other programs get this signal at their next write. Node ignores the signal.
+      return { message: "The reader of the output has gone away", signal: "SIGPIPE" }
     case "Uncaught":
       return { message: `Uncaught exception: ${messageOf(request.error)}` }
     case "OutOfTime":

@@ -1,0 +1,61 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync } from "node:fs"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, expect, it } from "vitest"
+import { fixture, observe, shellWord, start } from "./support.ts"
+
+let folder: string
+let file: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "quiesce-output-"))
+  file = join(folder, "cleaned")
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+it("Main.run ends in spite of a reader that never reads", async () => {
+  const program = start("output", { args: ["unread", file] })
+  program.child.stdout!.pause()
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  // The streams are not at their end, because nobody reads them.
+  const [code, signal] = (await once(program.child, "exit")) as [number | null, NodeJS.Signals | null]
+
+  expect({ code, signal }).toEqual({ code: 143, signal: null })
+  expect(existsSync(file)).toBe(true)
+  program.child.stdout!.destroy()
+})
+
+it("Main.run of a program whose reader goes away runs the finalizers and ends as by SIGPIPE, quietly", async () => {
+  const program = start("output", { args: ["broken", file] })
+  await program.prints("ready")
+  program.child.stdout!.destroy()
+  const { code, err, signal } = await program.ended
+
+  expect({ code, err, signal }).toEqual({ code: 141, err: "", signal: null })
+  expect(existsSync(file)).toBe(true)
+})
+
+it.runIf(existsSync("/dev/full"))("Main.run reports once that its output can't be written, and ends", async () => {
+  const command = [process.execPath, fixture("output"), "broken", file].map(shellWord).join(" ")
+  const program = observe(spawn("sh", ["-c", `exec ${command} >/dev/full`], { stdio: ["ignore", "pipe", "pipe"] }))
+  const { code, signal } = await program.ended
+
+  expect({ code, signal }).toEqual({ code: 1, signal: null })
+  expect(existsSync(file)).toBe(true)
+})
+
+it.runIf(process.platform !== "win32").each([
+  ["stdout", ">&-"],
+  ["stdout and stdin", ">&- <&-"]
+])("Main.run without %s from the start ends at a signal as usual", async (_, redirection) => {
+  const command = [process.execPath, fixture("output"), "closed", file].map(shellWord).join(" ")
+  const program = observe(spawn("sh", ["-c", `exec ${command} ${redirection}`], { stdio: ["pipe", "pipe", "pipe"] }))
+  await program.prints("ready")
+  program.kill("SIGTERM")
+
+  expect(await program.ended).toMatchObject({ code: 143, signal: null, out: "" })
+  expect(existsSync(file)).toBe(true)
+})
