@@ -52,3 +52,28 @@ it("Main.run gives up a program whose finalizer hangs after it has ended by itse
   expect(code).toBe(1)
   expect(err).toContain("program: given up, because it did not end in time.")
 })
+
+it("Main.run of Layer.launch runs an app until a signal, and releases its layers", async () => {
+  const program = start("ends", { args: ["launch"] })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+
+  expect(await program.ended).toEqual({ code: 143, signal: null, out: "ready\ncleaned\n", err: "" })
+})
+
+it("Main.run of Layer.launch ends as a failure if a layer fails", async () => {
+  const { code, err, out } = await start("ends", { args: ["brokenLaunch"] }).ended
+
+  expect(code).toBe(1)
+  expect(out).toContain("cleaned")
+  expect(`${out}${err}`).toContain("no port")
+})
+
+it("Main.run may run a second program when the first is gone", async () => {
+  expect(await start("ends", { args: ["again"] }).ended).toEqual({
+    code: 0,
+    signal: null,
+    out: "first\ncleaned\nsecond\ncleaned\n",
+    err: ""
+  })
+})
