@@ -7,7 +7,7 @@
  */
 import * as Table from "./processTable.ts"
 
-export interface Seen {
+interface Seen {
   readonly process: Table.Process
   readonly environment: string
 }
