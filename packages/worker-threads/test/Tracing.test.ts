@@ -1,5 +1,5 @@
 import { Thread } from "@quiesce/core"
-import { WorkerPool } from "@quiesce/worker-threads"
+import { Task, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Option, Tracer } from "effect"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
@@ -105,5 +105,35 @@ describe("the span of a call", () => {
       { traceId: good.traceId, spanId: good.spanId }
     ]
     for (const trace of wrong) expect(decodeToWorker([{ ...start, trace }])).toBe(undefined)
+  })
+})
+
+describe("the span of a call of a plain function", () => {
+  type Plain = typeof import("./fixtures/plain-square.ts")
+  const square = new URL("./fixtures/plain-square.ts", import.meta.url)
+
+  it("belongs to the fiber that makes the call, and tells the time in the queue", async () => {
+    const { spans, traced } = makeTracer()
+    const tasks = Task.createTaskPool<Plain>(square, { size: 1 })
+    await tasks.run(1)
+    const call = (options?: { readonly name: string }) => Effect.promise(() => tasks.run(3, options))
+    await Effect.gen(function* () {
+      expect(yield* Effect.withSpan(call(), "caller")).toBe(9)
+      yield* call({ name: "small" })
+      yield* Effect.withTracerEnabled(call(), false)
+    }).pipe(traced, Effect.runPromise)
+    await tasks.run(2)
+    await tasks.drain()
+    expect(spans.map(({ kind, name }) => [name, kind])).toEqual([
+      ["caller", "internal"],
+      ["WorkerPool.plain-square.ts", "client"],
+      ["WorkerPool.small", "client"]
+    ])
+    const [caller, first] = spans as [Tracer.NativeSpan, Tracer.NativeSpan]
+    expect(Option.getOrUndefined(first.parent)).toBe(caller)
+    expect(first.events.map(([name, _, attributes]) => [name, attributes])).toEqual([
+      ["started", { queuedMillis: expect.any(Number) }]
+    ])
+    expect(first.status).toMatchObject({ _tag: "Ended", exit: { _tag: "Success" } })
   })
 })

@@ -5,10 +5,12 @@ import * as ThreadAdapter from "@quiesce/core/adapter"
 import type * as Thread from "@quiesce/core/Thread"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../../WorkerError.ts"
 import type { BusyWorker } from "../../host/busyWatch.ts"
 import type { Ticket } from "../../host/admissions.ts"
+import { CallSpan } from "../../host/callSpan.ts"
 import type { CallSettings } from "../../host/callSettings.ts"
 import type { Dispatcher } from "../../host/dispatcher.ts"
 import { type OpenedPool, openPool } from "../../host/openPool.ts"
@@ -27,6 +29,8 @@ export interface CallOptions {
   readonly settings: CallSettings
   /** The leases that the call may ask for, unless those of the pool. */
   readonly leases?: Permissions | undefined
+  /** The fiber that has made the call, for the call's span. */
+  readonly caller?: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
@@ -95,13 +99,17 @@ export class PlainPool {
       dialect: plainDialect,
       hostLeases: options.leases === undefined ? this.leases : this.leases.within(options.leases),
       parentTask: undefined,
-      events: this.dispatcher.events
+      events: this.dispatcher.events,
+      span: options.caller === undefined ? undefined : CallSpan.of(options.caller, options.name ?? fileOf(call.url))
     })
     if (options.onReport !== undefined) listen(submitted, options.onReport)
     this.dispatcher.submit(submitted, ticket)
     return submitted
   }
 }
+
+/** The name of a module's file. */
+const fileOf = (url: string): string => url.split("/").at(-1) ?? url
 
 /** Gives the reports to a listener. An error of the listener is the listener's own, so it ends nothing here. */
 const listen = (task: RemoteTask, onReport: (value: unknown) => void): void => {

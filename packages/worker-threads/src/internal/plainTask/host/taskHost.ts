@@ -5,6 +5,7 @@ import { textOf } from "@quiesce/core/internal"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
 import type { BusyWorker } from "../../host/busyWatch.ts"
@@ -151,7 +152,9 @@ const execute = (
       transfer: options?.transfer ?? [],
       onReport: onReport as ((value: unknown) => void) | undefined,
       settings,
-      leases: options?.leases
+      leases: options?.leases,
+      // A call inside of `Effect.promise` is made by the running fiber.
+      caller: Fiber.getCurrent()
     }
   )
   return Effect.mapError(called, (error) => {
