@@ -73,3 +73,16 @@ export const environment = async (found: Process): Promise<string | undefined> =
   const text = await readFile(`/proc/${found.pid}/environ`, "latin1").catch(() => undefined)
   return find(found.pid)?.started === found.started ? text : undefined
 }
+
+/** Whether a process is about to run another program, and so has neither an environment nor arguments. */
+export const isStarting = async ({ pid }: Process): Promise<boolean> =>
+  (await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")) === ""
+
+/** The number of the process or thread that was created last. */
+export const latest = (): number => {
+  try {
+    return Number(readFileSync("/proc/loadavg", "latin1").trim().split(" ").at(-1))
+  } catch {
+    return NaN
+  }
+}

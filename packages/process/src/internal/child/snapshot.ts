@@ -5,6 +5,7 @@
  * 1. A look begins after it was asked for, so that it shows every process that was there at that time.
  * 2. At most one look is under way. Requests that come meanwhile share the next one.
  */
+import * as Mark from "./mark.ts"
 import * as Table from "./processTable.ts"
 
 interface Seen {
@@ -24,46 +25,73 @@ export interface Snapshot {
 /** No process that is older than this one descends from it. */
 const oldest = Table.find(process.pid)?.started ?? 0
 
-/** The number of looks in a row after which a process without an environment has none, and does not start its program. */
-const patience = 3
-
-/** The processes of the last look, with the number of looks in a row that have found no environment. */
-let known: ReadonlyMap<number, number> = new Map()
+/**
+ * The numbers of processes that can't start a marked one, from the last look: they had no mark and were not below a marked
+ * one, or were dead.
+ */
+let harmless: ReadonlySet<number> = new Set()
 
 const look = async (): Promise<Snapshot> => {
+  const before = Table.latest()
   const numbers = (await Table.numbers()).filter((pid) => pid !== process.pid)
   const read = await Promise.all(numbers.map(readOne))
-  const now = new Map<number, number>()
-  let isSure = true
-  for (const { pid, result } of read) {
-    const before = known.get(pid)
-    if (result === "Missed") {
-      // A process that was seen without a mark starts none with it.
-      if (before === undefined) isSure = false
-      continue
-    }
-    const empty = result !== "Foreign" && result.environment === "" ? (before ?? 0) + 1 : 0
-    if (empty > 0 && empty < patience) isSure = false
-    now.set(pid, empty)
-  }
-  known = now
-  return { seen: read.flatMap(({ result }) => (typeof result === "object" ? [result] : [])), isSure }
+  const seen = read.flatMap(({ result }) => (typeof result === "object" ? [result] : []))
+  const after = Table.latest()
+  const vanished = read.filter(({ pid, result }) => (result === "Missed" || result === "Dead") && !harmless.has(pid))
+  // After a wrap, a new process may have a number that the look had passed.
+  const isMissed = before !== after && (vanished.length > 0 || after < before)
+  harmless = harmlessOf(read, seen)
+  return { seen, isSure: !isMissed && !read.some(({ result }) => result === "Starting") }
 }
 
-type Result = Seen | "Missed" | "Foreign"
+interface Read {
+  readonly pid: number
+  readonly result: Seen | "Missed" | "Dead" | "Starting" | "Older"
+}
 
-const readOne = async (pid: number): Promise<{ readonly pid: number; readonly result: Result }> => {
+const harmlessOf = (read: ReadonlyArray<Read>, seen: ReadonlyArray<Seen>): ReadonlySet<number> => {
+  const marked = seen.filter(({ environment }) => Mark.isIn(environment, Mark.ofHost))
+  const below = closure(
+    seen.map(({ process }) => process),
+    new Set(marked.map(({ process }) => process))
+  )
+  const ours = new Set(below.map(({ pid }) => pid))
+  const others = read.filter(({ pid, result }) => result !== "Missed" && result !== "Starting" && !ours.has(pid))
+  return new Set(others.map(({ pid }) => pid))
+}
+
+const readOne = async (pid: number): Promise<Read> => {
   const found = await Table.read(pid)
   if (found === undefined) return { pid, result: "Missed" }
-  if (found.started < oldest || Table.isDead(found)) return { pid, result: "Foreign" }
+  if (Table.isDead(found)) return { pid, result: "Dead" }
+  if (found.started < oldest || found.parent === kernelThreads) return { pid, result: "Older" }
   const environment = await Table.environment(found)
+  if (environment === "" && (await Table.isStarting(found))) return { pid, result: "Starting" }
   if (environment !== undefined) return { pid, result: { process: found, environment } }
   // The environment of another user's process may not be read.
   return { pid, result: Table.isSame(found) ? { process: found, environment: unreadable } : "Missed" }
 }
 
+/** The parent of the threads of the kernel, which have no environment. */
+const kernelThreads = 2
+
 /** In place of an environment that may not be read. */
 const unreadable = "?"
+
+/** Adds the processes whose parent, group or session is led by one that is in the tree. */
+export const closure = (
+  all: ReadonlyArray<Table.Process>,
+  marked: ReadonlySet<Table.Process>
+): ReadonlyArray<Table.Process> => {
+  const tree = new Set(marked)
+  for (let size = -1; size !== tree.size;) {
+    size = tree.size
+    const pids = new Set(Array.from(tree, ({ pid }) => pid))
+    for (const process of all)
+      if (pids.has(process.parent) || pids.has(process.group) || pids.has(process.session)) tree.add(process)
+  }
+  return [...tree]
+}
 
 let current: Promise<Snapshot> | undefined
 let following: Promise<Snapshot> | undefined

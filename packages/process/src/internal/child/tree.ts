@@ -11,7 +11,7 @@ import * as Table from "./processTable.ts"
 import * as Snapshot from "./snapshot.ts"
 
 /** The limit on the looks for a tree of which nothing is found, and the pause between two in milliseconds. */
-const looks = 10
+const looks = 30
 const pauseMillis = 3
 
 /** The live processes with this mark or in one of these sessions, and those below them. */
@@ -31,25 +31,10 @@ const findIn = (
   sessions: ReadonlySet<number>
 ): ReadonlyArray<Table.Process> => {
   const roots = seen.filter(({ environment, process }) => Mark.isIn(environment, mark) || sessions.has(process.session))
-  return closure(
+  return Snapshot.closure(
     seen.map(({ process }) => process),
     new Set(roots.map(({ process }) => process))
   )
-}
-
-/** Adds the processes whose parent, group or session is led by one that is in the tree. */
-const closure = (
-  all: ReadonlyArray<Table.Process>,
-  marked: ReadonlySet<Table.Process>
-): ReadonlyArray<Table.Process> => {
-  const tree = new Set(marked)
-  for (let size = -1; size !== tree.size;) {
-    size = tree.size
-    const pids = new Set(Array.from(tree, ({ pid }) => pid))
-    for (const process of all)
-      if (pids.has(process.parent) || pids.has(process.group) || pids.has(process.session)) tree.add(process)
-  }
-  return [...tree]
 }
 
 /** Sends a signal to a found process. False if the process is gone, or may not be signaled. */
