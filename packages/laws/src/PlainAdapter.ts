@@ -57,7 +57,7 @@ const programs: NonNullable<Adapter.Adapter["programs"]> = (law, { mix, plan }) 
 }
 
 /** The joins of a program's own threads are replaced by joins from outside. */
-const withJoins = (plan: LawCase["plan"]): LawCase["plan"] =>
+export const withJoins = (plan: LawCase["plan"]): LawCase["plan"] =>
   fc
     .tuple(fc.constantFrom(0, 1, 5), fc.constantFrom(0, 1, 5), plan)
     .map(([first, second, planned]) => [

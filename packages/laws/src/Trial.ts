@@ -6,10 +6,11 @@ import * as Adapter from "@quiesce/testing/laws/Adapter"
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Search from "@quiesce/testing/laws/Search"
 import * as PlainAdapter from "./PlainAdapter.ts"
+import * as ProcessAdapter from "./ProcessAdapter.ts"
 import * as WorkerAdapter from "./WorkerAdapter.ts"
 
 /** The names of the adapters on the command line. */
-export const adapters = ["fibers", "workers", "plain"] as const
+export const adapters = ["fibers", "workers", "plain", "processes"] as const
 
 type AdapterName = (typeof adapters)[number]
 
@@ -36,7 +37,9 @@ export interface Asked {
 const budgets = {
   fibers: { quick: { programs: 200, whole: 50, cuts: 20 }, deep: { programs: 100_000, whole: 2000, cuts: 8 } },
   workers: { quick: { programs: 40, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } },
-  plain: { quick: { programs: 40, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } }
+  plain: { quick: { programs: 40, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } },
+  // Each run starts a process.
+  processes: { quick: { programs: 8, whole: 0, cuts: 2 }, deep: { programs: 100, whole: 5, cuts: 4 } }
 } as const
 
 /** The laws that need killed workers. For other laws a kill would only cost time. */
@@ -53,20 +56,23 @@ export const isKilling = (law: Trial["law"]): boolean => law !== "model" && kill
 /** Laws with slow cuts, which may cost a worker or half a second, get fewer cuts. */
 export const budgetOf = (adapter: Trial["adapter"], law: Trial["law"], deep: boolean): Search.Budget => {
   const budget = budgets[adapter][deep ? "deep" : "quick"]
-  return adapter !== "fibers" && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
+  return (adapter === "workers" || adapter === "plain") && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
 }
 
 const lacks: Record<AdapterName, Adapter.Adapter["lacks"]> = {
   fibers: Adapter.fibers.lacks,
   workers: {},
-  plain: PlainAdapter.lacks
+  plain: PlainAdapter.lacks,
+  processes: ProcessAdapter.lacks
 }
 
 /** The requested trials. */
 export const select = (asked: Asked): ReadonlyArray<Trial> =>
   adapters.flatMap((adapter) => {
     if (asked.adapter !== undefined && asked.adapter !== adapter) return []
-    return [...Adapter.applying({ ...Adapter.fibers, lacks: lacks[adapter] }), "model" as const]
+    const laws = Adapter.applying({ ...Adapter.fibers, lacks: lacks[adapter] })
+    // The model knows the exits of programs. The exit of a process is a code.
+    return [...laws, ...(adapter === "processes" ? [] : ["model" as const])]
       .filter((law) => asked.law === undefined || asked.law === law)
       .map((law) => ({ adapter, law, budget: adjusted(budgetOf(adapter, law, asked.quick !== true), asked) }))
   })
@@ -96,6 +102,8 @@ export const runAll = async (trials: ReadonlyArray<Trial>, done: (result: Result
     trials.filter(({ adapter }) => adapter === "plain"),
     done
   )
+  const processes = ProcessAdapter.make()
+  for (const trial of trials) if (trial.adapter === "processes") done(await run(trial, processes))
 }
 
 const onWorkers = async (

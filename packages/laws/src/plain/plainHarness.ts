@@ -26,7 +26,20 @@ export interface Current {
 /** The number of quiet turns after which no message is under way. */
 const quietTurns = 3
 
-export class PlainHarness {
+/** The part of a harness that a run uses. */
+export interface Harness {
+  readonly cells: Cells
+  readonly begin: (current: Current) => void
+  readonly post: (message: ToHost) => void
+  /** Counts a step. Returns whether the host has made requests whose messages the function should await. */
+  readonly step: () => boolean
+  /** Completes when the messages of earlier requests have arrived. */
+  readonly arrived: () => Promise<void>
+  /** Records activity. */
+  readonly happened: () => void
+}
+
+export class PlainHarness implements Harness {
   readonly cells: Cells
   private readonly port: MessagePort
   private current: Current | undefined = undefined

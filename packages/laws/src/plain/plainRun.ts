@@ -10,7 +10,7 @@ import { cell } from "../workers/messages.ts"
 import type { Given } from "../workers/TestPool.ts"
 import type { EncodedEvent } from "../workers/wire.ts"
 import type { PlainFault } from "./plainContract.ts"
-import type { Current, PlainHarness } from "./plainHarness.ts"
+import type { Current, Harness } from "./plainHarness.ts"
 import { encoded, known, type PlainHappening, reasonOf } from "./plainWords.ts"
 import { Timers } from "./timers.ts"
 
@@ -39,7 +39,7 @@ export type Lock = (mutex: Given["mutex"]) => { readonly release: () => void }
 
 /** The parts of the worker that a run needs. */
 export interface PlainWorker {
-  readonly harness: PlainHarness
+  readonly harness: Harness
   readonly lock: Lock | undefined
   readonly fault: PlainFault | undefined
   /** Shortens the grace of the running section to some milliseconds of real time. The result restores the grace. */
