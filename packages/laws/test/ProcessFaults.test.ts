@@ -15,7 +15,6 @@ const abandoned: Subject["shutdown"] = (thread, escalation, reason) =>
 
 const faults: ReadonlyArray<readonly [Name, string, ProcessAdapter.Faults]> = [
   ["mask-pends", "wakes under masks", { fault: "wakes under masks" }],
-  ["reason-everywhere", "changes its reason", { fault: "changes its reason" }],
   ["interrupt-awaits", "returns from an interrupt too early", { subject: { interrupt: core.interruptFork } }],
   ["kill-is-visible", "calls each end an abandon", { subject: { shutdown: abandoned } }]
 ]
