@@ -1,10 +1,11 @@
 /**
- * A program with a worker pool that ends well. Press Ctrl-C once, twice or three times:
+ * A program with a worker pool and a child process that ends well. Press Ctrl-C once, twice or three times:
  *
  *     node examples/08-main/main.ts           once: the page in work is finished, exit code 0
  *     node examples/08-main/main.ts --stuck   once: waits for a page without an end; twice: ends that page, exit code 130
  *     node examples/08-main/main.ts --hang    a third time: ends the process in the middle of a cleanup that hangs
  *
+ * At the first Ctrl-C the child process gets a SIGTERM, because it is a thread of the program. It never outlives the program.
  * The pages are written to a folder, which is removed at the end; only the third Ctrl-C leaves it behind.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
@@ -13,9 +14,11 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { Worker } from "node:worker_threads"
 import { Lease, Thread } from "@quiesce/core"
-import { Main } from "@quiesce/process"
+import { Main, ProcessThread } from "@quiesce/process"
 import { WorkerPool } from "@quiesce/worker-threads"
-import { Console, Effect } from "effect"
+import { NodeServices } from "@effect/platform-node"
+import { Console, Deferred, Effect, Fiber, Stream } from "effect"
+import { ChildProcess } from "effect/process"
 import { Pages } from "./pages.ts"
 
 const { values } = parseArgs({
@@ -34,8 +37,27 @@ const folder = Lease.acquire({
     })
 })
 
+/** Starts the child process and waits until it is ready. The fiber prints its output until its end. */
+const startIndexer = (path: string) =>
+  Effect.gen(function* () {
+    const file = join(import.meta.dirname, "indexer.ts")
+    const indexer = yield* ProcessThread.spawn(ChildProcess.make(process.execPath, [file, path]), { name: "indexer" })
+    const ready = yield* Deferred.make<void>()
+    const output = yield* indexer.stdout.pipe(
+      Stream.decodeText(),
+      Stream.splitLines,
+      Stream.runForEach((line) =>
+        Effect.andThen(Console.log(`indexer ${indexer.pid}: ${line}`), Deferred.succeed(ready, undefined))
+      ),
+      Effect.forkChild
+    )
+    yield* Deferred.await(ready)
+    return output
+  })
+
 const program = Effect.gen(function* () {
   const path = yield* folder
+  const indexer = yield* startIndexer(path)
   const pool = yield* WorkerPool.make(Pages, {
     spawn: (options) => new Worker(new URL("./pages.worker.ts", import.meta.url), options),
     size: 1
@@ -52,7 +74,8 @@ const program = Effect.gen(function* () {
     yield* Effect.promise(() => writeFile(join(path, `${page}.txt`), text))
     yield* Console.log(`main: wrote page ${page}`)
   }
+  yield* Fiber.join(indexer)
   yield* Console.log("main: stopped after a whole page")
-})
+}).pipe(Effect.provide(NodeServices.layer))
 
 Main.run(program, { escalation: { stop: "1 minute", interrupt: "5 seconds", unwind: "1 second", kill: "1 second" } })

@@ -18,7 +18,22 @@ const run = async (mode: ReadonlyArray<string>, ...texts: ReadonlyArray<string>)
     }
   })
   const folder = /writing to (.*)/.exec(ran.lines.join("\n"))![1]!
+  const child = Number(/indexer (\d+): ready/.exec(ran.lines.join("\n"))![1])
+  await untilGone(child)
   return { ...ran, folder, isLeft: existsSync(folder) }
+}
+
+/** Waits for the end of the child process, which may come just after the end of the program. */
+const untilGone = async (pid: number): Promise<void> => {
+  while (isAlive(pid)) await setTimeout(20)
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 it("08-main: the first Ctrl-C lets the program finish its page", async () => {
@@ -26,6 +41,7 @@ it("08-main: the first Ctrl-C lets the program finish its page", async () => {
 
   expect(errors).toBe("")
   expect(lines).toContain("main: Received SIGINT, one page more")
+  expect(lines.filter((line) => line.endsWith(": asked to end, has pages"))).toHaveLength(1)
   expect(lines.slice(-3)).toEqual([
     "main: stopped after a whole page",
     "main: removing the folder",
