@@ -20,6 +20,7 @@ import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as Texts from "./internal/errorTexts.ts"
 import type { PendingRelease } from "./internal/leaseAccount.ts"
+import * as LeasePlaces from "./internal/leasePlaces.ts"
 import * as Ledger from "./internal/ledger.ts"
 import * as Tracing from "./internal/tracing.ts"
 import * as Misuse from "./internal/misuse.ts"
@@ -67,10 +68,11 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
 ): Effect.Effect<A, E, R | R2 | Scope.Scope> => {
   const misuse = misuseIn(options)
   if (misuse !== undefined) return Misuse.die(misuse, Texts.invalidLease)
+  const located = LeasePlaces.tracker?.(acquire)
   return options.releaseWithin === undefined
-    ? lease(options, undefined)
+    ? lease(options, undefined, located)
     : Effect.flatMap(finiteMillis("Lease.acquire's releaseWithin", options.releaseWithin), (millis) =>
-        lease(options, millis)
+        lease(options, millis, located)
       )
 }
 
@@ -93,7 +95,8 @@ const misuseIn = (options: Parts): InvalidLease | undefined => {
 
 const lease = <A, E, R, E2, R2>(
   options: Options<A, E, R, E2, R2>,
-  within: number | undefined
+  within: number | undefined,
+  located: ((entry: LeaseEntry) => void) | undefined
 ): Effect.Effect<A, E, R | R2 | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) => {
@@ -101,6 +104,7 @@ const lease = <A, E, R, E2, R2>(
       return Effect.flatMap(options.interruptible === true ? restore(acquire) : acquire, (resource) => {
         const clock = fiber.getRef(Clock.Clock)
         const entry = Ledger.enter(liveThread(fiber), options.name, clock.currentTimeMillisUnsafe())
+        located?.(entry)
         // The context of the acquire has the services of the release, and the scope.
         const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
         const run = (exit: Exit.Exit<unknown, unknown>): unknown => releaseOf(resource, exit)

@@ -104,7 +104,8 @@ export const ShutdownReport: Schema.Codec<Report.ShutdownReport, unknown> = Sche
 const DumpedLease = Schema.Struct({
   name: Schema.String,
   ageMillis: Schema.Number,
-  releasingMillis: Schema.NullOr(Schema.Number)
+  releasingMillis: Schema.NullOr(Schema.Number),
+  place: Schema.optionalKey(Schema.String)
 })
 
 const DumpedThread: Schema.Codec<Dump.DumpedThread, unknown> = Schema.Struct({
@@ -114,8 +115,17 @@ const DumpedThread: Schema.Codec<Dump.DumpedThread, unknown> = Schema.Struct({
   rung: Schema.NullOr(Schema.Literals(rungs)),
   reason: Schema.NullOr(CancelReason),
   ageMillis: Schema.Number,
+  runsOn: Schema.optionalKey(Schema.String),
+  stack: Schema.optionalKey(Schema.String),
   leases: Schema.Array(DumpedLease),
   children: Schema.Array(Schema.suspend((): Schema.Codec<Dump.DumpedThread, unknown> => DumpedThread))
+})
+
+const DumpedPlace: Schema.Codec<Dump.DumpedPlace, unknown> = Schema.Struct({
+  name: Schema.String,
+  note: Schema.optionalKey(Schema.String),
+  stack: Schema.optionalKey(Schema.String),
+  dump: Schema.optionalKey(Schema.suspend((): Schema.Codec<Dump.ThreadDump, unknown> => ThreadDump))
 })
 
 /**
@@ -128,7 +138,8 @@ const DumpedThread: Schema.Codec<Dump.DumpedThread, unknown> = Schema.Struct({
 export const ThreadDump: Schema.Codec<Dump.ThreadDump, unknown> = Schema.Struct({
   at: Schema.Number,
   leases: Schema.Array(DumpedLease),
-  threads: Schema.Array(DumpedThread)
+  threads: Schema.Array(DumpedThread),
+  elsewhere: Schema.optionalKey(Schema.Array(DumpedPlace))
 })
 
 const ThreadErrorReason: Schema.Codec<Errors.ThreadErrorReason> = Schema.Union([

@@ -6,73 +6,81 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { CancelReason } from "./CancelReason.ts"
-import type { Rung } from "./Escalation.ts"
+import type * as Scope from "effect/Scope"
 import { root } from "./internal/currentThread.ts"
+import type { DumpedLease, DumpedThread, RenderOptions, ThreadDump } from "./internal/dumpModel.ts"
+import * as DumpSources from "./internal/dumpSources.ts"
+import * as DumpText from "./internal/dumpText.ts"
+import * as ExposedDump from "./internal/exposedDump.ts"
+import * as LeasePlaces from "./internal/leasePlaces.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
 import { nodeOf, type ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 
-/**
- * A lease in a dump. `releasingMillis` is the time since its release began, null before.
- *
- * @stability unstable
- * @category models
- * @since 0.1.0
- */
-export interface DumpedLease {
-  readonly name: string
-  readonly ageMillis: number
-  readonly releasingMillis: number | null
-}
+export type { DumpedLease, DumpedPlace, DumpedThread, Part, RenderOptions, ThreadDump } from "./internal/dumpModel.ts"
 
 /**
- * A thread in a dump. A `queued` thread waits for a place to run. `rung` is the highest rung so far, null before any
- * request. An abandoned thread has ended for its waiters, but still runs. Finished threads are not listed. Of abandoned
- * threads, only the last 100 are kept if nothing can resume them.
- *
- * @stability unstable
- * @category models
- * @since 0.1.0
- */
-export interface DumpedThread {
-  readonly id: number
-  readonly name: string
-  readonly status: "queued" | "running" | "stopping" | "cancelled" | "abandoned" | "done"
-  readonly rung: Rung | null
-  readonly reason: CancelReason | null
-  readonly ageMillis: number
-  readonly leases: ReadonlyArray<DumpedLease>
-  readonly children: ReadonlyArray<DumpedThread>
-}
-
-/**
- * The tree at one moment: `at` in milliseconds since the epoch, the leases that are held outside any thread, and the
- * threads.
- *
- * @stability unstable
- * @category models
- * @since 0.1.0
- */
-export interface ThreadDump {
-  readonly at: number
-  readonly leases: ReadonlyArray<DumpedLease>
-  readonly threads: ReadonlyArray<DumpedThread>
-}
-
-/**
- * Dumps all threads of the program.
+ * Dumps all threads of this JavaScript thread.
  *
  * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
-export const make: Effect.Effect<ThreadDump> = /* @__PURE__ */ Effect.map(Clock.currentTimeMillis, (at) => ({
+export const make: Effect.Effect<ThreadDump> = /* @__PURE__ */ Effect.map(Clock.currentTimeMillis, (at) => dumpAll(at))
+
+const dumpAll = (at: number, stacks?: DumpSources.Stacks): ThreadDump => ({
   at,
   leases: leasesOf(root, at),
-  threads: [...root.children(), ...abandonedThreads].map((node) => dumpNode(node, at))
-}))
+  threads: [...root.children(), ...abandonedThreads].map((node) => dumpNode(node, at, stacks))
+})
+
+/**
+ * Dumps the threads of the whole process: the threads of this JavaScript thread with the stacks of busy workers, and the
+ * trees inside the workers. A worker that does not answer within a second is listed without its tree.
+ *
+ * *Cancellation*: the search for stacks ends.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const whole: Effect.Effect<ThreadDump> = /* @__PURE__ */ Effect.suspend(() => {
+  const nodes = [...root.withDescendants(), ...abandonedThreads].filter((node) => node !== root)
+  return Effect.zipWith(
+    Effect.all([DumpSources.stacksOf(nodes), DumpSources.elsewhere], { concurrency: "unbounded" }),
+    Clock.currentTimeMillis,
+    ([stacks, elsewhere], at): ThreadDump => {
+      const dump = dumpAll(at, stacks)
+      return elsewhere.length === 0 ? dump : { ...dump, elsewhere }
+    }
+  )
+})
+
+/**
+ * Lets a debugger ask for the dump of this JavaScript thread, also while its code is busy. `quiesce ps` of
+ * `@quiesce/process` does so. `Main.run` and the workers of pools call it; any other program calls it once at its start.
+ *
+ * @stability unstable
+ * @category observing
+ * @since 0.1.0
+ */
+export const expose = (): void => ExposedDump.expose(() => dumpAll(Date.now()))
+
+/**
+ * Notes for each lease the line of code that calls `Lease.acquire`, until the scope closes. Each acquire then takes some
+ * microseconds more, because it makes a stack. Leases that were acquired before have no place.
+ *
+ * @stability unstable
+ * @category observing
+ * @since 0.1.0
+ */
+export const trackPlaces: Effect.Effect<void, never, Scope.Scope> = /* @__PURE__ */ Effect.asVoid(
+  /* @__PURE__ */ Effect.acquireRelease(
+    /* @__PURE__ */ Effect.sync(() => LeasePlaces.track()),
+    (untrack) => Effect.sync(untrack)
+  )
+)
 
 /**
  * Dumps one thread and its descendants.
@@ -88,25 +96,30 @@ interface Dumping extends DumpedThread {
   readonly children: Array<DumpedThread>
 }
 
-const dumpNode = (node: ThreadNode, at: number): DumpedThread => {
+const dumpNode = (node: ThreadNode, at: number, stacks?: DumpSources.Stacks): DumpedThread => {
   const dumps = new Map<ThreadNode, Dumping>()
   for (const below of node.withDescendants()) {
-    const dumped = dumpAlone(below, at)
+    const dumped = dumpAlone(below, at, stacks?.get(below.id))
     if (below !== node) dumps.get(below.parentNode!)!.children.push(dumped)
     dumps.set(below, dumped)
   }
   return dumps.get(node)!
 }
 
-const dumpAlone = (node: ThreadNode, at: number): Dumping => ({
+const dumpAlone = (node: ThreadNode, at: number, stack: string | undefined): Dumping => ({
   id: node.id,
   name: node.name,
   ...statusOf(node),
   reason: node.reason ?? null,
   ageMillis: at - node.spawnedAt,
+  ...runsOn(node),
+  ...(stack === undefined ? {} : { stack }),
   leases: leasesOf(node, at),
   children: []
 })
+
+const runsOn = ({ controls }: ThreadNode): Pick<DumpedThread, "runsOn"> =>
+  controls.runsOn === undefined ? {} : { runsOn: controls.runsOn }
 
 const statusOf = (node: ThreadNode): Pick<DumpedThread, "status" | "rung"> => {
   switch (node.state._tag) {
@@ -122,11 +135,15 @@ const statusOf = (node: ThreadNode): Pick<DumpedThread, "status" | "rung"> => {
 }
 
 const leasesOf = (node: ThreadNode, at: number): ReadonlyArray<DumpedLease> =>
-  Array.from(Ledger.held(node), (entry) => ({
-    name: entry.name,
-    ageMillis: at - entry.acquiredAt,
-    releasingMillis: entry.state === "releasing" ? at - entry.since : null
-  }))
+  Array.from(Ledger.held(node), (entry) => {
+    const place = LeasePlaces.of(entry)
+    return {
+      name: entry.name,
+      ageMillis: at - entry.acquiredAt,
+      releasingMillis: entry.state === "releasing" ? at - entry.since : null,
+      ...(place === undefined ? {} : { place })
+    }
+  })
 
 /**
  * A dump as indented text, one thread a line and one lease a line below it.
@@ -135,23 +152,5 @@ const leasesOf = (node: ThreadNode, at: number): ReadonlyArray<DumpedLease> =>
  * @category conversions
  * @since 0.1.0
  */
-export const render = (self: ThreadDump): string =>
-  [...self.leases.map((lease) => renderLease(lease, "")), ...renderThreads(self.threads)].join("\n")
-
-const renderThreads = (threads: ReadonlyArray<DumpedThread>): ReadonlyArray<string> => {
-  const lines: Array<string> = []
-  const left = threads.map((thread) => ({ thread, indent: "" })).toReversed()
-  for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    const { indent, thread } = next
-    const why = thread.reason === null ? "" : ` (${thread.rung ?? "ended"}: ${thread.reason.message})`
-    lines.push(`${indent}${thread.name} #${thread.id} ${thread.status}${why}, ${thread.ageMillis} ms`)
-    for (const lease of thread.leases) lines.push(renderLease(lease, `${indent}  `))
-    for (const child of thread.children.toReversed()) left.push({ thread: child, indent: `${indent}  ` })
-  }
-  return lines
-}
-
-const renderLease = (lease: DumpedLease, indent: string): string =>
-  lease.releasingMillis === null
-    ? `${indent}- ${lease.name}, held for ${lease.ageMillis} ms`
-    : `${indent}- ${lease.name}, held for ${lease.ageMillis} ms, releasing for ${lease.releasingMillis} ms`
+export const render = (self: ThreadDump, options?: RenderOptions): string =>
+  DumpText.render(self, options?.paint ?? ((_, text) => text))

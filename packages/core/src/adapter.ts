@@ -15,6 +15,8 @@ import { EncodedError } from "./internal/encodedError.ts"
 import * as CleanupFailure from "./internal/cleanupFailure.ts"
 import * as Climb from "./internal/climb.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
+import type { DumpedPlace } from "./internal/dumpModel.ts"
+import * as DumpSources from "./internal/dumpSources.ts"
 import * as FiberSections from "./internal/fiberSections.ts"
 import * as Ladder from "./internal/ladder.ts"
 import type { LeaseResult } from "./internal/leaseAccount.ts"
@@ -167,6 +169,10 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
 
   get hasStarted(): boolean | undefined {
     return this.controls.hasStarted
+  }
+
+  get runsOn(): string | undefined {
+    return this.controls.runsOn
   }
 
   get unwind(): ThreadControls<A, E>["unwind"] {
@@ -364,6 +370,16 @@ export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseO
   Ledger.observe(node, ledgerObserver)
   return () => Ledger.unobserve(node, ledgerObserver)
 }
+
+/**
+ * Adds the trees of other places, such as the inside of a worker, to the dumps by `ThreadDump.whole`. The effect runs for
+ * each dump and has a second for its answer. The result removes the effect.
+ *
+ * @stability unstable
+ * @category observing
+ * @since 0.1.0
+ */
+export const provideDumps = (source: Effect.Effect<ReadonlyArray<DumpedPlace>>): (() => void) => DumpSources.add(source)
 
 /**
  * Makes requests in shared memory visible to a thread and to its later children. `checks` is one word. The tokens of the

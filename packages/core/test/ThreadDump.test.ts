@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, Schemas, Thread, ThreadDump } from "@quiesce/core"
-import { Effect, Latch, Schema } from "effect"
+import * as ThreadAdapter from "@quiesce/core/adapter"
+import { Deferred, Effect, Exit, Fiber, Latch, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { endsIn, settle } from "./support.ts"
 
@@ -18,6 +19,19 @@ const family = Thread.spawn(
   }),
   { ...now, name: "parent" }
 )
+
+const heldOutside = (name: string) =>
+  Effect.map(ThreadDump.make, ({ leases }) => leases.find((found) => found.name === name))
+
+/** The controls of a thread that is busy on a worker. */
+const busyOnWorker: ThreadAdapter.Controls = {
+  requestStop: () => Effect.void,
+  requestInterrupt: () => Effect.void,
+  unwind: Option.none(),
+  kill: Option.none(),
+  locate: Effect.succeedSome("    at spin (file:///busy.ts:1:2)"),
+  runsOn: "worker 3"
+}
 
 describe("ThreadDump", () => {
   it.effect("of a thread is its tree with the leases and their ages", () =>
@@ -141,7 +155,7 @@ describe("ThreadDump", () => {
         "  - pool, held for 7 ms",
         expect.stringMatching(/^ {2}child #\d+ running, 7 ms$/),
         "    - socket, held for 7 ms",
-        `other #${other.id} cancelled (interrupt: why), 7 ms`,
+        `other #${other.id} cancelled (interrupt: why), asked by main 2 ms ago, 7 ms`,
         "  - slow, held for 7 ms, releasing for 2 ms"
       ])
       yield* gate.open
@@ -160,6 +174,100 @@ describe("ThreadDump", () => {
       yield* gate.open
     })
   )
+
+  it.effect("whole has the stacks of busy threads, their places and the trees of other places", () =>
+    Effect.gen(function* () {
+      const ended = Deferred.makeUnsafe<() => void>()
+      const busy = yield* ThreadAdapter.spawn(
+        (remote: ThreadAdapter.RemoteThread<void, never>) =>
+          Effect.as(
+            Deferred.succeed(ended, () => remote.settle(Exit.void)),
+            busyOnWorker
+          ),
+        { name: "busy" }
+      )
+      const inside = { at: 0, leases: [], threads: [] }
+      const silent = ThreadAdapter.provideDumps(Effect.die("no answer"))
+      const remove = ThreadAdapter.provideDumps(Effect.succeed([{ name: "worker-3", note: "busy", dump: inside }]))
+      const dump = yield* ThreadDump.whole
+      remove()
+      silent()
+      expect(dump.threads.find(({ id }) => id === busy.id)).toMatchObject({
+        runsOn: "worker 3",
+        stack: "    at spin (file:///busy.ts:1:2)"
+      })
+      expect(dump.elsewhere).toEqual([{ name: "worker-3", note: "busy", dump: inside }])
+      expect(Schema.decodeUnknownSync(Schemas.ThreadDump)(JSON.parse(JSON.stringify(dump)))).toEqual(dump)
+      const text = ThreadDump.render(dump)
+      expect(text).toContain(`busy #${busy.id} running on worker 3, 0 ms\n    at spin (file:///busy.ts:1:2)`)
+      expect(text).toContain("worker-3: busy")
+      expect((yield* ThreadDump.whole).elsewhere).toBeUndefined()
+      const end = yield* Deferred.await(ended)
+      end()
+    })
+  )
+
+  it.effect("whole waits a second at most for an answer", () =>
+    Effect.gen(function* () {
+      const remove = ThreadAdapter.provideDumps(Effect.never)
+      const dump = yield* Effect.forkChild(ThreadDump.whole, { startImmediately: true })
+      yield* TestClock.adjust(1000)
+      expect((yield* Fiber.join(dump)).elsewhere).toBeUndefined()
+      remove()
+    })
+  )
+
+  it.effect("trackPlaces notes the line that acquires a lease, until its scope closes", () =>
+    Effect.gen(function* () {
+      yield* Effect.scoped(
+        Effect.andThen(
+          ThreadDump.trackPlaces,
+          Effect.suspend(() => Effect.void)
+        )
+      )
+      yield* lease("before")
+      expect(yield* heldOutside("before")).not.toHaveProperty("place")
+      const within = Effect.gen(function* () {
+        yield* ThreadDump.trackPlaces
+        yield* lease("tracked")
+        const tracked = yield* heldOutside("tracked")
+        expect(tracked?.place).toMatch(/^at lease \(.*ThreadDump\.test\.ts:\d+:\d+\)$/)
+        expect(ThreadDump.render({ at: 0, leases: [tracked!], threads: [] })).toContain(", acquired at lease (")
+      })
+      yield* Effect.scoped(within)
+    })
+  )
+
+  it.effect("expose gives the dump as JSON to a debugger, with the cause of a foreign signal as text", () =>
+    Effect.gen(function* () {
+      ThreadDump.expose()
+      const thread = yield* Thread.spawn(Effect.uninterruptible(Effect.sleep(5)), { ...now, name: "aborted" })
+      yield* Thread.interruptFork(thread, { reason: CancelReason.aborted({ itself: 1n }) })
+      const exposed = (globalThis as Readonly<Record<symbol, unknown>>)[Symbol.for("@quiesce/core/dump")]
+      const json: unknown = JSON.parse((exposed as () => string)())
+      const dump = Schema.decodeUnknownSync(Schemas.ThreadDump)(json)
+      expect(dump.threads.find(({ id }) => id === thread.id)).toMatchObject({ reason: { _tag: "Aborted" } })
+      yield* TestClock.adjust(5)
+    })
+  )
+
+  it("render paints the parts, and takes no control sequence from a name", () => {
+    const thread = {
+      id: 1,
+      name: "evil\u001b[2J",
+      status: "running",
+      rung: null,
+      reason: null,
+      ageMillis: 1,
+      leases: [],
+      children: []
+    } as const
+    const text = ThreadDump.render(
+      { at: 0, leases: [], threads: [thread] },
+      { paint: (part, text) => `<${part}>${text}</>` }
+    )
+    expect(text).toBe("<name>evil [2J</> #1 <fine>running</><detail>, 1 ms</>")
+  })
 
   it("of nothing renders nothing", () => {
     expect(ThreadDump.render({ at: 0, leases: [], threads: [] })).toBe("")

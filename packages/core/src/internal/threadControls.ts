@@ -45,6 +45,8 @@ export interface ThreadControls<out A, out E> {
    * when it is spawned.
    */
   readonly hasStarted?: boolean | undefined
+  /** The place of a thread that runs elsewhere, for dumps: `worker 3` or `pid 4711`. Undefined while there is none. */
+  readonly runsOn?: string | undefined
   /** Called once, with the first reason. */
   readonly requestStop: (reason: CancelReason) => Effect.Effect<void>
   /** Called once for each different reason, in order of arrival. */
