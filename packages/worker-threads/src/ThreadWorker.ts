@@ -5,6 +5,7 @@
  */
 import { isMainThread, type MessagePort, workerData } from "node:worker_threads"
 import { causeText } from "@quiesce/core/internal"
+import * as ThreadDump from "@quiesce/core/ThreadDump"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -49,6 +50,7 @@ export const main = <Rpcs extends Rpc.Any, E>(
   if (mismatch !== undefined) throw WorkerError.make({ _tag: "SpawnFailed", attempts: 0, problem: mismatch })
   const { port } = handshake
   guardUncaught(port)
+  ThreadDump.expose()
   const program = Effect.flatMap(Layer.build(handlers), (context) =>
     WorkerRuntime.serve(WorkerRuntime.entriesOf(group.requests, context.mapUnsafe), handshake)
   )

@@ -304,6 +304,29 @@ describe("spawn", () => {
   )
 
   it(
+    "shows a busy task in ThreadDump.whole, with its worker, its stack and the tree inside the worker",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const busy = yield* pool.spawn("Poll", { cells })
+          yield* whenSet(cells, Cell.begun)
+          const dump = yield* ThreadDump.whole
+          const dumped = dump.threads.flatMap(({ children }) => [...children]).concat(dump.threads)
+          const found = dumped.find(({ id }) => id === busy.id)
+          expect(found?.runsOn).toMatch(/^worker \d+$/)
+          expect(found?.stack).toMatch(/^ {4}at /)
+          const inside = dump.elsewhere?.find(({ name }) => name === found?.runsOn?.replace(" ", "-"))
+          expect(inside?.dump?.threads).toMatchObject([
+            { name: "worker", children: [{ name: "Poll", status: "running" }] }
+          ])
+          yield* Thread.interrupt(busy)
+        })
+      )
+    )
+  )
+
+  it(
     "shows a stop, and an interrupt, to a synchronous loop",
     withPool((pool) =>
       Effect.scoped(

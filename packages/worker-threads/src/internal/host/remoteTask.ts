@@ -362,6 +362,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     )
   }
 
+  get runsOn(): string | undefined {
+    return this.state._tag === "Running" ? `worker ${this.state.worker.threadId}` : undefined
+  }
+
   get locate(): Effect.Effect<Option.Option<string>> {
     return Effect.suspend(() => (this.state._tag === "Running" ? this.state.worker.locate : Effect.succeedNone))
   }

@@ -5,6 +5,7 @@
  */
 import { workerData } from "node:worker_threads"
 import { CurrentThreadSpan } from "@quiesce/core/internal"
+import * as ThreadDump from "@quiesce/core/ThreadDump"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -30,6 +31,7 @@ export const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.Work
     const problem = versionProblem(handshake)
     if (problem !== undefined) return Effect.fail(WorkerError.make({ _tag: "SpawnFailed", attempts: 0, problem }))
     guardUncaught(handshake.port)
+    ThreadDump.expose()
     const requests = new Map<number, RpcRequest>()
     return Effect.map(InitialMessage.listen, (initial): RpcServer.Protocol["Service"] => ({
       run: (write) => Effect.andThen(serve(requests, write, handshake), endOf(builder)),

@@ -9,6 +9,7 @@
  * 4. Requests run on fibers of their own, without the services of the caller. None of them outlives the line.
  */
 import type { Worker } from "node:worker_threads"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
@@ -26,6 +27,7 @@ import * as Word from "../../wire/sectionWord.ts"
 import { inSection } from "../../wire/unwindContract.ts"
 import { apart } from "./apart.ts"
 import * as Orphans from "./orphans.ts"
+import * as WorkerDump from "./workerDump.ts"
 import * as UnwindFiber from "./unwindFiber.ts"
 import * as Unwinder from "./unwindSection.ts"
 
@@ -86,6 +88,7 @@ export class WorkerInspector {
   private state: State = { _tag: "Opening" }
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
   private readonly letGo: () => void
+  private removeDumps: () => void = () => {}
 
   /** Must be called before the start of the worker. */
   constructor(control: ControlBlock, listener: Listener, permission: Effect.Effect<Unwind>) {
@@ -98,6 +101,12 @@ export class WorkerInspector {
 
   /** Opens the line. Must be called in the same turn as the start of the worker. */
   open(worker: Worker): void {
+    const { threadId } = worker
+    this.removeDumps = ThreadAdapter.provideDumps(
+      Effect.suspend(() =>
+        this.state._tag === "Open" ? apart(WorkerDump.of(this.state.attachment, threadId)) : Effect.succeed([])
+      )
+    )
     this.opening = Effect.runFork(Scope.provide(Inspector.attach(worker), this.scope))
     this.opening.addObserver((exit) => {
       if (this.state._tag !== "Opening") return
@@ -149,6 +158,7 @@ export class WorkerInspector {
 
   /** Closes the line before the end of the worker. */
   close(): void {
+    this.removeDumps()
     this.state = { _tag: "Closed", why: "The worker is gone" }
     for (const task of [...this.graces.keys(), ...this.retries.keys()]) this.ended(task)
     Effect.runFork(Scope.close(this.scope, Exit.void))
