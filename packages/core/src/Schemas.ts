@@ -121,7 +121,14 @@ const DumpedThread: Schema.Codec<Dump.DumpedThread, unknown> = Schema.Struct({
   children: Schema.Array(Schema.suspend((): Schema.Codec<Dump.DumpedThread, unknown> => DumpedThread))
 })
 
-const DumpedPlace: Schema.Codec<Dump.DumpedPlace, unknown> = Schema.Struct({
+/**
+ * The Schema of a place in a dump, such as a worker.
+ *
+ * @stability unstable
+ * @category schemas
+ * @since 0.1.0
+ */
+export const DumpedPlace: Schema.Codec<Dump.DumpedPlace, unknown> = Schema.Struct({
   name: Schema.String,
   note: Schema.optionalKey(Schema.String),
   stack: Schema.optionalKey(Schema.String),

@@ -154,3 +154,12 @@ const leasesOf = (node: ThreadNode, at: number): ReadonlyArray<DumpedLease> =>
  */
 export const render = (self: ThreadDump, options?: RenderOptions): string =>
   DumpText.render(self, options?.paint ?? ((_, text) => text))
+
+/**
+ * A text without control characters, so that names and stacks of other code can't send control sequences to a terminal.
+ *
+ * @stability unstable
+ * @category conversions
+ * @since 0.1.0
+ */
+export const printable: (text: string) => string = DumpText.printable

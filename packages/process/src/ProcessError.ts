@@ -15,6 +15,10 @@ import { errorBase, readOr } from "@quiesce/core/internal"
  * - `AlreadyRunning`: the signals of the process have a program already
  * - `InWorker`: the call came from a worker thread, which receives no signals
  *
+ * The error of a look at another process is typed:
+ *
+ * - `NotVisible`: the process can't be looked at, or should not be
+ *
  * The errors of child processes are typed:
  *
  * - `SpawnFailed`: the command was not started, for example because it does not exist or can't be executed
@@ -34,6 +38,7 @@ export type ProcessErrorReason =
   | { readonly _tag: "NotAnEffect"; readonly given: string }
   | { readonly _tag: "AlreadyRunning"; readonly operation: string; readonly running: string }
   | { readonly _tag: "InWorker"; readonly operation: string }
+  | { readonly _tag: "NotVisible"; readonly pid: number; readonly problem: string }
   | { readonly _tag: "SpawnFailed"; readonly command: string; readonly problem: string; readonly cause: unknown }
   | { readonly _tag: "Lost"; readonly command: string; readonly pid: number; readonly cause: unknown }
   | { readonly _tag: "InputFailed"; readonly command: string; readonly cause: unknown }
@@ -105,6 +110,8 @@ const explain = (reason: ProcessErrorReason): string => {
       return `${reason.operation} was called while ${reason.running} handles the signals of this process, so nothing was started. Run both as one program: Main.run(Effect.all([first, second], { concurrency: "unbounded" })).`
     case "InWorker":
       return `${reason.operation} was called in a worker thread, which receives no signals, so nothing was started. Call it on the main thread; a worker of a pool is ended by its pool.`
+    case "NotVisible":
+      return `The process ${reason.pid} can't be looked at: ${reason.problem}.`
     case "SpawnFailed":
     case "Lost":
     case "InputFailed":
@@ -118,7 +125,7 @@ const explain = (reason: ProcessErrorReason): string => {
 
 type Child = Exclude<
   ProcessErrorReason,
-  { readonly _tag: "InvalidOption" | "NotAnEffect" | "AlreadyRunning" | "InWorker" }
+  { readonly _tag: "InvalidOption" | "NotAnEffect" | "AlreadyRunning" | "InWorker" | "NotVisible" }
 >
 
 const explainChild = (reason: Child): string => {

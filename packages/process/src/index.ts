@@ -6,5 +6,6 @@
  */
 export * as HttpDrain from "./HttpDrain.ts"
 export * as Main from "./Main.ts"
+export * as ProcessDump from "./ProcessDump.ts"
 export * as ProcessError from "./ProcessError.ts"
 export * as ProcessThread from "./ProcessThread.ts"

@@ -4,7 +4,7 @@ import type { DumpedLease, DumpedThread, Part, ThreadDump } from "./dumpModel.ts
 type Paint = (part: Part, text: string) => string
 
 /** Texts of other code could hide in control sequences of a terminal. */
-const plain = (text: string): string => text.replaceAll(/\p{Cc}/gu, " ")
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, " ")
 
 export const render = (dump: ThreadDump, paint: Paint): string => lines(dump, "", paint).join("\n")
 
@@ -13,7 +13,7 @@ const lines = (dump: ThreadDump, indent: string, paint: Paint): ReadonlyArray<st
   ...dump.leases.map((lease) => renderLease(lease, indent, paint)),
   ...renderThreads(dump, indent, paint),
   ...(dump.elsewhere ?? []).flatMap((place) => [
-    `${indent}${paint("name", plain(place.name))}${place.note === undefined ? "" : `: ${plain(place.note)}`}`,
+    `${indent}${paint("name", printable(place.name))}${place.note === undefined ? "" : `: ${printable(place.note)}`}`,
     ...renderStack(place.stack, `${indent}  `, paint),
     ...(place.dump === undefined ? [] : lines(place.dump, `${indent}  `, paint))
   ])
@@ -43,14 +43,14 @@ const partOf: Readonly<Record<DumpedThread["status"], Part>> = {
 
 const renderThread = (thread: DumpedThread, at: number, paint: Paint): string => {
   const { name, reason, runsOn, rung, status } = thread
-  const why = reason === null ? "" : ` (${rung ?? "ended"}: ${plain(reason.message)})`
-  const where = runsOn === undefined ? "" : ` on ${plain(runsOn)}`
+  const why = reason === null ? "" : ` (${rung ?? "ended"}: ${printable(reason.message)})`
+  const where = runsOn === undefined ? "" : ` on ${printable(runsOn)}`
   const age = paint("detail", `, ${thread.ageMillis} ms`)
-  return `${paint("name", plain(name))} #${thread.id} ${paint(partOf[status], status)}${where}${why}${asker(reason, at)}${age}`
+  return `${paint("name", printable(name))} #${thread.id} ${paint(partOf[status], status)}${where}${why}${asker(reason, at)}${age}`
 }
 
 const asker = (reason: DumpedThread["reason"], at: number): string => {
-  const by = reason?.by === undefined ? "" : ` by ${plain(reason.by)}`
+  const by = reason?.by === undefined ? "" : ` by ${printable(reason.by)}`
   const ago = reason?.at === undefined ? "" : ` ${Math.max(0, at - reason.at)} ms ago`
   return by === "" && ago === "" ? "" : `, asked${by}${ago}`
 }
@@ -59,9 +59,9 @@ const renderLease = (lease: DumpedLease, indent: string, paint: Paint): string =
   const held = paint("detail", `, held for ${lease.ageMillis} ms`)
   const releasing =
     lease.releasingMillis === null ? "" : `, ${paint("releasing", `releasing for ${lease.releasingMillis} ms`)}`
-  const place = lease.place === undefined ? "" : paint("detail", `, acquired ${plain(lease.place)}`)
-  return `${indent}- ${plain(lease.name)}${held}${releasing}${place}`
+  const place = lease.place === undefined ? "" : paint("detail", `, acquired ${printable(lease.place)}`)
+  return `${indent}- ${printable(lease.name)}${held}${releasing}${place}`
 }
 
 const renderStack = (stack: string | undefined, indent: string, paint: Paint): ReadonlyArray<string> =>
-  stack === undefined ? [] : stack.split("\n").map((line) => `${indent}  ${paint("detail", plain(line.trim()))}`)
+  stack === undefined ? [] : stack.split("\n").map((line) => `${indent}  ${paint("detail", printable(line.trim()))}`)
