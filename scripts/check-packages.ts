@@ -81,6 +81,21 @@ const check = ({ name, root }: Published): boolean => {
   return publint && attw
 }
 
+/** The problems of the commands in an unpacked package: each must run, and print its usage. */
+const brokenCommands = (root: string): ReadonlyArray<string> => {
+  const { bin = {} }: { bin?: Readonly<Record<string, string>> } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8")
+  )
+  return Object.entries(bin).flatMap(([name, place]) => {
+    const file = join(root, place)
+    if (!existsSync(file)) return [`the command ${name} is missing: ${place}`]
+    if (!readFileSync(file, "utf8").startsWith("#!/usr/bin/env node\n"))
+      return [`the command ${name} has no first line`]
+    const { status, stdout } = spawnSync(process.execPath, [file, "--help"], { encoding: "utf8" })
+    return status === 0 && stdout.startsWith("Usage:") ? [] : [`the command ${name} --help ended with ${status}`]
+  })
+}
+
 interface Published {
   readonly name: string
   readonly root: string
@@ -104,6 +119,12 @@ try {
       const broken = brokenLinks(join(folder, "node_modules", name))
       for (const line of broken) console.log(`${name}: FAIL: ${line}`)
       if (broken.length > 0) failed.push(`the pages of ${name}`)
+    }
+    for (const name of tarballs.keys()) {
+      for (const problem of brokenCommands(join(folder, "node_modules", name))) {
+        console.log(`${name}: FAIL: ${problem}`)
+        failed.push(`the commands of ${name}`)
+      }
     }
     if (!(await checkSizes(folder))) failed.push("bundle size")
     if (!buildConsumer(folder)) failed.push("consumer")

@@ -10,10 +10,12 @@ import type * as Scope from "effect/Scope"
 import * as Blocking from "@quiesce/core/Blocking"
 import { textOf } from "@quiesce/core/internal"
 import * as Thread from "@quiesce/core/Thread"
+import * as ThreadDump from "@quiesce/core/ThreadDump"
 import * as AbortOnSignal from "./internal/main/abortOnSignal.ts"
 import * as ExitCode from "./internal/main/exitCode.ts"
 import * as InitNotice from "./internal/main/initNotice.ts"
 import type { Options } from "./internal/main/options.ts"
+import * as Places from "./internal/main/places.ts"
 import { Program } from "./internal/main/program.ts"
 import * as Sections from "./internal/main/sections.ts"
 import * as Settings from "./internal/main/settings.ts"
@@ -38,11 +40,13 @@ export const defaultTeardown: Runtime.Teardown = ExitCode.teardown
  *
  * - The first signal ends the thread, with a `Shutdown` reason that names the signal. A second signal goes up a rung at
  *   once and names the threads in the way. A third signal ends the process.
+ * - SIGUSR2 prints the threads of the process on stderr, with their leases and the stacks of busy workers.
  * - Signals of one kind that follow each other within 100 ms count once, because wrappers forward them.
  * - An uncaught exception or an unhandled rejection ends the program as a failure, and the finalizers run.
  * - A program that has not ended within the budget is given up. Its remaining leases are released first.
  * - The process exits when stdout and stderr are written, after a request to end within two seconds, otherwise within a
- *   minute. After a success without a request, the process ends when nothing keeps it alive, as any program of Node.
+ *   minute. After a success without a request, the process ends when nothing keeps it alive, as any program of Node. If
+ *   it is still alive after the time of the budget, the handles that keep it alive are named on stderr.
  *
  * The environment variable `QUIESCE_TIMELINE` names a file for a timeline of the program, which is written after its end: a
  * picture (`.svg`), a trace for Perfetto (`.json`) or a text (`.txt`). In the name, `%p` is the number of the process.
@@ -85,12 +89,15 @@ const start = (given: unknown, options: unknown): void => {
   const settings = Settings.of(options)
   const program = new Program(settings, Owner.claim("Main.run", `Main.run of "${settings.name}"`))
   InitNotice.print(settings.name)
+  ThreadDump.expose()
+  if (Places.isOn) Places.track()
   // The signatures of `run` say that the effect needs a scope at most.
   const effect = Effect.onExit(given as Effect.Effect<unknown, unknown, Scope.Scope>, () =>
     Effect.sync(() => program.finishing())
   )
   const main = Effect.gen(function* () {
     yield* program.record
+    if (Places.isOn) yield* ThreadDump.trackPlaces
     const thread = yield* Thread.spawn(settings.breaksOnSigint ? endableByCtrlC(effect, program) : effect, {
       name: settings.name
     })
@@ -135,6 +142,7 @@ const endableByCtrlC = <A, E, R>(effect: Effect.Effect<A, E, R>, program: Progra
  */
 export const abortSignal = (options?: Pick<Options, "signals" | "onSecondSignal">): AbortSignal & Disposable => {
   const signals = Settings.signalsOf(options)
+  ThreadDump.expose()
   const onSecondSignal = Settings.oneOf("onSecondSignal", options?.onSecondSignal ?? "climb", ["climb", "exit"])
   return AbortOnSignal.make(signals, onSecondSignal, Owner.claim("Main.abortSignal", "Main.abortSignal"))
 }

@@ -249,6 +249,10 @@ export class ChildThread implements ThreadAdapter.Controls {
   }
 
   /** The processes that are left, in place of a stack. */
+  get runsOn(): string {
+    return `pid ${this.pid}`
+  }
+
   get locate(): Effect.Effect<Option.Option<string>> {
     return Effect.promise(async () => {
       const left = await this.child.family.describe()

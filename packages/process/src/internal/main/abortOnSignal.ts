@@ -1,10 +1,10 @@
 /** An AbortSignal that follows the signals of the process. */
 import * as Effect from "effect/Effect"
 import * as CancelReason from "@quiesce/core/CancelReason"
-import * as ThreadDump from "@quiesce/core/ThreadDump"
 import { SignalCount } from "../signals/signalCount.ts"
 import * as SignalListener from "../signals/signalListener.ts"
 import { exitCode, type Signal } from "../signals/signalName.ts"
+import * as InTheWay from "./inTheWay.ts"
 import * as Leaving from "./leaving.ts"
 import * as Reasons from "./reasons.ts"
 
@@ -36,7 +36,10 @@ export const make = (
 }
 
 const tell = (signal: Signal): void => {
-  const threads = ThreadDump.render(Effect.runSync(ThreadDump.make))
-  const alive = threads === "" ? "" : ` Still alive:\n${threads}`
-  process.stderr.write(`${signal} again. A third one ends the process at once.${alive}\n`)
+  Effect.runFork(
+    Effect.map(InTheWay.tree, (threads) => {
+      const alive = threads === "" ? "" : ` Still alive:\n${threads}`
+      process.stderr.write(`${signal} again. A third one ends the process at once.${alive}\n`)
+    })
+  )
 }

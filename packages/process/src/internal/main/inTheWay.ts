@@ -1,9 +1,8 @@
 /** Texts about the threads that a program still waits for. */
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Adapter from "@quiesce/core/adapter"
 import * as ThreadDump from "@quiesce/core/ThreadDump"
 import type * as Thread from "@quiesce/core/Thread"
+import * as Paint from "../output/paint.ts"
 
 /** How many threads the short text names. */
 const named = 4
@@ -34,34 +33,7 @@ const nameOf = ({ leases, name }: ThreadDump.DumpedThread): string => {
   return releasing === undefined ? name : `${name}, releasing "${releasing.name}"`
 }
 
-/** The limit on the search for the stack of a thread, in milliseconds. */
-const patience = 1000
-
-/** The tree of a program's threads with their leases, and the stacks of busy workers. */
-export const tree = (thread: Thread.Thread.Any): Effect.Effect<string> =>
-  Effect.gen(function* () {
-    const dumped = yield* ThreadDump.of(thread)
-    const at = Date.now()
-    const stacks = yield* Effect.forEach(Adapter.withDescendants(thread), stackOf, { concurrency: "unbounded" })
-    const text = ThreadDump.render({ at, leases: [], threads: [dumped] })
-    return [text, ...stacks.filter((stack) => stack !== "")].join("\n")
-  })
-
-const stackOf = (thread: Thread.Thread.Any): Effect.Effect<string> =>
-  Adapter.controlsOf(thread).locate.pipe(
-    Effect.timeoutOption(patience),
-    Effect.map(Option.flatten),
-    Effect.map(
-      Option.match({
-        onNone: () => "",
-        onSome: (stack) => `${thread.name} #${thread.id} runs\n${indented(stack)}`
-      })
-    ),
-    Effect.catchCause(() => Effect.succeed(""))
-  )
-
-const indented = (stack: string): string =>
-  stack
-    .split("\n")
-    .map((line) => `  ${line.trim()}`)
-    .join("\n")
+/** The threads of the process with their leases, the stacks of busy workers and the trees inside, in colours of stderr. */
+export const tree: Effect.Effect<string> = Effect.map(ThreadDump.whole, (dump) =>
+  ThreadDump.render(dump, Paint.on(process.stderr))
+)

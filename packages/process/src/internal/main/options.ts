@@ -22,6 +22,8 @@ import type * as Escalation from "@quiesce/core/Escalation"
  *   the line in a terminal, `lines` always writes new lines, `none` writes nothing. Default: `auto`
  * - `reraise`: the process ends by the signal itself in place of the exit code 128 + n. Default: `false`
  * - `breakOnSigint`: Ctrl-C ends a section of `Blocking.interruptible` on the main thread. Default: `true`
+ * - `dumpSignal`: the signal that prints the threads of the process on stderr, with their leases and the stacks of busy
+ *   workers; `none` prints nothing. Default: SIGUSR2, unless it is one of `signals`
  * - `teardown`: gives the exit code. Default: Effect's, with 128 + n for a signal
  * - `disableErrorReporting`: a failure of the program is not logged. Default: `false`
  *
@@ -39,6 +41,7 @@ export interface Options {
   readonly progress?: "auto" | "lines" | "none" | undefined
   readonly reraise?: boolean | undefined
   readonly breakOnSigint?: boolean | undefined
+  readonly dumpSignal?: Signal | "none" | undefined
   readonly teardown?: Runtime.Teardown | undefined
   readonly disableErrorReporting?: boolean | undefined
 }

@@ -23,6 +23,7 @@ import { exitCode, type Signal } from "../signals/signalName.ts"
 import * as SignalListener from "../signals/signalListener.ts"
 import { Climb, endsWithin, giveUp } from "./climb.ts"
 import * as ExitCode from "./exitCode.ts"
+import * as Handles from "./handles.ts"
 import * as InTheWay from "./inTheWay.ts"
 import * as Leaving from "./leaving.ts"
 import * as Parent from "./parent.ts"
@@ -60,6 +61,7 @@ export class Program {
     const onError = (error: unknown): void => this.failed(error)
     process.on("uncaughtException", onError)
     this.removals = [
+      SignalListener.listen(settings.dumpSignals, (signal) => this.dump(signal)),
       SignalListener.listen(settings.signals, (signal) => this.received(signal)),
       () => process.off("uncaughtException", onError),
       BrokenOutput.watch((error) => (error.code === "EPIPE" ? this.ask({ _tag: "ReaderGone" }) : this.failed(error))),
@@ -167,10 +169,10 @@ export class Program {
   private climb(signal: Signal): void {
     const { state } = this
     if (state._tag !== "Ending") return
-    const { climb, thread } = state
+    const { climb } = state
     // The stacks of workers are taken first, because the rung ends the code that they show.
     Effect.runFork(
-      Effect.map(InTheWay.tree(thread), (tree) => {
+      Effect.map(InTheWay.tree, (tree) => {
         if (this.state !== state) return
         const rung = climb.next()
         const left = `${(climb.left / 1000).toFixed(1)} s`
@@ -178,6 +180,10 @@ export class Program {
         this.say(`${signal} again, ${does}. A third one ends the process at once. Still alive:\n${tree}`)
       })
     )
+  }
+
+  private dump(signal: Signal): void {
+    Effect.runFork(Effect.map(InTheWay.tree, (tree) => this.say(`${signal}, the threads of this process:\n${tree}`)))
   }
 
   private now(signal: Signal): void {
@@ -206,5 +212,7 @@ export class Program {
     this.state = { _tag: "Gone" }
     for (const remove of this.removals) remove()
     this.release()
+    const { millis, reserve } = this.settings.ladder
+    Handles.watch(millis + reserve, (text) => this.say(text))
   }
 }

@@ -21,6 +21,7 @@ export interface Settings {
   readonly followsParent: boolean
   readonly reraises: boolean
   readonly breaksOnSigint: boolean
+  readonly dumpSignals: ReadonlyArray<Signal>
   readonly reportsErrors: boolean
   readonly teardown: Runtime.Teardown
   /** Undefined unless the environment asks for a timeline. */
@@ -60,6 +61,7 @@ export const of = (given: unknown): Settings => {
     followsParent: follows(oneOf("parentExit", parentExit, ["auto", "end", "ignore"])),
     reraises: flag("reraise", options?.reraise, false),
     breaksOnSigint: flag("breakOnSigint", options?.breakOnSigint, true),
+    dumpSignals: dumpSignalsOf(options?.dumpSignal, signalsOf(options)),
     teardown: teardownOf(options?.teardown),
     timeline: TimelineFile.requested(),
     reportsErrors: !flag("disableErrorReporting", options?.disableErrorReporting, false)
@@ -75,6 +77,15 @@ export const signalsOf = (options: Pick<Options, "signals"> | undefined): Readon
     if (problem !== undefined) throw invalid("signals", problem)
   }
   return [...new Set<Signal>(signals)]
+}
+
+/** A signal that ends the program prints nothing. */
+const dumpSignalsOf = (given: Options["dumpSignal"], ending: ReadonlyArray<Signal>): ReadonlyArray<Signal> => {
+  if (given === "none") return []
+  const signal = given ?? "SIGUSR2"
+  const problem = problemOf(signal)
+  if (problem !== undefined) throw invalid("dumpSignal", problem)
+  return ending.includes(signal) ? [] : [signal]
 }
 
 export const oneOf = <A extends string>(option: string, given: A, known: ReadonlyArray<A>): A => {

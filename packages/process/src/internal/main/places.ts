@@ -1,0 +1,53 @@
+/**
+ * The lines of code that make handles and timers, noted if the environment has `QUIESCE_PLACES=1`.
+ *
+ * Node then calls a hook for each of them, which makes a stack. The program gets slower by that, so that this is for a search.
+ */
+import { createHook, executionAsyncId } from "node:async_hooks"
+
+export const isOn: boolean = process.env["QUIESCE_PLACES"] === "1"
+
+interface Made {
+  readonly kind: string
+  readonly place: string
+  readonly resource: WeakRef<object>
+}
+
+const made = new Map<number, Made>()
+
+/** These keep no process alive. */
+const passing: ReadonlySet<string> = new Set(["TickObject", "Microtask", "Immediate", "DNSCHANNEL"])
+
+/** Notes everything that is made from now on, for the life of the process. */
+export const track = (): void => {
+  createHook({
+    init: (id, kind, trigger, resource) => {
+      if (kind === "PROMISE") return
+      // Node makes some handles in a later turn, without the code that has asked for them on the stack.
+      const cause = made.get(executionAsyncId()) ?? made.get(trigger)
+      const place = placeOf(new Error()) ?? cause?.place ?? "inside Node"
+      made.set(id, { kind, place, resource: new WeakRef(resource) })
+    },
+    destroy: (id) => void made.delete(id)
+  }).enable()
+}
+
+/** Effect and Node make most handles for other code. */
+const ownFrames = /node:|[\\/]node_modules[\\/]effect[\\/]|internal[\\/]main[\\/]places\.[jt]s/
+
+const placeOf = ({ stack = "" }: Error): string | undefined =>
+  stack
+    .split("\n")
+    .slice(1)
+    .find((frame) => !ownFrames.test(frame))
+    ?.trim()
+
+/** One line for each live handle; undefined if nothing was noted. */
+export const live = (): ReadonlyArray<string> | undefined => {
+  if (!isOn) return undefined
+  return Array.from(made.values()).flatMap(({ kind, place, resource }) => {
+    // Each kind of handle that may be unreferenced has `hasRef`.
+    const found: { readonly hasRef?: () => boolean } | undefined = resource.deref()
+    return passing.has(kind) || found === undefined || found.hasRef?.() === false ? [] : [`- ${kind}, made ${place}`]
+  })
+}
