@@ -67,7 +67,8 @@ interface Size {
 /**
  * The aims are not reached. Of the first program, Effect itself takes 11.5 kB: 9.6 for fibers and scopes, and 1.9 for its clock,
  * which brings its durations. A finite escalation, a limit on a release and a value of any kind in an error message are
- * options of `Thread.spawn` and `Lease.acquire`, so their code is in every program. The second program is code of core alone,
+ * options of `Thread.spawn` and `Lease.acquire`, so their code is in every program, and so is the one call by which
+ * `ThreadDump.trackPlaces` sees an acquire, of 30 bytes. The second program is code of core alone,
  * with 8 kB for timelines: the recorder, the picture, the text and the trace. A program that records none has none of it.
  */
 const sizes: ReadonlyArray<Size> = [
@@ -84,7 +85,7 @@ const sizes: ReadonlyArray<Size> = [
     program: "core.ts",
     bundler: byVite,
     external: ["effect"],
-    limit: 38_500,
+    limit: 39_500,
     aim: 15_000
   },
   {
@@ -92,7 +93,7 @@ const sizes: ReadonlyArray<Size> = [
     program: "modules.ts",
     bundler: byEsbuild,
     external: [],
-    limit: 26_800,
+    limit: 26_900,
     aim: 18_000
   }
 ]

@@ -68,12 +68,13 @@ export const acquire = <A, E, R, E2 = never, R2 = never>(
 ): Effect.Effect<A, E, R | R2 | Scope.Scope> => {
   const misuse = misuseIn(options)
   if (misuse !== undefined) return Misuse.die(misuse, Texts.invalidLease)
-  const located = LeasePlaces.tracker?.(acquire)
-  return options.releaseWithin === undefined
-    ? lease(options, undefined, located)
-    : Effect.flatMap(finiteMillis("Lease.acquire's releaseWithin", options.releaseWithin), (millis) =>
-        lease(options, millis, located)
-      )
+  const acquired =
+    options.releaseWithin === undefined
+      ? lease(options)
+      : Effect.flatMap(finiteMillis("Lease.acquire's releaseWithin", options.releaseWithin), (millis) =>
+          lease(options, millis)
+        )
+  return LeasePlaces.tracker?.(acquired, options) ?? acquired
 }
 
 type InvalidLease = Extract<ThreadErrorReason, { readonly _tag: "InvalidLease" }>
@@ -95,8 +96,7 @@ const misuseIn = (options: Parts): InvalidLease | undefined => {
 
 const lease = <A, E, R, E2, R2>(
   options: Options<A, E, R, E2, R2>,
-  within: number | undefined,
-  located: ((entry: LeaseEntry) => void) | undefined
+  within?: number
 ): Effect.Effect<A, E, R | R2 | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.withFiber((fiber) => {
@@ -104,7 +104,6 @@ const lease = <A, E, R, E2, R2>(
       return Effect.flatMap(options.interruptible === true ? restore(acquire) : acquire, (resource) => {
         const clock = fiber.getRef(Clock.Clock)
         const entry = Ledger.enter(liveThread(fiber), options.name, clock.currentTimeMillisUnsafe())
-        located?.(entry)
         // The context of the acquire has the services of the release, and the scope.
         const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
         const run = (exit: Exit.Exit<unknown, unknown>): unknown => releaseOf(resource, exit)

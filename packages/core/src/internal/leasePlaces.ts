@@ -3,15 +3,17 @@
  *
  * The caller of `Lease.acquire` is on the stack when the effect is made, and no more when it runs.
  */
-import type { LeaseEntry } from "./ledger.ts"
+import * as Effect from "effect/Effect"
+import * as Ledger from "./ledger.ts"
+import { liveThread } from "./spawn.ts"
 
-/** Called where the effect of an acquire is made, with the function whose caller is the place. */
-type Tracker = (callee: (...args: Array<never>) => unknown) => (entry: LeaseEntry) => void
+/** Called by the function whose caller is the place, with the effect of the acquire. */
+type Tracker = <A, E, R>(acquired: Effect.Effect<A, E, R>, lease: { readonly name: string }) => Effect.Effect<A, E, R>
 
 /** Undefined unless places are tracked. A program that tracks none has no code for it in its bundle. */
 export let tracker: Tracker | undefined
 
-const places = /* @__PURE__ */ new WeakMap<LeaseEntry, string>()
+const places = /* @__PURE__ */ new WeakMap<Ledger.LeaseEntry, string>()
 
 /** How many callers want places. */
 let users = 0
@@ -25,15 +27,24 @@ export const track = (): (() => void) => {
   }
 }
 
-export const of = (entry: LeaseEntry): string | undefined => places.get(entry)
+export const of = (entry: Ledger.LeaseEntry): string | undefined => places.get(entry)
 
-const note: Tracker = (callee) => {
+const note: Tracker = (acquired, { name }) => {
   const holder: { stack?: string } = {}
   // Only V8 has it.
   const { captureStackTrace } = Error as { captureStackTrace?: (holder: object, callee: unknown) => void }
-  captureStackTrace?.(holder, callee)
-  const place = holder.stack?.split("\n")[1]?.trim()
-  return (entry) => {
-    if (place !== undefined) places.set(entry, place)
-  }
+  captureStackTrace?.(holder, note)
+  const place = holder.stack?.split("\n")[2]?.trim()
+  if (place === undefined) return acquired
+  return Effect.tap(acquired, () =>
+    Effect.withFiber((fiber) => {
+      // The latest lease is the first.
+      for (const entry of Ledger.held(liveThread(fiber))) {
+        if (entry.name !== name || places.has(entry)) continue
+        places.set(entry, place)
+        break
+      }
+      return Effect.void
+    })
+  )
 }
