@@ -1,0 +1,122 @@
+/**
+ * Prepares the quick loading of modules for a test run, once for each version of Effect. Vitest runs `setup` before the
+ * first test.
+ */
+import { createHash } from "node:crypto"
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
+import { stripTypeScriptTypes } from "node:module"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { bundleEffect } from "./bundleEffect.ts"
+
+const root = join(import.meta.dirname, "../..")
+const effect = realpathSync(join(root, "packages/core/node_modules/effect"))
+const { exports, version }: { exports: Readonly<Record<string, string | null>>; version: string } = JSON.parse(
+  readFileSync(join(effect, "package.json"), "utf8")
+)
+
+const textOf = (name: string): string => readFileSync(join(import.meta.dirname, name), "utf8")
+
+/** Another version of Effect, or another way to bundle it, gets another folder. */
+const key = createHash("sha256")
+  .update(JSON.stringify([effect, version, ...["bundleEffect.ts", "hooks.ts", "prepare.ts"].map(textOf)]))
+  .digest("hex")
+  .slice(0, 12)
+
+const folder = join(root, ".cache/loading", `${version}-${key}`)
+/** A path like that of the package: the test kit leaves out its frames, as it leaves out Effect's. */
+const bundle = join(folder, "node_modules/effect/dist")
+const stripped = join(folder, "stripped")
+const hooks = join(folder, "hooks.js")
+
+/** The flag of Node by which a process, and each worker that it starts, loads modules quickly. */
+export const flag: string = `--import=${pathToFileURL(hooks).href}`
+
+const urlOf = (directory: string): string => `${pathToFileURL(directory).href}/`
+
+/** Makes the bundle and the hooks, if no run before has. A draft becomes the folder in one step. */
+const makeFolder = async (): Promise<void> => {
+  const draft = `${folder}.${process.pid}`
+  await bundleEffect(join(effect, "dist"), join(draft, "node_modules/effect/dist"))
+  mkdirSync(join(draft, "stripped"))
+  const prepared = {
+    root: urlOf(root),
+    effect: urlOf(join(effect, "dist")),
+    bundle: urlOf(bundle),
+    folders: foldersOfModules(),
+    stripped: join(stripped, "/")
+  }
+  writeFileSync(join(draft, "package.json"), JSON.stringify({ type: "module" }))
+  writeFileSync(
+    join(draft, "hooks.js"),
+    `const prepared = ${JSON.stringify(prepared)}\n${withoutTypes(textOf("hooks.ts"))}`
+  )
+  try {
+    renameSync(draft, folder)
+  } catch (cause) {
+    rmSync(draft, { recursive: true, force: true })
+    // Another run may have been first.
+    if (!existsSync(hooks)) throw cause
+  }
+}
+
+/** The exports of Effect that end in the index of a folder: the name behind `effect/`, and the module without extension. */
+const foldersOfModules = (): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(exports).flatMap(([name, path]) => {
+      const module = /^\.\/dist\/(.*index)\.js$/.exec(path ?? "")?.[1]
+      return module === undefined ? [] : [[name.replace(/^\.\/?/, ""), module]]
+    })
+  )
+
+/** Removes the types by the function that Node itself uses. Node warns of it in each process, as of an experiment. */
+const withoutTypes = (text: string): string => {
+  const emitWarning = process.emitWarning.bind(process)
+  process.emitWarning = () => {}
+  try {
+    return stripTypeScriptTypes(text)
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
+/** Copies each TypeScript file without its types, unless there is a copy of its present state. */
+const copyFiles = (): void => {
+  for (const file of globSync(["packages/*/{src,test}/**/*.ts", "examples/**/*.ts"], {
+    cwd: root,
+    exclude: isInstalled
+  })) {
+    const path = join(root, file)
+    const { mtimeMs, size } = statSync(path)
+    const stamp = `\n// ${mtimeMs} ${size}`
+    const copy = join(stripped, file.replaceAll(/[\\/]/g, "+"))
+    if (existsSync(copy) && readFileSync(copy, "utf8").endsWith(stamp)) continue
+    const draft = `${copy}.${process.pid}`
+    writeFileSync(draft, withoutTypes(readFileSync(path, "utf8")) + stamp)
+    renameSync(draft, copy)
+  }
+}
+
+const isInstalled = (name: string): boolean => name.endsWith("node_modules")
+
+/** The global setup of vitest. */
+export const setup = async (): Promise<void> => {
+  const start = performance.now()
+  const isNew = !existsSync(hooks)
+  if (isNew) await makeFolder()
+  copyFiles()
+  const made = isNew ? `, made in ${((performance.now() - start) / 1000).toFixed(1)} s` : ""
+  console.log(
+    `Effect ${version} comes from a bundle in .cache/loading${made}. Projects named "from source" load it as users do.`
+  )
+}
