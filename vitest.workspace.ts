@@ -16,22 +16,26 @@ const all = "test/**/*.test.ts"
 
 /**
  * The tests that load all modules as users do: those that end code by the frames of its stack, and those of the
- * examples. The others load Effect from one bundle, because hundreds of workers and processes would load its hundreds of files.
+ * examples. The others load Effect from a bundle, because hundreds of workers and processes would load hundreds of files.
  */
 const fromSource: Readonly<Record<string, ReadonlyArray<string>>> = {
   "worker-threads": ["test/Unwind.*.test.ts", "test/EffectInternals.test.ts"],
-  examples: ["test/{besideOthers,cancelSafe,main,tour,ways}.test.ts"]
+  examples: ["test/!(readme).test.ts"]
 }
 
-/** The tests that replace modules, or that read the path of a test in a stack. Node loads a test with a query in its URL. */
+/**
+ * The tests that replace modules or load them again (`vi.mock`, `vi.resetModules`), which Node can't do, and the tests that
+ * read their own path in a stack, because vitest adds a query to the URL of a test that Node loads.
+ */
 const byVite: Readonly<Record<string, ReadonlyArray<string>>> = {
   core: [all],
+  process: ["test/ProcessThread.unseen.test.ts"],
   testing: ["test/Leaks.test.ts", "test/Interruption.test.ts"]
 }
 
 type Settings = NonNullable<TestProjectInlineConfiguration["test"]>
 
-/** Node loads the tests as it does for users. Vite's module runner would wrap each import. */
+/** Node itself loads the tests. Vite's module runner would wrap each import. Tests from source do without this, too. */
 const byNode: Settings = { experimental: { viteModuleRunner: false, nodeLoader: false } }
 
 const quick: Settings = { execArgv: [flag], env: { NODE_OPTIONS: flag } }
@@ -53,7 +57,7 @@ const projectsOf = (root: string): ReadonlyArray<TestProjectInlineConfiguration>
   }
   return [
     ...project("", special.includes(all) ? [] : [all], { ...byNode, ...quick, exclude: special }),
-    ...project(" from source", plain, byNode),
+    ...project(" from source", plain, {}),
     ...project(" by Vite", vite, quick)
   ]
 }
