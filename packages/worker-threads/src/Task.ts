@@ -149,6 +149,23 @@ export type CallArguments<M extends TaskModule> = [M] extends [never]
       : [input: Input<M>, options?: CallOptions<Progress<M>>]
 
 /**
+ * The arguments of a broadcast. The input is copied for each worker.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type BroadcastArguments<M extends TaskModule> =
+  undefined extends Input<M>
+    ? [input?: Input<M>, options?: BroadcastOptions<M>]
+    : [Input<M>] extends [void]
+      ? [input?: undefined, options?: BroadcastOptions<M>]
+      : [input: Input<M>, options?: BroadcastOptions<M>]
+
+/** The options of a broadcast. @stability unstable @category models @since 0.1.0 */
+export type BroadcastOptions<M extends TaskModule> = Omit<CallOptions<Progress<M>>, "priority" | "transfer">
+
+/**
  * How a pool is made.
  *
  * - `size`: the number of workers, or a minimum, a maximum and the idle time after which surplus workers end (default: one
@@ -301,6 +318,16 @@ export interface TaskPool<in out M extends TaskModule> extends AsyncDisposable {
    * Rejects with `InvalidOption`, and with `PoolClosed` once the pool drains or closes.
    */
   readonly resize: (size: PoolSize) => Promise<void>
+  /**
+   * Calls the function once on each worker that the pool has now, starting ones as soon as they are ready. Gives one result
+   * for each worker, the oldest first. A worker that starts later gets no call, and one that retires already gets none
+   * either. On each worker the call comes before the calls that wait, and the bound of the queue does not count it. If a
+   * worker ends before its call, its result is a `WorkerExited`. Rejects with `InvalidOption`, and with `PoolClosed` once the
+   * pool drains or closes.
+   *
+   * *Cancellation*: an abort ends the calls on all workers. The Promise then rejects with `signal.reason`, once all have ended.
+   */
+  readonly broadcast: (...args: BroadcastArguments<M>) => Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>>
   readonly status: TaskPoolStatus
   /** The calls that wait for the pool to open, for a worker or for room, in the order in which they will run. */
   readonly queued: ReadonlyArray<QueuedTask>
@@ -490,6 +517,16 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
   }): Promise<number> => (this.lazy.host ?? (await this.opening)).cancelQueued(options?.reason)
 
   readonly resize = async (size: PoolSize): Promise<void> => (this.lazy.host ?? (await this.opening)).resize(size)
+
+  readonly broadcast = async (
+    ...args: BroadcastArguments<M>
+  ): Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>> => {
+    const [input, given] = args as [unknown, BroadcastOptions<M> | undefined]
+    given?.signal?.throwIfAborted()
+    const host = this.lazy.host ?? (await this.opening)
+    // The caller has named the module.
+    return host.broadcast(this.url, input, given) as Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>>
+  }
 
   get status(): TaskPoolStatus {
     return this.lazy.host?.status() ?? { ...beforeOpening(this.options), queued: this.lazy.calls.size }

@@ -12,6 +12,7 @@ import type * as Thread from "@quiesce/core/Thread"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
@@ -237,6 +238,28 @@ export interface WorkerPool<Rpcs extends Rpc.Any, out F = Failure> {
    * Fails with `PoolClosed` once the pool drains or closes. Dies with `InvalidOption`.
    */
   readonly resize: (size: PoolSize) => Effect.Effect<void, WorkerError.WorkerError>
+  /**
+   * Runs a task once on each worker that the pool has now, on starting ones as soon as they are ready. Gives one exit for
+   * each worker, the oldest first. A worker that starts later gets no task, and one that retires already gets none either.
+   * On each worker the task comes before the tasks that wait, and the bound of the queue does not count it. The payload is
+   * copied for each worker. If a worker ends before its task, its exit is a `WorkerExited`. Fails with `PoolClosed` once the
+   * pool drains or closes.
+   *
+   * *Cancellation*: the tasks on all workers are interrupted, and the effect returns after all their finalizers.
+   */
+  readonly broadcast: <const Tag extends TaskTag<Rpcs>, const O extends CallOptions = NoOptions>(
+    tag: Tag,
+    ...args: Args<PayloadOf<Rpcs, Tag>, [options?: O]>
+  ) => Effect.Effect<
+    ReadonlyArray<
+      Exit.Exit<
+        Rpc.SuccessExit<Tagged<Rpcs, Tag>>,
+        Rpc.ErrorExit<Tagged<Rpcs, Tag>> | Refusal<Tagged<Rpcs, Tag>> | F | Timed<O>
+      >
+    >,
+    WorkerError.WorkerError,
+    Rpc.ServicesClient<Tagged<Rpcs, Tag>>
+  >
 }
 
 /**

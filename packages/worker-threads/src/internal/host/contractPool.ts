@@ -26,6 +26,7 @@ import { type DrainOptions, drainSettings } from "./drainOptions.ts"
 import type { OpenedPool } from "./openPool.ts"
 import { type PoolSize, sizeOf } from "./poolSize.ts"
 import type { Status } from "./poolStatus.ts"
+import type { PoolWorker } from "./poolWorker.ts"
 import { type Started, streamOf } from "./remoteStream.ts"
 import { RemoteTask } from "./remoteTask.ts"
 import type { QueuedTask } from "./taskQueue.ts"
@@ -49,7 +50,11 @@ interface Sending {
   readonly options: SpawnOptions | undefined
   readonly settings: CallSettings
   readonly onChunk: OnChunk | undefined
+  /** The only worker that may run the task. */
+  readonly worker?: Worker | undefined
 }
+
+type Worker = PoolWorker<RemoteTask>
 
 export class ContractPool {
   private readonly entries: ReadonlyMap<string, Entry>
@@ -129,14 +134,33 @@ export class ContractPool {
   private spawnAndJoin(
     tag: string,
     payload: unknown,
-    options: CallOptions | undefined
+    options: CallOptions | undefined,
+    worker?: Worker
   ): Effect.Effect<unknown, unknown> {
     const spawned = ThreadAdapter.reportingCleanup(
-      this.spawn(tag, payload, options),
-      (thread) => thread,
+      this.start(tag, payload, options, undefined, worker),
+      ({ thread }) => thread,
       Effect.failCause
     )
-    return Effect.scoped(Effect.flatMap(spawned, Thread.join))
+    return Effect.scoped(Effect.flatMap(spawned, ({ thread }) => Thread.join(thread)))
+  }
+
+  readonly broadcast = (
+    tag: string,
+    payload: unknown,
+    options?: CallOptions
+  ): Effect.Effect<ReadonlyArray<Exit.Exit<unknown, unknown>>, WorkerError.WorkerError> => {
+    const entry = this.entries.get(tag)
+    if (entry === undefined) return unknownTask(tag)
+    if (entry.codec.element !== undefined) return wrongKind(tag, true)
+    const settings = settingsOf(options, this.opened.settings)
+    if (settings instanceof WorkerError.WorkerError) return Effect.die(settings)
+    return Effect.suspend(() => {
+      const { audience } = this.opened.dispatcher
+      if (audience instanceof WorkerError.WorkerError) return Effect.fail(audience)
+      const onOne = (worker: Worker) => Effect.exit(this.spawnAndJoin(tag, payload, options, worker))
+      return Effect.forEach(audience, onOne, { concurrency: "unbounded" })
+    })
   }
 
   readonly run = (tag: string, payload: unknown, options?: RunOptions): Promise<unknown> =>
@@ -156,7 +180,8 @@ export class ContractPool {
     tag: string,
     payload: unknown,
     options: SpawnOptions | undefined,
-    onChunk: OnChunk | undefined
+    onChunk: OnChunk | undefined,
+    worker?: Worker
   ): Effect.Effect<Started, unknown, Scope.Scope> {
     const entry = this.entries.get(tag)
     if (entry === undefined) return unknownTask(tag)
@@ -165,7 +190,7 @@ export class ContractPool {
     const settings = settingsOf(options, this.opened.settings)
     if (settings instanceof WorkerError.WorkerError) return Effect.die(settings)
     const { through } = entry
-    const sending: Sending = { tag, entry, options, settings, onChunk }
+    const sending: Sending = { tag, entry, options, settings, onChunk, worker }
     if (through === undefined) return this.send(sending, payload)
     // The thread belongs to the caller's scope, although a middleware may have a scope of its own.
     return Effect.flatMap(Effect.scope, (scope) =>
@@ -174,7 +199,7 @@ export class ContractPool {
   }
 
   private send(sending: Sending, payload: unknown): Effect.Effect<Started, unknown, Scope.Scope> {
-    const { entry, onChunk, options, settings, tag } = sending
+    const { entry, onChunk, options, settings, tag, worker } = sending
     const { codec } = entry
     const { priority } = settings
     const name = options?.name ?? tag
@@ -182,24 +207,27 @@ export class ContractPool {
     const encoding = Effect.mapError(codec.payload.encode(payload, transfers), (problem) =>
       WorkerError.make({ _tag: "NotSendable", task: tag, problem })
     )
-    return Effect.flatMap(encoding, (encoded) =>
-      this.opened.dispatcher.admit({ name, priority }, (ticket) => {
+    return Effect.flatMap(encoding, (encoded) => {
+      // A broadcast copies its payload for each worker.
+      const call = { codec, settings, payload: encoded, transfers: worker === undefined ? transfers : [], onChunk }
+      const submit = (ticket: Ticket | undefined): Effect.Effect<Started, unknown, Scope.Scope> => {
         let task: RemoteTask | undefined
-        const call = { codec, settings, payload: encoded, transfers, onChunk }
         const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
-          (cell) => Effect.withFiberSucceed((fiber) => (task = this.take(fiber, cell, call, ticket))),
+          (cell) => Effect.withFiberSucceed((fiber) => (task = this.take(fiber, cell, call, ticket, worker))),
           { ...entry.options, ...options }
         )
         return Effect.map(spawned, (thread): Started => ({ thread, task: task! }))
-      })
-    )
+      }
+      return worker === undefined ? this.opened.dispatcher.admit({ name, priority }, submit) : submit(undefined)
+    })
   }
 
   private take(
     fiber: Fiber.Fiber<unknown, unknown>,
     cell: ThreadAdapter.RemoteThread<unknown, unknown>,
     call: Call,
-    ticket: Ticket | undefined
+    ticket: Ticket | undefined,
+    worker?: Worker
   ): RemoteTask {
     const { dispatcher, hostLeases } = this.opened
     const task = new RemoteTask({
@@ -217,7 +245,8 @@ export class ContractPool {
       span: CallSpan.of(fiber, call.codec.name)
     })
     task.onChunk = call.onChunk
-    dispatcher.submit(task, ticket)
+    if (worker === undefined) dispatcher.submit(task, ticket)
+    else dispatcher.submitTo(worker, task)
     return task
   }
 }

@@ -14,6 +14,7 @@
  * 7. There are at most `max` active workers. A busy worker that is one too many finishes its tasks, takes no other, and then
  *    ends.
  * 8. While the replacement of a due worker starts, both are active, and the due one does not count. It ends as in 7.
+ * 9. A task of a broadcast is the next task of its worker. If that worker leaves before, the task fails.
  */
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Context from "effect/Context"
@@ -27,7 +28,7 @@ import type { PoolCounts, PoolEvents } from "./poolEvents.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolTask, PoolWorker, StartWorker } from "./poolWorker.ts"
 import type { PoolSize } from "./poolSize.ts"
-import { drainEnds, poolCloses, queueCancelled, type State } from "./poolState.ts"
+import { drainEnds, goneBefore, killedBefore, poolCloses, queueCancelled, type State } from "./poolState.ts"
 import type { Status } from "./poolStatus.ts"
 import type { RecycleCause } from "./recycleOptions.ts"
 import { type Recycler, Recycling } from "./recycling.ts"
@@ -59,7 +60,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
   get status(): Status {
     const { retiringCount, running, size } = this.workers
     const missing = Math.max(0, this.least - size)
-    return { workers: size, retiring: retiringCount, missing, running, queued: this.backlog.queue.size, ...this.limits }
+    return { workers: size, retiring: retiringCount, missing, running, queued: this.backlog.tasks, ...this.limits }
   }
 
   get counts(): Omit<PoolCounts, "blocked"> {
@@ -199,6 +200,23 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
     return state._tag === "GivenUp" ? state.error : WorkerError.make({ _tag: "PoolClosed" })
   }
 
+  /** The workers that a broadcast reaches, the oldest first; or why there are none. */
+  get audience(): ReadonlyArray<PoolWorker<Task>> | WorkerError.WorkerError {
+    return this.refusal(undefined) ?? Array.from(this.workers)
+  }
+
+  /** Runs a task on one worker, as its next task. */
+  submitTo(worker: PoolWorker<Task>, task: Task): void {
+    const refusal = this.refusal(undefined) ?? (this.workers.isActive(worker) ? undefined : goneBefore)
+    if (refusal !== undefined) return task.fail(refusal)
+    if (worker.free > 0) return this.run(worker, task)
+    const remove = this.backlog.addressed.add(worker, task)
+    task.enqueued(() => {
+      remove()
+      this.unstarted()
+    })
+  }
+
   /** Runs a task on the idlest worker, or queues the task. `ticket` is that of a caller who had to wait for room. */
   submit(task: Task, ticket?: Ticket): void {
     if (ticket !== undefined || this.state._tag !== "Open") {
@@ -267,8 +285,8 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
   }
 
   private assign(worker: PoolWorker<Task>): void {
-    while (worker.free > 0 && !this.workers.isRetiring(worker)) {
-      const next = this.backlog.queue.take()
+    while (worker.free > 0) {
+      const next = this.nextFor(worker)
       if (next === undefined) break
       this.run(worker, next)
     }
@@ -279,6 +297,12 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
     else if (this.workers.size > this.least) this.retireLater(worker)
   }
 
+  /** The tasks of broadcasts come first. */
+  private nextFor(worker: PoolWorker<Task>): Task | undefined {
+    const addressed = this.backlog.addressed.take(worker)
+    return addressed !== undefined || this.workers.isRetiring(worker) ? addressed : this.backlog.queue.take()
+  }
+
   gone(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
     this.leaving(worker, error)
     this.workers.gone(worker)
@@ -287,6 +311,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
   leaving(worker: PoolWorker<Task>, error: WorkerError.WorkerError | undefined): void {
     const standing = this.workers.leave(worker)
     this.recycling.left(worker)
+    for (const task of this.backlog.addressed.for(worker)) task.fail(error ?? killedBefore)
     if (standing === undefined || this.state._tag === "Closed") return
     this.events?.workerLeft(worker, error, standing === "Active")
     // A worker that retires, was idle for too long, or has left before, needs no successor.
@@ -334,7 +359,8 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
 
   /** The worker takes no more tasks, and ends after its last one. */
   private retire(worker: PoolWorker<Task>, why: Retirement): void {
-    if (worker.tasks.size === 0) return this.endWorker(worker)
+    const isDone = worker.tasks.size === 0 && this.backlog.addressed.for(worker).length === 0
+    if (isDone) return this.endWorker(worker)
     this.workers.retire(worker, why)
     this.recycling.left(worker)
   }

@@ -1,6 +1,6 @@
 /** The states of a pool, and the reasons for which a pool ends tasks. */
 import * as CancelReason from "@quiesce/core/CancelReason"
-import type * as WorkerError from "../../WorkerError.ts"
+import * as WorkerError from "../../WorkerError.ts"
 
 export type State =
   | { readonly _tag: "Open" }
@@ -16,3 +16,13 @@ export const drainEnds: CancelReason.CancelReason = CancelReason.shutdown({
 export const queueCancelled: CancelReason.CancelReason = CancelReason.interrupted({
   message: "The waiting tasks of the pool were cancelled"
 })
+
+const endedBefore = (how: string): WorkerError.WorkerError =>
+  WorkerError.make({
+    _tag: "WorkerExited",
+    code: null,
+    problem: `it ${how} before it could run the task of a broadcast`
+  })
+
+export const killedBefore: WorkerError.WorkerError = endedBefore("was killed to end another task")
+export const goneBefore: WorkerError.WorkerError = endedBefore("ended")

@@ -54,6 +54,8 @@ export class Recycling<Task> {
 
   /** The worker is ready. */
   ready(worker: PoolWorker<Task>): void {
+    // A worker may retire before it is ready.
+    if (!this.workers.isActive(worker)) return
     const { ageMillis } = this.limits
     if (ageMillis !== Infinity) {
       // A worker that grows old does not keep the process alive.

@@ -4,7 +4,7 @@
  * Invariants:
  * 1. A worker is active, then may retire, and then leaves until it is gone. Only active workers count and take tasks.
  * 2. Only an active worker has an idle timer.
- * 3. A retiring worker has tasks. The worker leaves when its last task has ended.
+ * 3. A retiring worker has tasks, or will get one of a broadcast. The worker leaves when its last task has ended.
  */
 import type { PoolCounts } from "./poolEvents.ts"
 import type { PoolWorker } from "./poolWorker.ts"

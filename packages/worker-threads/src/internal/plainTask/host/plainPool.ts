@@ -15,6 +15,7 @@ import type { CallSettings } from "../../host/callSettings.ts"
 import type { Dispatcher } from "../../host/dispatcher.ts"
 import { type OpenedPool, openPool } from "../../host/openPool.ts"
 import * as PoolOptions from "../../host/poolOptions.ts"
+import type { PoolWorker } from "../../host/poolWorker.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
 import type { Permissions } from "../../leases/permissions.ts"
 import { type Call, task } from "../contract.ts"
@@ -55,15 +56,15 @@ export class PlainPool {
   }
 
   /** Fails with the thrown value of the function, with a `LoadProblem`, or with a `WorkerError`. */
-  execute(call: Call, options: CallOptions): Effect.Effect<unknown, unknown> {
+  execute(call: Call, options: CallOptions, worker?: PoolWorker<RemoteTask>): Effect.Effect<unknown, unknown> {
     const submit = (ticket: Ticket | undefined): Effect.Effect<unknown, unknown> =>
       Effect.withFiber((fiber) =>
         ThreadAdapter.execute<unknown, unknown>(
-          (cell) => this.submit(cell, fiber.getRef(Deadline.Current), call, options, ticket),
+          (cell) => this.submit(cell, fiber.getRef(Deadline.Current), call, options, ticket, worker),
           this.threadOptions(options)
         )
       )
-    if (this.dispatcher.hasRoom) return submit(undefined)
+    if (worker !== undefined || this.dispatcher.hasRoom) return submit(undefined)
     return this.dispatcher.admit({ name: options.name ?? task, priority: options.settings.priority }, submit)
   }
 
@@ -86,7 +87,8 @@ export class PlainPool {
     deadline: number,
     call: Call,
     options: CallOptions,
-    ticket: Ticket | undefined
+    ticket: Ticket | undefined,
+    worker?: PoolWorker<RemoteTask>
   ): RemoteTask {
     const submitted = new RemoteTask({
       cell,
@@ -103,7 +105,8 @@ export class PlainPool {
       span: options.caller === undefined ? undefined : CallSpan.of(options.caller, options.name ?? fileOf(call.url))
     })
     if (options.onReport !== undefined) listen(submitted, options.onReport)
-    this.dispatcher.submit(submitted, ticket)
+    if (worker === undefined) this.dispatcher.submit(submitted, ticket)
+    else this.dispatcher.submitTo(worker, submitted)
     return submitted
   }
 }

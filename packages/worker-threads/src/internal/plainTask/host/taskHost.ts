@@ -14,6 +14,8 @@ import type { DrainReport } from "../../host/draining.ts"
 import { type DrainOptions, drainSettings } from "../../host/drainOptions.ts"
 import type { Options } from "../../host/poolOptions.ts"
 import { type PoolSize, sizeOf } from "../../host/poolSize.ts"
+import type { PoolWorker } from "../../host/poolWorker.ts"
+import type { RemoteTask } from "../../host/remoteTask.ts"
 import type { Status } from "../../host/poolStatus.ts"
 import { invalidIn, type Permissions } from "../../leases/permissions.ts"
 import type { QueuedTask } from "../../host/taskQueue.ts"
@@ -42,6 +44,11 @@ export interface PlainOptions extends Options {
 /** A pool in a scope of its own. */
 export interface TaskHost {
   readonly run: (url: string, input: unknown, options: RunOptions | undefined) => Promise<unknown>
+  readonly broadcast: (
+    url: string,
+    input: unknown,
+    options: RunOptions | undefined
+  ) => Promise<ReadonlyArray<PromiseSettledResult<unknown>>>
   readonly status: () => Status
   readonly queued: () => ReadonlyArray<QueuedTask>
   readonly cancelQueued: (reason: CancelReason.CancelReason | undefined) => number
@@ -73,6 +80,23 @@ class Host implements TaskHost {
 
   run(url: string, input: unknown, options: RunOptions | undefined): Promise<unknown> {
     return run(this.pool, url, input, options)
+  }
+
+  async broadcast(
+    url: string,
+    input: unknown,
+    options: RunOptions | undefined
+  ): Promise<ReadonlyArray<PromiseSettledResult<unknown>>> {
+    const { audience } = this.pool.dispatcher
+    if (audience instanceof WorkerError.WorkerError) throw audience
+    const { transfer } = options ?? {}
+    if (transfer !== undefined) throw wrong("transfer", transfer, "an option of a broadcast, which copies its input")
+    const results = await Promise.allSettled(audience.map((worker) => run(this.pool, url, input, options, worker)))
+    // A bad option is no matter of one worker.
+    const invalid = results.find((result) => result.status === "rejected" && isInvalid(result.reason))
+    if (invalid?.status === "rejected") throw invalid.reason
+    options?.signal?.throwIfAborted()
+    return results
   }
 
   status(): Status {
@@ -110,7 +134,8 @@ const run = (
   pool: PlainPool.PlainPool,
   url: string,
   input: unknown,
-  options: RunOptions | undefined
+  options: RunOptions | undefined,
+  worker?: PoolWorker<RemoteTask>
 ): Promise<unknown> => {
   const problem = inputProblem(input)
   if (problem !== undefined) {
@@ -120,8 +145,11 @@ const run = (
   if (misuse !== undefined) return Promise.reject(misuse)
   const settings = options === undefined ? pool.settings : settingsOf(options, pool.settings)
   if (settings instanceof WorkerError.WorkerError) return Promise.reject(settings)
-  return Abort.run(execute(pool, url, input, options, settings), options)
+  return Abort.run(execute(pool, url, input, options, settings, worker), options)
 }
+
+const isInvalid = (error: unknown): boolean =>
+  error instanceof WorkerError.WorkerError && error.reason._tag === "InvalidOption"
 
 /** A wrong option, which a caller without types may give. */
 const misuseIn = (options: RunOptions | undefined): WorkerError.WorkerError | undefined => {
@@ -141,7 +169,8 @@ const execute = (
   url: string,
   input: unknown,
   options: RunOptions | undefined,
-  settings: CallSettings
+  settings: CallSettings,
+  worker: PoolWorker<RemoteTask> | undefined
 ): Effect.Effect<unknown, unknown> => {
   const onReport = options?.onProgress
   const called = pool.execute(
@@ -155,7 +184,8 @@ const execute = (
       leases: options?.leases,
       // A call inside of `Effect.promise` is made by the running fiber.
       caller: Fiber.getCurrent()
-    }
+    },
+    worker
   )
   return Effect.mapError(called, (error) => {
     if (error instanceof LoadProblem) return WorkerError.make({ _tag: "BadTaskModule", url, problem: error.problem })
