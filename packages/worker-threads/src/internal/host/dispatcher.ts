@@ -28,7 +28,7 @@ import type { PoolCounts, PoolEvents } from "./poolEvents.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolTask, PoolWorker, StartWorker } from "./poolWorker.ts"
 import type { PoolSize } from "./poolSize.ts"
-import { drainEnds, goneBefore, killedBefore, poolCloses, queueCancelled, type State } from "./poolState.ts"
+import { drainEnds, goneBefore, killedBefore, poolCloses, queueCancelled, refusalIn, type State } from "./poolState.ts"
 import type { Status } from "./poolStatus.ts"
 import type { RecycleCause } from "./recycleOptions.ts"
 import { type Recycler, Recycling } from "./recycling.ts"
@@ -64,13 +64,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
   }
 
   get counts(): Omit<PoolCounts, "blocked"> {
-    const { counts, running } = this.workers
-    return {
-      workers: counts,
-      running,
-      queued: this.backlog.size,
-      places: this.workers.places(this.options.concurrency)
-    }
+    return { ...this.workers.countsAt(this.options.concurrency), queued: this.backlog.size }
   }
 
   /** The number of workers that there are without any task. */
@@ -195,9 +189,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
   /** Why no task is taken. */
   private refusal(ticket: Ticket | undefined): WorkerError.WorkerError | undefined {
     const isAdmitted = ticket !== undefined && this.backlog.admissions.submitted(ticket)
-    const { state } = this
-    if (state._tag === "Open" || (state._tag === "Draining" && isAdmitted)) return undefined
-    return state._tag === "GivenUp" ? state.error : WorkerError.make({ _tag: "PoolClosed" })
+    return refusalIn(this.state, isAdmitted)
   }
 
   /** The workers that a broadcast reaches, the oldest first; or why there are none. */

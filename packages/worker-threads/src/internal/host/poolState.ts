@@ -9,6 +9,12 @@ export type State =
   | { readonly _tag: "Draining" }
   | { readonly _tag: "Closed" }
 
+/** The error of a new task; undefined if the pool takes the task. A draining pool takes the tasks that it has admitted. */
+export const refusalIn = (state: State, isAdmitted: boolean): WorkerError.WorkerError | undefined => {
+  if (state._tag === "Open" || (state._tag === "Draining" && isAdmitted)) return undefined
+  return state._tag === "GivenUp" ? state.error : WorkerError.make({ _tag: "PoolClosed" })
+}
+
 export const poolCloses: CancelReason.CancelReason = CancelReason.shutdown({ message: "The pool's scope has closed" })
 export const drainEnds: CancelReason.CancelReason = CancelReason.shutdown({
   message: "The pool was drained, and its time was over"

@@ -60,15 +60,20 @@ export class WorkerSet<Task> implements Iterable<PoolWorker<Task>> {
     return running
   }
 
+  /** The counts of workers that run so many tasks each. */
+  countsAt(concurrency: number): Pick<PoolCounts, "workers" | "running" | "places"> {
+    return { workers: this.counts, running: this.running, places: this.places(concurrency) }
+  }
+
   /** The workers by state. */
-  get counts(): PoolCounts["workers"] {
+  private get counts(): PoolCounts["workers"] {
     const counts = { starting: 0, idle: 0, busy: this.retiring.size, ending: this.leavers.size }
     for (const worker of this.active) counts[worker.isStarting ? "starting" : worker.tasks.size > 0 ? "busy" : "idle"]++
     return counts
   }
 
   /** How many tasks the workers can run at a time. A retiring worker runs those that it has. */
-  places(concurrency: number): number {
+  private places(concurrency: number): number {
     let ready = 0
     for (const worker of this.active) if (!worker.isStarting) ready++
     return ready * concurrency + this.runningOnRetiring
