@@ -113,6 +113,7 @@ it("09-metrics: Effect's Prometheus layer serves the numbers of threads, leases 
     'quiesce_pool_tasks_queued{pool="squares"} 0',
     'quiesce_pool_tasks_running{pool="squares"} 1',
     'quiesce_pool_utilization_ratio{pool="squares"} 1',
+    'quiesce_pool_workers_blocked{pool="squares"} 0',
     'quiesce_pool_workers{pool="squares",state="busy"} 1',
     'quiesce_pool_workers{pool="squares",state="idle"} 0',
     'quiesce_threads_alive{name="Wait"} 1'
