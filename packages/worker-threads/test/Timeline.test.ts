@@ -1,4 +1,4 @@
-import { Thread, Timeline } from "@quiesce/core"
+import { Lease, Thread, Timeline } from "@quiesce/core"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { Cell } from "./fixtures/cells.ts"
@@ -13,6 +13,10 @@ it("a timeline has the calls of a pool: their wait, their worker, their rungs, t
     const cells = makeCells()
     const spinning = yield* pool.spawn("Spin", { cells, lease: "page" })
     yield* whenSet(cells, Cell.begun)
+    // The host learns of the lease by a message.
+    yield* Effect.repeat(Effect.andThen(Effect.sleep(1), Lease.tally(spinning)), {
+      until: ({ acquired }) => acquired === 1
+    })
     const queued = yield* pool.spawn("Add", { a: 1, b: 2 }, { name: "queued" })
     yield* Thread.interrupt(queued)
     yield* Thread.shutdown(spinning, { escalation: { kill: "1 minute" } })
