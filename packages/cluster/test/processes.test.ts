@@ -89,6 +89,18 @@ describe("a thread at another process", () => {
     expect(Option.isSome(ForcedEnd.fromExit(exit))).toBe(true)
   })
 
+  it("is killed when it blocks its runner for too long, whose process ends before others take its threads for lost", async () => {
+    await using cluster = new Cluster()
+    const runner = await cluster.start(3000)
+    const exit = await cluster.run((threads) =>
+      Effect.flatMap(threads.spawn("Spin", { file: cluster.log }), Thread.await)
+    )
+    expect(Option.isSome(ForcedEnd.fromExit(exit))).toBe(true)
+    expect(await runner.exit).toBe("SIGKILL")
+    expect(runner.output()).toContain("The event loop of this runner was blocked for 2400 ms")
+    expect(cluster.events).toEqual(["spin"])
+  })
+
   it("ends by its runner's escalation when the process of its client is killed", async () => {
     await using cluster = new Cluster()
     await cluster.start()
