@@ -19,7 +19,7 @@ const all = "test/**/*.test.ts"
  * examples. The others load Effect from a bundle, because hundreds of workers and processes would load hundreds of files.
  */
 const fromSource: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "worker-threads": ["test/Unwind.*.test.ts", "test/EffectInternals.test.ts"],
+  "worker-threads": ["test/Unwind?(.*).test.ts", "test/EffectInternals.test.ts"],
   examples: ["test/!(readme).test.ts"]
 }
 
@@ -35,8 +35,11 @@ const byVite: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 type Settings = NonNullable<TestProjectInlineConfiguration["test"]>
 
+/** Node 22 can't parse `using`, which many tests have and Vite rewrites. */
+const parsesUsing = Number.parseInt(process.versions.node, 10) >= 24
+
 /** Node itself loads the tests. Vite's module runner would wrap each import. Tests from source do without this, too. */
-const byNode: Settings = { experimental: { viteModuleRunner: false, nodeLoader: false } }
+const byNode: Settings = parsesUsing ? { experimental: { viteModuleRunner: false, nodeLoader: false } } : {}
 
 const quick: Settings = { execArgv: [flag], env: { NODE_OPTIONS: flag } }
 
