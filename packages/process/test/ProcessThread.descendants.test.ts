@@ -102,6 +102,8 @@ describe.skipIf(!showsProcesses)("ProcessThread", () => {
       })
     )
 
+    // Processes that begin during the kill are ended by the guardian of the killed program, a moment later.
+    await gone(tree.left)
     expect(tree.left()).toStrictEqual([])
   })
 })
