@@ -100,6 +100,23 @@ describe("a thread of an embedded cluster", () => {
     expect(await value).toBe(4)
   })
 
+  it("refuses a raise of an error that JSON can't hold, and lives on", async () => {
+    const value = run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Receive")
+        const endless = Object.assign(new Error("endless"), { self: {} })
+        endless.self = endless
+        const refused = yield* Effect.exit(Thread.raise(thread, endless))
+        expect(refused).toMatchObject({
+          cause: { reasons: [{ defect: { _tag: "ClusterError", reason: { _tag: "NotSendable", task: "Receive" } } }] }
+        })
+        expect(yield* Thread.raise(thread, new Flush({ part: 4 }))).toBe(true)
+        return yield* Thread.join(thread)
+      })
+    )
+    expect(await value).toBe(4)
+  })
+
   it("ends with its scope", async () => {
     const file = fileOf("log")
     await run((threads) =>

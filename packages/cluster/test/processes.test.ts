@@ -74,7 +74,7 @@ describe("a thread at another process", () => {
     expect(await runner.exit).toBe(130)
   })
 
-  it("is killed at once while its process is frozen, without an answer", async () => {
+  it("is killed at once while its process is frozen, and ends there when the process goes on", async () => {
     await using cluster = new Cluster()
     const runner = await cluster.start()
     const exit = await cluster.run((threads) =>
@@ -87,6 +87,9 @@ describe("a thread at another process", () => {
       })
     )
     expect(Option.isSome(ForcedEnd.fromExit(exit))).toBe(true)
+    expect(cluster.events).toEqual(["start a", "acquire a"])
+    runner.process.kill("SIGCONT")
+    await Effect.runPromise(cluster.whenLogged("release a"))
   })
 
   it("is killed when it blocks its runner for too long, whose process ends before others take its threads for lost", async () => {

@@ -10,11 +10,14 @@
 import type * as ThreadAdapter from "@quiesce/core/adapter"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
+import { messageOf } from "@quiesce/core/internal"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as ClusterError from "../../ClusterError.ts"
 import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
@@ -54,10 +57,9 @@ export interface Sending {
 type State =
   | { readonly _tag: "Asked" }
   | { readonly _tag: "Started"; readonly runner: RunnerId; readonly canUnwind: boolean }
-  | { readonly _tag: "Settled" }
+  | { readonly _tag: "Settled"; readonly hadStarted: boolean }
 
 const asked: State = { _tag: "Asked" }
-const settled: State = { _tag: "Settled" }
 
 /** The pause between two attempts to reach a thread. */
 const againMillis = 100
@@ -76,7 +78,6 @@ export class RemoteThread implements ThreadAdapter.Controls {
   private running: Fiber.Fiber<unknown> | undefined = undefined
   /** Gives up if no runner starts the thread. */
   private patience: Fiber.Fiber<unknown> | undefined = undefined
-  private lastRunner: RunnerId | undefined = undefined
   /** Ends the leases of the thread, by the runner's numbers. */
   private readonly leases = new Map<number, ReturnType<Cell["enter"]>>()
   private lastLease = -1
@@ -104,7 +105,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
   }
 
   get hasStarted(): boolean {
-    return this.state._tag === "Started" || (this.isOver && this.lastRunner !== undefined)
+    return this.state._tag === "Started" || (this.state._tag === "Settled" && this.state.hadStarted)
   }
 
   private get isOver(): boolean {
@@ -128,11 +129,13 @@ export class RemoteThread implements ThreadAdapter.Controls {
   }
 
   raise(error: unknown): Effect.Effect<boolean> {
-    const encoded = encodedError(error)
-    return Effect.map(
-      this.reach((client) => client.Raise({ error: encoded })),
-      Option.getOrElse(() => false)
-    )
+    return Effect.suspend(() => {
+      const encoded = this.encodedError(error)
+      return Effect.map(
+        this.reach((client) => client.Raise({ error: encoded })),
+        Option.getOrElse(() => false)
+      )
+    })
   }
 
   get unwind(): ThreadAdapter.Controls["unwind"] {
@@ -196,7 +199,9 @@ export class RemoteThread implements ThreadAdapter.Controls {
         return Effect.sync(() => this.leaseEnded(event.lease, event.result, event.error))
       case "Ended":
         return Effect.flatMap(Effect.exit(this.wire.decodeExit(event.outcome)), (exit) =>
-          Effect.sync(() => (Exit.isSuccess(exit) ? this.ended(exit.value) : this.settle(Exit.die(exit.cause))))
+          Effect.sync(() =>
+            Exit.isSuccess(exit) ? this.ended(exit.value) : this.settle(Exit.die(Cause.squash(exit.cause)))
+          )
         )
       case "Killed":
         return Effect.map(Outcome.decodeReason(event.reason, unknownReason), (reason) => this.killed(reason))
@@ -213,7 +218,6 @@ export class RemoteThread implements ThreadAdapter.Controls {
 
   private started(runner: RunnerId, canUnwind: boolean): void {
     this.state = { _tag: "Started", runner, canUnwind }
-    this.lastRunner = runner
     this.patience?.interruptUnsafe()
     this.shared.watch(runner, this)
   }
@@ -245,7 +249,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
   private settle(exit: Exit.Exit<unknown, unknown>): void {
     if (this.isOver) return
     if (this.state._tag === "Started") this.shared.unwatch(this.state.runner, this)
-    this.state = settled
+    this.state = { _tag: "Settled", hadStarted: this.state._tag === "Started" }
     this.cell.settle(exit)
     // The stream of events may never end: the runner may be gone.
     this.running?.interruptUnsafe()
@@ -321,16 +325,21 @@ export class RemoteThread implements ThreadAdapter.Controls {
     return attempt
   }
 
+  /** The fields of an error as JSON: the `receive` of the thread decodes them by its Schema. Throws a `ClusterError`. */
+  private encodedError(error: unknown): Schema.Json {
+    const fields =
+      error instanceof Error ? Object.assign({}, error, { name: error.name, message: error.message }) : error
+    try {
+      // The parse of a text gives JSON.
+      return JSON.parse(JSON.stringify(fields)) as Schema.Json
+    } catch (cause) {
+      throw ClusterError.make({ _tag: "NotSendable", task: this.wire.task, problem: messageOf(cause) })
+    }
+  }
+
   private forked(effect: Effect.Effect<unknown>): Effect.Effect<void> {
     return Effect.sync(() => void this.shared.fork(effect))
   }
 }
 
 const unknownReason = CancelReason.interrupted({ message: "Another process ended the thread" })
-
-/** The fields of an error as JSON: the `receive` of the thread decodes them by its Schema. */
-const encodedError = (error: unknown): never => {
-  const fields = error instanceof Error ? Object.assign({}, error, { name: error.name, message: error.message }) : error
-  // JSON of an object is JSON.
-  return JSON.parse(JSON.stringify(fields)) as never
-}

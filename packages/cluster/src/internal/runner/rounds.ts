@@ -14,28 +14,45 @@ export class Rounds {
   private readonly store: ThreadStore
   private readonly threads: RunnerThreads
   private readonly runner: RunnerId
+  /** How long nobody is judged after a jump of the store's clock, in milliseconds. */
+  private readonly quietMillis: number
   /** The time of the last look, by the store's clock and by this process's. */
   private last: { readonly store: number; readonly own: number } | undefined = undefined
+  /** By the clock of this process. */
+  private quietUntil = -Infinity
 
-  constructor(store: ThreadStore, threads: RunnerThreads, runner: RunnerId) {
+  constructor(store: ThreadStore, threads: RunnerThreads, runner: RunnerId, quietMillis: number) {
     this.store = store
     this.threads = threads
     this.runner = runner
+    this.quietMillis = quietMillis
   }
 
-  /** After a jump of the store's clock, all members have time to renew their rows until the next look. */
+  /** After a jump of the store's clock, all members have time to renew their rows. */
   get look(): Effect.Effect<void, ClusterError> {
-    return Effect.flatMap(this.hasJumped, (jumped) =>
-      jumped ? Effect.void : Effect.andThen(this.endOrphans, this.fenceLost)
+    return Effect.flatMap(this.isQuiet, (isQuiet) =>
+      Effect.andThen(this.endFenced, isQuiet ? Effect.void : Effect.andThen(this.endOrphans, this.fenceLost))
     )
   }
 
-  private get hasJumped(): Effect.Effect<boolean, ClusterError> {
+  private get isQuiet(): Effect.Effect<boolean, ClusterError> {
     return Effect.map(this.store.clock, (now) => {
       const { last } = this
       const own = performance.now()
       this.last = { store: now, own }
-      return last !== undefined && Math.abs(now - last.store - (own - last.own)) > toleranceMillis
+      const jump = last === undefined ? 0 : now - last.store - (own - last.own)
+      if (Math.abs(jump) > toleranceMillis) this.quietUntil = own + this.quietMillis
+      return own < this.quietUntil
+    })
+  }
+
+  /** A runner that was frozen learns here that its threads were killed meanwhile. */
+  private get endFenced(): Effect.Effect<void, ClusterError> {
+    return Effect.suspend(() => {
+      if (this.threads.size === 0) return Effect.void
+      return Effect.flatMap(this.store.killedOf(this.runner.incarnation), (ids) =>
+        detached(this.threads.endFenced(ids))
+      )
     })
   }
 
@@ -45,24 +62,22 @@ export class Rounds {
       if (callers.size === 0) return Effect.void
       return Effect.flatMap(MemberStore.live(this.store, "caller"), (live) => {
         const ids = new Set(live.map(({ id }) => id))
-        return Effect.asVoid(
-          Effect.forkDetach(this.threads.endOrphans((caller) => callers.has(caller) && !ids.has(caller)))
-        )
+        return detached(this.threads.endOrphans((caller) => callers.has(caller) && !ids.has(caller)))
       })
     })
   }
 
   private get fenceLost(): Effect.Effect<void, ClusterError> {
-    const lost = Effect.map(MemberStore.lostRunners(this.store), (ids) =>
-      // A runner whose own row has expired is late, and says so by its next renewal.
-      ids.filter((id) => id !== this.runner.incarnation)
-    )
-    return Effect.flatMap(lost, (ids) =>
+    return Effect.flatMap(MemberStore.lostRunners(this.store), (ids) =>
       Effect.forEach(
-        ids,
+        // This runner renews a row of its own that has expired.
+        ids.filter((id) => id !== this.runner.incarnation),
         (id) => Effect.flatMap(Outcome.encodeReason(lostReason(id)), (reason) => this.store.killAllOf(id, reason)),
         { discard: true }
       )
     )
   }
 }
+
+/** The end of a thread may take longer than a round. */
+const detached = (effect: Effect.Effect<void>): Effect.Effect<void> => Effect.asVoid(Effect.forkDetach(effect))

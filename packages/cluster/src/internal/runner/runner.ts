@@ -63,7 +63,7 @@ export const make = (options: Options): Effect.Effect<void, ClusterError, Shardi
       Effect.ignore(MemberStore.remove(store, member.id))
     )
     const threads = new RunnerThreads({ ...options, context })
-    const rounds = new Rounds(store, threads, runner)
+    const rounds = new Rounds(store, threads, runner, millis)
     const peers = yield* Peers.make(store, runner)
     const log = (error: ClusterError) =>
       Effect.sync(() => logUnhandled(context, { id: 0, name: nameOf(runner) }, error.message))
@@ -74,7 +74,8 @@ export const make = (options: Options): Effect.Effect<void, ClusterError, Shardi
     yield* repeated(millis / 3, MemberStore.renew(store, member, millis))
     yield* repeated(roundMillis, Effect.andThen(rounds.look, peers))
     yield* repeated(reapMillis, options.keepers.reap)
-    yield* repeated(forgetMillis, store.forget(retentionMillis))
+    const forget = Effect.andThen(store.forget(retentionMillis), MemberStore.forget(store, retentionMillis))
+    yield* repeated(forgetMillis, forget)
     yield* Layer.build(ThreadHandlers.layer(threads))
     // Runs before the engine leaves the entities, which would end their threads as moved.
     yield* Effect.addFinalizer(() => threads.drain(options.shutdown))
@@ -86,6 +87,6 @@ const roundMillis = 1000
 /** The pause between two looks for leases without a thread. */
 const reapMillis = 500
 
-/** The rows of ended threads are kept for a client that was away. */
+/** The rows of ended threads and of expired members are kept for a client that was away. */
 const retentionMillis = 3_600_000
 const forgetMillis = 60_000

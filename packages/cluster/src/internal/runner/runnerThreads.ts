@@ -10,10 +10,12 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
 import type * as Escalation from "@quiesce/core/Escalation"
 import { logUnhandled } from "@quiesce/core/internal"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -50,12 +52,19 @@ const lookMillis = 100
 /** The store may be away for a while. A thread that has ended waits for it as long. */
 const untilStored = { schedule: Schedule.spaced("500 millis"), times: 120 }
 
+/** A runner that ends does not wait longer for a store that is away. */
+const longestStore = "1 minute"
+
 const elsewhere: ThreadEvent = { _tag: "Elsewhere" }
 
 export class RunnerThreads {
   private readonly options: Options
   private readonly scope = Scope.makeUnsafe()
   private readonly threads = new Map<string, RunningThread>()
+  /** The threads whose end was asked for here. */
+  private readonly ending = new WeakSet<RunningThread>()
+  /** Each completes when the outcome of a thread is in the store. */
+  private readonly starts = new Set<Fiber.Fiber<void>>()
   private isDraining = false
 
   constructor(options: Options) {
@@ -77,7 +86,9 @@ export class RunnerThreads {
         const running = new RunningThread(id, request.caller, runner, this.options.bodies.canUnwind)
         this.threads.set(id, running)
         // A client that goes away meanwhile does not stop the start: its row would never end.
-        Effect.runForkWith(this.options.context)(this.start(running, request, wire))
+        const start = Effect.runForkWith(this.options.context)(this.start(running, request, wire))
+        this.starts.add(start)
+        start.addObserver(() => this.starts.delete(start))
         return running.events
       })
     )
@@ -88,10 +99,20 @@ export class RunnerThreads {
     return this.threads.get(id)?.thread
   }
 
-  /** The threads of the callers that `isGone` names end by their escalation. */
+  /** The threads of callers that are gone end by their escalation. */
   endOrphans(isGone: (caller: string) => boolean): Effect.Effect<void> {
     const orphans = Array.from(this.threads.values()).filter(({ caller }) => isGone(caller))
     return this.endAll(orphans, (one) => CancelReason.parentEnded(one.caller, { message: "The caller is gone" }))
+  }
+
+  /** Threads that were killed in the store end here, too: nobody waits for them. */
+  endFenced(ids: ReadonlyArray<string>): Effect.Effect<void> {
+    const fenced = ids.flatMap((id) => this.threads.get(id) ?? [])
+    return this.endAll(fenced, () => CancelReason.interrupted({ message: "The thread was killed in the store" }))
+  }
+
+  get size(): number {
+    return this.threads.size
   }
 
   get callers(): ReadonlySet<string> {
@@ -104,13 +125,14 @@ export class RunnerThreads {
     return running === undefined ? Effect.void : this.endAll([running], () => reason)
   }
 
-  /** Ends all threads by their escalation, and starts no more. */
+  /** Ends all threads by their escalation, starts no more, and waits until the store has their outcomes. */
   drain(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isDraining = true
-      return Effect.andThen(
-        this.endAll(Array.from(this.threads.values()), () => reason),
-        Scope.close(this.scope, Exit.void)
+      return this.endAll(Array.from(this.threads.values()), () => reason).pipe(
+        Effect.andThen(Scope.close(this.scope, Exit.void)),
+        Effect.andThen(Effect.suspend(() => Effect.timeoutOption(Fiber.awaitAll(this.starts), longestStore))),
+        Effect.asVoid
       )
     })
   }
@@ -124,7 +146,8 @@ export class RunnerThreads {
       all,
       (one) => {
         const { thread } = one
-        if (thread === undefined) return Effect.void
+        if (thread === undefined || this.ending.has(one)) return Effect.void
+        this.ending.add(one)
         return Thread.shutdown(thread, { escalation, reason: reasonOf(one) })
       },
       { concurrency: "unbounded", discard: true }
@@ -137,7 +160,9 @@ export class RunnerThreads {
     const { caller, name, task } = request
     return Effect.gen({ self: this }, function* () {
       const payload = yield* Effect.exit(wire.decodePayload(request.payload))
-      if (Exit.isFailure(payload)) return this.over(running, ended(yield* wire.encodeExit(Exit.die(payload.cause))))
+      if (Exit.isFailure(payload)) {
+        return this.over(running, ended(yield* wire.encodeExit(Exit.die(Cause.squash(payload.cause)))))
+      }
       const claimed = yield* store.claim({ id, task, name, caller, runner: runner.incarnation })
       if (claimed._tag === "Known") return this.over(running, yield* this.eventOf(id, claimed.row))
       const { token } = claimed
@@ -201,6 +226,7 @@ export class RunnerThreads {
 
   private awaitEnd(id: string, { runner }: ThreadRow): Effect.Effect<ThreadEvent, ClusterError> {
     const { store } = this.options
+    if (this.isDraining) return Effect.succeed(elsewhere)
     return Effect.gen({ self: this }, function* () {
       const live = yield* MemberStore.live(store, "runner")
       if (runner === this.options.runner.incarnation || !live.some((member) => member.id === runner)) {

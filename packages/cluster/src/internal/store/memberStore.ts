@@ -25,6 +25,13 @@ export const renew = (store: ThreadStore, member: Member, millis: number): Effec
 export const remove = (store: ThreadStore, id: string): Effect.Effect<void, ClusterError> =>
   Effect.asVoid(store.ask("remove a member", store.sql`DELETE FROM quiesce_members WHERE id = ${id}`))
 
+/** Removes the members whose rows have expired at least so many milliseconds ago. */
+export const forget = (store: ThreadStore, millis: number): Effect.Effect<void, ClusterError> => {
+  const { now, sql } = store
+  const removed = sql`DELETE FROM quiesce_members WHERE until < ${now} - ${millis}`
+  return Effect.asVoid(store.ask("forget members", removed))
+}
+
 /** The members of a kind whose rows have not expired. */
 export const live = (store: ThreadStore, kind: Member["kind"]): Effect.Effect<ReadonlyArray<Member>, ClusterError> => {
   const { now, sql } = store

@@ -120,6 +120,14 @@ export class ThreadStore {
     return Effect.map(killed, (rows) => rows.map(({ id }) => id))
   }
 
+  /** The threads of a runner that were killed. */
+  killedOf(runner: string): Effect.Effect<ReadonlyArray<string>, Failure> {
+    const { sql } = this
+    const killed = sql<{ readonly id: string }>`SELECT id FROM quiesce_threads
+      WHERE runner = ${runner} AND state = 'killed'`
+    return Effect.map(this.ask("look for killed threads", killed), (rows) => rows.map(({ id }) => id))
+  }
+
   private killWhere(reason: string, which: Fragment): Statement<{ readonly id: string }> {
     const { now, sql } = this
     return sql`UPDATE quiesce_threads SET state = 'killed', token = token + 1, reason = ${reason}, changed = ${now}

@@ -12,11 +12,8 @@ import type { RunnerId } from "../wire/runnerId.ts"
 /** A connection attempt that takes longer proves nothing. */
 const connectMillis = 1000
 
-/** The codes of a port on which no process listens. */
-const gone = new Set(["ECONNREFUSED"])
-
-/** `gone`: the port refuses connections. `closed`: a connection was there. `unknown`: neither. */
-type Ended = "gone" | "closed" | "unknown"
+/** `refused`: no process listens on the port. `closed`: a connection was there. `unknown`: neither. */
+type Ended = "refused" | "closed" | "unknown"
 
 interface Watched {
   readonly threads: Set<object>
@@ -59,19 +56,27 @@ export class RunnerWatch<A extends object> {
   }
 }
 
-/** Calls `onGone` when no process listens on the port any more. The result ends the watch. */
+/**
+ * Calls `onGone` when a process that listened on the port does so no more. The result ends the watch.
+ *
+ * A port that has never accepted a connection proves nothing: the address may be wrong here, or a firewall may refuse.
+ */
 const watch = (host: string, port: number, onGone: () => void): (() => void) => {
   let socket: Socket
   let isOver = false
+  let wasConnected = false
   let timer: NodeJS.Timeout | undefined
   const attempt = (): void => {
     socket = tried(host, port, (ended) => {
       if (isOver) return
-      if (ended === "gone") {
+      if (ended === "closed") {
+        wasConnected = true
+        return attempt()
+      }
+      if (ended === "refused" && wasConnected) {
         isOver = true
         return onGone()
       }
-      if (ended === "closed") return attempt()
       timer = setTimeout(attempt, connectMillis)
       timer.unref()
     })
@@ -103,7 +108,7 @@ const tried = (host: string, port: number, onEnd: (ended: Ended) => void): Socke
   socket.on("error", (error: NodeJS.ErrnoException) => (code = error.code))
   socket.on("close", () => {
     if (isConnected) onEnd("closed")
-    else onEnd(code !== undefined && gone.has(code) ? "gone" : "unknown")
+    else onEnd(code === "ECONNREFUSED" ? "refused" : "unknown")
   })
   return socket
 }

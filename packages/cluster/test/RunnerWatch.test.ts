@@ -1,0 +1,73 @@
+import { connect, createServer, type Server, type Socket } from "node:net"
+import { Effect } from "effect"
+import { expect, it } from "vitest"
+import { RunnerWatch } from "../src/internal/watch/runnerWatch.ts"
+import type { RunnerId } from "../src/internal/wire/runnerId.ts"
+
+const listening = (server: Server, port = 0): Promise<number> =>
+  new Promise((resolve) => {
+    server.listen(port, "localhost", () => {
+      const address = server.address()
+      resolve(typeof address === "object" && address !== null ? address.port : 0)
+    })
+  })
+
+const at = (port: number): RunnerId => ({ incarnation: `at-${port}`, host: "localhost", port })
+
+/** A watch of one port, and the names of the runners that it took for gone. */
+const watching = (port: number) => {
+  const gone: Array<string> = []
+  const watch = new RunnerWatch<object>(({ incarnation }) => gone.push(incarnation))
+  watch.add(at(port), {})
+  return { gone, stop: () => Effect.runSync(watch.close) }
+}
+
+const connected = (server: Server): Promise<Socket> => new Promise((resolve) => server.once("connection", resolve))
+
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+it("a port that refuses after a connection is a runner that is gone", async () => {
+  const server = createServer()
+  const port = await listening(server)
+  const first = connected(server)
+  const { gone, stop } = watching(port)
+  const socket = await first
+  server.close()
+  socket.destroy()
+  await until(() => gone.length > 0)
+  expect(gone).toEqual([`at-${port}`])
+  stop()
+})
+
+it("a port that has never accepted a connection is judged only after one, because its address may be wrong", async () => {
+  const free = createServer()
+  const port = await listening(free)
+  await new Promise((resolve) => free.close(resolve))
+  const { gone, stop } = watching(port)
+  // The watch was refused before this connection. It tries again later.
+  await new Promise((resolve) => connect(port, "localhost").on("error", resolve))
+  const server = createServer()
+  await listening(server, port)
+  const socket = await connected(server)
+  expect(gone).toEqual([])
+  server.close()
+  socket.destroy()
+  await until(() => gone.length > 0)
+  stop()
+})
+
+it("a closed connection to a runner that still listens is opened again", async () => {
+  const server = createServer()
+  const port = await listening(server)
+  const first = connected(server)
+  const { gone, stop } = watching(port)
+  const socket = await first
+  const second = connected(server)
+  socket.destroy()
+  await second
+  expect(gone).toEqual([])
+  stop()
+  server.close()
+})
