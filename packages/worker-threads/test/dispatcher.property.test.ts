@@ -1,6 +1,6 @@
 /**
  * Random programs against a pool whose workers are puppets: calls with priorities and limits, cancels, crashes, failed
- * starts, native code, resizes, drains and closes, in any order and several in one turn. A model of the queue says what must hold:
+ * starts, native code, resizes, recycled workers, drains and closes, in any order and several in one turn. A model of the queue says what must hold:
  * see `QueueModel`. A failure prints its seed and its path; give the seed as the variable `SEED`.
  */
 import * as fc from "fast-check"
@@ -22,6 +22,11 @@ const size: fc.Arbitrary<PoolSize> = fc
 const config: fc.Arbitrary<Config> = fc
   .record({
     size,
+    recycle: fc.record({
+      tasks: fc.constantFrom(Infinity, Infinity, 1, 3),
+      ageMillis: fc.constantFrom(Infinity, Infinity, 1_000),
+      heapBytes: fc.constant(Infinity)
+    }),
     concurrency: fc.integer({ min: 1, max: 2 }),
     bound: fc.constantFrom(Infinity, Infinity, 0, 1, 3),
     whenFull: fc.constantFrom("wait", "wait", "fail"),

@@ -179,6 +179,18 @@ describe("recycle after so much time", () => {
     expect(await Effect.runPromise(Fiber.join(drain))).toEqual({ finished: 1, cut: 0, neverStarted: 0 })
     expect([pool.alive, vi.getTimerCount()]).toEqual([[], 0])
   })
+
+  it("admits a caller that waits, for the place of the replacement, before a caller that comes later", async () => {
+    const pool = opened({ ageMillis: 1_000 }, { bound: 0 })
+    pool.submit("running")
+    const first = pool.admit("first")
+    await turn()
+    vi.advanceTimersByTime(1_000)
+    const later = pool.admit("later")
+    expect((await Effect.runPromise(Fiber.join(first))).state).toBe("queued")
+    expect(later.pollUnsafe()).toBe(undefined)
+    expect(pool.dispatcher.queued.map(({ name }) => name)).toEqual(["first", "later"])
+  })
 })
 
 describe("recycle above so much heap", () => {

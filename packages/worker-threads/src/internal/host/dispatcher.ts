@@ -136,11 +136,15 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
     return this.backlog.cancel(reason)
   }
 
-  /** Whether the dispatcher can take a task now. */
+  /** Whether the dispatcher can take a task now. No caller overtakes those that wait. */
   get hasRoom(): boolean {
-    const { bound } = this.options
     if (this.state._tag !== "Open") return false
-    return bound === Infinity || this.backlog.queue.size + this.backlog.admissions.admitted < bound + this.openSlots
+    return this.options.bound === Infinity || (this.backlog.admissions.size === 0 && this.room > 0)
+  }
+
+  /** How many more callers can be admitted. */
+  private get room(): number {
+    return this.options.bound + this.openSlots - this.backlog.queue.size - this.backlog.admissions.admitted
   }
 
   /**
@@ -390,10 +394,8 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
   }
 
   /** Admits callers while there is room, in order. */
-  private admitWaiting(): void {
+  admitWaiting(): void {
     if (this.backlog.admissions.size === 0 || !this.isWorking) return
-    this.backlog.admissions.admit(
-      this.options.bound + this.openSlots - this.backlog.queue.size - this.backlog.admissions.admitted
-    )
+    this.backlog.admissions.admit(this.room)
   }
 }

@@ -20,6 +20,8 @@ export interface Recycler<Task> {
   readonly isSurplus: (worker: PoolWorker<Task>) => boolean
   /** Starts a worker. Undefined if none can be started. */
   readonly startReplacement: () => PoolWorker<Task> | undefined
+  /** Admits the callers for which there is room. */
+  readonly admitWaiting: () => void
   /** Lets the worker finish its tasks and end. */
   readonly recycle: (worker: PoolWorker<Task>, cause: RecycleCause) => void
   /** Starts the workers that the pool lacks after a worker has taken its last task. */
@@ -78,6 +80,12 @@ export class Recycling<Task> {
     this.recycler.recycle(worker, "tasks")
     if (!isReplaced) this.recycler.refill()
     this.next()
+    this.admitLater()
+  }
+
+  /** A worker may start in the place of one that takes no more tasks. The dispatcher may be about to run a task now. */
+  private admitLater(): void {
+    queueMicrotask(() => this.recycler.admitWaiting())
   }
 
   /** The worker is no longer active. */
@@ -111,6 +119,7 @@ export class Recycling<Task> {
         if (replacement === undefined) return this.dueFirst(old, cause)
         this.turn = { old, cause, replacement }
         this.workers.outgoing = old
+        this.admitLater()
       }
     }
   }
