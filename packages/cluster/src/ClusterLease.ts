@@ -16,11 +16,12 @@ import { type ClusterThread, CurrentClusterThread } from "./internal/lease/curre
 import type * as Keepers from "./internal/lease/keepers.ts"
 import * as LeaseStore from "./internal/store/leaseStore.ts"
 
-/** A Schema whose services are not needed. */
+/** A Schema without services. */
 type Plain = Schema.Codec<unknown, unknown>
 
 /**
- * A kind of lease: what it is acquired with, and what its holder gets. Both have to fit into the store as JSON.
+ * A kind of lease. The keeper acquires it with a payload, and the holder gets a value. Both have to fit into the store as
+ * JSON.
  *
  * @stability unstable
  * @category models
@@ -144,7 +145,7 @@ export const acquire = <Payload, Value>(
     )
   })
 
-/** A resource whose acquire failed has no row; one whose acquire was cut off keeps the row, so that it is released. */
+/** A failed acquire leaves no row. An acquire that was cut off leaves its row, so that a runner releases the resource. */
 const enter = (
   { id: thread, store, token }: ClusterThread,
   found: Keepers.Keeper,

@@ -105,8 +105,8 @@ export const layerOn = <Rpcs extends Rpc.Any, const O extends Options = NoOption
  * A runner of a cluster with several processes, in one layer: the engine with its socket server, and the threads of the
  * group. Give each runner an address that the others and the clients can reach.
  *
- * A runner whose event loop is blocked for most of `timeToLive` ends its process by SIGKILL, because other runners are about
- * to take its threads for lost.
+ * If the event loop is blocked for most of `timeToLive`, the runner ends its process by SIGKILL, because other runners are
+ * about to take its threads for lost.
  *
  * @stability unstable
  * @category layers

@@ -2,8 +2,8 @@
  * The adapter that runs the laws' programs in processes of their own.
  *
  * A program runs as the plain functions of `PlainAdapter` do, in a process of Node that gets its requests as messages. Its
- * exit crosses as a code, and its leases, masks and cleanups are its own. The laws look at what the thread of the process
- * promises: which requests arrive, when, with which reason, and what the host sees of the end. `lacks` names the other laws.
+ * exit crosses as a code, and its leases, masks and cleanups are its own. The laws look at the promises of the thread:
+ * which requests arrive, when, with which reason, and which end the host sees. `lacks` names the other laws.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import type * as Adapter from "@quiesce/testing/laws/Adapter"
@@ -50,7 +50,7 @@ const instructions: ReadonlySet<string> = new Set<Program.Instruction["_tag"]>([
 
 const releases: ReadonlySet<string> = new Set<Program.Release["_tag"]>(["Ok", "Slow", "Hang"])
 
-/** The programs of a law without what a process does not know. */
+/** The programs of a law without the parts that a process does not know. */
 const programs: NonNullable<Adapter.Adapter["programs"]> = (law, { mix, plan }): LawCase => {
   const weights = Object.fromEntries(Object.entries(mix.weights).filter(([tag]) => instructions.has(tag)))
   const known = (mix.releases ?? []).filter((release) => releases.has(release))

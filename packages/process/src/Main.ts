@@ -45,8 +45,8 @@ export const defaultTeardown: Runtime.Teardown = ExitCode.teardown
  * - An uncaught exception or an unhandled rejection ends the program as a failure, and the finalizers run.
  * - A program that has not ended within the budget is given up. Its remaining leases are released first.
  * - The process exits when stdout and stderr are written, after a request to end within two seconds, otherwise within a
- *   minute. After a success without a request, the process ends when nothing keeps it alive, as any program of Node. If
- *   it is still alive after the time of the budget, the handles that keep it alive are named on stderr.
+ *   minute. After a success without a request, the process ends when nothing keeps it alive, like every program of
+ *   Node. If the process is still alive after the time of the budget, stderr names the handles that keep it alive.
  *
  * The environment variable `QUIESCE_TIMELINE` names a file for a timeline of the program, which is written after its end: a
  * picture (`.svg`), a trace for Perfetto (`.json`) or a text (`.txt`). In the name, `%p` is the number of the process.

@@ -167,7 +167,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
     })
   }
 
-  /** Settles by the row, after the death of the runner. A thread whose row still runs goes on. */
+  /** Settles by the row, after the death of the runner. A thread with a running row goes on. */
   readonly settleByRow: Effect.Effect<void> = Effect.suspend(() => {
     if (this.isOver) return Effect.void
     return Effect.flatMap(Effect.exit(this.shared.store.row(this.sending.id)), (exit) =>
@@ -294,7 +294,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
     })
   }
 
-  /** Ends a thread that has not started. A thread that has started meanwhile goes on. */
+  /** Ends a thread that has not started. A thread that has started by now goes on. */
   private refused(error: ClusterError.ClusterError): Effect.Effect<void> {
     const { id, name } = this.sending
     const claim = { id, name, task: this.wire.task, caller: this.shared.caller }

@@ -1,4 +1,4 @@
-/** The thread of the cluster whose body runs, for leases and for checked writes. */
+/** The thread of the cluster that runs the current body, for leases and for checked writes. */
 import * as Context from "effect/Context"
 import type { ThreadStore } from "../store/threadStore.ts"
 import type { Keepers } from "./keepers.ts"

@@ -46,7 +46,7 @@ export class Rounds {
     })
   }
 
-  /** A runner that was frozen learns here that its threads were killed meanwhile. */
+  /** While a runner was frozen, its threads may have been killed in the store. */
   private get endFenced(): Effect.Effect<void, ClusterError> {
     return Effect.suspend(() => {
       if (this.threads.size === 0) return Effect.void

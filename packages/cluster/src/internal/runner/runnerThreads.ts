@@ -85,7 +85,7 @@ export class RunnerThreads {
         }
         const running = new RunningThread(id, request.caller, runner, this.options.bodies.canUnwind)
         this.threads.set(id, running)
-        // A client that goes away meanwhile does not stop the start: its row would never end.
+        // A client that goes away now does not stop the start: the row would never end.
         const start = Effect.runForkWith(this.options.context)(this.start(running, request, wire))
         this.starts.add(start)
         start.addObserver(() => this.starts.delete(start))
@@ -177,7 +177,7 @@ export class RunnerThreads {
       return yield* this.store(running, token, wire, yield* exitOf(spawned.value))
     }).pipe(
       Effect.catch((error: ClusterError) => Effect.sync(() => this.refuse(running, error))),
-      // The runner forgets a thread without an outcome, and the row tells the rest.
+      // The runner forgets a thread without an outcome. The row stays.
       Effect.onInterrupt(() => Effect.sync(() => this.over(running, elsewhere)))
     )
   }
@@ -210,7 +210,7 @@ export class RunnerThreads {
     running.over(last)
   }
 
-  /** The event that a row tells. A thread that still runs at another runner is awaited. */
+  /** The last event of a thread by its row. A thread that still runs at another runner is awaited. */
   private eventOf(id: string, row: ThreadRow): Effect.Effect<ThreadEvent, ClusterError> {
     switch (row.state) {
       case "cancelled":

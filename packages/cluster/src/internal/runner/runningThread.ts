@@ -53,7 +53,7 @@ export class RunningThread {
     return this.state._tag === "Running" ? this.state.thread : undefined
   }
 
-  /** The events from now on, after those that tell what has happened so far. */
+  /** The events so far, and then all further events. */
   get events(): Stream.Stream<ThreadEvent> {
     return Stream.unwrap(
       Effect.acquireRelease(

@@ -20,7 +20,7 @@ export const layer = (threads: RunnerThreads): Layer.Layer<never, never, Shardin
     Effect.gen(function* () {
       const { entityId: id, shardId } = yield* CurrentAddress
       const sharding = yield* Sharding
-      // The engine ends an entity that is idle, and one whose shard goes to another runner.
+      // The engine ends an idle entity, and each entity of a shard that goes to another runner.
       yield* Effect.addFinalizer(() => (sharding.hasShardId(shardId) ? Effect.void : threads.end(id, moved)))
       const found = <A>(f: (thread: Found) => Effect.Effect<A>): Effect.Effect<A | null> =>
         Effect.suspend(() => {

@@ -74,7 +74,7 @@ export const reap = (
   })
 }
 
-/** Gives a lease back whose release has failed. It is tried again after so many milliseconds. */
+/** Gives a lease back after a failed release. A runner tries again after so many milliseconds. */
 export const giveBack = (store: ThreadStore, id: string, millis: number): Effect.Effect<void, ClusterError> => {
   const { now, sql } = store
   const given = sql`UPDATE quiesce_leases SET reaper = NULL, reaper_until = ${now} + ${millis} WHERE id = ${id}`

@@ -1,6 +1,6 @@
 /**
  * The rows of the members of a cluster: the runners, and the callers that have threads. A member renews its row. A member
- * whose row has expired is dead, frozen, or cut off from the store.
+ * with an expired row is dead, frozen, or cut off from the store.
  */
 import * as Effect from "effect/Effect"
 import type { ClusterError } from "../../ClusterError.ts"
@@ -25,14 +25,14 @@ export const renew = (store: ThreadStore, member: Member, millis: number): Effec
 export const remove = (store: ThreadStore, id: string): Effect.Effect<void, ClusterError> =>
   Effect.asVoid(store.ask("remove a member", store.sql`DELETE FROM quiesce_members WHERE id = ${id}`))
 
-/** Removes the members whose rows have expired at least so many milliseconds ago. */
+/** Removes the members with rows that expired at least so many milliseconds ago. */
 export const forget = (store: ThreadStore, millis: number): Effect.Effect<void, ClusterError> => {
   const { now, sql } = store
   const removed = sql`DELETE FROM quiesce_members WHERE until < ${now} - ${millis}`
   return Effect.asVoid(store.ask("forget members", removed))
 }
 
-/** The members of a kind whose rows have not expired. */
+/** The members of a kind with rows that have not expired. */
 export const live = (store: ThreadStore, kind: Member["kind"]): Effect.Effect<ReadonlyArray<Member>, ClusterError> => {
   const { now, sql } = store
   return store.ask(

@@ -3,7 +3,7 @@
  * Effect 4.1; this module falls away when there is one.
  *
  * Several processes may open one file. A transaction begins as `IMMEDIATE`, because a transaction that first reads and then
- * writes fails at once if another process has written meanwhile. Integers are read as `bigint`, because Effect's ids have
+ * writes fails at once if another process has written in between. Integers are read as `bigint`, because Effect's ids have
  * more bits than a number, and become numbers unless `SafeIntegers` asks for `bigint`.
  *
  * The calls of `node:sqlite` are synchronous: a statement that waits for another process's lock blocks the event loop, for

@@ -1,6 +1,6 @@
 /**
- * The rows of the threads. A row makes "at most once" true: the runner that inserts the row starts the body, and nobody else
- * does. Its token makes a kill true: a kill raises the token, and each later step of the thread asks for its own token.
+ * The rows of the threads. A row makes "at most once" true: only the runner that inserts the row starts the
+ * body. Its token makes a kill true: a kill raises the token, and each later step of the thread asks for its own token.
  *
  * The states: `running` -> `ended` or `killed`; and `cancelled`, for a thread that will never start.
  *
@@ -156,7 +156,7 @@ export class ThreadStore {
     return Effect.map(this.ask(operation, statement), (rows) => rows.length > 0)
   }
 
-  /** A statement whose problem names the operation. */
+  /** Runs a statement. Its problem names the operation. */
   ask<A>(operation: string, statement: Effect.Effect<A, SqlError>): Effect.Effect<A, Failure> {
     return Effect.mapError(statement, unavailable(operation))
   }

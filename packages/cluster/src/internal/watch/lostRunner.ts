@@ -1,4 +1,4 @@
-/** Fences the threads of a runner that is gone, and tells the engine. */
+/** Fences the threads of a dead runner, and marks the runner as unhealthy for the engine. */
 import { RunnerAddress } from "effect/cluster/RunnerAddress"
 import { RunnerStorage } from "effect/cluster/RunnerStorage"
 import * as Context from "effect/Context"

@@ -1,5 +1,5 @@
 /**
- * Ends this process if its event loop is blocked for too long. A runner whose loop is blocked renews nothing: other runners
+ * Ends this process if its event loop is blocked for too long. A blocked runner renews nothing: other runners
  * would take its threads for lost while they still run.
  *
  * The watchdog is a thread of its own. The event loop beats in shared memory; the watchdog counts looks without a beat, and

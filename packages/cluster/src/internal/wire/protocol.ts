@@ -1,6 +1,6 @@
 /**
- * The messages between a client and the runner of a thread. Each thread is an entity of Effect's cluster, whose id is the
- * thread's id, so that the engine decides where a thread runs and finds that runner again.
+ * The messages between a client and the runner of a thread. Each thread is an entity of Effect's cluster with the id of
+ * the thread, so that the engine decides where a thread runs and finds that runner again.
  *
  * `Run` is a stream that lasts as long as the thread. The engine sends `Run` again after a lost connection; the runner then
  * attaches the new stream to the thread that runs already. The other messages are short, and reach the thread beside `Run`.

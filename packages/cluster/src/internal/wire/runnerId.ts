@@ -26,6 +26,6 @@ export const fromAddress = (incarnation: string, address: string | null): Runner
     : { incarnation, host: address.slice(0, colon), port }
 }
 
-/** The reason of a thread whose runner is gone. */
+/** The reason of a thread after the death of its runner. */
 export const lostReason = (runner: string): CancelReason.CancelReason =>
   CancelReason.interrupted({ message: `The runner ${runner} is gone` })
