@@ -68,6 +68,27 @@ describe("the loss of a worker", () => {
     ])
   })
 
+  it("is logged by the loggers of the pool, if the calls are made by Promise", async () => {
+    const { entries, logged } = logger()
+    const { entries: others, logged: loggedByOthers } = logger()
+    await Effect.scoped(
+      Effect.gen(function* () {
+        const pool = yield* makePool({ escalation: { kill: "1 minute" } })
+        const cells = makeCells()
+        const controller = new AbortController()
+        const { signal } = controller
+        const lost = pool.run("Spin", { cells, lease: "book" }, { signal }).catch((reason: unknown) => reason)
+        yield* whenSet(cells, Cell.begun)
+        controller.abort("enough")
+        expect(yield* Effect.promise(() => lost)).toBe("enough")
+      }).pipe(logged)
+    ).pipe(loggedByOthers, Effect.runPromise)
+    expect(entries.map(({ message }) => message)).toEqual([
+      'Thread "Spin" has lost the lease "book": it ended before the release'
+    ])
+    expect(others).toEqual([])
+  })
+
   it("is followed by the death of a thread that nothing joins", async () => {
     const { entries, logged } = logger()
     await Effect.scoped(

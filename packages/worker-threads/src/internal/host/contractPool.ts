@@ -164,7 +164,12 @@ export class ContractPool {
   }
 
   readonly run = (tag: string, payload: unknown, options?: RunOptions): Promise<unknown> =>
-    Abort.run(this.execute(tag, payload, options), options)
+    Abort.run(this.observed(this.execute(tag, payload, options)), options)
+
+  private observed<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const { observers } = this.opened
+    return observers.mapUnsafe.size === 0 ? effect : Effect.provideContext(effect, observers)
+  }
 
   readonly stream = (tag: string, payload: unknown, options?: CallOptions): Stream.Stream<unknown, unknown> =>
     streamOf((onChunk) => this.start(tag, payload, options, onChunk))

@@ -1,7 +1,11 @@
 /** Opens the workers of a pool in the current scope. Closing the scope ends the workers and leaves nothing behind. */
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import type * as WorkerError from "../../WorkerError.ts"
 import * as Unwinding from "../unwind/host/capabilities.ts"
 import type { Capabilities } from "../wire/handshake.ts"
@@ -21,6 +25,8 @@ export interface OpenedPool {
   readonly hostLeases: Leases
   /** The settings of calls without options. */
   readonly settings: CallSettings
+  /** The loggers, log levels and tracer of the pool, for calls by Promise, which have no fiber with its own. */
+  readonly observers: Context.Context<never>
 }
 
 /**
@@ -73,7 +79,8 @@ export const openPool = (
       () => Effect.andThen(dispatcher.close, hostLeases.idle),
       { interruptible: true }
     )
-    return { dispatcher, capabilities, hostLeases, settings: { priority: 0, millis: parsed.runMillis } }
+    const settings: CallSettings = { priority: 0, millis: parsed.runMillis }
+    return { dispatcher, capabilities, hostLeases, settings, observers: observersOf(context) }
   })
 
 const watchOf = (
@@ -86,3 +93,13 @@ const watchOf = (
     (watch) => watch.close
   )
 }
+
+const observersOf = (context: Context.Context<never>): Context.Context<never> =>
+  Context.pick(
+    Logger.CurrentLoggers,
+    Logger.LogToStderr,
+    Console.Console,
+    References.MinimumLogLevel,
+    References.UnhandledLogLevel,
+    Tracer.Tracer
+  )(context)
