@@ -5,7 +5,6 @@
  */
 import type * as WorkerPool from "@quiesce/worker-threads/WorkerPool"
 import type * as Escalation from "@quiesce/core/Escalation"
-import * as CancelReason from "@quiesce/core/CancelReason"
 import type { ConfigError } from "effect/Config"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -16,7 +15,6 @@ import type { Runners } from "effect/cluster/Runners"
 import type { Sharding } from "effect/cluster/Sharding"
 import type * as ShardingConfig from "effect/cluster/ShardingConfig"
 import type * as Rpc from "effect/rpc/Rpc"
-import * as RpcSchema from "effect/rpc/RpcSchema"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
 import type { SocketServerError } from "effect/socket/SocketServer"
@@ -29,11 +27,11 @@ import type { Bodies } from "./internal/runner/bodies.ts"
 import * as FiberBodies from "./internal/runner/fiberBodies.ts"
 import * as PoolBodies from "./internal/runner/poolBodies.ts"
 import * as Watchdog from "./internal/watch/watchdog.ts"
-import { limitOf } from "./internal/limit.ts"
+import { escalationOf, limitOf } from "./internal/limit.ts"
 import { Keepers } from "./internal/lease/keepers.ts"
 import * as Engines from "./internal/engine.ts"
 import * as Runner from "./internal/runner/runner.ts"
-import * as Outcome from "./internal/wire/outcome.ts"
+import * as Group from "./internal/wire/group.ts"
 
 /**
  * Options of a runner.
@@ -86,7 +84,8 @@ type NoOptions = {}
  * When the layer's scope closes, the runner takes no more threads, and ends its threads by the escalation, with the reason
  * `Shutdown`.
  *
- * Dies with `InvalidOption` for a group with streams or middleware.
+ * Dies with `InvalidOption` for a group with streams or middleware, for two keepers of one name, and for limits that are no
+ * durations.
  *
  * @stability unstable
  * @category layers
@@ -163,14 +162,16 @@ const on = <Rpcs extends Rpc.Any, O>(
 > =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const wires = yield* wiresOf(group)
+      const wires = yield* Group.wiresOf(group)
       const timeToLive = yield* timeToLiveOf(options)
+      const escalation = yield* escalationOf(options.escalation ?? defaultEscalation)
       const store = yield* ClusterStore
       const runner = yield* Runner.identify(where)
       const context = yield* Effect.context<Needs<Rpcs, O>>()
       // The types of the options have checked that the services of the keepers are there.
       const services = context as Context.Context<unknown>
       const own = (options.keepers ?? []).map((keeper) => keeper["~@quiesce/cluster/Keeper"](services))
+      yield* differ(own)
       const keepers = new Keepers(store, runner.incarnation, own, context)
       const bodies = yield* bodiesOf(group, options, ({ id, token }) => ({ id, token, store, keepers }))
       yield* Runner.make({
@@ -179,9 +180,8 @@ const on = <Rpcs extends Rpc.Any, O>(
         keepers,
         bodies,
         wires,
-        escalation: options.escalation ?? defaultEscalation,
-        timeToLive,
-        shutdown: CancelReason.shutdown({ message: "The runner shuts down" })
+        escalation,
+        timeToLive
       })
     })
   ) as Layer.Layer<
@@ -189,6 +189,15 @@ const on = <Rpcs extends Rpc.Any, O>(
     ClusterError.ClusterError,
     Needs<Rpcs, O> | Sharding | ShardingConfig.ShardingConfig | ClusterStore
   >
+
+/** The runner would release the leases of two keepers with one name by the second keeper. */
+const differ = (keepers: ReadonlyArray<{ readonly name: string }>): Effect.Effect<void> => {
+  const names = keepers.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice === undefined) return Effect.void
+  const problem = `two keepers are for the lease ${JSON.stringify(twice)}. Give each kind of lease a name of its own.`
+  return Effect.die(ClusterError.make({ _tag: "InvalidOption", option: "keepers", problem }))
+}
 
 const bodiesOf = <Rpcs extends Rpc.Any>(
   group: RpcGroup.RpcGroup<Rpcs>,
@@ -204,31 +213,3 @@ const bodiesOf = <Rpcs extends Rpc.Any>(
 /** In milliseconds. */
 const timeToLiveOf = ({ timeToLive = "35 seconds" }: Options): Effect.Effect<number> =>
   limitOf("timeToLive", timeToLive)
-
-/** A group with streams or with middleware is refused, because a runner would run neither as the group says. */
-const wiresOf = <Rpcs extends Rpc.Any>(
-  group: RpcGroup.RpcGroup<Rpcs>
-): Effect.Effect<ReadonlyMap<string, Outcome.TaskWire>> =>
-  Effect.suspend(() => {
-    const wires = new Map<string, Outcome.TaskWire>()
-    for (const [task, value] of group.requests) {
-      // Every Rpc has its schemas; the group's type only forgets them.
-      const rpc = value as unknown as Rpc.AnyWithProps
-      const problem = problemOf(rpc)
-      if (problem !== undefined)
-        return Effect.die(ClusterError.make({ _tag: "InvalidOption", option: "group", problem }))
-      wires.set(task, Outcome.of(rpc))
-    }
-    return Effect.succeed(wires)
-  })
-
-const problemOf = (rpc: Rpc.AnyWithProps): string | undefined => {
-  const task = JSON.stringify(rpc._tag)
-  if (RpcSchema.isStreamSchema(rpc.successSchema)) {
-    return `the task ${task} gives a stream, and a thread of a cluster has one result. Leave the task out with group.omit.`
-  }
-  if (rpc.middlewares.size > 0) {
-    return `the task ${task} has middleware, which a runner does not run. Check the caller in the handler, and leave the middleware out.`
-  }
-  return undefined
-}

@@ -15,10 +15,10 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
 import * as ClusterError from "./ClusterError.ts"
 import type * as ClusterStore from "./ClusterStore.ts"
-import { limitOf } from "./internal/limit.ts"
+import { escalationOf, limitOf } from "./internal/limit.ts"
 import * as Caller from "./internal/client/caller.ts"
 import { RemoteThread } from "./internal/client/remoteThread.ts"
-import * as Outcome from "./internal/wire/outcome.ts"
+import * as Group from "./internal/wire/group.ts"
 
 /**
  * Options of the threads of one client.
@@ -39,12 +39,28 @@ export interface Options {
   readonly timeToLive?: Duration.Input | undefined
 }
 
+/**
+ * Options of one thread: those of every thread, and `onLoss`, for a thread whose runner is gone (reason `Lost`) or gives its
+ * threads up (reason `Moved`).
+ *
+ * - `killed` (default): the thread ends. Its body has started at most once
+ * - `rerun`: the body starts again at another runner, unless the thread was asked to end. The leases of the former start
+ *   are in the report, as lost if nobody released them. The former body writes no more through `Fence.check`
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export interface SpawnOptions extends Thread.SpawnOptions {
+  readonly onLoss?: "killed" | "rerun" | undefined
+}
+
 type Tagged<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.ExtractTag<Rpcs, Tag>
 
 /** The arguments after the task. A payload that may be undefined can be left out. */
 type Args<Payload> = undefined extends Payload
-  ? [payload?: Payload, options?: Thread.SpawnOptions]
-  : [payload: Payload, options?: Thread.SpawnOptions]
+  ? [payload?: Payload, options?: SpawnOptions]
+  : [payload: Payload, options?: SpawnOptions]
 
 /**
  * Starts threads of the tasks `Rpcs` on the runners of a cluster.
@@ -56,9 +72,10 @@ type Args<Payload> = undefined extends Payload
 export interface ClusterThreads<Rpcs extends Rpc.Any> {
   /**
    * Starts a task as a thread in the current scope. The thread is `Queued` until a runner has started it. A body starts at
-   * most once: if its runner dies, the thread ends as killed, and is not started again.
+   * most once, unless `onLoss` says otherwise: if its runner dies, the thread ends as killed, and is not started again.
    *
-   * The thread fails with `ClusterError` if no runner starts it in time, or if the runner does not know the task.
+   * Fails with `NotSendable` if the payload does not fit its Schema. The thread fails with `ClusterError` if no runner starts
+   * it in time, or if the runner does not know the task or can't read the payload.
    *
    * *Cancellation*: either no thread exists, or the thread is in its scope and ends with the scope, by its escalation. An
    * interrupt waits for the finalizers of the thread, at the other machine.
@@ -98,7 +115,7 @@ export const defaultEscalation: Escalation.Escalation = {
 /**
  * Makes a client of the cluster in the current scope. When the scope closes, its threads end by their escalations.
  *
- * Dies with `InvalidOption`.
+ * Dies with `InvalidOption`, also for a group with streams or middleware.
  *
  * @stability unstable
  * @category constructors
@@ -111,19 +128,18 @@ export const make = <Rpcs extends Rpc.Any>(
   Effect.gen(function* () {
     const startWithin = yield* limitOf("startWithin", options.startWithin ?? "1 minute")
     const timeToLive = yield* limitOf("timeToLive", options.timeToLive ?? "15 seconds")
+    const escalation = yield* escalationOf(options.escalation ?? defaultEscalation)
+    const wires = yield* Group.wiresOf(group)
     const caller = yield* Caller.make({ startWithin, timeToLive })
-    const escalation = options.escalation ?? defaultEscalation
-    const spawn = (task: string, payload: unknown, spawnOptions?: Thread.SpawnOptions) => {
-      const rpc = group.requests.get(task)
-      if (rpc === undefined) return Effect.die(ClusterError.make({ _tag: "InvalidOption", ...noSuchTask(task) }))
-      // Every Rpc has its schemas; the group's type only forgets them.
-      const wire = Outcome.of(rpc as unknown as Rpc.AnyWithProps)
+    const spawn = (task: string, payload: unknown, { onLoss = "killed", ...spawnOptions }: SpawnOptions = {}) => {
+      const wire = wires.get(task)
+      if (wire === undefined) return invalid(noSuchTask(task))
+      if (onLoss !== "killed" && onLoss !== "rerun") return invalid(noSuchEnd(onLoss))
       return Effect.flatMap(wire.encodePayload(payload), (encoded) =>
         ThreadAdapter.spawn<unknown, unknown, never, never>(
           (cell) =>
             Effect.sync(() => {
-              const sending = { id: crypto.randomUUID(), name: cell.name, payload: encoded }
-              const remote = new RemoteThread(cell, sending, wire, caller.clientOf(sending.id), caller)
+              const remote = new RemoteThread(cell, { name: cell.name, payload: encoded, onLoss }, wire, caller)
               remote.begin()
               return remote
             }),
@@ -135,7 +151,20 @@ export const make = <Rpcs extends Rpc.Any>(
     return { spawn } as unknown as ClusterThreads<Rpcs>
   })
 
-const noSuchTask = (task: string): { readonly option: string; readonly problem: string } => ({
+interface Mistake {
+  readonly option: string
+  readonly problem: string
+}
+
+const invalid = (mistake: Mistake): Effect.Effect<never> =>
+  Effect.die(ClusterError.make({ _tag: "InvalidOption", ...mistake }))
+
+const noSuchEnd = (given: never): Mistake => ({
+  option: "onLoss",
+  problem: `it is ${JSON.stringify(given)}. Give "killed" or "rerun".`
+})
+
+const noSuchTask = (task: string): Mistake => ({
   option: "task",
   problem: `the group has no task ${JSON.stringify(task)}. Give a name of the group.`
 })

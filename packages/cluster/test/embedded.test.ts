@@ -5,8 +5,9 @@ import { join } from "node:path"
 import * as ClusterRunner from "@quiesce/cluster/ClusterRunner"
 import * as ClusterStore from "@quiesce/cluster/ClusterStore"
 import * as ClusterThreads from "@quiesce/cluster/ClusterThreads"
-import { CancelReason, ForcedEnd, Thread } from "@quiesce/core"
+import { CancelReason, ForcedEnd, Lease, Thread } from "@quiesce/core"
 import { Effect, Exit, Layer, Option, type Scope } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
 import { events } from "./fixtures/eventLog.ts"
 import { Flush, Full, handlers, Tasks } from "./fixtures/tasks.ts"
@@ -125,6 +126,55 @@ describe("a thread of an embedded cluster", () => {
       )
     )
     expect(events(file)).toEqual(["start a", "acquire a", "release a"])
+  })
+
+  it("starts again with onLoss rerun after its runner was taken for gone, and its report has the leases of both starts", async () => {
+    const file = fileOf("log")
+    const { exit, tally } = await run((threads) =>
+      Effect.gen(function* () {
+        const hold = { file, name: "a", releaseMillis: 0 }
+        const thread = yield* threads.spawn("Hold", hold, { onLoss: "rerun" })
+        const other = yield* threads.spawn("Hold", { ...hold, name: "b" })
+        yield* whenLogged(file, "acquire a")
+        yield* whenLogged(file, "acquire b")
+        const reason = JSON.stringify(CancelReason.lost("host-1:4000"))
+        // As another runner does when the row of the runner has expired.
+        yield* Effect.flatMap(
+          SqlClient,
+          (sql) => sql`UPDATE quiesce_threads SET state = 'killed', token = token + 1, reason = ${reason}`
+        )
+        const lost = yield* Thread.await(other)
+        expect(Option.map(CancelReason.fromExit(lost), ({ _tag }) => _tag)).toEqual(Option.some("Lost"))
+        yield* Effect.repeat(Lease.tally(thread), { until: ({ acquired }) => acquired === 2 })
+        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "enough" }) })
+        return { exit: yield* Thread.await(thread), tally: yield* Lease.tally(thread) }
+      })
+    )
+    expect(Option.map(CancelReason.fromExit(exit), ({ message }) => message)).toEqual(Option.some("enough"))
+    expect(tally).toMatchObject({ acquired: 2, released: 2, lost: 0 })
+    expect(
+      events(file)
+        .filter((event) => event.startsWith("start"))
+        .toSorted()
+    ).toEqual(["start a", "start a", "start b"])
+  })
+
+  it("does not start again with onLoss rerun if it was asked to end", async () => {
+    const file = fileOf("log")
+    const exit = await run((threads) =>
+      Effect.gen(function* () {
+        const hold = { file, name: "a", releaseMillis: 60_000 }
+        const thread = yield* threads.spawn("Hold", hold, { onLoss: "rerun" })
+        yield* whenLogged(file, "acquire a")
+        yield* Thread.interruptFork(thread)
+        const reason = JSON.stringify(CancelReason.lost("host-1:4000"))
+        const sql = yield* SqlClient
+        yield* sql`UPDATE quiesce_threads SET state = 'killed', token = token + 1, reason = ${reason}`
+        return yield* Thread.await(thread)
+      })
+    )
+    expect(Option.map(ForcedEnd.fromExit(exit), ({ _tag }) => _tag)).toEqual(Option.some("Killed"))
+    expect(events(file)).toEqual(["start a", "acquire a"])
   })
 
   it("is killed at once, and the report names the lost lease", async () => {

@@ -74,6 +74,37 @@ describe("a thread at another process", () => {
     expect(await runner.exit).toBe(130)
   })
 
+  it("has the reason Moved when its runner gets SIGTERM and another runner lives on, and starts there with onLoss rerun", async () => {
+    await using cluster = new Cluster()
+    const first = await cluster.start()
+    const { exit, pid } = await cluster.run((threads) =>
+      Effect.gen(function* () {
+        const hold = (name: string) => ({ file: cluster.log, name, releaseMillis: 20 })
+        const moved = yield* threads.spawn("Hold", hold("a"))
+        const again = yield* threads.spawn("Hold", hold("b"), { onLoss: "rerun" })
+        yield* cluster.whenLogged("acquire a")
+        yield* cluster.whenLogged("acquire b")
+        const second = yield* Effect.promise(() => cluster.start())
+        first.process.kill("SIGTERM")
+        const exit = yield* Thread.await(moved)
+        yield* Effect.repeat(Lease.tally(again), { until: ({ acquired }) => acquired === 2 })
+        const { runsOn } = yield* ThreadDump.of(again)
+        expect(runsOn).toBe(`runner localhost:${second.port}`)
+        yield* Thread.interrupt(again)
+        expect(yield* Lease.tally(again)).toMatchObject({ acquired: 2, released: 2, lost: 0 })
+        return { exit, pid: yield* Effect.flatMap(threads.spawn("Where"), Thread.join) }
+      })
+    )
+    expect(pid).not.toBe(first.process.pid)
+    expect(Option.getOrUndefined(CancelReason.fromExit(exit))).toMatchObject({
+      _tag: "Moved",
+      from: `localhost:${first.port}`
+    })
+    const own = (name: string) => cluster.events.filter((event) => event.endsWith(` ${name}`))
+    expect(own("a")).toEqual(["start a", "acquire a", "release a"])
+    expect(own("b")).toEqual(["start b", "acquire b", "release b", "start b", "acquire b", "release b"])
+  })
+
   it("is killed at once while its process is frozen, and ends there when the process goes on", async () => {
     await using cluster = new Cluster()
     const runner = await cluster.start()

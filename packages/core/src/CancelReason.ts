@@ -44,6 +44,8 @@ export interface Asked {
  * - `ParentEnded`: `parent`, the owner of the thread's scope, has ended
  * - `SiblingFailed`: `sibling` failed in a group that fails fast
  * - `Shutdown`: the program ends, perhaps because of the OS signal `signal`
+ * - `Moved`: the runner `from`, at which the thread ran, gives its threads up, and other runners live on
+ * - `Lost`: the runner `from`, at which the thread ran, is gone
  * - `Aborted`: a foreign AbortSignal aborted, with `cause` as its `reason`
  *
  * @stability unstable
@@ -58,6 +60,8 @@ export type CancelReason =
   | (Asked & { readonly _tag: "ParentEnded"; readonly parent: string })
   | (Asked & { readonly _tag: "SiblingFailed"; readonly sibling: string })
   | (Asked & { readonly _tag: "Shutdown"; readonly signal?: string | undefined })
+  | (Asked & { readonly _tag: "Moved"; readonly from: string })
+  | (Asked & { readonly _tag: "Lost"; readonly from: string })
   | (Asked & { readonly _tag: "Aborted"; readonly cause: unknown })
 
 const tags: ReadonlySet<unknown> = new Set<CancelReason["_tag"]>([
@@ -68,6 +72,8 @@ const tags: ReadonlySet<unknown> = new Set<CancelReason["_tag"]>([
   "ParentEnded",
   "SiblingFailed",
   "Shutdown",
+  "Moved",
+  "Lost",
   "Aborted"
 ])
 
@@ -158,6 +164,20 @@ export const shutdown = (options?: MessageOptions & { readonly signal?: string |
     ? { _tag: "Shutdown", message }
     : { _tag: "Shutdown", message, signal: options.signal }
 }
+
+/** `from` is the runner that gives its threads up. @stability unstable @category constructors @since 0.1.0 */
+export const moved = (from: string, options?: MessageOptions): CancelReason => ({
+  _tag: "Moved",
+  message: options?.message ?? `The thread has to leave "${from}"`,
+  from
+})
+
+/** `from` is the runner that is gone. @stability unstable @category constructors @since 0.1.0 */
+export const lost = (from: string, options?: MessageOptions): CancelReason => ({
+  _tag: "Lost",
+  message: options?.message ?? `"${from}" is gone`,
+  from
+})
 
 /** `cause` is the foreign `signal.reason`. @stability unstable @category constructors @since 0.1.0 */
 export const aborted = (cause: unknown, options?: MessageOptions): CancelReason => ({

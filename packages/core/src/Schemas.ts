@@ -35,6 +35,8 @@ export const CancelReason: Schema.Codec<Reason.CancelReason, unknown> = Schema.U
   Schema.TaggedStruct("ParentEnded", { ...asked, parent: Schema.String }),
   Schema.TaggedStruct("SiblingFailed", { ...asked, sibling: Schema.String }),
   Schema.TaggedStruct("Shutdown", { ...asked, signal: Schema.optional(Schema.String) }),
+  Schema.TaggedStruct("Moved", { ...asked, from: Schema.String }),
+  Schema.TaggedStruct("Lost", { ...asked, from: Schema.String }),
   Schema.TaggedStruct("Aborted", { ...asked, cause: Schema.Defect() })
 ])
 

@@ -12,6 +12,8 @@ const all: ReadonlyArray<CancelReason.CancelReason> = [
   CancelReason.siblingFailed("reader"),
   CancelReason.shutdown(),
   CancelReason.shutdown({ message: "bye", signal: "SIGTERM" }),
+  CancelReason.moved("host-1:4000"),
+  CancelReason.lost("host-1:4000", { message: "The runner is gone" }),
   CancelReason.aborted("gone")
 ]
 

@@ -22,15 +22,11 @@ export interface Limits {
   readonly timeToLive: number
 }
 
-export interface Caller extends Shared {
-  readonly clientOf: (id: string) => Client.ThreadClient
-}
-
 /** Enters this process into the store, in the current scope. */
 export const make = ({
   startWithin,
   timeToLive
-}: Limits): Effect.Effect<Caller, ClusterError, Sharding | ClusterStore | Scope.Scope> =>
+}: Limits): Effect.Effect<Shared, ClusterError, Sharding | ClusterStore | Scope.Scope> =>
   Effect.gen(function* () {
     const store = yield* ClusterStore
     const clientOf = yield* Client.make
@@ -45,6 +41,7 @@ export const make = ({
     const beat = Effect.ignore(MemberStore.renew(store, member, timeToLive))
     fork(Effect.forever(Effect.andThen(Effect.sleep(timeToLive / 3), beat)))
     const watch = yield* watchRunners(store, fork, yield* engineOf)
+    fork(Effect.forever(Effect.andThen(Effect.sleep(lookMillis), Effect.ignore(settleFenced(store, watch)))))
     return {
       store,
       caller,
@@ -55,6 +52,25 @@ export const make = ({
       unwatch: (runner, thread) => watch.remove(runner, thread)
     }
   })
+
+/** The pause between two looks for threads that were killed in the store. */
+const lookMillis = 1000
+
+/** A runner that is frozen does not tell that other runners took its threads for lost. */
+const settleFenced = (store: ThreadStore, watch: RunnerWatch<RemoteThread>): Effect.Effect<void, ClusterError> =>
+  Effect.forEach(
+    watch.all,
+    ({ runner, threads }) =>
+      Effect.flatMap(store.killedOf(runner.incarnation), (ids) => {
+        const killed = new Set(ids)
+        return Effect.forEach(
+          threads.filter((thread) => thread.isAmong(killed)),
+          (thread) => thread.settleByRow,
+          { discard: true }
+        )
+      }),
+    { discard: true }
+  )
 
 const watchRunners = (
   store: ThreadStore,

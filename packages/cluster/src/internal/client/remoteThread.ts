@@ -23,7 +23,8 @@ import * as ClusterError from "../../ClusterError.ts"
 import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
 import * as Outcome from "../wire/outcome.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
-import type { RunnerId } from "../wire/runnerId.ts"
+import { nameOf, type RunnerId } from "../wire/runnerId.ts"
+import { RemoteLeases } from "./remoteLeases.ts"
 import { run as runEvents } from "./runEvents.ts"
 import type { ThreadClient } from "./threadClient.ts"
 
@@ -36,30 +37,31 @@ export interface Shared {
   readonly caller: string
   /** How long no runner may start a thread, in milliseconds. */
   readonly startWithin: number
+  readonly clientOf: (id: string) => ThreadClient
   readonly fork: (effect: Effect.Effect<unknown>) => Fiber.Fiber<unknown>
   /** Notices the death of a runner that has one of the threads. */
   readonly watch: (runner: RunnerId, thread: RemoteThread) => void
   readonly unwatch: (runner: RunnerId, thread: RemoteThread) => void
 }
 
-/** What is sent for a thread. */
+/** `onLoss` says whether the body starts again after its runner is gone or has given the thread up. */
 export interface Sending {
-  readonly id: string
   readonly name: string
   readonly payload: string
+  readonly onLoss: "killed" | "rerun"
 }
 
 /**
- * - `Asked`: no runner has said that the thread has started
+ * - `Asked`: no runner has said that the thread has started. `hadStarted` is for a thread that starts again
  * - `Started`: `runner` runs the thread
  * - `Settled`: the thread has an exit
  */
 type State =
-  | { readonly _tag: "Asked" }
+  | { readonly _tag: "Asked"; readonly hadStarted: boolean }
   | { readonly _tag: "Started"; readonly runner: RunnerId; readonly canUnwind: boolean }
   | { readonly _tag: "Settled"; readonly hadStarted: boolean }
 
-const asked: State = { _tag: "Asked" }
+const asked: State = { _tag: "Asked", hadStarted: false }
 
 /** The pause between two attempts to reach a thread. */
 const againMillis = 100
@@ -72,32 +74,37 @@ export class RemoteThread implements ThreadAdapter.Controls {
   private readonly cell: Cell
   private readonly sending: Sending
   private readonly wire: Outcome.TaskWire
-  private readonly client: ThreadClient
   private readonly shared: Shared
+  /** The id of the row, and the calls to it. Each start of the body has a row of its own. */
+  private id = ""
+  private client!: ThreadClient
   private state: State = asked
+  /** Whether the thread was asked to end. It does not start again then. */
+  private isEnding = false
   private running: Fiber.Fiber<unknown> | undefined = undefined
   /** Gives up if no runner starts the thread. */
   private patience: Fiber.Fiber<unknown> | undefined = undefined
-  /** Ends the leases of the thread, by the runner's numbers. */
-  private readonly leases = new Map<number, ReturnType<Cell["enter"]>>()
-  private lastLease = -1
+  private readonly leases: RemoteLeases
 
-  constructor(cell: Cell, sending: Sending, wire: Outcome.TaskWire, client: ThreadClient, shared: Shared) {
+  constructor(cell: Cell, sending: Sending, wire: Outcome.TaskWire, shared: Shared) {
     this.cell = cell
+    this.leases = new RemoteLeases(cell)
     this.sending = sending
     this.wire = wire
-    this.client = client
     this.shared = shared
   }
 
   /** Asks for a runner, and follows the thread until it has settled. */
   begin(): void {
-    const { fork, startWithin } = this.shared
+    const { clientOf, fork, startWithin } = this.shared
+    this.id = crypto.randomUUID()
+    this.client = clientOf(this.id)
+    const { id } = this
     this.running = fork(
       runEvents(
         this.events,
         (event) => this.on(event),
-        () => this.isOver,
+        () => this.isOver || this.id !== id,
         againMillis
       )
     )
@@ -105,7 +112,16 @@ export class RemoteThread implements ThreadAdapter.Controls {
   }
 
   get hasStarted(): boolean {
-    return this.state._tag === "Started" || (this.state._tag === "Settled" && this.state.hadStarted)
+    return this.state._tag === "Started" || this.state.hadStarted
+  }
+
+  get runsOn(): string | undefined {
+    return this.state._tag === "Started" ? `runner ${nameOf(this.state.runner)}` : undefined
+  }
+
+  /** Whether one of the rows is that of the thread. */
+  isAmong(rows: ReadonlySet<string>): boolean {
+    return rows.has(this.id)
   }
 
   private get isOver(): boolean {
@@ -118,10 +134,12 @@ export class RemoteThread implements ThreadAdapter.Controls {
   }
 
   requestStop(reason: Reason): Effect.Effect<void> {
+    this.isEnding = true
     return this.forked(this.reach((client) => client.Stop({ reason })))
   }
 
   requestInterrupt(reason: Reason): Effect.Effect<void> {
+    this.isEnding = true
     const ask = this.reach((client) => client.Interrupt({ reason }))
     return this.forked(
       Effect.flatMap(this.cancelled(reason), (isCancelled) => (isCancelled ? Effect.void : Effect.asVoid(ask)))
@@ -170,7 +188,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
   /** Settles by the row, after the death of the runner. A thread with a running row goes on. */
   readonly settleByRow: Effect.Effect<void> = Effect.suspend(() => {
     if (this.isOver) return Effect.void
-    return Effect.flatMap(Effect.exit(this.shared.store.row(this.sending.id)), (exit) =>
+    return Effect.flatMap(Effect.exit(this.shared.store.row(this.id)), (exit) =>
       Exit.isSuccess(exit) && exit.value !== undefined ? this.byRow(exit.value) : Effect.void
     )
   })
@@ -194,9 +212,9 @@ export class RemoteThread implements ThreadAdapter.Controls {
       case "Started":
         return Effect.sync(() => this.started(event.runner, event.canUnwind))
       case "Acquired":
-        return Effect.sync(() => this.acquired(event.lease, event.name))
+        return Effect.sync(() => this.leases.acquired(event.lease, event.name))
       case "Released":
-        return Effect.sync(() => this.leaseEnded(event.lease, event.result, event.error))
+        return Effect.sync(() => this.leases.ended(event))
       case "Ended":
         return Effect.flatMap(Effect.exit(this.wire.decodeExit(event.outcome)), (exit) =>
           Effect.sync(() =>
@@ -211,6 +229,8 @@ export class RemoteThread implements ThreadAdapter.Controls {
         )
       case "UnknownTask":
         return this.refused(ClusterError.make({ _tag: "UnknownTask", task: this.wire.task, runner: event.runner }))
+      case "Misfit":
+        return this.refused(ClusterError.make({ _tag: "NotSendable", task: this.wire.task, problem: event.problem }))
       case "Elsewhere":
         return Effect.void
     }
@@ -222,26 +242,33 @@ export class RemoteThread implements ThreadAdapter.Controls {
     this.shared.watch(runner, this)
   }
 
-  /** An event that comes again after an attachment is known already. */
-  private acquired(lease: number, name: string): void {
-    if (lease <= this.lastLease) return
-    this.lastLease = lease
-    this.leases.set(lease, this.cell.enter(name))
-  }
-
   /** The connection may have been lost before the last leases ended. The outcome has the leases that were not released. */
   private ended({ exit, leases }: Outcome.Decoded): void {
-    for (const { error, lease, result } of leases) this.leaseEnded(lease, result, error)
-    for (const lease of this.leases.keys()) this.leaseEnded(lease, "released", null)
+    for (const lease of leases) this.leases.ended(lease)
+    this.leases.endRest("released")
+    if (this.startsAgain(Option.getOrUndefined(CancelReason.fromExit(exit)))) return this.startAgain()
     this.settle(exit)
   }
 
-  private leaseEnded(lease: number, result: Outcome.LeaseEnd["result"], error: string | null): void {
-    this.leases.get(lease)?.(result, error)
-    this.leases.delete(lease)
+  /** Whether the end of the thread was not asked for by anybody but its runner. */
+  private startsAgain(reason: Reason | undefined): boolean {
+    return this.sending.onLoss === "rerun" && !this.isEnding && (reason?._tag === "Moved" || reason?._tag === "Lost")
+  }
+
+  /** The row of the former start has an end, so that the former body writes no more. */
+  private startAgain(): void {
+    const { running } = this
+    this.leases.beginAgain()
+    if (this.state._tag === "Started") this.shared.unwatch(this.state.runner, this)
+    this.state = { _tag: "Asked", hadStarted: this.hasStarted }
+    this.patience?.interruptUnsafe()
+    this.begin()
+    // This may run inside that fiber, which ends at its next step.
+    running?.interruptUnsafe()
   }
 
   private killed(reason: Reason): void {
+    if (this.startsAgain(reason)) return this.startAgain()
     const end = ForcedEnd.killed(this.cell.name, this.cell.held())
     this.settle(Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(reason), end)))
   }
@@ -249,7 +276,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
   private settle(exit: Exit.Exit<unknown, unknown>): void {
     if (this.isOver) return
     if (this.state._tag === "Started") this.shared.unwatch(this.state.runner, this)
-    this.state = { _tag: "Settled", hadStarted: this.state._tag === "Started" }
+    this.state = { _tag: "Settled", hadStarted: this.hasStarted }
     this.cell.settle(exit)
     // The stream of events may never end: the runner may be gone.
     this.running?.interruptUnsafe()
@@ -260,8 +287,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
   private cancelled(reason: Reason): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       if (this.state._tag !== "Asked") return Effect.succeed(this.isOver)
-      const { id, name } = this.sending
-      const claim = { id, name, task: this.wire.task, caller: this.shared.caller }
+      const { claim } = this
       return Outcome.encodeReason(reason).pipe(
         Effect.flatMap((text) => Effect.retry(this.shared.store.cancel(claim, text), again)),
         Effect.tap((isCancelled) =>
@@ -272,13 +298,18 @@ export class RemoteThread implements ThreadAdapter.Controls {
     })
   }
 
+  private get claim(): Parameters<ThreadStore["cancel"]>[0] {
+    return { id: this.id, name: this.sending.name, task: this.wire.task, caller: this.shared.caller }
+  }
+
   /** Raises the token, and waits for no runner. */
   private fence(reason: Reason): Effect.Effect<void> {
     const { store } = this.shared
+    this.isEnding = true
     return Effect.gen({ self: this }, function* () {
       if (yield* this.cancelled(reason)) return
       const text = yield* Outcome.encodeReason(reason)
-      const isKilled = yield* Effect.orDie(Effect.retry(store.kill(this.sending.id, text), again))
+      const isKilled = yield* Effect.orDie(Effect.retry(store.kill(this.id, text), again))
       if (!isKilled) return yield* this.settleByRow
       this.killed(reason)
       yield* Effect.ignore(Effect.timeoutOption(this.client.Kill({ reason }), courtesy))
@@ -296,8 +327,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
 
   /** Ends a thread that has not started. A thread that has started by now goes on. */
   private refused(error: ClusterError.ClusterError): Effect.Effect<void> {
-    const { id, name } = this.sending
-    const claim = { id, name, task: this.wire.task, caller: this.shared.caller }
+    const { claim } = this
     return Outcome.encodeReason(CancelReason.interrupted({ message: error.message })).pipe(
       Effect.flatMap((text) => this.shared.store.cancel(claim, text)),
       Effect.matchEffect({

@@ -3,7 +3,7 @@
  * are gone, and for rows that nobody needs.
  */
 import { hostname } from "node:os"
-import type * as CancelReason from "@quiesce/core/CancelReason"
+import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Escalation from "@quiesce/core/Escalation"
 import { logUnhandled } from "@quiesce/core/internal"
 import type { Sharding } from "effect/cluster/Sharding"
@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { ClusterError } from "../../ClusterError.ts"
+import * as ClusterError from "../../ClusterError.ts"
 import type { Keepers } from "../lease/keepers.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
@@ -33,27 +33,33 @@ export interface Options {
   readonly escalation: Escalation.Escalation
   /** In milliseconds. */
   readonly timeToLive: number
-  /** The reason of the threads that run at the end of the scope. */
-  readonly shutdown: CancelReason.CancelReason
 }
 
 /** Where the clients find a runner: at the engine's address, or in their own process. */
 export type Where = "address" | "process"
 
-/** The identity of a runner that starts now. */
+/** The identity of a runner that starts now. Dies with `InvalidOption` if the engine has no address. */
 export const identify = (where: Where): Effect.Effect<RunnerId, never, ShardingConfig> =>
-  Effect.map(ShardingConfig, ({ runnerAddress }) => {
-    const address = where === "address" ? Option.getOrUndefined(runnerAddress) : undefined
+  Effect.flatMap(ShardingConfig, ({ runnerAddress }) => {
+    // The engine would take this process for a client, and give it no threads.
+    if (Option.isNone(runnerAddress)) return Effect.die(noAddress)
+    const address = where === "address" ? runnerAddress.value : undefined
     const name = address === undefined ? `${hostname()}-${process.pid}` : `${address.host}-${address.port}`
-    return {
+    return Effect.succeed({
       incarnation: `runner-${name}-${crypto.randomUUID()}`,
       host: address?.host ?? null,
       port: address?.port ?? null
-    }
+    })
   })
 
+const noAddress = ClusterError.make({
+  _tag: "InvalidOption",
+  option: "sharding.runnerAddress",
+  problem: "a runner without an address gets no threads. Give the address at which clients and other runners reach it."
+})
+
 /** Runs threads until the end of the scope. */
-export const make = (options: Options): Effect.Effect<void, ClusterError, Sharding | Scope.Scope> =>
+export const make = (options: Options): Effect.Effect<void, ClusterError.ClusterError, Sharding | Scope.Scope> =>
   Effect.gen(function* () {
     const { runner, store } = options
     const millis = options.timeToLive
@@ -65,9 +71,9 @@ export const make = (options: Options): Effect.Effect<void, ClusterError, Shardi
     const threads = new RunnerThreads({ ...options, context })
     const rounds = new Rounds(store, threads, runner, millis)
     const peers = yield* Peers.make(store, runner)
-    const log = (error: ClusterError) =>
+    const log = (error: ClusterError.ClusterError) =>
       Effect.sync(() => logUnhandled(context, { id: 0, name: nameOf(runner) }, error.message))
-    const repeated = (every: number, effect: Effect.Effect<void, ClusterError>) =>
+    const repeated = (every: number, effect: Effect.Effect<void, ClusterError.ClusterError>) =>
       Effect.forkScoped(
         Effect.forever(Effect.andThen(Effect.catchTag(effect, "ClusterError", log), Effect.sleep(every)))
       )
@@ -76,10 +82,28 @@ export const make = (options: Options): Effect.Effect<void, ClusterError, Shardi
     yield* repeated(reapMillis, options.keepers.reap)
     const forget = Effect.andThen(store.forget(retentionMillis), MemberStore.forget(store, retentionMillis))
     yield* repeated(forgetMillis, forget)
-    yield* Layer.build(ThreadHandlers.layer(threads))
+    yield* Layer.build(ThreadHandlers.layer(threads, nameOf(runner)))
     // Runs before the engine leaves the entities, which would end their threads as moved.
-    yield* Effect.addFinalizer(() => threads.drain(options.shutdown))
+    yield* Effect.addFinalizer(() => Effect.flatMap(leaving(store, runner), (reason) => threads.drain(reason)))
   })
+
+/** The reason of the threads of a runner that ends: other runners may live on, and take such threads again. */
+const leaving = (store: ThreadStore, runner: RunnerId): Effect.Effect<CancelReason.CancelReason> => {
+  const message = "The runner shuts down"
+  const shutdown = CancelReason.shutdown({ message })
+  // A runner in the process of its client leaves together with the client.
+  if (runner.host === null) return Effect.succeed(shutdown)
+  return MemberStore.live(store, "runner").pipe(
+    Effect.map((members) =>
+      members.some(({ id }) => id !== runner.incarnation) ? CancelReason.moved(nameOf(runner), { message }) : shutdown
+    ),
+    Effect.timeout(longestLook),
+    Effect.orElseSucceed(() => shutdown)
+  )
+}
+
+/** A store that is away does not delay the end of a runner for longer. */
+const longestLook = "1 second"
 
 /** The pause between two looks for callers and runners that are gone. */
 const roundMillis = 1000

@@ -9,7 +9,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
 import type * as Escalation from "@quiesce/core/Escalation"
-import { logUnhandled } from "@quiesce/core/internal"
+import { logUnhandled, messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -19,7 +19,7 @@ import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ClusterError } from "../../ClusterError.ts"
+import { type ClusterError, isClusterError } from "../../ClusterError.ts"
 import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
@@ -160,9 +160,7 @@ export class RunnerThreads {
     const { caller, name, task } = request
     return Effect.gen({ self: this }, function* () {
       const payload = yield* Effect.exit(wire.decodePayload(request.payload))
-      if (Exit.isFailure(payload)) {
-        return this.over(running, ended(yield* wire.encodeExit(Exit.die(Cause.squash(payload.cause)))))
-      }
+      if (Exit.isFailure(payload)) return this.over(running, misfit(payload.cause))
       const claimed = yield* store.claim({ id, task, name, caller, runner: runner.incarnation })
       if (claimed._tag === "Known") return this.over(running, yield* this.eventOf(id, claimed.row))
       const { token } = claimed
@@ -239,6 +237,13 @@ export class RunnerThreads {
       return row === undefined ? elsewhere : yield* this.eventOf(id, row)
     })
   }
+}
+
+/** No row exists, so that the client can make sure that the thread never starts. */
+const misfit = (cause: Cause.Cause<ClusterError>): ThreadEvent => {
+  const error = Cause.squash(cause)
+  const problem = isClusterError(error) && error.reason._tag === "NotSendable" ? error.reason.problem : messageOf(error)
+  return { _tag: "Misfit", problem }
 }
 
 const ended = (outcome: string): ThreadEvent => ({ _tag: "Ended", outcome })

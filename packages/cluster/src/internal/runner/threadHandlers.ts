@@ -15,13 +15,16 @@ const maxIdleTime = "5 seconds"
 
 type Found = Thread.Thread<unknown, unknown>
 
-export const layer = (threads: RunnerThreads): Layer.Layer<never, never, Sharding> =>
+/** `runner` is the name of the runner. */
+export const layer = (threads: RunnerThreads, runner: string): Layer.Layer<never, never, Sharding> =>
   ThreadEntity.toLayer(
     Effect.gen(function* () {
       const { entityId: id, shardId } = yield* CurrentAddress
       const sharding = yield* Sharding
       // The engine ends an idle entity, and each entity of a shard that goes to another runner.
-      yield* Effect.addFinalizer(() => (sharding.hasShardId(shardId) ? Effect.void : threads.end(id, moved)))
+      yield* Effect.addFinalizer(() =>
+        sharding.hasShardId(shardId) ? Effect.void : threads.end(id, movedFrom(runner))
+      )
       const found = <A>(f: (thread: Found) => Effect.Effect<A>): Effect.Effect<A | null> =>
         Effect.suspend(() => {
           const thread = threads.threadOf(id)
@@ -46,7 +49,8 @@ export const layer = (threads: RunnerThreads): Layer.Layer<never, never, Shardin
     { concurrency: "unbounded", mailboxCapacity: "unbounded", maxIdleTime }
   )
 
-const moved = CancelReason.shutdown({ message: "The thread's shard moves to another runner" })
+const movedFrom = (runner: string): CancelReason.CancelReason =>
+  CancelReason.moved(runner, { message: "The thread's shard moves to another runner" })
 
 /** A thread on a fiber can't be killed. Its client waits for it no longer, so the fiber is interrupted. */
 const kill = (thread: Found, reason: CancelReason.CancelReason): Effect.Effect<void> =>

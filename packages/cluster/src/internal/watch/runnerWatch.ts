@@ -15,13 +15,14 @@ const connectMillis = 1000
 /** `refused`: no process listens on the port. `closed`: a connection was there. `unknown`: neither. */
 type Ended = "refused" | "closed" | "unknown"
 
-interface Watched {
-  readonly threads: Set<object>
+interface Watched<A> {
+  readonly runner: RunnerId
+  readonly threads: Set<A>
   readonly close: () => void
 }
 
 export class RunnerWatch<A extends object> {
-  private readonly watched = new Map<string, Watched>()
+  private readonly watched = new Map<string, Watched<A>>()
   private readonly onGone: (runner: RunnerId, threads: ReadonlyArray<A>) => void
 
   constructor(onGone: (runner: RunnerId, threads: ReadonlyArray<A>) => void) {
@@ -38,7 +39,7 @@ export class RunnerWatch<A extends object> {
       this.watched.delete(runner.incarnation)
       this.onGone(runner, Array.from(threads))
     })
-    this.watched.set(runner.incarnation, { threads, close })
+    this.watched.set(runner.incarnation, { runner, threads, close })
   }
 
   remove(runner: RunnerId, thread: A): void {
@@ -46,6 +47,11 @@ export class RunnerWatch<A extends object> {
     if (known === undefined || !known.threads.delete(thread) || known.threads.size > 0) return
     this.watched.delete(runner.incarnation)
     known.close()
+  }
+
+  /** The watched runners, each with its threads. */
+  get all(): ReadonlyArray<{ readonly runner: RunnerId; readonly threads: ReadonlyArray<A> }> {
+    return Array.from(this.watched.values(), ({ runner, threads }) => ({ runner, threads: Array.from(threads) }))
   }
 
   get close(): Effect.Effect<void> {

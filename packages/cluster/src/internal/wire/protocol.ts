@@ -34,7 +34,9 @@ export const ThreadEvent = Schema.Union([
   Schema.TaggedStruct("Cancelled", { reason: Schema.NullOr(Schema.String) }),
   /** The thread has not started here; another runner may start it. */
   Schema.TaggedStruct("Elsewhere", {}),
-  Schema.TaggedStruct("UnknownTask", { runner: Schema.String })
+  Schema.TaggedStruct("UnknownTask", { runner: Schema.String }),
+  /** The runner can't read the payload, and has not started the thread. */
+  Schema.TaggedStruct("Misfit", { problem: Schema.String })
 ])
 export type ThreadEvent = typeof ThreadEvent.Type
 

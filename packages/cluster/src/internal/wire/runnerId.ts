@@ -28,4 +28,4 @@ export const fromAddress = (incarnation: string, address: string | null): Runner
 
 /** The reason of a thread after the death of its runner. */
 export const lostReason = (runner: string): CancelReason.CancelReason =>
-  CancelReason.interrupted({ message: `The runner ${runner} is gone` })
+  CancelReason.lost(runner, { message: `The runner ${runner} is gone` })

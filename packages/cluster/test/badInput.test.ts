@@ -1,0 +1,180 @@
+/** Mistakes in a program, in a store and between programs of different versions. Each has an error that names it. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { ClusterError, ClusterLease, ClusterRunner, ClusterStore, ClusterThreads } from "@quiesce/cluster"
+import { Thread } from "@quiesce/core"
+import { Effect, Exit, Layer, Option, Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { SqlClient } from "effect/sql/SqlClient"
+import { afterAll, describe, expect, it } from "vitest"
+import * as SqliteClient from "../src/internal/store/sqliteClient.ts"
+import { folders } from "./fixtures/leaseTasks.ts"
+
+const root = mkdtempSync(join(tmpdir(), "quiesce-input-"))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+class Tasks extends RpcGroup.make(
+  Rpc.make("Add", { payload: { a: Schema.Number }, success: Schema.Number }),
+  Rpc.make("Wrong", { success: Schema.Number })
+) {}
+
+const handlers = Tasks.toLayer({
+  Add: ({ a }) => Effect.succeed(a + 1),
+  // The compiler would refuse it; a value from outside may do so.
+  Wrong: () => Effect.succeed(JSON.parse('"text"'))
+})
+
+/** The same program after a change of the task, and with a task more. */
+class Newer extends RpcGroup.make(
+  Rpc.make("Add", { payload: { a: Schema.String }, success: Schema.Number }),
+  Rpc.make("Extra", { success: Schema.Number })
+) {}
+
+class Streams extends RpcGroup.make(Rpc.make("Lines", { success: Schema.String, stream: true })) {}
+
+const store = ClusterStore.sqlite({ filename: ":memory:" }).pipe(Layer.fresh)
+
+const cluster = ClusterRunner.embedded(Tasks).pipe(Layer.provide(handlers), Layer.provideMerge(store))
+
+const engine = ClusterRunner.client({ sharding: { runnerAddress: Option.none() } }).pipe(Layer.provideMerge(store))
+
+type Services = Layer.Success<typeof cluster>
+
+const runner = <A, E>(program: Effect.Effect<A, E, Services | import("effect").Scope.Scope>): Promise<A> =>
+  Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(cluster)))
+
+const failure = (reason: object) => Exit.fail(expect.objectContaining({ _tag: "ClusterError", reason }))
+
+/** The defect of a program, as text. */
+const defectOf = async <A, E>(program: Effect.Effect<A, E>): Promise<string> => {
+  const exit = await Effect.runPromiseExit(program)
+  return Exit.isFailure(exit) ? String(exit.cause) : "succeeded"
+}
+
+describe("a thread fails", () => {
+  it("at once if its payload does not fit the Schema", () =>
+    runner(
+      Effect.gen(function* () {
+        const threads = yield* ClusterThreads.make(Tasks)
+        const payload: { readonly a: number } = JSON.parse('{ "a": "text" }')
+        const exit = yield* Effect.exit(threads.spawn("Add", payload))
+        expect(exit).toEqual(failure(expect.objectContaining({ _tag: "NotSendable", task: "Add" })))
+      })
+    ))
+
+  it("if its runner, of another version, can't read the payload, and never starts", () =>
+    runner(
+      Effect.gen(function* () {
+        const threads = yield* ClusterThreads.make(Newer)
+        const thread = yield* threads.spawn("Add", { a: "text" })
+        const exit = yield* Thread.await(thread)
+        expect(exit).toEqual(failure(expect.objectContaining({ _tag: "NotSendable", task: "Add" })))
+        const sql = yield* SqlClient
+        expect(yield* sql`SELECT state FROM quiesce_threads`).toEqual([{ state: "cancelled" }])
+      })
+    ))
+
+  it("if its runner has no handler for the task, and never starts", () =>
+    runner(
+      Effect.gen(function* () {
+        const threads = yield* ClusterThreads.make(Newer)
+        const exit = yield* Effect.flatMap(threads.spawn("Extra"), Thread.await)
+        expect(exit).toEqual(failure(expect.objectContaining({ _tag: "UnknownTask", task: "Extra" })))
+        const sql = yield* SqlClient
+        expect(yield* sql`SELECT state FROM quiesce_threads`).toEqual([{ state: "cancelled" }])
+      })
+    ))
+
+  it("by a defect if its result does not fit the Schema", () =>
+    runner(
+      Effect.gen(function* () {
+        const threads = yield* ClusterThreads.make(Tasks)
+        const exit = yield* Effect.flatMap(threads.spawn("Wrong"), Thread.await)
+        expect(String(Exit.isFailure(exit) && exit.cause)).toContain('A value of the task "Wrong" can\'t be sent')
+      })
+    ))
+})
+
+const opening = (filename: string) =>
+  Effect.runPromiseExit(Effect.provide(Effect.void, ClusterStore.sqlite({ filename })))
+
+describe("a store is refused", () => {
+  it("if another version of the package made it", async () => {
+    const filename = join(root, "newer.db")
+    const renumber = Effect.flatMap(SqlClient, (sql) => sql`UPDATE quiesce_meta SET version = 99`)
+    await Effect.runPromise(Effect.provide(renumber, ClusterStore.sqlite({ filename })))
+    expect(await opening(filename)).toEqual(failure({ _tag: "WrongVersion", found: 99, expected: expect.any(Number) }))
+  })
+
+  it("if its file is no database, or its folder is missing", async () => {
+    const filename = join(root, "text.db")
+    writeFileSync(filename, "This is a text, and no database. ".repeat(100))
+    const unavailable = failure(expect.objectContaining({ _tag: "StoreUnavailable" }))
+    expect(await opening(filename)).toEqual(unavailable)
+    expect(await opening(join(root, "missing", "threads.db"))).toEqual(unavailable)
+  })
+
+  it("if a table of the program has one of its names", async () => {
+    const filename = join(root, "taken.db")
+    const taken = Effect.flatMap(SqlClient, (sql) => sql`CREATE TABLE quiesce_threads (line TEXT)`)
+    await Effect.runPromise(Effect.provide(taken, SqliteClient.layer(filename)))
+    expect(await opening(filename)).toEqual(failure(expect.objectContaining({ _tag: "StoreUnavailable" })))
+  })
+})
+
+const making = (options: ClusterThreads.Options) =>
+  Effect.scoped(ClusterThreads.make(Tasks, options)).pipe(Effect.provide(engine))
+const running = (options: ClusterRunner.Options) =>
+  Effect.scoped(Layer.build(Layer.provide(ClusterRunner.embedded(Tasks, options), Layer.merge(handlers, store))))
+
+describe("an option is refused by name", () => {
+  it("of a client", async () => {
+    expect(await defectOf(making({ startWithin: 0 }))).toContain("The option startWithin can't be used")
+    expect(await defectOf(making({ timeToLive: Number.NaN }))).toContain("The option timeToLive can't be used")
+    expect(await defectOf(making({ escalation: { kill: -1 } }))).toContain("The option escalation can't be used")
+    const streams = Effect.scoped(ClusterThreads.make(Streams)).pipe(Effect.provide(engine))
+    expect(await defectOf(streams)).toContain('the task "Lines" gives a stream')
+  })
+
+  it("of a thread", () =>
+    runner(
+      Effect.gen(function* () {
+        const threads = yield* ClusterThreads.make(Tasks)
+        const other: ClusterThreads.SpawnOptions = JSON.parse('{ "onLoss": "again" }')
+        const exit = yield* Effect.exit(threads.spawn("Add", { a: 1 }, other))
+        expect(String(Exit.isFailure(exit) && exit.cause)).toContain('onLoss can\'t be used: it is "again"')
+        const name: "Add" = JSON.parse('"Missing"')
+        const missing = yield* Effect.exit(threads.spawn(name, { a: 1 }))
+        expect(String(Exit.isFailure(missing) && missing.cause)).toContain('the group has no task "Missing"')
+      })
+    ))
+
+  it("of a runner", async () => {
+    expect(await defectOf(running({ timeToLive: 0 }))).toContain("The option timeToLive can't be used")
+    expect(await defectOf(running({ escalation: { stop: Number.NaN } }))).toContain(
+      "The option escalation can't be used"
+    )
+    expect(await defectOf(running({ keepers: [folders, folders] }))).toContain('two keepers are for the lease "Folder"')
+    const nowhere = { sharding: { runnerAddress: Option.none() } }
+    expect(await defectOf(running(nowhere))).toContain("a runner without an address gets no threads")
+  })
+})
+
+it("a lease without a keeper is refused by name", async () => {
+  const Other = ClusterLease.make("Other", { payload: Schema.String, value: Schema.String })
+  class Leasing extends RpcGroup.make(Rpc.make("Take", {})) {}
+  const taking = Leasing.toLayer({
+    Take: () => Effect.asVoid(Effect.orDie(Effect.scoped(ClusterLease.acquire(Other, "a"))))
+  })
+  const exit = await Effect.gen(function* () {
+    const threads = yield* ClusterThreads.make(Leasing)
+    return yield* Effect.flatMap(threads.spawn("Take"), Thread.await)
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(ClusterRunner.embedded(Leasing).pipe(Layer.provide(taking), Layer.provideMerge(store))),
+    Effect.runPromise
+  )
+  const message = ClusterError.make({ _tag: "NoKeeper", lease: "Other" }).message
+  expect(String(Exit.isFailure(exit) && exit.cause)).toContain(message)
+})
