@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as ClusterEntity from "./ClusterEntity.ts"
 export * as ClusterError from "./ClusterError.ts"
 export * as ClusterLease from "./ClusterLease.ts"
 export * as ClusterRunner from "./ClusterRunner.ts"
