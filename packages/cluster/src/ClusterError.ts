@@ -18,6 +18,7 @@ import * as Data from "effect/Data"
  *
  * The others are mistakes in the set-up of a cluster:
  * - `NotInThread`: a lease or a checked write outside a thread of a cluster
+ * - `NoSqlClient`: a checked write in a worker without a client of the database
  * - `NoKeeper`: the runner has no keeper for a lease
  * - `PoolFailed`: a runner could not start its worker pool
  * - `UnknownTask`: the runner that got the thread has no handler for its task
@@ -36,6 +37,7 @@ export type ClusterErrorReason =
   | { readonly _tag: "KeeperFailed"; readonly lease: string; readonly problem: string }
   | { readonly _tag: "PoolFailed"; readonly problem: string }
   | { readonly _tag: "NotInThread"; readonly operation: string }
+  | { readonly _tag: "NoSqlClient"; readonly operation: string }
   | { readonly _tag: "NoKeeper"; readonly lease: string }
   | { readonly _tag: "UnknownTask"; readonly task: string; readonly runner: string }
   | { readonly _tag: "WrongVersion"; readonly found: number; readonly expected: number }
@@ -97,7 +99,9 @@ const explain = (reason: ClusterErrorReason): string => {
     case "PoolFailed":
       return `The runner could not start its worker pool: ${reason.problem}`
     case "NotInThread":
-      return `${reason.operation} was called outside a thread of a cluster. Call it in the handler of a task that a runner runs on fibers.`
+      return `${reason.operation} was called outside a thread of a cluster. Call it in the handler of a task that a runner runs. If this is such a handler in a worker of a pool, give the runner a keeper of that lease.`
+    case "NoSqlClient":
+      return `${reason.operation} found no SqlClient. In a worker of a pool, provide the handlers with a client of the cluster's database, such as by ClusterStore.sqlite.`
     case "NoKeeper":
       return `This runner has no keeper for the lease "${reason.lease}". Give ClusterRunner the keeper in its option keepers.`
     case "UnknownTask":

@@ -8,13 +8,14 @@ import * as Lease from "@quiesce/core/Lease"
 import { messageOf } from "@quiesce/core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ClusterError from "./ClusterError.ts"
 import { type ClusterThread, CurrentClusterThread } from "./internal/lease/currentClusterThread.ts"
 import type * as Keepers from "./internal/lease/keepers.ts"
-import * as LeaseStore from "./internal/store/leaseStore.ts"
+import * as Entering from "./internal/lease/entering.ts"
+import * as PoolLeases from "./internal/lease/poolLeases.ts"
 
 /** A Schema without services. */
 type Plain = Schema.Codec<unknown, unknown>
@@ -89,11 +90,19 @@ export const keeper = <Payload, Value, E, R, E2, R2>(
   "~@quiesce/cluster/Keeper": (context) => ({
     name: lease.name,
     // The texts of the store were encoded by the same Schemas.
+    kind: kindOf(lease),
     acquire: (payload) => Effect.provideContext(options.acquire(payload as Payload), context),
     release: (left) => Effect.provideContext(options.release(left as Left<Payload, Value>), context),
     ...codecs(lease.name, "Payload", lease.payload),
     ...codecs(lease.name, "Value", lease.value)
   })
+})
+
+/** The Schemas of a lease for values of any type. */
+const kindOf = <Payload, Value>({ name, payload, value }: ClusterLease<Payload, Value>): Keepers.Kind => ({
+  name,
+  payload: payload,
+  value: value
 })
 
 const codecs = <Part extends "Payload" | "Value">(
@@ -113,11 +122,10 @@ const codecs = <Part extends "Payload" | "Value">(
 }
 
 /**
- * Acquires a lease in the current scope, in the body of a thread that a runner runs on fibers. The lease is in the report of
- * the thread. It is released with the scope; if the runner dies or the thread is killed, another runner releases it.
+ * Acquires a lease in the current scope, in the body of a thread. The lease is in the report of the thread. It is released with the scope; if the runner dies or the thread is killed, another runner releases it.
  *
  * Fails with `FencedOff` if the thread was killed, and with the keeper's own error as `KeeperFailed`. Dies with `NoKeeper`
- * or `NotInThread`.
+ * or `NotInThread`. In a worker of a pool, the runner acquires and keeps the lease, and a missing keeper is a `NotInThread`.
  *
  * *Cancellation*: as for `Lease.acquire`.
  *
@@ -129,48 +137,23 @@ export const acquire = <Payload, Value>(
   lease: ClusterLease<Payload, Value>,
   payload: Payload
 ): Effect.Effect<Value, ClusterError.ClusterError, Scope.Scope> =>
-  Effect.flatMap(current, (thread) => {
-    const found = thread.keepers.get(lease.name)
-    if (found === undefined) return Effect.die(ClusterError.make({ _tag: "NoKeeper", lease: lease.name }))
-    const id = crypto.randomUUID()
-    return Effect.map(
-      Lease.acquire({
-        name: lease.name,
-        acquire: enter(thread, found, id, payload),
-        release: (value) =>
-          Effect.andThen(found.release({ payload, value: Option.some(value) }), LeaseStore.remove(thread.store, id))
-      }),
-      // The keeper of the lease gave the value.
-      (value) => value as Value
-    )
-  })
+  // The keeper of the lease gave the value.
+  Effect.withFiber((fiber) => {
+    const thread = Context.getOrUndefined(fiber.context, CurrentClusterThread)
+    return thread === undefined ? PoolLeases.acquire(kindOf(lease), payload) : acquireHere(thread, lease.name, payload)
+  }) as Effect.Effect<Value, ClusterError.ClusterError, Scope.Scope>
 
-/** A failed acquire leaves no row. An acquire that was cut off leaves its row, so that a runner releases the resource. */
-const enter = (
-  { id: thread, store, token }: ClusterThread,
-  found: Keepers.Keeper,
-  id: string,
+const acquireHere = (
+  thread: ClusterThread,
+  name: string,
   payload: unknown
-): Effect.Effect<unknown, ClusterError.ClusterError> =>
-  Effect.gen(function* () {
-    const text = yield* found.encodePayload(payload)
-    const entry = { id, thread, token, name: found.name, payload: text }
-    if (!(yield* LeaseStore.enter(store, entry))) {
-      return yield* Effect.fail(ClusterError.make({ _tag: "FencedOff", thread, token }))
-    }
-    const failed = (error: unknown) =>
-      Effect.andThen(
-        LeaseStore.remove(store, id),
-        Effect.fail(ClusterError.make({ _tag: "KeeperFailed", lease: found.name, problem: messageOf(error) }))
-      )
-    const value = yield* found.acquire(payload).pipe(Effect.catch(failed))
-    yield* LeaseStore.acquired(store, id, yield* found.encodeValue(value))
-    return value
+): Effect.Effect<unknown, ClusterError.ClusterError, Scope.Scope> => {
+  const found = thread.keepers.get(name)
+  if (found === undefined) return Effect.die(ClusterError.make({ _tag: "NoKeeper", lease: name }))
+  const id = crypto.randomUUID()
+  return Lease.acquire({
+    name,
+    acquire: Entering.enter(thread, found, id, payload),
+    release: (value) => Entering.leave(thread, found, id, payload, value)
   })
-
-const current: Effect.Effect<ClusterThread> = Effect.withFiber((fiber) => {
-  const thread = Context.getOrUndefined(fiber.context, CurrentClusterThread)
-  return thread === undefined
-    ? Effect.die(ClusterError.make({ _tag: "NotInThread", operation: "ClusterLease.acquire" }))
-    : Effect.succeed(thread)
-})
+}

@@ -206,7 +206,7 @@ const bodiesOf = <Rpcs extends Rpc.Any>(
 ): Effect.Effect<Bodies, ClusterError.ClusterError, Rpc.ToHandler<Rpcs> | Scope.Scope> =>
   pool === undefined
     ? FiberBodies.make(group, serviceOf)
-    : Effect.mapError(PoolBodies.make(group, pool), ({ message }) =>
+    : Effect.mapError(PoolBodies.make(group, pool, serviceOf), ({ message }) =>
         ClusterError.make({ _tag: "PoolFailed", problem: message })
       )
 

@@ -14,9 +14,11 @@
  */
 import { textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as DeclaredLease from "./internal/leases/declaredLease.ts"
+import * as TaskHandlers from "./internal/leases/taskHandlers.ts"
 import * as Codec from "./internal/wire/codec.ts"
 import * as CurrentTask from "./internal/wire/currentTask.ts"
 import * as WorkerError from "./WorkerError.ts"
@@ -90,9 +92,42 @@ export const handler = <P, A, E>(
     name: lease.name,
     // Only the codec is used from here on, and it has decoded the payload that `acquire` gets.
     lease: lease as unknown as Handler["lease"],
-    acquire: acquire as Handler["acquire"]
+    acquire: acquire as Handler["acquire"],
+    isKept: true
   }
 }
+
+/**
+ * Defines how the host answers a question of its workers. As `handler`, but the host keeps nothing, so that no report names
+ * the lease.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const answer = <P, A, E>(lease: HostLease<P, A, E>, f: (payload: P) => Effect.Effect<A, E>): Handler => ({
+  ...handler(lease, f),
+  isKept: false
+})
+
+/**
+ * Lets the tasks that an effect starts in a `WorkerPool` ask for leases beside those of the pool. A handler can so know the
+ * task that it serves. A lease of the pool with the same name is not used.
+ *
+ * ```ts
+ * const thread = yield* pool.spawn("Encode", "a.mp4").pipe(HostLease.provide([HostLease.handler(Folder, folderOf("a.mp4"))]))
+ * ```
+ *
+ * @stability unstable
+ * @category combinators
+ * @since 0.1.0
+ */
+export const provide: {
+  (handlers: ReadonlyArray<Handler>): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, handlers: ReadonlyArray<Handler>): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, handlers: ReadonlyArray<Handler>): Effect.Effect<A, E, R> =>
+  Effect.provideService(self, TaskHandlers.Current, handlers)
+)
 
 const notDeclared = (operation: string, given: unknown): WorkerError.WorkerError =>
   WorkerError.make({

@@ -68,6 +68,9 @@ const held = (
     })
   )
 
+/** Starts a task that holds its folder and succeeds. */
+const succeeding = (pool: Pool, prefix: string) => pool.spawn("Hold", { prefix, how: "succeed", cells: makeCells() })
+
 /** A plain function by mistake, as JavaScript allows. */
 const noEffect = () => undefined as unknown as Effect.Effect<void>
 
@@ -80,6 +83,27 @@ describe("HostLease", () => {
         expect(folders.map((folder) => existsSync(folder))).toEqual([false])
       })
     )()
+  )
+
+  it.each([
+    ["handler", HostLease.handler, 1],
+    ["answer", HostLease.answer, 0]
+  ] as const)(
+    "provide gives one task handlers of its own, before those of the pool, and its %s is in the report or not",
+    (_, define, count) =>
+      withPool((pool, folders) =>
+        Effect.gen(function* () {
+          const asked: Array<string> = []
+          const own = define(TempFolder, (prefix) => Effect.sync(() => (asked.push(prefix), prefix)))
+          const thread = yield* HostLease.provide(succeeding(pool, "own"), [own])
+          yield* Thread.await(thread)
+          expect(yield* Lease.tally(thread)).toMatchObject({ acquired: count })
+          expect(folders).toEqual([])
+          yield* Effect.flatMap(succeeding(pool, "pool"), Thread.await)
+          expect(asked).toEqual(["own"])
+          expect(folders).toHaveLength(1)
+        }).pipe(Effect.scoped)
+      )()
   )
 
   it.each(["succeed", "fail"] as const)("gives its release the exit of the worker's scope: %s", async (how) => {

@@ -4,9 +4,17 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import type { ClusterError } from "../../ClusterError.ts"
 import * as LeaseStore from "../store/leaseStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
+
+/** A kind of lease: its name and its Schemas. */
+export interface Kind {
+  readonly name: string
+  readonly payload: Schema.Codec<unknown, unknown>
+  readonly value: Schema.Codec<unknown, unknown>
+}
 
 /** The resource of a lease: `value` is none if the resource may not have been acquired. */
 interface Left {
@@ -17,6 +25,8 @@ interface Left {
 /** A keeper with its services. Texts are JSON. */
 export interface Keeper {
   readonly name: string
+  /** The Schemas, for a pool. */
+  readonly kind: Kind
   readonly acquire: (payload: unknown) => Effect.Effect<unknown, unknown>
   readonly release: (left: Left) => Effect.Effect<void, unknown>
   readonly encodePayload: (payload: unknown) => Effect.Effect<string, ClusterError>
@@ -46,6 +56,10 @@ export class Keepers {
 
   get(name: string): Keeper | undefined {
     return this.byName.get(name)
+  }
+
+  get all(): ReadonlyArray<Keeper> {
+    return Array.from(this.byName.values())
   }
 
   /** Releases the resources of threads that no longer run. Each release has its own fiber: one that hangs delays no other. */

@@ -14,6 +14,8 @@ import type * as Stream from "effect/Stream"
 import * as WorkerError from "../../WorkerError.ts"
 import * as Codec from "../wire/codec.ts"
 import { contractDialect } from "../wire/contractDialect.ts"
+import type { HostLeases } from "../leases/leaseKeeper.ts"
+import * as TaskHandlers from "../leases/taskHandlers.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import type { Capabilities } from "../wire/handshake.ts"
 import type { TaskCodec } from "../wire/wire.ts"
@@ -58,11 +60,11 @@ type Worker = PoolWorker<RemoteTask>
 
 export class ContractPool {
   private readonly entries: ReadonlyMap<string, Entry>
-  private readonly opened: OpenedPool
+  private readonly opened: OpenedPool<HostLeases>
 
   constructor(
     requests: ReadonlyMap<string, Rpc.Any>,
-    opened: OpenedPool,
+    opened: OpenedPool<HostLeases>,
     escalation: Escalation.Escalation,
     through: ReadonlyMap<string, ClientMiddleware.Through>
   ) {
@@ -244,7 +246,7 @@ export class ContractPool {
       context: fiber.context,
       deadline: fiber.getRef(Deadline.Current),
       dialect: contractDialect,
-      hostLeases,
+      hostLeases: hostLeases.with(fiber.getRef(TaskHandlers.Current)),
       parentTask: fiber.getRef(CurrentTask.Current),
       events: dispatcher.events,
       span: CallSpan.of(fiber, call.codec.name)

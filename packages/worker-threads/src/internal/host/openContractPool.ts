@@ -2,7 +2,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../WorkerError.ts"
-import { leasesOf } from "../leases/leaseKeeper.ts"
+import { type HostLeases, leasesOf } from "../leases/leaseKeeper.ts"
 import { type OpenedPool, openPool } from "./openPool.ts"
 import type * as PoolOptions from "./poolOptions.ts"
 
@@ -10,4 +10,4 @@ import type * as PoolOptions from "./poolOptions.ts"
 export const openContractPool = (
   options: PoolOptions.Options,
   names: ReadonlyArray<string>
-): Effect.Effect<OpenedPool, WorkerError.WorkerError, Scope.Scope> => openPool(options, names, leasesOf)
+): Effect.Effect<OpenedPool<HostLeases>, WorkerError.WorkerError, Scope.Scope> => openPool(options, names, leasesOf)

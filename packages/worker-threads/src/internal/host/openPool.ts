@@ -19,10 +19,10 @@ import type { Leases } from "../leases/keeper.ts"
 import { PoolEvents } from "./poolEvents.ts"
 import * as PoolOptions from "./poolOptions.ts"
 
-export interface OpenedPool {
+export interface OpenedPool<out L extends Leases = Leases> {
   readonly dispatcher: Dispatcher<RemoteTask>
   readonly capabilities: PoolCapabilities
-  readonly hostLeases: Leases
+  readonly hostLeases: L
   /** The settings of calls without options. */
   readonly settings: CallSettings
   /** The loggers, log levels and tracer of the pool, for calls by Promise, which have no fiber with its own. */
@@ -44,13 +44,13 @@ const tried = Effect.map(Unwinding.capabilities, ({ unwind }) => unwind)
  * Only the tasks in `names` can use the rings. `leasesOf` makes the host leases of the options. `onBusy` is called in place
  * of the warning about a busy worker.
  */
-export const openPool = (
+export const openPool = <L extends Leases>(
   options: PoolOptions.Options,
   names: ReadonlyArray<string>,
-  leasesOf: (options: PoolOptions.Options, context: Context.Context<never>) => Leases,
+  leasesOf: (options: PoolOptions.Options, context: Context.Context<never>) => L,
   probe: Probe = "first",
   onBusy?: (worker: BusyWorker) => void
-): Effect.Effect<OpenedPool, WorkerError.WorkerError, Scope.Scope> =>
+): Effect.Effect<OpenedPool<L>, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
     const ofProcess = probe === "first" ? yield* Unwinding.capabilities : assumed

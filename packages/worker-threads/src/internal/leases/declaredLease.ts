@@ -17,6 +17,8 @@ export interface Handler {
   readonly name: string
   readonly lease: DeclaredLease<never, never, never>
   readonly acquire: (payload: unknown) => Effect.Effect<unknown, unknown, Scope.Scope>
+  /** False for an answer, which keeps nothing: no report names it. */
+  readonly isKept: boolean
 }
 
 class Declared {

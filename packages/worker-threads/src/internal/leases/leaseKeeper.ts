@@ -53,6 +53,13 @@ export class HostLeases implements Leases {
     return this.parentTask?.broker
   }
 
+  /** The same leases for one task, which has handlers of its own. */
+  with(handlers: ReadonlyArray<Handler>): Leases {
+    return handlers.length === 0
+      ? this
+      : new HostLeases([...this.handlers.values(), ...handlers], this.context, this.closing)
+  }
+
   keeperFor(owner: Owner): Keeper {
     return new LeaseKeeper(this, owner)
   }
@@ -66,7 +73,7 @@ export class HostLeases implements Leases {
 export const leasesOf = (
   { hostLeases }: { readonly hostLeases?: ReadonlyArray<Handler> | undefined },
   context: Context.Context<never>
-): Leases => new HostLeases(hostLeases ?? [], context)
+): HostLeases => new HostLeases(hostLeases ?? [], context)
 
 const flatten = (exit: Exit.Exit<AnyExit>): AnyExit => (Exit.isSuccess(exit) ? exit.value : exit)
 
@@ -175,7 +182,7 @@ export class LeaseKeeper implements Keeper {
       // The interruption comes from `close`, which also closes the scope.
       if (kept.isClosing) return Effect.void
       if (Exit.isFailure(exit)) return this.releaseThenReply(lease, kept, exit, () => this.sendExit(lease, codec, exit))
-      kept.settle = this.enter(codec.name)
+      if (handler.isKept) kept.settle = this.enter(codec.name)
       const refuse = (problem: Problem) =>
         this.releaseThenReply(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
       return this.sendExit(lease, codec, exit).pipe(Effect.catch(refuse))

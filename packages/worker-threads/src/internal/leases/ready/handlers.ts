@@ -24,7 +24,8 @@ const handler = <P, A>(
   name: lease.name,
   // Only the codec is used from here on, and it has decoded the payload that `acquire` gets.
   lease: lease as unknown as Handler["lease"],
-  acquire: (acquire ?? refuse(lease.name as ReadyName)) as Handler["acquire"]
+  acquire: (acquire ?? refuse(lease.name as ReadyName)) as Handler["acquire"],
+  isKept: true
 })
 
 const refuse = (name: ReadyName) => (): Effect.Effect<never, Declared.HostLeaseError> => {
