@@ -42,6 +42,11 @@ export class DeadlineExceeded extends Base {
     const also = this.suppressed.length === 0 ? "" : ` ${failures(this.suppressed)}`
     return `The work did not end within its deadline of ${this.millis} ms and was interrupted.${also} Give it more time, or less to do.`
   }
+
+  /** The printed form, also for `console.log`. */
+  override toJSON(): unknown {
+    return { _tag: this._tag, message: this.message, millis: this.millis, suppressed: this.suppressed }
+  }
 }
 
 const failures = (suppressed: ReadonlyArray<unknown>): string =>

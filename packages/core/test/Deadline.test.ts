@@ -21,6 +21,7 @@ describe("Deadline.within", () => {
       )
       const error = yield* endsIn(Effect.flip(Deadline.within(work, 50)), 60)
       expect(error).toMatchObject({ _tag: "DeadlineExceeded", millis: 50, suppressed: [] })
+      expect(JSON.parse(JSON.stringify(error))).toMatchObject({ message: error.message, millis: 50 })
       expect(seen).toMatchObject([{ _tag: "DeadlineExceeded", deadline: 50 }])
       expect(yield* Clock.currentTimeMillis).toBe(60)
     })

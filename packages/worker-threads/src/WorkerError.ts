@@ -15,7 +15,7 @@ import { errorBase, readOr } from "@quiesce/core/internal"
  * - `ResultNotSendable`: the value or the error of a task could not be sent to the host, because it can't be cloned
  * - `BadReply`: the worker's answer does not fit the contract
  * - `QueueFull`: the pool's queue has reached its bound, and the pool is set not to wait
- * - `PoolClosed`: the pool's scope has closed
+ * - `PoolClosed`: the pool has been drained, or its scope has closed
  * - `WrongKind`: a task with a stream was not called as one, or the other way round
  * - `UnknownTask`: the worker has no handler of that name
  * - `InvalidOption`: an option can't be used as given. A defect, as are `WrongKind` and `UnknownTask`, where a pool or
@@ -117,7 +117,7 @@ const explain = (reason: WorkerErrorReason): string => {
     case "QueueFull":
       return `All workers are busy and ${reason.bound} tasks wait already, so the task was refused. Try again later, raise the bound, or let callers wait.`
     case "PoolClosed":
-      return `The pool's scope has closed, so the task was refused. Use the pool within the scope that it was made in.`
+      return `The pool is drained or closed, so the task was refused. Run no task after the call of the pool's drain, or after the end of its scope.`
     case "WrongKind":
       return explainKind(reason)
     case "UnknownTask":

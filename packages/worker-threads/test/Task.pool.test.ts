@@ -230,6 +230,7 @@ describe("drain", () => {
     const waiting = pool.run({ how: "thread" })
     const drained = pool.drain({ queued: "drop" })
     await expect(waiting).rejects.toSatisfy((error) => reasonOf(error) === "PoolClosed")
+    await expect(waiting).rejects.toThrow("drained")
     goOn(cells)
     expect(await drained).toEqual({ finished: 1, cut: 0, neverStarted: 1 })
     expect(await running).toBeGreaterThan(0)

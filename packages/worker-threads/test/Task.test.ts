@@ -15,7 +15,7 @@ interface Anything {
 }
 
 /** Aborts once the function has begun. */
-const aborted = async (how: "await" | "poll" | "spin" | "fail late" | "reject late") => {
+const aborted = async (how: "await" | "poll" | "check" | "spin" | "fail late" | "reject late") => {
   const cells = makeCells()
   const controller = new AbortController()
   const reason = new Error("enough")
@@ -52,6 +52,10 @@ describe("runTask", () => {
 
   it("aborted, stops a loop that checks the token", async () => {
     expect(await aborted("poll")).toBe(1)
+  })
+
+  it("aborted, calls the listeners of the signal although the function has thrown by its token", async () => {
+    expect(await aborted("check")).toBe(1)
   })
 
   it("aborted, ends a loop that checks neither signal nor token", async () => {

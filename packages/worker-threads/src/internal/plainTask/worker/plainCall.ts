@@ -5,7 +5,8 @@
  * 1. The exit is sent once. A function that goes on after its end by force changes nothing any more.
  * 2. An interrupted call ends when its function has settled. Its exit has the reason of the request, also if the function
  *    has noticed the request before the message with the reason was taken.
- * 3. An error of the function after an interrupt is a failed cleanup, unless its name is `AbortError`.
+ * 3. The signal of an interrupted call is aborted before its exit is sent.
+ * 4. An error of the function after an interrupt is a failed cleanup, unless its name is `AbortError`.
  */
 import { CancelError, toError } from "@quiesce/core/internal/plain"
 import type * as CancelReason from "@quiesce/core/CancelReason"
@@ -157,6 +158,8 @@ export class PlainCall {
 
   private endInterrupted(failures: ReadonlyArray<EncodedReason>): void {
     const reason = this.reason ?? this.token.reason ?? endedFromOutside
+    // The signal of a function that has ended by its token is not aborted yet, and listeners may have the cleanup.
+    this.context?.abort(reason)
     this.exit({ _tag: "Failure", cause: [{ _tag: "Interrupt", reason }, ...failures] })
   }
 
