@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Semaphore from "effect/Semaphore"
+import { LiveThreads } from "./interpret/liveThreads.ts"
 import type { Ended } from "./Outcome.ts"
 import type { Spin } from "./Program.ts"
 import type { AnyThread, Subject, Work } from "./Subject.ts"
@@ -119,6 +120,9 @@ class Fate implements Ended {
   }
 }
 
+/** A run with more threads has the reasons of so many compared after each event. */
+const comparedAtOnce = 32
+
 class Shared implements World {
   readonly subject: Subject
   readonly clock: Timer
@@ -129,6 +133,10 @@ class Shared implements World {
   readonly spin: World["spin"]
   readonly preempts: boolean
   private readonly reasons: Map<string, CancelReason.CancelReason> = new Map()
+  /** All threads, in the order of their spawns, and the place of the thread whose reason is compared next. */
+  private readonly order: Array<NamedThread> = []
+  private turn = 0
+  private readonly live: LiveThreads = new LiveThreads((name) => this.isLive(this.threads.get(name)))
   private readonly ledger: boolean
   private readonly onEvent: ((event: Event) => void) | undefined
   private lastId: number
@@ -152,14 +160,28 @@ class Shared implements World {
     const event: Event = { at: this.clock.currentTimeMillisUnsafe(), ...happening }
     this.events.push(event)
     this.onEvent?.(event)
-    for (const { name, thread } of this.threads.values()) {
-      const { reason } = thread
-      if (reason === undefined) continue
-      const first = this.reasons.get(name)
-      if (first === undefined) this.reasons.set(name, reason)
-      if (first === undefined || first === reason || happening._tag === "ReasonChanged") continue
-      this.note({ _tag: "ReasonChanged", thread: name })
+    if (happening._tag !== "ReasonChanged") this.compareReasons(happening.thread)
+  }
+
+  /** Compares the reasons of threads with the first reasons. If there are many threads, they take turns. */
+  private compareReasons(noting: string): void {
+    if (this.order.length <= comparedAtOnce) {
+      for (const known of this.order) this.compareReason(known)
+      return
     }
+    this.compareReason(this.threads.get(noting))
+    for (let count = 0; count < comparedAtOnce; count++) {
+      this.turn = (this.turn + 1) % this.order.length
+      this.compareReason(this.order[this.turn])
+    }
+  }
+
+  private compareReason(known: NamedThread | undefined): void {
+    const reason = known?.thread.reason
+    if (known === undefined || reason === undefined) return
+    const first = this.reasons.get(known.name)
+    if (first === undefined) this.reasons.set(known.name, reason)
+    else if (first !== reason) this.note({ _tag: "ReasonChanged", thread: known.name })
   }
 
   noting(happening: () => Happening): Effect.Effect<void> {
@@ -170,6 +192,8 @@ class Shared implements World {
     return Effect.sync(() => {
       if (this.ledger && this.threads.size === 0) this.watch(known)
       this.threads.set(known.name, known)
+      this.order.push(known)
+      this.live.add(known.name)
       const late = ThreadAdapter.controlsOf(known.thread).poll() !== undefined && !this.hasStarted(known.name)
       this.note({ _tag: "Spawned", thread: known.name, parent, scope: known.scope, late })
       ThreadAdapter.onExit(known.thread, (exit) =>
@@ -205,14 +229,15 @@ class Shared implements World {
   }
 
   liveBelow(name: string): ReadonlyArray<string> {
-    return this.live((known) => known.name.startsWith(`${name}.`))
+    return this.live.below(name)
   }
 
   liveIn(scope: string): ReadonlyArray<string> {
-    return this.live((known) => known.scope === scope)
+    return this.order.filter((known) => known.scope === scope && this.isLive(known)).map(({ name }) => name)
   }
 
   ended(): ReadonlyMap<string, Ended> {
+    for (const known of this.order) this.compareReason(known)
     const ended = new Map<string, Ended>()
     for (const known of this.threads.values()) ended.set(known.name, new Fate(known))
     return ended
@@ -227,12 +252,8 @@ class Shared implements World {
     return Effect.runSync(this.semaphore.takeIfAvailable(1))
   }
 
-  private live(among: (known: NamedThread) => boolean): ReadonlyArray<string> {
-    const live: Array<string> = []
-    for (const known of this.threads.values()) {
-      if (ThreadAdapter.controlsOf(known.thread).poll() === undefined && among(known)) live.push(known.name)
-    }
-    return live
+  private isLive(known: NamedThread | undefined): boolean {
+    return known !== undefined && ThreadAdapter.controlsOf(known.thread).poll() === undefined
   }
 
   private hasStarted(name: string): boolean {

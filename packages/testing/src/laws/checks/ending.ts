@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import { type AnyExit, anyGivenUp, isAbandoned, isGivenUp, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
+import { firstBy, placesOf } from "./firsts.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
@@ -24,18 +25,20 @@ const counted = (events: ReadonlyArray<Event>, tag: Event["_tag"]): Map<string, 
 }
 
 /** The waiting interrupts from outside that were not interrupted themselves. */
-const waited = (outcome: Outcome): ReadonlyArray<Extract<Event, { readonly _tag: "Returned" }>> =>
-  only(outcome.events, "Returned").filter((event) => {
-    const asked = only(outcome.events, "Asked").find(({ id }) => id === event.id)
+const waited = (outcome: Outcome): ReadonlyArray<Extract<Event, { readonly _tag: "Returned" }>> => {
+  const requests = firstBy(outcome.events, "Asked", "id")
+  return only(outcome.events, "Returned").filter((event) => {
+    const asked = requests.get(event.id)
     return asked?.how === "interrupt" && asked.message !== "from a finalizer" && Exit.isSuccess(event.result)
   })
+}
 
 const interruptAwaits: Check = (outcome) =>
   waited(outcome).flatMap((event) => {
     if (event.exit === undefined) return [`an interrupt of ${event.thread} returned while it ran`]
     if (isAbandoned(event.exit)) return []
     const index = outcome.events.indexOf(event)
-    const later = outcome.events.slice(index + 1).find((other) => isOf(other, event.thread) && isWork(other))
+    const later = outcome.events.find((other, place) => place > index && isOf(other, event.thread) && isWork(other))
     const live =
       event.live.length === 0 || anyGivenUp(outcome)
         ? []
@@ -46,8 +49,9 @@ const interruptAwaits: Check = (outcome) =>
   })
 
 const isOf = (event: Event, name: string): boolean => event.thread === name
+const work: ReadonlySet<Event["_tag"]> = new Set(["Acquired", "Releasing", "Started", "BodyEnded", "Passed"])
 const isWork = (event: Event): boolean =>
-  ["Acquired", "Releasing", "Started", "BodyEnded", "Passed"].includes(event._tag) ||
+  work.has(event._tag) ||
   // A release that was given up at its limit may end later.
   (event._tag === "Released" && event.how !== "cut")
 
@@ -65,11 +69,13 @@ const allInterruptorsWait: Check = (outcome) => {
 }
 
 /** An interrupt that never returned. A thread that was given up may still wait when the run ends. */
-const unanswered = (outcome: Outcome): ReadonlyArray<string> =>
-  only(outcome.events, "Asked")
-    .filter((asked) => asked.how === "interrupt" && !only(outcome.events, "Returned").some(({ id }) => id === asked.id))
+const unanswered = (outcome: Outcome): ReadonlyArray<string> => {
+  const returned = firstBy(outcome.events, "Returned", "id")
+  return only(outcome.events, "Asked")
+    .filter((asked) => asked.how === "interrupt" && !returned.has(asked.id))
     .filter(({ message }) => !isGivenUp(outcome.threads.get(message.replace(/ asked$/, ""))?.exit))
     .map(({ thread }) => `an interrupt of ${thread} never returned`)
+}
 
 const lateInterruptNoop: Check = (outcome) =>
   only(outcome.events, "Asked").flatMap((asked) => {
@@ -105,14 +111,17 @@ const joinStable: Check = (outcome) =>
     return same ? [] : [`a join of ${target} saw ${String(exit)}, and its exit is ${String(final)}`]
   })
 
-const exitUnique: Check = (outcome) => [
-  ...interrupts(outcome),
-  ...[...outcome.threads.values()].flatMap(({ exit, name }) => {
-    const settled = only(outcome.events, "Settled").filter((event) => event.thread === name)
-    if (exit === undefined) return anyGivenUp(outcome) ? [] : [`${name} never settled`]
-    return settled.length === 1 && settled[0]!.exit === exit ? [] : [`${name} has no single exit`]
-  })
-]
+const exitUnique: Check = (outcome) => {
+  const counts = counted(outcome.events, "Settled")
+  const settled = firstBy(outcome.events, "Settled", "thread")
+  return [
+    ...interrupts(outcome),
+    ...[...outcome.threads.values()].flatMap(({ exit, name }) => {
+      if (exit === undefined) return anyGivenUp(outcome) ? [] : [`${name} never settled`]
+      return counts.get(name) === 1 && settled.get(name)?.exit === exit ? [] : [`${name} has no single exit`]
+    })
+  ]
+}
 
 const noOrphan: Check = (outcome) =>
   anyGivenUp(outcome)
@@ -123,19 +132,20 @@ const noOrphan: Check = (outcome) =>
           : [`${event.live.join()} outlived ${"scope" in event ? event.scope : event.thread}`]
       )
 
-const lateFork: Check = (outcome) =>
-  outcome.events.flatMap((event, index) => {
+const lateFork: Check = (outcome) => {
+  const starts = placesOf(outcome.events, "Started")
+  const settlements = placesOf(outcome.events, "Settled")
+  return outcome.events.flatMap((event, index) => {
     if (event._tag !== "Spawned") return []
-    const started = outcome.events.findIndex((other) => other._tag === "Started" && other.thread === event.thread)
+    const started = starts.get(event.thread) ?? -1
     // An abandoned parent may note the spawn of a child after the start of the child.
-    const parentSettled = outcome.events
-      .slice(0, Math.max(index, started))
-      .some((other) => other._tag === "Settled" && other.thread === event.parent)
+    const parentSettled = (settlements.get(event.parent) ?? Infinity) < Math.max(index, started)
     const startedLate = parentSettled && started > index
     return started >= 0 && (event.late || startedLate)
       ? [`${event.thread} started after the end of ${event.parent}`]
       : []
   })
+}
 
 /** An interrupted thread has a request, or an ancestor, a scope or a sibling's failure as its reason. */
 const downwardOnly: Check = (outcome) => {

@@ -1,6 +1,7 @@
 /** The laws of acquired and released leases. */
 import { anyGivenUp, type Outcome } from "../Outcome.ts"
 import { only } from "../Trace.ts"
+import { firstBy } from "./firsts.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
@@ -29,12 +30,13 @@ const noAcquireNoRelease: Check = (outcome) => {
 }
 
 /** No event lies between the success and the registration: an acquired lease is held until its release begins. */
-const acquireAtomic: Check = (outcome) =>
-  abandoned(outcome)
-    ? []
-    : only(outcome.events, "Acquired")
-        .filter(({ lease }) => !outcome.events.some((event) => event._tag === "Releasing" && event.lease === lease))
-        .map(({ lease }) => `${lease} was acquired and not registered`)
+const acquireAtomic: Check = (outcome) => {
+  if (abandoned(outcome)) return []
+  const released = new Set(only(outcome.events, "Releasing").map(({ lease }) => lease))
+  return only(outcome.events, "Acquired")
+    .filter(({ lease }) => !released.has(lease))
+    .map(({ lease }) => `${lease} was acquired and not registered`)
+}
 
 /** Whether a thread was given up without any time for its remaining releases, which then start without a wait. */
 const startsAtOnce = (outcome: Outcome): boolean =>
@@ -53,7 +55,9 @@ const lifo: Check = (outcome) => {
   return outcome.events.flatMap((event) => {
     if (event._tag === "Acquired") {
       scopes.set(event.lease, event.scope)
-      stacks.set(event.scope, [...(stacks.get(event.scope) ?? []), event.lease])
+      const stack = stacks.get(event.scope)
+      if (stack === undefined) stacks.set(event.scope, [event.lease])
+      else stack.push(event.lease)
     } else if (event._tag === "Releasing") {
       const stack = stacks.get(scopes.get(event.lease) ?? "") ?? []
       const top = stack.pop()
@@ -72,12 +76,17 @@ const finalizerIsolation: Check = (outcome) => {
 }
 
 /** A failed release is in the exit of its thread. */
-const unreported = (outcome: Outcome): ReadonlyArray<string> =>
-  only(outcome.events, "Released").flatMap(({ how, lease, thread }) => {
-    const exit = outcome.threads.get(thread)?.exit
-    const inScope = only(outcome.events, "Acquired").find((event) => event.lease === lease)?.scope === thread
-    return how === "failed" && inScope && exit?._tag === "Success" ? [`the failure of ${lease} is in no exit`] : []
+const unreported = (outcome: Outcome): ReadonlyArray<string> => {
+  const failed = only(outcome.events, "Released").filter(({ how }) => how === "failed")
+  if (failed.length === 0) return []
+  const acquired = firstBy(outcome.events, "Acquired", "lease")
+  return failed.flatMap(({ lease, thread }) => {
+    const inScope = acquired.get(lease)?.scope === thread
+    return inScope && outcome.threads.get(thread)?.exit?._tag === "Success"
+      ? [`the failure of ${lease} is in no exit`]
+      : []
   })
+}
 
 const finalizerShield: Check = (outcome) => {
   const began = times(only(outcome.events, "Releasing"))
@@ -101,8 +110,9 @@ const timedOut = (outcome: Outcome, lease: string): boolean => {
 
 const boundedCleanup: Check = (outcome) => {
   if (outcome.end !== "Done") return [`the run ended in ${outcome.end}`]
+  const released = firstBy(outcome.events, "Released", "lease")
   return only(outcome.events, "Releasing").flatMap((began) => {
-    const ended = only(outcome.events, "Released").find((event) => event.lease === began.lease)
+    const ended = released.get(began.lease)
     if (ended === undefined) return abandoned(outcome) ? [] : [`the release of ${began.lease} never ended`]
     const given = ended.at - began.at
     return ended.how === "cut" && (given < within || given > within + blocked(outcome, began.at, ended.at))
