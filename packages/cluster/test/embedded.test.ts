@@ -6,7 +6,7 @@ import * as ClusterRunner from "@quiesce/cluster/ClusterRunner"
 import * as ClusterStore from "@quiesce/cluster/ClusterStore"
 import * as ClusterThreads from "@quiesce/cluster/ClusterThreads"
 import { CancelReason, ForcedEnd, Lease, Thread } from "@quiesce/core"
-import { Effect, Exit, Layer, Option, type Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Option, type Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
 import { events } from "./fixtures/eventLog.ts"
@@ -21,6 +21,12 @@ const fileOf = (name: string): string => join(folder, `${name}-${files++}`)
 const embedded = () =>
   ClusterRunner.embedded(Tasks, { escalation: { interrupt: "1 second" } }).pipe(
     Layer.provide(handlers),
+    Layer.provideMerge(ClusterStore.sqlite({ filename: fileOf("threads.db") }))
+  )
+
+/** The client of a cluster without a runner. */
+const noRunner = () =>
+  ClusterRunner.client({ sharding: { runnerAddress: Option.none() } }).pipe(
     Layer.provideMerge(ClusterStore.sqlite({ filename: fileOf("threads.db") }))
   )
 
@@ -77,6 +83,30 @@ describe("a thread of an embedded cluster", () => {
     )
     expect(events(file)).toEqual(["start a", "acquire a", "release a"])
     expect(Option.map(CancelReason.fromExit(exit), ({ message }) => message)).toEqual(Option.some("enough"))
+  })
+
+  it("releases the leases of its own scope before its interrupt returns", async () => {
+    const file = fileOf("log")
+    await run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("HoldInThread", { file, name: "a", releaseMillis: 50 })
+        yield* whenLogged(file, "acquire a")
+        yield* Thread.interrupt(thread)
+        expect(events(file)).toEqual(["start a", "acquire a", "release a"])
+      })
+    )
+  })
+
+  it("answers a raise that no runner has received when it settles", async () => {
+    const [raised, exit] = await Effect.gen(function* () {
+      const threads = yield* ClusterThreads.make(Tasks)
+      const thread = yield* threads.spawn("Receive")
+      const raised = yield* Effect.forkChild(Thread.raise(thread, new Flush({ part: 4 })))
+      yield* Thread.interrupt(thread)
+      return [yield* Fiber.join(raised), yield* Thread.await(thread)] as const
+    }).pipe(Effect.scoped, Effect.provide(noRunner()), Effect.runPromise)
+    expect(raised).toBe(false)
+    expect(Exit.hasInterrupts(exit)).toBe(true)
   })
 
   it("stops when it is asked to, with the reason", async () => {

@@ -5,12 +5,13 @@ import { Worker } from "node:worker_threads"
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Search from "@quiesce/testing/laws/Search"
+import * as ClusterAdapter from "./ClusterAdapter.ts"
 import * as PlainAdapter from "./PlainAdapter.ts"
 import * as ProcessAdapter from "./ProcessAdapter.ts"
 import * as WorkerAdapter from "./WorkerAdapter.ts"
 
 /** The names of the adapters on the command line. */
-export const adapters = ["fibers", "workers", "plain", "processes"] as const
+export const adapters = ["fibers", "workers", "plain", "processes", "cluster"] as const
 
 type AdapterName = (typeof adapters)[number]
 
@@ -39,7 +40,9 @@ const budgets = {
   workers: { quick: { programs: 40, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } },
   plain: { quick: { programs: 40, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 20, cuts: 5 } },
   // Each run starts a process.
-  processes: { quick: { programs: 8, whole: 0, cuts: 2 }, deep: { programs: 100, whole: 5, cuts: 4 } }
+  processes: { quick: { programs: 8, whole: 0, cuts: 2 }, deep: { programs: 100, whole: 5, cuts: 4 } },
+  // Each run starts a cluster in this process.
+  cluster: { quick: { programs: 8, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 5, cuts: 5 } }
 } as const
 
 /** The laws that need killed workers. For other laws a kill would only cost time. */
@@ -63,7 +66,8 @@ const lacks: Record<AdapterName, Adapter.Adapter["lacks"]> = {
   fibers: Adapter.fibers.lacks,
   workers: {},
   plain: PlainAdapter.lacks,
-  processes: ProcessAdapter.lacks
+  processes: ProcessAdapter.lacks,
+  cluster: ClusterAdapter.lacks
 }
 
 /** The requested trials. */
@@ -102,8 +106,11 @@ export const runAll = async (trials: ReadonlyArray<Trial>, done: (result: Result
     trials.filter(({ adapter }) => adapter === "plain"),
     done
   )
-  const processes = ProcessAdapter.make()
-  for (const trial of trials) if (trial.adapter === "processes") done(await run(trial, processes))
+  const inThisThread = { processes: ProcessAdapter.make(), cluster: ClusterAdapter.make() }
+  for (const trial of trials) {
+    if (trial.adapter === "processes" || trial.adapter === "cluster")
+      done(await run(trial, inThisThread[trial.adapter]))
+  }
 }
 
 const onWorkers = async (

@@ -1,7 +1,7 @@
 /**
  * Tries the laws, compares the adapters with the model, and prints a table, law by adapter:
  *
- *     pnpm laws [--quick] [--adapter fibers|workers|plain|processes] [--law NAME] [--programs N] [--seed N] [--json FILE]
+ *     pnpm laws [--quick] [--adapter fibers|workers|plain|processes|cluster] [--law NAME] [--programs N] [--seed N] [--json FILE]
  *
  * Each row is a search among the programs of one law, whose runs are checked by all laws that know every program. With
  * `--quick` all rows take a few minutes, with as many programs as in the tests. Exits with 1 after a counterexample, which
@@ -14,7 +14,7 @@ import * as Trial from "./Trial.ts"
 
 const refuse = (problem: string): never => {
   console.error(
-    `${problem}\npnpm laws [--quick] [--adapter fibers|workers|plain|processes] [--law NAME] [--programs N] [--seed N] [--json FILE]`
+    `${problem}\npnpm laws [--quick] [--adapter fibers|workers|plain|processes|cluster] [--law NAME] [--programs N] [--seed N] [--json FILE]`
   )
   process.exit(2)
 }

@@ -3,7 +3,7 @@
  * the row ends the threads.
  */
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { RunnerStorage } from "effect/cluster/RunnerStorage"
 import type { Sharding } from "effect/cluster/Sharding"
@@ -37,7 +37,8 @@ export const make = ({
     )
     // The first scope closes last: the threads end before the fibers that follow them.
     const scope = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
-    const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Effect.runSync(Effect.forkIn(effect, scope))
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Fiber.runIn(runFork(effect), scope)
     const beat = Effect.ignore(MemberStore.renew(store, member, timeToLive))
     fork(Effect.forever(Effect.andThen(Effect.sleep(timeToLive / 3), beat)))
     const watch = yield* watchRunners(store, fork, yield* engineOf)

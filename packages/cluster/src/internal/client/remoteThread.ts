@@ -10,20 +10,20 @@
 import type * as ThreadAdapter from "@quiesce/core/adapter"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
-import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import * as ClusterError from "../../ClusterError.ts"
 import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
 import * as Outcome from "../wire/outcome.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
 import { nameOf, type RunnerId } from "../wire/runnerId.ts"
+import { againMillis, courtesy, encodedError, type Reachable, reach } from "./reach.ts"
 import { RemoteLeases } from "./remoteLeases.ts"
 import { run as runEvents } from "./runEvents.ts"
 import type { ThreadClient } from "./threadClient.ts"
@@ -63,14 +63,9 @@ type State =
 
 const asked: State = { _tag: "Asked", hadStarted: false }
 
-/** The pause between two attempts to reach a thread. */
-const againMillis = 100
 const again = Schedule.spaced(againMillis)
 
-/** A runner that is asked for a stack or a kill has this long. Nobody depends on the answer. */
-const courtesy = "2 seconds"
-
-export class RemoteThread implements ThreadAdapter.Controls {
+export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   private readonly cell: Cell
   private readonly sending: Sending
   private readonly wire: Outcome.TaskWire
@@ -85,6 +80,9 @@ export class RemoteThread implements ThreadAdapter.Controls {
   /** Gives up if no runner starts the thread. */
   private patience: Fiber.Fiber<unknown> | undefined = undefined
   private readonly leases: RemoteLeases
+  /** Completes when the thread has started or has settled. A thread that starts again has a new one. */
+  private known = Deferred.makeUnsafe<void>()
+  private readonly over = Deferred.makeUnsafe<void>()
 
   constructor(cell: Cell, sending: Sending, wire: Outcome.TaskWire, shared: Shared) {
     this.cell = cell
@@ -124,8 +122,20 @@ export class RemoteThread implements ThreadAdapter.Controls {
     return rows.has(this.id)
   }
 
-  private get isOver(): boolean {
+  get isAsked(): boolean {
+    return this.state._tag === "Asked"
+  }
+
+  get isOver(): boolean {
     return this.state._tag === "Settled"
+  }
+
+  get whenKnown(): Effect.Effect<void> {
+    return Deferred.await(this.known)
+  }
+
+  get whenOver(): Effect.Effect<void> {
+    return Deferred.await(this.over)
   }
 
   private get events(): Stream.Stream<ThreadEvent, unknown> {
@@ -148,7 +158,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
 
   raise(error: unknown): Effect.Effect<boolean> {
     return Effect.suspend(() => {
-      const encoded = this.encodedError(error)
+      const encoded = encodedError(this.wire.task, error)
       return Effect.map(
         this.reach((client) => client.Raise({ error: encoded })),
         Option.getOrElse(() => false)
@@ -239,6 +249,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
   private started(runner: RunnerId, canUnwind: boolean): void {
     this.state = { _tag: "Started", runner, canUnwind }
     this.patience?.interruptUnsafe()
+    Deferred.doneUnsafe(this.known, Exit.void)
     this.shared.watch(runner, this)
   }
 
@@ -261,6 +272,7 @@ export class RemoteThread implements ThreadAdapter.Controls {
     this.leases.beginAgain()
     if (this.state._tag === "Started") this.shared.unwatch(this.state.runner, this)
     this.state = { _tag: "Asked", hadStarted: this.hasStarted }
+    this.known = Deferred.makeUnsafe<void>()
     this.patience?.interruptUnsafe()
     this.begin()
     // This may run inside that fiber, which ends at its next step.
@@ -278,6 +290,8 @@ export class RemoteThread implements ThreadAdapter.Controls {
     if (this.state._tag === "Started") this.shared.unwatch(this.state.runner, this)
     this.state = { _tag: "Settled", hadStarted: this.hasStarted }
     this.cell.settle(exit)
+    Deferred.doneUnsafe(this.known, Exit.void)
+    Deferred.doneUnsafe(this.over, Exit.void)
     // The stream of events may never end: the runner may be gone.
     this.running?.interruptUnsafe()
     this.patience?.interruptUnsafe()
@@ -342,29 +356,11 @@ export class RemoteThread implements ThreadAdapter.Controls {
     )
   }
 
-  /** Asks the thread's runner until it answers or the thread has settled. None if the thread has settled before. */
   private reach<A>(ask: (client: ThreadClient) => Effect.Effect<A | null, unknown>): Effect.Effect<Option.Option<A>> {
-    const attempt: Effect.Effect<Option.Option<A>> = Effect.suspend(() => {
-      if (this.isOver) return Effect.succeedNone
-      if (this.state._tag === "Asked") return Effect.andThen(Effect.sleep(againMillis), attempt)
-      return Effect.flatMap(Effect.exit(ask(this.client)), (exit) => {
-        if (Exit.isSuccess(exit) && exit.value !== null) return Effect.succeedSome(exit.value)
-        return Effect.andThen(Effect.sleep(againMillis), attempt)
-      })
-    })
-    return attempt
-  }
-
-  /** The fields of an error as JSON: the `receive` of the thread decodes them by its Schema. Throws a `ClusterError`. */
-  private encodedError(error: unknown): Schema.Json {
-    const fields =
-      error instanceof Error ? Object.assign({}, error, { name: error.name, message: error.message }) : error
-    try {
-      // The parse of a text gives JSON.
-      return JSON.parse(JSON.stringify(fields)) as Schema.Json
-    } catch (cause) {
-      throw ClusterError.make({ _tag: "NotSendable", task: this.wire.task, problem: messageOf(cause) })
-    }
+    return reach(
+      this,
+      Effect.suspend(() => ask(this.client))
+    )
   }
 
   private forked(effect: Effect.Effect<unknown>): Effect.Effect<void> {

@@ -1,5 +1,6 @@
 /** Bodies that run on fibers of the runner's own process. A body that blocks the event loop blocks the whole runner. */
 import * as Thread from "@quiesce/core/Thread"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Headers from "effect/http/Headers"
 import * as Rpc from "effect/rpc/Rpc"
@@ -19,7 +20,11 @@ export const make = <Rpcs extends Rpc.Any>(
 ): Effect.Effect<Bodies, never, Rpc.ToHandler<Rpcs>> =>
   Effect.gen(function* () {
     const handlers = new Map<string, Handler>()
-    for (const task of group.requests.keys()) handlers.set(task, yield* handlerOf(group, task as Rpcs["_tag"]))
+    const context = yield* Effect.context<Rpc.ToHandler<Rpcs>>()
+    for (const [task, rpc] of group.requests) {
+      // The layer of the group's handlers has an entry for each.
+      handlers.set(task, handlerOf(rpc, context.mapUnsafe.get(rpc.key) as Rpc.Handler<string>))
+    }
     return {
       tasks: new Set(handlers.keys()),
       canUnwind: false,
@@ -31,29 +36,22 @@ export const make = <Rpcs extends Rpc.Any>(
     }
   })
 
-const handlerOf = <Rpcs extends Rpc.Any>(
-  group: RpcGroup.RpcGroup<Rpcs>,
-  task: Rpcs["_tag"]
-): Effect.Effect<Handler, never, Rpc.ToHandler<Rpcs>> =>
-  // The handler of one task is among those of the group.
-  Effect.map(group.accessHandler(task) as Effect.Effect<unknown, never, Rpc.ToHandler<Rpcs>>, (typed): Handler => {
-    // The payload was decoded by the Schema of the task.
-    const handler = typed as RawHandler
-    let requests = 0
-    return (payload, { id }) =>
-      handler(payload, {
+/**
+ * The context of the thread's own fiber wins over that of the handlers' layer, as in Effect's `RpcServer`. The scope of the
+ * layer would otherwise get the leases of all threads.
+ */
+const handlerOf = (rpc: Rpc.Any, entry: Rpc.Handler<string>): Handler => {
+  let requests = 0
+  return (payload, { id }) =>
+    Effect.withFiber(({ context }) => {
+      const given = entry.handler(payload, {
         client: new Rpc.ServerClient(0),
         requestId: RequestId(String(requests++)),
-        headers: Headers.fromInput({ "quiesce-thread": id })
+        headers: Headers.fromInput({ "quiesce-thread": id }),
+        rpc
       })
-  })
-
-/** The handler as the group gives it. Groups with streams are refused before. */
-type RawHandler = (
-  payload: unknown,
-  options: {
-    readonly client: Rpc.ServerClient
-    readonly requestId: RequestId
-    readonly headers: Headers.Headers
-  }
-) => Effect.Effect<unknown, unknown, Scope>
+      // Groups with streams were refused before. The services of the handlers are in the context of their layer.
+      const body = (Rpc.isWrapper(given) ? given.value : given) as Effect.Effect<unknown, unknown>
+      return Effect.provideContext(body, Context.merge(entry.context, context))
+    })
+}
