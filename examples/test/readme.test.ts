@@ -1,10 +1,10 @@
 /** The Markdown pages: programs compile and print the shown output, links lead somewhere, and named tests exist. */
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import GithubSlugger from "github-slugger"
 import { marked, type Token, type Tokens } from "marked"
-import { describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { type Ran, runFile, workspace } from "./support.ts"
 
 /** Tools write folders whose names begin with a dot; the pages for changesets are the exception. */
@@ -116,25 +116,77 @@ it("the first programs of README.md are the files of the example 07-busy-loop", 
   expect([draft, main]).toEqual([codeOf("draft.ts"), codeOf("main.ts")])
 })
 
-it.each(pages.filter((page) => modulesOf(page).length > 0))(
-  "every TypeScript block of %s compiles by itself",
-  async (page) => {
-    const modules = modulesOf(page).map((block, at) => [nameOf(block) ?? `${at}.ts`, block] as const)
-    const config = JSON.stringify({
-      extends: join(workspace, "tsconfig.test.json"),
-      files: ["none.ts", ...modules.map(([name]) => name)]
-    })
+/** The pages with programs. */
+const programmed = pages.filter((page) => modulesOf(page).length > 0)
 
-    const ran = await withFiles(
-      packageOf(page),
-      { ...Object.fromEntries(modules), "none.ts": "export {}\n", "tsconfig.json": config },
-      (folder) => runFile("node_modules/typescript/bin/tsc", { args: ["-p", folder] })
-    )
+/** The messages of the compiler about the programs of each page, and those about no page. */
+interface Compiled {
+  readonly byPage: ReadonlyMap<string, ReadonlyArray<string>>
+  readonly others: ReadonlyArray<string>
+}
 
-    expect(ran).toEqual({ lines: [], errors: "", code: 0 })
-  },
-  30_000
-)
+/**
+ * Compiles the programs of all pages in one run, because the declarations of Effect would cost each page more than its own
+ * programs. Each page has a folder of its own, and each program is a module.
+ */
+const compilePages = async (): Promise<Compiled> => {
+  const folders = new Map<string, string>()
+  try {
+    for (const page of programmed) folders.set(await writeModules(page), page)
+    const ran = await compile([...folders.keys()])
+    const byPage = new Map<string, Array<string>>(programmed.map((page) => [page, []]))
+    const others = ran.errors === "" ? [] : [ran.errors]
+    for (const line of messagesOf(ran.lines)) {
+      const folder = [...folders.keys()].find((folder) => line.includes(basename(folder)))
+      const messages = folder === undefined ? others : byPage.get(folders.get(folder)!)!
+      messages.push(line)
+    }
+    if (ran.code !== 0 && ran.lines.length === 0) others.push(`The compiler exited with ${ran.code}`)
+    return { byPage, others }
+  } finally {
+    for (const folder of folders.keys()) await rm(folder, { recursive: true })
+  }
+}
+
+/** Writes the programs of a page as modules into a new folder, from where their imports resolve. */
+const writeModules = async (page: string): Promise<string> => {
+  const folder = await mkdtemp(join(workspace, packageOf(page), ".readme-"))
+  for (const [at, block] of modulesOf(page).entries()) {
+    await writeFile(join(folder, nameOf(block) ?? `${at}.ts`), block)
+  }
+  return folder
+}
+
+const compile = (folders: ReadonlyArray<string>): Promise<Ran> => {
+  const config = JSON.stringify({
+    extends: join(workspace, "tsconfig.test.json"),
+    include: folders.map((folder) => `${folder}/*.ts`)
+  })
+  return withFiles("examples", { "tsconfig.json": config }, (folder) =>
+    runFile("node_modules/typescript/bin/tsc", { args: ["-p", folder, "--pretty", "false"] })
+  )
+}
+
+/** A message has further lines, which are indented. */
+const messagesOf = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lines.length === 0 ? [] : lines.join("\n").split(/\n(?=\S)/)
+
+describe("every TypeScript block compiles by itself", () => {
+  let compiled: Compiled
+  beforeAll(async () => {
+    compiled = await compilePages()
+  })
+
+  it("and the compiler has no message about other files", () => {
+    expect(compiled.others).toEqual([])
+  })
+
+  it.each(programmed)("of %s", (page) => {
+    expect(compiled.byPage.get(page)).toEqual([])
+    // One program has all pages: a declaration for all modules would reach other pages.
+    for (const block of modulesOf(page)) expect(block).not.toMatch(/declare (?:global|module)/)
+  })
+})
 
 /** The names by which links reach the headings of a page. */
 const anchorsOf = (page: string): ReadonlyArray<string> => {
