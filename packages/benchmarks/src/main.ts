@@ -9,6 +9,7 @@ import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import * as Comparison from "./Comparison.ts"
+import * as Clusters from "./cluster/clusters.ts"
 import * as Fibers from "./core/fibers.ts"
 import * as Groups from "./core/groups.ts"
 import * as Sections from "./core/sections.ts"
@@ -23,9 +24,19 @@ import * as Tokens from "./workers/tokens.ts"
 const { values } = parseArgs({
   options: { json: { type: "string" }, only: { type: "string", default: "" }, here: { type: "string" } }
 })
-const all = [Fibers, Sections, Signals, Groups, Cancels, Queues, Dispatches, Starts, Tokens, PlainFunctions].flatMap(
-  ({ comparisons }) => comparisons
-)
+const all = [
+  Fibers,
+  Sections,
+  Signals,
+  Groups,
+  Cancels,
+  Queues,
+  Dispatches,
+  Starts,
+  Tokens,
+  PlainFunctions,
+  Clusters
+].flatMap(({ comparisons }) => comparisons)
 
 const here = all.find(({ id }) => id === values.here)
 if (here !== undefined) {

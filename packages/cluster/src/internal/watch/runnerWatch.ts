@@ -15,6 +15,9 @@ const connectMillis = 1000
 /** `refused`: no process listens on the port. `closed`: a connection was there. `unknown`: neither. */
 type Ended = "refused" | "closed" | "unknown"
 
+/** A connection without a thread is kept for so long. */
+const idleMillis = 5000
+
 interface Watched<A> {
   readonly runner: RunnerId
   readonly threads: Set<A>
@@ -45,8 +48,13 @@ export class RunnerWatch<A extends object> {
   remove(runner: RunnerId, thread: A): void {
     const known = this.watched.get(runner.incarnation)
     if (known === undefined || !known.threads.delete(thread) || known.threads.size > 0) return
-    this.watched.delete(runner.incarnation)
-    known.close()
+    // The next thread may start soon, and needs the connection again.
+    const timer = setTimeout(() => {
+      if (known.threads.size > 0 || this.watched.get(runner.incarnation) !== known) return
+      this.watched.delete(runner.incarnation)
+      known.close()
+    }, idleMillis)
+    timer.unref()
   }
 
   /** The watched runners, each with its threads. */

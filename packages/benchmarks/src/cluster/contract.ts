@@ -1,0 +1,31 @@
+/** The same work as a thread of a cluster, and as calls to an entity of the bare engine. */
+import { Effect, Schema } from "effect"
+import { ClusterSchema, Entity } from "effect/cluster"
+import { Rpc, RpcGroup } from "effect/rpc"
+
+const sum = { payload: { a: Schema.Number, b: Schema.Number }, success: Schema.Number }
+
+export class Tasks extends RpcGroup.make(
+  Rpc.make("Add", sum),
+  /** Waits to be interrupted. Its finalizer takes so many milliseconds. */
+  Rpc.make("Hold", { payload: { releaseMillis: Schema.Number } })
+) {}
+
+export const handlers = Tasks.toLayer({
+  Add: ({ a, b }) => Effect.succeed(a + b),
+  Hold: ({ releaseMillis }) => Effect.ensuring(Effect.never, Effect.sleep(releaseMillis))
+})
+
+/** An entity for each call, as each thread is one. */
+export const Bare = Entity.make("Bare", [
+  Rpc.make("Add", sum),
+  Rpc.make("AddStored", sum).annotate(ClusterSchema.Persisted, true)
+])
+
+export const bare = Bare.toLayer(
+  {
+    Add: ({ payload: { a, b } }) => Effect.succeed(a + b),
+    AddStored: ({ payload: { a, b } }) => Effect.succeed(a + b)
+  },
+  { maxIdleTime: "5 seconds" }
+)

@@ -1,0 +1,21 @@
+/** A runner of the comparisons, with threads or, on the engine's own layers, with the bare entity: `runner-main.ts FILE PORT threads|bare`. */
+import { NodeClusterSocket, NodeRuntime } from "@effect/platform-node"
+import { ClusterRunner, ClusterStore } from "@quiesce/cluster"
+import { Effect, Layer, Option } from "effect"
+import { RunnerAddress } from "effect/cluster"
+import { bare, handlers, Tasks } from "./contract.ts"
+
+const [filename = "", port = "", kind = ""] = process.argv.slice(2)
+
+const sharding = { runnerAddress: Option.some(RunnerAddress.make("localhost", Number(port))) }
+
+const threads = ClusterRunner.layer(Tasks, { sharding }).pipe(Layer.provide(handlers))
+
+const entity = bare.pipe(Layer.provide(NodeClusterSocket.layer({ storage: "sql", shardingConfig: sharding })))
+
+Layer.effectDiscard(Effect.sync(() => process.stdout.write("ready\n"))).pipe(
+  Layer.provide(kind === "bare" ? entity : threads),
+  Layer.provide(ClusterStore.sqlite({ filename })),
+  Layer.launch,
+  NodeRuntime.runMain
+)
