@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
 import { buildConsumer } from "./build-consumer.ts"
+import { brokenCommands } from "./check-commands.ts"
 import { checkSizes } from "./bundle-size.ts"
 import { brokenLinks } from "./check-links.ts"
 import { makeConsumer } from "./consumer.ts"
@@ -81,21 +82,6 @@ const check = ({ name, root }: Published): boolean => {
   return publint && attw
 }
 
-/** The problems of the commands in an unpacked package: each must run, and print its usage. */
-const brokenCommands = (root: string): ReadonlyArray<string> => {
-  const { bin = {} }: { bin?: Readonly<Record<string, string>> } = JSON.parse(
-    readFileSync(join(root, "package.json"), "utf8")
-  )
-  return Object.entries(bin).flatMap(([name, place]) => {
-    const file = join(root, place)
-    if (!existsSync(file)) return [`the command ${name} is missing: ${place}`]
-    if (!readFileSync(file, "utf8").startsWith("#!/usr/bin/env node\n"))
-      return [`the command ${name} has no first line`]
-    const { status, stdout } = spawnSync(process.execPath, [file, "--help"], { encoding: "utf8" })
-    return status === 0 && stdout.startsWith("Usage:") ? [] : [`the command ${name} --help ended with ${status}`]
-  })
-}
-
 interface Published {
   readonly name: string
   readonly root: string
@@ -121,7 +107,7 @@ try {
       if (broken.length > 0) failed.push(`the pages of ${name}`)
     }
     for (const name of tarballs.keys()) {
-      for (const problem of brokenCommands(join(folder, "node_modules", name))) {
+      for (const problem of await brokenCommands(join(folder, "node_modules", name))) {
         console.log(`${name}: FAIL: ${problem}`)
         failed.push(`the commands of ${name}`)
       }

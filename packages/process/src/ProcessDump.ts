@@ -3,14 +3,13 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
+import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Schemas from "@quiesce/core/Schemas"
 import * as ThreadDump from "@quiesce/core/ThreadDump"
 import type { Data } from "./internal/eyes/data.ts"
 import * as Look from "./internal/eyes/look.ts"
-import * as ProcessError from "./ProcessError.ts"
+import type * as ProcessError from "./ProcessError.ts"
 
 export type { Data as ProcessDump } from "./internal/eyes/data.ts"
 
@@ -30,14 +29,7 @@ export type { Data as ProcessDump } from "./internal/eyes/data.ts"
 export const of = (
   pid: number,
   options?: { readonly workers?: boolean | undefined }
-): Effect.Effect<Data, ProcessError.ProcessError> =>
-  Effect.flatMap(
-    Look.at(pid, options?.workers ?? true),
-    Result.match({
-      onFailure: (problem) => Effect.fail(ProcessError.make({ _tag: "NotVisible", pid, problem })),
-      onSuccess: (dump) => Effect.succeed(dump)
-    })
-  )
+): Effect.Effect<Data, ProcessError.ProcessError> => Look.at(pid, options?.workers ?? true)
 
 /**
  * The Schema of a dump, for the output of `quiesce ps --json`.

@@ -1,12 +1,13 @@
-/** The command `quiesce`: reads its arguments, prints, and gives the exit code. */
+/**
+ * The command `quiesce`: reads its arguments, prints, and gives the exit code.
+ *
+ * Nothing here loads Effect before the process has the signal, because Effect takes as long to load as a process takes to
+ * open its inspector.
+ */
 import { parseArgs } from "node:util"
-import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import * as Paint from "../output/paint.ts"
-import { printable } from "@quiesce/core/ThreadDump"
-import * as ProcessDump from "../../ProcessDump.ts"
+import * as Knock from "./knock.ts"
 import * as Listing from "./listing.ts"
+import type { Wanted } from "./show.ts"
 
 export const usage = `Usage:
   quiesce ps [--json]                     lists the Node processes of this user
@@ -17,7 +18,7 @@ type Request =
   | { readonly _tag: "Help" }
   | { readonly _tag: "Wrong"; readonly problem: string }
   | { readonly _tag: "List"; readonly json: boolean }
-  | { readonly _tag: "Show"; readonly pid: number; readonly json: boolean; readonly workers: boolean }
+  | ({ readonly _tag: "Show" } & Wanted)
 
 const options = {
   json: { type: "boolean", default: false },
@@ -25,14 +26,19 @@ const options = {
   help: { type: "boolean", short: "h", default: false }
 } as const
 
-export const parse = (args: ReadonlyArray<string>): Request => {
-  const parsed = Result.try({
-    try: () => parseArgs({ args: [...args], options, allowPositionals: true, allowNegative: true }),
+const parsedOf = (args: ReadonlyArray<string>) => {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, allowNegative: true })
+  } catch (error) {
     // Node's message names the argument and the remedy.
-    catch: (error) => (error as Error).message
-  })
-  if (Result.isFailure(parsed)) return { _tag: "Wrong", problem: parsed.failure }
-  const { positionals, values } = parsed.success
+    return (error as Error).message
+  }
+}
+
+export const parse = (args: ReadonlyArray<string>): Request => {
+  const parsed = parsedOf(args)
+  if (typeof parsed === "string") return { _tag: "Wrong", problem: parsed }
+  const { positionals, values } = parsed
   const [command, pid, ...more] = positionals
   if (values.help || command === undefined) return { _tag: "Help" }
   if (command !== "ps") return { _tag: "Wrong", problem: `"${command}" is no command` }
@@ -60,7 +66,7 @@ export const run = async (args: ReadonlyArray<string>): Promise<number> => {
 }
 
 const list = async (json: boolean): Promise<number> => {
-  const targets = await Listing.all()
+  const [targets, { printable }] = await Promise.all([Listing.all(), import("@quiesce/core/ThreadDump")])
   const rows = targets.map(({ command, process: { pid } }) => ({ pid, command }))
   const lines = rows.map(({ command, pid }) => `${String(pid).padStart(7)} ${printable(command.join(" "))}`)
   const text = rows.length === 0 ? "No Node process of this user can be looked at." : lines.join("\n")
@@ -68,15 +74,8 @@ const list = async (json: boolean): Promise<number> => {
   return 0
 }
 
-const show = async ({ json, pid, workers }: Extract<Request, { readonly _tag: "Show" }>): Promise<number> => {
-  const dump = await Effect.runPromise(Effect.result(ProcessDump.of(pid, { workers })))
-  if (Result.isFailure(dump)) {
-    process.stderr.write(`quiesce: ${dump.failure.message}\n`)
-    return 1
-  }
-  const text = json
-    ? JSON.stringify(Schema.encodeSync(ProcessDump.ProcessDumpSchema)(dump.success))
-    : ProcessDump.render(dump.success, Paint.on(process.stdout))
-  process.stdout.write(`${text}\n`)
-  return 0
+const show = async (wanted: Wanted): Promise<number> => {
+  const knocked = Knock.at(wanted.pid)
+  const { show } = await import("./show.ts")
+  return show(wanted, knocked)
 }

@@ -1,8 +1,9 @@
-/** The inspector of a process: open already, or opened by SIGUSR1. */
+/** The inspector of a process: open already, or opened by a knock. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Table from "../child/processTable.ts"
+import * as Knock from "./knock.ts"
 import * as Listening from "./listening.ts"
 import type { Target } from "./target.ts"
 
@@ -20,25 +21,14 @@ const pause = 5
 /** Nothing but the id is believed: the host and the port are known. */
 const Targets = Schema.NonEmptyArray(Schema.Struct({ id: Schema.String.check(Schema.isPattern(/^[\w-]{1,64}$/)) }))
 
-export const of = (target: Target): Effect.Effect<Result.Result<Endpoint, string>> =>
+/** The inspector behind a knock. */
+export const of = (knock: Knock.Knock): Effect.Effect<Result.Result<Endpoint, string>> =>
   Effect.gen(function* () {
-    const { pid } = target.process
-    const before = Listening.of(pid)
-    const open = before.find(({ port }) => port === configuredPort(target))
-    if (open !== undefined) return yield* ask(open, false)
-    // The number may belong to another process by now, which the signal could end.
-    if (!Table.isSame(target.process)) return Result.fail("it has just ended")
-    process.kill(pid, "SIGUSR1")
-    const known = new Set(before.map(({ port }) => port))
-    const added = yield* opened(target, known)
-    return added === undefined ? Result.fail(whyNot(target)) : yield* ask(added, true)
+    if (knock._tag === "Refused") return Result.fail(knock.problem)
+    if (knock._tag === "Open") return yield* ask(knock.listening, false)
+    const added = yield* opened(knock.target, knock.known)
+    return added === undefined ? Result.fail(whyNot(knock.target)) : yield* ask(added, true)
   })
-
-/** A process that listens on the port of the inspector but was not started so may have opened the inspector itself. */
-const configuredPort = ({ command, options }: Target): number => {
-  const given = `${options} ${command.join(" ")}`.match(/--inspect(?:-brk|-wait|-port)?=(?:\S*:)?(\d+)(?=\s|$)/)
-  return Number(given?.[1] ?? 9229)
-}
 
 /** The first port that the process has begun to listen on. */
 const opened = (target: Target, known: ReadonlySet<number>): Effect.Effect<Listening.Listening | undefined> =>
@@ -54,7 +44,7 @@ const opened = (target: Target, known: ReadonlySet<number>): Effect.Effect<Liste
 
 const whyNot = (target: Target): string => {
   if (!Table.isSame(target.process)) return "it ended when it was asked to open its inspector"
-  return `it has not opened its inspector within ${patience} ms. Its main thread runs native code, the program handles SIGUSR1 itself, or another process uses port ${configuredPort(target)}: then Node prints "Starting inspector failed" on the stderr of the process`
+  return `it has not opened its inspector within ${patience} ms. Its main thread runs native code, the program handles SIGUSR1 itself, or another process uses port ${Knock.configuredPort(target)}: then Node prints "Starting inspector failed" on the stderr of the process`
 }
 
 const ask = ({ host, port }: Listening.Listening, wasOpened: boolean): Effect.Effect<Result.Result<Endpoint, string>> =>

@@ -11,17 +11,32 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { DumpedPlace } from "@quiesce/core/ThreadDump"
 import type { Data } from "./data.ts"
+import * as ProcessError from "../../ProcessError.ts"
 import * as Endpoint from "./endpoint.ts"
+import * as Knock from "./knock.ts"
 import * as Line from "./line.ts"
 import * as Question from "./question.ts"
-import * as Target from "./target.ts"
 
-export const at = (pid: number, workers: boolean): Effect.Effect<Result.Result<Data, string>> =>
+/** Fails with `NotVisible`. `knock` is called in the effect, unless the caller has knocked already. */
+export const at = (
+  pid: number,
+  workers: boolean,
+  knock: () => Knock.Knocked = () => Knock.at(pid)
+): Effect.Effect<Data, ProcessError.ProcessError> =>
+  Effect.flatMap(attempt(pid, workers, knock), (seen) =>
+    Result.isSuccess(seen)
+      ? Effect.succeed(seen.success)
+      : Effect.fail(ProcessError.make({ _tag: "NotVisible", pid, problem: seen.failure }))
+  )
+
+const attempt = (
+  pid: number,
+  workers: boolean,
+  knock: () => Knock.Knocked
+): Effect.Effect<Result.Result<Data, string>> =>
   Effect.gen(function* () {
-    const found = Target.find(pid)
-    if (found._tag === "Refused") return Result.fail(found.problem)
-    const { target } = found
-    const endpoint = yield* Endpoint.of(target)
+    const knocked = knock()
+    const endpoint = yield* Endpoint.of(knocked.knock)
     if (Result.isFailure(endpoint)) return Result.fail(endpoint.failure)
     const line = yield* Line.open(endpoint.success.url)
     if (Option.isNone(line)) return Result.fail("its inspector refused the connection")
@@ -34,7 +49,7 @@ export const at = (pid: number, workers: boolean): Effect.Effect<Result.Result<D
       pid,
       at: Date.now(),
       node: main.value.node,
-      command: target.command,
+      command: knocked.command,
       main: placeOf("main", main.value),
       workers: others
     })
