@@ -1,18 +1,22 @@
 /**
  * Child processes as threads: a command starts in a scope, and ends with it, together with all its descendants.
  *
- * The commands and their spawner are those of Effect (`effect/process`). Effect starts the processes, resolves folders and
- * environments, and turns the pipes into streams. Beside it, this module does the following:
+ * The commands and their spawner are those of Effect (`effect/process`). Effect starts the processes, resolves folders
+ * and environments, and turns the pipes into streams. Beside it, this module does the following:
  *
- * - The ladder. Effect's scope waits without a limit for a child that ignores SIGTERM, unless `forceKillAfter` is set, and
+ * - The ladder. Effect's scope waits without a limit for a child that ignores SIGTERM, unless `forceKillAfter` is set,
+ * and
  *   its `kill` sends a signal and waits for the end in one. Here a rung only asks, and the next rung comes by itself.
  * - Descendants. Effect ends the process group. Descendants that have left it are found by a mark in their environment,
- *   where the system shows environments (Linux), and a pid is signaled only if the process still has the start time that it
+ *   where the system shows environments (Linux), and a pid is signaled only if the process still has the start time
+ * that it
  *   was found with.
- * - The end of this process by SIGKILL. A small shell, one for all children, ends them (Linux: all descendants; macOS: the
+ * - The end of this process by SIGKILL. A small shell, one for all children, ends them (Linux: all descendants; macOS:
+ * the
  *   process groups; Windows: none).
  * - The exit. Effect fails with an untyped error after the end by a signal. Here a signal is a value.
- * - Outputs. Effect's streams end when the last process with the pipe ends, and hold it up without a reader. Here the end
+ * - Outputs. Effect's streams end when the last process with the pipe ends, and hold it up without a reader. Here the
+ * end
  *   of the process is followed by the end of its outputs, within a limit.
  * - Messages with the reason to a child on Node. Effect makes no channel for them.
  * - The members of a pipeline are started one by one, because Effect's handle has the exit of the last one only.
@@ -50,7 +54,8 @@ export type { Options } from "./internal/child/settings.ts"
  *
  * - `pid`: the number of the process; of a pipeline, that of the last process
  * - `stdin`: takes the input. A sink that ends closes the input
- * - `stdout`, `stderr`: the outputs. A reader that does not read holds the process up, but never its end. Two readers of one
+ * - `stdout`, `stderr`: the outputs. A reader that does not read holds the process up, but never its end. Two readers
+ * of one
  *   output share its bytes
  * - `all`: both outputs as they arrive
  *
@@ -69,10 +74,12 @@ export interface ProcessThread extends Thread.Thread<ProcessError.ProcessExit, P
 /**
  * Starts a command as a thread in the current scope.
  *
- * - `stop` and `interrupt` send their signals, or messages, to the process group of the command. An interrupted thread ends
- *   with its reason, whatever the exit of the process. A thread that was asked to stop ends with the exit of the process.
+ * - `stop` and `interrupt` send their signals, or messages, to the process group of the command. An interrupted thread
+ * ends
+ *   with its reason, at any exit of the process. A thread that was asked to stop ends with the exit of the process.
  * - `kill` ends the command and all its descendants by SIGKILL.
- * - After the end of the process, its descendants have `drainWithin` to end and to close the outputs. The rest is killed.
+ * - After the end of the process, its descendants have `drainWithin` to end and to close the outputs. The rest is
+ * killed.
  *
  * Fails with `SpawnFailed` if the command can't be started. Dies with `InvalidOption` for an option that can't be used.
  *

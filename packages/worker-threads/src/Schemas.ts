@@ -1,6 +1,6 @@
 /**
- * The Schemas of the errors of this package, for a contract whose handler uses a pool of its own or locks. A program that
- * does not import this module has no Schema of errors in its bundle.
+ * The Schemas of the errors of this package, for a contract whose handler uses a pool of its own or locks. A program
+ * that does not import this module has no Schema of errors in its bundle.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as Locks from "./LockError.ts"
 import * as Errors from "./WorkerError.ts"
 
-/** What to do, for a caller without a contract. */
+/** The remedy, for a caller without a contract. */
 const remedy = Schema.optionalKey(Schema.String)
 
 const WorkerErrorReason: Schema.Codec<Errors.WorkerErrorReason> = Schema.Union([

@@ -1,12 +1,12 @@
 /**
- * The messages between a run and its process, one line of JSON each. The process writes to its output, and waits for the
- * answer to a question by a read that blocks. So both sides take turns, and time passes only by an answer.
+ * The messages between a run and its process, one line of JSON each. The process writes to its output, and waits for
+ * the answer to a question by a read that blocks. So both sides take turns, and time passes only by an answer.
  */
 import type { Scenario } from "@quiesce/testing/laws/Scenario"
 import type { PlainFault } from "../plain/plainContract.ts"
 import type { EncodedEvent } from "../workers/wire.ts"
 
-/** What a process runs. */
+/** The work of a process. */
 export interface Given {
   readonly scenario: Scenario
   readonly cut: number | null

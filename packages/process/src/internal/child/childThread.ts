@@ -2,8 +2,8 @@
  * The controls of a thread whose work is a command.
  *
  * Invariants:
- * 1. The state moves from Running to Draining to Ended. Running may become Asked, and both may become Killed. The exit of the
- *    thread is decided when the last process of the command ends.
+ * 1. The state moves from Running to Draining to Ended. Running may become Asked, and both may become Killed. The exit
+ *    of the thread is decided when the last process of the command ends.
  * 2. The cell is settled after the last descendant that can be found has ended, or has outlived a kill.
  * 3. No wait here depends on a reader of an output or on another process without a limit.
  */
@@ -83,7 +83,7 @@ export class ChildThread implements ThreadAdapter.Controls {
     return this.last.pid
   }
 
-  /** The input of the first process. A writer fails at the end of the thread, whoever else holds the pipe. */
+  /** The input of the first process. A writer fails at the end of the thread, even if others hold the pipe. */
   get stdin(): Sink.Sink<void, Uint8Array, never, ProcessError.ProcessError> {
     const { handle, program: command } = this.child.members[0]!
     const closed = (cause: unknown): ProcessError.ProcessError =>

@@ -1,8 +1,8 @@
 /**
- * The processes of one command and all their descendants, whatever group or session they are in.
+ * The processes of one command and all their descendants, in any group and session.
  *
- * Where the system shows its processes, all descendants are found that keep the mark, or stay below, or in the session of,
- * one that is found. Elsewhere only the groups of the command's own processes are known.
+ * Where the system shows its processes, a descendant is found by the mark, or below a found process, or in the session
+ * of a found process. Elsewhere only the groups of the command's own processes are known.
  */
 import type { Signal } from "effect/process/ChildProcess"
 import type { Member } from "./member.ts"
@@ -72,7 +72,7 @@ export class Family {
 
   private async found(): Promise<ReadonlyArray<Table.Process>> {
     if (!Table.isShown) return []
-    // A session whose group was once seen to be empty may belong to other processes by now.
+    // The number of a session may belong to other processes by now, once the group of the session was empty.
     const sessions = this.members.filter((member) => member.isLeader && member.looksAtGroup())
     return Tree.find(this.mark, new Set(sessions.map(({ pid }) => pid)))
   }

@@ -1,12 +1,12 @@
 /**
- * A small process that ends the children of this process when this process ends in whatever way, also by SIGKILL.
+ * A small process that ends the children of this process when this process ends in any way, also by SIGKILL.
  *
- * It is a shell that reads a pipe from this process. At the end of the pipe, it kills each process with the mark of this
- * process, again and again until none is found. Where the system does not show environments, it kills the groups that
- * it was given. It has no mark of this process itself, and a session of its own.
+ * The guardian is a shell, and reads a pipe from this process. At the end of the pipe, the shell kills each process
+ * with the mark of this process, again and again until none is found. Where the system does not show environments, the
+ * shell kills the groups of a list. The shell has no mark of this process, and a session of its own.
  *
- * Invariant: a process is killed only right after its environment was found to have the mark, or as the rest of a group
- * of this process whose leader has ended. So a process that was given the number of an ended one is left alone.
+ * Invariant: a process is killed only right after the mark was found in its environment, or as the rest of a group of
+ * this process after the end of the leader. So a process that was given the number of an ended process is left alone.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Writable } from "node:stream"
@@ -57,10 +57,10 @@ type State =
 let state: State = isWindows ? { _tag: "Unavailable" } : { _tag: "Off" }
 const watched = new Set<number>()
 
-/** Whether the children of this process end with it, also if it is killed. */
+/** Whether the children of this process end with this process, also after a kill. */
 export const isRunning = (): boolean => state._tag === "Running"
 
-/** Starts the guardian unless it runs. */
+/** Starts the guardian unless the guardian runs. */
 export const start = (): void => {
   if (state._tag !== "Off") return
   const child = spawn("/bin/sh", ["-c", script, "quiesce-guardian", Mark.ofHost, "/proc"], {
@@ -75,7 +75,7 @@ export const start = (): void => {
   child.on("exit", ended({ _tag: "Off" }))
   child.stdin.on("error", ended({ _tag: "Off" }))
   state = { _tag: "Running", child }
-  // The guardian must not keep this process alive. The type of the pipe does not show that it is a socket.
+  // The guardian must not keep this process alive. The pipe is a socket, which its type does not show.
   child.unref()
   ;(child.stdin as Writable & { readonly unref?: () => void }).unref?.()
   for (const group of watched) write(`+ ${group}`)

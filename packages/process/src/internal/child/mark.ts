@@ -1,6 +1,6 @@
 /**
- * The marks by which the processes of a tree are found: environment variables with unique names, which every descendant
- * inherits unless it clears its environment.
+ * The marks by which the processes of a tree are found: environment variables with unique names. Every descendant
+ * inherits the marks, except a descendant with a cleared environment.
  */
 import { randomUUID } from "node:crypto"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -9,10 +9,10 @@ const prefix = "QUIESCE_TREE_"
 
 export const make = (): string => `${prefix}${randomUUID().replaceAll("-", "")}`
 
-/** The mark of all processes that this module has started. The guardian finds them by it. */
+/** The mark of all processes that this module has started. The guardian finds processes by this mark. */
 export const ofHost: string = make()
 
-/** The marks of the processes above this one, which a child needs even if it gets an environment of its own. */
+/** The marks of the processes above this process. A child needs the marks even in an environment of its own. */
 const inherited = (): Record<string, string> =>
   Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) =>
@@ -31,7 +31,7 @@ export const command = (
   return ChildProcess.make(standard.command, standard.args, {
     ...standard.options,
     env: { ...env, ...marks },
-    // Without an environment, a command inherits that of this process.
+    // Without an environment, a command inherits the environment of this process.
     extendEnv: env === undefined || standard.options.extendEnv === true
   })
 }

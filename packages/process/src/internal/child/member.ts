@@ -3,8 +3,8 @@
  *
  * Invariants:
  * 1. A process that has ended gets no signal, because the system may give its number away.
- * 2. The number of a group stays taken while a process of the group is left. Once a look after the end of the leader has
- *    found the group empty, the group gets no signal.
+ * 2. The number of a group stays taken while a process of the group is left. Once a look after the end of the leader
+ *    has found the group empty, the group gets no signal.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -60,7 +60,7 @@ export class Member {
     return !this.isGroupGone
   }
 
-  /** Signals the rest of the group whose leader has ended, where processes are not shown. */
+  /** Signals the rest of the group after the end of its leader, where processes are not shown. */
   signalGroup(name: Signal): void {
     if (this.looksAtGroup()) send(-this.pid, name)
   }

@@ -1,8 +1,8 @@
 /**
  * An output of a process: holds the bytes between the pipe and the reader.
  *
- * While the process runs, a reader that does not read holds the process up, as with a pipe. When the process has ended, the
- * rest of the pipe is taken in without a reader, so that the end need not wait for one.
+ * While the process runs, a reader that does not read holds the process up, as with a pipe. When the process has ended,
+ * the rest of the pipe is taken in without a reader, so that the end need not wait for one.
  *
  * Invariants:
  * 1. `chunks` holds at most `limit` bytes and one chunk.
@@ -64,7 +64,7 @@ export class Output {
     })
   }
 
-  /** The process has ended: what the pipe still holds is taken in without a reader. */
+  /** The process has ended: the rest of the pipe is read without a reader. */
   lift(): void {
     this.limit = endedLimit
     if (!this.isFull) wakeAll(this.writers)

@@ -1,4 +1,4 @@
-/** Waits in real time, whatever the clock of the fibers: other processes know no virtual time. */
+/** Waits in real time under any clock of the fibers, because other processes know no virtual time. */
 import { setTimeout } from "node:timers/promises"
 
 /** Resolves after `millis`, or when the signal aborts. */

@@ -6,7 +6,7 @@ import * as Stream from "effect/Stream"
 
 export type Bytes = Stream.Stream<Uint8Array, PlatformError.PlatformError>
 
-/** One command of a pipeline. `from` and `to` say how it is joined to the one before. */
+/** One command of a pipeline. `from` and `to` name the output of the command before and the input of this command. */
 export interface Part {
   readonly command: ChildProcess.StandardCommand
   readonly join: ChildProcess.PipeOptions | undefined
@@ -45,11 +45,11 @@ export const reading = ({ command, join }: Part): ChildProcess.StandardCommand =
   })
 }
 
-/** The number of the input that a pipeline feeds; undefined for the standard input. */
+/** The number of the input of a pipeline; undefined for the standard input. */
 export const targetOf = (join: ChildProcess.PipeOptions | undefined): number | undefined =>
   join?.to === undefined || join.to === "stdin" ? undefined : ChildProcess.parseFdName(join.to)
 
-/** The output of a process that a pipeline reads, and the other outputs, which nobody reads. */
+/** The output of a process for a pipeline, and the other outputs, which nobody reads. */
 export const outputsOf = (
   handle: ChildProcessHandle,
   join: ChildProcess.PipeOptions | undefined

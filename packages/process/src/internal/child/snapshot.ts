@@ -2,8 +2,8 @@
  * Looks at all processes of the machine, for all trees of this process at once.
  *
  * Invariants:
- * 1. A look begins after it was asked for, so that it shows every process that was there at that time.
- * 2. At most one look is under way. Requests that come meanwhile share the next one.
+ * 1. A look begins after its request, and shows every process of the time of the request.
+ * 2. At most one look is under way. Requests during a look share the next look.
  */
 import * as Mark from "./mark.ts"
 import * as Table from "./processTable.ts"
@@ -16,18 +16,18 @@ interface Seen {
 export interface Snapshot {
   readonly seen: ReadonlyArray<Seen>
   /**
-   * Whether no process can have been missed. A process that has ended during the look may have started another one, and
-   * a process that starts its program has no environment for a moment.
+   * Whether no process can have been missed. A process that has ended during the look may have started another process,
+   * and a process that starts its program has no environment for a moment.
    */
   readonly isSure: boolean
 }
 
-/** No process that is older than this one descends from it. */
+/** No process that is older than this process descends from this process. */
 const oldest = Table.find(process.pid)?.started ?? 0
 
 /**
- * The numbers of processes that can't start a marked one, from the last look: they had no mark and were not below a marked
- * one, or were dead.
+ * The numbers of processes that can't start a marked process, from the last look: a process without a mark that is not
+ * below a marked process, or a dead process.
  */
 let harmless: ReadonlySet<number> = new Set()
 
@@ -78,7 +78,7 @@ const kernelThreads = 2
 /** In place of an environment that may not be read. */
 const unreadable = "?"
 
-/** Adds the processes whose parent, group or session is led by one that is in the tree. */
+/** Adds the processes with a parent, a group leader or a session leader in the tree. */
 export const closure = (
   all: ReadonlyArray<Table.Process>,
   marked: ReadonlySet<Table.Process>
@@ -96,7 +96,7 @@ export const closure = (
 let current: Promise<Snapshot> | undefined
 let following: Promise<Snapshot> | undefined
 
-/** The live processes that are no older than this one. */
+/** The live processes that are no older than this process. */
 export const take = (): Promise<Snapshot> => {
   if (current === undefined) return (current = look().finally(() => (current = undefined)))
   following ??= current.then(() => {

@@ -1,4 +1,4 @@
-/** Starts the processes of a command, and joins them to a pipeline. If one can't be started, the others are ended. */
+/** Starts the processes of a command as a pipeline. If one process can't be started, the others are ended. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -19,11 +19,11 @@ import * as Pipeline from "./pipeline.ts"
 export const killMillis = 5000
 
 export interface Started {
-  /** At least one. The exit of the last is that of the command. */
+  /** At least one process. The exit of the last process is the exit of the command. */
   readonly members: ReadonlyArray<Member>
   readonly family: Family
   readonly channel: Channel.Channel | undefined
-  /** The failure of the stream for the input, if it fails. */
+  /** The failure of the stream for the input. */
   readonly inputFailed: Promise<ProcessError.ProcessError>
   /** Lets go of the handles of Effect, after the end of the processes. */
   readonly close: () => void
@@ -91,7 +91,7 @@ class Starting {
         channel?.close()
         for (const feed of feeds) feed.interruptUnsafe()
         for (const { isLeader, pid } of members) if (isLeader) Guardian.unwatch(pid)
-        // Effect waits for members of a group that are left, so nothing waits for Effect.
+        // Effect waits for the remaining members of a group, so nothing waits for Effect.
         Effect.runFork(Scope.close(scope, Exit.void))
       }
     }
@@ -106,7 +106,7 @@ class Starting {
   }
 
   private feed(source: Pipeline.Bytes, handle: ChildProcessHandle, command: string): void {
-    // A failure of the source is told apart from a process that does not read on.
+    // A failure of the source differs from a process that has stopped reading.
     const told = Stream.tapError(source, (cause) =>
       Effect.sync(() => this.input.resolve(ProcessError.make({ _tag: "InputFailed", command, cause })))
     )

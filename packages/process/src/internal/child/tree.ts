@@ -1,25 +1,24 @@
 /**
- * The processes of one tree: found by their mark, and by their parent, group or session if they have cleared their
- * environment.
+ * The processes of one tree: found by their mark or, with a cleared environment, by their parent, group or session.
  *
- * Invariant: a signal goes to a process only if it still has the start that it was found with, so a process that was given
- * the number of an ended one is left alone.
+ * Invariant: a signal goes to a process only if the time of its start is still the same, so a process that was given
+ * the number of an ended process is left alone.
  */
 import * as Mark from "./mark.ts"
 import { pause } from "./pause.ts"
 import * as Table from "./processTable.ts"
 import * as Snapshot from "./snapshot.ts"
 
-/** The limit on the looks for a tree of which nothing is found, and the pause between two in milliseconds. */
+/** The limit on the looks for a tree without a process, and the pause between two looks in milliseconds. */
 const looks = 30
 const pauseMillis = 3
 
-/** The live processes with this mark or in one of these sessions, and those below them. */
+/** The live processes with this mark or in one of these sessions, and all processes below. */
 export const find = async (mark: string, sessions: ReadonlySet<number>): Promise<ReadonlyArray<Table.Process>> => {
   for (let look = 1; ; look++) {
     const snapshot = await Snapshot.take()
     const found = findIn(snapshot, mark, sessions)
-    // Only an empty result needs to be sure, because a caller that gets processes looks again.
+    // Only an empty result needs to be sure, because a caller with a result looks again.
     if (found.length > 0 || snapshot.isSure || look >= looks) return found
     await pause(pauseMillis)
   }

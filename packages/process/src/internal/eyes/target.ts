@@ -1,7 +1,7 @@
 /**
- * A process that may be looked at: a live Node process of this user, whose handler of SIGUSR1 opens the inspector.
+ * A process that may be looked at: a live Node process of this user with a handler of SIGUSR1 that opens the inspector.
  *
- * SIGUSR1 ends a process that has no handler for it. Everything that is not known for certain is therefore a refusal.
+ * SIGUSR1 ends a process without such a handler. Any uncertainty is therefore a refusal.
  */
 import { readFileSync, readlinkSync } from "node:fs"
 import { basename } from "node:path"

@@ -31,7 +31,7 @@ const isCancelled = (cause: Cause.Cause<unknown>): boolean =>
 
 const isAbandon = (defect: unknown): boolean => isThreadError(defect) && defect.reason._tag === "Abandoned"
 
-/** Whether an exit is a failure that is to be reported. The report of a program that was given up is another. */
+/** Whether an exit is a failure for the report. An abandoned program has a report of its own. */
 export const isReported = (exit: Exit.Exit<unknown, unknown>): exit is Exit.Failure<unknown, unknown> =>
   exit._tag === "Failure" &&
   !Cause.hasInterruptsOnly(exit.cause) &&

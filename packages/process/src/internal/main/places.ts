@@ -1,7 +1,8 @@
 /**
  * The lines of code that make handles and timers, noted if the environment has `QUIESCE_PLACES=1`.
  *
- * Node then calls a hook for each of them, which makes a stack. The program gets slower by that, so that this is for a search.
+ * Node then calls a hook for each handle and timer, and the hook makes a stack. The program gets slower, so the
+ * variable is for a search.
  */
 import { createHook, executionAsyncId } from "node:async_hooks"
 
@@ -18,12 +19,12 @@ const made = new Map<number, Made>()
 /** These keep no process alive. */
 const passing: ReadonlySet<string> = new Set(["TickObject", "Microtask", "Immediate", "DNSCHANNEL"])
 
-/** Notes everything that is made from now on, for the life of the process. */
+/** Notes all handles and timers from now on, for the life of the process. */
 export const track = (): void => {
   createHook({
     init: (id, kind, trigger, resource) => {
       if (kind === "PROMISE") return
-      // Node makes some handles in a later turn, without the code that has asked for them on the stack.
+      // Node makes some handles in a later turn, without the asking code on the stack.
       const cause = made.get(executionAsyncId()) ?? made.get(trigger)
       const place = placeOf(new Error()) ?? cause?.place ?? "inside Node"
       made.set(id, { kind, place, resource: new WeakRef(resource) })

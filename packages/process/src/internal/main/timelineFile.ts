@@ -1,6 +1,6 @@
 /**
- * The file for the timeline of a program, which the environment variable QUIESCE_TIMELINE names. The name's ending says
- * what is written: `.svg` a picture, `.json` a trace, `.txt` a text. In the name, `%p` is the number of the process.
+ * The file for the timeline of a program, which the environment variable QUIESCE_TIMELINE names. The ending of the name
+ * decides the format: `.svg` a picture, `.json` a trace, `.txt` a text. In the name, `%p` is the number of the process.
  */
 import * as Effect from "effect/Effect"
 import { statSync, writeFileSync } from "node:fs"

@@ -1,5 +1,5 @@
 /**
- * What the workers of one pool can do. Each worker reports about itself when it is ready.
+ * The capabilities of the workers of one pool. Each worker reports its own when it is ready.
  *
  * Invariant: the capabilities of a pool never grow. A worker that can do less than the others counts, also after its
  * end, because the next worker loads the same modules.
@@ -36,8 +36,8 @@ export class PoolCapabilities {
   }
 
   /**
-   * Takes the report of a worker that is ready. `known` has the capabilities that were known of the worker before. Returns
-   * the capabilities of this worker.
+   * Takes the report of a worker that is ready. `known` has the capabilities that were known of the worker before.
+   * Returns the capabilities of this worker.
    */
   report(unwind: Unwind, problem: string | null, known: Unwind = this.ofProcess.unwind): Unwind {
     if (problem !== null) this.warn(problem)

@@ -1,5 +1,5 @@
 /**
- * The events of a pool for those who watch: loggers and metrics. Without an observer, an event of a task costs one
+ * The events of a pool for its watchers, loggers and metrics. Without an observer, an event of a task costs one
  * comparison.
  *
  * Invariant: a pool is in `live` from its opening until its close.

@@ -71,7 +71,7 @@ export class RemoteRaises {
     for (const answer of this.answers.values()) answer(false)
   }
 
-  /** False if the error has its answer or is committed. The worker alone knows what becomes of a committed error. */
+  /** False if the error has its answer or is committed. The worker alone knows the outcome of a committed error. */
   private withdraw(raise: number): boolean {
     if (this.committed?.has(raise) === true || !this.answers.delete(raise)) return false
     if (this.unsent?.delete(raise) !== true) this.task.send({ _tag: "Withdraw", raise })

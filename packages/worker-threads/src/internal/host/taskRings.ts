@@ -1,6 +1,6 @@
 /**
- * The host's ends of the rings to and from a worker. Small tasks go through the ring of starts. Through the ring of values
- * come the small values of tasks, their leases and their exits, until a task has sent a message another way.
+ * The host's ends of the rings to and from a worker. Small tasks go through the ring of starts. Through the ring of
+ * values come the small values of tasks, their leases and their exits, until a task has sent a message another way.
  *
  * Invariant: while values come, they are read, and other work of the event loop gets its turns. After `close` no value
  * comes.
@@ -104,7 +104,7 @@ export class TaskRings {
     this.isClosed = true
   }
 
-  /** Reads what was written until now. */
+  /** Reads all that was written until now. */
   readAll(): void {
     this.reading(() => this.values.read(this.take, Infinity))
   }

@@ -20,7 +20,7 @@ export interface TaskWorker<Task> {
   readonly interrupt: (id: number, slot: number, reason: unknown) => void
   /** Ends the code that a task runs, as far as `unwind` says. None if there is no inspector. */
   readonly unwinder: Option.Option<(id: number) => Effect.Effect<UnwindOutcome>>
-  /** What can be ended in the worker. */
+  /** The code that can be ended in the worker. */
   readonly unwind: Unwind
   readonly kill: (task: Task, reason: CancelReason.CancelReason) => Effect.Effect<void>
   readonly locate: Effect.Effect<Option.Option<string>>

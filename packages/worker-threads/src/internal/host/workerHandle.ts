@@ -55,7 +55,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   taken = 0
   private readonly problem: WorkerProblem = new WorkerProblem()
   private readonly capabilities: PoolCapabilities
-  /** What can be ended in this worker. */
+  /** The code that can be ended in this worker. */
   unwind: Unwind
   /** None if there is no inspector. */
   private readonly inspector: Option.Option<WorkerInspector.WorkerInspector>

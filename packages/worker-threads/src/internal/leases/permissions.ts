@@ -9,12 +9,13 @@ export interface Command {
 }
 
 /**
- * The resources that workers may ask for. Whatever is not named is refused, except folders for temporary files.
+ * The resources that workers may ask for. Any other resource is refused, except folders for temporary files.
  *
  * - `temporaryFolder`: false, or the folder in which temporary folders are made (default: the folder of the system)
  * - `lockFile.roots`: the folders in which, at any depth, lock files may be made
  * - `fileHandle.roots`: the folders in which, at any depth, files may be opened
- * - `childProcess.commands`: the names of the commands that may be started with any arguments, or a function that decides.
+ * - `childProcess.commands`: the names of the commands that may be started with any arguments, or a function that
+ * decides.
  *   `grace`: how long a process may take to end after SIGTERM, before SIGKILL (default: 2 seconds)
  */
 export interface Permissions {

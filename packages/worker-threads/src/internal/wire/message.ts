@@ -1,8 +1,8 @@
 /**
  * All messages between host and worker. The receiver decodes them. Several messages travel in one array, in order.
  *
- * The envelope is checked here: each message has exactly the fields of its kind, each field of its type, and lengths are
- * bounded. The contents of a task, which may be anything, are checked by the Schemas of the contract.
+ * The envelope is checked here: each message has exactly the fields of its kind, each field of its type, and lengths
+ * are bounded. The contents of a task, which may be anything, are checked by the Schemas of the contract.
  */
 import { textOf } from "@quiesce/core/internal/plain"
 import type { LeaseResult } from "@quiesce/core/adapter"
@@ -107,7 +107,7 @@ export const maxReasons = 10_000
 export const maxText = 32_768
 const maxItems = 2 ** 24
 
-/** What is wrong with a value; undefined if the value is as it should be. */
+/** The problem with a value; undefined if there is none. */
 type Check = (u: unknown) => string | undefined
 
 const expected = (what: string, u: unknown): string => `${textOf(u)} in place of ${what}`
@@ -224,7 +224,7 @@ const toHost = /* @__PURE__ */ items(
   })
 )
 
-/** What is wrong with a value that a worker sent; undefined if all messages in it are of the protocol. */
+/** The problem with a value from a worker; undefined if all its messages are of the protocol. */
 export const problemToHost: Check = toHost
 
 /** A worker has sent a value outside the protocol. */

@@ -2,12 +2,12 @@
  * A ring in shared memory, from one writing thread to one reading thread. It carries small plain data, for which a
  * message would cost more than the data and would wait for the end of the reader's turn.
  *
- * On two cores, in microseconds a task, with and without the ring: one caller 103 and 196, 64 callers 5.5 and 19.3. Beside two
- * busy processes, 64 callers 12 and 38.
+ * On two cores, in microseconds a task, with and without the ring: one caller 103 and 196, 64 callers 5.5 and 19.3.
+ * Beside two busy processes, 64 callers 12 and 38.
  *
  * An awake reader can read an entry at once, and looks again before it sleeps. A sleeping reader has to be woken by a
- * message, for the first entry that is written from then on. A blocked reader is woken by the writer itself, which is faster
- * than a message, and reads what has come by any way.
+ * message, for the first entry that is written from then on. A blocked reader is woken by the writer itself, which is
+ * faster than a message, and reads all that has come by either way.
  *
  * Invariants:
  * 1. Only the writer stores `tail`, only the reader stores `head`, and the words between them are not changed.
@@ -151,9 +151,10 @@ export class RingReader {
   }
 
   /**
-   * Blocks the thread until an entry comes or the writer rouses the thread: looks at the memory for `spinMillis`, and then
-   * waits for at most `millis`. Does not block if `hasOther`, which is asked when the writer already sees that the thread
-   * blocks. Afterwards the reader is awake. False if looking at the memory was in vain or lost the thread its core.
+   * Blocks the thread until an entry comes or the writer rouses the thread: looks at the memory for `spinMillis`, and
+   * then waits for at most `millis`. Does not block if `hasOther`, which is asked when the writer already sees that the
+   * thread blocks. Afterwards the reader is awake. False if looking at the memory was in vain or lost the thread its
+   * core.
    */
   block(spinMillis: number, millis: number, hasOther: () => boolean): boolean {
     Atomics.store(this.state, awake, blocked)
@@ -164,8 +165,8 @@ export class RingReader {
   }
 
   /**
-   * Whether the writer has roused the thread meanwhile. False as soon as the thread has lost its core: another thread needs
-   * the core, perhaps the writer itself.
+   * Whether the writer has roused the thread meanwhile. False as soon as the thread has lost its core: another thread
+   * needs the core, perhaps the writer itself.
    */
   private spin(millis: number): boolean {
     if (millis === 0) return false

@@ -1,4 +1,4 @@
-/** What the system refuses, and paths that a host allows. */
+/** Refusals of the system, and paths that a host allows. */
 import { realpath } from "node:fs/promises"
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path"
 import { messageOf } from "@quiesce/core/internal"

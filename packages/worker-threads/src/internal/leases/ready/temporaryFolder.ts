@@ -14,7 +14,7 @@ const name = names.temporaryFolder
 /** A plain part of a name. */
 const isPrefix = (prefix: string): boolean => /^[^/\\\0]{0,100}$/.test(prefix)
 
-/** What tells a folder from another folder under the same path. */
+/** Differs for two folders that have had the same path. */
 type Identity = Pick<BigIntStats, "dev" | "ino">
 
 const identityOf = (path: string): Promise<BigIntStats> => lstat(path, { bigint: true })

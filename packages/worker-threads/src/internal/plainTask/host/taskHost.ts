@@ -23,7 +23,7 @@ import { inputProblem } from "./inputProblem.ts"
 import { LoadProblem } from "./plainDialect.ts"
 import * as PlainPool from "./plainPool.ts"
 
-/** The options of one call, whatever its function. */
+/** The options of one call of any function. */
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined
   readonly runWithin?: Duration.Input | undefined
@@ -34,7 +34,7 @@ export interface RunOptions {
   readonly leases?: Permissions | undefined
 }
 
-/** The options of a pool, whatever its function. */
+/** The options of a pool for any function. */
 export interface PlainOptions extends Options {
   readonly busy?:
     | (NonNullable<Options["busy"]> & { readonly onBusy?: ((worker: BusyWorker) => void) | undefined })

@@ -1,13 +1,14 @@
 /**
  * Serves a worker of plain functions: receives messages, calls functions and sends their results.
  *
- * A function is called at the end of a port message of its own, as a section: the host may end it there, and nothing else
- * is on the stack or waits in the same turn. The code of a function after its first `await` is no part of the section.
+ * A function is called at the end of a port message of its own, as a section: the host may end it there, and nothing
+ * else is on the stack or waits in the same turn. The code of a function after its first `await` is no part of the
+ * section.
  *
  * Invariants:
  * 1. A call is in `calls` from its `Start` until its exit has been sent. Each `Start` is answered by one exit.
- * 2. Before a function is called, no entry in the ring of starts is left unnoticed, and all results of earlier calls are
- *    sent, because the function may block the worker.
+ * 2. Before a function is called, no entry in the ring of starts is left unnoticed, and all results of earlier calls
+ *    are sent, because the function may block the worker.
  * 3. A run that the host has claimed waits at its end until it is ended, so that no later code is ended by mistake.
  * 4. Nothing here loads Effect.
  */
@@ -141,7 +142,7 @@ class PlainWorker implements Outlet {
     this.calls.delete(call)
     if (this.calls.size > 0) return
     this.hasEnded = true
-    // What the function has left in this turn comes first.
+    // The callbacks that the function has left for this turn come first.
     this.callLater()
   }
 

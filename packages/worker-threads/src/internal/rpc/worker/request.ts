@@ -46,7 +46,8 @@ export class RpcRequest {
 
   /**
    * Runs the handler and gives the reply. An interrupt is forwarded to the handler with its reason, and waits for the
-   * handler. The failures of the handler's cleanup are then defects beside the interrupt, because nobody gets the reply.
+   * handler. The failures of the handler's cleanup are then defects beside the interrupt, because nobody gets the
+   * reply.
    */
   get handled(): Effect.Effect<Reply, unknown> {
     const { id } = this.outlet
@@ -80,8 +81,9 @@ export class RpcRequest {
   }
 
   /**
-   * A handler that waits for its first turn is unknown to the RpcServer, which would reply for it at once. Such a handler
-   * ends here. The thread's reason reaches the handler after the body, in the same step, so this step comes later.
+   * A handler that waits for its first turn is unknown to the RpcServer, which would reply for it at once. Such a
+   * handler ends here. The thread's reason reaches the handler after the body, in the same step, so this step comes
+   * later.
    */
   private get handlerInterrupted(): Effect.Effect<void> {
     return Effect.map(Effect.yieldNow, () => {
@@ -102,7 +104,7 @@ export class RpcRequest {
     })
   }
 
-  /** Fails with the failures of a handler whose reply nobody gets. */
+  /** Fails with the failures of a handler without a receiver of its reply. */
   private get failCleanup(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const failures = this.failuresBeyond(0)

@@ -4,8 +4,8 @@
  * Invariants:
  * 1. Only a section of the named task is ended, and only the run that the host has seen.
  * 2. A pending grace belongs to a live task, and is dropped at the end of the task.
- * 3. The line is opened before the worker starts, and closed when the worker is gone. The start waits for the line only for
- *    a limited time, because the line goes through the main thread, which may be busy.
+ * 3. The line is opened before the worker starts, and closed when the worker is gone. The start waits for the line only
+ *    for a limited time, because the line goes through the main thread, which may be busy.
  * 4. Requests run on fibers of their own, without the services of the caller. None of them outlives the line.
  */
 import type { Worker } from "node:worker_threads"
@@ -39,7 +39,7 @@ export interface Listener {
   readonly wake: () => void
   /** Whether a task has not ended. */
   readonly runs: (task: number) => boolean
-  /** What can be ended in this worker. */
+  /** The code that can be ended in this worker. */
   readonly unwind: Unwind
 }
 
@@ -127,8 +127,8 @@ export class WorkerInspector {
   }
 
   /**
-   * Calls `then` when the worker can't come to a halt any more. A worker that comes to a halt while it is terminated stays
-   * there for good. No code of the worker is ended by this line from now on.
+   * Calls `then` when the worker can't come to a halt any more. A worker that comes to a halt while it is terminated
+   * stays there for good. No code of the worker is ended by this line from now on.
    */
   withoutHalt(then: () => void): void {
     if (this.state._tag !== "Open" || !this.state.attachment.isBusy) return then()
@@ -192,8 +192,8 @@ export class WorkerInspector {
   }
 
   /**
-   * Ends the running code of a task, in a section or outside. Returns the first outcome; more attempts follow until the task
-   * has ended. If the engine does not answer, the outcome is a refusal, and the attempt still goes on.
+   * Ends the running code of a task, in a section or outside. Returns the first outcome; more attempts follow until the
+   * task has ended. If the engine does not answer, the outcome is a refusal, and the attempt still goes on.
    */
   unwind(task: number): Effect.Effect<UnwindOutcome> {
     return Effect.suspend(() => {
