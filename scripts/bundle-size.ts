@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib"
 import * as esbuild from "esbuild"
 import { build, type Rolldown } from "vite"
 
-/** The code of a program, and the modules of which the bundle has a part. */
+/** The code of a program, the modules of which the bundle has a part, and those that it imports. */
 interface Bundle {
   readonly code: string
   readonly modules: ReadonlyArray<string>
@@ -30,7 +30,7 @@ const byVite: Bundler = async (program, external) => {
   const chunks = output.filter((file) => file.type === "chunk")
   return {
     code: chunks.map((chunk) => chunk.code).join(""),
-    modules: chunks.flatMap((chunk) => chunk.moduleIds)
+    modules: chunks.flatMap((chunk) => [...chunk.moduleIds, ...chunk.imports])
   }
 }
 
@@ -58,18 +58,37 @@ interface Size {
   readonly program: string
   readonly bundler: Bundler
   readonly external: ReadonlyArray<string>
+  /** Whether the program is meant to load Effect's `Schema`, which is larger than all of core. */
+  readonly withSchema?: true
   /** In bytes. A change that needs more must say why it does. */
   readonly limit: number
-  /** In bytes: what the program is to come to. */
-  readonly aim: number
+  /** In bytes: what the program is to come to. Undefined for a limit alone. */
+  readonly aim?: number
 }
 
 /**
- * The aims are not reached. Of the first program, Effect itself takes 11.5 kB: 9.6 for fibers and scopes, and 1.9 for its clock,
- * which brings its durations. A finite escalation, a limit on a release and a value of any kind in an error message are
- * options of `Thread.spawn` and `Lease.acquire`, so their code is in every program, and so is the one call by which
- * `ThreadDump.trackPlaces` sees an acquire, of 30 bytes. The second program is code of core alone,
- * with 8 kB for timelines: the recorder, the picture, the text and the trace. A program that records none has none of it.
+ * The aims are not reached. In kB, of the first program:
+ *
+ * | part | kB | reason to be in every program |
+ * | --- | --- | --- |
+ * | Effect: fibers, scopes, contexts, causes | 10.6 | the same program in bare Effect takes 9.7 |
+ * | Effect: durations and options | 1.9 | `escalation` and `releaseWithin` take any duration, as data |
+ * | the tree of threads, spawn, join, the adapter onto fibers | 4.4 | |
+ * | the climb of an escalation, releases behind a hang | 1.9 | `escalation` is an option of `Thread.spawn` |
+ * | leases and their ledger | 1.5 | |
+ * | messages of misuse and of a second copy | 1.1 | a wrong argument says what to do |
+ * | trials of Effect's private parts | 0.9 | without these parts `spawn-join` takes an eighth longer |
+ * | logs of failures and of lost leases | 0.7 | they are on without an import |
+ * | reasons of cancels | 0.6 | |
+ * | spans | 0.5 | they are on as soon as the context has a tracer |
+ *
+ * If escalations were made by a function, the climb and the durations would be in the programs that call it, and not in
+ * this one: 20.2 kB. Users would have to write more than `{ stop: "5 seconds" }`.
+ *
+ * The parts of the second program, in kB: the tree of threads 6.1, shutdown and reports 4.1, `Blocking`, `Deadline`,
+ * tokens and the watchdog 3.6, `Abort` 2.3, leases 1.8, values of others as text 1.7, `ThreadMap` 1.7, `ThreadDump`
+ * 1.6, messages of misuse 1.4, trials 1.2, `raise` and `receive` 1, reasons 1, `ThreadGroup` 0.8, logs 0.8, spans 0.5.
+ * The watchdog, `ThreadMap`, the logs, the spans and the texts of values that throw are newer than the aim: 6 kB.
  */
 const sizes: ReadonlyArray<Size> = [
   {
@@ -77,38 +96,47 @@ const sizes: ReadonlyArray<Size> = [
     program: "threads.ts",
     bundler: byVite,
     external: [],
-    limit: 25_300,
+    limit: 24_600,
     aim: 18_000
   },
   {
-    name: "all of core, without Effect",
+    name: "the index of core, without Effect",
     program: "core.ts",
     bundler: byVite,
     external: ["effect"],
-    limit: 39_500,
+    limit: 30_300,
     aim: 15_000
+  },
+  {
+    name: "the index and the other entries of core, without Effect",
+    program: "entries.ts",
+    bundler: byVite,
+    external: ["effect"],
+    withSchema: true,
+    limit: 40_300
   },
   {
     name: "Thread and Lease, with Effect, imported as modules, by esbuild",
     program: "modules.ts",
     bundler: byEsbuild,
     external: [],
-    limit: 26_900,
+    limit: 26_100,
     aim: 18_000
   }
 ]
 
 const kB = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`
 
-/** Prints each size. False if a program is above its limit, or has a Schema in it without need. */
+/** Prints each size. False if a program is above its limit, or loads Effect's `Schema` without need. */
 export const checkSizes = async (folder: string): Promise<boolean> => {
   let good = true
-  for (const { aim, bundler, external, limit, name, program } of sizes) {
+  for (const { aim, bundler, external, limit, name, program, withSchema } of sizes) {
     const { code, modules } = await bundler(join(folder, program), external)
     const bytes = gzipSync(code, { level: 9 }).length
-    const hasSchema = modules.some((id) => /effect\/dist\/Schema\w*\.js$/.test(id))
-    const verdict = hasSchema ? "FAIL: it contains Schema" : bytes > limit ? "FAIL" : "ok"
-    console.log(`${name}: ${kB(bytes)} (limit ${kB(limit)}, aim ${kB(aim)}): ${verdict}`)
+    const hasSchema = modules.some((id) => /effect\/dist\/Schema\w*\.js$|^effect\/Schema$/.test(id))
+    const verdict = hasSchema && withSchema === undefined ? "FAIL: it contains Schema" : bytes > limit ? "FAIL" : "ok"
+    const goal = aim === undefined ? "" : `, aim ${kB(aim)}`
+    console.log(`${name}: ${kB(bytes)} (limit ${kB(limit)}${goal}): ${verdict}`)
     good &&= verdict === "ok"
   }
   return good

@@ -7,7 +7,8 @@
  * Prometheus would, while a further task runs, and prints a selection.
  */
 import { Worker, type WorkerOptions } from "node:worker_threads"
-import { Thread, ThreadMetrics } from "@quiesce/core"
+import { Thread } from "@quiesce/core"
+import * as ThreadMetrics from "@quiesce/core/ThreadMetrics"
 import { WorkerPool, WorkerPoolMetrics } from "@quiesce/worker-threads"
 import { Console, Effect, Layer, Schedule } from "effect"
 import { HttpRouter } from "effect/http"

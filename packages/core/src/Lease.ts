@@ -19,6 +19,7 @@ import { CurrentNode } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as Texts from "./internal/errorTexts.ts"
+import { givenText } from "./internal/givenText.ts"
 import type { PendingRelease } from "./internal/leaseAccount.ts"
 import * as LeasePlaces from "./internal/leasePlaces.ts"
 import * as Ledger from "./internal/ledger.ts"
@@ -84,7 +85,7 @@ type Parts = Readonly<Record<"name" | "acquire" | "release", unknown>>
 const wrong = (options: Parts, option: keyof Parts): InvalidLease => ({
   _tag: "InvalidLease",
   option,
-  given: describe(options[option])
+  given: givenText(options[option])
 })
 
 /** The wrong part of the options, which a caller without types may give. Nothing was acquired yet. */
@@ -106,8 +107,7 @@ const lease = <A, E, R, E2, R2>(
         const entry = Ledger.enter(liveThread(fiber), options.name, clock.currentTimeMillisUnsafe())
         // The context of the acquire has the services of the release, and the scope.
         const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
-        const run = (exit: Exit.Exit<unknown, unknown>): unknown => releaseOf(resource, exit)
-        const release = new Release(entry, clock, within, fiber.context, scope, run)
+        const release = new Release(entry, clock, within, fiber.context, scope, resource, releaseOf)
         entry.release = release
         return Effect.as(
           Scope.addFinalizerExit(scope, (exit) => release.run(exit)),
@@ -117,20 +117,15 @@ const lease = <A, E, R, E2, R2>(
     })
   )
 
-const describe = (given: unknown): string => {
-  if (given instanceof Promise) return "a Promise"
-  return given === undefined || given === null ? String(given) : `a value of type ${typeof given}`
-}
-
 /** The release of one lease. */
-class Release implements PendingRelease {
+class Release<A> implements PendingRelease {
   readonly scope: Scope.Scope
   private readonly entry: LeaseEntry
   private readonly clock: Clock.Clock
   private readonly within: number | undefined
   private readonly context: Context.Context<never>
-
-  private readonly release: (exit: Exit.Exit<unknown, unknown>) => unknown
+  private readonly resource: A
+  private readonly release: (resource: A, exit: Exit.Exit<unknown, unknown>) => unknown
   /** The fiber of the release, once `takeOver` has started the release. */
   private taken: Fiber.Fiber<unknown> | undefined = undefined
 
@@ -140,9 +135,11 @@ class Release implements PendingRelease {
     within: number | undefined,
     context: Context.Context<never>,
     scope: Scope.Scope,
-    release: (exit: Exit.Exit<unknown, unknown>) => unknown
+    resource: A,
+    release: (resource: A, exit: Exit.Exit<unknown, unknown>) => unknown
   ) {
     this.scope = scope
+    this.resource = resource
     this.release = release
     this.entry = entry
     this.clock = clock
@@ -170,7 +167,10 @@ class Release implements PendingRelease {
   /** A `release` that throws instead of returning an effect has failed, too. */
   private start(fiber: Fiber.Fiber<unknown, unknown>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
     Ledger.beginRelease(this.entry, this.clock.currentTimeMillisUnsafe())
-    if (this.within !== undefined) return this.bounded(this.effectOf(exit), this.within)
+    if (this.within !== undefined) {
+      const release = Effect.suspend(() => this.effectOf(exit))
+      return this.bounded(release, this.within)
+    }
     const outer = fiber.context
     fiber.setContext(this.isCancelled ? this.shielded(Infinity) : this.context)
     return Effect.matchCauseEffect(this.effectOf(exit), {
@@ -187,19 +187,23 @@ class Release implements PendingRelease {
 
   /** Effect ends a whole fiber at a value that is no effect, and with it the releases that are still to run. */
   private effectOf(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown, unknown> {
-    return Effect.suspend(() => {
-      const given = this.release(exit)
-      // Such an effect has the services of the lease.
-      if (Effect.isEffect(given)) return given as Effect.Effect<unknown, unknown>
-      const invalid = Misuse.error(
-        { _tag: "InvalidRelease", lease: this.entry.name, given: describe(given) },
-        Texts.invalidRelease
-      )
-      if (!(given instanceof Promise)) return Effect.die(invalid)
-      // Nobody else handles the rejection, and an unhandled one would end the process.
-      given.catch((error: unknown) => Notice.log(this.context, "Error", invalid.message, error))
-      return Effect.die(invalid)
-    })
+    const { release } = this
+    let given
+    try {
+      given = release(this.resource, exit)
+    } catch (error) {
+      return Effect.die(error)
+    }
+    // Such an effect has the services of the lease.
+    if (Effect.isEffect(given)) return given as Effect.Effect<unknown, unknown>
+    const invalid = Misuse.error(
+      { _tag: "InvalidRelease", lease: this.entry.name, given: givenText(given) },
+      Texts.invalidRelease
+    )
+    if (!(given instanceof Promise)) return Effect.die(invalid)
+    // Nobody else handles the rejection, and an unhandled one would end the process.
+    given.catch((error: unknown) => Notice.log(this.context, "Error", invalid.message, error))
+    return Effect.die(invalid)
   }
 
   /** Whether a token could see a cancel or a deadline in the release. */

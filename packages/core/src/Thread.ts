@@ -39,7 +39,7 @@ import { nodeOf, type ThreadNode, TypeId } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import * as Abort from "./Abort.ts"
 import * as Misuse from "./internal/misuse.ts"
-import { textOf } from "./internal/foreignText.ts"
+import { givenText } from "./internal/givenText.ts"
 import { isRaisable, readOr } from "./internal/foreignValue.ts"
 
 /**
@@ -361,7 +361,7 @@ export const raise: {
   (error: Raisable): (self: Thread<unknown, unknown>) => Effect.Effect<boolean>
   (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean>
 } = /* @__PURE__ */ dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
-  if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: textOf(error) }, Texts.invalidError)
+  if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: givenText(error) }, Texts.invalidError)
   const node = nodeOf(self)
   return node === root ? refused("Thread.raise") : Effect.suspend(() => Raising.raise(node, error))
 })
@@ -394,7 +394,7 @@ export const raiseWithin: {
 } = /* @__PURE__ */ dual(
   3,
   (self: Thread<unknown, unknown>, error: Raisable, duration: Duration.Input): Effect.Effect<boolean> => {
-    if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: textOf(error) }, Texts.invalidError)
+    if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: givenText(error) }, Texts.invalidError)
     const node = nodeOf(self)
     if (node === root) return refused("Thread.raiseWithin")
     return Effect.flatMap(finiteMillis("raiseWithin's duration", duration), (millis) =>
@@ -693,7 +693,7 @@ const receiveAny = <A, E, R>(
 ): Effect.Effect<A, unknown, R> => {
   const invalid = Receiving.invalidIn(errors)
   if (Option.isSome(invalid))
-    return Misuse.die({ _tag: "InvalidReceivable", given: textOf(invalid.value) }, Texts.invalidReceivable)
+    return Misuse.die({ _tag: "InvalidReceivable", given: givenText(invalid.value) }, Texts.invalidReceivable)
   return inside((node): Effect.Effect<A, unknown, R> =>
     node === root ? effect : Receiving.receive(node, effect, errors)
   )

@@ -10,7 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Texts from "./internal/errorTexts.ts"
-import { textOf } from "./internal/foreignText.ts"
+import { givenText } from "./internal/givenText.ts"
 import * as Misuse from "./internal/misuse.ts"
 import type { Timeline } from "./internal/timeline/model.ts"
 import { Recorder } from "./internal/timeline/recorder.ts"
@@ -42,7 +42,8 @@ const maxCapacity = 1_000_000
  * takes some 300 bytes. Dies with `InvalidCapacity` if the capacity is no number from 1 to 1,000,000.
  *
  * ```ts
- * import { Thread, Timeline } from "@quiesce/core"
+ * import { Thread } from "@quiesce/core"
+ * import * as Timeline from "@quiesce/core/Timeline"
  * import { Console, Effect } from "effect"
  *
  * const program = Effect.gen(function* () {
@@ -65,7 +66,7 @@ export const record = (options?: {
 }): Effect.Effect<Recording, never, Scope.Scope> => {
   const capacity = options?.capacity === undefined ? defaultCapacity : options.capacity
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > maxCapacity)
-    return Misuse.die({ _tag: "InvalidCapacity", given: textOf(capacity) }, Texts.invalidCapacity)
+    return Misuse.die({ _tag: "InvalidCapacity", given: givenText(capacity) }, Texts.invalidCapacity)
   return Effect.map(
     Effect.acquireRelease(
       Clock.clockWith((clock) => Effect.sync(() => new Recorder(clock, capacity))),

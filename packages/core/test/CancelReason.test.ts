@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Schemas } from "@quiesce/core"
+import { CancelReason } from "@quiesce/core"
+import * as Schemas from "@quiesce/core/Schemas"
 import { Cause, Effect, Exit, Fiber, Option, Schema } from "effect"
 
 const all: ReadonlyArray<CancelReason.CancelReason> = [

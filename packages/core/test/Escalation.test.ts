@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Escalation } from "@quiesce/core"
-import { Result } from "effect"
+import { Duration, Result } from "effect"
 
 const problemOf = (escalation: unknown): string =>
   // A caller without types could pass such a value.
@@ -38,9 +38,11 @@ describe("Escalation.steps", () => {
     [{ stop: "soon" }, 'the grace for stop is "soon"'],
     [{ stop: -1n }, "the grace for stop is -1n"],
     [{ stop: null }, "the grace for stop is null"],
+    [{ stop: () => 5 }, "the grace for stop is a Function"],
+    [{ stop: Duration.negate(Duration.seconds(5)) }, "the grace for stop is -5000 millis"],
     [null, "it is null"],
     [undefined, "it is undefined"],
-    ["graceful", "it is graceful"],
+    ["graceful", 'it is "graceful"'],
     [5, "it is 5"]
   ])("refuses %o: %s", (escalation, problem) => {
     expect(problemOf(escalation)).toContain(problem)

@@ -190,7 +190,7 @@ describe("Lease.acquire", () => {
           expect(report.failed.map(({ error }) => error?.match(/returned (.*) and no Effect/)?.[1])).toEqual([
             "a Promise",
             "a Promise",
-            "a value of type number",
+            "5",
             "null",
             "undefined"
           ])

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Lease, Schemas, ShutdownReport, Thread } from "@quiesce/core"
+import { CancelReason, Lease, ShutdownReport, Thread } from "@quiesce/core"
+import * as Schemas from "@quiesce/core/Schemas"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Thread } from "@quiesce/core"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Cause, Deferred, Effect, Exit, Fiber, Latch, Schema } from "effect"
+import { schemaKey } from "../src/internal/receiving.ts"
 import { endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
@@ -20,6 +21,10 @@ const received = <E>(region: Effect.Effect<never, E>, error: Thread.Raisable) =>
   )
 
 describe("Thread.receive", () => {
+  it("knows the key of Effect's Schemas", () => {
+    expect(Schema.isSchema({ [schemaKey]: schemaKey })).toBe(true)
+  })
+
   it.effect("of several classes accepts an error of each, in front of an effect and in a pipe", () =>
     Effect.gen(function* () {
       const regions = [Thread.receive(Effect.never, Reload, Flush), Effect.never.pipe(Thread.receive(Reload, Flush))]

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Lease, Schemas, Thread, ThreadDump } from "@quiesce/core"
+import { CancelReason, Lease, Thread, ThreadDump } from "@quiesce/core"
+import * as Schemas from "@quiesce/core/Schemas"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Deferred, Effect, Exit, Fiber, Latch, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Schemas, ThreadError } from "@quiesce/core"
+import { ThreadError } from "@quiesce/core"
+import * as Schemas from "@quiesce/core/Schemas"
 import { Effect, Exit, Schema } from "effect"
 
 const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [

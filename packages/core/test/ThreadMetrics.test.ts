@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Lease, Thread, ThreadMetrics } from "@quiesce/core"
+import { Lease, Thread } from "@quiesce/core"
+import * as ThreadMetrics from "@quiesce/core/ThreadMetrics"
 import { Deferred, Effect, Metric, Scope } from "effect"
 import { settle } from "./support.ts"
 

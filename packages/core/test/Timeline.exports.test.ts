@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Timeline } from "@quiesce/core"
+import * as Timeline from "@quiesce/core/Timeline"
 
 const thread = (id: string, more: Partial<Timeline.RecordedThread> = {}): Timeline.RecordedThread => ({
   id,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Lease, Thread, Timeline } from "@quiesce/core"
+import { CancelReason, Lease, Thread } from "@quiesce/core"
+import * as Timeline from "@quiesce/core/Timeline"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Effect, Exit, Option } from "effect"
 import { TestClock } from "effect/testing"

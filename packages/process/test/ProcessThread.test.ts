@@ -1,4 +1,5 @@
-import { CancelReason, ForcedEnd, Thread, Timeline } from "@quiesce/core"
+import { CancelReason, ForcedEnd, Thread } from "@quiesce/core"
+import * as Timeline from "@quiesce/core/Timeline"
 import { ProcessError, ProcessThread } from "@quiesce/process"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

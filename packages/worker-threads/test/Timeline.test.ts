@@ -1,4 +1,5 @@
-import { Lease, Thread, Timeline } from "@quiesce/core"
+import { Lease, Thread } from "@quiesce/core"
+import * as Timeline from "@quiesce/core/Timeline"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { Cell } from "./fixtures/cells.ts"

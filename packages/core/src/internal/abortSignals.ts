@@ -1,6 +1,6 @@
 /** Checks the AbortSignals that users give. An unusable value is refused before anything has happened. */
 import * as Predicate from "effect/Predicate"
-import { textOf } from "./foreignText.ts"
+import { givenText } from "./givenText.ts"
 
 /** Signals of other implementations are accepted, so their members count and not their class. */
 const isAbortSignal = (u: unknown): u is AbortSignal => {
@@ -25,7 +25,7 @@ export const abortSignals = (signals: Iterable<AbortSignal>): ReadonlyArray<Abor
   for (let i = 0; i < list.length; i++) {
     if (isAbortSignal(list[i])) continue
     throw new TypeError(
-      `Abort.any got ${textOf(list[i])} at index ${i}, which is no AbortSignal. If it is an AbortController, give its signal.`
+      `Abort.any got ${givenText(list[i])} at index ${i}, which is no AbortSignal. If it is an AbortController, give its signal.`
     )
   }
   // Each element was checked above.
@@ -35,6 +35,6 @@ export const abortSignals = (signals: Iterable<AbortSignal>): ReadonlyArray<Abor
 const iterable = (signals: unknown): Iterable<unknown> => {
   if (Predicate.isIterable(signals) && typeof signals !== "string") return signals
   throw new TypeError(
-    `Abort.any got ${textOf(signals)}, which is no list of AbortSignals. Give all signals in one list: Abort.any([a, b]).`
+    `Abort.any got ${givenText(signals)}, which is no list of AbortSignals. Give all signals in one list: Abort.any([a, b]).`
   )
 }

@@ -31,6 +31,6 @@ export const register = (source: string): void => {
   Notice.log(
     Fiber.getCurrent()?.context ?? Context.empty(),
     "Warn",
-    `Two copies of @quiesce/core are loaded: ${first.version} from ${first.source} and ${version} from ${source}. Each copy has its own threads and leases: a cancel, a report or a dump of one does not reach the other. Probably two packages ask for different versions, or one copy is in a bundle and the other is not. Install one version ("npm ls @quiesce/core" lists them), and keep it either in the bundle or out of it.`
+    `Two copies of @quiesce/core are loaded: ${first.version} from ${first.source} and ${version} from ${source}. A cancel, a report or a dump of one does not reach the threads and leases of the other. Install one version ("npm ls @quiesce/core" lists them), and keep it either in the bundle or out of it.`
   )
 }

@@ -5,7 +5,8 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Texts from "./errorTexts.ts"
 import * as Misuse from "./misuse.ts"
-import { textOf } from "./foreignText.ts"
+import { readOr } from "./foreignValue.ts"
+import { givenText } from "./givenText.ts"
 
 /** The milliseconds of a time, which may be infinite; otherwise the problem with the input, as text. */
 export const parse = (input: Duration.Input): number | string => {
@@ -26,10 +27,14 @@ export const millisOf = (input: Duration.Input): Result.Result<number, string> =
   return typeof parsed === "string" ? Result.fail(parsed) : Result.succeed(parsed)
 }
 
+/** The text of an unusable time. A Duration is printed as it can be given. */
+export const timeText = (input: unknown): string =>
+  readOr(() => Duration.isDuration(input), false) ? String(input) : givenText(input)
+
 /** The milliseconds of a finite time; otherwise a defect that names `option`. */
 export const finiteMillis = (option: string, input: Duration.Input): Effect.Effect<number> => {
   const parsed = parse(input)
   const problem = parsed === Infinity ? "it would never end, so leave the option out instead" : parsed
   if (typeof problem === "number") return Exit.succeed(problem)
-  return Misuse.die({ _tag: "InvalidDuration", option, given: textOf(input), problem }, Texts.invalidDuration)
+  return Misuse.die({ _tag: "InvalidDuration", option, given: timeText(input), problem }, Texts.invalidDuration)
 }

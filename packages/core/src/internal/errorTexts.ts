@@ -3,10 +3,10 @@
 type Text<Fields> = (fields: Fields) => string
 
 export const invalidReason: Text<{ readonly given: string }> = ({ given }) =>
-  `${given} is not a CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted({ message: "why" }), or turn a foreign value into one with CancelReason.fromUnknown(value).`
+  `${given} is no CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted({ message: "why" }) or, from any value, with CancelReason.fromUnknown(value).`
 
 export const invalidError: Text<{ readonly given: string }> = ({ given }) =>
-  `${given} can't be raised into a thread, so nothing was raised. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive in the thread accepts.`
+  `${given} was not raised, because it is no error. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive in the thread accepts.`
 
 export const invalidDuration: Text<{ readonly option: string; readonly given: string; readonly problem: string }> = ({
   given,
@@ -15,19 +15,19 @@ export const invalidDuration: Text<{ readonly option: string; readonly given: st
 }) => `${option} is ${given}: ${problem}. Give a finite time such as "2 seconds".`
 
 export const invalidEscalation: Text<{ readonly problem: string }> = ({ problem }) =>
-  `The escalation can't be climbed: ${problem}. Give each rung a grace, as in { stop: "5 seconds", interrupt: "1 second" }; only the last may wait without limit.`
+  `The escalation can't be climbed: ${problem}. Give each rung a grace, as in { stop: "5 seconds", interrupt: "Infinity" }; only the last may be infinite.`
 
 export const invalidRelease: Text<{ readonly lease: string; readonly given: string }> = ({ given, lease }) =>
-  `The release of lease "${lease}" returned ${given} and no Effect, so its end was not awaited and the resource may still be held. It is probably an async or a plain function: wrap it in Effect.promise(() => ...) or Effect.sync(() => ...).`
+  `The release of lease "${lease}" returned ${given} and no Effect, so nothing has waited for its end. Wrap an async function in Effect.promise(() => ...), and a plain one in Effect.sync(() => ...).`
 
 export const invalidCapacity: Text<{ readonly given: string }> = ({ given }) =>
   `The capacity of Timeline.record is ${given}. Give the number of events to keep, from 1 to 1000000, as in { capacity: 10000 }.`
 
 export const mainThread: Text<{ readonly operation: string }> = ({ operation }) =>
-  `${operation} was asked of the main thread, which ends only with its process. The thread is probably Thread.current outside any spawned thread. Spawn the program with Thread.spawn and end that thread.`
+  `${operation} was asked of the main thread, which ends only with its process. Outside any spawned thread, Thread.current is the main thread. Spawn the program with Thread.spawn and end that thread.`
 
 export const selfJoin: Text<{ readonly thread: string }> = ({ thread }) =>
-  `Thread "${thread}" was asked to wait for its own end, which would last for ever. Join it from its parent, or end it from within by returning.`
+  `Thread "${thread}" would wait for its own end for ever. Join it from its parent, or end it from within by returning.`
 
 export const releaseTimedOut: Text<{ readonly lease: string; readonly millis: number }> = ({ lease, millis }) =>
   `The release of lease "${lease}" did not end within its limit of ${millis} ms and was given up; the resource may still be held. Find out why the release waits, or raise releaseWithin.`
@@ -41,10 +41,10 @@ export const abandoned: Text<{ readonly thread: string; readonly finalizer: stri
   }. Give its releases a releaseWithin, or the escalation more time.`
 
 export const invalidSection: Text<{ readonly operation: string; readonly given: string }> = ({ given, operation }) =>
-  `The section of ${operation} returned ${given}, which nothing ends. It is probably an async function. Wait for a promise with Abort.promise((signal) => ...), and run an Effect after the section.`
+  `The section of ${operation} returned ${given}, which nothing ends. Wait for a promise with Abort.promise((signal) => ...), and run an Effect after the section.`
 
 export const invalidLease: Text<{ readonly option: string; readonly given: string }> = ({ given, option }) =>
   `Lease.acquire's ${option} is ${given}, so nothing was acquired. Give a text as name, an Effect as acquire, and a function that returns an Effect as release.`
 
 export const invalidReceivable: Text<{ readonly given: string }> = ({ given }) =>
-  `Thread.receive was given ${given}, which is no Schema of an error, so its effect did not run. It is probably a plain class: make the class with Schema.TaggedError, or give Schema.instanceOf(TheClass).`
+  `Thread.receive was given ${given}, which is no Schema of an error, so its effect did not run. Make a plain class with Schema.TaggedError, or give Schema.instanceOf(TheClass).`

@@ -2,7 +2,9 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
+import { hasProperty } from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import * as SchemaParser from "effect/SchemaParser"
 import * as CancelReason from "../CancelReason.ts"
 import * as CancelScope from "./cancelScope.ts"
 import { EncodedError } from "./encodedError.ts"
@@ -10,9 +12,15 @@ import { readOr } from "./foreignValue.ts"
 import { Inbox, nothing, type RaisedError, type RaiseHandler } from "./inbox.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
+/**
+ * The key of Schemas, which a test compares. The module `Schema` takes as long to load as all of core, so a program without
+ * Schemas does not load it.
+ */
+export const schemaKey = "~effect/Schema/Schema"
+
 /** The first of the values that is no Schema: a user without types may give a plain class. */
 export const invalidIn = (errors: ReadonlyArray<unknown>): Option.Option<unknown> => {
-  const index = errors.findIndex((error) => !Schema.isSchema(error))
+  const index = errors.findIndex((error) => !hasProperty(error, schemaKey))
   return index < 0 ? Option.none() : Option.some(errors[index])
 }
 
@@ -67,10 +75,10 @@ const firstOf =
  * once by each Schema, because it is offered to one handler after the other while it waits.
  */
 const decoderOf = (schema: AnySchema): Decoder => {
-  const is = Schema.is(schema)
-  const decode = Schema.decodeUnknownOption(schema)
+  const is = SchemaParser.is(schema)
+  const decode = SchemaParser.decodeUnknownExit(schema)
   const accept = (error: unknown): Option.Option<unknown> => {
-    if (error instanceof EncodedError) return decode(error.encoded)
+    if (error instanceof EncodedError) return Exit.getSuccess(decode(error.encoded))
     return is(error) ? Option.some(error) : Option.none()
   }
   return ({ decoded, error }) => {

@@ -6,7 +6,7 @@ import * as Texts from "./errorTexts.ts"
 import * as Misuse from "./misuse.ts"
 import { CurrentNode } from "./currentThread.ts"
 import type { ThreadNode } from "./threadNode.ts"
-import { textOf } from "./foreignText.ts"
+import { givenText } from "./givenText.ts"
 
 /** The reason in the options of a request. A user without types may give null, which is refused. */
 export const reasonIn = (
@@ -23,7 +23,7 @@ export const withReason = <A>(
         const by = fiber.getRef(CurrentNode)
         return f(stamp(reason, by, fiber.getRef(Clock.Clock)), by, fiber.id)
       })
-    : Misuse.die({ _tag: "InvalidReason", given: textOf(reason) }, Texts.invalidReason)
+    : Misuse.die({ _tag: "InvalidReason", given: givenText(reason) }, Texts.invalidReason)
 
 /** The reason with the asking thread and the time. */
 const stamp = (reason: CancelReason.CancelReason, by: ThreadNode, clock: Clock.Clock): CancelReason.CancelReason =>

@@ -1,7 +1,7 @@
 /** The parsed form of an escalation. */
 import type * as Duration from "effect/Duration"
-import { parse as parseDuration } from "./duration.ts"
-import { messageOf, textOf } from "./foreignText.ts"
+import { parse as parseDuration, timeText } from "./duration.ts"
+import { givenText } from "./givenText.ts"
 
 /** See `Escalation.rungs`. */
 export const rungs = ["stop", "interrupt", "unwind", "kill"] as const
@@ -20,7 +20,7 @@ const parsed = new WeakMap<Input, ReadonlyArray<Step> | string>()
 
 /** The steps of an escalation in climbing order, or the problem with the escalation. */
 export const of = (escalation: Input): ReadonlyArray<Step> | string => {
-  if (typeof escalation !== "object" || escalation === null) return `it is ${messageOf(escalation)}`
+  if (typeof escalation !== "object" || escalation === null) return `it is ${givenText(escalation)}`
   let steps = parsed.get(escalation)
   if (steps === undefined) {
     steps = parse(escalation)
@@ -37,7 +37,7 @@ const parse = (escalation: Input): ReadonlyArray<Step> | string => {
     const input = escalation[rung]
     if (input === undefined) continue
     const grace = parseDuration(input)
-    if (typeof grace === "string") return `the grace for ${rung} is ${textOf(input)}`
+    if (typeof grace === "string") return `the grace for ${rung} is ${timeText(input)}`
     const last = steps.at(-1)
     if (last !== undefined && last.grace === Infinity) {
       return `${rung} would never be reached, because ${last.rung} waits without limit`
