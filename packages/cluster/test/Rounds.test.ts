@@ -1,5 +1,5 @@
 import { CancelReason } from "@quiesce/core"
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { expect, it } from "vitest"
 import { Rounds } from "../src/internal/runner/rounds.ts"
@@ -63,6 +63,28 @@ it("a round judges nobody for a while after a jump of the store's clock, because
       yield* store.sql`UPDATE quiesce_members SET until = 0`
       yield* rounds.look
       yield* rounds.look
+      yield* Effect.yieldNow
+      expect(calls).toEqual([])
+      expect(yield* store.row("t")).toMatchObject({ state: "running" })
+    })
+  ))
+
+it("a round judges nobody for a while after the store was away, because no member could renew its row", () =>
+  withStore((store) =>
+    Effect.gen(function* () {
+      const { calls, threads } = stub("c")
+      const rounds = new Rounds(store, threads, runner, 60_000)
+      yield* MemberStore.renew(store, { id: "c", kind: "caller", address: null }, 1000)
+      yield* store.claim({ id: "t", task: "T", name: "t", caller: "c", runner: "other" })
+      const clock = yield* Clock.Clock
+      const later: Clock.Clock = Object.create(clock, {
+        monotonicTimeNanos: { value: Effect.map(clock.monotonicTimeNanos, (nanos) => nanos + 70_000_000_000n) }
+      })
+      yield* MemberStore.renew(store, { id: "other", kind: "runner", address: null }, 1000)
+      yield* rounds.look
+      store.ahead.millis = 70_000
+      yield* store.sql`UPDATE quiesce_members SET until = 0`
+      yield* Effect.provideService(rounds.look, Clock.Clock, later)
       yield* Effect.yieldNow
       expect(calls).toEqual([])
       expect(yield* store.row("t")).toMatchObject({ state: "running" })

@@ -58,6 +58,23 @@ it("a port that has never accepted a connection is judged only after one, becaus
   stop()
 })
 
+it("a port that closes each connection at once is not tried again and again", async () => {
+  const tries: Array<number> = []
+  const server = createServer((socket) => {
+    tries.push(socket.remotePort ?? 0)
+    socket.destroy()
+  })
+  const port = await listening(server)
+  const { gone, stop } = watching(port)
+  await until(() => tries.length >= 2)
+  // Each of these connections takes as long as one of the watch.
+  for (let n = 0; n < 20; n++) await new Promise((resolve) => connect(port, "localhost").on("close", resolve).resume())
+  expect(tries.length).toBeLessThan(2 + 20 + 5)
+  expect(gone).toEqual([])
+  stop()
+  server.close()
+})
+
 it("a closed connection to a runner that still listens is opened again", async () => {
   const server = createServer()
   const port = await listening(server)

@@ -23,7 +23,8 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import { Socket } from "effect/socket/Socket"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
-import type { SqlClient } from "effect/sql/SqlClient"
+import { SqlClient } from "effect/sql/SqlClient"
+import { TableLocks } from "./watch/lostRunner.ts"
 
 type Settings = Partial<ShardingConfig.ShardingConfig["Service"]> | undefined
 
@@ -34,8 +35,14 @@ type Services =
   | RunnerStorage.RunnerStorage
   | ShardingConfig.ShardingConfig
 
+/** On PostgreSQL the engine's locks are those of its session. */
+const tableLocks = Layer.effect(
+  TableLocks,
+  Effect.map(SqlClient, (sql) => sql.onDialectOrElse({ sqlite: () => true, orElse: () => false }))
+)
+
 const storage = (settings: Settings) =>
-  Layer.mergeAll(MessageStorage.layerNoop, Layer.orDie(SqlRunnerStorage.layer)).pipe(
+  Layer.mergeAll(MessageStorage.layerNoop, Layer.orDie(SqlRunnerStorage.layer), tableLocks).pipe(
     Layer.provideMerge(ShardingConfig.layerFromEnv(settings))
   )
 

@@ -4,18 +4,20 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import type { RunnerStorage } from "effect/cluster/RunnerStorage"
 import type { Sharding } from "effect/cluster/Sharding"
 import type { ClusterError } from "../../ClusterError.ts"
 import { ClusterStore } from "../../ClusterStore.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
-import { engineOf, fenceRunner } from "../watch/lostRunner.ts"
+import { type Engine, engineOf, fenceRunner } from "../watch/lostRunner.ts"
 import type { RemoteThread, Shared } from "./remoteThread.ts"
+import { LostRunners } from "./lostRunners.ts"
 import { RunnerWatch } from "../watch/runnerWatch.ts"
 import type { RunnerId } from "../wire/runnerId.ts"
 import * as Client from "./threadClient.ts"
+import { UnstartedThreads } from "./unstarted.ts"
 
 export interface Limits {
   readonly startWithin: number
@@ -39,16 +41,24 @@ export const make = ({
     const scope = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Fiber.runIn(runFork(effect), scope)
-    const beat = Effect.ignore(MemberStore.renew(store, member, timeToLive))
+    // A store that was away has to know soon again that this process lives.
+    const beat = Effect.ignore(Effect.retry(MemberStore.renew(store, member, timeToLive), Schedule.spaced(lookMillis)))
     fork(Effect.forever(Effect.andThen(Effect.sleep(timeToLive / 3), beat)))
-    const watch = yield* watchRunners(store, fork, yield* engineOf)
-    fork(Effect.forever(Effect.andThen(Effect.sleep(lookMillis), Effect.ignore(settleFenced(store, watch)))))
+    const engine = yield* engineOf
+    const watch = yield* watchRunners(store, fork, engine)
+    const lost = new LostRunners(store, engine, timeToLive)
+    const unstarted = new UnstartedThreads(store, lost)
+    const look = Effect.ignore(
+      Effect.andThen(lost.look, Effect.andThen(settleFenced(store, lost, watch), unstarted.look))
+    )
+    fork(Effect.forever(Effect.andThen(Effect.sleep(lookMillis), look)))
     return {
       store,
       caller,
       startWithin,
       fork,
       clientOf,
+      unstarted,
       watch: (runner, thread) => watch.add(runner, thread),
       unwatch: (runner, thread) => watch.remove(runner, thread)
     }
@@ -58,9 +68,14 @@ export const make = ({
 const lookMillis = 1000
 
 /** A runner that is frozen does not tell that other runners took its threads for lost. */
-const settleFenced = (store: ThreadStore, watch: RunnerWatch<RemoteThread>): Effect.Effect<void, ClusterError> =>
-  Effect.forEach(
-    watch.all,
+const settleFenced = (
+  store: ThreadStore,
+  lost: LostRunners,
+  watch: RunnerWatch<RemoteThread>
+): Effect.Effect<void, ClusterError> => {
+  const watched = watch.all
+  const settle = Effect.forEach(
+    watched,
     ({ runner, threads }) =>
       Effect.flatMap(store.killedOf(runner.incarnation), (ids) => {
         const killed = new Set(ids)
@@ -72,11 +87,13 @@ const settleFenced = (store: ThreadStore, watch: RunnerWatch<RemoteThread>): Eff
       }),
     { discard: true }
   )
+  return Effect.andThen(lost.fence(new Set(watched.map(({ runner }) => runner.incarnation))), settle)
+}
 
 const watchRunners = (
   store: ThreadStore,
   fork: Shared["fork"],
-  engine: RunnerStorage["Service"] | undefined
+  engine: Engine | undefined
 ): Effect.Effect<RunnerWatch<RemoteThread>, never, Scope.Scope> => {
   const onGone = (runner: RunnerId, threads: ReadonlyArray<RemoteThread>): void => {
     const settleAll = Effect.forEach(threads, (thread) => thread.settleByRow, { discard: true })

@@ -27,6 +27,7 @@ import { againMillis, courtesy, encodedError, type Reachable, reach } from "./re
 import { RemoteLeases } from "./remoteLeases.ts"
 import { run as runEvents } from "./runEvents.ts"
 import type { ThreadClient } from "./threadClient.ts"
+import type { UnstartedThreads } from "./unstarted.ts"
 
 type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
 type Reason = CancelReason.CancelReason
@@ -42,6 +43,7 @@ export interface Shared {
   /** Notices the death of a runner that has one of the threads. */
   readonly watch: (runner: RunnerId, thread: RemoteThread) => void
   readonly unwatch: (runner: RunnerId, thread: RemoteThread) => void
+  readonly unstarted: UnstartedThreads
 }
 
 /** `onLoss` says whether the body starts again after its runner is gone or has given the thread up. */
@@ -71,7 +73,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   private readonly wire: Outcome.TaskWire
   private readonly shared: Shared
   /** The id of the row, and the calls to it. Each start of the body has a row of its own. */
-  private id = ""
+  id = ""
   private client!: ThreadClient
   private state: State = asked
   /** Whether the thread was asked to end. It does not start again then. */
@@ -94,9 +96,10 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
 
   /** Asks for a runner, and follows the thread until it has settled. */
   begin(): void {
-    const { clientOf, fork, startWithin } = this.shared
+    const { clientOf, fork, startWithin, unstarted } = this.shared
     this.id = crypto.randomUUID()
     this.client = clientOf(this.id)
+    unstarted.add(this)
     const { id } = this
     this.running = fork(
       runEvents(
@@ -250,6 +253,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     this.state = { _tag: "Started", runner, canUnwind }
     this.patience?.interruptUnsafe()
     Deferred.doneUnsafe(this.known, Exit.void)
+    this.shared.unstarted.delete(this)
     this.shared.watch(runner, this)
   }
 
@@ -292,6 +296,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     this.cell.settle(exit)
     Deferred.doneUnsafe(this.known, Exit.void)
     Deferred.doneUnsafe(this.over, Exit.void)
+    this.shared.unstarted.delete(this)
     // The stream of events may never end: the runner may be gone.
     this.running?.interruptUnsafe()
     this.patience?.interruptUnsafe()

@@ -20,16 +20,15 @@ export const enter = (
   Effect.gen(function* () {
     const text = yield* found.encodePayload(payload)
     const entry = { id, thread, token, name: found.name, payload: text }
-    if (!(yield* LeaseStore.enter(store, entry))) {
-      return yield* Effect.fail(ClusterError.make({ _tag: "FencedOff", thread, token }))
-    }
+    const fencedOff = Effect.fail(ClusterError.make({ _tag: "FencedOff", thread, token }))
+    if (!(yield* LeaseStore.enter(store, entry))) return yield* fencedOff
     const failed = (error: unknown) =>
       Effect.andThen(
         LeaseStore.remove(store, id),
         Effect.fail(ClusterError.make({ _tag: "KeeperFailed", lease: found.name, problem: messageOf(error) }))
       )
     const value = yield* found.acquire(payload).pipe(Effect.catch(failed))
-    yield* LeaseStore.acquired(store, id, yield* found.encodeValue(value))
+    if (!(yield* LeaseStore.acquired(store, entry, yield* found.encodeValue(value)))) return yield* fencedOff
     return value
   })
 

@@ -81,7 +81,7 @@ export class Keepers {
       Effect.timeout(releaseMillis),
       Effect.exit,
       Effect.flatMap((exit) =>
-        Exit.isSuccess(exit) ? LeaseStore.remove(this.store, row.id) : this.failed(row, exit.cause)
+        Exit.isSuccess(exit) ? LeaseStore.removeReleased(this.store, row) : this.failed(row, exit.cause)
       ),
       Effect.ignore
     )

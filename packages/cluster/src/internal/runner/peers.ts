@@ -13,11 +13,11 @@ interface Peer {
   readonly runner: RunnerId
 }
 
-/** The effect brings the watch up to date with the members of the store. */
+/** The effect brings the watch up to date with the members of the store. It says whether this runner has a valid row. */
 export const make = (
   store: ThreadStore,
   own: RunnerId
-): Effect.Effect<Effect.Effect<void, ClusterError>, never, Scope> =>
+): Effect.Effect<Effect.Effect<boolean, ClusterError>, never, Scope> =>
   Effect.gen(function* () {
     const engine = yield* engineOf
     const context = yield* Effect.context<never>()
@@ -34,7 +34,7 @@ export const make = (
     )
     return Effect.map(MemberStore.live(store, "runner"), (members) => {
       const live = new Map(members.map(({ address, id }) => [id, fromAddress(id, address)]))
-      live.delete(own.incarnation)
+      const isEntered = live.delete(own.incarnation)
       for (const [id, peer] of peers) {
         if (live.has(id)) continue
         peers.delete(id)
@@ -46,5 +46,6 @@ export const make = (
         peers.set(id, peer)
         watch.add(runner, peer)
       }
+      return isEntered
     })
   })

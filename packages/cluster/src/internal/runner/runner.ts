@@ -11,6 +11,7 @@ import { ShardingConfig } from "effect/cluster/ShardingConfig"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as ClusterError from "../../ClusterError.ts"
 import type { Keepers } from "../lease/keepers.ts"
@@ -73,12 +74,21 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
     const peers = yield* Peers.make(store, runner)
     const log = (error: ClusterError.ClusterError) =>
       Effect.sync(() => logUnhandled(context, { id: 0, name: nameOf(runner) }, error.message))
+    // A store that was away has to know soon again that this runner lives.
     const repeated = (every: number, effect: Effect.Effect<void, ClusterError.ClusterError>) =>
       Effect.forkScoped(
-        Effect.forever(Effect.andThen(Effect.catchTag(effect, "ClusterError", log), Effect.sleep(every)))
+        Effect.forever(
+          Effect.andThen(
+            Effect.retry(Effect.tapError(effect, log), Schedule.spaced(Math.min(every, roundMillis))),
+            Effect.sleep(every)
+          )
+        )
       )
-    yield* repeated(millis / 3, MemberStore.renew(store, member, millis))
-    yield* repeated(roundMillis, Effect.andThen(rounds.look, peers))
+    const renew = MemberStore.renew(store, member, millis)
+    yield* repeated(millis / 3, renew)
+    // A client may have removed the row of this runner, because it could not connect.
+    const enterAgain = Effect.flatMap(peers, (isEntered) => (isEntered ? Effect.void : renew))
+    yield* repeated(roundMillis, Effect.andThen(rounds.look, enterAgain))
     yield* repeated(reapMillis, options.keepers.reap)
     const forget = Effect.andThen(store.forget(retentionMillis), MemberStore.forget(store, retentionMillis))
     yield* repeated(forgetMillis, forget)

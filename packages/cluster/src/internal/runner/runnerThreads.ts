@@ -21,7 +21,6 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type ClusterError, isClusterError } from "../../ClusterError.ts"
 import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
-import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
 import { lostReason, nameOf, type RunnerId } from "../wire/runnerId.ts"
 import * as Outcome from "../wire/outcome.ts"
@@ -226,11 +225,10 @@ export class RunnerThreads {
     const { store } = this.options
     if (this.isDraining) return Effect.succeed(elsewhere)
     return Effect.gen({ self: this }, function* () {
-      const live = yield* MemberStore.live(store, "runner")
-      if (runner === this.options.runner.incarnation || !live.some((member) => member.id === runner)) {
-        const reason = yield* Outcome.encodeReason(lostReason(runner ?? "unknown"))
-        yield* store.kill(id, reason)
+      if (runner === this.options.runner.incarnation) {
+        yield* store.kill(id, yield* Outcome.encodeReason(lostReason(runner)))
       } else {
+        // The rounds of this runner kill the threads of a runner that is gone.
         yield* Effect.sleep(lookMillis)
       }
       const row = yield* store.row(id)

@@ -35,14 +35,30 @@ export const enter = (store: ThreadStore, entry: Entry): Effect.Effect<boolean, 
   return Effect.map(store.ask("enter a lease", entered), (rows) => rows.length > 0)
 }
 
-/** Notes the value of an acquired resource. */
-export const acquired = (store: ThreadStore, id: string, value: string): Effect.Effect<void, ClusterError> => {
-  const noted = store.sql`UPDATE quiesce_leases SET value = ${value} WHERE id = ${id}`
-  return Effect.asVoid(store.ask("note an acquired lease", noted))
+/**
+ * Notes the value of an acquired resource. False if the thread no longer runs with this token. The row is entered again if
+ * a runner has released the resource before it was acquired, because this machine was frozen meanwhile.
+ */
+export const acquired = (store: ThreadStore, entry: Entry, value: string): Effect.Effect<boolean, ClusterError> => {
+  const { sql } = store
+  const { id, name, payload, thread, token } = entry
+  const noted = sql<{ readonly count: number }>`INSERT INTO quiesce_leases
+    (id, thread, token, name, payload, value, reaper_until, attempts)
+    VALUES (${id}, ${thread}, ${token}, ${name}, ${payload}, ${value}, 0, 0)
+    ON CONFLICT (id) DO UPDATE SET value = ${value}
+    RETURNING (SELECT COUNT(*) FROM quiesce_threads
+      WHERE quiesce_threads.id = ${thread} AND quiesce_threads.token = ${token} AND state = 'running') AS count`
+  return Effect.map(store.ask("note an acquired lease", noted), ([row]) => Number(row?.count) > 0)
 }
 
 export const remove = (store: ThreadStore, id: string): Effect.Effect<void, ClusterError> =>
   Effect.asVoid(store.ask("remove a lease", store.sql`DELETE FROM quiesce_leases WHERE id = ${id}`))
+
+/** Removes a lease whose resource was released as the row said. A row that has changed since stays. */
+export const removeReleased = (store: ThreadStore, { id, value }: LeaseRow): Effect.Effect<void, ClusterError> => {
+  const removed = store.sql`DELETE FROM quiesce_leases WHERE id = ${id} AND value IS NOT DISTINCT FROM ${value}`
+  return Effect.asVoid(store.ask("remove a lease", removed))
+}
 
 /** As many leases are taken at once, so that several runners share them. */
 const batch = 16

@@ -42,9 +42,15 @@ export const live = (store: ThreadStore, kind: Member["kind"]): Effect.Effect<Re
 }
 
 /** The runners that have running threads and no row that is valid, and so won't end the threads. */
-export const lostRunners = (store: ThreadStore): Effect.Effect<ReadonlyArray<string>, ClusterError> => {
+export const lostRunners = (
+  store: ThreadStore
+): Effect.Effect<ReadonlyArray<Pick<Member, "id" | "address">>, ClusterError> => {
   const { now, sql } = store
-  const found = sql<{ readonly runner: string }>`SELECT DISTINCT runner FROM quiesce_threads WHERE state = 'running'
-    AND NOT EXISTS (SELECT 1 FROM quiesce_members WHERE id = quiesce_threads.runner AND until > ${now})`
-  return Effect.map(store.ask("look for lost runners", found), (rows) => rows.map(({ runner }) => runner))
+  return store.ask(
+    "look for lost runners",
+    sql<Pick<Member, "id" | "address">>`SELECT DISTINCT runner AS id,
+      (SELECT address FROM quiesce_members WHERE id = quiesce_threads.runner) AS address
+      FROM quiesce_threads WHERE state = 'running'
+      AND NOT EXISTS (SELECT 1 FROM quiesce_members WHERE id = quiesce_threads.runner AND until > ${now})`
+  )
 }

@@ -77,13 +77,20 @@ export class ThreadStore {
   }
 
   row(id: string): Effect.Effect<ThreadRow | undefined, Failure> {
+    return Effect.map(this.rows([id]), ([row]) => row)
+  }
+
+  /** The rows of threads that have one. */
+  rows(ids: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<ThreadRow>, Failure> {
     const { sql } = this
     // Postgres gives a BIGINT as text.
     const found = sql<
       Omit<ThreadRow, "token"> & { readonly token: number | string }
     >`SELECT id, state, token, runner, caller, reason, outcome
-      FROM quiesce_threads WHERE id = ${id}`
-    return Effect.map(this.ask("read a thread", found), ([row]) => row && { ...row, token: Number(row.token) })
+      FROM quiesce_threads WHERE ${sql.in("id", ids)}`
+    return Effect.map(this.ask("read a thread", found), (rows) =>
+      rows.map((row) => ({ ...row, token: Number(row.token) }))
+    )
   }
 
   /** Whether the thread had the token, so that its outcome counts. */

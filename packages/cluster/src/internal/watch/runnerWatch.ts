@@ -79,13 +79,18 @@ const watch = (host: string, port: number, onGone: () => void): (() => void) => 
   let socket: Socket
   let isOver = false
   let wasConnected = false
+  let wasSoon = false
   let timer: NodeJS.Timeout | undefined
   const attempt = (): void => {
+    const begun = performance.now()
     socket = tried(host, port, (ended) => {
       if (isOver) return
       if (ended === "closed") {
         wasConnected = true
-        return attempt()
+        // A proxy may close each connection at once: no two attempts in a row follow at once.
+        const isSoon = performance.now() - begun < connectMillis && wasSoon
+        wasSoon = !isSoon
+        if (!isSoon) return attempt()
       }
       if (ended === "refused" && wasConnected) {
         isOver = true

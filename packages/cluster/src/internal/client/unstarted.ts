@@ -1,0 +1,64 @@
+/**
+ * The threads of a client that no runner has said to run. The runner of such a thread may be gone: after it has entered the
+ * thread into the store, and before its first event has arrived. The client watches no runner for it yet.
+ */
+import * as Effect from "effect/Effect"
+import type { ClusterError } from "../../ClusterError.ts"
+import type { ThreadStore } from "../store/threadStore.ts"
+import type { LostRunners } from "./lostRunners.ts"
+
+/** A thread, as far as this needs it. */
+export interface Unstarted {
+  readonly id: string
+  readonly settleByRow: Effect.Effect<void>
+}
+
+/** As many threads are looked up in one statement. */
+const batch = 500
+
+export class UnstartedThreads {
+  private readonly store: ThreadStore
+  private readonly lost: LostRunners
+  private readonly threads = new Set<Unstarted>()
+  /** Those of the last look. A thread that starts between two looks costs nothing. */
+  private before: ReadonlySet<Unstarted> = new Set()
+
+  constructor(store: ThreadStore, lost: LostRunners) {
+    this.store = store
+    this.lost = lost
+  }
+
+  add(thread: Unstarted): void {
+    this.threads.add(thread)
+  }
+
+  delete(thread: Unstarted): void {
+    this.threads.delete(thread)
+  }
+
+  /** Settles the threads with rows that say an end, and fences the runners that are gone. */
+  get look(): Effect.Effect<void, ClusterError> {
+    return Effect.suspend(() => {
+      const { before } = this
+      const waiting = Array.from(this.threads).filter((thread) => before.has(thread))
+      this.before = new Set(this.threads)
+      const batches = Array.from({ length: Math.ceil(waiting.length / batch) }, (_, n) =>
+        waiting.slice(n * batch, (n + 1) * batch)
+      )
+      return Effect.forEach(batches, (some) => this.lookAt(some), { discard: true })
+    })
+  }
+
+  private lookAt(threads: ReadonlyArray<Unstarted>): Effect.Effect<void, ClusterError> {
+    return Effect.gen({ self: this }, function* () {
+      const rows = yield* this.store.rows(threads.map(({ id }) => id))
+      yield* this.lost.fence(new Set(rows.flatMap(({ runner, state }) => (state === "running" ? (runner ?? []) : []))))
+      const known = new Set(rows.map(({ id }) => id))
+      yield* Effect.forEach(
+        threads.filter(({ id }) => known.has(id)),
+        ({ settleByRow }) => settleByRow,
+        { discard: true }
+      )
+    })
+  }
+}
