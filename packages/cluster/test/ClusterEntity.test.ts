@@ -1,18 +1,19 @@
 /** An entity of a program, at a process of its own, called by the client of this package. */
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
-import { ClusterEntity, ClusterStore } from "@quiesce/cluster"
+import { ClusterEntity } from "@quiesce/cluster"
 import { CancelReason, Thread } from "@quiesce/core"
 import { Effect, Exit, Layer, Option, Stream } from "effect"
 import { expect, it } from "vitest"
 import { Better, Counter } from "./fixtures/counter.ts"
 import { Cluster } from "./fixtures/processes.ts"
+import { storeOf } from "./fixtures/store.ts"
 
 const engineOf = (filename: string) =>
   NodeClusterSocket.layer({
     clientOnly: true,
     storage: "sql",
     shardingConfig: { runnerAddress: Option.none() }
-  }).pipe(Layer.provide(ClusterStore.sqlite({ filename })))
+  }).pipe(Layer.provide(storeOf(filename)))
 
 const calling = <A, E>(
   cluster: Cluster,

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as ClusterRunner from "@quiesce/cluster/ClusterRunner"
-import * as ClusterStore from "@quiesce/cluster/ClusterStore"
 import * as ClusterThreads from "@quiesce/cluster/ClusterThreads"
 import { CancelReason, ForcedEnd, Lease, Thread } from "@quiesce/core"
 import { Effect, Exit, Fiber, Layer, Option, type Scope } from "effect"
@@ -11,6 +10,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
 import { events } from "./fixtures/eventLog.ts"
 import { Flush, Full, handlers, Tasks } from "./fixtures/tasks.ts"
+import { storeOf } from "./fixtures/store.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "quiesce-cluster-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -21,13 +21,13 @@ const fileOf = (name: string): string => join(folder, `${name}-${files++}`)
 const embedded = () =>
   ClusterRunner.embedded(Tasks, { escalation: { interrupt: "1 second" } }).pipe(
     Layer.provide(handlers),
-    Layer.provideMerge(ClusterStore.sqlite({ filename: fileOf("threads.db") }))
+    Layer.provideMerge(storeOf(fileOf("threads.db")))
   )
 
 /** The client of a cluster without a runner. */
 const noRunner = () =>
   ClusterRunner.client({ sharding: { runnerAddress: Option.none() } }).pipe(
-    Layer.provideMerge(ClusterStore.sqlite({ filename: fileOf("threads.db") }))
+    Layer.provideMerge(storeOf(fileOf("threads.db")))
   )
 
 type Services = Layer.Success<ReturnType<typeof embedded>> | Scope.Scope

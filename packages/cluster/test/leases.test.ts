@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
-import { ClusterLease, ClusterRunner, ClusterStore, ClusterThreads, Fence } from "@quiesce/cluster"
+import { ClusterLease, ClusterRunner, ClusterThreads, Fence } from "@quiesce/cluster"
 import { Thread } from "@quiesce/core"
 import type { WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Layer, type Scope } from "effect"
@@ -11,6 +11,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
 import { events } from "./fixtures/eventLog.ts"
 import { Folder, folders, leaseHandlers, LeaseTasks } from "./fixtures/leaseTasks.ts"
+import { storeOf } from "./fixtures/store.ts"
 
 const root = mkdtempSync(join(tmpdir(), "quiesce-leases-"))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -32,7 +33,7 @@ const inPool = (filename: string) => {
 }
 
 const cluster = (place: (typeof places)[number], filename: string) =>
-  (place === "fibers" ? onFibers() : inPool(filename)).pipe(Layer.provideMerge(ClusterStore.sqlite({ filename })))
+  (place === "fibers" ? onFibers() : inPool(filename)).pipe(Layer.provideMerge(storeOf(filename)))
 
 type Services = Layer.Success<ReturnType<typeof cluster>> | Scope.Scope
 

@@ -3,13 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
-import { ClusterRunner, ClusterStore, ClusterThreads } from "@quiesce/cluster"
+import { ClusterRunner, ClusterThreads } from "@quiesce/cluster"
 import type { WorkerPool } from "@quiesce/worker-threads"
 import { Thread } from "@quiesce/core"
 import { Effect, Layer } from "effect"
 import { afterAll, expect, it } from "vitest"
 import { events } from "./fixtures/eventLog.ts"
 import { Tasks } from "./fixtures/tasks.ts"
+import { storeOf } from "./fixtures/store.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "quiesce-cluster-pool-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -19,9 +20,7 @@ const pool: WorkerPool.Options = {
   size: 1
 }
 
-const cluster = ClusterRunner.embedded(Tasks, { pool }).pipe(
-  Layer.provideMerge(ClusterStore.sqlite({ filename: join(folder, "threads.db") }))
-)
+const cluster = ClusterRunner.embedded(Tasks, { pool }).pipe(Layer.provideMerge(storeOf(join(folder, "threads.db"))))
 
 it("a busy loop is ended, its finalizers run, and the runner goes on", async () => {
   const file = join(folder, "log")

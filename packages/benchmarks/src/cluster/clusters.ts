@@ -102,7 +102,7 @@ const bareCalls = withEntity((bareOf) =>
 
 const storedCalls = withEntity((bareOf) =>
   perCall(
-    200,
+    64,
     Effect.suspend(() => bareOf(crypto.randomUUID()).AddStored({ a: 1, b: 2 }))
   )
 )
