@@ -8,6 +8,8 @@
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import type { ConfigError } from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -24,6 +26,7 @@ import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import { Socket } from "effect/socket/Socket"
 import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
 import { SqlClient } from "effect/sql/SqlClient"
+import { endWithin } from "./endWithin.ts"
 import { TableLocks } from "./watch/lostRunner.ts"
 
 type Settings = Partial<ShardingConfig.ShardingConfig["Service"]> | undefined
@@ -72,13 +75,20 @@ const socketServer: Layer.Layer<SocketServer, SocketServerError, ShardingConfig.
   )
 )
 
+/** The engine waits for its entities first. The threads have ended before. */
+const bounded = endWithin((services: Context.Context<Services>) => {
+  const { entityTerminationTimeout } = Context.get(services, ShardingConfig.ShardingConfig)
+  return Duration.sum(Duration.fromInputUnsafe(entityTerminationTimeout), Duration.seconds(5))
+})
+
 /** With a socket server. */
 export const runner = (settings: Settings): Layer.Layer<Services, ConfigError | SocketServerError, SqlClient> =>
   SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
     Layer.provide(Layer.merge(socketServer, clientProtocol)),
     Layer.provide(RpcSerialization.layerSchemaBinary()),
-    Layer.provideMerge(storage(settings))
+    Layer.provideMerge(storage(settings)),
+    bounded
   )
 
 /** Without one. */
