@@ -2,7 +2,8 @@
  * Functions in worker threads for code without Effect. A module's default export is called in a worker. An AbortSignal
  * ends the call, even in a busy loop.
  *
- * Neither this module nor its workers load Effect. The host loads Effect while the first workers start.
+ * Neither this module nor its workers load Effect. The host loads Effect when it is needed: for an option besides `signal`
+ * and `transfer`, for the abort of a running call, after the loss of a worker, and beside `@quiesce/core`.
  *
  * @since 0.1.0
  */
@@ -16,10 +17,9 @@ import type * as DrainSettings from "./internal/host/drainOptions.ts"
 import type * as Size from "./internal/host/poolSize.ts"
 import type * as PoolStatus from "./internal/host/poolStatus.ts"
 import type * as RecycleSettings from "./internal/host/recycleOptions.ts"
-import { EarlyWorkers, type WorkerSettings as EarlyWorkersSettings } from "./internal/plainTask/host/earlyWorkers.ts"
 import type { Permissions } from "./internal/leases/permissions.ts"
-import { OpeningCalls } from "./internal/plainTask/host/openingCalls.ts"
-import type { TaskHost } from "./internal/plainTask/host/taskHost.ts"
+import { LazyHost, use } from "./internal/plainTask/host/lazyHost.ts"
+import type { WorkerSettings as SpawnSettings } from "./internal/plainTask/host/spawnPlain.ts"
 import type * as PlainLeases from "./internal/plainTask/worker/plainLeases.ts"
 import * as ModuleUrl from "./ModuleUrl.ts"
 
@@ -235,7 +235,7 @@ export type BusyWorker = BusyWatch.BusyWorker
  * @category models
  * @since 0.1.0
  */
-export type WorkerSettings = EarlyWorkersSettings
+export type WorkerSettings = SpawnSettings
 
 /**
  * How a pool is drained.
@@ -358,48 +358,6 @@ export const useWorker = (url: URL | string): void => {
   worker = url
 }
 
-/** The code that needs Effect. */
-let loading: Promise<typeof import("./internal/plainTask/host/taskHost.ts")> | undefined
-
-const load = (): NonNullable<typeof loading> => (loading ??= import("./internal/plainTask/host/taskHost.ts"))
-
-/** A pool that opens when it is first needed. */
-class LazyHost {
-  private readonly options: TaskPoolOptions
-  private readonly early: EarlyWorkers
-  private opening: Promise<TaskHost> | undefined = undefined
-  readonly calls: OpeningCalls = new OpeningCalls()
-  /** Set as soon as calls need not wait for the code any more. */
-  host: TaskHost | undefined = undefined
-
-  constructor(options: TaskPoolOptions) {
-    this.options = options
-    this.early = new EarlyWorkers(worker, options.worker)
-  }
-
-  /** Starts `count` workers for the function at `url`, unless the pool is opening. */
-  open(count: number, url: string): Promise<TaskHost> {
-    if (this.opening === undefined) {
-      this.early.start(count, url)
-      this.opening = this.make()
-      this.opening.catch((cause: unknown) => {
-        this.early.close()
-        this.calls.fail(cause)
-      })
-    }
-    return this.opening
-  }
-
-  private async make(): Promise<TaskHost> {
-    const { open } = await load()
-    const { leases } = this.options
-    const host = await open({ ...this.options, spawn: this.early.spawn }, leases)
-    this.host = host
-    this.calls.start(host)
-    return host
-  }
-}
-
 /** The pool lives as long as the process, and does not keep the process alive. */
 let shared: LazyHost | undefined
 
@@ -437,13 +395,9 @@ export const runTask = <M extends TaskModule = never>(
   const href = String(url)
   const { signal } = options ?? {}
   if (signal?.aborted === true) return Promise.reject(signal.reason)
-  shared ??= new LazyHost({ size: { min: 0, max: availableParallelism() } })
-  const { calls, host } = shared
-  // A failure to open rejects the call.
-  if (host === undefined) void shared.open(1, href)
-  const running = (host ?? calls).run(href, input, options)
+  shared ??= new LazyHost(worker, { size: { min: 0, max: availableParallelism() } }, href)
   // The caller has named the module.
-  return running as Promise<Output<M>>
+  return shared.run(href, input, options) as Promise<Output<M>>
 }
 
 /**
@@ -471,69 +425,49 @@ export const createTaskPool = <M extends TaskModule = never>(
   options: TaskPoolOptions = {}
 ): TaskPool<M> => new Pool<M>(String(url), options)
 
-const firstWorkers = ({ size = availableParallelism() }: TaskPoolOptions): number => {
-  const count = typeof size === "number" ? size : size.min
-  // The pool refuses any other number.
-  return Number.isInteger(count) && count >= 0 && count <= 1024 ? count : 0
-}
-
-const beforeOpening = ({ size = availableParallelism() }: TaskPoolOptions): TaskPoolStatus => {
-  const { max, min } = typeof size === "number" ? { min: size, max: size } : (size ?? { min: 0, max: 0 })
-  return { workers: 0, retiring: 0, missing: 0, running: 0, queued: 0, min, max }
-}
-
 class Pool<M extends TaskModule> implements TaskPool<M> {
   private readonly url: string
-  private readonly options: TaskPoolOptions
   private readonly lazy: LazyHost
-  private readonly opening: Promise<TaskHost>
 
   constructor(url: string, options: TaskPoolOptions) {
     this.url = url
-    this.options = options
-    this.lazy = new LazyHost(options)
-    this.opening = this.lazy.open(firstWorkers(options), url)
+    this.lazy = new LazyHost(worker, options, url)
   }
 
   readonly run = (...args: CallArguments<M>): Promise<Output<M>> => {
     const [input, given] = args as [unknown, CallOptions | undefined]
     if (given?.signal?.aborted === true) return Promise.reject(given.signal.reason)
-    const { host } = this.lazy
     // The caller has named the module.
-    return (host ?? this.lazy.calls).run(this.url, input, given) as Promise<Output<M>>
+    return this.lazy.run(this.url, input, given) as Promise<Output<M>>
   }
 
-  readonly drain = async (options?: DrainOptions): Promise<DrainReport> => {
-    this.lazy.calls.close(this.opening)
-    return (this.lazy.host ?? (await this.opening)).drain(options)
-  }
+  readonly drain = (options?: DrainOptions): Promise<DrainReport> => this.lazy.drain(options)
 
   get queued(): ReadonlyArray<QueuedTask> {
-    return this.lazy.host?.queued() ?? this.lazy.calls.queued
+    return this.lazy.queued
   }
 
   readonly cancelQueued = async (options?: {
     readonly reason?: CancelReason.CancelReason | undefined
-  }): Promise<number> => (this.lazy.host ?? (await this.opening)).cancelQueued(options?.reason)
+  }): Promise<number> => use(this.lazy.open(), async (host) => host.cancelQueued(options?.reason))
 
-  readonly resize = async (size: PoolSize): Promise<void> => (this.lazy.host ?? (await this.opening)).resize(size)
+  readonly resize = async (size: PoolSize): Promise<void> => use(this.lazy.open(), (host) => host.resize(size))
 
   readonly broadcast = async (
     ...args: BroadcastArguments<M>
   ): Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>> => {
     const [input, given] = args as [unknown, BroadcastOptions<M> | undefined]
     given?.signal?.throwIfAborted()
-    const host = this.lazy.host ?? (await this.opening)
+    const results = use(this.lazy.open(), (host) => host.broadcast(this.url, input, given))
     // The caller has named the module.
-    return host.broadcast(this.url, input, given) as Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>>
+    return results as Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>>
   }
 
   get status(): TaskPoolStatus {
-    return this.lazy.host?.status() ?? { ...beforeOpening(this.options), queued: this.lazy.calls.size }
+    return this.lazy.status
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.lazy.calls.close(this.opening)
-    await (await this.opening).close()
+    await this.lazy.close()
   }
 }

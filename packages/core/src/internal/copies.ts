@@ -2,6 +2,8 @@
  * Notices a second copy of this package in the process. Each copy has a ledger and a tree of threads of its own, so a
  * thread of one copy is unknown to the other.
  *
+ * The host of plain functions notices by the same name on `globalThis` that this package is loaded.
+ *
  * Invariant: the first copy that is loaded is the one that `globalThis` names, for the life of the process.
  */
 import * as Context from "effect/Context"

@@ -1,6 +1,6 @@
 /**
- * The entry `@quiesce/core/internal/plain`, for the other packages of this project only: what a worker of plain functions
- * needs of this package. Nothing here loads Effect.
+ * The entry `@quiesce/core/internal/plain`, for the other packages of this project only: the parts that a
+ * worker of plain functions needs. Nothing here loads Effect.
  */
 export { CancelError, toError } from "./cancelError.ts"
 export { hasAtMost, messageOf, textOf, traceOf } from "./foreignText.ts"

@@ -379,7 +379,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
     return worker.tasks.size === 0 && this.backlog.queue.size === 0 && this.workers.size > this.least
   }
 
-  startReplacement(): PoolWorker<Task> | undefined {
+  startWorker(): PoolWorker<Task> | undefined {
     return this.starts.start()
   }
 

@@ -18,6 +18,8 @@ import { WorkerHandle } from "./workerHandle.ts"
 import type { Leases } from "../leases/keeper.ts"
 import { PoolEvents } from "./poolEvents.ts"
 import * as PoolOptions from "./poolOptions.ts"
+import { Takeover } from "./takeover.ts"
+import type { StartedWorker } from "./workerEnds.ts"
 
 export interface OpenedPool<out L extends Leases = Leases> {
   readonly dispatcher: Dispatcher<RemoteTask>
@@ -35,21 +37,28 @@ export interface OpenedPool<out L extends Leases = Leases> {
  */
 export type Probe = "first" | "later"
 
+/** How a pool of plain functions is opened. */
+export interface Opening<in L extends Leases, Started extends StartedWorker = StartedWorker> {
+  readonly probe?: Probe | undefined
+  /** Is called in place of the warning about a busy worker. */
+  readonly onBusy?: ((worker: BusyWorker) => void) | undefined
+  /** The workers that the pool takes over. */
+  readonly started?: ReadonlyArray<Started> | undefined
+  /** The pool has taken over a worker. Its running tasks have to be adopted now, before any event of the worker. */
+  readonly adopt?: ((opened: OpenedPool<L>, handle: WorkerHandle, started: Started) => void) | undefined
+}
+
 /** Until it is known better. */
 const assumed: Capabilities = { unwind: { _tag: "SectionsAndOtherCode" } }
 
 const tried = Effect.map(Unwinding.capabilities, ({ unwind }) => unwind)
 
-/**
- * Only the tasks in `names` can use the rings. `leasesOf` makes the host leases of the options. `onBusy` is called in place
- * of the warning about a busy worker.
- */
-export const openPool = <L extends Leases>(
+/** Only the tasks in `names` can use the rings. `leasesOf` makes the host leases of the options. */
+export const openPool = <L extends Leases, Started extends StartedWorker = StartedWorker>(
   options: PoolOptions.Options,
   names: ReadonlyArray<string>,
   leasesOf: (options: PoolOptions.Options, context: Context.Context<never>) => L,
-  probe: Probe = "first",
-  onBusy?: (worker: BusyWorker) => void
+  { adopt, onBusy, probe = "first", started = [] }: Opening<L, Started> = {}
 ): Effect.Effect<OpenedPool<L>, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const parsed = yield* PoolOptions.parse(options)
@@ -58,9 +67,11 @@ export const openPool = <L extends Leases>(
     const capabilities = new PoolCapabilities(ofProcess, probe === "first" ? undefined : tried, context)
     const events = new PoolEvents(parsed.name, context)
     const watch = yield* watchOf(parsed, onBusy)
+    const takeover = new Takeover(started)
     const dispatcher = new Dispatcher<RemoteTask>(
       (listener) => {
-        const worker = new WorkerHandle(options.spawn, parsed, names, capabilities, listener)
+        const make = (early?: Started) => new WorkerHandle(options.spawn, parsed, names, capabilities, listener, early)
+        const worker = takeover.handle(make)
         watch?.add(worker)
         return worker
       },
@@ -69,18 +80,34 @@ export const openPool = <L extends Leases>(
       events
     )
     const hostLeases = leasesOf(options, context)
+    const settings: CallSettings = { priority: 0, millis: parsed.runMillis }
+    const opened = { dispatcher, capabilities, hostLeases, settings, observers: observersOf(context) }
     events.counts = () => ({ ...dispatcher.counts, blocked: watch?.blocked ?? 0 })
     yield* Effect.acquireRelease(
       Effect.sync(() => events.open()),
       () => Effect.sync(() => events.close())
     )
     yield* Effect.acquireRelease(
-      Effect.onError(dispatcher.open, () => dispatcher.close),
+      Effect.onError(begin(takeover, opened, adopt), () => dispatcher.close),
       () => Effect.andThen(dispatcher.close, hostLeases.idle),
       { interruptible: true }
     )
-    const settings: CallSettings = { priority: 0, millis: parsed.runMillis }
-    return { dispatcher, capabilities, hostLeases, settings, observers: observersOf(context) }
+    return opened
+  })
+
+/** Takes over the workers, and waits until one worker is ready. */
+const begin = <L extends Leases, Started extends StartedWorker>(
+  takeover: Takeover<Started>,
+  opened: OpenedPool<L>,
+  adopt: Opening<L, Started>["adopt"]
+): Effect.Effect<void, WorkerError.WorkerError> =>
+  Effect.suspend(() => {
+    const { dispatcher } = opened
+    takeover.run(
+      () => dispatcher.startWorker(),
+      (handle, started) => adopt?.(opened, handle, started)
+    )
+    return dispatcher.open
   })
 
 const watchOf = (

@@ -19,7 +19,7 @@ export interface Recycler<Task> {
   /** Whether the pool needs no replacement for the worker. */
   readonly isSurplus: (worker: PoolWorker<Task>) => boolean
   /** Starts a worker. Undefined if none can be started. */
-  readonly startReplacement: () => PoolWorker<Task> | undefined
+  readonly startWorker: () => PoolWorker<Task> | undefined
   /** Admits the callers for which there is room. */
   readonly admitWaiting: () => void
   /** Lets the worker finish its tasks and end. */
@@ -115,7 +115,7 @@ export class Recycling<Task> {
       this.due.delete(old)
       if (this.recycler.isSurplus(old)) this.recycler.recycle(old, cause)
       else {
-        const replacement = this.recycler.startReplacement()
+        const replacement = this.recycler.startWorker()
         if (replacement === undefined) return this.dueFirst(old, cause)
         this.turn = { old, cause, replacement }
         this.workers.outgoing = old

@@ -1,8 +1,8 @@
 /**
  * The tasks that wait for a worker: the highest priority first, and within a priority in the order in which they came. The
- * cost of taking or removing a task does not depend on the number of tasks.
+ * cost of taking or removing a task does not depend on the number of tasks. Nothing here loads Effect.
  */
-import { Entry, LinkedList } from "@quiesce/core/internal"
+import { Entry, LinkedList } from "@quiesce/core/internal/plainHost"
 import { type Level, Levels } from "./levels.ts"
 
 /** A task, or a caller that has not yet made one. */

@@ -4,6 +4,8 @@
  *
  * Invariant: while values come, they are read, and other work of the event loop gets its turns. After `close` no value
  * comes.
+ *
+ * Nothing here loads Effect.
  */
 import type { MessagePort, Transferable } from "node:worker_threads"
 import { wakeUp } from "../wire/handshake.ts"
@@ -33,7 +35,8 @@ export class TaskRings {
   private readonly values: Ring.RingReader
   private readonly indexes: ReadonlyMap<string, number>
   private readonly port: MessagePort
-  private readonly listener: Listener
+  /** Changes when a pool takes over a worker that was started before. */
+  listener: Listener
   private isClosed = false
 
   /** `names` are the tasks of the contract, in the order of the handshake. */

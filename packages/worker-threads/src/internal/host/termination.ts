@@ -18,12 +18,6 @@ import * as Option from "effect/Option"
 import type { WorkerInspector } from "../unwind/host/workerInspector.ts"
 import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
 
-/** How long a worker may take to end by itself, and then by force, in milliseconds. */
-export const closeMillis = 2000
-
-/** How long a worker that is not ready may take to end by itself. It has no task, and may be busy with its imports. */
-export const startingCloseMillis = 100
-
 /** How long a worker may outlive its port, in milliseconds. */
 const graceMillis = 500
 

@@ -9,7 +9,7 @@
  * 4. A worker gets no task once its end is near. Messages from before its end count.
  * 5. No listener throws for any data of the worker: a problem ends the worker.
  */
-import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads"
+import type { MessagePort, Worker } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { messageOf } from "@quiesce/core/internal"
@@ -18,6 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Unwind, wakeUp } from "../wire/handshake.ts"
+import { closeMillis, startingCloseMillis } from "./closeMillis.ts"
 import { messagesToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Allowance } from "../leases/allowance.ts"
@@ -30,13 +31,14 @@ import type { RemoteTask } from "./remoteTask.ts"
 import { remainingMessages } from "./remainingMessages.ts"
 import { SlotTable } from "../wire/slotTable.ts"
 import { type Spawn, spawnWorker } from "./spawnWorker.ts"
-import { type Listener as FromRing, TaskRings } from "./taskRings.ts"
+import type { Listener as FromRing, TaskRings } from "./taskRings.ts"
 import type { TaskWorker } from "./taskWorker.ts"
-import { atEnd, closeMillis, startingCloseMillis, Termination } from "./termination.ts"
+import { atEnd, Termination } from "./termination.ts"
+import * as WorkerEnds from "./workerEnds.ts"
 import { WorkerProblem } from "./workerProblem.ts"
 import * as WorkerState from "./workerState.ts"
 
-export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTask> {
+export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTask>, WorkerEnds.WorkerEvents {
   readonly tasks: SlotTable<RemoteTask>
   readonly allowance: Allowance = new Allowance((problem) => this.refuse(problem))
   readonly worker: Worker
@@ -50,9 +52,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private readonly listener: WorkerListener<RemoteTask>
   private readonly slots: Array<number>
   private state: WorkerState.State<RemoteTask>
-  wasReady = false
-  /** How many tasks the worker has ever taken. */
-  taken = 0
+  wasReady: boolean
   private readonly problem: WorkerProblem = new WorkerProblem()
   private readonly capabilities: PoolCapabilities
   /** The code that can be ended in this worker. */
@@ -61,55 +61,52 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private readonly inspector: Option.Option<WorkerInspector.WorkerInspector>
   private readonly termination: Termination
   private readonly whenGone: Deferred.Deferred<void> = Deferred.makeUnsafe()
+  private unlistenEnds: () => void = () => {}
 
+  /** `started` is a worker that the handle takes over. Otherwise the handle starts a worker. */
   constructor(
     spawn: Spawn,
     { concurrency, startMillis }: Parsed,
     names: ReadonlyArray<string>,
     capabilities: PoolCapabilities,
-    listener: WorkerListener<RemoteTask>
+    listener: WorkerListener<RemoteTask>,
+    started?: WorkerEnds.StartedWorker
   ) {
-    const { port1, port2 } = new MessageChannel()
-    this.port = port1
+    const ends = started?.ends ?? WorkerEnds.make(concurrency, names, this.fromRing)
+    this.port = ends.port
+    this.control = ends.control
+    this.rings = ends.rings
+    this.rings.listener = this.fromRing
     this.listener = listener
-    this.tasks = new SlotTable(concurrency)
-    this.slots = Array.from({ length: concurrency }, (_, index) => concurrency - 1 - index)
-    this.control = ControlBlock.make(concurrency)
+    this.tasks = new SlotTable(concurrency, started?.turn)
+    this.wasReady = started?.wasReady === true
+    this.slots = started?.slots ?? WorkerEnds.slotsOf(concurrency)
     this.capabilities = capabilities
     this.unwind = capabilities.ofProcess.unwind
-    this.inspector = this.unwind._tag === "None" ? Option.none() : this.inspectorOf()
-    this.rings = new TaskRings(names, port1, this.fromRing)
-    const given = { ...this.rings.memory, names, capabilities: capabilities.measured, control: this.control.buffer }
+    this.inspector = this.unwind._tag === "None" || started?.isGone === true ? Option.none() : this.inspectorOf()
     try {
-      this.worker = spawnWorker(spawn, given, port2)
+      const given = { ...ends.given, capabilities: capabilities.measured }
+      this.worker = started?.worker ?? spawnWorker(spawn, given, ends.remote)
       if (Option.isSome(this.inspector)) this.inspector.value.open(this.worker)
     } catch (cause) {
       if (Option.isSome(this.inspector)) this.inspector.value.over()
-      port1.close()
+      ends.port.close()
       throw cause
     }
-    this.termination = new Termination(
-      this.worker,
-      atEnd(this.inspector, () => this.threadDeaths.all)
-    )
+    const threads = (): ThreadDeaths["all"] => this.threadDeaths.all
+    this.termination = new Termination(this.worker, atEnd(this.inspector, threads))
     this.outbox = new Outbox<ToWorker>(this.rings)
     this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
-    this.threadDeaths = new ThreadDeaths((this.threadId = this.worker.threadId), this.refuse)
+    this.threadDeaths = new ThreadDeaths((this.threadId = started?.threadId ?? this.worker.threadId), this.refuse)
     const problem = `it was not ready within ${startMillis} ms`
     this.state = { _tag: "Starting", startTimer: setTimeout(() => this.fail(problem), startMillis) }
-    this.listen()
+    this.unlistenEnds = WorkerEnds.listen(this.worker, this.port, this)
   }
 
   /** Without a line nothing can be ended. */
   private inspectorOf(): Option.Option<WorkerInspector.WorkerInspector> {
     const failed = (why: string): void => void (this.unwind = this.capabilities.report({ _tag: "None", why }, null))
     return WorkerInspector.make(this.control, this, this.capabilities.permission, failed)
-  }
-
-  private listen(): void {
-    this.port.on("message", this.onMessage).on("messageerror", this.onUnreadable).on("close", this.onPortClosed)
-    this.worker.on("error", this.onError).on("messageerror", this.onUnreadable).on("exit", this.onExit)
-    this.port.unref()
   }
 
   get isReady(): boolean {
@@ -124,6 +121,11 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     return this.state._tag === "Gone"
   }
 
+  /** How many tasks the worker has ever taken. */
+  get taken(): number {
+    return this.tasks.turn
+  }
+
   /** How many more tasks the worker can take. */
   get free(): number {
     return this.isReady ? this.slots.length : 0
@@ -136,7 +138,6 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     const slot = this.slots.pop()!
     task.assigned(this.tasks.nextId(slot), this, slot)
     this.tasks.add(task)
-    this.taken++
     // A running task keeps the process alive.
     if (this.tasks.size === 1) this.worker.ref()
     ControlBlock.reset(this.control, slot, task.deadline)
@@ -145,6 +146,13 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     } catch (cause) {
       return task.notSendable(messageOf(cause))
     }
+    task.sent()
+  }
+
+  /** Takes over a task that the worker runs already. */
+  adopt(task: RemoteTask, id: number, slot: number): void {
+    task.assigned(id, this, slot)
+    this.tasks.add(task)
     task.sent()
   }
 
@@ -245,7 +253,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     fail: (problem) => this.refuse(problem)
   }
 
-  private readonly onMessage = (raw: unknown): void =>
+  readonly onMessage = (raw: unknown): void =>
     this.guarded(() => {
       if (raw !== wakeUp) {
         // The messages of a task go through the ring until the first that does not.
@@ -276,10 +284,10 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     this.fail(problem, "Refused")
   }
 
-  private readonly onUnreadable = (): void => this.refuse("one of its messages could not be decoded")
+  readonly onUnreadable = (): void => this.refuse("one of its messages could not be decoded")
 
   /** A worker closes its port when it ends. If the worker goes on instead, no message can reach it any more. */
-  private readonly onPortClosed = (): void => {
+  readonly onPortClosed = (): void => {
     if (this.state._tag === "Closing") return
     this.dispatch({ _tag: "Failed" })
     this.termination.beginAfterGrace()
@@ -317,7 +325,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     // After the end of the worker, before its exit event, `threadId` is already -1.
     if (this.worker.threadId < 0 || !this.dispatch({ _tag: "Attached" })) return
     this.wasReady = true
-    this.worker.unref()
+    if (this.tasks.size === 0) this.worker.unref()
     this.listener.ready(this)
   }
 
@@ -346,12 +354,12 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   }
 
   /** An uncaught error ends the worker. */
-  private readonly onError = (error: unknown): void => {
+  readonly onError = (error: unknown): void => {
     this.problem.note(messageOf(error), error)
     this.dispatch({ _tag: "Failed" })
   }
 
-  private readonly onExit = (code: number): void => {
+  readonly onExit = (code: number): void => {
     if (this.isGone) return
     this.dispatch({ _tag: "Failed" })
     for (const raw of remainingMessages(this.port, this.onUnreadable)) this.onMessage(raw)
@@ -362,7 +370,10 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     const { state } = this
     this.dispatch({ _tag: "Exited" })
     if (state._tag !== "Refused") this.guarded(() => this.rings.close())
-    this.unlisten()
+    if (Option.isSome(this.inspector)) this.inspector.value.over()
+    this.termination.over()
+    this.unlistenEnds()
+    this.port.close()
     this.guarded(() => this.threadDeaths.end())
     const error = this.problem.exited(code, () =>
       WorkerState.likelyProblem(state, this.wasReady, (task) => task.cell.name)
@@ -372,13 +383,5 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     }
     this.listener.gone(this, state._tag === "Killed" || state._tag === "Closing" ? undefined : error)
     Deferred.doneUnsafe(this.whenGone, Effect.void)
-  }
-
-  private unlisten(): void {
-    if (Option.isSome(this.inspector)) this.inspector.value.over()
-    this.termination.over()
-    this.port.off("message", this.onMessage).off("messageerror", this.onUnreadable).off("close", this.onPortClosed)
-    this.port.close()
-    this.worker.off("error", this.onError).off("messageerror", this.onUnreadable).off("exit", this.onExit)
   }
 }

@@ -13,10 +13,13 @@ const ids = 2 ** 30
 export class SlotTable<T extends { readonly id: number }> implements Iterable<T> {
   size = 0
   private readonly slots: Array<T | undefined>
-  private turn = 0
+  /** Gives the next id. */
+  turn: number
 
-  constructor(slots: number) {
+  /** `turn` is that of a table whose ids this table goes on from. */
+  constructor(slots: number, turn = 0) {
     this.slots = Array.from({ length: slots }, () => undefined)
+    this.turn = turn
   }
 
   /** A new id for a task in a slot. */

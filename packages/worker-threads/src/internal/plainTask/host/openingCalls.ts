@@ -1,12 +1,14 @@
 /**
- * The calls of a pool of plain functions that has not opened. Nothing here loads Effect.
+ * The calls of a pool of plain functions that is being opened. Nothing here loads Effect.
  *
  * Invariant: all calls are made in the step in which the pool has opened, in the order of the queue. A later drain or close
  * does not overtake them.
  */
 import type { QueuedTask } from "../../host/taskQueue.ts"
 import { task } from "../contract.ts"
-import type { RunOptions, TaskHost } from "./taskHost.ts"
+import type { LightCall } from "./lightCall.ts"
+import type { RunOptions } from "./runOptions.ts"
+import type { TaskHost } from "./taskHost.ts"
 
 interface Waiting {
   readonly name: string
@@ -51,6 +53,16 @@ export class OpeningCalls {
       const start = (host: TaskHost): void => resolve(host.run(url, input, options))
       this.calls.push({ name, priority, since: performance.now(), start, fail: reject })
     })
+  }
+
+  /** Goes on with calls that have waited before. */
+  add(calls: ReadonlyArray<LightCall>): void {
+    for (const call of calls) {
+      const { input, name, priority, signal, transfers, url, waitingSince } = call
+      const options = { signal, transfer: transfers.length > 0 ? transfers : undefined }
+      const start = (host: TaskHost): void => call.handOver(host.run(url, input, options))
+      this.calls.push({ name, priority, since: waitingSince, start, fail: (cause) => call.fail(cause) })
+    }
   }
 
   get size(): number {

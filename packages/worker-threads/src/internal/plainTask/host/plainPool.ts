@@ -8,15 +8,16 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as WorkerError from "../../../WorkerError.ts"
-import type { BusyWorker } from "../../host/busyWatch.ts"
 import type { Ticket } from "../../host/admissions.ts"
 import { CallSpan } from "../../host/callSpan.ts"
 import type { CallSettings } from "../../host/callSettings.ts"
 import type { Dispatcher } from "../../host/dispatcher.ts"
-import { type OpenedPool, openPool } from "../../host/openPool.ts"
+import { type OpenedPool, type Opening, openPool } from "../../host/openPool.ts"
 import * as PoolOptions from "../../host/poolOptions.ts"
 import type { PoolWorker } from "../../host/poolWorker.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
+import type { StartedWorker } from "../../host/workerEnds.ts"
+import type { WorkerHandle } from "../../host/workerHandle.ts"
 import type { Permissions } from "../../leases/permissions.ts"
 import { type Call, task } from "../contract.ts"
 import { LateLeases } from "./lateLeases.ts"
@@ -78,6 +79,20 @@ export class PlainPool {
     )
   }
 
+  /** Goes on with a call that a worker runs already, in a slot and under an id. */
+  adopt(
+    call: Call,
+    options: CallOptions,
+    handle: WorkerHandle,
+    { id, slot }: { readonly id: number; readonly slot: number }
+  ): Effect.Effect<unknown, unknown> {
+    return ThreadAdapter.execute<unknown, unknown>((cell) => {
+      const task = this.taskOf(cell, Infinity, call, options)
+      handle.adopt(task, id, slot)
+      return task
+    }, this.threadOptions(options))
+  }
+
   private threadOptions({ name = task }: CallOptions): Thread.SpawnOptions {
     return { escalation: this.escalation, name }
   }
@@ -90,7 +105,15 @@ export class PlainPool {
     ticket: Ticket | undefined,
     worker?: PoolWorker<RemoteTask>
   ): RemoteTask {
-    const submitted = new RemoteTask({
+    const submitted = this.taskOf(cell, deadline, call, options)
+    if (options.onReport !== undefined) listen(submitted, options.onReport)
+    if (worker === undefined) this.dispatcher.submit(submitted, ticket)
+    else this.dispatcher.submitTo(worker, submitted)
+    return submitted
+  }
+
+  private taskOf(cell: Cell, deadline: number, call: Call, options: CallOptions): RemoteTask {
+    return new RemoteTask({
       cell,
       codec,
       payload: call,
@@ -104,10 +127,6 @@ export class PlainPool {
       events: this.dispatcher.events,
       span: options.caller === undefined ? undefined : CallSpan.of(options.caller, options.name ?? fileOf(call.url))
     })
-    if (options.onReport !== undefined) listen(submitted, options.onReport)
-    if (worker === undefined) this.dispatcher.submit(submitted, ticket)
-    else this.dispatcher.submitTo(worker, submitted)
-    return submitted
   }
 }
 
@@ -131,16 +150,27 @@ const listen = (task: RemoteTask, onReport: (value: unknown) => void): void => {
   task.pull(ahead)
 }
 
-/** Opens a pool in the current scope. `permissions`: the leases that its calls may ask for. `onBusy`: see `openPool`. */
+/** A worker that ran calls before its pool was opened. `adopt` goes on with them. */
+export interface StartedPlainWorker extends StartedWorker {
+  readonly adopt: (pool: PlainPool, handle: WorkerHandle) => void
+}
+
+/** Opens a pool in the current scope. `permissions`: the leases that its calls may ask for. */
 export const open = (
   options: PoolOptions.Options,
   permissions: Permissions = {},
-  onBusy?: (worker: BusyWorker) => void
+  { onBusy, started }: Pick<Opening<LateLeases, StartedPlainWorker>, "onBusy" | "started"> = {}
 ): Effect.Effect<PlainPool, WorkerError.WorkerError, Scope.Scope> =>
   Effect.suspend(() => {
     const leases = new LateLeases(permissions)
-    return Effect.map(
-      openPool(options, [task], () => leases, "later", onBusy),
-      (opened) => new PlainPool(opened, leases, options.escalation ?? PoolOptions.defaultEscalation)
-    )
+    let made: PlainPool | undefined
+    const poolOf = (opened: OpenedPool<LateLeases>): PlainPool =>
+      (made ??= new PlainPool(opened, leases, options.escalation ?? PoolOptions.defaultEscalation))
+    const opening = openPool<LateLeases, StartedPlainWorker>(options, [task], () => leases, {
+      probe: "later",
+      onBusy,
+      started,
+      adopt: (opened, handle, worker) => worker.adopt(poolOf(opened), handle)
+    })
+    return Effect.map(opening, poolOf)
   })

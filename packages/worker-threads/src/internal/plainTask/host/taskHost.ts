@@ -2,13 +2,13 @@
 import * as Abort from "@quiesce/core/Abort"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import { textOf } from "@quiesce/core/internal"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
 import type { BusyWorker } from "../../host/busyWatch.ts"
+import type { HandedOver, Running } from "./lightWorker.ts"
 import { type CallSettings, settingsOf } from "../../host/callSettings.ts"
 import type { DrainReport } from "../../host/draining.ts"
 import { type DrainOptions, drainSettings } from "../../host/drainOptions.ts"
@@ -22,17 +22,7 @@ import type { QueuedTask } from "../../host/taskQueue.ts"
 import { inputProblem } from "./inputProblem.ts"
 import { LoadProblem } from "./plainDialect.ts"
 import * as PlainPool from "./plainPool.ts"
-
-/** The options of one call of any function. */
-export interface RunOptions {
-  readonly signal?: AbortSignal | undefined
-  readonly runWithin?: Duration.Input | undefined
-  readonly priority?: number | undefined
-  readonly name?: string | undefined
-  readonly transfer?: ReadonlyArray<unknown> | undefined
-  readonly onProgress?: ((value: never) => void) | undefined
-  readonly leases?: Permissions | undefined
-}
+import type { RunOptions } from "./runOptions.ts"
 
 /** The options of a pool for any function. */
 export interface PlainOptions extends Options {
@@ -58,15 +48,44 @@ export interface TaskHost {
   readonly drain: (options: DrainOptions | undefined) => Promise<DrainReport>
 }
 
-/** `permissions`: the leases that a call without permissions of its own may ask for. */
-export const open = async (options: PlainOptions, permissions: Permissions = {}): Promise<TaskHost> => {
+/**
+ * `permissions`: the leases that a call without permissions of its own may ask for. `handOver` gives the workers that the
+ * pool takes over, with their calls.
+ */
+export const open = async (
+  options: PlainOptions,
+  permissions: Permissions = {},
+  handOver: () => ReadonlyArray<HandedOver> = () => []
+): Promise<TaskHost> => {
   const invalid = invalidIn(permissions)
   if (invalid !== undefined) throw WorkerError.make({ _tag: "InvalidOption", ...invalid })
   const onBusy = options.busy?.onBusy
   if (onBusy !== undefined && typeof onBusy !== "function") throw wrong("busy.onBusy", onBusy, "a function")
   const scope = Scope.makeUnsafe()
-  const pool = await Effect.runPromise(Scope.provide(PlainPool.open(options, permissions, onBusy), scope))
+  const started = handOver().map((worker) => ({ ...worker, adopt: adoptAll(worker.running) }))
+  const pool = await Effect.runPromise(Scope.provide(PlainPool.open(options, permissions, { onBusy, started }), scope))
   return new Host(pool, scope)
+}
+
+/** Goes on with the calls that a worker runs already. */
+const adoptAll =
+  (running: ReadonlyArray<Running>): PlainPool.StartedPlainWorker["adopt"] =>
+  (pool, handle) => {
+    for (const { call, id, slot } of running) {
+      const options = { name: undefined, transfer: [], onReport: undefined, settings: pool.settings }
+      const { input, reports, signal, url } = call
+      const adopted = pool.adopt({ url, input, reports }, options, handle, { id, slot })
+      call.handOver(runUntil(signal, inWordsOf(url, adopted)))
+    }
+  }
+
+/** The signal may have aborted before. The run is then ended, and not refused. */
+const runUntil = (signal: AbortSignal | undefined, running: Effect.Effect<unknown, unknown>): Promise<unknown> => {
+  if (signal === undefined) return Abort.run(running)
+  const controller = new AbortController()
+  const result = Abort.run(running, { signal: controller.signal })
+  const disarm = Abort.onAbort(signal, () => controller.abort(signal.reason))
+  return result.finally(disarm)
 }
 
 class Host implements TaskHost {
@@ -187,11 +206,15 @@ const execute = (
     },
     worker
   )
-  return Effect.mapError(called, (error) => {
+  return inWordsOf(url, called)
+}
+
+/** A call whose errors name its module. */
+const inWordsOf = (url: string, called: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> =>
+  Effect.mapError(called, (error) => {
     if (error instanceof LoadProblem) return WorkerError.make({ _tag: "BadTaskModule", url, problem: error.problem })
     return error instanceof WorkerError.WorkerError ? inOwnWords(error, url) : error
   })
-}
 
 const inputRemedy =
   "Give plain data. The function gets a signal and a token as its second argument: pass your signal as { signal }, the third argument of runTask."

@@ -1,0 +1,169 @@
+/**
+ * A pool of plain functions that is opened when something needs Effect: an option of the pool or of a call, an abort of a
+ * running call, a lost worker, an observer. Until then the pool is a light one. Nothing here loads Effect.
+ *
+ * Invariant: while the pool is being opened, no call is started, so that no call overtakes another.
+ */
+import { availableParallelism } from "node:os"
+import type { Permissions } from "../../leases/permissions.ts"
+import type { DrainReport } from "../../host/draining.ts"
+import type { DrainOptions } from "../../host/drainOptions.ts"
+import type { Status as PoolStatus } from "../../host/poolStatus.ts"
+import type { QueuedTask } from "../../host/taskQueue.ts"
+import { LightPool, type Limits } from "./lightPool.ts"
+import { isObserved, onObserved } from "./observers.ts"
+import { OpeningCalls } from "./openingCalls.ts"
+import type { RunOptions } from "./runOptions.ts"
+import { SpawnPlain, type WorkerSettings } from "./spawnPlain.ts"
+import type { PlainOptions, TaskHost } from "./taskHost.ts"
+
+/** The options of a pool for any function. */
+export interface LazyOptions extends Omit<PlainOptions, "spawn"> {
+  readonly worker?: WorkerSettings | undefined
+  readonly leases?: Permissions | undefined
+}
+
+type State =
+  /** Effect is not needed so far. */
+  | { readonly _tag: "Light" }
+  | { readonly _tag: "Opening"; readonly opening: Promise<TaskHost> }
+  | { readonly _tag: "Open"; readonly host: TaskHost }
+  /** The pool was closed while it was light. */
+  | { readonly _tag: "Closed"; readonly whenClosed: Promise<void> }
+
+const light: State = { _tag: "Light" }
+
+/** The code that needs Effect. */
+let loading: Promise<typeof import("./taskHost.ts")> | undefined
+
+const load = (): NonNullable<typeof loading> => (loading ??= import("./taskHost.ts"))
+
+export class LazyHost {
+  private readonly options: LazyOptions
+  private readonly spawn: SpawnPlain
+  /** Undefined if the pool will refuse its size or its concurrency. */
+  private readonly limits: Limits | undefined
+  private readonly light: LightPool
+  private readonly calls: OpeningCalls = new OpeningCalls()
+  private readonly forget: () => void
+  private state: State = light
+
+  /** `module` is the module of the workers. The first workers start now, and load the module at `url`. */
+  constructor(module: URL | string, options: LazyOptions, url: string) {
+    this.options = options
+    this.spawn = new SpawnPlain(module, options.worker)
+    this.limits = limitsOf(options)
+    const limits = this.limits ?? { min: 0, max: 0, concurrency: 1 }
+    this.light = new LightPool(this.spawn, limits, () => void this.open())
+    this.forget = onObserved(() => void this.open())
+    this.light.start(limits.min, url)
+    if (this.limits === undefined || !isLight(options) || isObserved()) void this.open()
+  }
+
+  run(url: string, input: unknown, options: RunOptions | undefined): Promise<unknown> {
+    if (this.state._tag === "Open") return this.state.host.run(url, input, options)
+    if (this.state._tag === "Light") {
+      if (!isObserved() && LightPool.takes(input, options)) return this.light.run(url, input, options)
+      // The first worker starts while the code is loaded.
+      if (this.light.size === 0 && this.limits !== undefined) this.light.start(1, url)
+    }
+    void this.open()
+    return this.calls.run(url, input, options)
+  }
+
+  /** The opened pool, at once if the pool is open already. */
+  open(): TaskHost | Promise<TaskHost> {
+    if (this.state._tag === "Open") return this.state.host
+    if (this.state._tag === "Opening") return this.state.opening
+    const opening = this.make(this.state)
+    this.state = { _tag: "Opening", opening }
+    this.forget()
+    this.calls.add(this.light.takeQueued())
+    opening.catch((cause: unknown) => {
+      this.light.abandon(cause)
+      this.calls.fail(cause)
+    })
+    return opening
+  }
+
+  private async make({ _tag }: State): Promise<TaskHost> {
+    const { open } = await load()
+    const { spawn } = this.spawn
+    const host =
+      _tag === "Closed"
+        ? await open({ size: { min: 0, max: this.light.limits.max }, spawn })
+        : await open({ ...this.options, spawn }, this.options.leases, () => this.light.handOver())
+    if (_tag === "Closed") await host.close()
+    this.light.opened(host.status().running)
+    this.state = { _tag: "Open", host }
+    this.calls.start(host)
+    return host
+  }
+
+  /** A call that ends before the pool is open was in the pool when the drain began. */
+  async drain(options: DrainOptions | undefined): Promise<DrainReport> {
+    const closed = options === undefined ? this.closeLight() : undefined
+    if (closed !== undefined) return closed.then(() => ({ finished: 0, cut: 0, neverStarted: 0 }))
+    const before = this.light.finished
+    const report = await use(this.ending(), (host) => host.drain(options))
+    return { ...report, finished: report.finished + this.light.finished - before }
+  }
+
+  async close(): Promise<void> {
+    await (this.closeLight() ?? use(this.ending(), (host) => host.close()))
+  }
+
+  /** The opened pool, for a drain or a close. Later calls come after it. */
+  private ending(): TaskHost | Promise<TaskHost> {
+    const opening = this.open()
+    if (opening instanceof Promise) this.calls.close(opening)
+    return opening
+  }
+
+  /** Closes a light pool without calls. Undefined if the pool has to be opened for its end. */
+  private closeLight(): Promise<void> | undefined {
+    if (this.state._tag === "Closed") return this.state.whenClosed
+    if (this.state._tag !== "Light" || !this.light.isIdle) return undefined
+    this.forget()
+    const whenClosed = this.light.close()
+    this.state = { _tag: "Closed", whenClosed }
+    return whenClosed
+  }
+
+  get status(): PoolStatus {
+    if (this.state._tag === "Open") return this.state.host.status()
+    const { running, size, waiting } = this.light
+    const queued = waiting + this.calls.size
+    return { workers: size, retiring: 0, missing: 0, running, queued, ...namedSize(this.options) }
+  }
+
+  get queued(): ReadonlyArray<QueuedTask> {
+    if (this.state._tag === "Open") return this.state.host.queued()
+    return this.state._tag === "Light" ? this.light.queued : this.calls.queued
+  }
+}
+
+/** Uses an opened pool, at once if possible. A request that is made later must not overtake this one. */
+export const use = <A>(host: TaskHost | Promise<TaskHost>, f: (host: TaskHost) => Promise<A>): Promise<A> =>
+  host instanceof Promise ? host.then(f) : f(host)
+
+/** Whether a pool with these options needs no Effect before its first call. */
+const isLight = ({ busy, leases, queue, recycle, runWithin, size }: LazyOptions): boolean =>
+  [busy, leases, queue, recycle, runWithin].every((option) => option === undefined) &&
+  (typeof size !== "object" || size.idle === undefined)
+
+/** The size that the caller has named, right or wrong. */
+const namedSize = ({ size = availableParallelism() }: LazyOptions): Pick<PoolStatus, "min" | "max"> => {
+  const { max, min } = typeof size === "number" ? { min: size, max: size } : (size ?? { min: 0, max: 0 })
+  return { min, max }
+}
+
+const most = 1024
+
+/** The pool refuses other numbers. Workers in very large numbers are a matter of the pool as well. */
+const limitsOf = (options: LazyOptions): Limits | undefined => {
+  const { concurrency = 1 } = options
+  const { max, min } = namedSize(options)
+  const isGood = [min, max, concurrency].every((count) => Number.isInteger(count) && count >= 0 && count <= most)
+  return isGood && max >= 1 && min <= max && concurrency >= 1 ? { min, max, concurrency } : undefined
+}
