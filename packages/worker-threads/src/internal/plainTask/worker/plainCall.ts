@@ -15,8 +15,8 @@ import type { SharedFlags } from "../../worker/sharedFlags.ts"
 import type { Call } from "../contract.ts"
 import { thrown } from "../thrown.ts"
 import type { PlainFunction } from "./functions.ts"
-import { Context } from "./plainContext.ts"
-import { type Answer, PlainLeases } from "./plainLeases.ts"
+import { Context, type Report, type Source } from "./plainContext.ts"
+import { type Answer, PlainLeases, type TaskLeases } from "./plainLeases.ts"
 import { PlainToken, pending } from "./plainToken.ts"
 
 /** The worker of a call, as far as the call needs it. */
@@ -43,7 +43,7 @@ const done: State = { _tag: "Done" }
 
 const endedFromOutside: CancelReason.CancelReason = { _tag: "Interrupted", message: "It was ended from outside" }
 
-export class PlainCall {
+export class PlainCall implements Source {
   readonly id: number
   readonly call: Call
   readonly token: PlainToken
@@ -53,20 +53,26 @@ export class PlainCall {
   private readonly outlet: Outlet
   private state: State = waiting
   private stopReason: CancelReason.CancelReason | undefined = undefined
-  private reason: CancelReason.CancelReason | undefined = undefined
+  reason: CancelReason.CancelReason | undefined = undefined
   private context: Context | undefined = undefined
   /** Made by the function's first use of them. */
-  private leases: PlainLeases | undefined = undefined
+  private ownLeases: PlainLeases | undefined = undefined
+  private ownReport: Report | undefined = undefined
   /** How many reports the host accepts, and the reports that wait to be accepted. */
   private credits = 0
-  private reporters: Array<(error: Error | undefined) => void> = []
+  private reporters: Array<(error: Error | undefined) => void> | undefined = undefined
 
   constructor(id: number, call: Call, flags: SharedFlags, deadline: number, outlet: Outlet) {
     this.id = id
     this.call = call
     this.flags = flags
     this.outlet = outlet
-    this.token = new PlainToken(flags, deadline, () => this.reason ?? this.stopReason)
+    this.token = new PlainToken(flags, deadline, this)
+  }
+
+  /** The reason that has arrived. */
+  get given(): CancelReason.CancelReason | undefined {
+    return this.reason ?? this.stopReason
   }
 
   get isDone(): boolean {
@@ -84,23 +90,25 @@ export class PlainCall {
     this.reason = reason
     if (this.state._tag === "Waiting") return this.endInterrupted([])
     if (this.state._tag === "AwaitingReason") return this.endInterrupted(this.state.failures)
-    for (const settle of this.reporters.splice(0)) settle(toError(reason))
-    this.leases?.interrupt(toError(reason))
+    this.settleReporters(toError(reason))
+    this.ownLeases?.interrupt(toError(reason))
     this.context?.abort(reason)
   }
 
   /** The host accepts more reports. */
   pull(count: number): void {
     this.credits += count
-    while (this.credits > 0 && this.reporters.length > 0) {
+    while (this.credits > 0) {
+      const next = this.reporters?.shift()
+      if (next === undefined) return
       this.credits--
-      this.reporters.shift()!(undefined)
+      next(undefined)
     }
   }
 
   /** The host has answered a request for a lease. */
   answered(answer: Answer): void {
-    this.leases?.receive(answer)
+    this.ownLeases?.receive(answer)
   }
 
   // ---- The function ----
@@ -110,7 +118,7 @@ export class PlainCall {
     this.state = running
     // The host could not end the section for a request from before the mark.
     if (this.token.interrupted) return () => this.interrupted([])
-    const context = new Context(this.token, () => this.reason, this.report, this.ownLeases)
+    const context = new Context(this)
     this.context = context
     try {
       const result = f(this.call.input, context)
@@ -172,26 +180,36 @@ export class PlainCall {
   private finish(): void {
     this.state = done
     this.token.close()
-    this.leases?.close()
-    for (const settle of this.reporters.splice(0)) settle(undefined)
+    this.ownLeases?.close()
+    this.settleReporters(undefined)
   }
 
-  private readonly ownLeases = (): PlainLeases => {
-    if (this.leases !== undefined) return this.leases
-    this.leases = new PlainLeases(this.id, (message) => {
+  private settleReporters(error: Error | undefined): void {
+    const { reporters } = this
+    this.reporters = undefined
+    if (reporters !== undefined) for (const settle of reporters) settle(error)
+  }
+
+  get leases(): TaskLeases {
+    if (this.ownLeases !== undefined) return this.ownLeases
+    const leases = new PlainLeases(this.id, (message) => {
       this.hasSentMessage = true
       this.outlet.send(message)
     })
-    if (this.isDone) this.leases.close()
-    if (this.reason !== undefined) this.leases.interrupt(toError(this.reason))
-    return this.leases
+    if (this.isDone) leases.close()
+    if (this.reason !== undefined) leases.interrupt(toError(this.reason))
+    return (this.ownLeases = leases)
   }
 
-  private readonly report = async (value: unknown): Promise<void> => {
+  get report(): Report {
+    return (this.ownReport ??= (value) => this.send(value))
+  }
+
+  private async send(value: unknown): Promise<void> {
     if (!this.call.reports || this.isDone) return
     if (this.credits > 0) this.credits--
     else {
-      const error = await new Promise<Error | undefined>((resolve) => this.reporters.push(resolve))
+      const error = await new Promise<Error | undefined>((resolve) => (this.reporters ??= []).push(resolve))
       if (error !== undefined) throw error
       if (this.isDone) return
     }

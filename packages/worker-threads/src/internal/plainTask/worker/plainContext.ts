@@ -8,40 +8,39 @@ import type { PlainToken } from "./plainToken.ts"
 /** Sends a report of the function, and completes when the next one may be sent. */
 export type Report = (value: unknown) => Promise<void>
 
+/** The call of the function, as its context needs it. */
+export interface Source {
+  readonly token: PlainToken
+  readonly reason: CancelReason.CancelReason | undefined
+  readonly report: Report
+  readonly leases: TaskLeases
+}
+
 export class Context {
   readonly token: StopToken.StopToken
-  private readonly send: Report
-  private readonly reason: () => CancelReason.CancelReason | undefined
-  private readonly leases: () => TaskLeases
+  private readonly source: Source
   private controller: AbortController | undefined = undefined
 
-  constructor(
-    token: PlainToken,
-    reason: () => CancelReason.CancelReason | undefined,
-    send: Report,
-    leases: () => TaskLeases
-  ) {
-    this.token = token
-    this.reason = reason
-    this.send = send
-    this.leases = leases
+  constructor(source: Source) {
+    this.token = source.token
+    this.source = source
   }
 
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController()
-      const reason = this.reason()
+      const { reason } = this.source
       if (reason !== undefined) this.controller.abort(toError(reason))
     }
     return this.controller.signal
   }
 
   get report(): Report {
-    return this.send
+    return this.source.report
   }
 
   get lease(): TaskLeases {
-    return this.leases()
+    return this.source.leases
   }
 
   /** Tells the function, by its signal. */

@@ -21,15 +21,15 @@ export class PlainToken implements StopToken.StopToken {
   private readonly deadline: number
   private readonly stride: number
   private readonly checks: Int32Array
-  private readonly given: () => CancelReason.CancelReason | undefined
+  private readonly call: { readonly given: CancelReason.CancelReason | undefined }
 
-  /** `given` is the reason that has arrived. `deadline` is in milliseconds since the epoch. */
-  constructor(flags: SharedFlags, deadline: number, given: () => CancelReason.CancelReason | undefined) {
+  /** `given` of the call is the reason that has arrived. `deadline` is in milliseconds since the epoch. */
+  constructor(flags: SharedFlags, deadline: number, call: PlainToken["call"]) {
     this.flags = flags
     this.deadline = deadline
     this.stride = deadline === Infinity ? stride : strideOfDeadline
     this.checks = flags.checks
-    this.given = given
+    this.call = call
   }
 
   /** The call has ended. Its row of flags belongs to another call from now on. */
@@ -53,7 +53,7 @@ export class PlainToken implements StopToken.StopToken {
   get reason(): CancelReason.CancelReason | undefined {
     // A function that was only asked to stop is interrupted by its deadline, and not by the request.
     if (this.isLate && !this.flags.interrupted) return lateOf(this.deadline)
-    return this.flags.stopRequested ? (this.given() ?? pending) : undefined
+    return this.flags.stopRequested ? (this.call.given ?? pending) : undefined
   }
 
   check(): void {
