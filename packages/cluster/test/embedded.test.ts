@@ -8,6 +8,7 @@ import { CancelReason, ForcedEnd, Lease, Thread } from "@quiesce/core"
 import { Effect, Exit, Fiber, Layer, Option, type Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
+import * as ThreadClient from "../src/internal/client/threadClient.ts"
 import { events } from "./fixtures/eventLog.ts"
 import { Flush, Full, handlers, Tasks } from "./fixtures/tasks.ts"
 import { storeOf } from "./fixtures/store.ts"
@@ -95,6 +96,29 @@ describe("a thread of an embedded cluster", () => {
         expect(events(file)).toEqual(["start a", "acquire a", "release a"])
       })
     )
+  })
+
+  it("ends once when two clients interrupt it, and both return", async () => {
+    const file = fileOf("log")
+    const exit = await run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Hold", { file, name: "a", releaseMillis: 50 })
+        yield* whenLogged(file, "acquire a")
+        const sql = yield* SqlClient
+        const [row] = yield* sql<{ readonly id: string }>`SELECT id FROM quiesce_threads`
+        const other = (yield* ThreadClient.make)(row!.id)
+        const reasons = [
+          CancelReason.interrupted({ message: "one" }),
+          CancelReason.interrupted({ message: "two" })
+        ] as const
+        yield* Effect.all([Thread.interrupt(thread, { reason: reasons[0] }), other.Interrupt({ reason: reasons[1] })], {
+          concurrency: "unbounded"
+        })
+        return yield* Thread.await(thread)
+      })
+    )
+    expect(events(file)).toEqual(["start a", "acquire a", "release a"])
+    expect(["one", "two"]).toContain(Option.getOrThrow(CancelReason.fromExit(exit)).message)
   })
 
   it("answers a raise that no runner has received when it settles", async () => {

@@ -1,0 +1,71 @@
+/** Keepers that hang or throw, on the rows of a thread that was killed. */
+import { Context, Effect, Layer } from "effect"
+import * as Schema from "effect/Schema"
+import { SqlClient } from "effect/sql/SqlClient"
+import { TestClock } from "effect/testing"
+import { expect, it } from "vitest"
+import * as ClusterLease from "../src/ClusterLease.ts"
+import { Keepers } from "../src/internal/lease/keepers.ts"
+import * as LeaseStore from "../src/internal/store/leaseStore.ts"
+import * as SqliteClient from "../src/internal/store/sqliteClient.ts"
+import * as ThreadStore from "../src/internal/store/threadStore.ts"
+
+const Lock = ClusterLease.make("lock", { payload: Schema.String, value: Schema.String })
+
+/** The keeper hangs for one lease, throws at the first release of another, and releases the third. */
+const hostile = () => {
+  const released: Array<string> = []
+  let throws = true
+  const keeper = ClusterLease.keeper(Lock, {
+    acquire: Effect.succeed,
+    release: ({ payload }) => {
+      if (payload === "hangs") return Effect.uninterruptible(Effect.never)
+      if (payload === "throws" && throws) {
+        throws = false
+        throw new Error("the keeper throws")
+      }
+      return Effect.sync(() => released.push(payload))
+    }
+  })
+  return { keeper: keeper["~@quiesce/cluster/Keeper"](Context.empty()), released }
+}
+
+/** The leases that no runner has taken now, and those that one has. */
+const rowsOf = Effect.flatMap(SqlClient, (sql) =>
+  Effect.map(
+    sql<{ readonly payload: string; readonly reaper: string | null }>`SELECT payload, reaper FROM quiesce_leases`,
+    (rows) => rows.map(({ payload, reaper }) => `${JSON.parse(payload)} ${reaper === null ? "free" : "taken"}`)
+  )
+)
+
+const until = (wanted: ReadonlyArray<string>): Effect.Effect<unknown, unknown, SqlClient> =>
+  Effect.repeat(Effect.andThen(Effect.yieldNow, rowsOf), {
+    until: (rows) => JSON.stringify(rows.toSorted()) === JSON.stringify(wanted)
+  })
+
+it("a keeper that hangs delays no other release, and one that throws is asked again", () =>
+  Effect.runPromise(
+    Effect.gen(function* () {
+      const store = yield* ThreadStore.open
+      const { keeper, released } = hostile()
+      yield* store.claim({ id: "t", task: "T", name: "t", caller: "c", runner: "dead" })
+      for (const payload of ["hangs", "throws", "fine"]) {
+        const entry = { id: payload, thread: "t", token: 1, name: "lock", payload: JSON.stringify(payload) }
+        yield* LeaseStore.enter(store, entry)
+        yield* LeaseStore.acquired(store, entry, JSON.stringify("value"))
+      }
+      yield* store.kill("t", "{}")
+      const keepers = new Keepers(store, "own", [keeper], Context.empty())
+      yield* keepers.reap
+      yield* until(["hangs taken", "throws free"])
+      expect(released).toEqual(["fine"])
+      // The pause before the next attempt is over.
+      yield* store.sql`UPDATE quiesce_leases SET reaper_until = 0 WHERE reaper IS NULL`
+      yield* keepers.reap
+      yield* until(["hangs taken"])
+      expect(released).toEqual(["fine", "throws"])
+      // The release that hangs can't be interrupted. Another runner takes the lease when the time of this one is over.
+      yield* store.sql`UPDATE quiesce_leases SET reaper_until = 0`
+      expect(yield* LeaseStore.reap(store, ["lock"], "other", 1000)).toMatchObject([{ id: "hangs", attempts: 2 }])
+    }).pipe(Effect.provide(SqliteClient.layer(":memory:").pipe(Layer.fresh)), Effect.provide(TestClock.layer()))
+  ))
