@@ -1,12 +1,11 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync } from "node:fs"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
+import { noOlderNode, olderNode } from "./olderNode.ts"
 
 const script = fileURLToPath(new URL("./fixtures/chaos-main.ts", import.meta.url))
-const root = new URL("../../../node_modules/", import.meta.url)
 
 const ended = async (binary: string, args: ReadonlyArray<string>) => {
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] })
@@ -31,7 +30,7 @@ it("law 32, crash-contained: under random faults every call settles, and nothing
   storm(process.execPath, 200))
 
 it.for(["node-22", "node-24"])("the same on %s", async (version, { skip }) => {
-  const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
-  if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
+  const binary = olderNode(version)
+  if (binary === undefined) return skip(noOlderNode)
   await storm(binary, 40)
 })

@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process"
-import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { RpcProtocol } from "@quiesce/worker-threads"
@@ -13,6 +12,7 @@ import { look } from "./fixtures/capabilities.ts"
 import { cell, Jobs, makeCells } from "./fixtures/rpc-contract.ts"
 import { Harness } from "./fixtures/unwind-harness.ts"
 import { whenSet } from "./support.ts"
+import { noOlderNode, olderNode } from "./olderNode.ts"
 
 const unknown = (part: string): string => `this version of Effect is not known here: ${part}`
 
@@ -49,7 +49,7 @@ const onOtherServer = (options: object): Worker =>
 
 describe("a private part of Effect that is not as expected", () => {
   it.for(cases)("%s: the safe way is taken, and the pool and the report say so", async ([part, expected]) => {
-    expect(await Effect.runPromise(look(brokenWorker, "1 second", argvFor(part, "tasks.worker.ts")))).toMatchObject(
+    expect(await Effect.runPromise(look(brokenWorker, "100 millis", argvFor(part, "tasks.worker.ts")))).toMatchObject(
       expected as object
     )
   })
@@ -102,15 +102,13 @@ describe("a private part of Effect that is not as expected", () => {
   })
 })
 
-const root = new URL("../../../node_modules/", import.meta.url)
 const main = fileURLToPath(new URL("./fixtures/broken-effect-main.ts", import.meta.url))
 
 describe("the warning about Effect", () => {
   it.for(["this Node", "node-22", "node-24"])("is logged once in a process, on %s", async (version, { skip }) => {
-    const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
-    const isThis = version === "this Node"
-    if (!isThis && !existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
-    const { stdout } = await promisify(execFile)(isThis ? process.execPath : binary, [main, "_yielded"])
+    const binary = version === "this Node" ? process.execPath : olderNode(version)
+    if (binary === undefined) return skip(noOlderNode)
+    const { stdout } = await promisify(execFile)(binary, [main, "_yielded"])
     const expected = sectionsOnly(unknown("the resumption of a fiber")) as object
     const warning = `In a worker, ${unknown("the resumption of a fiber")}. Without it busy code outside Blocking.interruptible is not unwound but killed; a fiber that is woken runs inside the code that wakes it.`
     expect(JSON.parse(stdout)).toMatchObject([

@@ -1,16 +1,11 @@
 import { execFile } from "node:child_process"
-import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { describe, it } from "vitest"
+import { noOlderNode, olderNode } from "./olderNode.ts"
 
-const root = new URL("../../../node_modules/", import.meta.url)
-
-/** The binary of a version of Node; undefined if the version is not there. */
-const binaryOf = (version: string): string | undefined => {
-  if (version === "this Node") return process.execPath
-  const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
-  return existsSync(binary) ? binary : undefined
-}
+/** The binary of a version of Node. Undefined if this run has no such version. */
+const binaryOf = (version: string): string | undefined =>
+  version === "this Node" ? process.execPath : olderNode(version)
 
 /** The end of a process: a thread that spins on, or an open line of the inspector, would keep the process alive. */
 const end = (
@@ -38,7 +33,7 @@ describe.concurrent("nested pools and the inspector", () => {
     "a shutdown ends pools three deep with a busy leaf, and the process ends: %s, a %s loop, %s",
     async ([version, masked, exit], { expect, skip }) => {
       const binary = binaryOf(version)
-      if (binary === undefined) return skip("It is an optional dependency, and not there for this platform")
+      if (binary === undefined) return skip(noOlderNode)
       const ending: unknown = expect.stringMatching(/^(Killed|Interrupted)$/)
       expect(await end(binary, "deep-main.ts", "2", masked, exit)).toEqual(ended(ending))
     }

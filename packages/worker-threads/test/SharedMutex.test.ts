@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process"
-import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { Lease, StopToken } from "@quiesce/core"
@@ -13,6 +12,7 @@ import * as Memory from "../src/internal/locks/memory.ts"
 import * as Registry from "../src/internal/locks/registry.ts"
 import * as State from "../src/internal/locks/state.ts"
 import { killedAtRandom, scenarios } from "./SharedMutex.scenarios.ts"
+import { noOlderNode, olderNode } from "./olderNode.ts"
 
 const free = { free: 1, held: 0, waiting: 0, unusable: false }
 const status = (mutex: SharedMutex.SharedMutex): SharedMutex.Status => Effect.runSync(SharedMutex.status(mutex))
@@ -34,11 +34,10 @@ describe("across threads", () => {
     return killedAtRandom(8, seed)
   })
 
-  const root = new URL("../../../node_modules/", import.meta.url)
   const script = fileURLToPath(new URL("./fixtures/shared-main.ts", import.meta.url))
   it.for(["node-22", "node-24"])("works on %s, and the process comes to its own end", async (version, { skip }) => {
-    const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
-    if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
+    const binary = olderNode(version)
+    if (binary === undefined) return skip(noOlderNode)
     const { stdout } = await promisify(execFile)(binary, [script, "3"])
     expect(JSON.parse(stdout)).toEqual({ done: Object.keys(scenarios).length, rounds: 3 })
   })

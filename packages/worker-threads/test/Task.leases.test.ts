@@ -49,16 +49,29 @@ describe("context.lease", () => {
       expect(WorkerError.isWorkerError(outcome) ? outcome.reason._tag : String(outcome)).toBe(outcomes[how])
       expect([how, Atomics.load(input.cells, Cell.begun), ground.isThere(kind, input.cells)]).toEqual([how, 1, false])
     }
-    for (const how of ["wait", "spin"] as const) {
-      const input = inputOf(kind, how)
-      const controller = new AbortController()
-      const running = pool.run(input, { signal: controller.signal })
-      await begun(input.cells)
-      expect(ground.isThere(kind, input.cells)).toBe(true)
-      controller.abort(new Error("enough"))
-      await expect(running).rejects.toThrow("enough")
-      expect([how, ground.isThere(kind, input.cells)]).toEqual([how, false])
-    }
+    const input = inputOf(kind, "wait")
+    const controller = new AbortController()
+    const running = pool.run(input, { signal: controller.signal })
+    await begun(input.cells)
+    expect(ground.isThere(kind, input.cells)).toBe(true)
+    controller.abort(new Error("enough"))
+    await expect(running).rejects.toThrow("enough")
+    expect(ground.isThere(kind, input.cells)).toBe(false)
+    expect(names()).toEqual(["data.txt"])
+  })
+
+  // One call has leases of all kinds, because its loop burns a core until the worker is killed.
+  it("is released when the call's worker is killed, whatever its kind", async () => {
+    const held = kinds.map((kind) => inputOf(kind, "spin"))
+    const areThere = () => kinds.map((kind, index) => ground.isThere(kind, held[index]!.cells))
+    const [input, ...others] = held
+    const controller = new AbortController()
+    const running = pool.run({ ...input!, others }, { signal: controller.signal })
+    await begun(input!.cells)
+    expect(areThere()).toEqual(kinds.map(() => true))
+    controller.abort(new Error("enough"))
+    await expect(running).rejects.toThrow("enough")
+    expect(areThere()).toEqual(kinds.map(() => false))
     expect(names()).toEqual(["data.txt"])
   })
 

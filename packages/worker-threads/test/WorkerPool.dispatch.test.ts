@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process"
-import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { Thread } from "@quiesce/core"
@@ -10,6 +9,7 @@ import { makeCells } from "./fixtures/contract.ts"
 import { expected, hogAmongOthers, type Pool } from "./fixtures/dispatch-scenarios.ts"
 import { makePool, whenSet } from "./support.ts"
 import { Cell } from "./fixtures/cells.ts"
+import { noOlderNode, olderNode } from "./olderNode.ts"
 
 const withPool =
   (f: (pool: Pool) => Effect.Effect<void, unknown>, options?: Partial<WorkerPool.Options>) => (): Promise<void> =>
@@ -33,10 +33,9 @@ describe("many tasks at once", () => {
     )
   }
 
-  const root = new URL("../../../node_modules/", import.meta.url)
   it.for(["node-22", "node-24"])("the same on %s, and the process comes to its own end", async (version, { skip }) => {
-    const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
-    if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
+    const binary = olderNode(version)
+    if (binary === undefined) return skip(noOlderNode)
     const script = fileURLToPath(new URL("./fixtures/dispatch-main.ts", import.meta.url))
     const { stdout } = await promisify(execFile)(binary, [script, "3"])
     expect(JSON.parse(stdout)).toEqual({ outcomes: Array.from({ length: 6 }, () => expected), workers: 1 })

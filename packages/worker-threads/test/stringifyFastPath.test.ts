@@ -1,12 +1,11 @@
 import { fileURLToPath } from "node:url"
 import { execFile } from "node:child_process"
-import { existsSync } from "node:fs"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
 import { isSwitchable } from "../src/internal/wire/stringifyFastPath.ts"
+import { noOlderNode, olderNode } from "./olderNode.ts"
 
 const script = fileURLToPath(new URL("./fixtures/fast-path-main.ts", import.meta.url))
-const root = new URL("../../../node_modules/", import.meta.url)
 
 /** The flags that a process of its own sets, step by step; see the program. */
 const flagsOf = async (binary: string, options: ReadonlyArray<string> = []): Promise<unknown> => {
@@ -38,8 +37,8 @@ describe("stringifyFastPath.turnOff", () => {
   })
 
   it.for(["node-22", "node-24"])("changes nothing on %s", async (version, { skip }) => {
-    const binary = fileURLToPath(new URL(`${version}/bin/node`, root))
-    if (!existsSync(binary)) return skip("It is an optional dependency, and not there for this platform")
+    const binary = olderNode(version)
+    if (binary === undefined) return skip(noOlderNode)
     expect(Object.values((await flagsOf(binary)) as object).flat()).toEqual([])
   })
 })
