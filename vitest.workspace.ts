@@ -2,7 +2,8 @@ import { existsSync, readdirSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { basename } from "node:path"
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
-import { flag } from "./scripts/loading/prepare.ts"
+import { BaseSequencer } from "vitest/node"
+import { flag, sourceFlag } from "./scripts/loading/prepare.ts"
 
 // Every workspace package with a test folder is a project named after its folder; a new one joins by existing.
 const roots = [...readdirSync("packages").map((name) => `packages/${name}`), "examples"].filter((root) =>
@@ -15,12 +16,11 @@ const hangs = 300_000
 const all = "test/**/*.test.ts"
 
 /**
- * The tests that load all modules as users do: those that end code by the frames of its stack, and those of the
- * examples. The others load Effect from a bundle, because hundreds of workers and processes would load hundreds of files.
+ * The tests that load each module of Effect from a file of its own, because they end code by the frames of its stack. The
+ * others load Effect from a bundle, because hundreds of workers and processes would load hundreds of files.
  */
 const fromSource: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "worker-threads": ["test/Unwind?(.*).test.ts", "test/EffectInternals.test.ts"],
-  examples: ["test/!(readme).test.ts"]
+  "worker-threads": ["test/Unwind?(.*).test.ts", "test/EffectInternals.test.ts"]
 }
 
 /**
@@ -41,7 +41,9 @@ const parsesUsing = Number.parseInt(process.versions.node, 10) >= 24
 /** Node itself loads the tests. Vite's module runner would wrap each import. Tests from source do without this, too. */
 const byNode: Settings = parsesUsing ? { experimental: { viteModuleRunner: false, nodeLoader: false } } : {}
 
-const quick: Settings = { execArgv: [flag], env: { NODE_OPTIONS: flag } }
+const loadedBy = (flag: string): Settings => ({ execArgv: [flag], env: { NODE_OPTIONS: flag } })
+
+const quick = loadedBy(flag)
 
 const projectsOf = (root: string): ReadonlyArray<TestProjectInlineConfiguration> => {
   const name = basename(root)
@@ -60,15 +62,55 @@ const projectsOf = (root: string): ReadonlyArray<TestProjectInlineConfiguration>
   }
   return [
     ...project("", special.includes(all) ? [] : [all], { ...byNode, ...quick, exclude: special }),
-    ...project(" from source", plain, {}),
+    ...project(" from source", plain, loadedBy(sourceFlag)),
     ...project(" by Vite", vite, quick)
   ]
 }
 
+/**
+ * The files that take longest, which start first. A long file that starts last would leave the other cores without work.
+ * Vitest knows the times of an earlier run only.
+ */
+const slow: ReadonlyArray<string> = [
+  "core/test/Abort.retention",
+  "laws/test/Faults",
+  "cluster/test/processes",
+  "worker-threads/test/Attacks",
+  "examples/test/server",
+  "examples/test/tour",
+  "examples/test/readme",
+  "worker-threads/test/Nesting.test",
+  "laws/test/OnProcesses",
+  "laws/test/ProcessFaults",
+  "laws/test/OnWorkers.killing",
+  "process/test/ProcessDump",
+  "testing/test/CaseStudy",
+  "worker-threads/test/SharedMutex.test",
+  "worker-threads/test/EffectInternals",
+  "worker-threads/test/Unwind.outsideSections",
+  "worker-threads/test/Chaos",
+  "laws/test/On",
+  "testing/test/LawsOf"
+]
+
+const rankOf = ({ moduleId }: { readonly moduleId: string }): number => {
+  const rank = slow.findIndex((name) => moduleId.replaceAll("\\", "/").includes(`/${name}`))
+  return rank < 0 ? slow.length : rank
+}
+
+class SlowFirst extends BaseSequencer {
+  override async sort(files: Parameters<BaseSequencer["sort"]>[0]): ReturnType<BaseSequencer["sort"]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- It is no array.
+    const sorted = await super.sort(files)
+    return sorted.toSorted((one, other) => rankOf(one) - rankOf(other))
+  }
+}
+
 export default defineConfig({
   test: {
-    // Vitest would leave one core free, and much of what the tests do is to wait.
-    maxWorkers: availableParallelism(),
+    // Vitest would leave one core free, but much of what the tests do is to wait.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: SlowFirst },
     globalSetup: "scripts/loading/prepare.ts",
     projects: roots.flatMap(projectsOf)
   }

@@ -2,7 +2,7 @@
  * Makes the modules of a thread load in a fraction of the time. Node loads this module first in each process and worker
  * of a test run, by the flag `--import`. `prepare.ts` writes it as JavaScript, beside the bundle.
  *
- * - A module of Effect comes from the bundle: a few files in place of hundreds.
+ * - A module of Effect comes from the bundle: a few files in place of hundreds. Tests from source have no bundle.
  * - A TypeScript file of this repository comes from a copy without types. Node would remove the types in each thread.
  *
  * Invariants:
@@ -16,10 +16,10 @@ import { fileURLToPath } from "node:url"
 
 /** `prepare.ts` writes the value above this line. */
 declare const prepared: {
-  /** The URLs of this repository, of the folder of Effect's modules, and of the bundle. */
+  /** The URLs of this repository, of the folder of Effect's modules, and of the bundle, if there is one. */
   readonly root: string
   readonly effect: string
-  readonly bundle: string
+  readonly bundle?: string
   /** The modules that are named by their folder, such as `rpc`. */
   readonly folders: Readonly<Record<string, string>>
   /** The path of the folder of the copies without types. */
@@ -46,6 +46,7 @@ const withoutTypes = (url: string): string | undefined => {
 
 registerHooks({
   resolve: (specifier, context, next) => {
+    if (bundle === undefined) return next(specifier, context)
     const name = isOwn(context.parentURL) ? /^effect(?:\/(?!package\.json$)(.*))?$/.exec(specifier) : null
     if (name !== null) return own(`${bundle}${folders[name[1] ?? ""] ?? name[1]}.js`)
     const found = next(specifier, context)

@@ -15,7 +15,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { bundleEffect } from "./bundleEffect.ts"
 
@@ -38,9 +38,16 @@ const folder = join(root, ".cache/loading", `${version}-${key}`)
 const bundle = join(folder, "node_modules/effect/dist")
 const stripped = join(folder, "stripped")
 const hooks = join(folder, "hooks.js")
+/** The hooks without the bundle. */
+const sourceHooks = join(folder, "source-hooks.js")
+
+const flagOf = (file: string): string => `--import=${pathToFileURL(file).href}`
 
 /** The flag of Node by which a process, and each worker that it starts, loads modules quickly. */
-export const flag: string = `--import=${pathToFileURL(hooks).href}`
+export const flag: string = flagOf(hooks)
+
+/** The same with Effect from its own files. */
+export const sourceFlag: string = flagOf(sourceHooks)
 
 const urlOf = (directory: string): string => `${pathToFileURL(directory).href}/`
 
@@ -52,15 +59,17 @@ const makeFolder = async (): Promise<void> => {
   const prepared = {
     root: urlOf(root),
     effect: urlOf(join(effect, "dist")),
-    bundle: urlOf(bundle),
     folders: foldersOfModules(),
     stripped: join(stripped, "/")
   }
   writeFileSync(join(draft, "package.json"), JSON.stringify({ type: "module" }))
-  writeFileSync(
-    join(draft, "hooks.js"),
-    `const prepared = ${JSON.stringify(prepared)}\n${withoutTypes(textOf("hooks.ts"))}`
-  )
+  const write = (file: string, values: object): void =>
+    writeFileSync(
+      join(draft, basename(file)),
+      `const prepared = ${JSON.stringify(values)}\n${withoutTypes(textOf("hooks.ts"))}`
+    )
+  write(hooks, { ...prepared, bundle: urlOf(bundle) })
+  write(sourceHooks, prepared)
   try {
     renameSync(draft, folder)
   } catch (cause) {
@@ -117,6 +126,6 @@ export const setup = async (): Promise<void> => {
   copyFiles()
   const made = isNew ? `, made in ${((performance.now() - start) / 1000).toFixed(1)} s` : ""
   console.log(
-    `Effect ${version} comes from a bundle in .cache/loading${made}. Projects named "from source" load it as users do.`
+    `Effect ${version} comes from a bundle in .cache/loading${made}. Projects named "from source" load it from its own files.`
   )
 }
