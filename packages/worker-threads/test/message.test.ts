@@ -59,7 +59,7 @@ const toHost: { readonly [Tag in ToHost["_tag"]]: Extract<ToHost, { readonly _ta
 const toWorker: { readonly [Tag in ToWorker["_tag"]]: Extract<ToWorker, { readonly _tag: Tag }> } = {
   Start: { _tag: "Start", id: 1, slot: 0, task: "Add", name: "sum", payload: {}, trace: null },
   Stop: { _tag: "Stop", id: 1, reason: {} },
-  Interrupt: { _tag: "Interrupt", id: 1, reason: {} },
+  Interrupt: { _tag: "Interrupt", ids: [1, 2], reason: {} },
   Raise: { _tag: "Raise", id: 1, raise: 2, error: {} },
   Withdraw: { _tag: "Withdraw", raise: 2 },
   Commit: { _tag: "Commit", raise: 2 },
@@ -128,7 +128,7 @@ for (const { decode, messages, from } of directions) {
           for (const other of otherTypes) {
             const isAllowed = typeof other === typeof value && (typeof other === "string" || typeof other === "boolean")
             const isNullable = field === "problem" || field === "error"
-            const isArray = field === "values" && Array.isArray(other)
+            const isArray = (field === "values" || field === "ids") && Array.isArray(other)
             const isUntraced = field === "trace" && other === null
             if (isAllowed || isArray || isUntraced || (isNullable && (other === null || typeof other === "string")))
               continue

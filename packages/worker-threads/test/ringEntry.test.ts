@@ -1,6 +1,7 @@
 import { MessageChannel } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { TaskRings } from "../src/internal/host/taskRings.ts"
+import * as RingEntry from "../src/internal/wire/ringEntry.ts"
 import { type Carried, value, write } from "../src/internal/wire/ringEntry.ts"
 import { BadMessage, messagesToHost } from "../src/internal/wire/message.ts"
 import * as Ring from "../src/internal/wire/ring.ts"
@@ -19,10 +20,12 @@ const messages: ReadonlyArray<Carried> = [
 const open = () => {
   const { port1, port2 } = new MessageChannel()
   const ended: Array<readonly [number, unknown]> = []
+  const interrupted: Array<number> = []
   const sent: Array<unknown> = []
   const failed: Array<string> = []
   const rings = new TaskRings([], port1, {
     ended: (id, of) => ended.push([id, of]),
+    interrupted: (id) => interrupted.push(id),
     sent: (list) => sent.push(...list),
     fail: (problem) => failed.push(problem)
   })
@@ -32,7 +35,7 @@ const open = () => {
     port1.close()
     port2.close()
   }
-  return { rings, writer, ended, sent, failed, close, write: writer.write.bind(writer) }
+  return { rings, writer, ended, interrupted, sent, failed, close, write: writer.write.bind(writer) }
 }
 
 describe("an entry of the ring of values", () => {
@@ -57,6 +60,19 @@ describe("an entry of the ring of values", () => {
     close()
   })
 
+  it("without content says that a task was interrupted as asked, or that a lease was released", () => {
+    const { close, interrupted, rings, sent, writer, write: to } = open()
+    const before = Array.from(new Int32Array(rings.memory.values).subarray(16, 17))
+    writer.write(5, RingEntry.interrupted, 0, undefined)
+    write({ _tag: "LeaseEnded", id: 6, lease: 8, fate: "released", error: null }, to)
+    // Each has three numbers, and a word for no content.
+    expect(new Int32Array(rings.memory.values)[16]! - before[0]!).toBe(8)
+    rings.readAll()
+    expect(interrupted).toEqual([5])
+    expect(sent).toEqual([{ _tag: "LeaseEnded", id: 6, lease: 8, fate: "released", error: null }])
+    close()
+  })
+
   it("is not written for a lease number beyond 32 bits, or for an exit that the ring can't carry", () => {
     const { close, sent, write: to } = open()
     expect(write({ _tag: "LeaseHeld", id: 1, lease: 2 ** 31, name: "file" }, to)).toBe(false)
@@ -67,14 +83,20 @@ describe("an entry of the ring of values", () => {
   })
 
   it("with content outside the protocol gives a message that the check refuses", () => {
-    const { close, rings, sent, writer } = open()
+    const { close, interrupted, rings, sent, writer } = open()
     writer.write(1, 2, 7, 13)
     writer.write(1, 3, 7, "released")
     writer.write(1, 1, 0, { _tag: "Success" })
     writer.write(1, 99, 0, undefined)
     writer.write(-1, 2, 7, "file")
+    // These kinds have no content, and an interruption names no lease.
+    writer.write(1, RingEntry.interrupted, 0, null)
+    writer.write(1, RingEntry.interrupted, 7, undefined)
+    writer.write(1, 5, 7, "released")
+    writer.write(1, 5, -1, undefined)
     rings.readAll()
-    expect(sent).toHaveLength(5)
+    expect(sent).toHaveLength(9)
+    expect(interrupted).toEqual([])
     for (const message of sent) expect(() => messagesToHost([message])).toThrow(BadMessage)
     close()
   })

@@ -58,7 +58,12 @@ describe("ThreadDeaths", () => {
 describe("TaskRings.start", () => {
   it("leaves a task that the contract does not name to a message", () => {
     const { port1, port2 } = new MessageChannel()
-    const rings = new TaskRings(["Add"], port1, { ended: () => {}, sent: () => {}, fail: () => {} })
+    const rings = new TaskRings(["Add"], port1, {
+      ended: () => {},
+      interrupted: () => {},
+      sent: () => {},
+      fail: () => {}
+    })
     expect(rings.start(1, 0, "Add", { a: 1 })).toBe(true)
     expect(rings.start(2, 0, "Subtract", { a: 1 })).toBe(false)
     rings.close()

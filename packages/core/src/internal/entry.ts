@@ -2,6 +2,7 @@
  * The entry `@quiesce/core/internal`, for the other packages of this project only. Anything here may change in any
  * release. Authors of adapters find their tools in `@quiesce/core/adapter`.
  */
+export { interruptThread } from "./directInterrupt.ts"
 export { millisOf } from "./duration.ts"
 export { interruptFiber } from "./effectInternals.ts"
 export { make as makeFiberSections, type CtrlC } from "./fiberSections.ts"

@@ -26,7 +26,11 @@ export const withReason = <A>(
     : Misuse.die({ _tag: "InvalidReason", given: givenText(reason) }, Texts.invalidReason)
 
 /** The reason with the asking thread and the time. */
-const stamp = (reason: CancelReason.CancelReason, by: ThreadNode, clock: Clock.Clock): CancelReason.CancelReason =>
+export const stamp = (
+  reason: CancelReason.CancelReason,
+  by: ThreadNode,
+  clock: Clock.Clock
+): CancelReason.CancelReason =>
   reason.at !== undefined && reason.by !== undefined
     ? reason
     : { ...reason, by: reason.by ?? by.name, at: reason.at ?? clock.currentTimeMillisUnsafe() }

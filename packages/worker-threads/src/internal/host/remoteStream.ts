@@ -11,6 +11,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { Thread } from "@quiesce/core/Thread"
+import * as WorkerError from "../../WorkerError.ts"
+import type { TaskCodec } from "../wire/wire.ts"
 import type { RemoteTask } from "./remoteTask.ts"
 
 /** How many chunks a worker may send ahead of the consumer. */
@@ -26,6 +28,17 @@ type OnChunk = (values: ReadonlyArray<unknown>) => void
 
 const logFailure = (failure: Cause.Cause<never>): Effect.Effect<void> =>
   Effect.logError("A finalizer failed after a stream was ended early", failure)
+
+/** The decoded elements of a chunk. Fails if a value does not fit the contract. */
+const decodeChunk = (
+  { element, name }: TaskCodec,
+  values: ReadonlyArray<unknown>
+): Effect.Effect<ReadonlyArray<unknown>, WorkerError.WorkerError> => {
+  if (element === undefined) return Effect.succeed(values)
+  return Effect.mapError(Effect.forEach(values, element.decode), (problem) =>
+    WorkerError.make({ _tag: "BadReply", task: name, problem })
+  )
+}
 
 /**
  * The stream of a task that `start` starts. The task ends with the stream. The failure of a finalizer is then logged,
@@ -46,7 +59,7 @@ export const streamOf = (
       return Stream.fromQueue(chunks).pipe(
         Stream.mapEffect((values) => {
           task.pull(1)
-          return task.decodeChunk(values)
+          return decodeChunk(task.codec, values)
         }),
         Stream.flattenIterable
       )

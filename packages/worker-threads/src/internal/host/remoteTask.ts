@@ -25,6 +25,7 @@ import type * as CurrentTask from "../wire/currentTask.ts"
 import type { Keeper, Leases } from "../leases/keeper.ts"
 import type { CallSpan } from "./callSpan.ts"
 import type { CallSettings } from "./callSettings.ts"
+import { MirroredLeases } from "./mirroredLeases.ts"
 import type { PoolEvents } from "./poolEvents.ts"
 import type { PoolTask } from "./poolWorker.ts"
 import { type Receiver, RemoteRaises } from "./remoteRaises.ts"
@@ -34,12 +35,6 @@ import type { TaskWorker } from "./taskWorker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
 
 const none: ReadonlyArray<never> = []
-
-/** A lease that the worker holds. */
-interface Mirrored {
-  readonly name: string
-  readonly end: ReturnType<ThreadAdapter.RemoteThread<unknown, unknown>["enter"]>
-}
 
 export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   /** The worker's name for the task; 0 before the task has a worker. */
@@ -60,9 +55,11 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   private credits = 0
   private unsentPulls = 0
   private stopReason: CancelReason.CancelReason | undefined = undefined
+  /** The encoded reason of the first interrupt that was sent. */
+  private asked: unknown = undefined
   private raises: RemoteRaises | undefined = undefined
   private readonly limit: RunLimit | undefined
-  private leases: Map<number, Mirrored> | undefined = undefined
+  private leases: MirroredLeases | undefined = undefined
   private readonly context: Context.Context<never>
   private readonly dialect: Dialect
   private readonly hostLeases: Leases
@@ -149,15 +146,6 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     this.credits++
   }
 
-  /** The decoded elements of a chunk. Fails if a value does not fit the contract. */
-  decodeChunk(values: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<unknown>, WorkerError.WorkerError> {
-    const { element, name } = this.codec
-    if (element === undefined) return Effect.succeed(values)
-    return Effect.mapError(Effect.forEach(values, element.decode), (problem) =>
-      WorkerError.make({ _tag: "BadReply", task: name, problem })
-    )
-  }
-
   /** Receives a message about this task from the worker. */
   receive(message: Extract<ToHost, { readonly id: number }>): void {
     switch (message._tag) {
@@ -172,10 +160,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
       case "LeaseHeld":
         return this.held(message.lease, message.name)
       case "LeaseEnded":
-        this.leases?.get(message.lease)?.end(message.fate, message.error)
-        if (this.leases?.delete(message.lease) === true && this.state._tag === "Running")
-          this.state.worker.allowance.giveBack(1)
-        return
+        return this.leaseEnded(message)
       case "Acquire":
       case "Release":
         return this.leaseKeeper()?.receive(message)
@@ -194,9 +179,14 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   private held(lease: number, name: string): void {
     if (this.state._tag !== "Running") return
     const { allowance, refuse } = this.state.worker
-    const leases = (this.leases ??= new Map<number, Mirrored>())
+    const leases = (this.leases ??= new MirroredLeases())
     if (leases.has(lease)) return refuse(`it reported the lease "${name}" under a number that is taken`)
-    if (allowance.take()) leases.set(lease, { name, end: this.cell.enter(name) })
+    if (allowance.take()) leases.add(lease, name, this.cell.enter(name))
+  }
+
+  private leaseEnded({ error, fate, lease }: Extract<ToHost, { readonly _tag: "LeaseEnded" }>): void {
+    const isKnown = this.leases?.end(lease, fate, error) === true
+    if (isKnown && this.state._tag === "Running") this.state.worker.allowance.giveBack(1)
   }
 
   reserved(raise: number): void {
@@ -232,6 +222,14 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     this.exitedWith(this.dialect.exitFromWire(this.codec, encoded))
   }
 
+  /** The worker reports the interruption without its reason: it is the reason that the worker got first. */
+  interrupted(): void {
+    if (this.asked !== undefined)
+      return this.exited({ _tag: "Failure", cause: [{ _tag: "Interrupt", reason: this.asked }] })
+    if (this.state._tag === "Running")
+      this.state.worker.refuse(`it interrupted "${this.codec.name}", for which the host had not asked`)
+  }
+
   private exitedWith(decoding: Effect.Effect<Exit.Exit<unknown, unknown>, Problem>): void {
     const now = immediate(decoding)
     if (now !== undefined) return this.settle(now)
@@ -247,7 +245,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   /** The worker has ended, by itself or by a kill. */
   lost(killed: CancelReason.CancelReason | undefined, error: WorkerError.WorkerError): void {
     // Host leases are not lost: they are released before the cell is settled.
-    const lost = Array.from(this.leases?.values() ?? [], (lease) => lease.name).toReversed()
+    const lost = this.leases?.names ?? none
     const cause =
       killed === undefined
         ? ForcedEnd.annotate(Cause.fail(error), ForcedEnd.crashed(this.cell.name, lost))
@@ -332,9 +330,11 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
 
   interruptUnsafe(reason: CancelReason.CancelReason): void {
     this.limit?.interrupted()
-    if (this.state._tag === "Running")
-      this.state.worker.interrupt(this.id, this.state.slot, this.dialect.reasonToWire(reason))
-    else this.settle(Exit.failCause(CancelReason.toCause(reason)))
+    if (this.state._tag === "Running") {
+      const encoded = this.dialect.reasonToWire(reason)
+      this.asked ??= encoded
+      this.state.worker.interrupt(this.id, this.state.slot, encoded)
+    } else this.settle(Exit.failCause(CancelReason.toCause(reason)))
   }
 
   raise(error: unknown, pending?: (withdraw: () => void) => void): Effect.Effect<boolean> {

@@ -22,6 +22,8 @@ const valuesAtOnce = 64
 
 export interface Listener {
   readonly ended: (id: number, value: unknown) => void
+  /** The task was interrupted as the host has asked. */
+  readonly interrupted: (id: number) => void
   /** A list with one message, which is not checked. */
   readonly sent: (messages: ReadonlyArray<unknown>) => void
   /** The ring of values has content that is not of the protocol. */
@@ -114,6 +116,7 @@ export class TaskRings {
 
   private readonly take: Ring.Take = (id, kind, lease, value) => {
     if (kind === RingEntry.value) this.listener.ended(id, value)
+    else if (RingEntry.isInterrupted(kind, lease, value)) this.listener.interrupted(id)
     else this.listener.sent([RingEntry.messageOf(id, kind, lease, value)])
   }
 }

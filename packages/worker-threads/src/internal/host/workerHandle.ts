@@ -23,6 +23,7 @@ import { messagesToHost, type ToHost, type ToWorker } from "../wire/message.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Allowance } from "../leases/allowance.ts"
 import { Outbox } from "../wire/outbox.ts"
+import * as Interrupts from "./interrupts.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolCapabilities } from "./poolCapabilities.ts"
 import type { PoolWorker, WorkerListener } from "./poolWorker.ts"
@@ -173,7 +174,8 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
 
   interrupt(id: number, slot: number, reason: unknown): void {
     ControlBlock.raiseFlags(this.control, slot, ControlBlock.stopFlag | ControlBlock.interruptFlag)
-    this.outbox.putSoon({ _tag: "Interrupt", id, reason: reason })
+    // The message comes first, because the end of a section may be reported in the middle of any code of this thread.
+    Interrupts.put(this.outbox, id, reason)
     if (Option.isSome(this.inspector)) this.inspector.value.interruptSection(id)
   }
 
@@ -249,6 +251,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
 
   private readonly fromRing: FromRing = {
     ended: (id, value) => this.guarded(() => this.tasks.get(id)?.succeeded(value)),
+    interrupted: (id) => this.guarded(() => this.tasks.get(id)?.interrupted()),
     sent: (messages) => this.guarded(() => this.receiveAll(messages)),
     fail: (problem) => this.refuse(problem)
   }
@@ -348,9 +351,8 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     const wasLive = WorkerState.isLive(this.state)
     this.dispatch({ _tag: how })
     this.termination.begin()
-    if (!wasLive) return
     // Node's exit code of a terminated worker is 1.
-    this.listener.leaving(this, error)
+    if (wasLive) this.listener.leaving(this, error)
   }
 
   /** An uncaught error ends the worker. */
@@ -378,9 +380,8 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     const error = this.problem.exited(code, () =>
       WorkerState.likelyProblem(state, this.wasReady, (task) => task.cell.name)
     )
-    for (const task of Array.from(this.tasks)) {
+    for (const task of Array.from(this.tasks))
       this.guarded(() => task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error))
-    }
     this.listener.gone(this, state._tag === "Killed" || state._tag === "Closing" ? undefined : error)
     Deferred.doneUnsafe(this.whenGone, Effect.void)
   }

@@ -251,6 +251,29 @@ const interruptToWire = (entry: Cause.Interrupt): EncodedReason => {
 
 const failure = (reason: EncodedReason): EncodedExit => ({ _tag: "Failure", cause: [reason] })
 
+/** Whether a Cause has one interruption, for this very reason, and nothing else that is sent. */
+export const isInterruptionFor = (cause: Cause.Cause<unknown>, reason: CancelReason.CancelReason): boolean => {
+  const [first] = cause.reasons
+  return (
+    cause.reasons.length === 1 &&
+    first?._tag === "Interrupt" &&
+    CancelReason.firstOfCause(cause) === reason &&
+    Option.getOrUndefined(ForcedEnd.fromCause(cause))?._tag !== "Killed"
+  )
+}
+
+let lastInterrupted:
+  | { readonly reason: CancelReason.CancelReason; readonly exit: Effect.Effect<Exit.Exit<never>> }
+  | undefined
+
+/** Equal calls in a row get the same exit. */
+const interruptedFor = (reason: CancelReason.CancelReason): Effect.Effect<Exit.Exit<never>> => {
+  if (lastInterrupted?.reason !== reason) {
+    lastInterrupted = { reason, exit: Effect.succeed(Exit.failCause(CancelReason.toCause(reason))) }
+  }
+  return lastInterrupted.exit
+}
+
 /** Decodes an exit. Fails if the exit does not fit the contract. */
 export const exitFromWire = (
   codec: TaskCodec,
@@ -260,6 +283,8 @@ export const exitFromWire = (
     const decoded = codec.success.decode(encoded.value)
     return isDone(decoded) ? Effect.succeed(decoded) : Effect.map(decoded, Exit.succeed)
   }
+  const [first] = encoded.cause
+  if (encoded.cause.length === 1 && first?._tag === "Interrupt") return interruptedFor(reasonFromWire(first.reason))
   const reasons = inOrder(encoded.cause, (reason): Effect.Effect<Cause.Reason<unknown>, Problem> => {
     switch (reason._tag) {
       case "Fail":

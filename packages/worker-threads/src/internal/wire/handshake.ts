@@ -12,7 +12,7 @@ export interface Capabilities {
 }
 
 /** The version of everything that host and worker exchange. */
-export const protocol = 1
+export const protocol = 2
 
 /** The key of the handshake in `workerData`. */
 export const handshakeKey = "~@quiesce/worker-threads"

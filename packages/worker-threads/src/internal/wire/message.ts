@@ -38,7 +38,8 @@ export type ToWorker =
       readonly trace: Trace | null
     }
   | { readonly _tag: "Stop"; readonly id: number; readonly reason: unknown }
-  | { readonly _tag: "Interrupt"; readonly id: number; readonly reason: unknown }
+  /** The host adds the tasks that it interrupts for the same reason before the message is posted. */
+  | { readonly _tag: "Interrupt"; readonly ids: Array<number>; readonly reason: unknown }
   | { readonly _tag: "Raise"; readonly id: number; readonly raise: number; readonly error: unknown }
   | { readonly _tag: "Withdraw"; readonly raise: number }
   /** The error may be delivered: nothing withdraws it any more. */
@@ -190,7 +191,7 @@ const toWorker = items(
   oneOf<ToWorker>({
     Start: { id: integer, slot: integer, task: string, name: string, payload: anything, trace },
     Stop: { id: integer, reason: anything },
-    Interrupt: { id: integer, reason: anything },
+    Interrupt: { ids: items(maxItems, integer), reason: anything },
     Raise: { id: integer, raise: integer, error: anything },
     Commit: { raise: integer },
     Withdraw: { raise: integer },

@@ -23,6 +23,11 @@ export class Outbox<M> {
     this.target = target
   }
 
+  /** The last of the messages that are not posted yet. */
+  get last(): M | undefined {
+    return this.queue.at(-1)
+  }
+
   put(message: M): void {
     this.queue.push(message)
     if (this.scheduled) return

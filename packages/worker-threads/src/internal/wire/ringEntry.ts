@@ -10,6 +10,10 @@ export const value = 0
 const exit = 1
 const leaseHeld = 2
 const leaseEnded = 3
+/** The task was interrupted for the first reason that the host has sent, and nothing else happened. Has no content. */
+export const interrupted = 4
+/** A lease was released. Has no content. */
+const leaseReleased = 5
 
 /** A message that the ring may carry. */
 export type Carried = Extract<ToHost, { readonly _tag: "Exit" | "LeaseHeld" | "LeaseEnded" }>
@@ -27,10 +31,18 @@ export const write = (message: Carried, to: Write): boolean => {
       return to(message.id, exit, 0, message.exit)
     case "LeaseHeld":
       return message.lease <= maxLease && to(message.id, leaseHeld, message.lease, message.name)
-    case "LeaseEnded":
-      return message.lease <= maxLease && to(message.id, leaseEnded, message.lease, [message.fate, message.error])
+    case "LeaseEnded": {
+      const { error, fate, id, lease } = message
+      if (lease > maxLease) return false
+      const isReleased = fate === "released" && error === null
+      return isReleased ? to(id, leaseReleased, lease, undefined) : to(id, leaseEnded, lease, [fate, error])
+    }
   }
 }
+
+/** Whether an entry says that its task was interrupted as asked. */
+export const isInterrupted = (kind: number, lease: number, content: unknown): boolean =>
+  kind === interrupted && lease === 0 && content === undefined
 
 /** The message of an entry. The receiver checks the message, because the writer may be broken. */
 export const messageOf = (id: number, kind: number, lease: number, content: unknown): unknown => {
@@ -43,6 +55,8 @@ export const messageOf = (id: number, kind: number, lease: number, content: unkn
       const [fate, error]: ReadonlyArray<unknown> = Array.isArray(content) ? content : []
       return { _tag: "LeaseEnded", id, lease, fate, error }
     }
+    case leaseReleased:
+      if (content === undefined) return { _tag: "LeaseEnded", id, lease, fate: "released", error: null }
   }
   return kind
 }

@@ -77,6 +77,11 @@ export class Word {
     this.leaveRunning(run, idle)
   }
 
+  /** Whether the host has claimed the run. */
+  isClaimed(run: number): boolean {
+    return Atomics.load(this.words, this.index) === valueOf(run, claimed)
+  }
+
   /** Prevents claims from now on. The result of the call allows them again. */
   mask(run: number, busy: boolean): () => void {
     const before = Atomics.load(this.words, this.index)

@@ -80,7 +80,7 @@ export const serve = (
       thread,
       context
     })
-    runtime.listen()
+    runtime.listen(yield* Effect.fiberId)
     yield* Deferred.await(closed)
   })
   // Tasks are children of this thread, and end with it.
@@ -181,6 +181,7 @@ class WorkerRuntime implements Worker {
   private readonly starts: Ring.RingReader
   private readonly values: Ring.RingWriter
   private readonly adaptiveSpin: AdaptiveSpin
+  private fiber = 0
 
   constructor(options: Options) {
     this.options = options
@@ -196,15 +197,17 @@ class WorkerRuntime implements Worker {
     mirrorLeases(options.thread, this.tasks)
   }
 
-  listen(): void {
+  /** `fiber` is the id of the fiber that counts as interrupting the tasks. */
+  listen(fiber: number): void {
+    this.fiber = fiber
     const { handshake, scheduler } = this.options
     // Earlier messages are sent before a task can block the worker.
     scheduler.beforeTask = this.outbox.flush
-    scheduler.beforeLine = this.readStarts
+    scheduler.beforeLine = () => this.readStarts()
     handshake.port.on("message", (raw: unknown) => {
       ControlBlock.beat(this.control)
-      // Starts come first, because a message may be for a task in the ring.
-      this.readStarts()
+      // All starts come first, because a message may be for any task in the ring.
+      this.readStarts(raw === wakeUp ? startsAtOnce : Infinity)
       // Messages outside the protocol are ignored.
       if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
       this.runLine()
@@ -233,8 +236,8 @@ class WorkerRuntime implements Worker {
   }
 
   /** Queues the tasks in the ring, and looks again even if a task is ended by force. */
-  private readonly readStarts = (): void => {
-    const count = this.starts.read(this.takeStart, startsAtOnce)
+  private readStarts(most: number = startsAtOnce): void {
+    const count = this.starts.read(this.takeStart, most)
     if (count > 1 || !this.starts.sleep()) this.options.scheduler.call()
   }
 
@@ -258,7 +261,7 @@ class WorkerRuntime implements Worker {
       case "Stop":
         return this.tasks.get(message.id)?.stop(Codec.reasonFromWire(message.reason))
       case "Interrupt":
-        return this.tasks.get(message.id)?.interrupt(Codec.reasonFromWire(message.reason))
+        return this.interruptAll(message.ids, Codec.reasonFromWire(message.reason))
       case "Raise":
         return this.tasks.get(message.id)?.raise(message.raise, message.error)
       case "Withdraw":
@@ -281,6 +284,11 @@ class WorkerRuntime implements Worker {
         Deferred.doneUnsafe(this.options.closed, Effect.void)
         return
     }
+  }
+
+  private interruptAll(ids: ReadonlyArray<number>, reason: CancelReason.CancelReason): void {
+    for (const id of ids) this.tasks.get(id)?.interrupt(reason, this.fiber)
+    this.options.sections.endClaimed()
   }
 
   /** Resumes, as interrupted, the fibers of a task whose code was ended by force. Fibers may outlive their task. */

@@ -10,7 +10,7 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import { messageOf } from "@quiesce/core/internal"
+import { interruptThread, messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -102,6 +102,8 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   /** The chunks that a stream may still send. */
   private credits: Semaphore.Semaphore | undefined = undefined
   private leaseBroker: LeaseBroker.LeaseBroker | undefined = undefined
+  /** The reason of the host's first interrupt. */
+  private asked: CancelReason.CancelReason | undefined = undefined
   private hasEnded = false
   /** Whether the task has sent a message by the port, which no entry in the ring must overtake. */
   private hasSentMessage = false
@@ -170,8 +172,10 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     this.ask((thread) => Effect.runFork(Thread.stop(thread, { reason })))
   }
 
-  interrupt(reason: CancelReason.CancelReason): void {
-    this.ask((thread) => Effect.runFork(Thread.interruptFork(thread, { reason })))
+  /** `by` is the id of the fiber that asks. */
+  interrupt(reason: CancelReason.CancelReason, by: number): void {
+    this.asked ??= reason
+    this.ask((thread) => interruptThread(thread, reason, by))
   }
 
   private ask(f: (thread: Thread.Thread<unknown, unknown>) => void): void {
@@ -288,7 +292,8 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     const { codec } = this.entry
     const unsendable = Exit.isFailure(exit) ? exit.cause.reasons.find(isUnsendable) : undefined
     if (unsendable !== undefined) return this.sendUnsendable(unsendable.defect.problem)
-    if (Exit.isSuccess(exit) && codec.success.isPlain && this.sendValue(exit.value)) return
+    if (Exit.isSuccess(exit) && codec.success.isPlain && this.sendEnd(RingEntry.value, exit.value)) return
+    if (this.isAsAsked(exit) && this.sendEnd(RingEntry.interrupted, undefined)) return
     const transfers: Array<unknown> = []
     const encoding = Codec.exitToWire(codec, exit, transfers)
     const now = immediate(encoding)
@@ -300,7 +305,7 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   }
 
   private sendEncoded(exit: EncodedExit, transfers: ReadonlyArray<unknown>): void {
-    if (transfers.length === 0 && exit._tag === "Success" && this.sendValue(exit.value)) return
+    if (transfers.length === 0 && exit._tag === "Success" && this.sendEnd(RingEntry.value, exit.value)) return
     const { id } = this
     const { outbox } = this.worker
     const message = { _tag: "Exit", id, exit } as const
@@ -321,9 +326,14 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
     this.worker.ended(this)
   }
 
-  /** False if the value has to be sent as a message. */
-  private sendValue(value: unknown): boolean {
-    if (!this.hasRing || !this.worker.write(this.id, RingEntry.value, 0, value)) return false
+  /** Whether the exit has nothing but the interruption that the host has asked for first. */
+  private isAsAsked(exit: Exit.Exit<unknown, unknown>): boolean {
+    return this.asked !== undefined && Exit.isFailure(exit) && Codec.isInterruptionFor(exit.cause, this.asked)
+  }
+
+  /** False if the end has to be sent as a message. */
+  private sendEnd(kind: number, content: unknown): boolean {
+    if (!this.hasRing || !this.worker.write(this.id, kind, 0, content)) return false
     this.worker.ended(this)
     return true
   }

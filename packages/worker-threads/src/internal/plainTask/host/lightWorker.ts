@@ -158,6 +158,8 @@ export class LightWorker implements WorkerEnds.WorkerEvents {
 
   private readonly fromRing: FromRing = {
     ended: (id, value) => this.succeeded(id, value),
+    // No interrupt was sent.
+    interrupted: () => this.refuse("it interrupted a call, for which the host had not asked"),
     sent: (messages) => this.onMessage(messages),
     fail: (problem) => this.refuse(problem)
   }

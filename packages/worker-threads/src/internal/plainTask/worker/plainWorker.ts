@@ -105,8 +105,8 @@ class PlainWorker implements Outlet {
 
   private readonly onMessage = (raw: unknown): void => {
     ControlBlock.beat(this.control)
-    // Starts come first, because a message may be for a call in the ring.
-    this.readStarts()
+    // All starts come first, because a message may be for any call in the ring.
+    this.readStarts(raw === wakeUp ? startsAtOnce : Infinity)
     this.receiveAll(raw)
     this.runReady()
   }
@@ -147,8 +147,8 @@ class PlainWorker implements Outlet {
   }
 
   /** Takes the calls in the ring, and looks again even if a function is ended by force. */
-  private readStarts(): void {
-    const count = this.starts.read(this.takeStart, startsAtOnce)
+  private readStarts(most: number = startsAtOnce): void {
+    const count = this.starts.read(this.takeStart, most)
     if (count > 1 || !this.starts.sleep()) this.callLater()
   }
 
@@ -161,7 +161,7 @@ class PlainWorker implements Outlet {
       case "Stop":
         return this.calls.get(message.id)?.stop(reasonOf(message.reason))
       case "Interrupt":
-        return this.calls.get(message.id)?.interrupt(reasonOf(message.reason))
+        return this.interruptAll(message.ids, reasonOf(message.reason))
       case "Raise":
         return this.outbox.put({ _tag: "Raised", raise: message.raise, delivered: false })
       case "Pull":
@@ -180,6 +180,10 @@ class PlainWorker implements Outlet {
         // A plain function has no region that receives errors, and no fibers.
         return
     }
+  }
+
+  private interruptAll(ids: ReadonlyArray<number>, reason: CancelReason.CancelReason): void {
+    for (const id of ids) this.calls.get(id)?.interrupt(reason)
   }
 
   private start(id: number, slot: number, payload: unknown): void {
@@ -223,7 +227,7 @@ class PlainWorker implements Outlet {
     this.hasEnded = false
     this.outbox.flush()
     const received = this.wait.next()
-    this.readStarts()
+    this.readStarts(received === undefined ? startsAtOnce : Infinity)
     if (received !== undefined) {
       ControlBlock.beat(this.control)
       this.receiveAll(received.message)

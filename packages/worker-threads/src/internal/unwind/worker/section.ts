@@ -63,6 +63,11 @@ const done: Job["state"] = { _tag: "Done" }
 export interface SectionRunner extends Blocking.Runner {
   /** Resumes the job of a run that the host has ended. Must be called in a later turn of the event loop. */
   readonly ended: (run: number) => void
+  /**
+   * Does the same for a claimed run whose fiber is interrupted. Must be called where no section can be on the stack, such as
+   * in the handler of a message: the claimed run has then been ended, and the host's message about that is on its way.
+   */
+  readonly endClaimed: () => void
   /** Closes the port. Waiting sections never start, and their fibers resume as interrupted. */
   readonly close: () => void
 }
@@ -120,6 +125,11 @@ class Runner implements SectionRunner {
     // The section's `finally` did not run, so its synchronous locks are still held.
     if (job.locks !== undefined) Registry.abandon(Registry.askedInSection(job.locks))
     finish(job, interruption(job.token))
+  }
+
+  endClaimed(): void {
+    const { run } = this
+    if (this.open.get(run)?.state._tag === "Leaving" && this.word.isClaimed(run)) this.ended(run)
   }
 
   close(): void {

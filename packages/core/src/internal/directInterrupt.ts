@@ -1,0 +1,30 @@
+/** Interrupts threads from outside of any fiber, such as when a message asks for the end of a thread. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import type * as CancelReason from "../CancelReason.ts"
+import type { Thread } from "../Thread.ts"
+import { root } from "./currentThread.ts"
+import * as Ladder from "./ladder.ts"
+import { stamp } from "./request.ts"
+import { inOrder } from "./sequence.ts"
+import { nodeOf } from "./threadNode.ts"
+
+/**
+ * Interrupts a thread in the step of this call, without a fiber of its own. `by` is the id of the fiber that asks. Never
+ * throws: a defect of the thread's adapter ends only a fiber, as it would end the fiber of a request.
+ */
+export const interruptThread = (
+  thread: Thread<unknown, unknown>,
+  reason: CancelReason.CancelReason,
+  by: number
+): void => {
+  const stamped = stamp(reason, root, Context.get(Context.empty(), Clock.Clock))
+  try {
+    const requests = Ladder.interruptUnsafe(nodeOf(thread), stamped, "interrupt", by)
+    if (requests.length > 0) Effect.runFork(Effect.uninterruptible(inOrder(requests, identity)))
+  } catch (defect) {
+    Effect.runFork(Effect.die(defect))
+  }
+}
