@@ -1,6 +1,6 @@
 /**
  * Random programs against real pools of both kinds. In each round all workers are held by calls that wait for a gate, more calls
- * are made and some of them cancelled, and then the gate opens. A failure prints its seed; give it as the variable `SEED`.
+ * are made and some of them cancelled, a broadcast is made, and then the gate opens. A failure prints its seed; give it as the variable `SEED`.
  */
 import { Task, WorkerError, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Exit, Scope } from "effect"
@@ -17,6 +17,8 @@ interface Pool {
     work: Work,
     options: { readonly signal: AbortSignal; readonly name: string; readonly priority: number }
   ) => Promise<number>
+  /** How the call ended on each worker. */
+  readonly broadcast: (work: Work) => Promise<ReadonlyArray<string>>
   readonly drain: (options: Task.DrainOptions) => Promise<Task.DrainReport>
   readonly resize: (size: { readonly min: number; readonly max: number }) => Promise<void>
   readonly waiting: () => Promise<ReadonlyArray<string>>
@@ -26,23 +28,33 @@ interface Pool {
 const spawn: WorkerPool.Options["spawn"] = (options) =>
   new Worker(new URL("./fixtures/random.worker.ts", import.meta.url), options)
 
-const kinds: Readonly<Record<string, (size: number) => Promise<Pool>>> = {
-  "a pool of plain functions": async (size) => {
+const textOf = (value: number, n: number): string => (value === n ? "value" : `the value ${value}`)
+
+const kinds: Readonly<Record<string, (size: number, recycle?: Task.RecycleOptions) => Promise<Pool>>> = {
+  "a pool of plain functions": async (size, recycle) => {
     const url = new URL("./fixtures/random-work.ts", import.meta.url)
-    const pool = Task.createTaskPool<typeof import("./fixtures/random-work.ts")>(url, { size })
+    const pool = Task.createTaskPool<typeof import("./fixtures/random-work.ts")>(url, { size, recycle })
     return {
       run: pool.run,
+      broadcast: async (work) =>
+        (await pool.broadcast(work)).map((result) =>
+          result.status === "fulfilled" ? textOf(result.value, work.n) : String(result.reason)
+        ),
       drain: pool.drain,
       resize: pool.resize,
       waiting: async () => pool.queued.map(({ name }) => name),
       close: async () => pool[Symbol.asyncDispose]()
     }
   },
-  "a pool of a contract": async (size) => {
+  "a pool of a contract": async (size, recycle) => {
     const scope = Scope.makeUnsafe()
-    const pool = await Effect.runPromise(Scope.provide(WorkerPool.make(Random, { spawn, size }), scope))
+    const pool = await Effect.runPromise(Scope.provide(WorkerPool.make(Random, { spawn, size, recycle }), scope))
     return {
       run: (work, options) => pool.run("Work", work, options),
+      broadcast: async (work) =>
+        (await Effect.runPromise(pool.broadcast("Work", work))).map((exit) =>
+          Exit.isSuccess(exit) ? textOf(exit.value, work.n) : String(exit)
+        ),
       drain: (options) => Effect.runPromise(pool.drain(options)),
       resize: (size) => Effect.runPromise(pool.resize(size)),
       waiting: async () => (await Effect.runPromise(pool.queued)).map(({ name }) => name),
@@ -95,7 +107,7 @@ const make = (pool: Pool, cells: Work["cells"], given: Call | { readonly how: "g
   const { how } = given
   const options = { signal: controller.signal, name: String(n), priority: settings.priority }
   const end = pool.run({ n, how, cells }, options).then(
-    (value) => (value === n ? "value" : `the value ${value}`),
+    (value) => textOf(value, n),
     (error: unknown) => {
       if (error === controller.signal.reason) return "cancelled"
       if (WorkerError.isWorkerError(error)) return error.reason._tag
@@ -152,10 +164,43 @@ const perform = async (pool: Pool, round: Round): Promise<void> => {
   await pool.resize({ min: round.workers, max: round.workers })
   const cells = cellsOf(round.calls.length)
   const { cancelled, gates, left, open } = await queue(pool, round, cells)
+  // It comes before the calls that wait.
+  const n = round.calls.length + round.workers
+  const broadcast = pool.broadcast({ n, how: "quick", cells })
   open()
+  expect(await broadcast).toEqual(gates.map(() => "value"))
+  expect(cells[runsOf(n)]).toBe(round.workers)
   expect(await Promise.all(left.map(({ end }) => end))).toEqual(left.map(({ how }) => ends[how]))
   expect(await Promise.all(gates.map(({ end }) => end))).toEqual(gates.map(() => "value"))
   check(cells, round.workers, left, cancelled)
+  // With one worker, the broadcast has run before each of them.
+  if (round.workers === 1) expect(left.filter((made) => cells[runsOf(made.n) + 1]! < cells[runsOf(n) + 1]!)).toEqual([])
+}
+
+/** Calls and broadcasts at once, on workers that are replaced after three tasks. */
+const churn = async (pool: Pool, calls: ReadonlyArray<Call>): Promise<void> => {
+  const cells = new Int32Array(new SharedArrayBuffer(8 * (2 * calls.length + 4)))
+  const broadcasts: Array<{ readonly n: number; readonly ends: Promise<ReadonlyArray<string>> }> = []
+  const all = calls.map((given, index) => {
+    if (index % 8 === 7) {
+      const n = calls.length + index
+      broadcasts.push({ n, ends: pool.broadcast({ n, how: "quick", cells }) })
+    }
+    const made = make(pool, cells, given, index)
+    if (given.isCancelled) made.controller.abort()
+    return made
+  })
+  const ended = await Promise.all(all.map(({ end }) => end))
+  expect(ended).toEqual(all.map(({ how, isCancelled }) => (isCancelled ? "cancelled" : ends[how])))
+  const left = all.filter(({ isCancelled }) => !isCancelled)
+  expect(left.map(({ n }) => cells[runsOf(n)])).toEqual(left.map(() => 1))
+  for (const { ends, n } of broadcasts) {
+    const results = await ends
+    expect(results.length).toBeGreaterThan(0)
+    expect(results).toEqual(results.map(() => "value"))
+    expect(cells[runsOf(n)]).toBe(results.length)
+  }
+  expect(await pool.drain({})).toEqual({ finished: 0, cut: 0, neverStarted: 0 })
 }
 
 const drain = async (pool: Pool, round: Round, options: Task.DrainOptions): Promise<void> => {
@@ -184,6 +229,16 @@ describe(`random programs (SEED=${seed})`, () => {
       try {
         for (const round of rounds.slice(1)) await perform(pool, round)
         await drain(pool, rounds[0]!, options)
+      } finally {
+        await pool.close()
+      }
+    })
+
+    it(`${kind} loses no call and no broadcast while its workers are recycled`, async () => {
+      const calls = fc.sample(fc.array(call, { minLength: 32, maxLength: 48 }), { numRuns: 1, seed })[0]!
+      const pool = await makePool(2, { tasks: 3 })
+      try {
+        await churn(pool, calls)
       } finally {
         await pool.close()
       }

@@ -1,10 +1,10 @@
 import { Thread } from "@quiesce/core"
-import { Task, WorkerPool } from "@quiesce/worker-threads"
+import { HostLease, Task, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Option, Tracer } from "effect"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { decodeToWorker } from "../src/internal/wire/message.ts"
-import { Traced } from "./fixtures/traced.ts"
+import { Kept, Traced } from "./fixtures/traced.ts"
 
 const url = new URL("./fixtures/traced.worker.ts", import.meta.url)
 
@@ -105,6 +105,36 @@ describe("the span of a call", () => {
       { traceId: good.traceId, spanId: good.spanId }
     ]
     for (const trace of wrong) expect(decodeToWorker([{ ...start, trace }])).toBe(undefined)
+  })
+})
+
+describe("the spans of a lease that the host keeps", () => {
+  const resource = Effect.acquireRelease(Effect.withSpan(Effect.void, "made"), () => Effect.void)
+  const leasing = WorkerPool.make(Traced, {
+    spawn: (options) => new Worker(url, options),
+    size: 1,
+    hostLeases: [HostLease.handler(Kept, () => resource)]
+  })
+
+  it("belong to the call, and the spans of the handler to them", async () => {
+    const { spans, traced } = makeTracer()
+    await Effect.gen(function* () {
+      const workers = yield* leasing
+      yield* workers.execute("Keep", undefined)
+      yield* Effect.withTracerEnabled(workers.execute("Keep", undefined), false)
+    }).pipe(Effect.scoped, traced, Effect.runPromise)
+    const [call, acquire] = spans as [Tracer.NativeSpan, Tracer.NativeSpan]
+    // The untraced call has the handler's own span, and none of the toolkit.
+    expect(spans).toHaveLength(5)
+    const ofCall = spans.filter(({ traceId }) => traceId === call.traceId)
+    expect(
+      ofCall.map(({ name, parent, status }) => [name, Option.getOrUndefined(parent)?.spanId, status._tag])
+    ).toEqual([
+      ["WorkerPool.Keep", undefined, "Ended"],
+      ["Lease.acquire.kept", call.spanId, "Ended"],
+      ["made", acquire.spanId, "Ended"],
+      ["Lease.release.kept", call.spanId, "Ended"]
+    ])
   })
 })
 

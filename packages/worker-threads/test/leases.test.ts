@@ -43,7 +43,8 @@ const openKeeper = (handlers: ReadonlyArray<Handler> = []) => {
       return (fate) => void ledger.push(`${name} ${fate}`)
     },
     send: (message) => void sent.push(message),
-    allowance: new Allowance(() => {})
+    allowance: new Allowance(() => {}),
+    tracing: undefined
   })
   return { keeper, sent, ledger }
 }

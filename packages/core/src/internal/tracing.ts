@@ -102,15 +102,20 @@ export const tracedLease = <A, E, R, Released>(
   lease: LeaseParts<A, E, R, Released>
 ): LeaseParts<A, E, R, Released> => ({
   name: lease.name,
-  acquire: inSpan("acquire", lease.name, lease.acquire),
+  acquire: inLeaseSpan("acquire", lease.name, lease.acquire),
   release: (resource, exit) => {
     const released = lease.release(resource, exit)
     // A wrong release is refused later. The span does not change the type of the effect.
-    return Effect.isEffect(released) ? (inSpan("release", lease.name, released) as Released) : released
+    return Effect.isEffect(released) ? (inLeaseSpan("release", lease.name, released) as Released) : released
   }
 })
 
-const inSpan = <A, E, R>(step: string, lease: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+/** Runs the acquire or the release of a lease in a span, if the fiber is traced. */
+export const inLeaseSpan = <A, E, R>(
+  step: "acquire" | "release",
+  lease: string,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     if (!isTraced(fiber)) return effect
     const opened = open(fiber, `Lease.${step}.${lease}`, "internal", { lease })

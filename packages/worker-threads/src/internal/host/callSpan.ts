@@ -4,34 +4,38 @@
  */
 import { isTraced, openSpan, type OpenSpan } from "@quiesce/core/internal"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Tracer from "effect/Tracer"
 import { isTrace, type Trace } from "../wire/trace.ts"
 
 export class CallSpan {
   private readonly opened: OpenSpan
   private readonly since: bigint
-
   private readonly isOwn: boolean
+  private readonly tracer: Tracer.Tracer
 
-  private constructor(opened: OpenSpan, isOwn: boolean) {
+  private constructor(opened: OpenSpan, isOwn: boolean, tracer: Tracer.Tracer) {
     this.opened = opened
+    this.tracer = tracer
     this.isOwn = isOwn
     this.since = opened.now()
   }
 
   /** Begins the span of a call. */
   static of(fiber: Fiber.Fiber<unknown, unknown>, task: string): CallSpan | undefined {
-    if (!isTraced(fiber)) return undefined
-    return new CallSpan(openSpan(fiber, `WorkerPool.${task}`, "client", { task }), true)
+    const { tracer } = fiber.cache
+    if (!isTraced(fiber) || tracer === undefined) return undefined
+    return new CallSpan(openSpan(fiber, `WorkerPool.${task}`, "client", { task }), true, tracer)
   }
 
   /** The current span of a caller that makes and ends its own, such as Effect's RpcClient. */
   static around(fiber: Fiber.Fiber<unknown, unknown>): CallSpan | undefined {
-    const { span } = fiber.cache
-    if (!isTraced(fiber) || span?._tag !== "Span") return undefined
+    const { span, tracer } = fiber.cache
+    if (!isTraced(fiber) || tracer === undefined || span?._tag !== "Span") return undefined
     const clock = fiber.getRef(Clock.Clock)
-    return new CallSpan({ span, now: () => clock.currentTimeNanosUnsafe(), end: () => {} }, false)
+    return new CallSpan({ span, now: () => clock.currentTimeNanosUnsafe(), end: () => {} }, false, tracer)
   }
 
   /** A worker takes the call. */
@@ -42,6 +46,11 @@ export class CallSpan {
 
   ended(exit: Exit.Exit<unknown, unknown>): void {
     this.opened.end(exit)
+  }
+
+  /** The services of effects whose spans belong below this span. */
+  get context(): Context.Context<never> {
+    return Context.add(Context.make(Tracer.Tracer, this.tracer), Tracer.ParentSpan, this.opened.span)
   }
 
   /**

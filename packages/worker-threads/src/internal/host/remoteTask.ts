@@ -30,6 +30,7 @@ import type { PoolEvents } from "./poolEvents.ts"
 import type { PoolTask } from "./poolWorker.ts"
 import { type Receiver, RemoteRaises } from "./remoteRaises.ts"
 import { RunLimit } from "./runLimit.ts"
+import { withCleanup } from "./taskCleanup.ts"
 import { isOver, neverStarted, over, type State, unassigned } from "./taskState.ts"
 import type { TaskWorker } from "./taskWorker.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../wire/message.ts"
@@ -282,13 +283,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     }
     const { keeper } = this
     if (keeper === undefined || keeper.isEmpty) this.settleCell(exit)
-    else {
-      Effect.runFork(keeper.close(exit)).addObserver((closed) => {
-        const failures = Exit.isSuccess(closed) ? closed.value : closed.cause
-        if (failures.reasons.length === 0) return this.settleCell(exit)
-        this.settleCell(Exit.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, failures) : failures))
-      })
-    }
+    else Effect.runFork(keeper.close(exit)).addObserver((closed) => this.settleCell(withCleanup(exit, closed)))
     this.raises?.end()
   }
 
@@ -306,7 +301,8 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
       id: this.id,
       enter: this.cell.enter.bind(this.cell),
       send: (message, transfers) => worker.sendNow(message, transfers ?? []),
-      allowance: worker.allowance
+      allowance: worker.allowance,
+      tracing: this.span?.context
     }))
   }
 

@@ -9,7 +9,7 @@
  * 3. After `close` nothing is acquired, and nothing is left.
  * 4. A lease of the host above is in the ledgers of both threads. Only the host above reports the lease further up.
  */
-import { causeText, messageOf } from "@quiesce/core/internal"
+import { causeText, inLeaseSpan, messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -85,6 +85,8 @@ class Kept {
   settle: ReturnType<Enter> | undefined = undefined
   /** Whether the worker has asked for the release. */
   isAskedToRelease = false
+  /** The release of a lease that was acquired here, in its span. */
+  traced: (release: Effect.Effect<void>) => Effect.Effect<void> = (release) => release
   private closing: Fiber.Fiber<AnyExit> | undefined = undefined
 
   get isClosing(): boolean {
@@ -101,7 +103,7 @@ class Kept {
 
   private end(exit: AnyExit): Effect.Effect<AnyExit> {
     const stopped = this.acquiring === undefined ? Effect.void : Fiber.interrupt(this.acquiring)
-    return Effect.map(Effect.andThen(stopped, Effect.exit(Scope.close(this.scope, exit))), (released) => {
+    return Effect.map(Effect.andThen(stopped, Effect.exit(this.traced(Scope.close(this.scope, exit)))), (released) => {
       if (Exit.isSuccess(released)) this.settle?.("released", null)
       else this.settle?.("failed", causeText(released.cause))
       return released
@@ -116,10 +118,12 @@ export class LeaseKeeper implements Keeper {
   private readonly enter: Enter
   private readonly sendToWorker: SendToWorker
   private readonly allowance: Allowance
+  private readonly tracing: Owner["tracing"]
   private readonly kept: Map<number, Kept> = new Map()
   private isClosed = false
 
-  constructor(leases: HostLeases, { allowance, broker, enter, id, send }: Owner) {
+  constructor(leases: HostLeases, { allowance, broker, enter, id, send, tracing }: Owner) {
+    this.tracing = tracing
     this.allowance = allowance
     this.leases = leases
     this.broker = broker ?? leases.broker
@@ -178,15 +182,21 @@ export class LeaseKeeper implements Keeper {
           kept.scope
         )
     )
-    return Effect.flatMap(Effect.exit(made), (exit) => {
+    return Effect.flatMap(Effect.exit(this.inSpan("acquire", codec.name, made)), (exit) => {
       // The interruption comes from `close`, which also closes the scope.
       if (kept.isClosing) return Effect.void
       if (Exit.isFailure(exit)) return this.releaseThenReply(lease, kept, exit, () => this.sendExit(lease, codec, exit))
+      kept.traced = (release) => this.inSpan("release", codec.name, release)
       if (handler.isKept) kept.settle = this.enter(codec.name)
       const refuse = (problem: Problem) =>
         this.releaseThenReply(lease, kept, exit, () => Effect.sync(() => this.refuse(lease, problem)))
       return this.sendExit(lease, codec, exit).pipe(Effect.catch(refuse))
     }).pipe(Effect.ignore)
+  }
+
+  /** Runs a step of a lease in a span below the span of a traced call. */
+  private inSpan<A, E>(step: "acquire" | "release", lease: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return this.tracing === undefined ? effect : Effect.provideContext(inLeaseSpan(step, lease, effect), this.tracing)
   }
 
   /** Asks the host above to acquire and keep the lease. The local ledger entry and scope mirror the host's lease. */
