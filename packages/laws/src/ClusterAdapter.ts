@@ -11,6 +11,7 @@ import * as ClusterStore from "@quiesce/cluster/ClusterStore"
 import * as ClusterThreads from "@quiesce/cluster/ClusterThreads"
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import { core, type Subject } from "@quiesce/testing/laws/Subject"
+import * as Thread from "@quiesce/core/Thread"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -31,7 +32,7 @@ const AtRunner: Context.Reference<Bodies | undefined> = Context.Reference("@quie
 
 /** Makes an adapter of embedded clusters. A planted fault replaces functions of the subject. */
 export const make = (fault: Partial<Subject> = {}): Adapter.Adapter => ({
-  ...Adapter.fromSubject("cluster", { ...core, spawn, keep, ...fault }),
+  ...Adapter.fromSubject("cluster", { ...core, spawn, keep, hasArrived, ...fault }),
   lacks
 })
 
@@ -59,3 +60,6 @@ const keep: Subject["keep"] = (name, kept) =>
   Effect.flatMap(AtRunner, (bodies) =>
     bodies === undefined ? core.keep(name, kept) : ClusterLease.acquire(Resource, bodies.keep(kept))
   )
+
+/** A request is on its way until the thread at the runner has it. The handle of the client shows the request at once. */
+const hasArrived: Subject["hasArrived"] = Effect.map(Thread.current, ({ signal }) => signal.aborted)

@@ -79,6 +79,8 @@ export interface Subject {
   readonly receive: <R>(work: Work<unknown, R>, error: Thread.Receivable) => Work<unknown, R>
   readonly untilStopped: <R>(work: Work<unknown, R>) => Work<unknown, R>
   readonly checkpoint: Work
+  /** Whether the requests to the current thread have arrived where it runs. Between two machines they take a while. */
+  readonly hasArrived: Work<boolean>
   readonly lease: (
     options: Lease.Options<string, unknown, Scope.Scope, unknown, Scope.Scope>
   ) => Work<string, Scope.Scope>
@@ -127,6 +129,7 @@ export const core: Subject = {
   receive: Thread.receive,
   untilStopped: Thread.untilStopped,
   checkpoint: Thread.checkpoint,
+  hasArrived: Effect.succeed(true),
   lease: Lease.acquire,
   keep: (name, { acquired, released, releasing }) =>
     Lease.acquire({ name, acquire: acquired, release: (_, exit) => Effect.andThen(releasing(exit), released) }),

@@ -17,14 +17,16 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
 import type * as Stream from "effect/Stream"
 import * as ClusterError from "../../ClusterError.ts"
-import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
+import type { ThreadStore } from "../store/threadStore.ts"
 import * as Outcome from "../wire/outcome.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
 import { nameOf, type RunnerId } from "../wire/runnerId.ts"
 import { againMillis, courtesy, encodedError, type Reachable, reach } from "./reach.ts"
 import { RemoteLeases } from "./remoteLeases.ts"
+import { endOf } from "./rowEnd.ts"
 import { run as runEvents } from "./runEvents.ts"
 import type { ThreadClient } from "./threadClient.ts"
 import type { UnstartedThreads } from "./unstarted.ts"
@@ -85,6 +87,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   /** Completes when the thread has started or has settled. A thread that starts again has a new one. */
   private known = Deferred.makeUnsafe<void>()
   private readonly over = Deferred.makeUnsafe<void>()
+  private readonly order = Semaphore.makeUnsafe(1)
 
   constructor(cell: Cell, sending: Sending, wire: Outcome.TaskWire, shared: Shared) {
     this.cell = cell
@@ -148,13 +151,13 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
 
   requestStop(reason: Reason): Effect.Effect<void> {
     this.isEnding = true
-    return this.forked(this.reach((client) => client.Stop({ reason })))
+    return this.inOrder(this.reach((client) => client.Stop({ reason })))
   }
 
   requestInterrupt(reason: Reason): Effect.Effect<void> {
     this.isEnding = true
     const ask = this.reach((client) => client.Interrupt({ reason }))
-    return this.forked(
+    return this.inOrder(
       Effect.flatMap(this.cancelled(reason), (isCancelled) => (isCancelled ? Effect.void : Effect.asVoid(ask)))
     )
   }
@@ -201,23 +204,11 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   /** Settles by the row, after the death of the runner. A thread with a running row goes on. */
   readonly settleByRow: Effect.Effect<void> = Effect.suspend(() => {
     if (this.isOver) return Effect.void
-    return Effect.flatMap(Effect.exit(this.shared.store.row(this.id)), (exit) =>
-      Exit.isSuccess(exit) && exit.value !== undefined ? this.byRow(exit.value) : Effect.void
-    )
+    return Effect.flatMap(Effect.exit(this.shared.store.row(this.id)), (exit) => {
+      const event = Exit.isSuccess(exit) && exit.value !== undefined ? endOf(exit.value) : undefined
+      return event === undefined ? Effect.void : this.on(event)
+    })
   })
-
-  private byRow(row: ThreadRow): Effect.Effect<void> {
-    switch (row.state) {
-      case "running":
-        return Effect.void
-      case "ended":
-        return this.on({ _tag: "Ended", outcome: row.outcome ?? "" })
-      case "killed":
-        return this.on({ _tag: "Killed", reason: row.reason })
-      case "cancelled":
-        return this.on({ _tag: "Cancelled", reason: row.reason })
-    }
-  }
 
   private on(event: ThreadEvent): Effect.Effect<void> {
     if (this.isOver) return Effect.void
@@ -366,6 +357,11 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
       this,
       Effect.suspend(() => ask(this.client))
     )
+  }
+
+  /** A later request must not overtake an earlier one, because the first reason is that of the thread. A kill waits for none. */
+  private inOrder(request: Effect.Effect<unknown>): Effect.Effect<void> {
+    return this.forked(this.order.withPermits(1)(request))
   }
 
   private forked(effect: Effect.Effect<unknown>): Effect.Effect<void> {

@@ -30,8 +30,11 @@ export const escalation = (climb: Climb): Escalation.Escalation => ({
   kill: climb.kill ?? undefined
 })
 
-/** Whether the thread may pass a checkpoint here. */
-export const state = (place: Position): { readonly masked: boolean; readonly cancelled: boolean } => ({
+/** Whether the thread may pass a checkpoint here. `arrived` says whether its requests have arrived. */
+export const state = (
+  place: Position,
+  arrived: boolean
+): { readonly masked: boolean; readonly cancelled: boolean } => ({
   masked: place.masked,
-  cancelled: place.world.isCancelled(place.thread)
+  cancelled: arrived && place.world.isCancelled(place.thread)
 })

@@ -50,10 +50,7 @@ const perform = (place: Position, instruction: Instruction): Scoped => {
     case "Sleep":
       return sleep(place, instruction.millis)
     case "Checkpoint":
-      return Effect.andThen(
-        place.world.subject.checkpoint,
-        place.world.noting(() => ({ _tag: "Passed", thread: place.thread, ...state(place) }))
-      )
+      return checkpoint(place)
     case "Spin":
     case "Poll":
     case "Busy":
@@ -88,6 +85,13 @@ const section = (place: Position, instruction: Of<"Spin" | "Poll" | "Busy">): Wo
   return (instruction._tag === "Poll" ? poll : busy)(place, instruction.millis)
 }
 
+const checkpoint = (place: Position): Work => {
+  const { subject } = place.world
+  return Effect.flatMap(Effect.andThen(subject.checkpoint, subject.hasArrived), (arrived) =>
+    place.world.noting(() => ({ _tag: "Passed", thread: place.thread, ...state(place, arrived) }))
+  )
+}
+
 const sleep = (place: Position, millis: number): Work => {
   const work = Effect.sleep(millis)
   if (!place.masked) return work
@@ -106,9 +110,9 @@ const nested = (
     case "Scoped":
       return scoped(place, instruction.body)
     case "Mask":
-      return Effect.flatMap(world.subject.mask(inner), () =>
+      return Effect.flatMap(Effect.andThen(world.subject.mask(inner), world.subject.hasArrived), (arrived) =>
         Effect.sync(() => {
-          const { masked, cancelled } = state(place)
+          const { masked, cancelled } = state(place, arrived)
           if (!masked && cancelled) world.note({ _tag: "MaskLost", thread: place.thread })
         })
       )
