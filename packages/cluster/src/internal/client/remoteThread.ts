@@ -14,7 +14,7 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
@@ -87,6 +87,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   /** Completes when the thread has started or has settled. A thread that starts again has a new one. */
   private known = Deferred.makeUnsafe<void>()
   private readonly over = Deferred.makeUnsafe<void>()
+  /** A later request must not overtake an earlier one, because the first reason is that of the thread. */
   private readonly order = Semaphore.makeUnsafe(1)
 
   constructor(cell: Cell, sending: Sending, wire: Outcome.TaskWire, shared: Shared) {
@@ -151,14 +152,19 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
 
   requestStop(reason: Reason): Effect.Effect<void> {
     this.isEnding = true
-    return this.inOrder(this.reach((client) => client.Stop({ reason })))
+    return this.forked(this.order.withPermits(1)(this.reach((client) => client.Stop({ reason }))))
   }
 
+  /** A thread that has not started is cancelled in the store at once, also while a stop waits for its start. */
   requestInterrupt(reason: Reason): Effect.Effect<void> {
     this.isEnding = true
     const ask = this.reach((client) => client.Interrupt({ reason }))
-    return this.inOrder(
-      Effect.flatMap(this.cancelled(reason), (isCancelled) => (isCancelled ? Effect.void : Effect.asVoid(ask)))
+    return this.forked(
+      Effect.flatMap(Effect.forkChild(this.cancelled(reason), { startImmediately: true }), (look) =>
+        this.order.withPermits(1)(
+          Effect.flatMap(Fiber.join(look), (isCancelled) => (isCancelled ? Effect.void : Effect.asVoid(ask)))
+        )
+      )
     )
   }
 
@@ -357,11 +363,6 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
       this,
       Effect.suspend(() => ask(this.client))
     )
-  }
-
-  /** A later request must not overtake an earlier one, because the first reason is that of the thread. A kill waits for none. */
-  private inOrder(request: Effect.Effect<unknown>): Effect.Effect<void> {
-    return this.forked(this.order.withPermits(1)(request))
   }
 
   private forked(effect: Effect.Effect<unknown>): Effect.Effect<void> {
