@@ -48,9 +48,9 @@ export const make = ({
     const watch = yield* watchRunners(store, fork, engine)
     const lost = new LostRunners(store, engine, timeToLive)
     const unstarted = new UnstartedThreads(store, lost)
-    const look = Effect.ignore(
-      Effect.andThen(lost.look, Effect.andThen(settleFenced(store, lost, watch), unstarted.look))
-    )
+    // Suspended, because the watched runners are not the same at each look.
+    const settle = Effect.suspend(() => settleFenced(store, lost, watch))
+    const look = Effect.ignore(Effect.andThen(lost.look, Effect.andThen(settle, unstarted.look)))
     fork(Effect.forever(Effect.andThen(Effect.sleep(lookMillis), look)))
     return {
       store,
