@@ -33,17 +33,6 @@ const byVite: Readonly<Record<string, ReadonlyArray<string>>> = {
   testing: ["test/Leaks.test.ts", "test/Interruption.test.ts"]
 }
 
-/**
- * The tests that run only if a filter names them. `pnpm test:statements` starts a process for each SQL statement of a thread,
- * and has hung once in eight runs, for a reason that is not known yet.
- */
-const byName: Readonly<Record<string, string>> = { cluster: "everyStatement" }
-
-const unnamed = (root: string): ReadonlyArray<string> => {
-  const test = byName[root]
-  return test === undefined || process.argv.some((argument) => argument.includes(test)) ? [] : [`test/${test}.test.ts`]
-}
-
 type Settings = NonNullable<TestProjectInlineConfiguration["test"]>
 
 /** Node 22 can't parse `using`, which many tests have and Vite rewrites. */
@@ -59,7 +48,7 @@ const quick = loadedBy(flag)
 const projectsOf = (root: string): ReadonlyArray<TestProjectInlineConfiguration> => {
   const name = basename(root)
   const [plain, vite] = [fromSource[name] ?? [], byVite[name] ?? []]
-  const special = [...plain, ...vite, ...unnamed(name)]
+  const special = [...plain, ...vite]
   const project = (suffix: string, include: ReadonlyArray<string>, settings: Settings) => {
     if (include.length === 0) return []
     const test = {
