@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events"
-import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Abort, Thread } from "@quiesce/core"
+import { describe, expect, it, vi } from "@effect/vitest"
+import { CancelReason, Abort, Deadline, Thread } from "@quiesce/core"
 import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, ManagedRuntime, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { endsIn, defectTag, messages, settle } from "./support.ts"
@@ -88,6 +88,23 @@ describe("Abort.interruptOn", () => {
 })
 
 describe("Abort.run", () => {
+  it.for([
+    ["a deadline that has passed as well", new Deadline.DeadlineExceeded({ millis: 1, suppressed: [] }), 0],
+    ["the failure of a finalizer", new Error("not released"), 1]
+  ] as const)("after an abort, logs no more than failed finalizers: %s", async ([, error, lines]) => {
+    const log = vi.spyOn(console, "log").mockImplementation(() => {})
+    const controller = new AbortController()
+    const both = Cause.combine(Cause.interrupt(), Cause.fail(error))
+    const ended = Effect.suspend(() => {
+      controller.abort(gone)
+      return Effect.failCause(both)
+    })
+    const { signal } = controller
+    expect(await outcome(Abort.run(Effect.uninterruptible(ended), { signal }))).toEqual(["rejected", gone])
+    expect(log).toHaveBeenCalledTimes(lines)
+    log.mockRestore()
+  })
+
   it("resolves with the value and rejects with the failure", async () => {
     const { signal } = new AbortController()
     expect(await outcome(Abort.run(Effect.succeed(1)))).toEqual(["resolved", 1])

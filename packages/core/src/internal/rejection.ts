@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
 import * as CancelReason from "../CancelReason.ts"
 
 const of = (cause: Cause.Cause<unknown>): unknown =>
@@ -19,8 +20,13 @@ export const settle = <A>(
 ): void => {
   if (exit._tag === "Success") return resolve(exit.value)
   if (signal?.aborted !== true || !Cause.hasInterrupts(exit.cause)) return reject(of(exit.cause))
-  if (!Cause.hasInterruptsOnly(exit.cause)) {
+  if (exit.cause.reasons.some(isFailedFinalizer)) {
     Effect.runFork(Effect.logError("A finalizer failed after an abort", exit.cause))
   }
   reject(signal.reason)
 }
+
+/** A deadline that has passed beside the abort is none. The failures of its finalizers were logged at the deadline. */
+const isFailedFinalizer = (reason: Cause.Reason<unknown>): boolean =>
+  !Cause.isInterruptReason(reason) &&
+  !(Cause.isFailReason(reason) && Predicate.isTagged(reason.error, "DeadlineExceeded"))
