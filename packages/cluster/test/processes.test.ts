@@ -123,6 +123,35 @@ describe("a thread at another process", () => {
     await Effect.runPromise(cluster.whenLogged("release a"))
   })
 
+  it("is killed when its only runner is frozen for longer than the row of the runner lives", async () => {
+    await using cluster = new Cluster()
+    const runner = await cluster.start(2000)
+    const exit = await cluster.run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 0 })
+        yield* cluster.whenLogged("acquire a")
+        runner.process.kill("SIGSTOP")
+        return yield* Thread.await(thread)
+      })
+    )
+    expect(Option.map(CancelReason.fromExit(exit), ({ _tag }) => _tag)).toEqual(Option.some("Lost"))
+    runner.process.kill("SIGCONT")
+    await Effect.runPromise(cluster.whenLogged("release a"))
+  })
+
+  it("ends at an interrupt that follows a stop, while no runner is there", async () => {
+    await using cluster = new Cluster()
+    const exit = await cluster.run((threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 0 })
+        yield* Thread.stop(thread)
+        yield* Thread.interrupt(thread)
+        return yield* Thread.await(thread)
+      })
+    )
+    expect(Exit.hasInterrupts(exit)).toBe(true)
+  })
+
   it("is killed when it blocks its runner for too long, whose process ends before others take its threads for lost", async () => {
     await using cluster = new Cluster()
     const runner = await cluster.start(3000)
