@@ -48,10 +48,10 @@ export const client = <Type extends string, Rpcs extends Rpc.Any>(
     const waitMillis = yield* limitOf("waitAtMost", options.waitAtMost ?? "30 seconds")
     const sharding = yield* Sharding
     // The calls are those of the entity, whatever its type.
-    const any = entity as unknown as Entity.Entity<string, Rpc.Any>
-    const sendReason = withReasons.has(entity) ? yield* Reasons.sender(any) : Reasons.send
-    const calls = new Calls({ sharding, entity: any, sendReason, waitMillis })
-    const made = yield* RpcClient.makeNoSerialization(any.protocol, {
+    const untyped = entity as unknown as Entity.Entity<string, Rpc.Any>
+    const sendReason = withReasons.has(entity) ? yield* Reasons.sender(untyped) : Reasons.send
+    const calls = new Calls({ sharding, entity: untyped, sendReason, waitMillis })
+    const made = yield* RpcClient.makeNoSerialization(untyped.protocol, {
       spanPrefix: `${entity.type}.client`,
       disableTracing: !Context.get(entity.protocol.annotations, ClusterSchema.ClientTracingEnabled),
       supportsAck: true,
@@ -62,7 +62,7 @@ export const client = <Type extends string, Rpcs extends Rpc.Any>(
       // As for the client of the engine, no scope ends the client.
     }).pipe(Effect.provideService(Scope.Scope, Scope.makeUnsafe()))
     calls.write = made.write
-    return (id: string) => proxy(any, made.client as unknown as Call, addressOf(any, sharding, id))
+    return (id: string) => proxy(untyped, made.client as unknown as Call, addressOf(untyped, sharding, id))
   }) as Entity.Entity<Type, Rpcs>["client"]
 
 type Call = (tag: string, payload: unknown, options: object) => unknown
@@ -111,10 +111,12 @@ const withReasons = new WeakSet<object>()
 export const from = <Type extends string, Rpcs extends Rpc.Any>(
   entity: Entity.Entity<Type, Rpcs>
 ): Entity.Entity<Type, Rpcs> => {
-  const any = entity as unknown as Entity.Entity<string, Rpc.Any>
+  const untyped = entity as unknown as Entity.Entity<string, Rpc.Any>
   const better: Entity.Entity<Type, Rpcs> = Object.create(entity, {
     client: { get: () => client(better) },
-    toLayer: { value: (build: Build, options?: Parameters<typeof any.toLayer>[1]) => serving(any, build, options) }
+    toLayer: {
+      value: (build: Build, options?: Parameters<typeof untyped.toLayer>[1]) => serving(untyped, build, options)
+    }
   })
   withReasons.add(better)
   return better

@@ -20,6 +20,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type ClusterError, isClusterError } from "../../ClusterError.ts"
+import { endOf } from "../store/rowEnd.ts"
 import type { ThreadRow, ThreadStore } from "../store/threadStore.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
 import { lostReason, nameOf, type RunnerId } from "../wire/runnerId.ts"
@@ -209,16 +210,8 @@ export class RunnerThreads {
 
   /** The last event of a thread by its row. A thread that still runs at another runner is awaited. */
   private eventOf(id: string, row: ThreadRow): Effect.Effect<ThreadEvent, ClusterError> {
-    switch (row.state) {
-      case "cancelled":
-        return Effect.succeed({ _tag: "Cancelled", reason: row.reason })
-      case "killed":
-        return Effect.succeed({ _tag: "Killed", reason: row.reason })
-      case "ended":
-        return Effect.succeed(ended(row.outcome ?? ""))
-      case "running":
-        return this.awaitEnd(id, row)
-    }
+    const end = endOf(row)
+    return end === undefined ? this.awaitEnd(id, row) : Effect.succeed(end)
   }
 
   private awaitEnd(id: string, { runner }: ThreadRow): Effect.Effect<ThreadEvent, ClusterError> {

@@ -1,9 +1,13 @@
 /** The end of a thread, as its row says it. */
-import type { ThreadRow } from "../store/threadStore.ts"
-import type { ThreadEvent } from "../wire/protocol.ts"
+import type { ThreadRow } from "./threadStore.ts"
+
+export type RowEnd =
+  | { readonly _tag: "Ended"; readonly outcome: string }
+  | { readonly _tag: "Killed"; readonly reason: string | null }
+  | { readonly _tag: "Cancelled"; readonly reason: string | null }
 
 /** Undefined for a thread that runs. */
-export const endOf = (row: ThreadRow): ThreadEvent | undefined => {
+export const endOf = (row: ThreadRow): RowEnd | undefined => {
   switch (row.state) {
     case "running":
       return undefined
