@@ -71,7 +71,8 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "Received"; readonly letter: number; readonly region: number }
   | { readonly _tag: "RaiseAnswered"; readonly letter: number; readonly delivered: boolean }
   | { readonly _tag: "RaiseWithdrawn"; readonly letter: number }
-  | { readonly _tag: "DeadlineBegan"; readonly id: number; readonly due: number }
+  /** `latest`: the deadline if it was set just now. Other code may have blocked the thread since the request for it. */
+  | { readonly _tag: "DeadlineBegan"; readonly id: number; readonly due: number; readonly latest: number }
   | {
       readonly _tag: "DeadlineEnded"
       readonly id: number

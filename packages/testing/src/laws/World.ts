@@ -120,9 +120,6 @@ class Fate implements Ended {
   }
 }
 
-/** A run with more threads has the reasons of so many compared after each event. */
-const comparedAtOnce = 32
-
 class Shared implements World {
   readonly subject: Subject
   readonly clock: Timer
@@ -133,9 +130,8 @@ class Shared implements World {
   readonly spin: World["spin"]
   readonly preempts: boolean
   private readonly reasons: Map<string, CancelReason.CancelReason> = new Map()
-  /** All threads, in the order of their spawns, and the place of the thread whose reason is compared next. */
+  /** All threads, in the order of their spawns. */
   private readonly order: Array<NamedThread> = []
-  private turn = 0
   private readonly live: LiveThreads = new LiveThreads((name) => this.isLive(this.threads.get(name)))
   private readonly ledger: boolean
   private readonly onEvent: ((event: Event) => void) | undefined
@@ -160,25 +156,12 @@ class Shared implements World {
     const event: Event = { at: this.clock.currentTimeMillisUnsafe(), ...happening }
     this.events.push(event)
     this.onEvent?.(event)
-    if (happening._tag !== "ReasonChanged") this.compareReasons(happening.thread)
+    if (happening._tag !== "ReasonChanged") for (const known of this.order) this.compareReason(known)
   }
 
-  /** Compares the reasons of threads with the first reasons. If there are many threads, they take turns. */
-  private compareReasons(noting: string): void {
-    if (this.order.length <= comparedAtOnce) {
-      for (const known of this.order) this.compareReason(known)
-      return
-    }
-    this.compareReason(this.threads.get(noting))
-    for (let count = 0; count < comparedAtOnce; count++) {
-      this.turn = (this.turn + 1) % this.order.length
-      this.compareReason(this.order[this.turn])
-    }
-  }
-
-  private compareReason(known: NamedThread | undefined): void {
-    const reason = known?.thread.reason
-    if (known === undefined || reason === undefined) return
+  private compareReason(known: NamedThread): void {
+    const { reason } = known.thread
+    if (reason === undefined) return
     const first = this.reasons.get(known.name)
     if (first === undefined) this.reasons.set(known.name, reason)
     else if (first !== reason) this.note({ _tag: "ReasonChanged", thread: known.name })

@@ -3,6 +3,7 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Option from "effect/Option"
 import { anyGivenUp, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
+import { firstBy } from "./firsts.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
@@ -139,13 +140,12 @@ const deadlines: Check = (outcome) => {
   const ended = only(outcome.events, "DeadlineEnded")
   // Most runs have no deadline, and each run is checked.
   if (ended.length === 0) return []
-  const began = new Map(only(outcome.events, "DeadlineBegan").map((event) => [event.id, event.due]))
+  const began = firstBy(outcome.events, "DeadlineBegan", "id")
   const simple = !/Acquire|Mask|Finally|Fork|Group/.test(JSON.stringify(outcome.scenario.program))
   return ended.flatMap((event) => {
     const problems: Array<string> = []
-    const due = began.get(event.id)
-    if (due !== undefined && due !== event.due)
-      problems.push(`the deadline is ${due}, the smallest around is ${event.due}`)
+    const { due, latest } = began.get(event.id) ?? { due: event.due, latest: event.due }
+    if (due < event.due || due > latest) problems.push(`the deadline is ${due}, the smallest around is ${event.due}`)
     if (simple && event.at > event.due) problems.push(`work ran to ${event.at} with a deadline of ${event.due}`)
     if (event.exceeded && event.at < event.due) problems.push(`a deadline of ${event.due} passed at ${event.at}`)
     if (event.interrupted && !event.exceeded && !isInterruptedFromOutside(outcome, event))

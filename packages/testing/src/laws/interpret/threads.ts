@@ -144,9 +144,11 @@ const deadline = (place: Position, millis: number, program: Program): Scoped => 
   const { world, thread } = place
   return Effect.withFiber((fiber) => {
     const id = world.nextId()
-    const due = Math.min(fiber.getRef(Deadline.Current), world.clock.currentTimeMillisUnsafe() + millis)
+    const outer = fiber.getRef(Deadline.Current)
+    const smallest = (): number => Math.min(outer, world.clock.currentTimeMillisUnsafe() + millis)
+    const due = smallest()
     const inner = Effect.withFiber((inside) => {
-      world.note({ _tag: "DeadlineBegan", thread, id, due: inside.getRef(Deadline.Current) })
+      world.note({ _tag: "DeadlineBegan", thread, id, due: inside.getRef(Deadline.Current), latest: smallest() })
       return block(place, program)
     })
     return Effect.onExit(world.subject.deadline(inner, millis), (exit) =>
