@@ -1,10 +1,9 @@
 /**
- * Leases that most programs need, ready for a pool: a temporary folder, a lock file, a child process, a file handle.
- * The host releases each of them however the worker's thread ends: by success, failure, interrupt, unwind, kill or
- * crash.
+ * Leases that most programs need, ready for a pool: a temporary folder, a lock file, a child process, a file handle. The
+ * host releases each of them however the worker's thread ends: by success, failure, interrupt, unwind, kill or crash.
  *
- * The host passes `handlers` to `WorkerPool.make` and names the resources that its workers may ask for. A task asks
- * with `HostLease.acquire`. Plain functions have the same leases as `context.lease`.
+ * The host passes `handlers` to `WorkerPool.make` and names the resources that its workers may ask for. A task asks with
+ * `HostLease.acquire`. Plain functions have the same leases as `context.lease`.
  *
  * The limits guard against mistakes and against names from outside. They are no sandbox: the code of a worker can open
  * files and start processes itself, because the threads of a process share its rights.
@@ -99,13 +98,13 @@ export const temporaryFolder: HostLease<Declared.TemporaryFolderRequest, Tempora
   Declared.temporaryFolder
 
 /**
- * A lock between processes: at most one process of the machine holds the file at `path`. The file names its owner. If
- * the owner has ended without its release, the lock passes to one of the waiters, with `ownerDied`: the protected data
- * may then be half written. A request waits for another owner, unless `wait` is false.
+ * A lock between processes: at most one process of the machine holds the file at `path`. The file names its owner. If the
+ * owner has ended without its release, the lock passes to one of the waiters, with `ownerDied`: the protected data may then
+ * be half written. A request waits for another owner, unless `wait` is false.
  *
- * *Gotchas*: waiters are not served in order. The owner counts as running if it can't be looked at: on another machine,
- * in another container, or, except on Linux, under a number that another process has by now. The release fails if the
- * file was removed or replaced. The file system must know links.
+ * *Gotchas*: waiters are not served in order. The owner counts as running if it can't be looked at: on another machine, in
+ * another container, or, except on Linux, under a number that another process has by now. The release fails if the file was
+ * removed or replaced. The file system must know links.
  *
  * *Cancellation*: the request is withdrawn, and leaves no file.
  *
@@ -116,15 +115,15 @@ export const temporaryFolder: HostLease<Declared.TemporaryFolderRequest, Tempora
 export const lockFile: HostLease<Declared.LockFileRequest, LockFile, HostLeaseError> = Declared.lockFile
 
 /**
- * A process that the host starts without a shell, in a group of its own, with the environment of the host. Its output
- * is ignored, or goes to the output of the host.
+ * A process that the host starts without a shell, in a group of its own, with the environment of the host. Its output is
+ * ignored, or goes to the output of the host.
  *
- * The release sends SIGTERM to the whole group, and SIGKILL after a grace. It completes when no process of the group
- * runs. A process that has left the group by itself is not reached. On Windows there is no grace: `taskkill` ends the
- * tree of the process while the process runs, and descendants of an ended process stay.
+ * The release sends SIGTERM to the whole group, and SIGKILL after a grace. It completes when no process of the group runs.
+ * A process that has left the group by itself is not reached. On Windows there is no grace: `taskkill` ends the tree of
+ * the process while the process runs, and descendants of an ended process stay.
  *
- * *Gotchas*: if the host exits, it kills the group. A host that is killed, or ends by a signal without a handler for
- * it, leaves the group running.
+ * *Gotchas*: if the host exits, it kills the group. A host that is killed, or ends by a signal without a handler for it,
+ * leaves the group running.
  *
  * @stability unstable
  * @category leases
@@ -133,11 +132,11 @@ export const lockFile: HostLease<Declared.LockFileRequest, LockFile, HostLeaseEr
 export const childProcess: HostLease<Declared.ChildProcessRequest, ChildProcess, HostLeaseError> = Declared.childProcess
 
 /**
- * An open file, for functions such as `fs.readSync(fd, ...)`. All threads of a process share the number. `flags` are
- * those of `fs.open` (default: "r").
+ * An open file, for functions such as `fs.readSync(fd, ...)`. All threads of a process share the number. `flags` are those
+ * of `fs.open` (default: "r").
  *
- * *Gotchas*: leave the closing to the host. The release fails if the number was closed, and never closes another file
- * that got the same number.
+ * *Gotchas*: leave the closing to the host. The release fails if the number was closed, and never closes another file that
+ * got the same number.
  *
  * @stability unstable
  * @category leases
@@ -152,8 +151,8 @@ export const fileHandle: HostLease<Declared.FileHandleRequest, FileHandle, HostL
  * ```ts
  * import { HostLease, HostLeases } from "@quiesce/worker-threads"
  *
- * // On the host: WorkerPool.make(Tasks, { spawn, hostLeases: HostLeases.handlers({ lockFile: { roots: ["/srv/data"] }
- * }) }) // In a task:
+ * // On the host: WorkerPool.make(Tasks, { spawn, hostLeases: HostLeases.handlers({ lockFile: { roots: ["/srv/data"] } }) })
+ * // In a task:
  * const lock = HostLease.acquire(HostLeases.lockFile, { path: "/srv/data/import.lock" })
  * ```
  *

@@ -9,6 +9,7 @@
  *
  * Invariants:
  * 1. A queued fiber counts as running: no other code can resume the fiber, and an interrupt is kept until its task has run.
+ *    So the code up to the next wait of the fiber may see an aborted signal, and go on after the end of a mask.
  * 2. In such a task only the woken fiber runs, and the fibers that it starts.
  */
 import type * as Scheduler from "effect/Scheduler"

@@ -1,4 +1,4 @@
-/** The part of the pools of plain functions that needs Effect. It is loaded while the first workers start. */
+/** The part of the pools of plain functions that needs Effect. It is loaded when something needs it: see `LazyHost`. */
 import * as Abort from "@quiesce/core/Abort"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import { textOf } from "@quiesce/core/internal"
