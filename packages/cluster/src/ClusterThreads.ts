@@ -100,7 +100,7 @@ export interface ClusterThreads<Rpcs extends Rpc.Any> {
 export type Of<Group extends RpcGroup.Any> = ClusterThreads<RpcGroup.Rpcs<Group>>
 
 /**
- * The escalation of a thread that is ended without one.
+ * The escalation of a thread without an escalation of its own.
  *
  * @stability unstable
  * @category constructors

@@ -41,7 +41,7 @@ export const make = ({
     const scope = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Fiber.runIn(runFork(effect), scope)
-    // A store that was away has to know soon again that this process lives.
+    // After an absence, the store must soon know of this process again.
     const beat = Effect.ignore(Effect.retry(MemberStore.renew(store, member, timeToLive), Schedule.spaced(lookMillis)))
     fork(Effect.forever(Effect.andThen(Effect.sleep(timeToLive / 3), beat)))
     const engine = yield* engineOf
@@ -67,7 +67,7 @@ export const make = ({
 /** The pause between two looks for threads that were killed in the store. */
 const lookMillis = 1000
 
-/** A runner that is frozen does not tell that other runners took its threads for lost. */
+/** A frozen runner does not report the end of its threads in the store. */
 const settleFenced = (
   store: ThreadStore,
   lost: LostRunners,

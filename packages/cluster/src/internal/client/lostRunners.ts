@@ -26,7 +26,7 @@ export class LostRunners {
     })
   }
 
-  /** Fences those of the runners that are gone. */
+  /** Fences the dead runners of the set. */
   fence(runners: ReadonlySet<string>): Effect.Effect<void, ClusterError> {
     if (!this.isCalm || runners.size === 0) return Effect.void
     return Effect.flatMap(MemberStore.lostRunners(this.store), (lost) =>

@@ -18,7 +18,7 @@ export interface Reachable {
 /** The pause between two attempts to reach a thread. */
 export const againMillis = 100
 
-/** A runner that is asked for a stack or a kill has this long. Nobody depends on the answer. */
+/** How long a runner has for a stack or a kill. Nobody depends on the answer. */
 export const courtesy = "2 seconds"
 
 /** Asks until the runner answers or the thread has settled. None if the thread has settled before. */
@@ -26,7 +26,7 @@ export const reach = <A>(thread: Reachable, ask: Effect.Effect<A | null, unknown
   Effect.suspend(() => {
     if (thread.isOver) return Effect.succeedNone
     if (thread.isAsked) return Effect.andThen(thread.whenKnown, reach(thread, ask))
-    // A runner that is gone never answers. One that has just sent the outcome may still answer.
+    // A runner that is gone never answers. A runner may still answer just after the outcome.
     const late = Effect.as(Effect.andThen(thread.whenOver, Effect.sleep(courtesy)), null)
     return Effect.flatMap(Effect.exit(Effect.raceFirst(ask, late)), (exit) => {
       if (Exit.isSuccess(exit) && exit.value !== null) return Effect.succeedSome(exit.value)

@@ -42,7 +42,7 @@ export interface Shared {
   readonly startWithin: number
   readonly clientOf: (id: string) => ThreadClient
   readonly fork: (effect: Effect.Effect<unknown>) => Fiber.Fiber<unknown>
-  /** Notices the death of a runner that has one of the threads. */
+  /** Notices the death of a runner with threads of this client. */
   readonly watch: (runner: RunnerId, thread: RemoteThread) => void
   readonly unwatch: (runner: RunnerId, thread: RemoteThread) => void
   readonly unstarted: UnstartedThreads
@@ -84,10 +84,10 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   /** Gives up if no runner starts the thread. */
   private patience: Fiber.Fiber<unknown> | undefined = undefined
   private readonly leases: RemoteLeases
-  /** Completes when the thread has started or has settled. A thread that starts again has a new one. */
+  /** Completes when the thread has started or has settled. A second start has a new Deferred. */
   private known = Deferred.makeUnsafe<void>()
   private readonly over = Deferred.makeUnsafe<void>()
-  /** A later request must not overtake an earlier one, because the first reason is that of the thread. */
+  /** A later request must not overtake an earlier one, because the thread keeps the first reason. */
   private readonly order = Semaphore.makeUnsafe(1)
 
   constructor(cell: Cell, sending: Sending, wire: Outcome.TaskWire, shared: Shared) {
@@ -276,7 +276,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     this.known = Deferred.makeUnsafe<void>()
     this.patience?.interruptUnsafe()
     this.begin()
-    // This may run inside that fiber, which ends at its next step.
+    // The call may come from the same fiber, which ends at its next step.
     running?.interruptUnsafe()
   }
 

@@ -7,7 +7,7 @@ import type { ClusterError } from "../../ClusterError.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 import type { LostRunners } from "./lostRunners.ts"
 
-/** A thread, as far as this needs it. */
+/** The parts of a thread for a look. */
 export interface Unstarted {
   readonly id: string
   readonly settleByRow: Effect.Effect<void>
@@ -36,7 +36,7 @@ export class UnstartedThreads {
     this.threads.delete(thread)
   }
 
-  /** Settles the threads with rows that say an end, and fences the runners that are gone. */
+  /** Settles the threads whose rows have an end, and fences dead runners. */
   get look(): Effect.Effect<void, ClusterError> {
     return Effect.suspend(() => {
       const { before } = this

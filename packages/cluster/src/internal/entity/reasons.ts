@@ -18,11 +18,11 @@ const Cancel = Rpc.make("Cancel", {
   success: Schema.Boolean
 })
 
-/** An entity's reasons: an entity that is beside it at each runner. */
+/** The entity for reasons, which is beside the other entity at each runner. */
 const besideOf = (entity: Entity.Any) =>
   Entity.make(`${entity.type}.quiesce`, [Cancel]).annotate(ClusterSchema.ShardGroup, (id) => entity.getShardGroup(id))
 
-/** The fibers of the handlers that run at this runner, by the id of the request. */
+/** The fibers of the handlers at this runner, by the id of the request. */
 export type Handling = Map<string, Fiber.Fiber<unknown, unknown>>
 
 /** Receives the reasons at a runner. */
@@ -48,7 +48,7 @@ export type Send = (entityId: string, request: string, reason: CancelReason.Canc
 /** For runners that receive no reasons. */
 export const send: Send = () => Effect.void
 
-/** A runner that does not know this entity fails all calls of the connection. */
+/** A runner without this entity fails all calls of the connection. */
 export const sender = (entity: Entity.Any): Effect.Effect<Send, never, Sharding> =>
   Effect.map(
     besideOf(entity).client,

@@ -10,7 +10,7 @@ import type * as Keepers from "./keepers.ts"
 
 type Failure = ClusterError.ClusterError
 
-/** A failed acquire leaves no row. An acquire that was cut off leaves its row, so that a runner releases the resource. */
+/** A failed acquire leaves no row. A cut-off acquire leaves its row, so that a runner releases the resource. */
 export const enter = (
   { id: thread, store, token }: ClusterThread,
   found: Keepers.Keeper,

@@ -62,7 +62,7 @@ export class Keepers {
     return Array.from(this.byName.values())
   }
 
-  /** Releases the resources of threads that no longer run. Each release has its own fiber: one that hangs delays no other. */
+  /** Releases the resources of threads that no longer run. Each release has its own fiber, so a hanging release delays no other. */
   get reap(): Effect.Effect<void, ClusterError> {
     const names = Array.from(this.byName.keys())
     if (names.length === 0) return Effect.void

@@ -51,7 +51,7 @@ export class Rounds {
   private get fenceLost(): Effect.Effect<void, ClusterError> {
     return Effect.flatMap(MemberStore.lostRunners(this.store), (lost) =>
       Effect.forEach(
-        // This runner renews a row of its own that has expired.
+        // This runner renews its own expired row.
         lost.filter(({ id }) => id !== this.runner.incarnation),
         ({ id }) => Effect.flatMap(Outcome.encodeReason(lostReason(id)), (reason) => this.store.killAllOf(id, reason)),
         { discard: true }

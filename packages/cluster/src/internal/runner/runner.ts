@@ -42,7 +42,7 @@ export type Where = "address" | "process"
 /** The identity of a runner that starts now. Dies with `InvalidOption` if the engine has no address. */
 export const identify = (where: Where): Effect.Effect<RunnerId, never, ShardingConfig> =>
   Effect.flatMap(ShardingConfig, ({ runnerAddress }) => {
-    // The engine would take this process for a client, and give it no threads.
+    // The engine would take this process for a client, and send no threads.
     if (Option.isNone(runnerAddress)) return Effect.die(noAddress)
     const address = where === "address" ? runnerAddress.value : undefined
     const name = address === undefined ? `${hostname()}-${process.pid}` : `${address.host}-${address.port}`
@@ -74,7 +74,7 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
     const peers = yield* Peers.make(store, runner)
     const log = (error: ClusterError.ClusterError) =>
       Effect.sync(() => logUnhandled(context, { id: 0, name: nameOf(runner) }, error.message))
-    // A store that was away has to know soon again that this runner lives.
+    // After an absence, the store must soon know of this runner again.
     const repeated = (every: number, effect: Effect.Effect<void, ClusterError.ClusterError>) =>
       Effect.forkScoped(
         Effect.forever(
@@ -86,7 +86,7 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
       )
     const renew = MemberStore.renew(store, member, millis)
     yield* repeated(millis / 3, renew)
-    // A client may have removed the row of this runner, because it could not connect.
+    // A client without a connection may have removed the row of this runner.
     const enterAgain = Effect.flatMap(peers, (isEntered) => (isEntered ? Effect.void : renew))
     yield* repeated(roundMillis, Effect.andThen(rounds.look, enterAgain))
     yield* repeated(reapMillis, options.keepers.reap)

@@ -1,5 +1,5 @@
 /**
- * The threads that run at this runner, by id.
+ * The threads at this runner, by id.
  *
  * Invariants:
  * 1. A body starts only after this runner has inserted the row of its thread.
@@ -52,7 +52,7 @@ const lookMillis = 100
 /** The store may be away for a while. A thread that has ended waits for it as long. */
 const untilStored = { schedule: Schedule.spaced("500 millis"), times: 120 }
 
-/** A runner that ends does not wait longer for a store that is away. */
+/** An ending runner waits no longer for an absent store. */
 const longestStore = "1 minute"
 
 const elsewhere: ThreadEvent = { _tag: "Elsewhere" }
@@ -221,7 +221,7 @@ export class RunnerThreads {
       if (runner === this.options.runner.incarnation) {
         yield* store.kill(id, yield* Outcome.encodeReason(lostReason(runner)))
       } else {
-        // The rounds of this runner kill the threads of a runner that is gone.
+        // The rounds of this runner kill the threads of a dead runner.
         yield* Effect.sleep(lookMillis)
       }
       const row = yield* store.row(id)
@@ -230,7 +230,7 @@ export class RunnerThreads {
   }
 }
 
-/** No row exists, so that the client can make sure that the thread never starts. */
+/** Without a row, the client can rule out a later start. */
 const misfit = (cause: Cause.Cause<ClusterError>): ThreadEvent => {
   const error = Cause.squash(cause)
   const problem = isClusterError(error) && error.reason._tag === "NotSendable" ? error.reason.problem : messageOf(error)

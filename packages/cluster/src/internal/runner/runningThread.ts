@@ -36,7 +36,7 @@ export class RunningThread {
   private readonly canUnwind: boolean
   private state: State = claiming
   private readonly attached = new Set<Events>()
-  /** The events of leases by number, without the oldest of those that have ended. */
+  /** The events of leases by number, without the oldest ended leases. */
   private readonly leaseEvents = new Map<number, Array<ThreadEvent>>()
   private leases = 0
   /** The leases that were not released, for the outcome. */

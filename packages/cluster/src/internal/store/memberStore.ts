@@ -21,7 +21,7 @@ export const renew = (store: ThreadStore, member: Member, millis: number): Effec
   return Effect.asVoid(store.ask("renew a member", renewed))
 }
 
-/** Removes a member that leaves, or that is known to be dead. */
+/** Removes a leaving or dead member. */
 export const remove = (store: ThreadStore, id: string): Effect.Effect<void, ClusterError> =>
   Effect.asVoid(store.ask("remove a member", store.sql`DELETE FROM quiesce_members WHERE id = ${id}`))
 

@@ -36,7 +36,7 @@ export interface ThreadRow {
   readonly outcome: string | null
 }
 
-/** The token of a thread that has just been claimed, or the row of a thread that was there before. */
+/** The token of a newly claimed thread, or the row of an older thread. */
 export type Claimed =
   | { readonly _tag: "Claimed"; readonly token: number }
   | { readonly _tag: "Known"; readonly row: ThreadRow }

@@ -1,5 +1,5 @@
 /**
- * Watches the runners that have threads of this client, each by an idle connection to its port. The engine itself notices
+ * Watches the runners with threads of this client, each by an idle connection to its port. The engine itself notices
  * the death of a runner only when a lock has expired, half a minute later by default.
  *
  * A closed connection is tried once more. If the port refuses, the process is gone: its threads are fenced, and settle at

@@ -100,7 +100,7 @@ const make = (rpc: Rpc.AnyWithProps): TaskWire => {
   }
 }
 
-/** A Schema throws for a value that is too deep for it. */
+/** A Schema throws for a value of too great a depth. */
 const guarded =
   <A, B, E, E2>(f: (value: A) => Effect.Effect<B, E>, refuse: (problem: unknown) => E2) =>
   (value: A): Effect.Effect<B, E2> =>
