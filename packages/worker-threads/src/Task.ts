@@ -176,9 +176,9 @@ export type BroadcastOptions<M extends TaskModule> = Omit<CallOptions<Progress<M
  * - `busy`: after which time a worker that takes no message is named: `onBusy` is called with its stack, or a warning is
  *   logged without an `onBusy` (default: never). Code that gives its event loop no turn keeps a worker from taking messages.
  * - `recycle`: when a worker is replaced, by whichever limit comes first (default: never). `tasks`: how many calls a worker
- *   takes at most. `age`: the time since the worker was ready. `heap`: the bytes of its heap, counted each second. The
- *   replacement starts first, and one worker after the other is replaced. The old worker finishes its calls. A pool has one
- *   worker more than its maximum meanwhile.
+ *   takes at most, unless more broadcasts wait for that worker. `age`: the time since the worker was ready. `heap`: the
+ *   bytes of its heap, counted each second. The replacement starts first, and one worker after the other is replaced.
+ *   The old worker finishes its calls. A pool has one worker more than its maximum meanwhile.
  * - `worker`: settings of the workers themselves
  * - `leases`: the resources that a call without `leases` of its own may ask the host for (default: temporary folders only)
  *

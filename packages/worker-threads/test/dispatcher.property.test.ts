@@ -1,5 +1,5 @@
 /**
- * Random programs against a pool whose workers are puppets: calls with priorities and limits, cancels, crashes, failed
+ * Random programs against a pool whose workers are puppets: calls with priorities and limits, broadcasts, cancels, crashes, failed
  * starts, native code, resizes, recycled workers, drains and closes, in any order and several in one turn. A model of the queue says what must hold:
  * see `QueueModel`. A failure prints its seed and its path; give the seed as the variable `SEED`.
  */
@@ -45,6 +45,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       _tag: fc.constant("Call"),
       priority: fc.integer({ min: -1, max: 2 }),
       millis: fc.constantFrom(Infinity, Infinity, Infinity, 500),
+      isDeaf: fc.boolean()
+    })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      _tag: fc.constant("Broadcast"),
+      millis: fc.constantFrom(Infinity, Infinity, 500),
       isDeaf: fc.boolean()
     })
   },

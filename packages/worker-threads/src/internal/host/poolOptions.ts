@@ -30,9 +30,9 @@ import { type RecycleLimits, type RecycleOptions, recycleLimits } from "./recycl
  * - `busy`: after which time a worker that takes no message is named, with its stack, by a warning in the log (default: never).
  *   Code that gives its event loop no turn keeps a worker from taking messages.
  * - `recycle`: when a worker is replaced, by whichever limit comes first (default: never). `tasks`: how many tasks a worker
- *   takes at most. `age`: the time since the worker was ready. `heap`: the bytes of its heap, counted each second. The
- *   replacement starts first, and one worker after the other is replaced. The old worker finishes its tasks. A pool has one
- *   worker more than its maximum meanwhile.
+ *   takes at most, unless more broadcasts wait for that worker. `age`: the time since the worker was ready. `heap`: the
+ *   bytes of its heap, counted each second. The replacement starts first, and one worker after the other is replaced.
+ *   The old worker finishes its tasks. A pool has one worker more than its maximum meanwhile.
  * - `name`: the name of the pool in metrics; pools of one name are counted together (default: `pool`)
  * - `hostLeases`: the leases that workers may ask this thread to acquire and keep (default: none)
  */
