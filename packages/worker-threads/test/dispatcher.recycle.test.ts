@@ -3,7 +3,7 @@ import { Effect, Fiber } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { neverRecycle, type RecycleLimits } from "../src/internal/host/recycleOptions.ts"
 import { Pool } from "./fixtures/fake-pool.ts"
-import type { FakeTask, FakeWorker } from "./fixtures/fake-workers.ts"
+import { FakeTask, type FakeWorker } from "./fixtures/fake-workers.ts"
 
 // Time is virtual: no test here waits, and no worker is a thread.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] }))
@@ -230,5 +230,64 @@ describe("recycle above so much heap", () => {
     pool.last.heap = undefined
     await vi.advanceTimersByTimeAsync(5_000)
     expect(pool.attempts).toBe(1)
+  })
+})
+
+const resize = (pool: Pool, max: number): void => Effect.runSync(pool.dispatcher.resize({ min: 1, max }))
+
+describe("a worker that retires as one too many and is taken back", () => {
+  /** Both workers run a task, and the second one retires. */
+  const retiring = (recycle: Partial<RecycleLimits>) => {
+    const pool = opened(recycle, { min: 2, max: 2 })
+    const tasks = [pool.submit("first"), pool.submit("second")]
+    resize(pool, 1)
+    const worker = pool.workers.find((worker) => pool.isRetiring(worker))!
+    const task = tasks.find((task) => task.worker === worker)!
+    return { pool, task, worker }
+  }
+
+  it("is still replaced after its time", async () => {
+    const { pool, task, worker } = retiring({ ageMillis: 1_000 })
+    resize(pool, 2)
+    task.finish()
+    expect([pool.isRetiring(worker), pool.attempts]).toEqual([false, 2])
+    await vi.advanceTimersByTimeAsync(1_000)
+    for (let i = 0; i < 2; i++) announce(pool)
+    expect(worker.isEnding).toBe(true)
+  })
+
+  it("is still replaced above so much heap", async () => {
+    const { pool, worker } = retiring({ heapBytes: 100 })
+    resize(pool, 2)
+    worker.heap = 101
+    await vi.advanceTimersByTimeAsync(1_000)
+    announce(pool)
+    expect(pool.isRetiring(worker)).toBe(true)
+  })
+
+  it("is not taken back after its time", async () => {
+    const { pool, task, worker } = retiring({ ageMillis: 1_000 })
+    await vi.advanceTimersByTimeAsync(1_000)
+    resize(pool, 2)
+    expect(pool.isRetiring(worker)).toBe(true)
+    task.finish()
+    expect(worker.isEnding).toBe(true)
+  })
+
+  it("is not taken back after a broadcast that was its last task", () => {
+    const pool = opened({ tasks: 2 }, { min: 2, max: 2 })
+    const tasks = [pool.submit("first"), pool.submit("second")]
+    const parts = pool.workers.map((worker) => {
+      const part = new FakeTask("part")
+      pool.dispatcher.submitTo(worker, part)
+      return part
+    })
+    resize(pool, 1)
+    const worker = pool.workers.find((worker) => pool.isRetiring(worker))!
+    tasks.find((task) => task.worker === worker)!.finish()
+    expect(parts.filter((part) => part.worker === worker)).toHaveLength(1)
+    resize(pool, 3)
+    expect(pool.isRetiring(worker)).toBe(true)
+    expect(pool.submit("third").worker).not.toBe(worker)
   })
 })

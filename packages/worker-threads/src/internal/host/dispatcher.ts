@@ -358,7 +358,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
     const isDone = worker.tasks.size === 0 && this.backlog.addressed.for(worker).length === 0
     if (isDone) return this.endWorker(worker)
     this.workers.retire(worker, why)
-    this.recycling.left(worker)
+    this.recycling.retired(worker, why)
   }
 
   /** Ends a worker without tasks, which needs no successor. */

@@ -6,11 +6,12 @@
  * 2. A worker takes tasks until its replacement is ready, but never more than its limit. Then it retires.
  * 3. A replacement that does not become ready ends the turn. The worker stays due, and a later turn replaces it.
  * 4. After `close` there is no turn, and no timer is left.
+ * 5. A worker that retires because it is one too many is still watched. If it becomes due, it is not taken back.
  */
 import { HeapWatch } from "./heapWatch.ts"
 import type { PoolWorker } from "./poolWorker.ts"
 import type { RecycleCause, RecycleLimits } from "./recycleOptions.ts"
-import type { WorkerSet } from "./workerSet.ts"
+import type { Retirement, WorkerSet } from "./workerSet.ts"
 
 /** The dispatcher's side. */
 export interface Recycler<Task> {
@@ -56,8 +57,8 @@ export class Recycling<Task> {
 
   /** The worker is ready. */
   ready(worker: PoolWorker<Task>): void {
-    // A worker may retire before it is ready.
-    if (!this.workers.isActive(worker)) return
+    // A worker may leave before it is ready.
+    if (!this.workers.isActive(worker) && !this.workers.isRetiring(worker)) return
     const { ageMillis } = this.limits
     if (ageMillis !== Infinity) {
       // A worker that grows old does not keep the process alive.
@@ -74,8 +75,10 @@ export class Recycling<Task> {
 
   /** The worker has taken a task, and `early` tasks or more. */
   taken(worker: PoolWorker<Task>): void {
-    if (!this.workers.isActive(worker)) return
-    if (worker.taken < this.limits.tasks) return this.isDue(worker, "tasks")
+    const isExhausted = worker.taken >= this.limits.tasks
+    // A worker that retires runs a broadcast. One below its limit may be taken back, and is due with its next task.
+    if (!this.workers.isActive(worker) && !isExhausted) return
+    if (!this.workers.isActive(worker) || !isExhausted) return this.isDue(worker, "tasks")
     const isReplaced = this.turn?.old === worker
     this.recycler.recycle(worker, "tasks")
     if (!isReplaced) this.recycler.refill()
@@ -88,11 +91,23 @@ export class Recycling<Task> {
     queueMicrotask(() => this.recycler.admitWaiting())
   }
 
-  /** The worker is no longer active. */
+  /** The worker retires. One that is one too many may be taken back. */
+  retired(worker: PoolWorker<Task>, why: Retirement): void {
+    if (why !== "surplus") return this.left(worker)
+    const cause = this.due.get(worker)
+    this.leaveTurn(worker)
+    if (cause !== undefined) this.isDue(worker, cause)
+  }
+
+  /** The worker takes no more tasks. */
   left(worker: PoolWorker<Task>): void {
     clearTimeout(this.ages.get(worker))
     this.ages.delete(worker)
     this.heaps.delete(worker)
+    this.leaveTurn(worker)
+  }
+
+  private leaveTurn(worker: PoolWorker<Task>): void {
     this.due.delete(worker)
     if (this.turn?.old === worker) this.endTurn()
     else if (this.turn?.replacement === worker) this.abort()
@@ -133,6 +148,7 @@ export class Recycling<Task> {
   }
 
   private isDue(worker: PoolWorker<Task>, cause: RecycleCause): void {
+    if (this.workers.isRetiring(worker)) return this.workers.retire(worker, cause)
     if (this.due.has(worker) || this.turn?.old === worker) return
     this.due.set(worker, cause)
     this.next()
