@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { readOr } from "@quiesce/core/internal"
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 
@@ -82,7 +83,7 @@ export const make = (reason: ClusterErrorReason): ClusterError => new ClusterErr
  * @category guards
  * @since 0.1.0
  */
-export const isClusterError = (u: unknown): u is ClusterError => u instanceof ClusterError
+export const isClusterError = (u: unknown): u is ClusterError => readOr(() => u instanceof ClusterError, false)
 
 const explain = (reason: ClusterErrorReason): string => {
   switch (reason._tag) {

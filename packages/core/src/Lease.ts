@@ -19,6 +19,7 @@ import { CurrentNode } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as Texts from "./internal/errorTexts.ts"
+import { isEffect, readOr } from "./internal/foreignValue.ts"
 import { givenText } from "./internal/givenText.ts"
 import type { PendingRelease } from "./internal/leaseAccount.ts"
 import * as LeasePlaces from "./internal/leasePlaces.ts"
@@ -195,12 +196,12 @@ class Release<A> implements PendingRelease {
       return Effect.die(error)
     }
     // Such an effect has the services of the lease.
-    if (Effect.isEffect(given)) return given as Effect.Effect<unknown, unknown>
+    if (isEffect(given)) return given
     const invalid = Misuse.error(
       { _tag: "InvalidRelease", lease: this.entry.name, given: givenText(given) },
       Texts.invalidRelease
     )
-    if (!(given instanceof Promise)) return Effect.die(invalid)
+    if (!isPromise(given)) return Effect.die(invalid)
     // Nobody else handles the rejection, and an unhandled one would end the process.
     given.catch((error: unknown) => Notice.log(this.context, "Error", invalid.message, error))
     return Effect.die(invalid)
@@ -257,6 +258,8 @@ class Release<A> implements PendingRelease {
     )
   }
 }
+
+const isPromise = (u: unknown): u is Promise<unknown> => readOr(() => u instanceof Promise, false)
 
 /**
  * A held lease: its name, the name of its thread, the milliseconds since the acquire, and whether the release is running.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Abort } from "@quiesce/core"
+import { vi } from "vitest"
 
 /** A user without types can give any value. */
 const wrong = (given: unknown) => () => Abort.any(given as Iterable<AbortSignal>)
@@ -231,6 +232,34 @@ describe("Abort.any, beyond the standard", () => {
     Abort.onAbort(controller.signal, () => order.push("second"))
     controller.abort()
     expect(order).toEqual(["first", "second", "composite"])
+  })
+
+  it("calls the others after a callback that throws, and throws the error as an uncaught one", async () => {
+    const uncaught: Array<unknown> = []
+    const later = queueMicrotask
+    vi.stubGlobal("queueMicrotask", (f: () => void) =>
+      later(() => {
+        try {
+          f()
+        } catch (error) {
+          uncaught.push(error)
+        }
+      })
+    )
+    const controller = new AbortController()
+    const order: Array<string> = []
+    const fault = new Error("a callback")
+    const all = Abort.any([controller.signal])
+    all.signal.addEventListener("abort", () => order.push("composite"))
+    Abort.onAbort(controller.signal, () => {
+      throw fault
+    })
+    Abort.onAbort(controller.signal, () => order.push("second"))
+    controller.abort()
+    await Promise.resolve()
+    vi.unstubAllGlobals()
+    expect(order).toEqual(["second", "composite"])
+    expect(uncaught).toEqual([fault])
   })
 
   it("refuses what is no list of AbortSignals, with the likely cause", () => {

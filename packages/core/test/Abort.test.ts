@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events"
 import { describe, expect, it, vi } from "@effect/vitest"
 import { CancelReason, Abort, Deadline, Thread } from "@quiesce/core"
-import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, ManagedRuntime, Option, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Latch, Layer, Logger, ManagedRuntime, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { endsIn, defectTag, messages, settle } from "./support.ts"
 
@@ -103,6 +103,18 @@ describe("Abort.run", () => {
     expect(await outcome(Abort.run(Effect.uninterruptible(ended), { signal }))).toEqual(["rejected", gone])
     expect(log).toHaveBeenCalledTimes(lines)
     log.mockRestore()
+  })
+
+  it("after an abort, rejects with the signal's reason also if the failure throws when it is read", async () => {
+    const controller = new AbortController()
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const ended = Effect.suspend(() => {
+      controller.abort(gone)
+      return Effect.failCause(Cause.fromReasons([...Cause.interrupt().reasons, Cause.makeFailReason(proxy)]))
+    })
+    const logged = Effect.provide(Effect.uninterruptible(ended), Logger.layer([]))
+    expect(await outcome(Abort.run(logged, { signal: controller.signal }))).toEqual(["rejected", gone])
   })
 
   it("resolves with the value and rejects with the failure", async () => {

@@ -176,7 +176,13 @@ describe("Deadline.within around synchronous code", () => {
       const { hand, provided } = makeHand()
       const work = Effect.gen(function* () {
         yield* Thread.stop(yield* Thread.current, { reason: CancelReason.stopped({ message: "enough" }) })
-        yield* Blocking.interruptible(poll(hand))
+        const token = yield* StopToken.current
+        expect(token.reason?._tag).toBe("Stopped")
+        yield* Effect.ensuring(
+          Blocking.interruptible(poll(hand)),
+          // The request is older, but only the deadline interrupts.
+          Effect.sync(() => expect(token.reason?._tag).toBe("DeadlineExceeded"))
+        )
       })
       const thread = yield* Thread.spawn(provided(Effect.flip(Deadline.within(work, 50))), now)
       expect(yield* Thread.join(thread)).toMatchObject(exceeded)

@@ -26,6 +26,12 @@ const hangs = (name: string, releaseWithin: number) =>
 /** A lease whose release never ends. */
 const endless = (name: string) => Lease.acquire({ name, acquire: Effect.void, release: () => hung })
 
+const revoked = (): unknown => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
 describe("Lease.tally", () => {
   it.effect("has the counts of a child after its parent has shut the child down and ended", () =>
     Effect.gen(function* () {
@@ -170,7 +176,8 @@ describe("Lease.acquire", () => {
             null,
             5,
             Promise.resolve(),
-            Promise.reject(new Error("late"))
+            Promise.reject(new Error("late")),
+            revoked()
           ]
           const thread = yield* Thread.spawn(
             Effect.gen(function* () {
@@ -188,6 +195,7 @@ describe("Lease.acquire", () => {
           const report = yield* Thread.shutdown(thread, { escalation: { interrupt: 10 } })
           expect(log).toEqual(["last", "first"])
           expect(report.failed.map(({ error }) => error?.match(/returned (.*) and no Effect/)?.[1])).toEqual([
+            "an object that can't be read",
             "a Promise",
             "a Promise",
             "5",
@@ -195,7 +203,7 @@ describe("Lease.acquire", () => {
             "undefined"
           ])
           expect(defectTags(yield* Thread.await(thread))).toEqual(wrong.map(() => "InvalidRelease"))
-          expect(yield* Lease.tally(thread)).toEqual({ acquired: 7, released: 2, failed: 5, timedOut: 0, lost: 0 })
+          expect(yield* Lease.tally(thread)).toEqual({ acquired: 8, released: 2, failed: 6, timedOut: 0, lost: 0 })
         })
     )
   }

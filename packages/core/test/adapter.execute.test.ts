@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, ShutdownReport, Thread, ThreadDump } from "@quiesce/core"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import { Context, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Option } from "effect"
 import { messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
@@ -127,6 +127,27 @@ describe("ThreadAdapter.execute", () => {
       expect([heard, fiber.pollUnsafe()]).toEqual([["enough"], undefined])
       end?.()
       expect(messages(yield* Fiber.await(fiber))).toEqual(["enough"])
+    })
+  )
+
+  it.effect("interrupted, has the failure of the thread's cleanup in its Cause", () =>
+    Effect.gen(function* () {
+      const failure = new Error("the release failed")
+      const fiber = yield* Effect.forkChild(
+        ThreadAdapter.execute<never, never>((cell) =>
+          controls((reason) =>
+            cell.settle(Exit.failCause(Cause.combine(CancelReason.toCause(reason), Cause.die(failure))))
+          )
+        ),
+        now
+      )
+      yield* Fiber.interrupt(fiber)
+      const exit = yield* Fiber.await(fiber)
+      const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
+      expect(reasons.map((reason) => (Cause.isDieReason(reason) ? reason.defect : reason._tag))).toEqual([
+        "Interrupt",
+        failure
+      ])
     })
   )
 

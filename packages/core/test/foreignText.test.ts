@@ -1,7 +1,7 @@
 import { Cause, Context, Effect, Exit, Option, Redactable } from "effect"
 import { describe, expect, it } from "vitest"
 import { causeText } from "../src/internal/causeText.ts"
-import { messageOf, textOf, traceOf } from "../src/internal/foreignText.ts"
+import { hasAtMost, messageOf, textOf, traceOf } from "../src/internal/foreignText.ts"
 
 /** An array whose text has 2 to the power of `depth` parts, because each level has the next one twice. */
 const sharedParts = (depth: number): unknown => {
@@ -101,7 +101,30 @@ describe.each(Object.entries(hostile))("%s", (_, make) => {
   })
 })
 
+describe("hasAtMost", () => {
+  const shared: ReadonlyArray<readonly [string, () => unknown]> = [
+    ["in arrays", () => sharedParts(20)],
+    ["in a cause", () => new Error("a", { cause: sharedParts(20) })],
+    ["in the errors of an AggregateError", () => new AggregateError([sharedParts(20)], "a")]
+  ]
+
+  it.each(shared)("counts a shared part for each path to the part: %s", (_, make) => {
+    expect(hasAtMost(make(), 10_000, 100)).toBe(false)
+    expect(hasAtMost(make(), Infinity, 100)).toBe(true)
+  })
+
+  it("is false for too many levels, an array of holes, and a value that can't be read", () => {
+    for (const value of [deep(101), holes(), revoked()]) expect(hasAtMost(value, 10_000, 100)).toBe(false)
+    expect(hasAtMost(deep(99), 10_000, 100)).toBe(true)
+  })
+})
+
 describe("textOf", () => {
+  it("does not print a bigint of very many digits, which takes seconds", () => {
+    expect(textOf([1n << 1_000_000n])).toBe("[[a bigint of more than 1,000 digits]]")
+    expect(textOf(-(1n << 1_000_000n))).toBe("[a bigint of more than 1,000 digits]")
+  })
+
   it("gives plain data as in source code", () => {
     expect(textOf({ a: [1, "two", null, undefined, 3n, true], b: {} })).toBe(
       '{"a":[1,"two",null,undefined,3n,true],"b":{}}'

@@ -158,6 +158,8 @@ describe("a result that can't be sent", () => {
     ["error", (pool: Pool) => pool.execute("Unsendable", { how: "error" }), "could not be cloned"],
     ["proxy", (pool: Pool) => pool.execute("Unsendable", { how: "proxy" }), "could not be cloned"],
     ["Date that a getter reads", (pool: Pool) => pool.execute("UnsendableDate", undefined), "this getter throws"],
+    ["part beside bytes to transfer", (pool: Pool) => pool.execute("UnsendableTransfer", { how: "part" }), "be cloned"],
+    ["buffer that is sent twice", (pool: Pool) => pool.execute("UnsendableTransfer", { how: "twice" }), "duplicate"],
     ["chunk", (pool: Pool) => Stream.runDrain(pool.stream("UnsendableChunk", undefined)), "could not be cloned"]
   ] as const)("because of a %s fails its own task with ResultNotSendable, and no other", (_, run, problem) =>
     withPool(
@@ -169,6 +171,27 @@ describe("a result that can't be sent", () => {
           const exit = yield* Effect.exit<unknown, unknown, never>(run(pool))
           expect(workerErrorOf(exit)).toBe("ResultNotSendable")
           expect(Exit.isFailure(exit) && String(Cause.squash(exit.cause))).toContain(problem)
+          expect(neighbour.pollUnsafe()).toBeUndefined()
+          yield* Fiber.interrupt(neighbour)
+        }),
+      { concurrency: 2 }
+    )()
+  )
+})
+
+describe("a task that throws a value that throws when it is read", () => {
+  it.each(["section", "masked", "outside"] as const)("dies with a text, and ends no other: %s", (how) =>
+    withPool(
+      (pool) =>
+        Effect.gen(function* () {
+          const cells = makeCells()
+          const neighbour = yield* Effect.forkChild(pool.execute("Mark", { cells }), { startImmediately: true })
+          yield* whenSet(cells, Cell.begun)
+          const exit = yield* Effect.exit(pool.execute("ThrowHostile", { how }))
+          const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
+          expect(reasons.map((reason) => (Cause.isDieReason(reason) ? typeof reason.defect : reason._tag))).toEqual([
+            "string"
+          ])
           expect(neighbour.pollUnsafe()).toBeUndefined()
           yield* Fiber.interrupt(neighbour)
         }),

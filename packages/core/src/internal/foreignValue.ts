@@ -1,4 +1,5 @@
 /** Reads values that users or other libraries made. Any step of a read may throw: a getter, or a trap of a proxy. */
+import * as Effect from "effect/Effect"
 import { hasProperty } from "effect/Predicate"
 import { EncodedError } from "./encodedError.ts"
 
@@ -10,6 +11,9 @@ export const readOr = <A>(read: () => A, otherwise: A): A => {
     return otherwise
   }
 }
+
+/** Whether a value is an Effect. The types of the caller say which. */
+export const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> => readOr(() => Effect.isEffect(u), false)
 
 /** Whether a value can be raised into a thread: an error, or an object with a tag, whose parts can be read. */
 export const isRaisable = (u: unknown): boolean =>

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import * as CancelReason from "../CancelReason.ts"
+import { readOr } from "./foreignValue.ts"
 
 const of = (cause: Cause.Cause<unknown>): unknown =>
   Cause.hasInterruptsOnly(cause) ? CancelReason.toError(CancelReason.firstOfCause(cause)!) : Cause.squash(cause)
@@ -29,4 +30,4 @@ export const settle = <A>(
 /** A deadline that has passed beside the abort is none. The failures of its finalizers were logged at the deadline. */
 const isFailedFinalizer = (reason: Cause.Reason<unknown>): boolean =>
   !Cause.isInterruptReason(reason) &&
-  !(Cause.isFailReason(reason) && Predicate.isTagged(reason.error, "DeadlineExceeded"))
+  !(Cause.isFailReason(reason) && readOr(() => Predicate.isTagged(reason.error, "DeadlineExceeded"), false))

@@ -12,6 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import type * as Tracer from "effect/Tracer"
+import { isEffect } from "./foreignValue.ts"
 import { onlyWaits, type ThreadNode } from "./threadNode.ts"
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -106,7 +107,7 @@ export const tracedLease = <A, E, R, Released>(
   release: (resource, exit) => {
     const released = lease.release(resource, exit)
     // A wrong release is refused later. The span does not change the type of the effect.
-    return Effect.isEffect(released) ? (inLeaseSpan("release", lease.name, released) as Released) : released
+    return isEffect(released) ? (inLeaseSpan("release", lease.name, released) as Released) : released
   }
 })
 

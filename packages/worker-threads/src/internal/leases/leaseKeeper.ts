@@ -9,7 +9,7 @@
  * 3. After `close` nothing is acquired, and nothing is left.
  * 4. A lease of the host above is in the ledgers of both threads. Only the host above reports the lease further up.
  */
-import { causeText, inLeaseSpan, messageOf } from "@quiesce/core/internal"
+import { causeText, inLeaseSpan, messageOf, readOr } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -244,7 +244,7 @@ export class LeaseKeeper implements Keeper {
   private sendExit(lease: number, codec: TaskCodec, exit: AnyExit): Effect.Effect<void, Problem> {
     if (Exit.isFailure(exit)) {
       const mismatch = exit.cause.reasons.find(
-        (reason) => Cause.isFailReason(reason) && reason.error instanceof PayloadMismatch
+        (reason) => Cause.isFailReason(reason) && readOr(() => reason.error instanceof PayloadMismatch, false)
       )
       if (mismatch !== undefined) return Effect.sync(() => this.refuse(lease, "its payload does not fit the contract"))
     }

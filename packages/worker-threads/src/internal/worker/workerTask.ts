@@ -10,7 +10,7 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import { interruptThread, messageOf } from "@quiesce/core/internal"
+import { interruptThread, messageOf, readOr } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -357,7 +357,8 @@ class UnsendableChunk {
   }
 }
 
+/** Any code may have thrown the defect. */
 const isUnsendable = (reason: Cause.Reason<unknown>): reason is Cause.Die & { readonly defect: UnsendableChunk } =>
-  Cause.isDieReason(reason) && reason.defect instanceof UnsendableChunk
+  Cause.isDieReason(reason) && readOr(() => reason.defect instanceof UnsendableChunk, false)
 
 const misfit = (problem: Problem): Error => new Error(`The payload does not fit: ${problem}`)

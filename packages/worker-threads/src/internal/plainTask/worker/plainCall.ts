@@ -232,8 +232,13 @@ const promiseOf = (result: PromiseLike<unknown>): Promise<unknown> =>
   result instanceof Promise ? result : new Promise((resolve) => resolve(result))
 
 /** Whether the error is the one that the token throws for this reason. */
-const isOf = (error: unknown, reason: CancelReason.CancelReason | undefined): boolean =>
-  reason !== undefined && error instanceof CancelError && error.reason._tag === reason._tag
+const isOf = (error: unknown, reason: CancelReason.CancelReason | undefined): boolean => {
+  try {
+    return reason !== undefined && error instanceof CancelError && error.reason._tag === reason._tag
+  } catch {
+    return false
+  }
+}
 
 /** The platform's functions give the errors of an abort this name. */
 const isAbortError = (error: unknown): boolean => {

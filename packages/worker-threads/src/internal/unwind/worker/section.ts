@@ -19,7 +19,7 @@ import type * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as StopToken from "@quiesce/core/StopToken"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import { sectionExit } from "@quiesce/core/internal"
+import { readOr, sectionExit } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -233,9 +233,8 @@ const evaluate = <A>(section: (token: StopToken.StopToken) => A, token: StopToke
   try {
     return sectionExit(section(token), "Blocking.interruptible")
   } catch (thrown) {
-    return thrown instanceof CancelReason.CancelError
-      ? Exit.failCause(CancelReason.toCause(thrown.reason))
-      : Exit.die(thrown)
+    const reason = readOr(() => (thrown instanceof CancelReason.CancelError ? thrown.reason : undefined), undefined)
+    return CancelReason.isCancelReason(reason) ? Exit.failCause(CancelReason.toCause(reason)) : Exit.die(thrown)
   }
 }
 
