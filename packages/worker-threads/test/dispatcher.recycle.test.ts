@@ -235,17 +235,17 @@ describe("recycle above so much heap", () => {
 
 const resize = (pool: Pool, max: number): void => Effect.runSync(pool.dispatcher.resize({ min: 1, max }))
 
-describe("a worker that retires as one too many and is taken back", () => {
-  /** Both workers run a task, and the second one retires. */
-  const retiring = (recycle: Partial<RecycleLimits>) => {
-    const pool = opened(recycle, { min: 2, max: 2 })
-    const tasks = [pool.submit("first"), pool.submit("second")]
-    resize(pool, 1)
-    const worker = pool.workers.find((worker) => pool.isRetiring(worker))!
-    const task = tasks.find((task) => task.worker === worker)!
-    return { pool, task, worker }
-  }
+/** Both workers run a task, and the second one retires. */
+const retiring = (recycle: Partial<RecycleLimits>) => {
+  const pool = opened(recycle, { min: 2, max: 2 })
+  const tasks = [pool.submit("first"), pool.submit("second")]
+  resize(pool, 1)
+  const worker = pool.workers.find((worker) => pool.isRetiring(worker))!
+  const task = tasks.find((task) => task.worker === worker)!
+  return { pool, task, worker }
+}
 
+describe("a worker that retires as one too many and is taken back", () => {
   it("is still replaced after its time", async () => {
     const { pool, task, worker } = retiring({ ageMillis: 1_000 })
     resize(pool, 2)
