@@ -15,6 +15,19 @@ const ended = async (binary: string, args: ReadonlyArray<string>) => {
   return { code, signal, stderr, stdout }
 }
 
+const plainScript = fileURLToPath(new URL("./fixtures/plain-chaos-main.ts", import.meta.url))
+
+/** Against pools of plain functions. A lost worker is logged, so the error output is not empty. */
+const plainStorm = async (kind: "--plain" | "--light", faults: number): Promise<{ readonly light: number }> => {
+  const seed = process.env["SEED"] ?? String(Date.now() % 1_000_000)
+  console.info(`SEED=${seed}`)
+  const { code, signal, stderr, stdout } = await ended(process.execPath, [plainScript, String(faults), seed, kind])
+  expect({ code, signal }, `SEED=${seed}: ${stdout} ${stderr}`).toEqual({ code: 0, signal: null })
+  const counts = JSON.parse(stdout.trim().split("\n").at(-1)!)
+  expect(Object.values<number>(counts.strikes).reduce((sum, count) => sum + count, 0)).toBe(faults)
+  return counts
+}
+
 const storm = async (binary: string, faults: number): Promise<void> => {
   const seed = process.env["SEED"] ?? String(Date.now() % 1_000_000)
   console.info(`SEED=${seed}`)
@@ -33,4 +46,12 @@ it.for(["node-22", "node-24"])("the same on %s", async (version, { skip }) => {
   const binary = olderNode(version)
   if (binary === undefined) return skip(noOlderNode)
   await storm(binary, 40)
+})
+
+it("the same with plain functions", async () => {
+  expect((await plainStorm("--plain", 40)).light).toBe(0)
+})
+
+it("the same with plain functions in a process that loads Effect when a fault needs it", async () => {
+  expect((await plainStorm("--light", 12)).light).toBeGreaterThan(0)
 })

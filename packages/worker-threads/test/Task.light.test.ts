@@ -37,6 +37,7 @@ describe("without Effect", () => {
 
 describe("Effect is loaded for", () => {
   it.each([
+    ["an abort while the pool opens", { counts: [0, 0], error: enough, running: "released" }],
     ["an abort of a wait", enough],
     ["an abort of a loop with a token", enough],
     ["an abort of a loop", { error: enough, next: 2 }],

@@ -25,7 +25,7 @@ type State =
   | { readonly _tag: "Failed"; readonly cause: unknown }
 
 export class OpeningCalls {
-  private readonly calls: Array<Waiting> = []
+  private readonly calls: Set<Waiting> = new Set()
   private state: State = { _tag: "Opening" }
 
   /** The pool has opened. */
@@ -51,22 +51,24 @@ export class OpeningCalls {
     const { name = task, priority = 0 } = options ?? {}
     return new Promise((resolve, reject) => {
       const start = (host: TaskHost): void => resolve(host.run(url, input, options))
-      this.calls.push({ name, priority, since: performance.now(), start, fail: reject })
+      this.calls.add({ name, priority, since: performance.now(), start, fail: reject })
     })
   }
 
-  /** Goes on with calls that have waited before. */
+  /** Goes on with calls that have waited before. An abort ends such a call before the pool is open. */
   add(calls: ReadonlyArray<LightCall>): void {
     for (const call of calls) {
       const { input, name, priority, signal, transfers, url, waitingSince } = call
       const options = { signal, transfer: transfers.length > 0 ? transfers : undefined }
       const start = (host: TaskHost): void => call.handOver(host.run(url, input, options))
-      this.calls.push({ name, priority, since: waitingSince, start, fail: (cause) => call.fail(cause) })
+      const waiting = { name, priority, since: waitingSince, start, fail: (cause: unknown) => call.fail(cause) }
+      this.calls.add(waiting)
+      call.leave = () => void this.calls.delete(waiting)
     }
   }
 
   get size(): number {
-    return this.calls.length
+    return this.calls.size
   }
 
   get queued(): ReadonlyArray<QueuedTask> {
@@ -76,12 +78,12 @@ export class OpeningCalls {
 
   /** A sort keeps the order within a priority. The pool refuses a priority that is no number. */
   private get inOrder(): ReadonlyArray<Waiting> {
-    return this.calls.toSorted((one, other) => other.priority - one.priority || 0)
+    return Array.from(this.calls).toSorted((one, other) => other.priority - one.priority || 0)
   }
 
   private takeAll(): ReadonlyArray<Waiting> {
     const all = this.inOrder
-    this.calls.length = 0
+    this.calls.clear()
     return all
   }
 }
