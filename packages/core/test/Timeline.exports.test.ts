@@ -76,9 +76,10 @@ interface TraceEvent {
 const traceOf = (of: Timeline.Timeline): ReadonlyArray<TraceEvent> =>
   (JSON.parse(Timeline.renderTrace(of)) as { readonly traceEvents: ReadonlyArray<TraceEvent> }).traceEvents
 
-/** Each async pair is whole, has an id of its own and does not end before it begins. Complete events nest. */
+/** Each value is known. Each async pair is whole, has an id of its own and does not end before it begins. Complete events nest. */
 const expectValid = (events: ReadonlyArray<TraceEvent>): void => {
-  for (const { name, ph, pid, tid, ts } of events) {
+  for (const { args, name, ph, pid, tid, ts } of events) {
+    expect(Object.values(args ?? {})).not.toContain(null)
     expect([typeof name, typeof ph, typeof pid, typeof tid]).toEqual(["string", "string", "number", "number"])
     expect(ts).toBeGreaterThanOrEqual(0)
   }

@@ -38,8 +38,11 @@ export const render = (timeline: Timeline): string => {
   ]
   const { dropped, startedAt } = timeline
   const rest = JSON.stringify({ displayTimeUnit: "ms", otherData: { startedAt, droppedEvents: dropped } })
-  return `{"traceEvents":[\n${events.map((event) => JSON.stringify(event)).join(",\n")}\n],${rest.slice(1)}\n`
+  return `{"traceEvents":[\n${events.map((event) => JSON.stringify(event, known)).join(",\n")}\n],${rest.slice(1)}\n`
 }
+
+/** Leaves unknown values out, because Speedscope shows the arguments of an event in its name. */
+const known = (_key: string, value: unknown): unknown => value ?? undefined
 
 const metadata = (name: string, tid: number, args: TraceEvent["args"]): TraceEvent => ({
   name,
