@@ -32,12 +32,24 @@ describe("attach", () => {
     expect(failure.why).toBe("The worker has ended")
   })
 
+  it("does not take the process down when workers of others end while a pool opens", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [fixture("inspector-churn.ts")])
+    expect(stdout).toBe("12")
+  })
+
   it("works from a worker that is itself the host", async () => {
     const host = new Worker(fixture("unwind-main.ts"), { argv: ["20"], stdout: true })
     const text: Array<string> = []
     host.stdout.on("data", (chunk) => text.push(String(chunk)))
     expect(await once(host, "exit")).toEqual([0])
     expect(JSON.parse(text.join(""))).toMatchObject({ each: 16, count: 20 })
+  })
+})
+
+describe("the relay of a worker that is itself the host", () => {
+  it("ends when the main thread has answered it, because an answer during its end would abort the process", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [fixture("relay-end.ts")])
+    expect(JSON.parse(stdout)).toEqual({ before: false, after: true })
   })
 })
 

@@ -6,14 +6,17 @@
  * while the main thread is in native code.
  *
  * Invariants:
- * 1. A connection is open only while it is used or held, because Node waits at exit for open connections. The connection is
- *    opened before its worker starts: a new connection lists all existing workers, one by one, and Node may take the whole
- *    process down if a worker ends at that moment.
- * 2. A connection detaches at once from each worker that it was not opened for, so that other debuggers notice nothing.
+ * 1. The main thread keeps its first connection until the process exits. A new connection lists all existing workers, one
+ *    by one, in the middle of JavaScript, and Node takes the whole process down if the listed worker ends at that moment.
+ *    The connection is opened before its worker starts, and closed at exit, because Node waits for open connections.
+ *    A connection through a relay lists workers where no JavaScript runs. It is therefore open only while it is used or
+ *    held, and so is a second connection, which is needed for a worker that an earlier user has left.
+ * 2. A connection stays attached to each worker that may still get a user, but sends nothing to it. The worker pays nothing,
+ *    and other debuggers notice nothing.
  * 3. A worker is identified by its thread id, which stands in the title of its target. Each user of a worker gets one
  *    notification that the worker is attached, and then one that the worker is gone.
  */
-import type { Worker } from "node:worker_threads"
+import { isMainThread, type Worker } from "node:worker_threads"
 import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -69,16 +72,17 @@ interface User {
   readonly leave: () => void
 }
 
-/** The youngest connection. Older connections stay open for their users. */
+/** The connection for workers that had no user yet. */
 let current: Connection | undefined
 
 const join = (threadId: number): Effect.Effect<User, Problem> => {
   // -1 is the thread id of a worker that has ended.
   if (threadId < 0) return Effect.fail(problem("The worker has ended"))
   try {
+    current ??= new Connection()
     // A connection learns of each worker once. A connection that has detached from this worker can't attach again.
-    if (current?.isFor(threadId) !== true) current = new Connection()
-    return Effect.succeed(current.join(threadId))
+    const connection = current.isFor(threadId) ? current : new Connection()
+    return Effect.succeed(connection.join(threadId))
   } catch (cause) {
     return Effect.fail(problem(messageOf(cause)))
   }
@@ -92,9 +96,10 @@ class Connection {
   private readonly session: MainSession.MainSession
   /** The users of each worker, by its thread id. */
   private readonly byThread = new Map<number, Attachment>()
-  private readonly bySession = new Map<string, Attachment>()
-  /** The sessions of workers without a user, by thread id. */
-  private readonly newcomers = new Map<number, string>()
+  /** The thread id of each attached worker, by its session. */
+  private readonly threads = new Map<string, number>()
+  /** The sessions of workers that had no user yet, by thread id. */
+  private readonly unused = new Map<number, string>()
   /** The highest thread id that the connection has learned of. */
   private newest = 0
   private holders = 0
@@ -105,7 +110,8 @@ class Connection {
       notified: (method, params) => this.notified(method, params),
       lost: () => this.lost()
     })
-    process.once("exit", this.close)
+    // At the exit of a worker, its relay ends as well, and a request to the main thread would come too late.
+    if (isMainThread) process.once("exit", this.close)
   }
 
   /** The shapes are from the inspector's protocol. */
@@ -119,9 +125,14 @@ class Connection {
         return this.detached((params as { readonly sessionId: string }).sessionId)
       case "NodeWorker.receivedMessageFromWorker": {
         const { message, sessionId } = params as { readonly sessionId: string; readonly message: string }
-        return this.bySession.get(sessionId)?.receive(message)
+        return this.userOf(sessionId)?.receive(message)
       }
     }
+  }
+
+  private userOf(sessionId: string): Attachment | undefined {
+    const threadId = this.threads.get(sessionId)
+    return threadId === undefined ? undefined : this.byThread.get(threadId)
   }
 
   /** No worker can be reached any more. */
@@ -130,9 +141,9 @@ class Connection {
     this.close()
   }
 
-  /** Whether the connection can attach to a worker: it will learn of the worker, or has in this turn. */
+  /** Whether the connection can attach to a worker: it will learn of the worker, or has a session without a user. */
   isFor(threadId: number): boolean {
-    return !this.byThread.has(threadId) && (threadId > this.newest || this.newcomers.has(threadId))
+    return !this.byThread.has(threadId) && (threadId > this.newest || this.unused.has(threadId))
   }
 
   hold(): () => void {
@@ -150,8 +161,7 @@ class Connection {
   join(threadId: number): User {
     const attachment = new Attachment(threadId)
     this.byThread.set(threadId, attachment)
-    const sessionId = this.newcomers.get(threadId)
-    this.newcomers.delete(threadId)
+    const sessionId = this.unused.get(threadId)
     if (sessionId !== undefined) this.use(sessionId, attachment)
     // `enable` reports the existing workers at once, so the wanted worker must be known before.
     this.enable()
@@ -164,19 +174,19 @@ class Connection {
     this.session.post("NodeWorker.enable", { waitForDebuggerOnStart: false })
   }
 
+  /** Detaches, so that the worker's engine forgets what the user has enabled. */
   private leave(attachment: Attachment): void {
-    this.byThread.delete(attachment.threadId)
-    const sessionId = attachment.sessionId
+    const { sessionId, threadId } = attachment
+    this.byThread.delete(threadId)
     attachment.gone()
-    if (sessionId !== undefined && this.bySession.delete(sessionId)) this.detach(sessionId)
+    if (sessionId !== undefined && this.threads.delete(sessionId) && this.state !== "Closed") {
+      this.session.post("NodeWorker.detach", { sessionId })
+    }
     this.closeIfUnused()
   }
 
-  private detach(sessionId: string): void {
-    if (this.state !== "Closed") this.session.post("NodeWorker.detach", { sessionId })
-  }
-
   private closeIfUnused(): void {
+    if (isMainThread && this === current) return
     if (this.byThread.size === 0 && this.holders === 0) this.close()
   }
 
@@ -193,26 +203,24 @@ class Connection {
     if (this.state === "Closed") return
     const threadId = Number(/^\[worker (\d+)\]/.exec(title)?.[1] ?? NaN)
     this.newest = Math.max(this.newest, threadId || 0)
+    this.threads.set(sessionId, threadId)
     const attachment = this.byThread.get(threadId)
-    if (attachment !== undefined) return this.use(sessionId, attachment)
-    this.newcomers.set(threadId, sessionId)
-    // The starter of the worker may ask for it later in this turn.
-    setImmediate(() => {
-      if (this.newcomers.delete(threadId)) this.detach(sessionId)
-    }).unref()
+    if (attachment === undefined) this.unused.set(threadId, sessionId)
+    else this.use(sessionId, attachment)
   }
 
   private use(sessionId: string, attachment: Attachment): void {
-    this.bySession.set(sessionId, attachment)
+    this.unused.delete(attachment.threadId)
     attachment.attach(sessionId, (message, failed) => {
       this.session.post("NodeWorker.sendMessageToWorker", { sessionId, message }, failed)
     })
   }
 
   private detached(sessionId: string): void {
-    const attachment = this.bySession.get(sessionId)
-    this.bySession.delete(sessionId)
+    const attachment = this.userOf(sessionId)
+    const threadId = this.threads.get(sessionId)
+    this.threads.delete(sessionId)
+    if (threadId !== undefined) this.unused.delete(threadId)
     attachment?.gone()
-    for (const [threadId, newcomer] of this.newcomers) if (newcomer === sessionId) this.newcomers.delete(threadId)
   }
 }

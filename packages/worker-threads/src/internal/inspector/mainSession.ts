@@ -6,7 +6,11 @@
  * the worker in such a listener, the worker would be blocked for good, or V8 would abort the process. The worker therefore
  * gets the events of its session as messages.
  *
- * Invariant: a relay ends with its session, or with the thread that has started it.
+ * Invariants:
+ * 1. A relay ends with its session, or with the thread that has started it.
+ * 2. A relay ends its session when the main thread has answered all requests and sends no more events. Node aborts the whole
+ *    process if the main thread answers while the thread of a relay is torn down. The thread that has started the relay
+ *    waits for that end. If that thread is ended by force, the relay is too, and the danger remains.
  */
 import { isMainThread, Worker } from "node:worker_threads"
 
@@ -58,12 +62,14 @@ const { Session } = require("node:inspector")
 const session = new Session()
 session.connectToMainThread()
 session.on("inspectorNotification", ({ method, params }) => parentPort.postMessage({ method, params }))
+const close = () => {
+  session.removeAllListeners()
+  session.disconnect()
+  parentPort.close()
+}
 parentPort.on("message", (message) => {
-  if (message === "close") {
-    session.removeAllListeners()
-    session.disconnect()
-    return parentPort.close()
-  }
+  // The main thread answers in the order of the requests.
+  if (message === "close") return session.post("NodeWorker.disable", close)
   const { id, method, params } = message
   session.post(method, params, (error) => parentPort.postMessage({ id, why: error === null ? null : error.message }))
 })
@@ -98,6 +104,7 @@ const relayed = (listener: Listener): MainSession => {
     },
     close: () => {
       isClosed = true
+      worker.ref()
       worker.postMessage("close")
     }
   }
