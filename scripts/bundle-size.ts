@@ -1,4 +1,4 @@
-/** The sizes of programs as Vite and esbuild bundle them: minified, and compressed by gzip. */
+/** The sizes of programs as Vite and esbuild bundle them. */
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import * as esbuild from "esbuild"
@@ -127,9 +127,42 @@ const sizes: ReadonlyArray<Size> = [
 
 const kB = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`
 
+/**
+ * The worker of plain functions, by esbuild: minified and not compressed, because a worker reads it from a disk. It is the
+ * code that each worker loads. Code for failures and for leases is in files that a worker loads on their first use.
+ */
+const worker = { name: "the worker of plain functions, minified", program: "task.worker.ts", limit: 20_000 }
+
+const checkWorker = async (folder: string): Promise<boolean> => {
+  const { metafile } = await esbuild.build({
+    entryPoints: [join(folder, worker.program)],
+    bundle: true,
+    splitting: true,
+    minify: true,
+    platform: "node",
+    format: "esm",
+    target: "esnext",
+    outdir: join(folder, "size"),
+    metafile: true,
+    write: false
+  })
+  const loaded = new Set(
+    Object.entries(metafile.outputs).flatMap(([file, { entryPoint }]) =>
+      entryPoint?.endsWith(worker.program) === true ? [file] : []
+    )
+  )
+  for (const file of loaded)
+    for (const { external, kind, path } of metafile.outputs[file]!.imports)
+      if (kind === "import-statement" && external !== true) loaded.add(path)
+  const bytes = [...loaded].reduce((sum, file) => sum + metafile.outputs[file]!.bytes, 0)
+  const isGood = bytes > 0 && bytes <= worker.limit
+  console.log(`${worker.name}: ${kB(bytes)} (limit ${kB(worker.limit)}): ${isGood ? "ok" : "FAIL"}`)
+  return isGood
+}
+
 /** Prints each size. False if a program is above its limit, or loads Effect's `Schema` without need. */
 export const checkSizes = async (folder: string): Promise<boolean> => {
-  let good = true
+  let good = await checkWorker(folder)
   for (const { aim, bundler, external, limit, name, program, withSchema } of sizes) {
     const { code, modules } = await bundler(join(folder, program), external)
     const bytes = gzipSync(code, { level: 9 }).length

@@ -1,7 +1,7 @@
 import { build } from "esbuild"
 
 await build({
-  entryPoints: ["main.ts", "tasks.worker.ts", "task.worker.ts", "square.ts"],
+  entryPoints: ["main.ts", "tasks.worker.ts", "task.worker.ts", "square.ts", "folder.ts"],
   outdir: "built-esbuild",
   bundle: true,
   platform: "node",

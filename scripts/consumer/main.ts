@@ -14,3 +14,5 @@ const program = Effect.gen(function* () {
 
 console.log(await Effect.runPromise(Effect.scoped(program)))
 console.log(await Task.runTask<typeof import("./square.ts")>(ModuleUrl.of("./square.ts", import.meta.url), 7))
+const folder = ModuleUrl.of("./folder.ts", import.meta.url)
+console.log(String(await Task.runTask<typeof import("./folder.ts")>(folder, null).catch((error: unknown) => error)))

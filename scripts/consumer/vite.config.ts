@@ -7,6 +7,6 @@ export default defineConfig(({ mode }) => ({
     ssr: true,
     outDir: `built-vite-${mode}`,
     target: "node22",
-    rolldownOptions: { input: ["main.ts", "tasks.worker.ts", "task.worker.ts", "square.ts"] }
+    rolldownOptions: { input: ["main.ts", "tasks.worker.ts", "task.worker.ts", "square.ts", "folder.ts"] }
   }
 }))

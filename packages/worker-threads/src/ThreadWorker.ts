@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { isMainThread, type MessagePort, workerData } from "node:worker_threads"
-import { causeText } from "@quiesce/core/internal"
+import { causeText, traceOf } from "@quiesce/core/internal"
 import * as ThreadDump from "@quiesce/core/ThreadDump"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { handshakeOf, versionProblem } from "./internal/wire/handshake.ts"
-import { decodeToWorker } from "./internal/wire/message.ts"
+import { decodeToWorker } from "./internal/wire/toWorker.ts"
 import { guardUncaught } from "./internal/worker/uncaught.ts"
 import * as WorkerRuntime from "./internal/worker/workerRuntime.ts"
 import * as WorkerError from "./WorkerError.ts"
@@ -49,7 +49,7 @@ export const main = <Rpcs extends Rpc.Any, E>(
   const mismatch = versionProblem(handshake)
   if (mismatch !== undefined) throw WorkerError.make({ _tag: "SpawnFailed", attempts: 0, problem: mismatch })
   const { port } = handshake
-  guardUncaught(port)
+  guardUncaught(port, traceOf)
   ThreadDump.expose()
   const program = Effect.flatMap(Layer.build(handlers), (context) =>
     WorkerRuntime.serve(WorkerRuntime.entriesOf(group.requests, context.mapUnsafe), handshake)

@@ -41,6 +41,17 @@ describe("createTaskPool", () => {
     expect(new Set(await Promise.all(calls)).size).toBe(1)
   })
 
+  it("sends the first failure of a worker before a later call can block the worker", async () => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1, concurrency: 2 })
+    await pool.run({ how: "thread" })
+    const cells = makeCells()
+    const failing = pool.run({ how: "fail" })
+    const blocking = pool.run({ how: "block", cells })
+    await expect(failing).rejects.toThrow("failed")
+    goOn(cells)
+    await blocking
+  })
+
   it("shows the calls that wait for the pool to open, and makes them in that order", async () => {
     const work = new URL("./fixtures/random-work.ts", import.meta.url)
     await using pool = Task.createTaskPool<typeof import("./fixtures/random-work.ts")>(work, { size: 1 })

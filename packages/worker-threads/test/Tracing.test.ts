@@ -3,7 +3,7 @@ import { HostLease, Task, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Option, Tracer } from "effect"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
-import { decodeToWorker } from "../src/internal/wire/message.ts"
+import { decodeToWorker } from "../src/internal/wire/toWorker.ts"
 import { Kept, Traced } from "./fixtures/traced.ts"
 
 const url = new URL("./fixtures/traced.worker.ts", import.meta.url)

@@ -9,13 +9,9 @@ import {
   reasonFromWire,
   reasonToWire
 } from "../src/internal/wire/codec.ts"
-import {
-  decodeToHost,
-  decodeToWorker,
-  problemToHost,
-  type ToHost,
-  type ToWorker
-} from "../src/internal/wire/message.ts"
+import type { ToHost, ToWorker } from "../src/internal/wire/message.ts"
+import { decodeToHost, problemToHost } from "../src/internal/wire/toHost.ts"
+import { decodeToWorker } from "../src/internal/wire/toWorker.ts"
 
 const nothing = makeCodec("Nothing", { payload: Schema.Void, success: Schema.Void, error: Schema.Never })
 
@@ -223,6 +219,10 @@ describe("the problem of a refused message", () => {
     expect(problemToHost([{ _tag: "Raised", raise: "7", delivered: true }])).toBe('"7" in place of a number in "raise"')
     expect(problemToHost([{ _tag: ["Exit"], id: 1 }])).toContain("none of the tags Ready, Failed")
     expect(problemToHost([succeeded])).toContain("none of the tags")
+    const exit = { _tag: "Failure", cause: [{ _tag: "Fail", defect: 1 }] }
+    expect(problemToHost([{ _tag: "Exit", id: 1, exit }])).toBe(
+      '{"_tag":"Fail","defect":1} without "error" in "cause" in "exit"'
+    )
     expect(problemToHost([toHost.Exit, toHost.Chunk])).toBeUndefined()
   })
 })

@@ -15,7 +15,7 @@ const open = () => {
   // An outbox only posts.
   const outbox = new Outbox<unknown>(port as unknown as MessagePort)
   const unsendable: Array<unknown> = []
-  outbox.onUnsendable = (message, problem) => unsendable.push([message, problem])
+  outbox.onUnsendable = (message, cause) => unsendable.push([message, cause])
   return { outbox, posts, transferred, unsendable }
 }
 
@@ -110,7 +110,7 @@ describe("Outbox.flush", () => {
     outbox.put("third")
     await endOfTurn()
     expect(posts).toEqual([["first"], ["third"]])
-    expect(unsendable).toEqual([[uncloneable, expect.stringContaining("could not be cloned")]])
+    expect(unsendable).toEqual([[uncloneable, expect.objectContaining({ name: "DataCloneError" })]])
   })
 
   it("posts in the next turn what is put while a message is reported", async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { TaskRings } from "../src/internal/host/taskRings.ts"
 import * as RingEntry from "../src/internal/wire/ringEntry.ts"
 import { type Carried, value, write } from "../src/internal/wire/ringEntry.ts"
-import { BadMessage, messagesToHost } from "../src/internal/wire/message.ts"
+import { BadMessage, messagesToHost } from "../src/internal/wire/toHost.ts"
 import * as Ring from "../src/internal/wire/ring.ts"
 
 const reason = { _tag: "Interrupted", message: "why", by: "main", at: 1_700_000_000_000.5 }

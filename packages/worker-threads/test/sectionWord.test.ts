@@ -21,52 +21,52 @@ afterEach(reset)
 
 describe("the worker's transitions", () => {
   it("start: idle to running", () => {
-    worker.start(run)
+    SectionWord.start(worker, run)
     expect(seen(words)).toEqual({ run, state: "running" })
-    expect(worker.isBusy()).toBe(true)
+    expect(SectionWord.isBusy(worker)).toBe(true)
   })
 
   it("finish: running to idle", () => {
-    worker.start(run)
-    worker.finish(run)
+    SectionWord.start(worker, run)
+    SectionWord.finish(worker, run)
     expect(seen(words)).toEqual({ run, state: "idle" })
-    expect(worker.isBusy()).toBe(false)
+    expect(SectionWord.isBusy(worker)).toBe(false)
   })
 
   it("mask: running to masked and back", () => {
-    worker.start(run)
-    const unmask = worker.mask(run, true)
+    SectionWord.start(worker, run)
+    const unmask = SectionWord.mask(worker, run, true)
     expect(seen(words)).toEqual({ run, state: "masked" })
-    expect(worker.isBusy()).toBe(true)
+    expect(SectionWord.isBusy(worker)).toBe(true)
     unmask()
     expect(seen(words)).toEqual({ run, state: "running" })
   })
 
   it("mask: idle to masked and back", () => {
-    const unmask = worker.mask(run, false)
+    const unmask = SectionWord.mask(worker, run, false)
     expect(seen(words)).toEqual({ run, state: "masked" })
     unmask()
     expect(seen(words)).toEqual({ run, state: "idle" })
   })
 
   it("mask inside a mask changes nothing, and neither does its end", () => {
-    worker.start(run)
-    const unmask = worker.mask(run, true)
-    worker.mask(run, true)()
+    SectionWord.start(worker, run)
+    const unmask = SectionWord.mask(worker, run, true)
+    SectionWord.mask(worker, run, true)()
     expect(seen(words)).toEqual({ run, state: "masked" })
     unmask()
     expect(seen(words)).toEqual({ run, state: "running" })
   })
 
   it("clear: claimed to idle, for its own run alone", () => {
-    worker.start(run)
+    SectionWord.start(worker, run)
     SectionWord.claim(words, index, run)
-    worker.clear(run - 1)
+    SectionWord.clear(worker, run - 1)
     expect(seen(words)).toEqual({ run, state: "claimed" })
-    worker.clear(run)
+    SectionWord.clear(worker, run)
     expect(seen(words)).toEqual({ run, state: "idle" })
-    worker.start(run + 1)
-    worker.clear(run)
+    SectionWord.start(worker, run + 1)
+    SectionWord.clear(worker, run)
     expect(seen(words)).toEqual({ run: run + 1, state: "running" })
   })
 })
@@ -75,7 +75,7 @@ describe("the host's transitions", () => {
   it("claim: running to claimed, for any run or the expected one", () => {
     for (const expected of [undefined, run]) {
       reset()
-      worker.start(run)
+      SectionWord.start(worker, run)
       expect(SectionWord.claim(words, index, expected)).toEqual({ _tag: "Claimed", run })
       expect(seen(words)).toEqual({ run, state: "claimed" })
     }
@@ -83,7 +83,7 @@ describe("the host's transitions", () => {
 
   it("claim finds nothing to claim: idle, another run, a run that is claimed already", () => {
     expect(SectionWord.claim(words, index, undefined)).toEqual({ _tag: "Idle" })
-    worker.start(run)
+    SectionWord.start(worker, run)
     expect(SectionWord.claim(words, index, run + 1)).toEqual({ _tag: "Idle" })
     SectionWord.claim(words, index, run)
     expect(SectionWord.claim(words, index, run)).toEqual({ _tag: "Idle" })
@@ -91,14 +91,14 @@ describe("the host's transitions", () => {
   })
 
   it("claim is refused while the run is masked", () => {
-    worker.start(run)
-    worker.mask(run, true)
+    SectionWord.start(worker, run)
+    SectionWord.mask(worker, run, true)
     expect(SectionWord.claim(words, index, run)).toEqual({ _tag: "Masked" })
     expect(seen(words)).toEqual({ run, state: "masked" })
   })
 
   it("unclaim: claimed to running, for its own run alone", () => {
-    worker.start(run)
+    SectionWord.start(worker, run)
     SectionWord.claim(words, index, run)
     SectionWord.unclaim(words, index, run - 1)
     expect(seen(words)).toEqual({ run, state: "claimed" })
@@ -110,7 +110,7 @@ describe("the host's transitions", () => {
 describe("run numbers", () => {
   it("start again at 0 when the word has no room for more", () => {
     const last = 2 ** 30 - 1
-    worker.start(last)
+    SectionWord.start(worker, last)
     expect(seen(words)).toEqual({ run: last, state: "running" })
     expect(SectionWord.next(last)).toBe(0)
     expect(SectionWord.next(0)).toBe(1)
@@ -175,13 +175,13 @@ const terminated = new Error("terminated")
 /** What a worker does with two runs; `log` has each operation that it has completed, and of which run. */
 const twoRuns = (log: Array<string>): void => {
   for (const each of [run, run + 1]) {
-    worker.start(each)
+    SectionWord.start(worker, each)
     log.push(`start ${each}`)
-    const unmask = worker.mask(each, true)
+    const unmask = SectionWord.mask(worker, each, true)
     log.push(`mask ${each}`)
     unmask()
     log.push(`unmask ${each}`)
-    worker.finish(each)
+    SectionWord.finish(worker, each)
     log.push(`finish ${each}`)
   }
 }
@@ -194,13 +194,13 @@ const stepsOfTwoRuns = interleave(
 /** Clears a run whose code was ended, and starts the next one. */
 const expectCleared = (claimed: number, log: ReadonlyArray<string>): void => {
   expect(log).not.toContain(`finish ${claimed}`)
-  worker.clear(claimed)
+  SectionWord.clear(worker, claimed)
   expect(seen(words)).toEqual({ run: claimed, state: "idle" })
   const following = SectionWord.next(claimed)
-  worker.start(following)
+  SectionWord.start(worker, following)
   expect(SectionWord.claim(words, index, claimed)).toEqual({ _tag: "Idle" })
-  worker.clear(claimed)
-  worker.finish(following)
+  SectionWord.clear(worker, claimed)
+  SectionWord.finish(worker, following)
   expect(seen(words)).toEqual({ run: following, state: "idle" })
 }
 
@@ -273,14 +273,14 @@ describe("a claim at each step of the worker", () => {
 describe("a step of the worker at each step of a claim", () => {
   type Step = readonly [name: string, make: () => void, expected: SectionWord.Claim["_tag"], state: string]
   const steps: ReadonlyArray<Step> = [
-    ["it finishes the run", () => worker.finish(run), "Idle", "idle"],
-    ["it masks the run", () => void worker.mask(run, true), "Masked", "masked"],
-    ["it masks and unmasks the run", () => worker.mask(run, true)(), "Claimed", "claimed"],
+    ["it finishes the run", () => SectionWord.finish(worker, run), "Idle", "idle"],
+    ["it masks the run", () => void SectionWord.mask(worker, run, true), "Masked", "masked"],
+    ["it masks and unmasks the run", () => SectionWord.mask(worker, run, true)(), "Claimed", "claimed"],
     [
       "it finishes the run and starts the next",
       () => {
-        worker.finish(run)
-        worker.start(run + 1)
+        SectionWord.finish(worker, run)
+        SectionWord.start(worker, run + 1)
       },
       "Idle",
       "running"
@@ -291,7 +291,7 @@ describe("a step of the worker at each step of a claim", () => {
       // A claim without a race loads the word, then exchanges it.
       for (const at of [0, 1]) {
         reset()
-        worker.start(run)
+        SectionWord.start(worker, run)
         let claim: SectionWord.Claim | undefined
         interleave(
           () => {

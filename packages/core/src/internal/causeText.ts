@@ -1,19 +1,8 @@
 /** The text of a Cause of any values: see `foreignText.ts`. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import {
-  attempt,
-  cut,
-  isError,
-  isObject,
-  maxDepth,
-  maxText,
-  maxTrace,
-  messageOf,
-  stackOf,
-  stringOr,
-  textOf
-} from "./foreignText.ts"
+import { isError, isObject } from "./foreignParts.ts"
+import { attempt, cut, maxDepth, maxText, maxTrace, messageOf, stackOf, stringOr, textOf } from "./foreignText.ts"
 
 const maxReasons = 20
 

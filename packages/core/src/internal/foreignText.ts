@@ -9,6 +9,7 @@
  * 3. The value's own code runs only for an error's `name`, `message`, `stack` and `cause`, for a `toString` of its own if
  *    the value is small, and for an inspection of its own. Getters of other properties are not called.
  */
+import { hasAtMost, isError, isObject } from "./foreignParts.ts"
 import * as Redaction from "./redaction.ts"
 
 export const maxText = 4_000
@@ -42,17 +43,6 @@ export const attempt = (make: () => string, most: number): string => {
 
 export const cut = (text: string, most: number): string =>
   text.length <= most ? text : `${text.slice(0, most - 4)} ...`
-
-export const isObject = (u: unknown): u is object => (typeof u === "object" && u !== null) || typeof u === "function"
-
-/** An error of another realm is no instance of this realm's class. */
-export const isError = (u: unknown): u is Readonly<Record<"name" | "message" | "stack", unknown>> => {
-  try {
-    return u instanceof Error || Object.prototype.toString.call(u) === "[object Error]"
-  } catch {
-    return false
-  }
-}
 
 export const stringOr = <A>(read: () => unknown, otherwise: A): string | A => {
   try {
@@ -201,28 +191,6 @@ const ownText = (u: object): string | undefined => {
  * take as long as there are paths.
  */
 const isSmall = (u: object): boolean => hasAtMost(u, maxParts, maxDepth * 2)
-
-/**
- * Whether a value has at most so many parts and levels. A part that is shared by several others counts each time, so
- * that code which visits all parts of the value ends soon. False if the value can't be read.
- */
-export const hasAtMost = (u: unknown, parts: number, depth: number): boolean => {
-  let left = parts
-  const walk = (part: object, depth: number): boolean => {
-    if (depth === 0 || (Array.isArray(part) && part.length > left)) return false
-    for (const key of isError(part) ? [...Object.keys(part), "cause", "errors"] : Object.keys(part)) {
-      if (--left < 0) return false
-      const value: unknown = Object.getOwnPropertyDescriptor(part, key)?.value
-      if (isObject(value) && !walk(value, depth - 1)) return false
-    }
-    return true
-  }
-  try {
-    return !isObject(u) || walk(u, depth)
-  } catch {
-    return false
-  }
-}
 
 const nameOf = (u: object): string => {
   const maker = (u as { readonly constructor?: unknown }).constructor

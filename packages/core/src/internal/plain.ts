@@ -1,6 +1,6 @@
 /**
- * The entry `@quiesce/core/internal/plain`, for the other packages of this project only: the parts that a
+ * The entry `@quiesce/core/internal/plain`, for the other packages of this project only: the parts that each
  * worker of plain functions needs. Nothing here loads Effect.
  */
 export { CancelError, toError } from "./cancelError.ts"
-export { hasAtMost, messageOf, textOf, traceOf } from "./foreignText.ts"
+export { hasAtMost } from "./foreignParts.ts"

@@ -19,7 +19,8 @@ import * as Option from "effect/Option"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Unwind, wakeUp } from "../wire/handshake.ts"
 import { closeMillis, startingCloseMillis } from "./closeMillis.ts"
-import { messagesToHost, type ToHost, type ToWorker } from "../wire/message.ts"
+import type { ToHost, ToWorker } from "../wire/message.ts"
+import { messagesToHost } from "../wire/toHost.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Allowance } from "../leases/allowance.ts"
 import { Outbox } from "../wire/outbox.ts"
@@ -97,7 +98,9 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     const threads = (): ThreadDeaths["all"] => this.threadDeaths.all
     this.termination = new Termination(this.worker, atEnd(this.inspector, threads))
     this.outbox = new Outbox<ToWorker>(this.rings)
-    this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
+    this.outbox.onUnsendable = (message, cause) => {
+      if (message._tag === "Start") this.tasks.get(message.id)?.notSendable(messageOf(cause))
+    }
     this.threadDeaths = new ThreadDeaths((this.threadId = started?.threadId ?? this.worker.threadId), this.refuse)
     const problem = `it was not ready within ${startMillis} ms`
     this.state = { _tag: "Starting", startTimer: setTimeout(() => this.fail(problem), startMillis) }
@@ -339,10 +342,6 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   readonly repair = (id: number): void => this.outbox.putNow({ _tag: "Repair", id })
 
   readonly runs = (id: number): boolean => this.tasks.get(id) !== undefined
-
-  private unsendable(message: ToWorker, problem: string): void {
-    if (message._tag === "Start") this.tasks.get(message.id)?.notSendable(problem)
-  }
 
   /** Makes the worker unusable and terminates it. */
   private fail(problem: string, how: "Failed" | "Refused" = "Failed"): void {

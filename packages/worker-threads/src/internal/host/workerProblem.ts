@@ -1,7 +1,7 @@
 /** Why a worker has ended: in one sentence, with the error behind it. */
 import { messageOf } from "@quiesce/core/internal"
 import * as WorkerError from "../../WorkerError.ts"
-import { BadMessage } from "../wire/message.ts"
+import { BadMessage } from "../wire/toHost.ts"
 
 export class WorkerProblem {
   private message: string | undefined = undefined

@@ -2,9 +2,21 @@
 import { isMainThread, workerData } from "node:worker_threads"
 import { handshakeOf, versionProblem } from "../wire/handshake.ts"
 import { guardUncaught } from "../worker/uncaught.ts"
-import { earlyOf } from "./early.ts"
 import * as Functions from "./worker/functions.ts"
 import { serve } from "./worker/plainWorker.ts"
+
+/** How many characters of a stack are sent. */
+const maxStack = 16_000
+
+/** The code for the texts of all values is not loaded, and a value of this size is hardly anything but an error. */
+const stackOf = (thrown: unknown): string => {
+  try {
+    if (thrown instanceof Error && typeof thrown.stack === "string") return thrown.stack.slice(0, maxStack)
+  } catch {
+    // The value throws when it is read.
+  }
+  return "An uncaught value with too many parts to be sent"
+}
 
 const handshake = handshakeOf(workerData)
 if (handshake === undefined) {
@@ -14,7 +26,6 @@ if (handshake === undefined) {
 }
 const mismatch = versionProblem(handshake)
 if (mismatch !== undefined) throw new Error(mismatch)
-guardUncaught(handshake.port)
+guardUncaught(handshake.port, stackOf)
 serve(handshake)
-const early = earlyOf(workerData)
-if (early !== undefined) void Functions.load(early)
+if (handshake.early !== undefined) void Functions.load(handshake.early)

@@ -7,7 +7,7 @@
  *
  * Nothing here loads Effect.
  */
-import { messageOf } from "@quiesce/core/internal/plain"
+import { messageOf } from "@quiesce/core/internal/plainText"
 
 export interface Thrown {
   readonly _tag: "Thrown"

@@ -45,6 +45,8 @@ export interface Handshake {
   /** The rings of starts and of values. */
   readonly starts: SharedArrayBuffer
   readonly values: SharedArrayBuffer
+  /** The module whose function a worker of plain functions calls first. The worker loads the module at its start. */
+  readonly early?: string
 }
 
 /** The message that wakes the sleeping reader of a ring. */

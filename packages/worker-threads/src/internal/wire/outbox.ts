@@ -7,7 +7,6 @@
  *    before it. Of many urgent messages in a turn, only the first is.
  */
 import type { Transferable } from "node:worker_threads"
-import { messageOf } from "@quiesce/core/internal/plain"
 
 /** A port, as far as an outbox needs it. */
 export interface Target {
@@ -15,31 +14,31 @@ export interface Target {
 }
 
 export class Outbox<M> {
-  private readonly target: Target
-  private queue: Array<M> = []
-  private scheduled = false
+  readonly #target: Target
+  #queue: Array<M> = []
+  #scheduled = false
 
   constructor(target: Target) {
-    this.target = target
+    this.#target = target
   }
 
   /** The last of the messages that are not posted yet. */
   get last(): M | undefined {
-    return this.queue.at(-1)
+    return this.#queue.at(-1)
   }
 
   put(message: M): void {
-    this.queue.push(message)
-    if (this.scheduled) return
-    this.scheduled = true
+    this.#queue.push(message)
+    if (this.#scheduled) return
+    this.#scheduled = true
     queueMicrotask(this.flush)
   }
 
   /** Posts a message at once, unless the end of the turn posts others anyway. The urgent messages after it wait for that. */
   putSoon(message: M): void {
-    if (this.scheduled) return void this.queue.push(message)
+    if (this.#scheduled) return void this.#queue.push(message)
     this.putNow(message)
-    this.scheduled = true
+    this.#scheduled = true
     queueMicrotask(this.flush)
   }
 
@@ -50,30 +49,30 @@ export class Outbox<M> {
   putNow(message: M, transfers: ReadonlyArray<unknown> = []): void {
     this.flush()
     // The platform checks the transfers, and throws.
-    this.target.postMessage([message], transfers as Array<Transferable>)
+    this.#target.postMessage([message], transfers as Array<Transferable>)
   }
 
   readonly flush = (): void => {
-    this.scheduled = false
-    if (this.queue.length === 0) return
-    const queue = this.queue
-    this.queue = []
+    this.#scheduled = false
+    if (this.#queue.length === 0) return
+    const queue = this.#queue
+    this.#queue = []
     try {
-      this.target.postMessage(queue, [])
+      this.#target.postMessage(queue, [])
     } catch {
       // A message can't be cloned, so each is posted alone.
-      for (const message of queue) this.putAlone(message)
+      for (const message of queue) this.#putAlone(message)
     }
   }
 
-  /** Called with a message that can't be cloned. */
-  onUnsendable: (message: M, problem: string) => void = () => {}
+  /** Called with a message that can't be cloned, and with the thrown value. */
+  onUnsendable: (message: M, cause: unknown) => void = () => {}
 
-  private putAlone(message: M): void {
+  #putAlone(message: M): void {
     try {
-      this.target.postMessage([message], [])
+      this.#target.postMessage([message], [])
     } catch (cause) {
-      this.onUnsendable(message, messageOf(cause))
+      this.onUnsendable(message, cause)
     }
   }
 }

@@ -9,7 +9,16 @@
  */
 import { types } from "node:util"
 
-const tag = { undefined: 0, null: 1, false: 2, true: 3, integer: 4, number: 5, string: 6, array: 7, object: 8 } as const
+/** The word before each value. These are single constants, because a minifier writes their numbers in place of them. */
+const undefinedTag = 0
+const nullTag = 1
+const falseTag = 2
+const trueTag = 3
+const integerTag = 4
+const numberTag = 5
+const stringTag = 6
+const arrayTag = 7
+const objectTag = 8
 
 const maxDepth = 4
 const maxLength = 512
@@ -24,38 +33,38 @@ export class Writer {
   at = 0
   /** The position where the room ends. */
   end = 0
-  private readonly words: Int32Array
-  private readonly mask: number
-  private readonly seen: Array<object> = []
+  readonly #words: Int32Array
+  readonly #mask: number
+  readonly #seen: Array<object> = []
 
   constructor(words: Int32Array) {
-    this.words = words
-    this.mask = words.length - 1
+    this.#words = words
+    this.#mask = words.length - 1
   }
 
   word(word: number): boolean {
     if (this.at >= this.end) return false
-    this.words[this.at++ & this.mask] = word
+    this.#words[this.at++ & this.#mask] = word
     return true
   }
 
   value(value: unknown): boolean {
-    this.seen.length = 0
-    return this.any(value, maxDepth)
+    this.#seen.length = 0
+    return this.#any(value, maxDepth)
   }
 
-  private any(value: unknown, depth: number): boolean {
+  #any(value: unknown, depth: number): boolean {
     switch (typeof value) {
       case "number":
-        return this.number(value)
+        return this.#number(value)
       case "string":
-        return this.word(tag.string) && this.string(value)
+        return this.word(stringTag) && this.#string(value)
       case "boolean":
-        return this.word(value ? tag.true : tag.false)
+        return this.word(value ? trueTag : falseTag)
       case "undefined":
-        return this.word(tag.undefined)
+        return this.word(undefinedTag)
       case "object":
-        return value === null ? this.word(tag.null) : this.object(value, depth)
+        return value === null ? this.word(nullTag) : this.#object(value, depth)
       case "bigint":
       case "symbol":
       case "function":
@@ -63,15 +72,15 @@ export class Writer {
     }
   }
 
-  private number(value: number): boolean {
+  #number(value: number): boolean {
     const integer = value | 0
     // Minus zero is none.
-    if (integer === value && (integer !== 0 || 1 / value > 0)) return this.word(tag.integer) && this.word(integer)
+    if (integer === value && (integer !== 0 || 1 / value > 0)) return this.word(integerTag) && this.word(integer)
     float[0] = value
-    return this.word(tag.number) && this.word(halves[0]!) && this.word(halves[1]!)
+    return this.word(numberTag) && this.word(halves[0]!) && this.word(halves[1]!)
   }
 
-  private string(value: string): boolean {
+  #string(value: string): boolean {
     const { length } = value
     if (length > maxLength || !this.word(length)) return false
     for (let i = 0; i < length; i += 2) {
@@ -81,32 +90,32 @@ export class Writer {
     return true
   }
 
-  private object(value: object, depth: number): boolean {
-    if (depth === 0 || this.seen.includes(value)) return false
-    this.seen.push(value)
+  #object(value: object, depth: number): boolean {
+    if (depth === 0 || this.#seen.includes(value)) return false
+    this.#seen.push(value)
     const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype === Array.prototype) return this.array(value, depth)
+    if (prototype === Array.prototype) return this.#array(value, depth)
     if (prototype !== Object.prototype || isExotic(value)) return false
     const keys = Object.keys(value)
-    if (keys.length > maxLength || !this.word(tag.object) || !this.word(keys.length)) return false
+    if (keys.length > maxLength || !this.word(objectTag) || !this.word(keys.length)) return false
     for (const key of keys) {
       // Assigning this name in the reader would set a prototype, not a property.
-      if (key === "__proto__" || !this.string(key)) return false
-      if (!this.any((value as Readonly<Record<string, unknown>>)[key], depth - 1)) return false
+      if (key === "__proto__" || !this.#string(key)) return false
+      if (!this.#any((value as Readonly<Record<string, unknown>>)[key], depth - 1)) return false
     }
     return true
   }
 
   /** One with holes, or with properties of its own, is not plain. */
-  private array(value: object, depth: number): boolean {
+  #array(value: object, depth: number): boolean {
     if (!Array.isArray(value) || types.isProxy(value)) return false
     const { length } = value as ReadonlyArray<unknown>
     if (length > maxLength || Object.keys(value).length !== length) return false
-    if (!this.word(tag.array) || !this.word(length)) return false
+    if (!this.word(arrayTag) || !this.word(length)) return false
     for (let index = 0; index < length; index++) {
       const element: unknown = value[index]
       if (element === undefined && !Object.hasOwn(value, index)) return false
-      if (!this.any(element, depth - 1)) return false
+      if (!this.#any(element, depth - 1)) return false
     }
     return true
   }
@@ -134,54 +143,54 @@ export class Reader {
   at = 0
   /** The position where the words end. */
   end = 0
-  private readonly words: Int32Array
-  private readonly mask: number
+  readonly #words: Int32Array
+  readonly #mask: number
 
   constructor(words: Int32Array) {
-    this.words = words
-    this.mask = words.length - 1
+    this.#words = words
+    this.#mask = words.length - 1
   }
 
   word(): number {
     if (this.at >= this.end) throw new BadWords("what was written ends too early")
-    return this.words[this.at++ & this.mask]!
+    return this.#words[this.at++ & this.#mask]!
   }
 
   value(depth: number = maxDepth): unknown {
     const kind = this.word()
     switch (kind) {
-      case tag.undefined:
+      case undefinedTag:
         return undefined
-      case tag.null:
+      case nullTag:
         return null
-      case tag.false:
+      case falseTag:
         return false
-      case tag.true:
+      case trueTag:
         return true
-      case tag.integer:
+      case integerTag:
         return this.word()
-      case tag.number:
+      case numberTag:
         halves[0] = this.word()
         halves[1] = this.word()
         return float[0]
-      case tag.string:
-        return this.string()
-      case tag.array:
-        return Array.from({ length: this.length(depth) }, () => this.value(depth - 1))
-      case tag.object:
-        return this.object(depth)
+      case stringTag:
+        return this.#string()
+      case arrayTag:
+        return Array.from({ length: this.#length(depth) }, () => this.value(depth - 1))
+      case objectTag:
+        return this.#object(depth)
     }
     throw new BadWords(`no value is of kind ${kind}`)
   }
 
-  private length(depth: number): number {
+  #length(depth: number): number {
     const length = this.word()
     if (length < 0 || length > maxLength || depth === 0) throw new BadWords("a length is out of bounds")
     return length
   }
 
-  private string(): string {
-    const length = this.length(1)
+  #string(): string {
+    const length = this.#length(1)
     let text = ""
     for (let i = 0; i < length; i += 2) {
       const word = this.word()
@@ -191,10 +200,10 @@ export class Reader {
     return text
   }
 
-  private object(depth: number): object {
+  #object(depth: number): object {
     const object: Record<string, unknown> = {}
-    for (let left = this.length(depth); left > 0; left--) {
-      const key = this.string()
+    for (let left = this.#length(depth); left > 0; left--) {
+      const key = this.#string()
       if (key === "__proto__") throw new BadWords("a property has no such name")
       object[key] = this.value(depth - 1)
     }

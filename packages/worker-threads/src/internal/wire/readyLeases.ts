@@ -1,15 +1,5 @@
-/** The leases that every host can keep, as far as host and worker must agree on them. Nothing here loads Effect. */
+/** A child process that the host keeps, as far as host and worker must agree on it. Nothing here loads Effect. */
 import { constants } from "node:os"
-
-/** The prefix keeps the names apart from those of a user's own leases. */
-export const names = {
-  temporaryFolder: "HostLeases.temporaryFolder",
-  lockFile: "HostLeases.lockFile",
-  childProcess: "HostLeases.childProcess",
-  fileHandle: "HostLeases.fileHandle"
-} as const
-
-export type ReadyName = (typeof names)[keyof typeof names]
 
 /** How a child process has ended: by itself with a code, or by a signal. */
 export type ProcessExit =

@@ -49,56 +49,57 @@ export const make = (): SharedArrayBuffer => new SharedArrayBuffer((header + len
 const wordsOf = (buffer: SharedArrayBuffer): Int32Array => new Int32Array(buffer, header * 4, length)
 
 export class RingWriter {
-  private readonly state: Int32Array
-  private readonly writer: Writer
-  private at = 0
+  readonly #state: Int32Array
+  readonly #writer: Writer
+  #at = 0
   /** The value of `head` when it was last read. */
-  private head = 0
+  #head = 0
 
   constructor(buffer: SharedArrayBuffer) {
-    this.state = new Int32Array(buffer, 0, header)
-    this.writer = new Writer(wordsOf(buffer))
+    this.#state = new Int32Array(buffer, 0, header)
+    this.#writer = new Writer(wordsOf(buffer))
   }
 
   /** Writes an entry. False if the value is not small plain data, or the ring is full. */
   write(first: number, second: number, third: number, value: unknown): boolean {
-    const { at, writer } = this
-    if (!this.hasRoom) {
-      this.head = Atomics.load(this.state, head)
-      if (!this.hasRoom) return false
+    const at = this.#at
+    const writer = this.#writer
+    if (!this.#hasRoom) {
+      this.#head = Atomics.load(this.#state, head)
+      if (!this.#hasRoom) return false
     }
     writer.at = at
     writer.end = at + maxEntry
-    if (!(writer.word(first) && writer.word(second) && writer.word(third) && this.tryValue(value))) return false
-    this.at = writer.at & positions
-    Atomics.store(this.state, tail, this.at)
+    if (!(writer.word(first) && writer.word(second) && writer.word(third) && this.#tryValue(value))) return false
+    this.#at = writer.at & positions
+    Atomics.store(this.#state, tail, this.#at)
     return true
   }
 
   /** False also if a getter throws, which a clone then says. */
-  private tryValue(value: unknown): boolean {
+  #tryValue(value: unknown): boolean {
     try {
-      return this.writer.value(value)
+      return this.#writer.value(value)
     } catch {
       return false
     }
   }
 
-  private get hasRoom(): boolean {
-    return ((this.at - this.head) & positions) + maxEntry <= length
+  get #hasRoom(): boolean {
+    return ((this.#at - this.#head) & positions) + maxEntry <= length
   }
 
   /** Wakes a blocked reader. Whether the caller has to wake the reader by a message. */
   mustWake(): boolean {
     if (this.rouse()) return false
-    return Atomics.load(this.state, awake) === asleep && Atomics.exchange(this.state, awake, isAwake) === asleep
+    return Atomics.load(this.#state, awake) === asleep && Atomics.exchange(this.#state, awake, isAwake) === asleep
   }
 
   /** Wakes a blocked reader, also for a message that goes another way. False if the reader is not blocked. */
   rouse(): boolean {
-    if (Atomics.load(this.state, awake) !== blocked) return false
-    if (Atomics.compareExchange(this.state, awake, blocked, isAwake) !== blocked) return false
-    Atomics.notify(this.state, awake)
+    if (Atomics.load(this.#state, awake) !== blocked) return false
+    if (Atomics.compareExchange(this.#state, awake, blocked, isAwake) !== blocked) return false
+    Atomics.notify(this.#state, awake)
     return true
   }
 }
@@ -107,33 +108,33 @@ export class RingWriter {
 export type Take = (first: number, second: number, third: number, value: unknown) => void
 
 export class RingReader {
-  private readonly state: Int32Array
-  private readonly reader: Reader
-  private at = 0
+  readonly #state: Int32Array
+  readonly #reader: Reader
+  #at = 0
 
   constructor(buffer: SharedArrayBuffer) {
-    this.state = new Int32Array(buffer, 0, header)
-    this.reader = new Reader(wordsOf(buffer))
+    this.#state = new Int32Array(buffer, 0, header)
+    this.#reader = new Reader(wordsOf(buffer))
   }
 
   /** Reads up to `most` entries and returns their number. Throws `BadWords` for words that no writer has written. */
   read(take: Take, most: number): number {
-    const { reader } = this
-    const end = Atomics.load(this.state, tail)
-    if (end < 0 || end > positions || ((end - this.at) & positions) > length) {
+    const reader = this.#reader
+    const end = Atomics.load(this.#state, tail)
+    if (end < 0 || end > positions || ((end - this.#at) & positions) > length) {
       throw new BadWords("the end of what was written is out of bounds")
     }
     let count = 0
-    while (this.at !== end && count < most) {
-      reader.at = this.at
-      reader.end = this.at + Math.min((end - this.at) & positions, maxEntry)
+    while (this.#at !== end && count < most) {
+      reader.at = this.#at
+      reader.end = this.#at + Math.min((end - this.#at) & positions, maxEntry)
       const first = reader.word()
       const second = reader.word()
       const third = reader.word()
       const value = reader.value()
-      this.at = reader.at & positions
+      this.#at = reader.at & positions
       // Stored before `take` is called, which may be ended by force.
-      Atomics.store(this.state, head, this.at)
+      Atomics.store(this.#state, head, this.#at)
       count++
       take(first, second, third, value)
     }
@@ -142,10 +143,10 @@ export class RingReader {
 
   /** Stays awake and looks for an entry for some time. False if none has come; the reader then sleeps. */
   watch(millis: number): boolean {
-    Atomics.store(this.state, awake, isAwake)
+    Atomics.store(this.#state, awake, isAwake)
     const end = performance.now() + millis
     do {
-      for (let i = 0; i < looksAtOnce; i++) if (Atomics.load(this.state, tail) !== this.at) return true
+      for (let i = 0; i < looksAtOnce; i++) if (Atomics.load(this.#state, tail) !== this.#at) return true
     } while (performance.now() < end)
     return !this.sleep()
   }
@@ -157,10 +158,10 @@ export class RingReader {
    * core.
    */
   block(spinMillis: number, millis: number, hasOther: () => boolean): boolean {
-    Atomics.store(this.state, awake, blocked)
-    const isDone = Atomics.load(this.state, tail) !== this.at || hasOther() || this.spin(spinMillis)
-    if (!isDone) Atomics.wait(this.state, awake, blocked, millis)
-    Atomics.store(this.state, awake, isAwake)
+    Atomics.store(this.#state, awake, blocked)
+    const isDone = Atomics.load(this.#state, tail) !== this.#at || hasOther() || this.#spin(spinMillis)
+    if (!isDone) Atomics.wait(this.#state, awake, blocked, millis)
+    Atomics.store(this.#state, awake, isAwake)
     return isDone
   }
 
@@ -168,14 +169,14 @@ export class RingReader {
    * Whether the writer has roused the thread meanwhile. False as soon as the thread has lost its core: another thread
    * needs the core, perhaps the writer itself.
    */
-  private spin(millis: number): boolean {
+  #spin(millis: number): boolean {
     if (millis === 0) return false
     let now = performance.now()
     const end = now + millis
     let last: number
     do {
       let isRoused = false
-      for (let i = 0; i < looksAtOnce && !isRoused; i++) isRoused = Atomics.load(this.state, awake) !== blocked
+      for (let i = 0; i < looksAtOnce && !isRoused; i++) isRoused = Atomics.load(this.#state, awake) !== blocked
       last = now
       now = performance.now()
       if (isRoused) return now - last < lostMillis
@@ -185,7 +186,7 @@ export class RingReader {
 
   /** False if an entry has come meanwhile, and the reader stays awake. */
   sleep(): boolean {
-    Atomics.store(this.state, awake, asleep)
-    return Atomics.load(this.state, tail) === this.at || Atomics.exchange(this.state, awake, isAwake) !== asleep
+    Atomics.store(this.#state, awake, asleep)
+    return Atomics.load(this.#state, tail) === this.#at || Atomics.exchange(this.#state, awake, isAwake) !== asleep
   }
 }

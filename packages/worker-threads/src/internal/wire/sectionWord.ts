@@ -51,58 +51,51 @@ export const unclaim = (words: Words, index: number, run: number): void => {
   Atomics.notify(words, index)
 }
 
-export const at = (words: Words, index: number): Word => new Word(words, index)
-
 /** The worker's side. */
-export class Word {
-  private readonly words: Words
-  private readonly index: number
+export interface Word {
+  readonly words: Words
+  readonly index: number
+}
 
-  constructor(words: Words, index: number) {
-    this.words = words
-    this.index = index
-  }
+export const at = (words: Words, index: number): Word => ({ words, index })
 
-  /** Whether the calling code runs inside a section. */
-  isBusy(): boolean {
-    const state = stateOf(Atomics.load(this.words, this.index))
-    return state === running || state === masked
-  }
+/** Whether the calling code runs inside a section. */
+export const isBusy = ({ words, index }: Word): boolean => {
+  const state = stateOf(Atomics.load(words, index))
+  return state === running || state === masked
+}
 
-  start(run: number): void {
-    Atomics.store(this.words, this.index, valueOf(run, running))
-  }
+export const start = ({ words, index }: Word, run: number): void => {
+  Atomics.store(words, index, valueOf(run, running))
+}
 
-  finish(run: number): void {
-    this.leaveRunning(run, idle)
-  }
+export const finish = (self: Word, run: number): void => leaveRunning(self, run, idle)
 
-  /** Whether the host has claimed the run. */
-  isClaimed(run: number): boolean {
-    return Atomics.load(this.words, this.index) === valueOf(run, claimed)
-  }
+/** Whether the host has claimed the run. */
+export const isClaimed = ({ words, index }: Word, run: number): boolean =>
+  Atomics.load(words, index) === valueOf(run, claimed)
 
-  /** Prevents claims from now on. The result of the call allows them again. */
-  mask(run: number, busy: boolean): () => void {
-    const before = Atomics.load(this.words, this.index)
-    if (busy && stateOf(before) === masked) return () => {}
-    if (busy) this.leaveRunning(run, masked)
-    else Atomics.store(this.words, this.index, valueOf(run, masked))
-    return () => Atomics.store(this.words, this.index, valueOf(run, busy ? running : idle))
-  }
+/** Prevents claims from now on. The result of the call allows them again. */
+export const mask = (self: Word, run: number, busy: boolean): (() => void) => {
+  const { index, words } = self
+  const before = Atomics.load(words, index)
+  if (busy && stateOf(before) === masked) return () => {}
+  if (busy) leaveRunning(self, run, masked)
+  else Atomics.store(words, index, valueOf(run, masked))
+  return () => Atomics.store(words, index, valueOf(run, busy ? running : idle))
+}
 
-  /** The claimed run was ended by force. A later run that has the word already is not changed. */
-  clear(run: number): void {
-    Atomics.compareExchange(this.words, this.index, valueOf(run, claimed), valueOf(run, idle))
-  }
+/** The claimed run was ended by force. A later run that has the word already is not changed. */
+export const clear = ({ words, index }: Word, run: number): void => {
+  Atomics.compareExchange(words, index, valueOf(run, claimed), valueOf(run, idle))
+}
 
-  /** Leaves the running state. If the run is claimed, waits until the claim is taken back or the code is ended. */
-  private leaveRunning(run: number, state: number): void {
-    const from = valueOf(run, running)
-    for (;;) {
-      const seen = Atomics.compareExchange(this.words, this.index, from, valueOf(run, state))
-      if (seen === from) return
-      Atomics.wait(this.words, this.index, seen)
-    }
+/** Leaves the running state. If the run is claimed, waits until the claim is taken back or the code is ended. */
+const leaveRunning = ({ words, index }: Word, run: number, state: number): void => {
+  const from = valueOf(run, running)
+  for (;;) {
+    const seen = Atomics.compareExchange(words, index, from, valueOf(run, state))
+    if (seen === from) return
+    Atomics.wait(words, index, seen)
   }
 }

@@ -2,21 +2,21 @@
 import * as ControlBlock from "../wire/controlBlock.ts"
 
 export class SharedFlags {
-  private readonly control: ControlBlock.ControlBlock
-  private readonly slot: number
+  readonly #control: ControlBlock.ControlBlock
+  readonly #slot: number
   readonly checks: Int32Array
 
   constructor(control: ControlBlock.ControlBlock, slot: number) {
-    this.control = control
-    this.slot = slot
+    this.#control = control
+    this.#slot = slot
     this.checks = ControlBlock.checks(control, slot)
   }
 
   get stopRequested(): boolean {
-    return ControlBlock.flags(this.control, this.slot) !== 0
+    return ControlBlock.flags(this.#control, this.#slot) !== 0
   }
 
   get interrupted(): boolean {
-    return (ControlBlock.flags(this.control, this.slot) & ControlBlock.interruptFlag) !== 0
+    return (ControlBlock.flags(this.#control, this.#slot) & ControlBlock.interruptFlag) !== 0
   }
 }

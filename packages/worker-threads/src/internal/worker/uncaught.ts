@@ -5,7 +5,7 @@
  * stack, which is smaller than a worker's, makes Node throw in the host, where nobody can catch the error. The value is
  * therefore sent as text.
  */
-import { hasAtMost, traceOf } from "@quiesce/core/internal/plain"
+import { hasAtMost } from "@quiesce/core/internal/plain"
 import type { MessagePort } from "node:worker_threads"
 import type { ToHost } from "../wire/message.ts"
 
@@ -13,12 +13,13 @@ import type { ToHost } from "../wire/message.ts"
 const parts = 100_000
 const depth = 200
 
-export const guardUncaught = (port: MessagePort): void => {
+/** `textOf` gives the text of such a value, and does not throw. */
+export const guardUncaught = (port: MessagePort, textOf: (thrown: unknown) => string): void => {
   process.on("uncaughtExceptionMonitor", (thrown: unknown) => {
     // The worker handles uncaught values itself.
     if (process.listenerCount("uncaughtException") > 0 || process.hasUncaughtExceptionCaptureCallback()) return
     if (hasAtMost(thrown, parts, depth)) return
-    const failed: ToHost = { _tag: "Failed", problem: traceOf(thrown) }
+    const failed: ToHost = { _tag: "Failed", problem: textOf(thrown) }
     port.postMessage([failed])
     process.exit(1)
   })

@@ -14,7 +14,7 @@ import * as Blocking from "@quiesce/core/Blocking"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import { CurrentThreadSpan } from "@quiesce/core/internal"
+import { CurrentThreadSpan, messageOf } from "@quiesce/core/internal"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -33,7 +33,8 @@ import { AdaptiveSpin } from "./adaptiveSpin.ts"
 import * as Middleware from "./middleware.ts"
 import * as ThreadDeaths from "../locks/threadDeaths.ts"
 import { type Handshake, wakeUp } from "../wire/handshake.ts"
-import { decodeToWorker, type ToHost, type ToWorker } from "../wire/message.ts"
+import type { ToHost, ToWorker } from "../wire/message.ts"
+import { decodeToWorker } from "../wire/toWorker.ts"
 import { Outbox } from "../wire/outbox.ts"
 import { PortScheduler } from "../scheduler/portScheduler.ts"
 import * as Ring from "../wire/ring.ts"
@@ -192,7 +193,7 @@ class WorkerRuntime implements Worker {
     this.starts = new Ring.RingReader(options.handshake.starts)
     this.values = new Ring.RingWriter(options.handshake.values)
     this.adaptiveSpin = new AdaptiveSpin(this.starts)
-    this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
+    this.outbox.onUnsendable = (message, cause) => this.unsendable(message, messageOf(cause))
     this.tasks = new SlotTable(ControlBlock.slots(options.control))
     mirrorLeases(options.thread, this.tasks)
   }

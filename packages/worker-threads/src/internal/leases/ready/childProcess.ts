@@ -2,13 +2,13 @@
 import { spawn, type SpawnOptions } from "node:child_process"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { names } from "../../wire/readyLeases.ts"
+import { readyName } from "../../wire/readyNames.ts"
 import type { Command, Permissions } from "../permissions.ts"
 import type { ChildProcess, ChildProcessRequest, HostLeaseError } from "./declared.ts"
 import { ProcessGroup } from "./processGroup.ts"
 import { attempt, notAllowed } from "./system.ts"
 
-const name = names.childProcess
+const name = readyName("childProcess")
 
 type Allowed = NonNullable<Permissions["childProcess"]>
 

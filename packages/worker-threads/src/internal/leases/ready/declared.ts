@@ -4,7 +4,8 @@ import type * as Cause from "effect/Cause"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as Codec from "../../wire/codec.ts"
-import { isProcessState, names, type ProcessState } from "../../wire/readyLeases.ts"
+import { isProcessState, type ProcessState } from "../../wire/readyLeases.ts"
+import { readyName } from "../../wire/readyNames.ts"
 import { declare, type DeclaredLease } from "../declaredLease.ts"
 
 /**
@@ -117,19 +118,19 @@ const make = <P, A>(
 ): DeclaredLease<P, A, HostLeaseError> => declare(Codec.make(name, { payload, success, error: ErrorSchema }))
 
 export const temporaryFolder: DeclaredLease<TemporaryFolderRequest, TemporaryFolder, HostLeaseError> = make(
-  names.temporaryFolder,
+  readyName("temporaryFolder"),
   Schema.Struct({ prefix: Schema.optional(Schema.String) }),
   Schema.Struct({ path: Schema.String })
 )
 
 export const lockFile: DeclaredLease<LockFileRequest, LockFile, HostLeaseError> = make(
-  names.lockFile,
+  readyName("lockFile"),
   Schema.Struct({ path: Schema.String, wait: Schema.optional(Schema.Boolean) }),
   Schema.Struct({ path: Schema.String, ownerDied: Schema.Boolean })
 )
 
 export const childProcess: DeclaredLease<ChildProcessRequest, ChildProcess, HostLeaseError> = make(
-  names.childProcess,
+  readyName("childProcess"),
   Schema.Struct({
     command: Schema.String,
     args: Schema.optional(Schema.Array(Schema.String)),
@@ -140,7 +141,7 @@ export const childProcess: DeclaredLease<ChildProcessRequest, ChildProcess, Host
 )
 
 export const fileHandle: DeclaredLease<FileHandleRequest, FileHandle, HostLeaseError> = make(
-  names.fileHandle,
+  readyName("fileHandle"),
   Schema.Struct({ path: Schema.String, flags: Schema.optional(Schema.Literals(fileFlags)) }),
   Schema.Struct({ fd: Schema.Number })
 )

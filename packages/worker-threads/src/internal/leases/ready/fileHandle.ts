@@ -4,11 +4,11 @@ import { realpath } from "node:fs/promises"
 import { promisify } from "node:util"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { names } from "../../wire/readyLeases.ts"
+import { readyName } from "../../wire/readyNames.ts"
 import type { FileFlags, FileHandle, FileHandleRequest, HostLeaseError } from "./declared.ts"
 import { attempt, codeOf, isWithin, notAllowed, placeIn } from "./system.ts"
 
-const name = names.fileHandle
+const name = readyName("fileHandle")
 
 const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = constants
 

@@ -12,12 +12,12 @@ import { constants } from "node:fs"
 import { link, open, rename, unlink, writeFile } from "node:fs/promises"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { names } from "../../wire/readyLeases.ts"
+import { readyName } from "../../wire/readyNames.ts"
 import { HostLeaseError, type LockFile, type LockFileRequest } from "./declared.ts"
 import * as LockOwner from "./lockOwner.ts"
 import { attempt, codeOf, placeIn } from "./system.ts"
 
-const name = names.lockFile
+const name = readyName("lockFile")
 
 /** How one attempt has ended. */
 type Outcome =

@@ -3,7 +3,7 @@ import { realpath } from "node:fs/promises"
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path"
 import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
-import type { ReadyName } from "../../wire/readyLeases.ts"
+import type { ReadyName } from "../../wire/readyNames.ts"
 import { HostLeaseError } from "./declared.ts"
 
 /** The code of an error of the system, such as `ENOENT`. */

@@ -5,11 +5,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { names } from "../../wire/readyLeases.ts"
+import { readyName } from "../../wire/readyNames.ts"
 import type { HostLeaseError, TemporaryFolder, TemporaryFolderRequest } from "./declared.ts"
 import { attempt, codeOf, notAllowed } from "./system.ts"
 
-const name = names.temporaryFolder
+const name = readyName("temporaryFolder")
 
 /** A plain part of a name. */
 const isPrefix = (prefix: string): boolean => /^[^/\\\0]{0,100}$/.test(prefix)

@@ -2,8 +2,7 @@
 import { type MessagePort, type ResourceLimits, Worker, type WorkerOptions } from "node:worker_threads"
 import { startWith } from "../../host/inheritedFlags.ts"
 import type { WorkerEnds } from "../../host/workerEnds.ts"
-import { handshakeKey, protocol, source } from "../../wire/handshake.ts"
-import { earlyKey } from "../early.ts"
+import { type Handshake, handshakeKey, protocol, source } from "../../wire/handshake.ts"
 
 /** See `Task.WorkerSettings`. */
 export interface WorkerSettings {
@@ -36,8 +35,9 @@ export class SpawnPlain {
 
   /** Starts a worker before its pool is opened. The worker loads the module at `url`. */
   early({ given, remote }: WorkerEnds, url: string): Worker {
-    const handshake = { ...given, capabilities: undefined, protocol, source, port: remote satisfies MessagePort }
-    const workerData = { [handshakeKey]: handshake, [earlyKey]: url }
+    const port: MessagePort = remote
+    const handshake = { ...given, capabilities: undefined, protocol, source, port, early: url } satisfies Handshake
+    const workerData = { [handshakeKey]: handshake }
     return startWith((execArgv) => this.spawn({ workerData, transferList: [remote], execArgv }))
   }
 }

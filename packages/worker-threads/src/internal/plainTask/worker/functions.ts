@@ -1,5 +1,4 @@
 /** Loads the functions of task modules, each module once. */
-import { messageOf } from "@quiesce/core/internal/plain"
 import type { Context } from "./plainContext.ts"
 
 export type PlainFunction = (input: unknown, context: Context) => unknown
@@ -22,6 +21,7 @@ export const load = async (url: string): Promise<Loaded> => {
     loaded.set(url, run)
     return { _tag: "Loaded", run }
   } catch (cause) {
+    const { messageOf } = await import("./failures.ts")
     return bad(messageOf(cause))
   }
 }

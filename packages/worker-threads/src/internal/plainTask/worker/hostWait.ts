@@ -35,16 +35,16 @@ export interface Received {
 }
 
 export class HostWait {
-  private readonly ring: RingReader
-  private readonly port: MessagePort
-  private pause = shortestPause
+  readonly #ring: RingReader
+  readonly #port: MessagePort
+  #pause = shortestPause
   /** The waits that are left without spinning. */
-  private passes = 0
-  private received: Received | undefined = undefined
+  #passes = 0
+  #received: Received | undefined = undefined
 
   constructor(ring: RingReader, port: MessagePort) {
-    this.ring = ring
-    this.port = port
+    this.#ring = ring
+    this.#port = port
   }
 
   /**
@@ -53,21 +53,21 @@ export class HostWait {
    */
   next(): Received | undefined {
     if (process.getActiveResourcesInfo().length > ownResources) return undefined
-    this.received = undefined
-    const spins = !hasOneCore && this.passes-- <= 0
-    const wasFast = this.ring.block(spins ? spinMillis : 0, blockMillis, this.receive)
-    if (spins) this.spun(wasFast)
-    if (this.received === undefined) this.receive()
-    return this.received
+    this.#received = undefined
+    const spins = !hasOneCore && this.#passes-- <= 0
+    const wasFast = this.#ring.block(spins ? spinMillis : 0, blockMillis, this.#receive)
+    if (spins) this.#spun(wasFast)
+    if (this.#received === undefined) this.#receive()
+    return this.#received
   }
 
-  private spun(paidOff: boolean): void {
-    this.passes = paidOff ? 0 : this.pause
-    this.pause = paidOff ? Math.max(shortestPause, this.pause / 2) : Math.min(longestPause, this.pause * 2)
+  #spun(paidOff: boolean): void {
+    this.#passes = paidOff ? 0 : this.#pause
+    this.#pause = paidOff ? Math.max(shortestPause, this.#pause / 2) : Math.min(longestPause, this.#pause * 2)
   }
 
-  private readonly receive = (): boolean => {
-    this.received = receiveMessageOnPort(this.port)
-    return this.received !== undefined
+  readonly #receive = (): boolean => {
+    this.#received = receiveMessageOnPort(this.#port)
+    return this.#received !== undefined
   }
 }

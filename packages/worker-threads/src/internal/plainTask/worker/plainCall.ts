@@ -11,12 +11,13 @@
 import { CancelError, toError } from "@quiesce/core/internal/plain"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { EncodedExit, EncodedReason, ToHost } from "../../wire/message.ts"
+import { type ReadyKind, readyName } from "../../wire/readyNames.ts"
 import type { SharedFlags } from "../../worker/sharedFlags.ts"
 import type { Call } from "../contract.ts"
-import { thrown } from "../thrown.ts"
 import type { PlainFunction } from "./functions.ts"
 import { Context, type Report, type Source } from "./plainContext.ts"
-import { type Answer, PlainLeases, type TaskLeases } from "./plainLeases.ts"
+import { failures, leases } from "./onDemand.ts"
+import type { Answer, Granted, PlainLeases, TaskLeases } from "./plainLeases.ts"
 import { PlainToken, pending } from "./plainToken.ts"
 
 /** The worker of a call, as far as the call needs it. */
@@ -49,172 +50,204 @@ export class PlainCall implements Source {
   readonly token: PlainToken
   /** Whether the call has sent a message, which its exit must not overtake. */
   hasSentMessage = false
-  private readonly flags: SharedFlags
-  private readonly outlet: Outlet
-  private state: State = waiting
-  private stopReason: CancelReason.CancelReason | undefined = undefined
+  readonly #flags: SharedFlags
+  readonly #outlet: Outlet
+  #state: State = waiting
+  #stopReason: CancelReason.CancelReason | undefined = undefined
   reason: CancelReason.CancelReason | undefined = undefined
-  private context: Context | undefined = undefined
+  #context: Context | undefined = undefined
   /** Made by the function's first use of them. */
-  private ownLeases: PlainLeases | undefined = undefined
-  private ownReport: Report | undefined = undefined
+  #ownLeases: TaskLeases | undefined = undefined
+  /** The code for answers is loaded when the function has asked for its first lease. */
+  #asked: PlainLeases | undefined = undefined
+  /** The number of the last lease. */
+  #lease = 0
+  #ownReport: Report | undefined = undefined
   /** How many reports the host accepts, and the reports that wait to be accepted. */
-  private credits = 0
-  private reporters: Array<(error: Error | undefined) => void> | undefined = undefined
+  #credits = 0
+  #reporters: Array<(error: Error | undefined) => void> | undefined = undefined
 
   constructor(id: number, call: Call, flags: SharedFlags, deadline: number, outlet: Outlet) {
     this.id = id
     this.call = call
-    this.flags = flags
-    this.outlet = outlet
+    this.#flags = flags
+    this.#outlet = outlet
     this.token = new PlainToken(flags, deadline, this)
   }
 
   /** The reason that has arrived. */
   get given(): CancelReason.CancelReason | undefined {
-    return this.reason ?? this.stopReason
+    return this.reason ?? this.#stopReason
   }
 
   get isDone(): boolean {
-    return this.state._tag === "Done"
+    return this.#state._tag === "Done"
   }
 
   // ---- From the host ----
 
   stop(reason: CancelReason.CancelReason): void {
-    this.stopReason ??= reason
+    this.#stopReason ??= reason
   }
 
   interrupt(reason: CancelReason.CancelReason): void {
-    if (this.reason !== undefined) return
+    if (this.reason !== undefined || this.isDone) return
     this.reason = reason
-    if (this.state._tag === "Waiting") return this.endInterrupted([])
-    if (this.state._tag === "AwaitingReason") return this.endInterrupted(this.state.failures)
-    this.settleReporters(toError(reason))
-    this.ownLeases?.interrupt(toError(reason))
-    this.context?.abort(reason)
+    if (this.#state._tag === "Waiting") return this.#endInterrupted([])
+    if (this.#state._tag === "AwaitingReason") return this.#endInterrupted(this.#state.failures)
+    this.#settleReporters(toError(reason))
+    this.#withLeases((asked) => asked.interrupt(toError(reason)))
+    this.#context?.abort(reason)
   }
 
   /** The host accepts more reports. */
   pull(count: number): void {
-    this.credits += count
-    while (this.credits > 0) {
-      const next = this.reporters?.shift()
+    this.#credits += count
+    while (this.#credits > 0) {
+      const next = this.#reporters?.shift()
       if (next === undefined) return
-      this.credits--
+      this.#credits--
       next(undefined)
     }
   }
 
   /** The host has answered a request for a lease. */
   answered(answer: Answer): void {
-    this.ownLeases?.receive(answer)
+    this.#withLeases((asked) => asked.receive(answer))
   }
 
   // ---- The function ----
 
   /** Calls the function. The caller has marked the section as running. */
   run(f: PlainFunction): () => void {
-    this.state = running
+    this.#state = running
     // The host could not end the section for a request from before the mark.
-    if (this.token.interrupted) return () => this.interrupted([])
+    if (this.token.interrupted) return () => this.#interrupted([])
     const context = new Context(this)
-    this.context = context
+    this.#context = context
     try {
       const result = f(this.call.input, context)
-      return isThenable(result) ? () => this.follow(result) : () => this.succeed(result)
+      return isThenable(result) ? () => this.#follow(result) : () => this.#succeed(result)
     } catch (error) {
-      return () => this.fail(error)
+      return () => this.#fail(error)
     }
   }
 
   /** The code of the function was ended by force. */
   endedByForce(): void {
-    this.endInterrupted([])
+    this.#endInterrupted([])
   }
 
   badModule(problem: string): void {
-    this.exit({ _tag: "Failure", cause: [{ _tag: "Fail", error: { _tag: "BadModule", problem } }] })
+    this.#exit(failure({ _tag: "Fail", error: { _tag: "BadModule", problem } }))
   }
 
-  private follow(result: PromiseLike<unknown>): void {
+  #follow(result: PromiseLike<unknown>): void {
     promiseOf(result).then(
-      (value) => (this.reason === undefined ? this.succeed(value) : this.endInterrupted([])),
-      (error: unknown) => this.fail(error)
+      (value) => (this.reason === undefined ? this.#succeed(value) : this.#endInterrupted([])),
+      (error: unknown) => this.#fail(error)
     )
   }
 
-  private succeed(value: unknown): void {
+  #succeed(value: unknown): void {
     if (this.isDone) return
-    this.finish()
-    this.outlet.succeed(this, value)
+    this.#finish()
+    this.#outlet.succeed(this, value)
   }
 
-  private fail(error: unknown): void {
-    const isInterrupted = this.reason !== undefined || this.flags.interrupted || isOf(error, this.token.reason)
-    if (!isInterrupted) return this.exit({ _tag: "Failure", cause: [{ _tag: "Fail", error: thrown(error) }] })
-    this.interrupted(isAbortError(error) ? [] : [{ _tag: "Die", defect: thrown(error) }])
+  #fail(error: unknown): void {
+    if (this.isDone) return
+    if (this.reason === undefined && !this.#flags.interrupted && !isOf(error, this.token.reason)) {
+      this.#finish()
+      failures.use(({ thrown }) => this.#outlet.exit(this, failure({ _tag: "Fail", error: thrown(error) })))
+    } else if (isAbortError(error)) this.#interrupted([])
+    else failures.use(({ thrown }) => this.#interrupted([{ _tag: "Die", defect: thrown(error) }]))
   }
 
   /** The function has settled after a request. */
-  private interrupted(failures: ReadonlyArray<EncodedReason>): void {
+  #interrupted(failures: ReadonlyArray<EncodedReason>): void {
     if (this.isDone) return
     const { reason } = this.token
-    if (this.reason !== undefined || reason !== pending) return this.endInterrupted(failures)
-    this.state = { _tag: "AwaitingReason", failures }
+    if (this.reason !== undefined || reason !== pending) return this.#endInterrupted(failures)
+    this.#state = { _tag: "AwaitingReason", failures }
   }
 
-  private endInterrupted(failures: ReadonlyArray<EncodedReason>): void {
+  #endInterrupted(failures: ReadonlyArray<EncodedReason>): void {
     const reason = this.reason ?? this.token.reason ?? endedFromOutside
     // The signal of a function that has ended by its token is not aborted yet, and listeners may have the cleanup.
-    this.context?.abort(reason)
-    this.exit({ _tag: "Failure", cause: [{ _tag: "Interrupt", reason }, ...failures] })
+    this.#context?.abort(reason)
+    this.#exit(failure({ _tag: "Interrupt", reason }, ...failures))
   }
 
-  private exit(exit: EncodedExit): void {
+  #exit(exit: EncodedExit): void {
     if (this.isDone) return
-    this.finish()
-    this.outlet.exit(this, exit)
+    this.#finish()
+    this.#outlet.exit(this, exit)
   }
 
-  private finish(): void {
-    this.state = done
+  #finish(): void {
+    this.#state = done
     this.token.close()
-    this.ownLeases?.close()
-    this.settleReporters(undefined)
+    this.#withLeases((asked) => asked.close())
+    this.#settleReporters(undefined)
   }
 
-  private settleReporters(error: Error | undefined): void {
-    const { reporters } = this
-    this.reporters = undefined
+  #settleReporters(error: Error | undefined): void {
+    const reporters = this.#reporters
+    this.#reporters = undefined
     if (reporters !== undefined) for (const settle of reporters) settle(error)
   }
 
   get leases(): TaskLeases {
-    if (this.ownLeases !== undefined) return this.ownLeases
-    const leases = new PlainLeases(this.id, (message) => {
-      this.hasSentMessage = true
-      this.outlet.send(message)
+    return (this.#ownLeases ??= {
+      temporaryFolder: (options) => this.#acquire("temporaryFolder", { prefix: options?.prefix }),
+      lockFile: (path, options) => this.#acquire("lockFile", { path, wait: options?.wait }, options?.signal),
+      childProcess: (command, args, options) =>
+        this.#acquire("childProcess", { command, args, cwd: options?.cwd, output: options?.output }),
+      fileHandle: (path, flags) => this.#acquire("fileHandle", { path, flags })
     })
-    if (this.isDone) leases.close()
-    if (this.reason !== undefined) leases.interrupt(toError(this.reason))
-    return (this.ownLeases = leases)
+  }
+
+  /** Asks at once, because the function may block the worker and need the lease afterwards. */
+  async #acquire<Kind extends ReadyKind>(kind: Kind, payload: object, signal?: AbortSignal): Promise<Granted<Kind>> {
+    if (this.isDone) return new Promise(() => {})
+    if (this.reason !== undefined) throw toError(this.reason)
+    signal?.throwIfAborted()
+    const lease = ++this.#lease
+    this.#send({ _tag: "Acquire", id: this.id, lease, name: readyName(kind), payload })
+    // The host keeps its word about the type of a value.
+    return new Promise<object>((resolve, reject) =>
+      leases.use(({ PlainLeases }) => {
+        this.#asked ??= new PlainLeases(this.id, (message) => this.#send(message))
+        this.#asked.asked(lease, { kind, resolve, reject, signal })
+      })
+    ) as Promise<Granted<Kind>>
+  }
+
+  #withLeases(use: (asked: PlainLeases) => void): void {
+    // The first request has made `#asked` by the time of any later use.
+    if (this.#lease > 0) leases.use(() => use(this.#asked!))
+  }
+
+  #send(message: ToHost): void {
+    this.hasSentMessage = true
+    this.#outlet.send(message)
   }
 
   get report(): Report {
-    return (this.ownReport ??= (value) => this.send(value))
+    return (this.#ownReport ??= (value) => this.#reportValue(value))
   }
 
-  private async send(value: unknown): Promise<void> {
+  async #reportValue(value: unknown): Promise<void> {
     if (!this.call.reports || this.isDone) return
-    if (this.credits > 0) this.credits--
+    if (this.#credits > 0) this.#credits--
     else {
-      const error = await new Promise<Error | undefined>((resolve) => (this.reporters ??= []).push(resolve))
+      const error = await new Promise<Error | undefined>((resolve) => (this.#reporters ??= []).push(resolve))
       if (error !== undefined) throw error
       if (this.isDone) return
     }
     try {
-      this.outlet.report(this, value)
+      this.#outlet.report(this, value)
       this.hasSentMessage = true
     } catch (error) {
       // The host still accepts as many reports as before.
@@ -223,6 +256,8 @@ export class PlainCall implements Source {
     }
   }
 }
+
+const failure = (...cause: ReadonlyArray<EncodedReason>): EncodedExit => ({ _tag: "Failure", cause })
 
 const isThenable = (u: unknown): u is PromiseLike<unknown> =>
   typeof u === "object" && u !== null && "then" in u && typeof u.then === "function"

@@ -18,33 +18,33 @@ export interface Source {
 
 export class Context {
   readonly token: StopToken.StopToken
-  private readonly source: Source
-  private controller: AbortController | undefined = undefined
+  readonly #source: Source
+  #controller: AbortController | undefined = undefined
 
   constructor(source: Source) {
     this.token = source.token
-    this.source = source
+    this.#source = source
   }
 
   get signal(): AbortSignal {
-    if (this.controller === undefined) {
-      this.controller = new AbortController()
-      const { reason } = this.source
-      if (reason !== undefined) this.controller.abort(toError(reason))
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      const { reason } = this.#source
+      if (reason !== undefined) this.#controller.abort(toError(reason))
     }
-    return this.controller.signal
+    return this.#controller.signal
   }
 
   get report(): Report {
-    return this.source.report
+    return this.#source.report
   }
 
   get lease(): TaskLeases {
-    return this.source.leases
+    return this.#source.leases
   }
 
   /** Tells the function, by its signal. */
   abort(reason: CancelReason.CancelReason): void {
-    this.controller?.abort(toError(reason))
+    this.#controller?.abort(toError(reason))
   }
 }

@@ -1,13 +1,15 @@
 /**
- * The leases that the host keeps for one call of a plain function.
+ * The leases that one call of a plain function has asked its host for. The call asks, and a worker loads this module for the
+ * answers: see `onDemand.ts`.
  *
  * Invariants:
- * 1. Each number is asked for once, and released at most once.
- * 2. After `close` nothing is asked for. The host releases the remaining leases by itself.
+ * 1. Each number is released at most once.
+ * 2. After `close` no lease is released, because the host releases the remaining leases by itself.
  * 3. After `close` no request settles, because an unhandled rejection would end the worker, with the calls of others.
  */
 import type { EncodedExit, EncodedReason, ToHost, ToWorker } from "../../wire/message.ts"
-import { names, type ProcessExit, type ProcessState, type ReadyName, whenExited } from "../../wire/readyLeases.ts"
+import { type ProcessExit, type ProcessState, whenExited } from "../../wire/readyLeases.ts"
+import type { ReadyKind } from "../../wire/readyNames.ts"
 
 export type Answer = Extract<ToWorker, { readonly _tag: "Acquired" | "Refused" | "Released" }>
 
@@ -34,120 +36,102 @@ export interface TaskLeases {
   ) => Promise<Kept<{ readonly fd: number }>>
 }
 
-/** A request that the host has not answered. */
-interface Asking {
+/** The value of a lease of this kind. */
+export type Granted<Kind extends ReadyKind> = Awaited<ReturnType<TaskLeases[Kind]>>
+
+/** A request of the function. */
+export interface Asker {
+  readonly kind: ReadyKind
   readonly resolve: (value: object) => void
   readonly reject: (error: unknown) => void
-  /** The answer has no effect any more. */
-  readonly forget: () => void
+  readonly signal: AbortSignal | undefined
+}
+
+/** A request that the host has not answered. */
+interface Asking extends Asker {
+  readonly onAbort: () => void
 }
 
 const succeeded: EncodedExit = { _tag: "Success", value: undefined }
 
-export class PlainLeases implements TaskLeases {
-  private readonly id: number
-  private readonly send: (message: ToHost) => void
-  private readonly asking = new Map<number, Asking>()
-  private readonly releasing = new Map<number, (problem: string | null) => void>()
-  private last = 0
-  private isClosed = false
-  /** The error of each further request, once the call is interrupted. */
-  private refusal: unknown = undefined
+export class PlainLeases {
+  readonly #id: number
+  readonly #send: (message: ToHost) => void
+  readonly #asking = new Map<number, Asking>()
+  readonly #releasing = new Map<number, (problem: string | null) => void>()
+  #isClosed = false
 
   /** `send` throws if the message can't be cloned. */
   constructor(id: number, send: (message: ToHost) => void) {
-    this.id = id
-    this.send = send
+    this.#id = id
+    this.#send = send
   }
 
-  readonly temporaryFolder: TaskLeases["temporaryFolder"] = (options) =>
-    this.acquire(names.temporaryFolder, { prefix: options?.prefix })
-
-  readonly lockFile: TaskLeases["lockFile"] = (path, options) =>
-    this.acquire(names.lockFile, { path, wait: options?.wait }, options?.signal)
-
-  readonly childProcess: TaskLeases["childProcess"] = async (command, args, options) => {
-    const { pid, state, ...lease } = await this.acquire<{ readonly pid: number; readonly state: ProcessState }>(
-      names.childProcess,
-      { command, args, cwd: options?.cwd, output: options?.output }
-    )
-    return { ...lease, pid, exited: whenExited(state) }
+  /** The call has asked for a lease. */
+  asked(lease: number, asker: Asker): void {
+    const { signal } = asker
+    const onAbort = (): void => this.#cancel(lease, signal?.reason)
+    this.#asking.set(lease, { ...asker, onAbort })
+    signal?.addEventListener("abort", onAbort)
+    // The signal may have been aborted while this module was loaded.
+    if (signal?.aborted === true) onAbort()
   }
-
-  readonly fileHandle: TaskLeases["fileHandle"] = (path, flags) => this.acquire(names.fileHandle, { path, flags })
 
   /** Receives an answer of the host. */
   receive(answer: Answer): void {
     const { lease } = answer
-    if (answer._tag === "Released") return this.releasing.get(lease)?.(answer.problem)
-    const asking = this.asking.get(lease)
-    this.asking.delete(lease)
+    if (answer._tag === "Released") return this.#releasing.get(lease)?.(answer.problem)
+    const asking = this.#forget(lease)
     if (answer._tag === "Refused") asking?.reject(refused(answer.problem))
     else if (answer.exit._tag === "Failure") asking?.reject(errorOf(answer.exit.cause[0]))
-    // The host keeps its word about the type of a value.
-    else asking?.resolve(answer.exit.value as object)
+    else asking?.resolve(this.#granted(lease, asking.kind, answer.exit.value))
   }
 
-  /** The call is interrupted: requests end with the error, and so does each further one. */
+  /** The call is interrupted: its requests end with the error. */
   interrupt(error: unknown): void {
-    this.refusal ??= error
-    for (const lease of Array.from(this.asking.keys())) this.cancel(lease, error)
+    for (const lease of Array.from(this.#asking.keys())) this.#cancel(lease, error)
   }
 
   /** The call has ended. */
   close(): void {
-    for (const { forget } of this.asking.values()) forget()
-    this.asking.clear()
-    for (const released of Array.from(this.releasing.values())) released(null)
-    this.isClosed = true
+    for (const lease of Array.from(this.#asking.keys())) this.#forget(lease)
+    for (const released of Array.from(this.#releasing.values())) released(null)
+    this.#isClosed = true
   }
 
-  private acquire<A extends object>(name: ReadyName, payload: object, signal?: AbortSignal): Promise<Kept<A>> {
-    const lease = ++this.last
-    const given = new Promise<object>((resolve, reject) => {
-      if (this.isClosed) return
-      if (this.refusal !== undefined) return reject(this.refusal)
-      if (signal?.aborted === true) return reject(signal.reason)
-      const onAbort = (): void => this.cancel(lease, signal?.reason)
-      const forget = (): void => signal?.removeEventListener("abort", onAbort)
-      const end =
-        <B>(settle: (value: B) => void) =>
-        (value: B): void => {
-          forget()
-          settle(value)
-        }
-      signal?.addEventListener("abort", onAbort)
-      this.asking.set(lease, { resolve: end(resolve), reject: end(reject), forget })
-      try {
-        this.send({ _tag: "Acquire", id: this.id, lease, name, payload })
-      } catch (error) {
-        this.asking.get(lease)?.reject(error)
-        this.asking.delete(lease)
-      }
-    })
+  /** The host keeps its word about the type of a value. */
+  #granted(lease: number, kind: ReadyKind, value: unknown): object {
     let released: Promise<void> | undefined
-    const dispose = (): Promise<void> => (released ??= this.release(lease))
-    // The value is that of the lease with this name.
-    return given.then((value) => ({ ...value, [Symbol.asyncDispose]: dispose }) as Kept<A>)
+    const dispose = (): Promise<void> => (released ??= this.#release(lease))
+    const kept = { ...(value as object), [Symbol.asyncDispose]: dispose }
+    if (kind !== "childProcess") return kept
+    const { state, ...rest } = kept as typeof kept & { readonly state: ProcessState }
+    return { ...rest, exited: whenExited(state) }
   }
 
-  private cancel(lease: number, error: unknown): void {
-    const asking = this.asking.get(lease)
+  #cancel(lease: number, error: unknown): void {
+    const asking = this.#forget(lease)
     if (asking === undefined) return
-    this.asking.delete(lease)
-    this.send({ _tag: "Release", id: this.id, lease, exit: succeeded })
+    this.#send({ _tag: "Release", id: this.#id, lease, exit: succeeded })
     asking.reject(error)
   }
 
-  private release(lease: number): Promise<void> {
+  #forget(lease: number): Asking | undefined {
+    const asking = this.#asking.get(lease)
+    this.#asking.delete(lease)
+    asking?.signal?.removeEventListener("abort", asking.onAbort)
+    return asking
+  }
+
+  #release(lease: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.isClosed) return resolve()
-      this.releasing.set(lease, (problem) => {
-        this.releasing.delete(lease)
+      if (this.#isClosed) return resolve()
+      this.#releasing.set(lease, (problem) => {
+        this.#releasing.delete(lease)
         if (problem === null) resolve()
         else reject(new Error(problem))
       })
-      this.send({ _tag: "Release", id: this.id, lease, exit: succeeded })
+      this.#send({ _tag: "Release", id: this.#id, lease, exit: succeeded })
     })
   }
 }

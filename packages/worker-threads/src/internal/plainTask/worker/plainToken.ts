@@ -14,55 +14,60 @@ const stride = 4095
 /** The same with a deadline, of which nobody gives notice. */
 const strideOfDeadline = 63
 
+/** `given` is the reason that has arrived. */
+interface Call {
+  readonly given: CancelReason.CancelReason | undefined
+}
+
 type Flags = Pick<SharedFlags, "stopRequested" | "interrupted">
 
 export class PlainToken implements StopToken.StopToken {
-  private flags: Flags
-  private readonly deadline: number
-  private readonly stride: number
-  private readonly checks: Int32Array
-  private readonly call: { readonly given: CancelReason.CancelReason | undefined }
+  #flags: Flags
+  readonly #deadline: number
+  readonly #stride: number
+  readonly #checks: Int32Array
+  readonly #call: Call
 
-  /** `given` of the call is the reason that has arrived. `deadline` is in milliseconds since the epoch. */
-  constructor(flags: SharedFlags, deadline: number, call: PlainToken["call"]) {
-    this.flags = flags
-    this.deadline = deadline
-    this.stride = deadline === Infinity ? stride : strideOfDeadline
-    this.checks = flags.checks
-    this.call = call
+  /** `deadline` is in milliseconds since the epoch. */
+  constructor(flags: SharedFlags, deadline: number, call: Call) {
+    this.#flags = flags
+    this.#deadline = deadline
+    this.#stride = deadline === Infinity ? stride : strideOfDeadline
+    this.#checks = flags.checks
+    this.#call = call
   }
 
   /** The call has ended. Its row of flags belongs to another call from now on. */
   close(): void {
-    const { interrupted, stopRequested } = this.flags
-    this.flags = { interrupted, stopRequested }
+    const { interrupted, stopRequested } = this.#flags
+    this.#flags = { interrupted, stopRequested }
   }
 
-  private get isLate(): boolean {
-    return this.deadline !== Infinity && Date.now() >= this.deadline
+  get #isLate(): boolean {
+    return this.#deadline !== Infinity && Date.now() >= this.#deadline
   }
 
   get stopRequested(): boolean {
-    return this.flags.stopRequested || this.isLate
+    return this.#flags.stopRequested || this.#isLate
   }
 
   get interrupted(): boolean {
-    return this.flags.interrupted || this.isLate
+    return this.#flags.interrupted || this.#isLate
   }
 
   get reason(): CancelReason.CancelReason | undefined {
     // A function that was only asked to stop is interrupted by its deadline, and not by the request.
-    if (this.isLate && !this.flags.interrupted) return lateOf(this.deadline)
-    return this.flags.stopRequested ? (this.call.given ?? pending) : undefined
+    if (this.#isLate && !this.#flags.interrupted) return lateOf(this.#deadline)
+    return this.#flags.stopRequested ? (this.#call.given ?? pending) : undefined
   }
 
   check(): void {
     // The array has one element.
-    if (--this.checks[0]! >= 0) return
+    if (--this.#checks[0]! >= 0) return
     // Set before the look, because a later request sets the counter to 0 again.
-    this.checks[0] = this.stride - 1
+    this.#checks[0] = this.#stride - 1
     if (!this.interrupted) return
-    this.checks[0] = 0
+    this.#checks[0] = 0
     throw toError(this.reason ?? pending)
   }
 }

@@ -8,7 +8,8 @@
  * Invariants:
  * 1. A call is in `calls` from its `Start` until its exit has been sent. Each `Start` is answered by one exit.
  * 2. Before a function is called, no entry in the ring of starts is left unnoticed, and all results of earlier calls
- *    are sent, because the function may block the worker.
+ *    are sent, because the function may block the worker. Hence no function is called while a failure waits for the code
+ *    that sends it.
  * 3. A run that the host has claimed waits at its end until it is ended, so that no later code is ended by mistake.
  * 4. Nothing here loads Effect.
  */
@@ -18,16 +19,18 @@ import type * as CancelReason from "@quiesce/core/CancelReason"
 import * as ControlBlock from "../../wire/controlBlock.ts"
 import { word } from "../../wire/controlBlock.ts"
 import { type Handshake, wakeUp } from "../../wire/handshake.ts"
-import { decodeToWorker, type EncodedExit, type ToHost, type ToWorker } from "../../wire/message.ts"
+import type { EncodedExit, ToHost, ToWorker } from "../../wire/message.ts"
 import { Outbox } from "../../wire/outbox.ts"
 import * as PlainHooks from "../../wire/plainHooks.ts"
 import * as Ring from "../../wire/ring.ts"
 import * as Word from "../../wire/sectionWord.ts"
 import { SlotTable } from "../../wire/slotTable.ts"
+import { decodeToWorker } from "../../wire/toWorker.ts"
 import { SharedFlags } from "../../worker/sharedFlags.ts"
 import { isCall } from "../contract.ts"
 import * as Functions from "./functions.ts"
 import { HostWait } from "./hostWait.ts"
+import { failures } from "./onDemand.ts"
 import { type Outlet, PlainCall } from "./plainCall.ts"
 
 /** How many calls are taken from the ring before other work gets a turn. */
@@ -57,123 +60,123 @@ interface Open {
 }
 
 class PlainWorker implements Outlet {
-  private readonly port: MessagePort
-  private readonly control: ControlBlock.ControlBlock
-  private readonly outbox: Outbox<ToHost>
-  private readonly calls: SlotTable<PlainCall>
-  private readonly starts: Ring.RingReader
-  private readonly values: Ring.RingWriter
-  private readonly wait: HostWait
-  private readonly flags: Array<SharedFlags> = []
-  private readonly section: Word.Word
-  private readonly open = new Map<number, Open>()
-  private readonly ready: Array<Ready> = []
-  private readonly hooks: PlainHooks.PlainHooks
-  private readonly sender: MessagePort
-  private readonly receiver: MessagePort
-  private run = 0
+  readonly #port: MessagePort
+  readonly #control: ControlBlock.ControlBlock
+  readonly #outbox: Outbox<ToHost>
+  readonly #calls: SlotTable<PlainCall>
+  readonly #starts: Ring.RingReader
+  readonly #values: Ring.RingWriter
+  readonly #wait: HostWait
+  readonly #flags: Array<SharedFlags> = []
+  readonly #section: Word.Word
+  readonly #open = new Map<number, Open>()
+  readonly #ready: Array<Ready> = []
+  readonly #hooks: PlainHooks.PlainHooks
+  readonly #sender: MessagePort
+  readonly #receiver: MessagePort
+  #run = 0
   /** Whether a message that calls functions is under way. */
-  private isDue = false
+  #isDue = false
   /** Whether a call has ended since the worker last waited for a call. */
-  private hasEnded = false
+  #hasEnded = false
   /** When the event loop has to get a turn. */
-  private loopDue = 0
+  #loopDue = 0
 
   constructor({ control, port, starts, values }: Handshake) {
-    this.port = port
-    this.control = ControlBlock.fromBuffer(control)
-    this.outbox = new Outbox<ToHost>(port)
-    this.outbox.onUnsendable = (message, problem) => this.unsendable(message, problem)
-    this.calls = new SlotTable(ControlBlock.slots(this.control))
-    this.starts = new Ring.RingReader(starts)
-    this.values = new Ring.RingWriter(values)
-    this.wait = new HostWait(this.starts, port)
-    this.section = Word.at(this.control.words, word.section)
-    this.hooks = { locks: undefined, report: (message) => this.outbox.putNow(message) }
+    this.#port = port
+    this.#control = ControlBlock.fromBuffer(control)
+    this.#outbox = new Outbox<ToHost>(port)
+    this.#outbox.onUnsendable = (message, cause) => this.#unsendable(message, cause)
+    this.#calls = new SlotTable(ControlBlock.slots(this.#control))
+    this.#starts = new Ring.RingReader(starts)
+    this.#values = new Ring.RingWriter(values)
+    this.#wait = new HostWait(this.#starts, port)
+    this.#section = Word.at(this.#control.words, word.section)
+    this.#hooks = { locks: undefined, report: (message) => this.#outbox.putNow(message) }
     const { port1, port2 } = new MessageChannel()
-    this.sender = port1
-    this.receiver = port2
+    this.#sender = port1
+    this.#receiver = port2
   }
 
   listen(): void {
-    PlainHooks.install(this.hooks)
-    this.receiver.on("message", this.onTurn)
-    this.receiver.unref()
-    this.port.on("message", this.onMessage)
-    this.outbox.putNow({ _tag: "Ready", unwind: { _tag: "SectionsOnly", why }, problem: null })
+    PlainHooks.install(this.#hooks)
+    this.#receiver.on("message", this.#onTurn)
+    this.#receiver.unref()
+    this.#port.on("message", this.#onMessage)
+    this.#outbox.putNow({ _tag: "Ready", unwind: { _tag: "SectionsOnly", why }, problem: null })
   }
 
-  private readonly onMessage = (raw: unknown): void => {
-    ControlBlock.beat(this.control)
+  readonly #onMessage = (raw: unknown): void => {
+    ControlBlock.beat(this.#control)
     // All starts come first, because a message may be for any call in the ring.
-    this.readStarts(raw === wakeUp ? startsAtOnce : Infinity)
-    this.receiveAll(raw)
-    this.runReady()
+    this.#readStarts(raw === wakeUp ? startsAtOnce : Infinity)
+    this.#receiveAll(raw)
+    this.#runReady()
   }
 
   /** Messages outside the protocol are ignored. */
-  private receiveAll(raw: unknown): void {
-    if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.receive(message)
+  #receiveAll(raw: unknown): void {
+    if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.#receive(message)
   }
 
-  private readonly onTurn = (): void => {
-    this.isDue = false
-    this.receiver.unref()
-    this.readStarts()
-    this.runReady()
+  readonly #onTurn = (): void => {
+    this.#isDue = false
+    this.#receiver.unref()
+    this.#readStarts()
+    this.#runReady()
   }
 
-  private callLater(): void {
-    if (this.isDue) return
-    this.isDue = true
-    this.receiver.ref()
-    if (performance.now() < this.loopDue) this.sender.postMessage(null)
-    else setImmediate(this.afterLoop)
+  #callLater(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    this.#receiver.ref()
+    if (performance.now() < this.#loopDue) this.#sender.postMessage(null)
+    else setImmediate(this.#afterLoop)
   }
 
   /** Messages that follow one another can hold up the event loop. */
-  private readonly afterLoop = (): void => {
-    this.loopDue = performance.now() + loopMillis
-    this.sender.postMessage(null)
+  readonly #afterLoop = (): void => {
+    this.#loopDue = performance.now() + loopMillis
+    this.#sender.postMessage(null)
   }
 
   /** The call is over; its exit is sent. */
-  private callEnded(call: PlainCall): void {
-    this.calls.delete(call)
-    if (this.calls.size > 0) return
-    this.hasEnded = true
+  #callEnded(call: PlainCall): void {
+    this.#calls.delete(call)
+    if (this.#calls.size > 0) return
+    this.#hasEnded = true
     // The callbacks that the function has left for this turn come first.
-    this.callLater()
+    this.#callLater()
   }
 
   /** Takes the calls in the ring, and looks again even if a function is ended by force. */
-  private readStarts(most: number = startsAtOnce): void {
-    const count = this.starts.read(this.takeStart, most)
-    if (count > 1 || !this.starts.sleep()) this.callLater()
+  #readStarts(most: number = startsAtOnce): void {
+    const count = this.#starts.read(this.#takeStart, most)
+    if (count > 1 || !this.#starts.sleep()) this.#callLater()
   }
 
-  private readonly takeStart: Ring.Take = (id, slot, _, payload) => this.start(id, slot, payload)
+  readonly #takeStart: Ring.Take = (id, slot, _, payload) => this.#start(id, slot, payload)
 
-  private receive(message: ToWorker): void {
+  #receive(message: ToWorker): void {
     switch (message._tag) {
       case "Start":
-        return this.start(message.id, message.slot, message.payload)
+        return this.#start(message.id, message.slot, message.payload)
       case "Stop":
-        return this.calls.get(message.id)?.stop(reasonOf(message.reason))
+        return this.#calls.get(message.id)?.stop(reasonOf(message.reason))
       case "Interrupt":
-        return this.interruptAll(message.ids, reasonOf(message.reason))
+        return this.#interruptAll(message.ids, reasonOf(message.reason))
       case "Raise":
-        return this.outbox.put({ _tag: "Raised", raise: message.raise, delivered: false })
+        return this.#outbox.put({ _tag: "Raised", raise: message.raise, delivered: false })
       case "Pull":
-        return this.calls.get(message.id)?.pull(message.count)
+        return this.#calls.get(message.id)?.pull(message.count)
       case "Unwound":
-        return this.unwound(message.run)
+        return this.#unwound(message.run)
       case "Close":
-        return this.close()
+        return this.#close()
       case "Acquired":
       case "Refused":
       case "Released":
-        return this.calls.get(message.id)?.answered(message)
+        return this.#calls.get(message.id)?.answered(message)
       case "Withdraw":
       case "Commit":
       case "Repair":
@@ -182,121 +185,121 @@ class PlainWorker implements Outlet {
     }
   }
 
-  private interruptAll(ids: ReadonlyArray<number>, reason: CancelReason.CancelReason): void {
-    for (const id of ids) this.calls.get(id)?.interrupt(reason)
+  #interruptAll(ids: ReadonlyArray<number>, reason: CancelReason.CancelReason): void {
+    for (const id of ids) this.#calls.get(id)?.interrupt(reason)
   }
 
-  private start(id: number, slot: number, payload: unknown): void {
-    if (!isCall(payload)) {
-      const defect = { _tag: "Thrown", value: new Error("The call does not fit"), own: {}, errors: undefined }
-      return this.outbox.put({ _tag: "Exit", id, exit: { _tag: "Failure", cause: [{ _tag: "Die", defect }] } })
-    }
-    const flags = (this.flags[slot] ??= new SharedFlags(this.control, slot))
-    const call = new PlainCall(id, payload, flags, ControlBlock.deadline(this.control, slot), this)
-    this.calls.add(call)
+  #start(id: number, slot: number, payload: unknown): void {
+    if (!isCall(payload)) return this.#outbox.put({ _tag: "Unsendable", id, problem: "the call does not fit" })
+    const flags = (this.#flags[slot] ??= new SharedFlags(this.#control, slot))
+    const call = new PlainCall(id, payload, flags, ControlBlock.deadline(this.#control, slot), this)
+    this.#calls.add(call)
     const run = Functions.known(payload.url)
-    if (run !== undefined) this.ready.push({ call, run })
-    else void this.load(call)
+    if (run !== undefined) this.#ready.push({ call, run })
+    else void this.#load(call)
   }
 
-  private async load(call: PlainCall): Promise<void> {
+  async #load(call: PlainCall): Promise<void> {
     const loaded = await Functions.load(call.call.url)
     if (loaded._tag === "Bad") return call.badModule(loaded.problem)
-    this.ready.push({ call, run: loaded.run })
-    this.callLater()
+    this.#ready.push({ call, run: loaded.run })
+    this.#callLater()
   }
 
   /** Calls the functions that can be called. Must be the last step in the handler of a port message. */
-  private runReady(): void {
+  #runReady(): void {
     do {
       for (;;) {
-        const next = this.ready.shift()
+        if (failures.isLoading) return failures.use(() => this.#callLater())
+        const next = this.#ready.shift()
         if (next === undefined) break
         if (next.call.isDone) continue
-        if (this.ready.length > 0) this.callLater()
-        this.outbox.flush()
-        this.execute(next)
-        if (this.isDue) return
+        if (this.#ready.length > 0) this.#callLater()
+        this.#outbox.flush()
+        this.#execute(next)
+        if (this.#isDue) return
       }
-    } while (this.awaitHost())
+    } while (this.#awaitHost())
   }
 
   /** Waits blocked for the next call, if a call has just ended. Whether there is anything to do. */
-  private awaitHost(): boolean {
-    if (this.calls.size > 0 || this.isDue || !this.hasEnded) return false
-    this.hasEnded = false
-    this.outbox.flush()
-    const received = this.wait.next()
-    this.readStarts(received === undefined ? startsAtOnce : Infinity)
+  #awaitHost(): boolean {
+    if (this.#calls.size > 0 || this.#isDue || !this.#hasEnded) return false
+    this.#hasEnded = false
+    this.#outbox.flush()
+    if (failures.isLoading) return false
+    const received = this.#wait.next()
+    this.#readStarts(received === undefined ? startsAtOnce : Infinity)
     if (received !== undefined) {
-      ControlBlock.beat(this.control)
-      this.receiveAll(received.message)
+      ControlBlock.beat(this.#control)
+      this.#receiveAll(received.message)
     }
-    return this.ready.length > 0
+    return this.#ready.length > 0
   }
 
-  private execute({ call, run: f }: Ready): void {
-    this.run = Word.next(this.run)
-    const { run } = this
-    const { words } = this.control
-    const locks = this.hooks.locks
+  #execute({ call, run: f }: Ready): void {
+    this.#run = Word.next(this.#run)
+    const run = this.#run
+    const { words } = this.#control
+    const locks = this.#hooks.locks
     const scope = locks === undefined ? undefined : new AsyncResource("QuiescePlainCall")
     const enter = <A>(body: () => A): A => (scope === undefined ? body() : scope.runInAsyncScope(body))
     const settle = enter(() => {
-      const withdrawLocks = locks?.begin(() => this.run === run && this.section.isBusy())
-      this.open.set(run, { call, withdrawLocks })
+      const withdrawLocks = locks?.begin(() => this.#run === run && Word.isBusy(this.#section))
+      this.#open.set(run, { call, withdrawLocks })
       Atomics.store(words, word.sectionTask, call.id)
       Atomics.store(words, word.sectionGrace, graceMillis)
-      this.section.start(run)
+      Word.start(this.#section, run)
       const settle = call.run(f)
-      this.section.finish(run)
+      Word.finish(this.#section, run)
       return settle
     })
-    this.open.delete(run)
+    this.#open.delete(run)
     settle()
   }
 
   /** The host has ended a run. */
-  private unwound(run: number): void {
-    const open = this.open.get(run)
+  #unwound(run: number): void {
+    const open = this.#open.get(run)
     if (open === undefined) return
-    this.open.delete(run)
-    this.section.clear(run)
+    this.#open.delete(run)
+    Word.clear(this.#section, run)
     // The function's `finally` did not run, so its synchronous locks are still held.
     open.withdrawLocks?.()
     open.call.endedByForce()
   }
 
-  private close(): void {
-    this.port.close()
-    this.receiver.close()
+  #close(): void {
+    this.#port.close()
+    this.#receiver.close()
   }
 
   // ---- From the calls ----
 
   succeed(call: PlainCall, value: unknown): void {
-    if (!call.hasSentMessage && this.values.write(call.id, 0, 0, value)) {
-      if (this.values.mustWake()) this.port.postMessage(wakeUp)
-      this.callEnded(call)
+    if (!call.hasSentMessage && this.#values.write(call.id, 0, 0, value)) {
+      if (this.#values.mustWake()) this.#port.postMessage(wakeUp)
+      this.#callEnded(call)
     } else this.exit(call, { _tag: "Success", value })
   }
 
   exit(call: PlainCall, exit: EncodedExit): void {
-    this.outbox.put({ _tag: "Exit", id: call.id, exit })
-    this.callEnded(call)
+    this.#outbox.put({ _tag: "Exit", id: call.id, exit })
+    this.#callEnded(call)
   }
 
   report(call: PlainCall, value: unknown): void {
-    this.outbox.putNow({ _tag: "Chunk", id: call.id, values: [value] })
+    this.#outbox.putNow({ _tag: "Chunk", id: call.id, values: [value] })
   }
 
   send(message: ToHost): void {
-    this.outbox.putNow(message)
+    this.#outbox.putNow(message)
   }
 
   /** A result that can't be cloned fails its call. */
-  private unsendable(message: ToHost, problem: string): void {
-    if (message._tag === "Exit") this.outbox.put({ _tag: "Unsendable", id: message.id, problem })
+  #unsendable(message: ToHost, cause: unknown): void {
+    if (message._tag !== "Exit") return
+    failures.use(({ messageOf }) => this.#outbox.put({ _tag: "Unsendable", id: message.id, problem: messageOf(cause) }))
   }
 }
 

@@ -4,7 +4,7 @@
  * Invariant: a request is in `requests`, under the id of its task, while the RpcServer may send a response for it.
  */
 import { workerData } from "node:worker_threads"
-import { CurrentThreadSpan } from "@quiesce/core/internal"
+import { CurrentThreadSpan, traceOf } from "@quiesce/core/internal"
 import * as ThreadDump from "@quiesce/core/ThreadDump"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -30,7 +30,7 @@ export const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.Work
     if (handshake === undefined) return Effect.fail(WorkerError.make(noHandshake))
     const problem = versionProblem(handshake)
     if (problem !== undefined) return Effect.fail(WorkerError.make({ _tag: "SpawnFailed", attempts: 0, problem }))
-    guardUncaught(handshake.port)
+    guardUncaught(handshake.port, traceOf)
     ThreadDump.expose()
     const requests = new Map<number, RpcRequest>()
     return Effect.map(InitialMessage.listen, (initial): RpcServer.Protocol["Service"] => ({

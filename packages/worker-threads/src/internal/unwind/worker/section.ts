@@ -100,7 +100,7 @@ class Runner implements SectionRunner {
     Effect.flatMap(this.options.token, (token) =>
       Effect.withFiber((fiber) => {
         // A section inside a section, through `runSync`, is a part of the outer section.
-        if (this.word.isBusy()) return evaluate(section, token)
+        if (Word.isBusy(this.word)) return evaluate(section, token)
         // Under a mask, and so in a finalizer, nothing is ended: a cancel waits for the end of the mask. The fiber of a
         // release with a limit is interruptible, but shielded from each cancel.
         if (!isInterruptible(fiber) || ThreadAdapter.isReleasing(fiber)) {
@@ -121,7 +121,7 @@ class Runner implements SectionRunner {
     const job = this.open.get(run)
     if (job === undefined) return
     this.open.delete(run)
-    this.word.clear(run)
+    Word.clear(this.word, run)
     // The section's `finally` did not run, so its synchronous locks are still held.
     if (job.locks !== undefined) Registry.abandon(Registry.askedInSection(job.locks))
     finish(job, interruption(job.token))
@@ -129,7 +129,7 @@ class Runner implements SectionRunner {
 
   endClaimed(): void {
     const { run } = this
-    if (this.open.get(run)?.state._tag === "Leaving" && this.word.isClaimed(run)) this.ended(run)
+    if (this.open.get(run)?.state._tag === "Leaving" && Word.isClaimed(this.word, run)) this.ended(run)
   }
 
   close(): void {
@@ -169,11 +169,11 @@ class Runner implements SectionRunner {
     const run = this.begin()
     this.open.set(run, job)
     this.options.onStart?.(job.fiber, job.graceMillis)
-    job.locks = Registry.beginSection(() => this.run === run && this.word.isBusy(), job.fiber)
-    this.word.start(run)
+    job.locks = Registry.beginSection(() => this.run === run && Word.isBusy(this.word), job.fiber)
+    Word.start(this.word, run)
     // The host could not claim the section for a cancel from before the word changed.
     const exit = job.token.interrupted ? interruption(job.token) : job.execute()
-    this.word.finish(run)
+    Word.finish(this.word, run)
     this.open.delete(run)
     // The interrupt of the fiber, with the real reason, is on its way.
     if (isOnTheWay(exit)) leftTo(job)
@@ -192,9 +192,9 @@ class Runner implements SectionRunner {
   }
 
   private masked<A>(section: () => A): A {
-    const busy = this.word.isBusy()
+    const busy = Word.isBusy(this.word)
     const run = busy ? this.run : this.begin()
-    const restore = this.word.mask(run, busy)
+    const restore = Word.mask(this.word, run, busy)
     try {
       return section()
     } finally {
