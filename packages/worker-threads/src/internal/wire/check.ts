@@ -29,7 +29,8 @@ export const items = (most: number, check: Check): Check => {
   const fits = (u: unknown): boolean => {
     if (!Array.isArray(u) || u.length > most) return false
     for (let index = 0; index < u.length; index++) {
-      if (!Object.hasOwn(u, index) || !check(u[index])) return false
+      const element: unknown = u[index]
+      if ((element === undefined && !Object.hasOwn(u, index)) || !check(element)) return false
     }
     return true
   }
