@@ -1,7 +1,8 @@
 import { Cause, Context, Effect, Exit, Option, Redactable } from "effect"
 import { describe, expect, it } from "vitest"
 import { causeText } from "../src/internal/causeText.ts"
-import { hasAtMost, messageOf, textOf, traceOf } from "../src/internal/foreignText.ts"
+import { hasAtMost } from "../src/internal/foreignParts.ts"
+import { messageOf, textOf, traceOf } from "../src/internal/foreignText.ts"
 
 /** An array whose text has 2 to the power of `depth` parts, because each level has the next one twice. */
 const sharedParts = (depth: number): unknown => {
