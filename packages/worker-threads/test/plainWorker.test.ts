@@ -6,8 +6,8 @@ import * as Functions from "../src/internal/plainTask/worker/functions.ts"
 import { serve } from "../src/internal/plainTask/worker/plainWorker.ts"
 import * as ControlBlock from "../src/internal/wire/controlBlock.ts"
 import { protocol, source } from "../src/internal/wire/handshake.ts"
-import { decodeToHost } from "../src/internal/wire/message.ts"
 import { RingWriter } from "../src/internal/wire/ring.ts"
+import { decodeToHost } from "../src/internal/wire/toHost.ts"
 
 it("an interrupt ends a call whose start the worker has not read, also behind 256 other starts", async () => {
   // A worker takes 256 starts at a time. A start has the address of its module. With longer addresses, the ring has room for
