@@ -49,7 +49,7 @@ it.for(["node-22", "node-24"])("the same on %s", async (version, { skip }) => {
 })
 
 it("the same with plain functions", async () => {
-  expect((await plainStorm("--plain", 40)).light).toBe(0)
+  expect((await plainStorm("--plain", 24)).light).toBe(0)
 })
 
 it("the same with plain functions in a process that loads Effect when a fault needs it", async () => {
