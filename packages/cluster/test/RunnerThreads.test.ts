@@ -1,5 +1,5 @@
 /** The threads of a runner, with a store in memory that can be slow or away. */
-import { CancelReason, Thread } from "@quiesce/core"
+import { CancelReason, Lease, Thread } from "@quiesce/core"
 import { Context, Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -27,10 +27,14 @@ class Other extends ThreadStore.ThreadStore {
 
 const opened = Effect.flatMap(ThreadStore.open, () => Effect.map(SqlClient, (sql) => new Other(sql)))
 const wire = Outcome.of(Rpc.make("T", {}))
+const leased = Effect.scoped(
+  Effect.asVoid(Lease.acquire({ name: "lease", acquire: Effect.void, release: () => Effect.void }))
+)
 const bodies: Bodies = {
   tasks: new Set(["T"]),
   canUnwind: false,
-  spawn: (_, begun) => Thread.spawn(Effect.andThen(begun, Effect.never))
+  // A thread of the name "short" does not wait.
+  spawn: ({ name }, begun) => Thread.spawn(Effect.andThen(begun, name === "short" ? leased : Effect.never))
 }
 const runner = { incarnation: "own", host: null, port: null }
 const request = { task: "T", name: "t", caller: "c", payload: "null" }
@@ -96,6 +100,23 @@ it("a runner that ends waits no longer than a minute for a store that is away, a
       yield* Fiber.join(drained)
       expect(yield* store.row("t")).toMatchObject({ state: "running" })
     }).pipe(Effect.provide(TestClock.layer()))
+  ))
+
+it("the first answer has the end of a body that does not wait, and otherwise the start", () =>
+  run(
+    Effect.gen(function* () {
+      const { events, threads } = yield* running
+      expect((yield* threads.start("t", request)).map(({ _tag }) => _tag)).toEqual(["Started"])
+      expect((yield* threads.start("short", { ...request, name: "short" })).map(({ _tag }) => _tag)).toEqual([
+        "Started",
+        "Acquired",
+        "Released",
+        "Ended"
+      ])
+      expect((yield* threads.start("long", request)).map(({ _tag }) => _tag)).toEqual(["Started"])
+      yield* threads.drain(shutdown)
+      yield* Fiber.join(events)
+    })
   ))
 
 it("a thread whose caller is gone ends with the reason ParentEnded", () =>

@@ -4,7 +4,7 @@
  * Invariants:
  * 1. The thread settles with the outcome that its runner sent, or after the store has made any other outcome impossible: the
  *    row says `cancelled`, `killed` or `ended`.
- * 2. The call of `Run` is never interrupted before the thread has settled, because the engine would return before the
+ * 2. The calls of `Start` and `Run` are never interrupted before the thread has settled, because the engine would return before the
  *    finalizers of the thread.
  */
 import type * as ThreadAdapter from "@quiesce/core/adapter"
@@ -18,7 +18,6 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
-import type * as Stream from "effect/Stream"
 import * as ClusterError from "../../ClusterError.ts"
 import { endOf } from "../store/rowEnd.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
@@ -105,14 +104,15 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     this.client = clientOf(this.id)
     unstarted.add(this)
     const { id } = this
-    this.running = fork(
-      runEvents(
-        this.events,
-        (event) => this.on(event),
-        () => this.isOver || this.id !== id,
-        againMillis
-      )
-    )
+    const { name, payload } = this.sending
+    const request = { task: this.wire.task, name, caller: this.shared.caller, payload }
+    const follower = {
+      on: (event: ThreadEvent) => this.on(event),
+      isOver: () => this.isOver || this.id !== id,
+      hasStarted: () => !this.isAsked
+    }
+    const source = { start: this.client.Start(request), events: this.client.Run(request) }
+    this.running = fork(runEvents(source, follower, againMillis))
     if (startWithin !== Infinity) this.patience = fork(Effect.andThen(Effect.sleep(startWithin), this.giveUp))
   }
 
@@ -143,11 +143,6 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
 
   get whenOver(): Effect.Effect<void> {
     return Deferred.await(this.over)
-  }
-
-  private get events(): Stream.Stream<ThreadEvent, unknown> {
-    const { name, payload } = this.sending
-    return this.client.Run({ task: this.wire.task, name, caller: this.shared.caller, payload })
   }
 
   requestStop(reason: Reason): Effect.Effect<void> {

@@ -26,7 +26,7 @@ import type { ThreadEvent } from "../wire/protocol.ts"
 import { lostReason, nameOf, type RunnerId } from "../wire/runnerId.ts"
 import * as Outcome from "../wire/outcome.ts"
 import type { Bodies } from "./bodies.ts"
-import { exitOf, RunningThread } from "./runningThread.ts"
+import { exitOf, hasEnded, RunningThread } from "./runningThread.ts"
 
 /** A thread that a client wants to run. */
 interface Request {
@@ -75,23 +75,37 @@ export class RunnerThreads {
   run(id: string, request: Request): Stream.Stream<ThreadEvent> {
     return Stream.unwrap(
       Effect.sync(() => {
-        const known = this.threads.get(id)
-        if (known !== undefined) return known.events
-        if (this.isDraining) return Stream.succeed(elsewhere)
-        const { runner } = this.options
-        const wire = this.options.wires.get(request.task)
-        if (wire === undefined || !this.options.bodies.tasks.has(request.task)) {
-          return Stream.succeed<ThreadEvent>({ _tag: "UnknownTask", runner: nameOf(runner) })
-        }
-        const running = new RunningThread(id, request.caller, runner, this.options.bodies.canUnwind)
-        this.threads.set(id, running)
-        // A client that goes away now does not stop the start: the row would never end.
-        const start = Effect.runForkWith(this.options.context)(this.start(running, request, wire))
-        this.starts.add(start)
-        start.addObserver(() => this.starts.delete(start))
-        return running.events
+        const attached = this.attach(id, request)
+        return attached instanceof RunningThread ? attached.events : Stream.succeed(attached)
       })
     )
+  }
+
+  /** The same, with the events of the thread's first moment only. */
+  start(id: string, request: Request): Effect.Effect<ReadonlyArray<ThreadEvent>> {
+    return Effect.suspend(() => {
+      const attached = this.attach(id, request)
+      return attached instanceof RunningThread ? attached.firstEvents : Effect.succeed([attached])
+    })
+  }
+
+  /** The thread that runs already, one that starts now, or the reason why none starts. */
+  private attach(id: string, request: Request): RunningThread | ThreadEvent {
+    const known = this.threads.get(id)
+    if (known !== undefined) return known
+    if (this.isDraining) return elsewhere
+    const { runner } = this.options
+    const wire = this.options.wires.get(request.task)
+    if (wire === undefined || !this.options.bodies.tasks.has(request.task)) {
+      return { _tag: "UnknownTask", runner: nameOf(runner) }
+    }
+    const running = new RunningThread(id, request.caller, runner, this.options.bodies.canUnwind)
+    this.threads.set(id, running)
+    // A client that goes away now does not stop the start: the row would never end.
+    const start = Effect.runForkWith(this.options.context)(this.begin(running, request, wire))
+    this.starts.add(start)
+    start.addObserver(() => this.starts.delete(start))
+    return running
   }
 
   /** The thread, if it runs here. */
@@ -154,7 +168,7 @@ export class RunnerThreads {
     )
   }
 
-  private start(running: RunningThread, request: Request, wire: Outcome.TaskWire): Effect.Effect<void> {
+  private begin(running: RunningThread, request: Request, wire: Outcome.TaskWire): Effect.Effect<void> {
     const { id } = running
     const { runner, store } = this.options
     const { caller, name, task } = request
@@ -172,6 +186,9 @@ export class RunnerThreads {
       if (Exit.isFailure(spawned)) return yield* this.store(running, token, wire, spawned)
       running.started(spawned.value, token)
       Deferred.doneUnsafe(begun, Exit.void)
+      // A body without a wait has ended after this turn, and its end goes into the first answer.
+      yield* Effect.yieldNow
+      if (!hasEnded(spawned.value)) running.answer()
       return yield* this.store(running, token, wire, yield* exitOf(spawned.value))
     }).pipe(
       Effect.catch((error: ClusterError) => Effect.sync(() => this.refuse(running, error))),

@@ -12,6 +12,12 @@ import type { RunnerId } from "../wire/runnerId.ts"
 
 type Events = Queue.Queue<ThreadEvent, Cause.Done>
 
+/** Receives the events of a thread. */
+interface Receiver {
+  readonly next: (event: ThreadEvent) => void
+  readonly end: () => void
+}
+
 /**
  * The states of a thread at a runner:
  *
@@ -35,7 +41,10 @@ export class RunningThread {
   private readonly runner: RunnerId
   private readonly canUnwind: boolean
   private state: State = claiming
-  private readonly attached = new Set<Events>()
+  private readonly attached = new Set<Receiver>()
+  /** Those that wait for the events of the first moment only. */
+  private readonly starting = new Set<Receiver>()
+  private isAnswered = false
   /** The events of leases by number, without the oldest ended leases. */
   private readonly leaseEvents = new Map<number, Array<ThreadEvent>>()
   private leases = 0
@@ -57,14 +66,48 @@ export class RunningThread {
   get events(): Stream.Stream<ThreadEvent> {
     return Stream.unwrap(
       Effect.acquireRelease(
-        Effect.map(Queue.unbounded<ThreadEvent, Cause.Done>(), (queue) => {
-          this.replay(queue)
-          this.attached.add(queue)
-          return queue
-        }),
-        (queue) => Effect.sync(() => this.attached.delete(queue))
-      ).pipe(Effect.map(Stream.fromQueue))
+        Effect.map(Queue.unbounded<ThreadEvent, Cause.Done>(), (queue) => ({ queue, receiver: this.attach(queue) })),
+        ({ receiver }) => Effect.sync(() => this.attached.delete(receiver))
+      ).pipe(Effect.map(({ queue }) => Stream.fromQueue(queue)))
     )
+  }
+
+  private attach(queue: Events): Receiver {
+    const receiver: Receiver = {
+      next: (event) => void Queue.offerUnsafe(queue, event),
+      end: () => void Queue.endUnsafe(queue)
+    }
+    if (this.replay(receiver)) this.attached.add(receiver)
+    return receiver
+  }
+
+  /** The events until `answer` or until the end. */
+  get firstEvents(): Effect.Effect<ReadonlyArray<ThreadEvent>> {
+    return Effect.callback((resume) => {
+      const events: Array<ThreadEvent> = []
+      const receiver: Receiver = {
+        next: (event) => void events.push(event),
+        end: () => resume(Effect.succeed(events))
+      }
+      if (!this.replay(receiver)) return
+      if (this.isAnswered) return receiver.end()
+      this.attached.add(receiver)
+      this.starting.add(receiver)
+      return Effect.sync(() => {
+        this.attached.delete(receiver)
+        this.starting.delete(receiver)
+      })
+    })
+  }
+
+  /** The first moment is over. */
+  answer(): void {
+    this.isAnswered = true
+    for (const receiver of this.starting) {
+      this.attached.delete(receiver)
+      receiver.end()
+    }
+    this.starting.clear()
   }
 
   /** Must be called before the body begins, so that no lease is missed. */
@@ -95,24 +138,27 @@ export class RunningThread {
     if (this.state._tag === "Over") return
     this.emit(last)
     this.state = { _tag: "Over", last }
-    for (const queue of this.attached) Queue.endUnsafe(queue)
+    for (const receiver of this.attached) receiver.end()
     this.attached.clear()
+    this.starting.clear()
   }
 
   private beginning(token: number): ThreadEvent {
     return { _tag: "Started", token, runner: this.runner, canUnwind: this.canUnwind }
   }
 
-  private replay(queue: Events): void {
+  /** Whether further events will come. */
+  private replay(receiver: Receiver): boolean {
     const { state } = this
-    if (state._tag === "Claiming") return
+    if (state._tag === "Claiming") return true
     if (state._tag === "Over") {
-      Queue.offerUnsafe(queue, state.last)
-      Queue.endUnsafe(queue)
-      return
+      receiver.next(state.last)
+      receiver.end()
+      return false
     }
-    Queue.offerUnsafe(queue, this.beginning(state.token))
-    for (const events of this.leaseEvents.values()) for (const event of events) Queue.offerUnsafe(queue, event)
+    receiver.next(this.beginning(state.token))
+    for (const events of this.leaseEvents.values()) for (const event of events) receiver.next(event)
+    return true
   }
 
   private emitOf(lease: number, event: ThreadEvent): void {
@@ -133,9 +179,12 @@ export class RunningThread {
   }
 
   private emit(event: ThreadEvent): void {
-    for (const queue of this.attached) Queue.offerUnsafe(queue, event)
+    for (const receiver of this.attached) receiver.next(event)
   }
 }
+
+export const hasEnded = (thread: Thread.Thread<unknown, unknown>): boolean =>
+  ThreadAdapter.controlsOf(thread).poll() !== undefined
 
 /** The exit of a thread; it waits for the end. */
 export const exitOf = (thread: Thread.Thread<unknown, unknown>): Effect.Effect<Exit.Exit<unknown, unknown>> =>

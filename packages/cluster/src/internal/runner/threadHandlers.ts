@@ -31,6 +31,7 @@ export const layer = (threads: RunnerThreads, runner: string): Layer.Layer<never
           return thread === undefined ? Effect.succeed(null) : f(thread)
         })
       return ThreadEntity.of({
+        Start: ({ payload }) => threads.start(id, payload),
         Run: ({ payload }) => threads.run(id, payload),
         Stop: ({ payload }) => found((thread) => Effect.as(Thread.stop(thread, payload), true)),
         Interrupt: ({ payload }) => found((thread) => Effect.as(Thread.interruptFork(thread, payload), true)),

@@ -11,6 +11,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment, Statement } from "effect/sql/Statement"
 import * as ClusterError from "../../ClusterError.ts"
+import { batched } from "./batched.ts"
 import * as Tables from "./tables.ts"
 
 /** A thread that a runner wants to start. */
@@ -43,6 +44,24 @@ export type Claimed =
 
 type Failure = ClusterError.ClusterError
 
+interface Id {
+  readonly id: string
+}
+
+/** The outcome of a thread, as JSON. */
+interface End extends Id {
+  readonly token: number
+  readonly outcome: string
+}
+
+/** Whether each of the items has a row. A thread is in one statement once. */
+const among =
+  (items: ReadonlyArray<Id>) =>
+  (rows: ReadonlyArray<Id>): ReadonlyArray<boolean> => {
+    const ids = new Set(rows.map(({ id }) => id))
+    return items.map(({ id }) => ids.has(id))
+  }
+
 /** The token of the first start. */
 const firstToken = 1
 
@@ -52,28 +71,37 @@ export class ThreadStore {
   /** The milliseconds of the store's clock, in SQL. */
   readonly now: Fragment
 
+  private readonly claimInTurn: (claim: Claim) => Effect.Effect<boolean, Failure>
+  private readonly endInTurn: (end: End) => Effect.Effect<boolean, Failure>
+
   constructor(sql: SqlClient) {
     this.sql = sql
+    this.claimInTurn = batched((claims) => this.claimAll(claims))
+    this.endInTurn = batched((ends) => this.endAll(ends))
     this.now = sql.onDialectOrElse({
       pg: () => sql`(extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
       orElse: () => sql`CAST(unixepoch('subsec') * 1000 AS INTEGER)`
     })
   }
 
-  /** Two statements if the thread is known. */
+  /** Shares its statement with the claims of the same turn. Another statement if the thread is known. */
   claim(claim: Claim): Effect.Effect<Claimed, Failure> {
-    const { now, sql } = this
-    const { caller, id, name, runner, task } = claim
-    const inserted = sql`INSERT INTO quiesce_threads (id, task, name, state, token, runner, caller, changed)
-      VALUES (${id}, ${task}, ${name}, 'running', ${firstToken}, ${runner}, ${caller}, ${now})
-      ON CONFLICT (id) DO NOTHING RETURNING id`
-    const known = Effect.flatMap(this.row(id), (row) =>
+    const known = Effect.flatMap(this.row(claim.id), (row) =>
       // The row was forgotten a moment ago.
       row === undefined ? this.claim(claim) : Effect.succeed<Claimed>({ _tag: "Known", row })
     )
-    return Effect.flatMap(this.ask("claim a thread", inserted), (rows) =>
-      rows.length > 0 ? Effect.succeed<Claimed>({ _tag: "Claimed", token: firstToken }) : known
+    return Effect.flatMap(this.claimInTurn(claim), (isClaimed) =>
+      isClaimed ? Effect.succeed<Claimed>({ _tag: "Claimed", token: firstToken }) : known
     )
+  }
+
+  private claimAll(claims: ReadonlyArray<Claim>): Effect.Effect<ReadonlyArray<boolean>, Failure> {
+    const { now, sql } = this
+    const given = this.given(claims.map(({ caller, id, name, runner, task }) => [id, task, name, runner, caller]))
+    const inserted = sql<Id>`INSERT INTO quiesce_threads (id, task, name, state, token, runner, caller, changed)
+      SELECT value->>0, value->>1, value->>2, 'running', ${firstToken}, value->>3, value->>4, ${now}
+      FROM ${given} WHERE true ON CONFLICT (id) DO NOTHING RETURNING id`
+    return Effect.map(this.ask("claim a thread", inserted), among(claims))
   }
 
   row(id: string): Effect.Effect<ThreadRow | undefined, Failure> {
@@ -93,14 +121,28 @@ export class ThreadStore {
     )
   }
 
-  /** Whether the thread had the token, so that its outcome counts. */
+  /** Whether the thread had the token, so that its outcome counts. Shares its statement with the ends of the same turn. */
   end(id: string, token: number, outcome: string): Effect.Effect<boolean, Failure> {
+    return this.endInTurn({ id, token, outcome })
+  }
+
+  private endAll(ends: ReadonlyArray<End>): Effect.Effect<ReadonlyArray<boolean>, Failure> {
     const { now, sql } = this
-    return this.changes(
-      "store an outcome",
-      sql`UPDATE quiesce_threads SET state = 'ended', outcome = ${outcome}, changed = ${now}
-        WHERE id = ${id} AND token = ${token} AND state = 'running' RETURNING id`
-    )
+    const given = this.given(ends.map(({ id, outcome, token }) => [id, token, outcome]))
+    const ended = sql<Id>`UPDATE quiesce_threads SET state = 'ended', outcome = value->>2, changed = ${now}
+      FROM ${given} WHERE quiesce_threads.id = value->>0 AND token = CAST(value->>1 AS BIGINT) AND state = 'running'
+      RETURNING quiesce_threads.id`
+    return Effect.map(this.ask("store an outcome", ended), among(ends))
+  }
+
+  /** Rows as one parameter, so that the text of a statement is the same for any number of rows. The column is `value`. */
+  private given(rows: ReadonlyArray<ReadonlyArray<string | number>>): Fragment {
+    const { sql } = this
+    const text = JSON.stringify(rows)
+    return sql.onDialectOrElse({
+      pg: () => sql`json_array_elements(${text}::json)`,
+      orElse: () => sql`json_each(${text})`
+    })
   }
 
   /** Whether the thread will never start. False if it has started before. */

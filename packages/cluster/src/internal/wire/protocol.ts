@@ -2,8 +2,9 @@
  * The messages between a client and the runner of a thread. Each thread is an entity of Effect's cluster with the id of
  * the thread, so that the engine decides where a thread runs and finds that runner again.
  *
- * `Run` is a stream that lasts as long as the thread. The engine sends `Run` again after a lost connection; the runner then
- * attaches the new stream to the thread that runs already. The other messages are short, and reach the thread beside `Run`.
+ * `Start` starts a thread, and answers with the events of its first moment: a short thread costs one message and one answer.
+ * `Run` is a stream that lasts as long as the thread; a client asks for it when `Start` had no end. The engine sends both
+ * again after a lost connection; the runner then attaches them to the thread that runs already. The other messages are short, and reach the thread beside `Run`.
  * All are volatile, because the row of the thread makes a second start impossible.
  */
 import * as Schemas from "@quiesce/core/Schemas"
@@ -52,6 +53,7 @@ const Unwound = Schema.Union([
 const reason = { reason: Schemas.CancelReason }
 
 export const ThreadEntity = Entity.make("quiesce-thread", [
+  Rpc.make("Start", { payload: Request, success: Schema.Array(ThreadEvent) }),
   Rpc.make("Run", { payload: Request, success: ThreadEvent, stream: true }),
   Rpc.make("Stop", { payload: reason, success: Answer(Schema.Boolean) }),
   Rpc.make("Interrupt", { payload: reason, success: Answer(Schema.Boolean) }),
