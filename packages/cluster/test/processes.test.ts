@@ -174,28 +174,33 @@ describe("a thread at another process", () => {
     expect(cluster.events).toEqual(["start a", "acquire a", "release a"])
   })
 
-  it("is started once, and ends with a reason, however many runners join", async () => {
+  it("is started once, and ends with a reason, when runners join and leave during 100 threads", async () => {
     await using cluster = new Cluster()
-    await cluster.start()
-    const names = Array.from({ length: 12 }, (_, n) => `t${n}`)
+    const first = await cluster.start()
+    const names = Array.from({ length: 100 }, (_, n) => `t${n}`)
     const messages = await cluster.run((threads) =>
       Effect.gen(function* () {
-        const held = yield* Effect.forEach(names, (name) =>
-          threads.spawn("Hold", { file: cluster.log, name, releaseMillis: 50 })
-        )
+        const hold = (name: string) => threads.spawn("Hold", { file: cluster.log, name, releaseMillis: 50 })
+        const held = yield* Effect.forEach(names, hold)
         yield* Effect.forEach(names, (name) => cluster.whenLogged(`acquire ${name}`))
         const second = yield* Effect.promise(() => cluster.start())
         // The second runner gets work when it has its shards.
         const isThere = Effect.flatMap(threads.spawn("Where"), Thread.join)
         yield* Effect.repeat(isThere, { until: (pid) => pid === second.process.pid })
-        yield* Thread.interruptAll(held, { reason: CancelReason.interrupted({ message: "enough" }) })
+        const asked = held.slice(0, names.length / 2)
+        yield* Thread.interruptAll(asked, { reason: CancelReason.interrupted({ message: "enough" }) })
+        first.process.kill("SIGTERM")
+        const ends = yield* Effect.forEach(held, (thread) => Effect.map(Thread.await(thread), messageOf))
         const tallies = yield* Effect.forEach(held, Lease.tally)
         expect(tallies).toEqual(names.map(() => expect.objectContaining({ acquired: 1, released: 1, lost: 0 })))
-        return yield* Effect.forEach(held, (thread) => Effect.map(Thread.await(thread), messageOf))
+        return ends
       })
     )
     const moved = "The thread's shard moves to another runner"
-    expect(messages.filter((message) => message !== "enough" && message !== moved)).toEqual([])
+    expect(
+      messages.filter((message) => ![moved, "enough", "The runner shuts down"].includes(message ?? "none"))
+    ).toEqual([])
+    expect(messages).toContain("The runner shuts down")
     for (const name of names) {
       const own = cluster.events.filter((event) => event.endsWith(` ${name}`))
       expect(own).toEqual([`start ${name}`, `acquire ${name}`, `release ${name}`])
