@@ -78,3 +78,11 @@ describe("an error that a plain function throws arrives as itself", () => {
     expect(await thrownBy(how)).toBe(value)
   })
 })
+
+it("an uncaught value with too many levels ends its worker with a text, and the host lives on", async () => {
+  type Later = typeof import("./fixtures/plain-throws-later.ts")
+  await using pool = Task.createTaskPool<Later>(new URL("./fixtures/plain-throws-later.ts", import.meta.url), {
+    size: 1
+  })
+  await expect(pool.run(20_000)).rejects.toThrow("An uncaught value with too many parts to be sent")
+})
