@@ -419,6 +419,30 @@ describe("Thread.shutdown", () => {
     })
   )
 
+  it.effect("returns when another request abandons the thread, also while it waits for the remaining releases", () =>
+    Effect.gen(function* () {
+      const { log, noted } = logging()
+      const thread = yield* Thread.spawn(
+        Effect.gen(function* () {
+          yield* noted("first", Effect.void)
+          yield* noted("slow", Effect.sleep(100))
+          yield* noted("hangs", Effect.never)
+          yield* Effect.never
+        }),
+        now
+      )
+      const patient = yield* Effect.forkChild(Thread.shutdown(thread, { escalation: { interrupt: 50 } }), now)
+      // The first request now gives the remaining releases 50 ms more.
+      yield* TestClock.adjust(60)
+      yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
+      expect(patient.pollUnsafe()).toBeDefined()
+      expect(yield* Fiber.join(patient)).toMatchObject({ millis: 70, ending: { _tag: "Abandoned" } })
+      yield* TestClock.adjust(100)
+      expect(log).toEqual(["hangs", "slow", "first"])
+      expect(yield* Lease.tally(thread)).toMatchObject({ acquired: 3, released: 1, lost: 2 })
+    })
+  )
+
   it.effect("with a shorter escalation ends the wait of callers with a longer one", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)

@@ -3,7 +3,8 @@
  *
  * Invariants:
  * 1. Each release starts once, the release of the latest lease first; those of children come first.
- * 2. A release that takes longer than the rest of the time goes on, but no other release waits for it.
+ * 2. A release that takes longer than the rest of the time goes on, but no other release waits for it. The time is over
+ *    when another caller has abandoned the thread.
  * 3. A lease in a scope that other code owns is left to that scope.
  */
 import * as Effect from "effect/Effect"
@@ -13,8 +14,8 @@ import * as CancelReason from "../CancelReason.ts"
 import * as Ledger from "./ledger.ts"
 import type { LeaseEntry } from "./ledger.ts"
 import { inOrder } from "./sequence.ts"
-import type { ThreadNode } from "./threadNode.ts"
-import { endOf, within } from "./waiting.ts"
+import { onlyWaits, type ThreadNode } from "./threadNode.ts"
+import { eitherOf, endOf, type Listen, within } from "./waiting.ts"
 
 /** The leases to release, in order. */
 export type Due = ReadonlyArray<LeaseEntry>
@@ -36,11 +37,25 @@ export const run = (
         // The scope may have come to this release meanwhile.
         if (fiber === undefined) return Effect.void
         const left = end - node.clock.currentTimeMillisUnsafe()
-        return fiber.pollUnsafe() !== undefined || left <= 0 ? Effect.void : within(endOf(fiber), left)
+        return fiber.pollUnsafe() !== undefined || left <= 0
+          ? Effect.void
+          : within(eitherOf(endOf(fiber), endOfThread(node)), left)
       })
     })
   )
 }
+
+const endOfThread =
+  (node: ThreadNode): Listen =>
+  (done) => {
+    if (node.isAlive)
+      return node.onSettled(() => {
+        done()
+        return onlyWaits
+      })
+    done()
+    return () => {}
+  }
 
 /** The leases of an ended body whose scope has closed without their releases, because a finalizer ended the closing fiber. */
 export const behindBrokenFinalizer = (node: ThreadNode): Due =>

@@ -6,7 +6,7 @@ import type { Step } from "../Escalation.ts"
 import * as Climb from "./climb.ts"
 import { atOnce } from "./sequence.ts"
 import type { ThreadNode } from "./threadNode.ts"
-import { endOf, type Listen, within } from "./waiting.ts"
+import { eitherOf, endOf, within } from "./waiting.ts"
 
 /** The limit on the wait for a stack before a kill or an abandon, in milliseconds. A stack that comes later is reported, too. */
 const patience = 1000
@@ -45,10 +45,6 @@ export const search = (
   return Effect.flatMap(Effect.forkChild(locating, { startImmediately: true }), (fiber) => {
     if (fiber.pollUnsafe() !== undefined) return Effect.void
     begun(fiber)
-    const listen: Listen = (done) => {
-      const withdrawals = [endOf(fiber)(done), Climb.endsOf(nodes)(done)]
-      return () => withdrawals.forEach((withdraw) => withdraw())
-    }
-    return Effect.asVoid(within(listen, patience))
+    return Effect.asVoid(within(eitherOf(endOf(fiber), Climb.endsOf(nodes)), patience))
   })
 }

@@ -39,6 +39,14 @@ export const within = (listen: Listen, millis: number): Effect.Effect<boolean> =
     })
   )
 
+/** Listens for the first of several events. */
+export const eitherOf =
+  (...listens: ReadonlyArray<Listen>): Listen =>
+  (done) => {
+    const withdrawals = listens.map((listen) => listen(done))
+    return () => withdrawals.forEach((withdraw) => withdraw())
+  }
+
 /** Listens for the end of a fiber. */
 export const endOf =
   (fiber: Fiber.Fiber<unknown, unknown>): Listen =>
