@@ -39,6 +39,15 @@ const plain = fc.letrec((tie) => ({
   )
 })).value
 
+/** The words of a text, two characters each. */
+const text = (characters: string): ReadonlyArray<number> => [
+  characters.length,
+  ...Array.from(
+    { length: Math.ceil(characters.length / 2) },
+    (_, index) => characters.charCodeAt(2 * index) | (characters.charCodeAt(2 * index + 1) << 16)
+  )
+]
+
 const objectPrototype = <A extends object>(value: A): A => Object.setPrototypeOf(value, Object.prototype) as A
 
 describe("RingWriter.write", () => {
@@ -201,6 +210,28 @@ describe("RingReader.read", () => {
   it.each([-1, 2 ** 15, 2 ** 31 - 1, -(2 ** 31), 16_384 + 16])("throws BadWords for an end at %d", (end) => {
     const { buffer, reader } = open()
     Atomics.store(new Int32Array(buffer), 16, end)
+    expect(problemOf(() => take(reader))).toBeInstanceOf(BadWords)
+  })
+
+  const [nothing, string, array, object] = [1, 6, 7, 8]
+  const forged: ReadonlyArray<readonly [string, ReadonlyArray<number>]> = [
+    ["a property that would be the prototype", [object, 1, ...text("__proto__"), array, 0]],
+    ["an array longer than any that is written", [array, 513, ...Array.from({ length: 513 }, () => nothing)]],
+    [
+      "an object with more properties than any that is written",
+      [object, 513, ...Array.from({ length: 513 * 2 }, () => 0)]
+    ],
+    ["a text longer than any that is written", [string, 513, ...Array.from({ length: 257 }, () => 0)]],
+    ["a negative length", [array, -1]],
+    ["more levels than are written", [array, 1, array, 1, array, 1, array, 1, array, 0]],
+    ["a kind that there is not", [9]],
+    ["an array that ends too early", [array, 2, nothing]]
+  ]
+  it.each(forged)("throws BadWords for %s", (_, value) => {
+    const { buffer, reader } = open()
+    const words = new Int32Array(buffer)
+    words.set([1, 0, 0, ...value], 48)
+    Atomics.store(words, 16, 3 + value.length)
     expect(problemOf(() => take(reader))).toBeInstanceOf(BadWords)
   })
 
