@@ -38,15 +38,12 @@ const interrupted = Effect.fnUntraced(function* <A, E>(
 })
 
 describe("an interrupted pool.execute", () => {
-  it.each(["Hold", "HoldPlain"] as const)(
-    "has the failure of a release in its Cause, beside the interruption: %s",
-    (task) =>
-      Effect.gen(function* () {
-        const pool = yield* makePool()
-        const exit = yield* interrupted((cells) => pool.execute(task, { cells }))
-        expect(reasonsOf(exit)).toEqual(["Interrupt", expect.stringContaining(message)])
-      }).pipe(Effect.scoped, Effect.runPromise)
-  )
+  it("has the failure of a release in its Cause, beside the interruption", () =>
+    Effect.gen(function* () {
+      const pool = yield* makePool()
+      const exit = yield* interrupted((cells) => pool.execute("Hold", { cells }))
+      expect(reasonsOf(exit)).toEqual(["Interrupt", expect.stringContaining(message)])
+    }).pipe(Effect.scoped, Effect.runPromise))
 
   it("has it also behind a middleware", () =>
     Effect.gen(function* () {
