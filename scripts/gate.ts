@@ -30,12 +30,12 @@ interface VitestReport {
   }>
 }
 
-/** Hundreds of workers and processes load the same modules: they are compiled once. */
+/** Hundreds of workers and processes load the same modules: they are compiled once, and the sources are bundled. */
 const cache = join(import.meta.dirname, "../.cache/node-compile")
 
 const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
   const { error, status } = spawnSync(command, args, {
-    env: { NODE_COMPILE_CACHE: cache, ...process.env },
+    env: { NODE_COMPILE_CACHE: cache, QUIESCE_BUNDLE_SOURCES: "1", ...process.env },
     stdio: ["ignore", "inherit", "inherit"],
     shell: process.platform === "win32" && !isAbsolute(command)
   })

@@ -16,8 +16,21 @@ const fiberModule = "internal/effect.js"
  * module is in which list matters for the speed alone.
  */
 const lists: ReadonlyArray<readonly [name: string, roots: ReadonlyArray<string>]> = [
-  ["core", ["Effect.js", "Layer.js", "Schema.js", "Deferred.js", "Fiber.js", "Metric.js", "ManagedRuntime.js"]],
-  ["stream", ["Stream.js", "rpc/RpcGroup.js"]],
+  [
+    "core",
+    [
+      "Effect.js",
+      "Layer.js",
+      "Schema.js",
+      "Deferred.js",
+      "Fiber.js",
+      "Metric.js",
+      "ManagedRuntime.js",
+      "Console.js",
+      "Logger.js"
+    ]
+  ],
+  ["stream", ["Stream.js", "rpc/RpcGroup.js", "rpc/RpcSchema.js", "http/Headers.js", "workers/Transferable.js"]],
   ["rpc", ["rpc/RpcServer.js", "rpc/RpcClient.js"]],
   ["all", ["index.js"]]
 ]

@@ -9,6 +9,8 @@
  * 1. Each module of Effect comes from the bundle, whatever imports it, so that a thread has no second Effect.
  * 2. A TypeScript file keeps its URL, its lines and its columns.
  * 3. A file without a copy of its present state is loaded in Node's way.
+ * 4. A bundled source keeps its URL, too, but its code has the lines of the bundle. Only the gate bundles the sources, so
+ *    that no edited file has an old bundle.
  */
 import { readFileSync, statSync } from "node:fs"
 import { registerHooks } from "node:module"
@@ -33,6 +35,13 @@ const isOwn = (url: string | undefined): url is string =>
 
 const own = (url: string) => ({ url, format: "module", shortCircuit: true })
 
+/** The path of the folder of the bundled sources, with a folder for each package, if this run uses it. */
+const sources = bundle === undefined ? undefined : process.env["QUIESCE_BUNDLED_SOURCES"]
+
+/** The URL of each module that the packages of this repository export, by its name, if their sources are bundled. */
+const exported: Readonly<Record<string, string>> =
+  sources === undefined ? {} : JSON.parse(readFileSync(`${sources}/exports.json`, "utf8"))
+
 /** The copy of a file without types; undefined without a copy of the file's present state, which its last line names. */
 const withoutTypes = (url: string): string | undefined => {
   try {
@@ -44,16 +53,47 @@ const withoutTypes = (url: string): string | undefined => {
   }
 }
 
+/** The text of a bundled source, or of a file that sources share; undefined for a module that is in no bundle. */
+const bundledSource = (url: string): string | undefined => {
+  const [, name, file] = /^packages\/([^/]+)\/src\/(.*)$/.exec(url.slice(root.length)) ?? []
+  if (sources === undefined || name === undefined) return undefined
+  try {
+    return readFileSync(`${sources}/${name}/${file}`, "utf8")
+  } catch {
+    return undefined
+  }
+}
+
+/** The URL of a file that bundled sources share. */
+const sharedFile = (specifier: string, parent: string): string | undefined =>
+  sources !== undefined && /\/(?:bundle-\w+|rolldown-runtime)\.js$/.test(specifier)
+    ? new URL(specifier, parent).href
+    : undefined
+
+const sourceOf = (url: string): string | undefined => {
+  if (bundle !== undefined && url.startsWith(bundle)) return readFileSync(fileURLToPath(url), "utf8")
+  if (!isOwn(url)) return undefined
+  return bundledSource(url) ?? (url.endsWith(".ts") ? withoutTypes(url) : undefined)
+}
+
 registerHooks({
   resolve: (specifier, context, next) => {
     if (bundle === undefined) return next(specifier, context)
-    const name = isOwn(context.parentURL) ? /^effect(?:\/(?!package\.json$)(.*))?$/.exec(specifier) : null
+    if (specifier.startsWith(".") && context.parentURL?.startsWith(bundle) === true) {
+      return own(new URL(specifier, context.parentURL).href)
+    }
+    const parent = isOwn(context.parentURL) ? context.parentURL : undefined
+    if (parent !== undefined) {
+      const url = Object.hasOwn(exported, specifier) ? exported[specifier] : sharedFile(specifier, parent)
+      if (url !== undefined) return own(url)
+    }
+    const name = parent !== undefined ? /^effect(?:\/(?!package\.json$)(.*))?$/.exec(specifier) : null
     if (name !== null) return own(`${bundle}${folders[name[1] ?? ""] ?? name[1]}.js`)
     const found = next(specifier, context)
     return found.url.startsWith(effect) ? { ...found, ...own(bundle + found.url.slice(effect.length)) } : found
   },
   load: (url, context, next) => {
-    const source = isOwn(url) && url.endsWith(".ts") ? withoutTypes(url) : undefined
+    const source = sourceOf(url)
     return source === undefined ? next(url, context) : { format: "module", source, shortCircuit: true }
   }
 })

@@ -18,6 +18,7 @@ import { stripTypeScriptTypes } from "node:module"
 import { basename, join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { bundleEffect } from "./bundleEffect.ts"
+import { bundleSources } from "./bundleSources.ts"
 
 const root = join(import.meta.dirname, "../..")
 const effect = realpathSync(join(root, "packages/core/node_modules/effect"))
@@ -29,7 +30,9 @@ const textOf = (name: string): string => readFileSync(join(import.meta.dirname, 
 
 /** Another version of Effect, or another way to bundle it, gets another folder. */
 const key = createHash("sha256")
-  .update(JSON.stringify([effect, version, ...["bundleEffect.ts", "hooks.ts", "prepare.ts"].map(textOf)]))
+  .update(
+    JSON.stringify([effect, version, ...["bundleEffect.ts", "bundleSources.ts", "hooks.ts", "prepare.ts"].map(textOf)])
+  )
   .digest("hex")
   .slice(0, 12)
 
@@ -118,12 +121,28 @@ const copyFiles = (): void => {
 
 const isInstalled = (name: string): boolean => name.endsWith("node_modules")
 
+/** Bundles the sources of the packages in their present state, and names the folder to all threads of this run. */
+const makeSources = async (): Promise<void> => {
+  const stamps = globSync("packages/*/{package.json,src/**/*.ts}", { cwd: root, exclude: isInstalled }).map((file) => {
+    const { mtimeMs, size } = statSync(join(root, file))
+    return [file, mtimeMs, size]
+  })
+  const state = createHash("sha256").update(JSON.stringify(stamps)).digest("hex").slice(0, 12)
+  const sources = join(folder, "sources", state)
+  process.env["QUIESCE_BUNDLED_SOURCES"] = sources
+  if (existsSync(sources)) return
+  const draft = `${sources}.${process.pid}`
+  await bundleSources(root, draft, withoutTypes)
+  renameSync(draft, sources)
+}
+
 /** The global setup of vitest. */
 export const setup = async (): Promise<void> => {
   const start = performance.now()
   const isNew = !existsSync(hooks)
   if (isNew) await makeFolder()
   copyFiles()
+  if (process.env["QUIESCE_BUNDLE_SOURCES"] === "1") await makeSources()
   const made = isNew ? `, made in ${((performance.now() - start) / 1000).toFixed(1)} s` : ""
   console.log(
     `Effect ${version} comes from a bundle in .cache/loading${made}. Projects named "from source" load it from its own files.`

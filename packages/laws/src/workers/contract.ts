@@ -1,6 +1,7 @@
 /** The contract of host and worker: the tasks of the pool. */
 import * as Scenario from "@quiesce/testing/laws/Scenario"
-import { HostLease, SharedMutex } from "@quiesce/worker-threads"
+import * as HostLease from "@quiesce/worker-threads/HostLease"
+import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
 import * as Schema from "effect/Schema"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"

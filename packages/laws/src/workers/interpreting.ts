@@ -1,6 +1,6 @@
 /** The tasks of a worker, under its harness. */
 import { type MessagePort, threadId, workerData } from "node:worker_threads"
-import { ThreadWorker } from "@quiesce/worker-threads"
+import * as ThreadWorker from "@quiesce/worker-threads/ThreadWorker"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -21,27 +21,30 @@ const passing: ReadonlySet<string> = new Set(["TickObject", "Microtask", "Immedi
 
 /** Notes all handles and timers from now on, for the life of the process. */
 export const track = (): void => {
-  createHook({
-    init: (id, kind, trigger, resource) => {
-      if (kind === "PROMISE") return
-      // Node makes some handles in a later turn, without the asking code on the stack.
-      const cause = made.get(executionAsyncId()) ?? made.get(trigger)
-      const place = placeOf(new Error()) ?? cause?.place ?? "inside Node"
-      made.set(id, { kind, place, resource: new WeakRef(resource) })
-    },
-    destroy: (id) => void made.delete(id)
-  }).enable()
+  createHook({ init: note, destroy: (id) => void made.delete(id) }).enable()
+}
+
+const note = (id: number, kind: string, trigger: number, resource: object): void => {
+  if (kind === "PROMISE") return
+  // Node makes some handles in a later turn, without the asking code on the stack.
+  const cause = made.get(executionAsyncId()) ?? made.get(trigger)
+  const place = placeOfCaller() ?? cause?.place ?? "inside Node"
+  made.set(id, { kind, place, resource: new WeakRef(resource) })
 }
 
 /** Effect and Node make most handles for other code. */
-const ownFrames = /node:|[\\/]node_modules[\\/]effect[\\/]|internal[\\/]main[\\/]places\.[jt]s/
+const passedOver = /node:|[\\/]node_modules[\\/]effect[\\/]/
 
-const placeOf = ({ stack = "" }: Error): string | undefined =>
-  stack
-    .split("\n")
+/** The first frame above `note` of other code. Frames are left out by function, because a bundle has one path for all. */
+const placeOfCaller = (): string | undefined => {
+  const record: { stack?: string } = {}
+  Error.captureStackTrace(record, note)
+  return record.stack
+    ?.split("\n")
     .slice(1)
-    .find((frame) => !ownFrames.test(frame))
+    .find((frame) => !passedOver.test(frame))
     ?.trim()
+}
 
 /** One line for each live handle; undefined if nothing was noted. */
 export const live = (): ReadonlyArray<string> | undefined => {
