@@ -11,7 +11,8 @@ import type { Planned, Scenario } from "./Scenario.ts"
  * The parts of generated programs, with a weight for each tag. An instruction without a weight is not generated. `releases`
  * lists the kinds of releases, `depth` is the nesting of blocks (default 3), `length` the number of instructions in a block
  * (default 4), and `bystanders` says whether other threads run beside the program (default: none). `chain` is the number of
- * threads in the longest chain (default 3). Long chains are rare.
+ * threads in the longest chain (default 3). Long chains are rare. With `outlasting`, some slow releases take longer than
+ * each climb.
  *
  * @stability unstable
  * @category models
@@ -24,6 +25,7 @@ export interface Mix {
   readonly length?: number | undefined
   readonly bystanders?: boolean | undefined
   readonly chain?: number | undefined
+  readonly outlasting?: boolean | undefined
 }
 
 const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
@@ -31,15 +33,21 @@ const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
 /** The limit of each limited release. */
 const within = 7
 
+/** Longer than a climb takes. */
+const outlasting = 2000
+
 const releaseOf = (
-  tag: Release["_tag"]
+  tag: Release["_tag"],
+  mix: Mix
 ): fc.Arbitrary<{ readonly release: Release; readonly within: number | null }> => {
   if (tag === "Hang") return fc.constant({ release: { _tag: tag }, within })
   if (tag === "Slow") {
-    return fc.record({
+    const slow = fc.record({
       release: fc.record({ _tag: fc.constant(tag), millis: fc.constantFrom(1, 2, 20) }),
       within: fc.constantFrom(null, within)
     })
+    if (mix.outlasting !== true) return slow
+    return fc.oneof(slow, fc.constant({ release: { _tag: tag, millis: outlasting }, within: null }))
   }
   if (tag === "Poll") {
     return fc.record({
@@ -97,7 +105,7 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
     case "Acquire":
       return fc
         .record({
-          held: fc.oneof(...(mix.releases ?? ["Ok"]).map(releaseOf)),
+          held: fc.oneof(...(mix.releases ?? ["Ok"]).map((tag) => releaseOf(tag, mix))),
           millis: fc.constantFrom(0, 0, 2),
           fails: fc.constantFrom(false, false, false, true),
           interruptible: fc.boolean()

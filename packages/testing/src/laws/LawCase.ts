@@ -43,7 +43,9 @@ const once = plan(fc.constant(interrupt))
 const twice = plan(fc.constant(interrupt), fc.constant(interrupt))
 const end = plan(fc.constantFrom<Scenario.Action>(interrupt, interrupt, { _tag: "Close" }, { _tag: "Stop" }))
 const thenLate = fc.tuple(end, fc.nat(2)).map(([first, target]) => [...first, { action: interrupt, target, after: 60 }])
-const shutdown = plan(Arbitrary.climb.map((climb) => ({ _tag: "Shutdown" as const, climb })))
+const climbing = Arbitrary.climb.map((climb) => ({ _tag: "Shutdown" as const, climb }))
+const shutdown = plan(climbing)
+const shutdowns = plan(climbing, climbing)
 const mixed = plan(
   fc.constantFrom<Scenario.Action>(interrupt, { _tag: "Stop" }),
   fc.oneof(
@@ -77,6 +79,7 @@ const unwinding = plan(
 
 const leases = { Acquire: 6, Scoped: 2, Sleep: 1, Checkpoint: 1, Fail: 1, Attempt: 1, Mask: 1, Fork: 1 }
 const bad = ["Ok", "Fail", "Die", "Slow", "Hang"] as const
+const worse = [...bad, "Throw", "NoEffect"] as const
 const tree = { Acquire: 2, Scoped: 2, Sleep: 2, Fork: 4, Join: 1, Finally: 1, Interrupt: 1, Group: 1, Spin: 1 }
 const regions = { Receive: 3, Deadline: 2, UntilStopped: 2, Sleep: 3, Checkpoint: 2, Acquire: 2, Fork: 2 }
 
@@ -127,7 +130,10 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     mix: { weights: { Acquire: 6, Scoped: 2, Sleep: 1, Finally: 1, Fork: 1 }, releases: ["Ok", "Slow"], length: 6 },
     plan: waiting(end)
   },
-  "finalizer-isolation": { mix: { weights: leases, releases: bad, length: 5 }, plan: waiting(end) },
+  "finalizer-isolation": {
+    mix: { weights: leases, releases: worse, length: 5, outlasting: true },
+    plan: waiting(fc.oneof(end, shutdown))
+  },
   "finalizer-shield": {
     mix: { weights: { ...leases, Deadline: 1, Poll: 1 }, releases: ["Slow", "Cancel", "Hang", "Spawn", "Poll"] },
     plan: waiting(twice)
@@ -250,7 +256,11 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     plan: waiting(once)
   },
   "report-true": {
-    mix: { weights: { Acquire: 5, Sleep: 3, UntilStopped: 1, Fork: 2 }, releases: ["Slow", "Hang", "Fail", "Ok"] },
-    plan: waiting(shutdown)
+    mix: {
+      weights: { Acquire: 5, Sleep: 3, UntilStopped: 1, Fork: 2 },
+      releases: ["Slow", "Hang", "Fail", "Throw", "NoEffect", "Ok"],
+      outlasting: true
+    },
+    plan: waiting(fc.oneof(shutdown, shutdowns))
   }
 }

@@ -8,7 +8,8 @@ import * as Schema from "effect/Schema"
 
 /**
  * The behaviour of a release: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, interrupts its own
- * thread, runs a synchronous section, or runs a section that polls its token for `millis`.
+ * thread, runs a synchronous section, or runs a section that polls its token for `millis`. The function of a release may
+ * also throw, or return no effect.
  *
  * @stability unstable
  * @category models
@@ -18,6 +19,8 @@ export type Release =
   | { readonly _tag: "Ok" }
   | { readonly _tag: "Fail" }
   | { readonly _tag: "Die" }
+  | { readonly _tag: "Throw" }
+  | { readonly _tag: "NoEffect" }
   | { readonly _tag: "Slow"; readonly millis: number }
   | { readonly _tag: "Hang" }
   | { readonly _tag: "Spawn" }
@@ -121,6 +124,8 @@ const Release: Schema.Codec<Release> = Schema.Union([
   Schema.TaggedStruct("Ok", {}),
   Schema.TaggedStruct("Fail", {}),
   Schema.TaggedStruct("Die", {}),
+  Schema.TaggedStruct("Throw", {}),
+  Schema.TaggedStruct("NoEffect", {}),
   Schema.TaggedStruct("Slow", { millis: Schema.Number }),
   Schema.TaggedStruct("Hang", {}),
   Schema.TaggedStruct("Spawn", {}),

@@ -86,6 +86,8 @@ const killIsVisible: Check = (outcome) => [
       problems.push(`the exit of ${report.thread} does not say whether it was killed`)
     if (isKilled(exit) && Exit.isFailure(exit!) && !Cause.hasInterruptsOnly(exit.cause))
       problems.push(`the kill of ${report.thread} is not just an interruption`)
+    // A later shutdown may come after the loss.
+    if (outcome.scenario.plan.length > 1) return problems
     const lost = only(outcome.events, "Left").filter(({ fate }) => fate === "lost")
     if (!isAbandoned(exit) && !isForced(exit) && lost.length > 0) problems.push("leases were lost without a kill")
     if (!isWatched(outcome)) return problems
@@ -155,9 +157,46 @@ const misnamed = (
     : [`${what} were ${happened.join() || "none"}, the report says ${reported.join() || "none"}`]
 
 const reportTrue: Check = (outcome) =>
-  climbOf(outcome) === undefined
-    ? []
-    : [...reports(outcome).flatMap((event) => falseIn(outcome, event)), ...unlike(outcome), ...unreported(outcome)]
+  isClimbed(outcome)
+    ? [
+        ...reports(outcome).flatMap((event) => falseIn(outcome, event)),
+        ...wrongRungs(outcome),
+        ...unlike(outcome),
+        ...unreported(outcome)
+      ]
+    : []
+
+/** Whether nothing but shutdowns was planned. */
+const isClimbed = ({ scenario }: Outcome): boolean =>
+  scenario.plan.length > 0 && scenario.plan.every(({ action }) => action._tag === "Shutdown")
+
+/**
+ * Each of several shutdowns names the highest rung that any of them had asked on when the first thread ended. A shutdown
+ * that came when the thread had ended needed no rung. One that has outwaited its last rung names that rung. It then
+ * interrupts the thread before it abandons the thread.
+ */
+const wrongRungs = (outcome: Outcome): ReadonlyArray<string> => {
+  const made = reports(outcome).map(({ report }) => report)
+  const settled = only(outcome.events, "Settled").find(({ thread }) => thread === "t")
+  if (made.length < 2 || settled === undefined) return []
+  const asked = made.flatMap(({ attempts, startedAt }) =>
+    attempts.flatMap((attempt) =>
+      attempt._tag === "Unavailable" || startedAt + attempt.at > settled.at
+        ? []
+        : Escalation.rungs.indexOf(attempt.rung)
+    )
+  )
+  if (made.some(hasOutwaitedAll)) asked.push(Escalation.rungs.indexOf("interrupt"))
+  const reached = Escalation.rungs[Math.max(...asked)]
+  return made.flatMap((report) =>
+    report.rung === null || report.rung === reached || hasOutwaitedAll(report)
+      ? []
+      : [`the thread ended on ${reached}, the report says ${report.rung}`]
+  )
+}
+
+const hasOutwaitedAll = ({ attempts }: ShutdownReport): boolean =>
+  attempts.findLast(({ _tag }) => _tag !== "Unavailable")?._tag === "Outwaited"
 
 /** A shutdown returns when its thread has ended, and so before the run is over. */
 const unreported = (outcome: Outcome): ReadonlyArray<string> =>
@@ -182,7 +221,8 @@ const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Repor
   if (settled !== undefined && (report.ending._tag === "Succeeded") !== Exit.isSuccess(settled.exit))
     problems.push(`it did not end as ${report.ending._tag}`)
   if (report.rung === null && report.attempts.length > 0) problems.push("the rung is missing")
-  if (!isWatched(outcome)) return problems
+  // A step may lie between the request of a later shutdown and the start of its report.
+  if (!isWatched(outcome) || outcome.scenario.plan.length > 1) return problems
   const left = only(outcome.events.slice(asked, outcome.events.indexOf(event)), "Left").filter(({ thread }) =>
     below(report.thread, thread)
   )

@@ -36,7 +36,10 @@ export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spaw
       }),
       release: (_, exit) => {
         if (instruction.interruptible) acquired()
-        return release(place, lease, instruction.release, exit, spawn)
+        const how = instruction.release
+        return how._tag === "Throw" || how._tag === "NoEffect"
+          ? brokenRelease(place, lease, how._tag, exit)
+          : release(place, lease, how, exit, spawn)
       },
       releaseWithin: instruction.within ?? undefined,
       interruptible: instruction.interruptible
@@ -44,10 +47,27 @@ export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spaw
     return Effect.map(made, acquired)
   })
 
+type Broken = "Throw" | "NoEffect"
+
+/** The function of a release that makes no effect. */
+const brokenRelease = (
+  { thread, world }: Position,
+  lease: string,
+  how: Broken,
+  exit: Exit.Exit<unknown, unknown>
+): Scoped => {
+  const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
+  world.note({ _tag: "Releasing", thread, lease, reason })
+  world.note({ _tag: "Released", thread, lease, how: "failed" })
+  if (how === "Throw") throw new Error("a release threw")
+  // The mistake of a caller without types.
+  return undefined as unknown as Scoped
+}
+
 const release = (
   place: Position,
   lease: string,
-  how: Release,
+  how: Exclude<Release, { readonly _tag: Broken }>,
   exit: Exit.Exit<unknown, unknown>,
   spawn: Spawn
 ): Scoped => {
@@ -64,7 +84,7 @@ const release = (
   )
 }
 
-const releasing = (place: Position, how: Release, spawn: Spawn): Scoped => {
+const releasing = (place: Position, how: Exclude<Release, { readonly _tag: Broken }>, spawn: Spawn): Scoped => {
   switch (how._tag) {
     case "Ok":
       return Effect.void

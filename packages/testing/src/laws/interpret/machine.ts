@@ -222,11 +222,13 @@ export class Machine {
       this.observe("spun")
     } else this.now = end
     if (isCut) return died
-    const fails = release._tag === "Fail" || release._tag === "Die"
+    const fails = failing.has(release._tag)
     this.observe(`released ${lease}, ${fails ? "failed" : "ok"}`)
     return fails ? died : ok
   }
 }
+
+const failing: ReadonlySet<Held["release"]["_tag"]> = new Set(["Fail", "Die", "Throw", "NoEffect"] as const)
 
 /** The failure of a finalizer replaces the earlier result. */
 const after = (exit: number, finalizer: number): number => (finalizer === ok ? exit : finalizer)

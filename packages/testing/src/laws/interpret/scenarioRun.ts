@@ -1,6 +1,7 @@
 /** Runs a scenario in a simulation, and returns the outcome. */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as References from "effect/References"
 import type { Outcome } from "../Outcome.ts"
 import * as Program from "../Program.ts"
 import * as Scenario from "../Scenario.ts"
@@ -51,9 +52,10 @@ export class ScenarioRun {
           )
         )
         const lifetime = Effect.scoped(Effect.flatMap(start, (thread) => this.subject.await(thread)))
+        const quiet = Effect.provideService(References.UnhandledLogLevel, undefined)
         return Effect.withFiber((fiber) => {
           this.main = fiber
-          return Effect.onExit(lifetime, () =>
+          return Effect.onExit(quiet(lifetime), () =>
             world.noting(() => ({ _tag: "ScopeClosed", thread: "main", scope: "main", live: world.liveIn("main") }))
           )
         })
