@@ -8,7 +8,8 @@
  * Invariants:
  * 1. The main thread keeps its first connection until the process exits. A new connection lists all existing workers, one
  *    by one, in the middle of JavaScript, and Node takes the whole process down if the listed worker ends at that moment.
- *    The connection is opened before its worker starts, and closed at exit, because Node waits for open connections.
+ *    The connection is opened before its worker starts. While nobody uses or holds it, it has no listeners and knows no
+ *    worker, so that it is no left-over of its first user; Node does not wait for it at exit.
  *    A connection through a relay lists workers where no JavaScript runs. It is therefore open only while it is used or
  *    held, and so is a second connection, which is needed for a worker that an earlier user has left.
  * 2. A connection stays attached to each worker that may still get a user, but sends nothing to it. The worker pays nothing,
@@ -104,14 +105,13 @@ class Connection {
   private newest = 0
   private holders = 0
   private state: "Connected" | "Enabled" | "Closed" = "Connected"
+  private isListening = false
 
   constructor() {
     this.session = MainSession.open({
       notified: (method, params) => this.notified(method, params),
       lost: () => this.lost()
     })
-    // At the exit of a worker, its relay ends as well, and a request to the main thread would come too late.
-    if (isMainThread) process.once("exit", this.close)
   }
 
   /** The shapes are from the inspector's protocol. */
@@ -169,6 +169,7 @@ class Connection {
   }
 
   private enable(): void {
+    this.listen()
     if (this.state !== "Connected") return
     this.state = "Enabled"
     this.session.post("NodeWorker.enable", { waitForDebuggerOnStart: false })
@@ -185,9 +186,22 @@ class Connection {
     this.closeIfUnused()
   }
 
+  private listen(): void {
+    if (this.isListening) return
+    this.isListening = true
+    this.session.setListening(true)
+    // At the exit of a worker, its relay ends as well, and a request to the main thread would come too late.
+    if (isMainThread) process.once("exit", this.close)
+  }
+
   private closeIfUnused(): void {
-    if (isMainThread && this === current) return
-    if (this.byThread.size === 0 && this.holders === 0) this.close()
+    if (this.byThread.size > 0 || this.holders > 0) return
+    if (!isMainThread || this !== current) return this.close()
+    this.isListening = false
+    this.session.setListening(false)
+    process.off("exit", this.close)
+    this.threads.clear()
+    this.unused.clear()
   }
 
   private readonly close = (): void => {

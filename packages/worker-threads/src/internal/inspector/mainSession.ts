@@ -8,9 +8,10 @@
  *
  * Invariants:
  * 1. A relay ends with its session, or with the thread that has started it.
- * 2. A relay ends its session when the main thread has answered all requests and sends no more events. Node aborts the whole
- *    process if the main thread answers while the thread of a relay is torn down. The thread that has started the relay
- *    waits for that end. If that thread is ended by force, the relay is too, and the danger remains.
+ * 2. Node aborts the whole process if the main thread answers a session while the session's thread is torn down. A relay
+ *    therefore ends its session when all its requests are answered and no more events come, and its thread some time later.
+ *    The thread that has started the relay waits for that end. If that thread is ended by force, the relay is too, and the
+ *    danger remains.
  */
 import { isMainThread, Worker } from "node:worker_threads"
 
@@ -22,6 +23,8 @@ export interface Listener {
 
 export interface MainSession {
   readonly post: (method: string, params: Readonly<Record<string, unknown>>, failed?: (why: string) => void) => void
+  /** Passes notifications on, or drops them. A session drops them at first. A relay always passes them on. */
+  readonly setListening: (isListening: boolean) => void
   readonly close: () => void
 }
 
@@ -38,12 +41,14 @@ const direct = (listener: Listener): MainSession => {
   const { Session } = process.getBuiltinModule("node:inspector")
   const session = new Session()
   session.connect()
-  session.on("inspectorNotification", (raw: object) => {
+  const notified = (raw: object): void => {
     // The shape is from the inspector's protocol.
     const { method, params } = raw as Notification
     listener.notified(method, params)
-  })
+  }
   return {
+    setListening: (isListening) =>
+      isListening ? session.on("inspectorNotification", notified) : session.off("inspectorNotification", notified),
     post: (method, params, failed) =>
       session.post(method, params, (error) => {
         if (error !== null) failed?.(error.message)
@@ -55,6 +60,12 @@ const direct = (listener: Listener): MainSession => {
   }
 }
 
+/**
+ * The main thread answers the end of a session, too, in less than a millisecond if it is not in native code. Nothing tells
+ * when it has answered.
+ */
+const settlingMillis = 100
+
 /** The program of a relay. It is a text, so that a bundle of the worker needs no further file. */
 const relay = `
 const { parentPort } = require("node:worker_threads")
@@ -65,7 +76,7 @@ session.on("inspectorNotification", ({ method, params }) => parentPort.postMessa
 const close = () => {
   session.removeAllListeners()
   session.disconnect()
-  parentPort.close()
+  setTimeout(() => parentPort.close(), ${String(settlingMillis)})
 }
 parentPort.on("message", (message) => {
   // The main thread answers in the order of the requests.
@@ -97,6 +108,7 @@ const relayed = (listener: Listener): MainSession => {
     if (!isClosed) listener.lost()
   })
   return {
+    setListening: () => {},
     post: (method, params, failed) => {
       const id = ++lastId
       if (failed !== undefined) pending.set(id, failed)
