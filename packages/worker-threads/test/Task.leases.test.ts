@@ -97,6 +97,11 @@ describe("context.lease", () => {
     expect(names()).toEqual(["data.txt"])
   })
 
+  it("that can't be asked for, because its options can't be sent, leaves its worker as it is", async () => {
+    expect(await pool.run(inputOf("temporaryFolder", "unsendable"))).toMatchObject({ name: "DataCloneError" })
+    expect(await pool.run(inputOf("lockFile", "dispose"))).toBe(false)
+  })
+
   it("that waits is cancelled by an abort of the call, by its own signal, and by the end of the pool", async () => {
     const holder = inputOf("lockFile", "wait")
     const held = pool.run(holder)

@@ -213,8 +213,10 @@ export class PlainCall implements Source {
     if (this.isDone) return new Promise(() => {})
     if (this.reason !== undefined) throw toError(this.reason)
     signal?.throwIfAborted()
-    const lease = ++this.#lease
+    const lease = this.#lease + 1
+    // Throws if the payload can't be cloned.
     this.#send({ _tag: "Acquire", id: this.id, lease, name: readyName(kind), payload })
+    this.#lease = lease
     // The host keeps its word about the type of a value.
     return new Promise<object>((resolve, reject) =>
       leases.use(({ PlainLeases }) => {
