@@ -33,7 +33,8 @@ const AtRunner: Context.Reference<Bodies | undefined> = Context.Reference("@quie
 /** Makes an adapter of embedded clusters. A planted fault replaces functions of the subject. */
 export const make = (fault: Partial<Subject> = {}): Adapter.Adapter => ({
   ...Adapter.fromSubject("cluster", { ...core, spawn, keep, hasArrived, ...fault }),
-  lacks
+  lacks,
+  isDelayed: true
 })
 
 const spawn: Subject["spawn"] = (effect, options) =>

@@ -4,6 +4,7 @@ import * as Laws from "@quiesce/testing/laws/Laws"
 import * as Model from "@quiesce/testing/laws/Model"
 import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
+import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { faults } from "./fixtures/faults.ts"
 
@@ -102,6 +103,21 @@ describe("Model.compare", () => {
     const program: Program.Program = [{ _tag: "Fork", body: [], immediately: false, outer: false, escalation: null }]
     const outcome = Adapter.fibers.run({ program, plan: [], seed: null, bystanders: false }, null)
     expect(Model.compare(outcome as Awaited<typeof outcome>)).toEqual({ _tag: "Undecided", why: "Fork" })
+  })
+
+  it("allows a delayed interrupt to come too late for a thread that ends in the same millisecond, and no later", async () => {
+    const lost = Adapter.fromSubject("lost interrupts", { interrupt: () => Effect.void })
+    const tags = (program: Program.Program, isDelayed: boolean): Promise<ReadonlyArray<string>> =>
+      Promise.all(
+        Array.from({ length: 40 }, async (_, cut) => {
+          const action = { _tag: "Interrupt", wait: true } as const
+          const plan = [{ action, target: 0, after: 0 }]
+          return Model.compare(await lost.run({ program, plan, seed: null, bystanders: false }, cut), isDelayed)._tag
+        })
+      )
+    expect(await tags([], false)).toContain("Unlike")
+    expect(await tags([], true)).not.toContain("Unlike")
+    expect(await tags([sleep], true)).toContain("Unlike")
   })
 
   it.each([

@@ -26,6 +26,8 @@ import { core, type Subject, type Work } from "./Subject.ts"
  * - `lacks`: the laws that don't apply, each with the reason
  * - `run`: runs a scenario and begins its plan at a step; null means no plan
  * - `parallel`: the number of concurrent runs (default 1)
+ * - `isDelayed`: whether a request takes a while to reach its thread, as between two machines. It arrives within its
+ *   millisecond (default: false)
  * - `programs`: the programs and plans of a law for threads that know fewer instructions (default: all of them)
  *
  * @stability unstable
@@ -37,6 +39,7 @@ export interface Adapter {
   readonly lacks: Readonly<Partial<Record<Name, string>>>
   readonly run: (scenario: Scenario, cut: number | null) => Outcome | Promise<Outcome>
   readonly parallel?: number | undefined
+  readonly isDelayed?: boolean | undefined
   readonly programs?: ((law: Name | "model", lawCase: LawCase) => LawCase) | undefined
 }
 

@@ -53,19 +53,20 @@ export const allowed = (program: Program, cancel?: { readonly at: number }): Rea
 }
 
 /**
- * Compares a run with the model.
+ * Compares a run with the model. The thread notices an interrupt at the next point. If requests are delayed, the thread may
+ * notice the interrupt at each later point of the same millisecond, or may end in that millisecond without the interrupt.
  *
  * @stability unstable
  * @category observing
  * @since 0.1.0
  */
-export const compare = (outcome: Outcome): Comparison => {
+export const compare = (outcome: Outcome, isDelayed = false): Comparison => {
   const asked = askedIn(outcome)
   if (asked === "other") return { _tag: "Undecided", why: "what is done to it" }
   const { program } = outcome.scenario
   const real = observablesOf(outcome.events)
   try {
-    const allowed = asked === undefined ? [run(program, undefined)] : cancelled(outcome, asked, real)
+    const allowed = asked === undefined ? [run(program, undefined)] : cancelled(outcome, asked, real, isDelayed)
     const reasons = reasonsOf(outcome.threads.get("t")?.exit)
     const texts = new Set(allowed.map(({ observed }) => render(observed)))
     const text = render(real)
@@ -104,11 +105,17 @@ const run = (program: Program, cancel: Cancel | undefined): Machine => {
  * The allowed outcomes of an interrupt after the observations `before`: the thread noticed the interrupt at the next point.
  * During a synchronous section, the thread may have noticed the interrupt only at its next wait.
  */
-const cancelled = (outcome: Outcome, asked: Asked, real: ReadonlyArray<Observable>): ReadonlyArray<Machine> => {
+const cancelled = (
+  outcome: Outcome,
+  asked: Asked,
+  real: ReadonlyArray<Observable>,
+  isDelayed: boolean
+): ReadonlyArray<Machine> => {
   const later = observablesOf(outcome.events.slice(outcome.events.indexOf(asked)), outcome.events)
   const before = real.length - later.length
   const inSection = real[before - 1]?.what === "spinning"
-  const isMissed = ({ at, seen, waits }: Mark): boolean => (at > asked.at || seen > before) && (waits || !inSection)
+  const isMissed = ({ at, seen, waits }: Mark): boolean =>
+    (at > asked.at || (seen > before && !isDelayed)) && (waits || !inSection)
   return possible(outcome.scenario.program, asked.at, isMissed, before)
 }
 

@@ -138,7 +138,7 @@ const ofOwnPrograms: ReadonlySet<Name> = new Set([
 export const model = async (adapter: Adapter, budget: Budget = {}): Promise<Finding> => {
   let undecided = 0
   const check = (outcome: Outcome): ReadonlyArray<string> => {
-    const compared = Model.compare(outcome)
+    const compared = Model.compare(outcome, adapter.isDelayed)
     if (compared._tag === "Undecided") undecided++
     return compared._tag === "Unlike" ? [compared.problem] : []
   }
