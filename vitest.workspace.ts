@@ -115,7 +115,7 @@ class SlowFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     // Vitest would leave one core free, but much of what the tests do is to wait.
-    maxWorkers: availableParallelism() + 1,
+    maxWorkers: availableParallelism() + 3,
     sequence: { sequencer: SlowFirst },
     globalSetup: "scripts/loading/prepare.ts",
     projects: roots.flatMap(projectsOf)
