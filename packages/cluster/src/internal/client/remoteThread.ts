@@ -4,8 +4,8 @@
  * Invariants:
  * 1. The thread settles with the outcome that its runner sent, or after the store has made any other outcome impossible: the
  *    row says `cancelled`, `killed` or `ended`.
- * 2. The calls of `Start` and `Run` are never interrupted before the thread has settled, because the engine would return before the
- *    finalizers of the thread.
+ * 2. The calls of `Start` and `Run` are never interrupted before the thread has settled, because the engine would return
+ *    before the finalizers of the thread.
  */
 import type * as ThreadAdapter from "@quiesce/core/adapter"
 import * as CancelReason from "@quiesce/core/CancelReason"

@@ -3,9 +3,9 @@
  * the thread, so that the engine decides where a thread runs and finds that runner again.
  *
  * `Start` starts a thread, and answers with the events of its first moment: a short thread costs one message and one answer.
- * `Run` is a stream that lasts as long as the thread; a client asks for it when `Start` had no end. The engine sends both
- * again after a lost connection; the runner then attaches them to the thread that runs already. The other messages are short, and reach the thread beside `Run`.
- * All are volatile, because the row of the thread makes a second start impossible.
+ * `Run` is a stream that lasts as long as the thread; a client asks for the stream when the answer to `Start` has no end of
+ * the thread. The engine sends both again after a lost connection; the runner then attaches them to the thread that runs
+ * already. The other messages are short, and reach the thread beside `Run`. All are volatile, because the row of the thread makes a second start impossible.
  */
 import * as Schemas from "@quiesce/core/Schemas"
 import * as Entity from "effect/cluster/Entity"

@@ -61,8 +61,8 @@ const direct = (listener: Listener): MainSession => {
 }
 
 /**
- * The main thread answers the end of a session, too, in less than a millisecond if it is not in native code. Nothing tells
- * when it has answered.
+ * The main thread answers the end of a session, too, as soon as it is not in native code. Node reports no event for that
+ * answer, so this is a guess. Without the pause, a nested pool that closed aborted the process in one of six runs.
  */
 const settlingMillis = 100
 
