@@ -13,7 +13,9 @@ interface Peer {
   readonly runner: RunnerId
 }
 
-/** The effect brings the watch up to date with the members of the store. The result says whether this runner has a valid row. */
+/**
+ * The effect brings the watch up to date with the members of the store. The result says whether this runner has a valid row.
+ */
 export const make = (
   store: ThreadStore,
   own: RunnerId

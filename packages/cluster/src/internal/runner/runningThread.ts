@@ -42,7 +42,7 @@ export class RunningThread {
   private readonly canUnwind: boolean
   private state: State = claiming
   private readonly attached = new Set<Receiver>()
-  /** Those that wait for the events of the first moment only. */
+  /** The receivers of the events of the first moment only. */
   private readonly starting = new Set<Receiver>()
   private isAnswered = false
   /** The events of leases by number, without the oldest ended leases. */
