@@ -309,7 +309,7 @@ const anyEntry: fc.Arbitrary<Entry> = fc.record({
   content
 })
 
-/** Among other entries an interruption is so rare that one seed in sixty had none. */
+/** By chance, an entry of `anyEntry` is an interruption so rarely that some seeds drew none. */
 const interruption: fc.Arbitrary<Entry> = fc.record({
   id: word,
   kind: fc.constant(4),
