@@ -65,8 +65,10 @@ const readOne = async (pid: number): Promise<Read> => {
   if (found === undefined) return { pid, result: "Missed" }
   if (Table.isDead(found)) return { pid, result: "Dead" }
   if (found.started < oldest || found.parent === kernelThreads) return { pid, result: "Older" }
-  const environment = await Table.environment(found)
-  if (environment === "" && (await Table.isStarting(found))) return { pid, result: "Starting" }
+  const first = await Table.environment(found)
+  if (first === "" && (await Table.isStarting(found))) return { pid, result: "Starting" }
+  // The process may have run its program between the two looks, and has its environment now.
+  const environment = first === "" ? await Table.environment(found) : first
   if (environment !== undefined) return { pid, result: { process: found, environment } }
   // The environment of another user's process may not be read.
   return { pid, result: Table.isSame(found) ? { process: found, environment: unreadable } : "Missed" }
