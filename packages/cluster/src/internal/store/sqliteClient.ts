@@ -89,10 +89,18 @@ const connectionOf = (database: DatabaseSync): Connection => {
     prepared.set(sql, statement)
     return statement
   }
+  const run = (sql: string, params: ReadonlyArray<unknown>): Array<Row> => {
+    try {
+      return prepare(sql).all(...params.map(input))
+    } catch (error) {
+      if (ends.test(sql)) abandon(database)
+      throw error
+    }
+  }
   const rows = (sql: string, params: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
     Effect.withFiber((fiber) =>
       attempt("execute", () => {
-        const found = prepare(sql).all(...params.map(input)) as Array<Row>
+        const found = run(sql, params)
         return Context.get(fiber.context, Client.SafeIntegers) ? found : found.map(withNumbers)
       })
     )
@@ -109,6 +117,17 @@ const connectionOf = (database: DatabaseSync): Connection => {
     executeStream: (sql, params, transformRows) =>
       Stream.unwrap(Effect.map(execute(sql, params, transformRows), Stream.fromIterable))
   }
+}
+
+/** The last statement of a transaction. */
+const ends = /^(COMMIT|ROLLBACK)$/
+
+/**
+ * A transaction whose end has failed would keep its lock until this process ends, and every other process would wait for
+ * the lock.
+ */
+const abandon = (database: DatabaseSync): void => {
+  if (database.isTransaction) database.exec("ROLLBACK")
 }
 
 /** A value that SQLite stores, or the value itself, which `node:sqlite` then refuses by name. */
