@@ -6,12 +6,13 @@ import * as Adapter from "@quiesce/testing/laws/Adapter"
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Search from "@quiesce/testing/laws/Search"
 import * as ClusterAdapter from "./ClusterAdapter.ts"
+import * as ClusterProcessAdapter from "./ClusterProcessAdapter.ts"
 import * as PlainAdapter from "./PlainAdapter.ts"
 import * as ProcessAdapter from "./ProcessAdapter.ts"
 import * as WorkerAdapter from "./WorkerAdapter.ts"
 
 /** The names of the adapters on the command line. */
-export const adapters = ["fibers", "workers", "plain", "processes", "cluster"] as const
+export const adapters = ["fibers", "workers", "plain", "processes", "cluster", "cluster-processes"] as const
 
 type AdapterName = (typeof adapters)[number]
 
@@ -42,7 +43,9 @@ const budgets = {
   // Each run starts a process.
   processes: { quick: { programs: 8, whole: 0, cuts: 2 }, deep: { programs: 100, whole: 5, cuts: 4 } },
   // Each run starts a cluster in this process.
-  cluster: { quick: { programs: 8, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 5, cuts: 5 } }
+  cluster: { quick: { programs: 8, whole: 0, cuts: 3 }, deep: { programs: 2000, whole: 5, cuts: 5 } },
+  // All runs share two runner processes.
+  "cluster-processes": { quick: { programs: 2, whole: 0, cuts: 1 }, deep: { programs: 1000, whole: 5, cuts: 5 } }
 } as const
 
 /** The laws that need killed workers. For other laws a kill would only cost time. */
@@ -67,7 +70,8 @@ const lacks: Record<AdapterName, Adapter.Adapter["lacks"]> = {
   workers: {},
   plain: PlainAdapter.lacks,
   processes: ProcessAdapter.lacks,
-  cluster: ClusterAdapter.lacks
+  cluster: ClusterAdapter.lacks,
+  "cluster-processes": ClusterAdapter.lacks
 }
 
 /** The requested trials. */
@@ -106,10 +110,19 @@ export const runAll = async (trials: ReadonlyArray<Trial>, done: (result: Result
     trials.filter(({ adapter }) => adapter === "plain"),
     done
   )
-  const inThisThread = { processes: ProcessAdapter.make(), cluster: ClusterAdapter.make() }
-  for (const trial of trials) {
-    if (trial.adapter === "processes" || trial.adapter === "cluster")
-      done(await run(trial, inThisThread[trial.adapter]))
+  const twoRunners = ClusterProcessAdapter.make()
+  const inThisThread: Partial<Record<AdapterName, Adapter.Adapter>> = {
+    processes: ProcessAdapter.make(),
+    cluster: ClusterAdapter.make(),
+    "cluster-processes": twoRunners
+  }
+  try {
+    for (const trial of trials) {
+      const adapter = inThisThread[trial.adapter]
+      if (adapter !== undefined) done(await run(trial, adapter))
+    }
+  } finally {
+    await twoRunners.close()
   }
 }
 

@@ -9,7 +9,6 @@ import * as ClusterAdapter from "../src/ClusterAdapter.ts"
 
 const faults: ReadonlyArray<readonly [Name, string, Partial<Subject>]> = [
   ["interrupt-awaits", "returns from an interrupt too early", { interrupt: core.interruptFork }],
-  ["mask-pends", "masks nothing", { mask: (work) => work }],
   ["report-true", "has an untrue report", ofSubject["report-true"]]
 ]
 

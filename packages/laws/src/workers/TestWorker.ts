@@ -20,8 +20,10 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { type Cells, makeCells, testWorkerKey, type ToHost, type ToWorker } from "./messages.ts"
+import { cell, type Cells, makeCells, testWorkerKey, type ToHost, type ToWorker } from "./messages.ts"
 import { HostRun } from "./hostRun.ts"
+import { quiet } from "./quiet.ts"
+import { handOf } from "./runClock.ts"
 import type { PlainFault } from "../plain/plainContract.ts"
 import type { Kind, TestPool } from "./TestPool.ts"
 
@@ -160,8 +162,16 @@ export class TestWorker {
   private async runOnce(scenario: Scenario, cut: number | null): Promise<Outcome> {
     const pool = await this.open()
     const mutex = SharedMutex.makeUnsafe()
+    const { cells } = this
+    Atomics.store(cells, cell.gate, 0)
     const run = new HostRun(++lastRun, scenario, cut, {
-      cells: this.cells,
+      hand: handOf(cells),
+      sequence: () => Atomics.add(cells, cell.sequence, 1),
+      quiet,
+      hasArrived: () => true,
+      resume: () => resume(cells),
+      endSection: (spin) => Atomics.store(cells, cell.gate, spin),
+      killEndsWorker: true,
       thorough: this.options.thorough,
       subject: { ...core, ...this.options.subject },
       post: (message: ToWorker) => this.link?.postMessage(message),
@@ -203,6 +213,13 @@ export class TestWorker {
 
 /** The programs lose many workers, and each loss would be logged. */
 const quietly = Effect.provideService(Logger.CurrentLoggers, new Set<Logger.Logger<unknown, unknown>>())
+
+/** Batched messages are sent at the end of this turn. */
+const resume = (cells: Cells): void =>
+  void setImmediate(() => {
+    Atomics.store(cells, cell.waiting, 0)
+    Atomics.notify(cells, cell.waiting)
+  })
 
 /** The state of a lock after the run. */
 const stateOf = (mutex: SharedMutex.SharedMutex): Effect.Effect<"free" | "held" | "ownerDied"> =>

@@ -17,6 +17,8 @@ export interface Run {
   /** Called with the section that was ended. The next one may already spin. */
   readonly unwound: (spin: number | undefined) => void
   readonly changed: () => void
+  /** Whether a kill takes the worker away. */
+  readonly killEndsWorker: boolean
 }
 
 const idle: ThreadControls.UnwindOutcome = { _tag: "Idle" }
@@ -88,7 +90,7 @@ export class Effort {
   private killing<A extends Array<never>, B>(kill: (...args: A) => Effect.Effect<B>): (...args: A) => Effect.Effect<B> {
     return (...args) =>
       Effect.suspend(() => {
-        this.isDying = true
+        this.isDying = this.run.killEndsWorker
         return kill(...args)
       })
   }

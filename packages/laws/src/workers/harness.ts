@@ -108,6 +108,11 @@ export class Harness {
     }
   }
 
+  /** The number of an event in the order of both sides. */
+  sequence(): number {
+    return Atomics.add(this.cells, cell.sequence, 1)
+  }
+
   post(message: ToHost): void {
     this.port.postMessage(message)
   }

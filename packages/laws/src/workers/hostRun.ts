@@ -7,10 +7,10 @@
  * 3. A synchronous section lasts until the host can only wait for its end.
  */
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
-import type { Outcome } from "@quiesce/testing/laws/Outcome"
+import { isForced, type Outcome } from "@quiesce/testing/laws/Outcome"
 import * as Scenario from "@quiesce/testing/laws/Scenario"
-import * as StepScheduler from "@quiesce/testing/StepScheduler"
 import type { Subject } from "@quiesce/testing/laws/Subject"
+import * as StepScheduler from "@quiesce/testing/StepScheduler"
 import type { Event } from "@quiesce/testing/laws/Trace"
 import * as VirtualClock from "@quiesce/testing/VirtualClock"
 import * as World from "@quiesce/testing/laws/World"
@@ -19,35 +19,20 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
-import { cell, type Cells, type ToHost, type ToWorker } from "./messages.ts"
+import type { ToHost, ToWorker } from "./messages.ts"
 import { Effort } from "./effort.ts"
 import { merge, type Numbered } from "./merge.ts"
-import { quiet } from "./quiet.ts"
-import { handOf } from "./runClock.ts"
+import type { RunHost } from "./runHost.ts"
 import { Decoder, type EncodedEvent } from "./wire.ts"
 
 /** The last reported state of the worker. */
 type Worker =
   | { readonly _tag: "Busy" }
-  | { readonly _tag: "Idle"; readonly activity: number; readonly next: number | null; readonly ended: boolean }
+  | Extract<ToHost, { readonly _tag: "Idle" }>
   | { readonly _tag: "Asking"; readonly index: number }
   | { readonly _tag: "Spinning"; readonly spin: number; readonly ends: boolean }
   | { readonly _tag: "Finished"; readonly message: Extract<ToHost, { readonly _tag: "Finished" }> }
   | { readonly _tag: "Gone" }
-
-/** The test worker, as far as a run needs it. */
-export interface RunHost {
-  readonly cells: Cells
-  readonly post: (message: ToWorker) => void
-  /** Starts the task. */
-  readonly spawn: (options: Parameters<Subject["spawn"]>[1]) => ReturnType<Subject["spawn"]>
-  /** Core, or core with a planted fault. */
-  readonly subject: Subject
-  /** Whether the engine searches for synchronous code even if none runs. */
-  readonly thorough: boolean
-  /** The state of the lock at the end. */
-  readonly lock: () => Promise<"free" | "held" | "ownerDied">
-}
 
 const busy: Worker = { _tag: "Busy" }
 
@@ -88,15 +73,14 @@ export class HostRun {
     this.effort = new Effort({
       spinning: () => (this.worker._tag === "Spinning" ? this.worker.spin : undefined),
       isThorough: host.thorough,
+      killEndsWorker: host.killEndsWorker,
       unwound: (spin) => {
         if (this.worker._tag === "Spinning" && this.worker.spin === spin) this.worker = busy
       },
       changed: () => this.wake()
     })
-    const { cells } = host
-    Atomics.store(cells, cell.now, 0)
-    Atomics.store(cells, cell.gate, 0)
-    this.clock = VirtualClock.make(handOf(cells))
+    host.hand.now = 0
+    this.clock = VirtualClock.make(host.hand)
     this.context = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
       Context.add(Clock.Clock, this.clock as Clock.Clock)
     )
@@ -189,7 +173,7 @@ export class HostRun {
   private async settle(): Promise<void> {
     do {
       this.drain()
-      await quiet()
+      await this.host.quiet()
     } while (this.steps.pending > 0)
   }
 
@@ -240,11 +224,7 @@ export class HostRun {
       this.fork(Interpreter.perform(this.world, planned, index, () => this.main?.interruptUnsafe(undefined)))
       this.drain()
     }
-    // Batched messages are sent at the end of this turn.
-    setImmediate(() => {
-      Atomics.store(this.host.cells, cell.waiting, 0)
-      Atomics.notify(this.host.cells, cell.waiting)
-    })
+    this.host.resume()
   }
 
   private whileSpinning(worker: Extract<Worker, { readonly _tag: "Spinning" }>): "wait" | "go" {
@@ -257,14 +237,14 @@ export class HostRun {
     }
     if (!this.isDone && this.advance()) return "go"
     this.worker = busy
-    Atomics.store(this.host.cells, cell.gate, worker.spin)
+    this.host.endSection(worker.spin)
     return "wait"
   }
 
   private whileIdle(worker: Extract<Worker, { readonly _tag: "Idle" }>): "wait" | "stuck" | "go" {
     if (this.effort.isUnderWay) return "wait"
-    if (this.isDirty) return this.post({ _tag: "Look", run: this.run })
-    if (this.isDone && worker.ended) return this.post({ _tag: "Finish", run: this.run })
+    if (this.isDirty || !this.host.hasArrived(worker)) return this.post({ _tag: "Look", run: this.run })
+    if (this.isDone && (worker.ended || this.isGivenUp)) return this.post({ _tag: "Finish", run: this.run })
     const here = this.isDone ? undefined : this.clock.next
     if (here === undefined && worker.next === null) return "stuck"
     if (here !== undefined && (worker.next === null || here <= worker.next)) {
@@ -272,6 +252,11 @@ export class HostRun {
       return "go"
     }
     return this.post({ _tag: "Advance", run: this.run, activity: worker.activity })
+  }
+
+  /** Nobody waits for a killed thread that runs on. */
+  private get isGivenUp(): boolean {
+    return !this.host.killEndsWorker && isForced(this.world?.ended().get("t")?.exit)
   }
 
   /** A woken sleeper resumes at once, and may make requests to the worker. */
@@ -294,10 +279,10 @@ export class HostRun {
   }
 
   private program(): Effect.Effect<unknown, unknown> {
-    const { cells, spawn } = this.host
+    const { sequence, spawn } = this.host
     const subject: Subject = { ...this.host.subject, spawn: (_, options) => this.effort.watch(spawn(options)) }
     const onEvent = (event: Event): void => {
-      this.events.push({ sequence: Atomics.add(cells, cell.sequence, 1), event })
+      this.events.push({ sequence: sequence(), event })
     }
     const ledger = Scenario.isReported(this.scenario)
     return Effect.flatMap(World.make({ subject, clock: this.clock, onEvent, ledger, firstId: 1_000_000 }), (world) => {
@@ -324,7 +309,7 @@ export class HostRun {
     const decoder = new Decoder()
     for (const { reason } of world.ended().values()) if (reason !== undefined) decoder.know(reason)
     const finished = worker._tag === "Finished" ? worker.message : undefined
-    const lock = await this.host.lock()
+    const lock = finished?.lock ?? (await this.host.lock())
     const { events, threads } = merge(
       this.events,
       this.fromWorker.map((encoded) => ({ sequence: encoded.sequence, event: decoder.event(encoded) })),

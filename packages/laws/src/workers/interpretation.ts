@@ -1,49 +1,54 @@
-/** The worker's side of one run: interprets the program of a scenario, records events, and spins. */
-import * as Blocking from "@quiesce/core/Blocking"
+/** The worker's side of one run: interprets the program of a scenario, and records events. */
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
 import * as Leaks from "@quiesce/testing/Leaks"
-import { core, type Subject } from "@quiesce/testing/laws/Subject"
+import type { Subject } from "@quiesce/testing/laws/Subject"
 import type { Event } from "@quiesce/testing/laws/Trace"
 import type * as VirtualClock from "@quiesce/testing/VirtualClock"
 import * as World from "@quiesce/testing/laws/World"
-import * as HostLease from "@quiesce/worker-threads/HostLease"
-import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { Kept } from "./contract.ts"
-import { cell } from "./messages.ts"
-import type { Current, CancelPoint, Harness } from "./harness.ts"
+import type { Current, CancelPoint } from "./harness.ts"
+import type { ToHost } from "./messages.ts"
 import type { Given } from "./TestPool.ts"
 import { Encoder, type EncodedEvent } from "./wire.ts"
 
-const unasked = (): void => {}
+type Work = Omit<Given, "mutex">
 
-export class Interpretation implements Current {
+/** The part of a harness that an interpretation needs. */
+export interface RunHarness {
+  readonly begin: (current: Current) => void
+  readonly post: (message: ToHost) => void
+  readonly happened: () => void
+  /** The number of an event in the order of both sides. */
+  readonly sequence: () => number
+}
+
+export abstract class Interpretation implements Current {
   readonly run: number
   readonly clock: VirtualClock.VirtualClock
   readonly cuts: Array<CancelPoint> = []
-  private readonly harness: Harness
-  private readonly given: Given
-  private readonly unmasks: boolean
+  private readonly harness: RunHarness
+  private readonly given: Work
   private readonly encoder: Encoder = new Encoder()
   private readonly listeners: Leaks.ListenerWatch = Leaks.watchListeners()
   private events: Array<EncodedEvent> = []
-  private spins = 0
   private ended = false
   private orphans: ReadonlyArray<string> = []
   private world: World.World | undefined = undefined
 
-  /** With the planted fault `unmasks`, all sections run without a shield. */
-  constructor(harness: Harness, clock: VirtualClock.VirtualClock, given: Given, unmasks: boolean) {
-    this.unmasks = unmasks
+  constructor(harness: RunHarness, clock: VirtualClock.VirtualClock, given: Work) {
     this.harness = harness
     this.clock = clock
     this.given = given
     this.run = given.run
   }
+
+  protected abstract readonly subject: Subject
+  /** The body of a synchronous section (default: empty). */
+  protected readonly spin: World.Options["spin"] = undefined
 
   /** The body of the task. Its scope is that of the task's thread. */
   get body(): Effect.Effect<unknown, unknown, Scope.Scope> {
@@ -97,69 +102,16 @@ export class Interpretation implements Current {
     const left = { tasks, sleeps: this.clock.pending, listeners: this.listeners.count(), queued: world.queued() }
     this.listeners.end()
     const { orphans, run } = this
-    this.harness.post({ _tag: "Finished", run, steps, threads, orphans, ...left })
+    this.harness.post({ _tag: "Finished", run, steps, threads, orphans, ...left, ...this.leftLock(world) })
   }
 
   private readonly onEvent = (event: Event): void => {
-    this.events.push(this.encoder.event(Atomics.add(this.harness.cells, cell.sequence, 1), event))
+    this.events.push(this.encoder.event(this.harness.sequence(), event))
     this.harness.happened()
   }
 
-  /** Runs until the host opens the gate or ends the section. */
-  private readonly spin: World.World["spin"] = (how, shielded) => {
-    const { cells } = this.harness
-    const spin = ++this.spins
-    this.flush()
-    this.harness.post({ _tag: "Spinning", run: this.run, spin, ends: how === "interruptible" && !shielded })
-    for (;;) {
-      const open = Atomics.load(cells, cell.gate)
-      if (open >= spin) break
-      Atomics.wait(cells, cell.gate, open, 1)
-    }
-    this.harness.happened()
-  }
-
-  /** Core, with leases that the host keeps, locks in shared memory, and a worker that can crash. */
-  private get subject(): Subject {
-    const { mutex } = this.given
-    return {
-      ...core,
-      keep: (lease, { scope, thread }) => this.kept({ lease, scope, thread }),
-      ...(this.unmasks ? { spin: (_, section) => Effect.interruptible(Blocking.interruptible(section)) } : {}),
-      lock: (_, work) => SharedMutex.withLock(mutex, { recover: Effect.void })(work),
-      crash: (how) =>
-        Effect.callback<void>(() => {
-          this.flush()
-          if (how === "exit") process.exit(1)
-          setImmediate(() => {
-            throw new Error("nobody catches this")
-          })
-        })
-    }
-  }
-
-  /** Marks the wait for a reply while the host acquires or releases. */
-  private kept(payload: { readonly lease: string; readonly scope: string; readonly thread: string }) {
-    return Effect.suspend(() => {
-      let answered = unasked
-      let isReleased = false
-      const last = Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          isReleased = true
-          answered()
-        })
-      )
-      const acquiring = Effect.suspend(() => {
-        answered = this.harness.awaiting()
-        return HostLease.acquire(Kept, payload)
-      })
-      const acquired = Effect.onExit(acquiring, () => Effect.sync(() => answered()))
-      const first = Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          if (!isReleased) answered = this.harness.awaiting()
-        })
-      )
-      return Effect.andThen(last, Effect.andThen(acquired, first))
-    })
+  /** The state of a lock that the host can't see. */
+  protected leftLock(_world: World.World): { readonly lock?: "free" | "held" } {
+    return {}
   }
 }

@@ -9,8 +9,8 @@ import * as Scheduler from "effect/Scheduler"
 import { Tasks } from "./contract.ts"
 import { type Cells, testWorkerKey } from "./messages.ts"
 import { Harness, Outsider } from "./harness.ts"
-import { Interpretation } from "./interpretation.ts"
-import { RunClock } from "./runClock.ts"
+import { WorkerInterpretation } from "./workerInterpretation.ts"
+import { handOf, RunClock } from "./runClock.ts"
 import { bystander } from "./bystander.ts"
 
 // Only the test worker writes under this key.
@@ -20,7 +20,7 @@ const { cells, fault, port } = workerData[testWorkerKey] as {
   readonly fault: unknown
 }
 const harness = new Harness(port, cells)
-const clock = new RunClock(cells)
+const clock = new RunClock(handOf(cells))
 
 const outside = <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
   Effect.withFiber((fiber) =>
@@ -44,7 +44,7 @@ const handlers = Tasks.toLayer({
   // The scope is that of the task's own thread. A failure crosses as text.
   Run: (given) =>
     Effect.mapError(
-      Effect.asVoid(new Interpretation(harness, clock.renew(), given, fault === "ends masked sections").body),
+      Effect.asVoid(new WorkerInterpretation(harness, clock.renew(), given, fault === "ends masked sections").body),
       String
     ) as Effect.Effect<void, string>,
   Bystander: ({ word }) => outside(bystander(word))

@@ -17,12 +17,22 @@ export type Cells = Int32Array<SharedArrayBuffer>
 
 export const makeCells = (): Cells => new Int32Array(new SharedArrayBuffer(16))
 
+/** The bytes that a process has read from a connection and written to it, by the port of the client's end. */
+export type Bytes = Readonly<Record<string, readonly [read: number, written: number]>>
+
 /** The messages of the worker. `run` is the number of the run. */
 export type ToHost = { readonly run: number } & (
   | { readonly _tag: "Began" }
   | { readonly _tag: "Trace"; readonly events: ReadonlyArray<EncodedEvent> }
   /** No task can run before time passes; `next` is the end of the next sleep. */
-  | { readonly _tag: "Idle"; readonly activity: number; readonly next: number | null; readonly ended: boolean }
+  | {
+      readonly _tag: "Idle"
+      readonly activity: number
+      readonly next: number | null
+      readonly ended: boolean
+      /** The bytes of each connection, for a worker in another process. */
+      readonly bytes?: Bytes | undefined
+    }
   /** The worker waits at a step for the host to perform the plan. */
   | { readonly _tag: "Cut"; readonly index: number }
   /** A synchronous section runs until the gate is opened for it, or until it is ended; `ends`: by an interrupt. */
@@ -34,6 +44,8 @@ export type ToHost = { readonly run: number } & (
       readonly sleeps: number
       readonly listeners: number
       readonly queued: ReadonlyArray<number>
+      /** The state of the worker's own lock, if the program's locks are no shared ones. */
+      readonly lock?: "free" | "held" | undefined
       readonly threads: ReadonlyArray<EncodedEnded>
       /** The threads that were alive at the end of the first thread. */
       readonly orphans: ReadonlyArray<string>

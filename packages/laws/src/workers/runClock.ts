@@ -22,8 +22,8 @@ export class RunClock implements Clock.Clock {
   readonly currentTimeNanos: Effect.Effect<bigint> = Effect.sync(() => this.currentTimeNanosUnsafe())
   readonly monotonicTimeNanos: Effect.Effect<bigint> = this.currentTimeNanos
 
-  constructor(cells: Cells) {
-    this.hand = handOf(cells)
+  constructor(hand: VirtualClock.Hand) {
+    this.hand = hand
     this.current = VirtualClock.make(this.hand)
   }
 
