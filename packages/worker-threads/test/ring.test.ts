@@ -145,14 +145,14 @@ describe("RingWriter.mustWake", () => {
 describe("RingReader.watch", () => {
   it("is awake until something comes, and asleep when nothing has", () => {
     const { reader, writer } = open()
-    expect(reader.watch(0)).toBe(false)
+    expect(reader.watch(0, 0)).toBe(false)
     expect(writer.mustWake()).toBe(true)
     writer.write(1, 0, 0, "one")
-    expect(reader.watch(0)).toBe(true)
+    expect(reader.watch(0, 0)).toBe(true)
     writer.write(2, 0, 0, "two")
     expect(writer.mustWake()).toBe(false)
     expect(take(reader).length).toBe(2)
-    expect(reader.watch(0)).toBe(false)
+    expect(reader.watch(0, 0)).toBe(false)
     expect(writer.mustWake()).toBe(true)
   })
 })

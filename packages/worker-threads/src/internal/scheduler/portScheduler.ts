@@ -46,8 +46,8 @@ export class PortScheduler implements Scheduler.Scheduler {
   private onTheSpot = 0
   /** Called before each task. */
   beforeTask: () => void = () => {}
-  /** Called at the beginning of a message, to queue more tasks. */
-  beforeLine: () => void = () => {}
+  /** Called in each message. Runs the queue, and perhaps further tasks before and after. */
+  serve: () => void = () => this.runLine()
 
   constructor() {
     this[DeferredResume.key] = DeferredResume.install() === undefined ? this.runOnTheSpot : undefined
@@ -127,8 +127,7 @@ export class PortScheduler implements Scheduler.Scheduler {
   private readonly onMessage = (): void => {
     this.isDue = false
     this.receiver.unref()
-    this.beforeLine()
-    this.runLine()
+    this.serve()
   }
 
   private readonly runOnTheSpot: DeferredResume.OnTheSpot = (piece) => {

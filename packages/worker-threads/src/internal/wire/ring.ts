@@ -107,6 +107,10 @@ export class RingWriter {
 /** Receives an entry. */
 export type Take = (first: number, second: number, third: number, value: unknown) => void
 
+const spinFor = (millis: number): void => {
+  for (const end = performance.now() + millis; performance.now() < end;);
+}
+
 export class RingReader {
   readonly #state: Int32Array
   readonly #reader: Reader
@@ -141,12 +145,19 @@ export class RingReader {
     return count
   }
 
-  /** Stays awake and looks for an entry for some time. False if none has come; the reader then sleeps. */
-  watch(millis: number): boolean {
+  /**
+   * Stays awake and looks for an entry for some time. False if none has come; the reader then sleeps. After an entry has
+   * come, further ones get `gatherMillis` to come.
+   */
+  watch(millis: number, gatherMillis: number): boolean {
     Atomics.store(this.#state, awake, isAwake)
     const end = performance.now() + millis
     do {
-      for (let i = 0; i < looksAtOnce; i++) if (Atomics.load(this.#state, tail) !== this.#at) return true
+      for (let i = 0; i < looksAtOnce; i++) {
+        if (Atomics.load(this.#state, tail) === this.#at) continue
+        if (gatherMillis > 0) spinFor(gatherMillis)
+        return true
+      }
     } while (performance.now() < end)
     return !this.sleep()
   }

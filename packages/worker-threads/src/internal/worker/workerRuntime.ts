@@ -182,6 +182,8 @@ class WorkerRuntime implements Worker {
   private readonly starts: Ring.RingReader
   private readonly values: Ring.RingWriter
   private readonly adaptiveSpin: AdaptiveSpin
+  /** Whether the last look at the ring has found several tasks. */
+  private foundSeveral = false
   private fiber = 0
 
   constructor(options: Options) {
@@ -204,7 +206,10 @@ class WorkerRuntime implements Worker {
     const { handshake, scheduler } = this.options
     // Earlier messages are sent before a task can block the worker.
     scheduler.beforeTask = this.outbox.flush
-    scheduler.beforeLine = () => this.readStarts()
+    scheduler.serve = () => {
+      this.readStarts()
+      this.runLine()
+    }
     handshake.port.on("message", (raw: unknown) => {
       ControlBlock.beat(this.control)
       // All starts come first, because a message may be for any task in the ring.
@@ -230,7 +235,7 @@ class WorkerRuntime implements Worker {
     scheduler.runLine()
     while (this.tasks.size === 0 && performance.now() < end) {
       this.outbox.flush()
-      if (!this.adaptiveSpin.watch()) return
+      if (!this.adaptiveSpin.watch(this.foundSeveral)) return
       this.readStarts()
       scheduler.runLine()
     }
@@ -239,6 +244,7 @@ class WorkerRuntime implements Worker {
   /** Queues the tasks in the ring, and looks again even if a task is ended by force. */
   private readStarts(most: number = startsAtOnce): void {
     const count = this.starts.read(this.takeStart, most)
+    this.foundSeveral = count > 1
     if (count > 1 || !this.starts.sleep()) this.options.scheduler.call()
   }
 
