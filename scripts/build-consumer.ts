@@ -38,7 +38,7 @@ const nodes: ReadonlyArray<string> = ["node_modules/node-22/bin/node", "node_mod
   .filter((file) => existsSync(file))
   .map((file) => resolve(file))
 
-const expected = "4\n49\nRangeError: the path is a string\n"
+const expected = "4\n49\nRangeError: the path is a string\n3\n"
 
 const run = (node: string, args: ReadonlyArray<string>, cwd: string): string | undefined => {
   const { status, stderr, stdout } = spawnSync(node, args, { cwd, encoding: "utf8", timeout: 300_000 })

@@ -10,6 +10,7 @@ import { dirname, join } from "node:path"
 /** Where the other packages of a consumer are in this repository. */
 const tools: Readonly<Record<string, string>> = {
   effect: "packages/core/node_modules/effect",
+  "@effect/platform-node": "packages/cluster/node_modules/@effect/platform-node",
   esbuild: "node_modules/esbuild",
   vite: "node_modules/vite",
   typescript: "node_modules/typescript",

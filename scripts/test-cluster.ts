@@ -13,6 +13,9 @@ import { delimiter, join } from "node:path"
 /** The tests of the store that is a file, of the watch and of the rounds have no database that could be another. */
 const files = ["ClusterEntity", "embedded", "leases", "pool", "processes"]
 
+/** This test freezes the server, so it runs alone. */
+const alone = ["storeAway"]
+
 /** The folder of PostgreSQL's programs, which Debian keeps out of the PATH. */
 const programs = (): string | undefined => {
   const debian = "/usr/lib/postgresql"
@@ -65,17 +68,25 @@ const run = async (): Promise<number> => {
   const server = spawn(
     join(bin, "postgres"),
     [...options, "-c", "fsync=off", "-c", "max_connections=200", "-c", "log_min_messages=panic"],
-    settings
+    // With a group of its own, so that a test can freeze all its processes.
+    { ...settings, detached: true }
   )
   try {
     const vitest = join(import.meta.dirname, "../node_modules/vitest/vitest.mjs")
-    const env = { ...process.env, QUIESCE_POSTGRES: `postgres://quiesce@127.0.0.1:${port}` }
+    const env = {
+      ...process.env,
+      QUIESCE_POSTGRES: `postgres://quiesce@127.0.0.1:${port}`,
+      QUIESCE_POSTGRES_GROUP: String(server.pid)
+    }
     const ready = (): boolean =>
       spawnSync(join(bin, "pg_isready"), ["-h", "127.0.0.1", "-p", String(port)]).status === 0
     while (server.exitCode === null && !ready()) await new Promise((resolve) => setTimeout(resolve, 50))
     const given = process.argv.slice(2)
-    const args = [vitest, "run", "--project", "cluster*", ...(given.length > 0 ? given : files)]
-    return spawnSync(process.execPath, args, { env, stdio: "inherit" }).status ?? 1
+    const test = (names: ReadonlyArray<string>): number =>
+      spawnSync(process.execPath, [vitest, "run", "--project", "cluster*", ...names], { env, stdio: "inherit" })
+        .status ?? 1
+    if (given.length > 0) return test(given)
+    return Math.max(test(files), test(alone))
   } finally {
     server.kill("SIGINT")
     await new Promise((resolve) => (server.exitCode === null ? server.once("exit", resolve) : resolve(undefined)))

@@ -42,7 +42,7 @@ export const fromSqlClient: Layer.Layer<ClusterStore, ClusterError.ClusterError,
  * The store in one SQLite file, by Node's own `node:sqlite`. Several processes of one machine can use the file. A relative
  * name is relative to the working directory. The file is made if it is missing.
  *
- * A statement that waits for another process's lock blocks the event loop, for 5 seconds at most. A store in a file
+ * A statement waits for another process's lock for 5 seconds at most, and does not block the event loop. A store in a file
  * survives the death of a process; the last rows may be lost when the machine loses its power.
  *
  * @stability unstable

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, expect, it } from "vitest"
 import * as SqliteClient from "../src/internal/store/sqliteClient.ts"
@@ -29,4 +29,25 @@ it("a transaction that can be neither committed nor rolled back leaves no lock b
     other.close()
     expect(yield* sql.withTransaction(sql`SELECT n FROM t`)).toEqual([{ n: 2 }])
   }).pipe(Effect.provide(SqliteClient.layer(filename)), Effect.runPromise)
+})
+
+it("a statement that waits for another process's lock does not block the event loop, and runs when the lock is free", async () => {
+  const filename = join(folder, "locked.db")
+  const rows = await Effect.gen(function* () {
+    const sql = yield* SqlClient
+    yield* sql`CREATE TABLE t (n INTEGER)`
+    const other = new DatabaseSync(filename)
+    other.exec("BEGIN IMMEDIATE")
+    const waiting = yield* Effect.forkChild(sql.withTransaction(sql`INSERT INTO t VALUES (1)`), {
+      startImmediately: true
+    })
+    const alone = yield* Effect.forkChild(sql`INSERT INTO t VALUES (2)`, { startImmediately: true })
+    // The lock is freed by this event loop.
+    other.exec("COMMIT")
+    other.close()
+    yield* Fiber.join(waiting)
+    yield* Fiber.join(alone)
+    return yield* sql`SELECT n FROM t ORDER BY n`
+  }).pipe(Effect.provide(SqliteClient.layer(filename)), Effect.runPromise)
+  expect(rows).toEqual([{ n: 1 }, { n: 2 }])
 })

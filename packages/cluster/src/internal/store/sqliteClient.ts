@@ -6,14 +6,16 @@
  * writes fails at once if another process has written in between. Integers are read as `bigint`, because Effect's ids have
  * more bits than a number, and become numbers unless `SafeIntegers` asks for `bigint`.
  *
- * The calls of `node:sqlite` are synchronous: a statement that waits for another process's lock blocks the event loop, for
- * `lockMillis` at most.
+ * The calls of `node:sqlite` are synchronous, and SQLite itself would wait for another process's lock within the call, which
+ * blocks the event loop: a runner could not renew its row, and its watchdog would end the process. SQLite waits for
+ * `blockedMillis` only, and the statement is then tried again after pauses.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
+import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as Client from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
@@ -21,8 +23,14 @@ import { classifySqliteError, SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 
-/** How long a statement waits for another process's lock. */
-const lockMillis = 5000
+/** How long the event loop is blocked by one attempt. */
+const blockedMillis = 20
+
+/** A statement waits for another process's lock for about five seconds. */
+const untilFree = { schedule: Schedule.spaced("20 millis"), times: 125 }
+
+/** How long the opening of a file waits within the call. */
+const openMillis = 5000
 
 /** As many prepared statements are kept. */
 const maxPrepared = 256
@@ -51,10 +59,10 @@ const make = (filename: string) =>
 
 const open = (filename: string): Effect.Effect<DatabaseSync, SqlError> =>
   attempt("open", () => {
-    const database = new DatabaseSync(filename, { timeout: lockMillis })
+    const database = new DatabaseSync(filename, { timeout: openMillis })
     try {
       // A reader and a writer then don't wait for each other. `NORMAL` keeps each transaction through the death of a process.
-      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+      database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = ${blockedMillis}`)
     } catch (error) {
       database.close()
       throw error
@@ -98,12 +106,13 @@ const connectionOf = (database: DatabaseSync): Connection => {
     }
   }
   const rows = (sql: string, params: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
-    Effect.withFiber((fiber) =>
-      attempt("execute", () => {
+    Effect.withFiber((fiber) => {
+      const once = attempt("execute", () => {
         const found = run(sql, params)
         return Context.get(fiber.context, Client.SafeIntegers) ? found : found.map(withNumbers)
       })
-    )
+      return Effect.catchIf(once, isLocked, () => Effect.retry(once, { ...untilFree, while: isLocked }))
+    })
   const values = (sql: string, params: ReadonlyArray<unknown>) =>
     Effect.map(rows(sql, params), (found) => found.map((row) => Object.values(row)))
   const execute: Connection["execute"] = (sql, params, transformRows) =>
@@ -118,6 +127,9 @@ const connectionOf = (database: DatabaseSync): Connection => {
       Stream.unwrap(Effect.map(execute(sql, params, transformRows), Stream.fromIterable))
   }
 }
+
+/** An open transaction has the lock already, and waits for none. */
+const isLocked = ({ reason }: SqlError): boolean => reason._tag === "LockTimeoutError"
 
 /** The last statement of a transaction. */
 const ends = /^(COMMIT|ROLLBACK)$/
