@@ -86,7 +86,8 @@ const coded = (cause: unknown): unknown =>
 
 type Row = Record<string, unknown>
 
-const connectionOf = (database: DatabaseSync): Connection => {
+/** Runs a statement. Statements are prepared once. */
+const runnerOf = (database: DatabaseSync): ((sql: string, params: ReadonlyArray<unknown>) => Array<Row>) => {
   const prepared = new Map<string, StatementSync>()
   const prepare = (sql: string): StatementSync => {
     const known = prepared.get(sql)
@@ -97,7 +98,7 @@ const connectionOf = (database: DatabaseSync): Connection => {
     prepared.set(sql, statement)
     return statement
   }
-  const run = (sql: string, params: ReadonlyArray<unknown>): Array<Row> => {
+  return (sql, params) => {
     try {
       return prepare(sql).all(...params.map(input))
     } catch (error) {
@@ -105,6 +106,10 @@ const connectionOf = (database: DatabaseSync): Connection => {
       throw error
     }
   }
+}
+
+const connectionOf = (database: DatabaseSync): Connection => {
+  const run = runnerOf(database)
   const rows = (sql: string, params: ReadonlyArray<unknown>): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
     Effect.withFiber((fiber) => {
       const once = attempt("execute", () => {
