@@ -128,6 +128,29 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     })
   )
 
+  it.live(
+    "leaves the stacks of later errors as they were, if it is ended while it makes an error without a stack",
+    () => {
+      const before = Error.stackTraceLimit
+      let isWithoutStacks = false
+      const withoutStacks = () => {
+        Error.stackTraceLimit = 0
+        isWithoutStacks = true
+        endless()
+      }
+      const attempt = (millis: number) =>
+        inThread(Effect.flip(Deadline.within(Blocking.interruptible(withoutStacks), millis)))
+      return Effect.gen(function* () {
+        // On a loaded machine the time may be over before the section runs.
+        for (let millis = 5; !isWithoutStacks; millis *= 2) yield* attempt(millis)
+        const after = Error.stackTraceLimit
+        // Other tests see stacks, too.
+        Error.stackTraceLimit = before
+        expect(after).toBe(before)
+      })
+    }
+  )
+
   it.live("leaves the AsyncLocalStorage context of the fiber as it was", () => {
     const storage = new AsyncLocalStorage<string>()
     const entering = () => {

@@ -28,6 +28,23 @@ describe("Deadline.within around pool.execute", () => {
       ))
   }
 
+  it("leaves the stacks of later errors as they were, if it ends a section that makes an error without a stack", () =>
+    run(
+      Effect.gen(function* () {
+        const pool = yield* makePool
+        const stacks = pool.execute("Stacks", undefined)
+        const { frames } = yield* stacks
+        let after = yield* stacks
+        // On a loaded machine the time may be over before the section runs.
+        for (let millis = 20; after.withoutStacks === 0; millis *= 2) {
+          yield* Effect.flip(Deadline.within(pool.execute("SpinWithoutStacks", undefined), millis))
+          after = yield* stacks
+        }
+        expect(frames).toBeGreaterThan(0)
+        expect(after.frames).toBe(frames)
+      })
+    ))
+
   it("is a failure for a group that fails fast", () =>
     run(
       Effect.gen(function* () {

@@ -20,7 +20,7 @@ export class CancelError<out R extends Reason> extends Error {
 }
 
 /** V8's switch for stacks. A stack costs more than the rest of the error. In other engines the switch has no effect. */
-const V8Error: { stackTraceLimit?: number | undefined; readonly prototype: Error } = Error
+export const V8Error: { stackTraceLimit?: number | undefined; readonly prototype: Error } = Error
 
 const errors = new WeakMap<Reason, CancelError<Reason>>()
 

@@ -14,7 +14,8 @@
  * 3. There is one limit at a time. Code that runs inside limited code is a part of the outer code, because the inner one of
  *    two limits that pass at the same time would take back both requests.
  * 4. No code is ended before its time is over. The platform rounds to whole milliseconds, so the limit is the next one.
- * 5. After an end, the caller is in the same AsyncLocalStorage context and at the same nesting of steps as before.
+ * 5. After an end, the caller is in the same AsyncLocalStorage context and at the same nesting of steps as before, and errors
+ *    have as many frames. `toError` and Effect change that number for a moment, and the code may be ended in that moment.
  * 6. A SIGINT that falls into code with `onSigint` is given to `onSigint` once, also if the code has finished.
  *
  * Measured on Node 22.23, 24.21 and 26.10, on a loaded machine with two cores; `sections-main.ts` among the fixtures of the
@@ -28,6 +29,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as AsyncScope from "./asyncScope.ts"
+import { V8Error } from "./cancelError.ts"
 import * as Nesting from "./nesting.ts"
 
 export interface Watchdog {
@@ -139,6 +141,7 @@ class NodeWatchdog implements Watchdog {
     }
     const { hooks, process } = this.platform
     const depth = Nesting.current()
+    const { stackTraceLimit } = V8Error
     const timeout = Math.min(Math.floor(millis) + 1, longest)
     const limits = onSigint === undefined ? { timeout } : millis === Infinity ? sigint : { timeout, ...sigint }
     let finished = false
@@ -150,7 +153,10 @@ class NodeWatchdog implements Watchdog {
       }, limits)
       sawSigint = ended === interrupted
     })
-    if (!finished) Nesting.restore(depth)
+    if (!finished) {
+      Nesting.restore(depth)
+      V8Error.stackTraceLimit = stackTraceLimit
+    }
     if (sawSigint) onSigint?.()
     return finished
   }

@@ -45,6 +45,8 @@ interface Job {
   readonly context: AsyncResource
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly graceMillis: number
+  /** The number of frames of errors before the section; set at its start. */
+  stackTraceLimit: number
   /** The owner of the locks that the job requests; set at its start. */
   locks?: Registry.Section
   state:
@@ -122,6 +124,8 @@ class Runner implements SectionRunner {
     if (job === undefined) return
     this.open.delete(run)
     Word.clear(this.word, run)
+    // Core and Effect change the number of frames for a moment, and the section may have been ended in that moment.
+    Error.stackTraceLimit = job.stackTraceLimit
     // The section's `finally` did not run, so its synchronous locks are still held.
     if (job.locks !== undefined) Registry.abandon(Registry.askedInSection(job.locks))
     finish(job, interruption(job.token))
@@ -149,6 +153,7 @@ class Runner implements SectionRunner {
       token,
       fiber,
       graceMillis,
+      stackTraceLimit: Error.stackTraceLimit,
       context: new AsyncResource("QuiesceSection"),
       state: { _tag: "Waiting", resume }
     }
@@ -167,6 +172,9 @@ class Runner implements SectionRunner {
 
   private execute(job: Job): void {
     const run = this.begin()
+    // A section before may have been ended already, and not be taken out yet.
+    const [before] = this.open.values()
+    job.stackTraceLimit = before?.stackTraceLimit ?? Error.stackTraceLimit
     this.open.set(run, job)
     this.options.onStart?.(job.fiber, job.graceMillis)
     job.locks = Registry.beginSection(() => this.run === run && Word.isBusy(this.word), job.fiber)
