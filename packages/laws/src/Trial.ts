@@ -9,6 +9,8 @@ import * as ClusterAdapter from "./ClusterAdapter.ts"
 import * as ClusterProcessAdapter from "./ClusterProcessAdapter.ts"
 import * as PlainAdapter from "./PlainAdapter.ts"
 import * as ProcessAdapter from "./ProcessAdapter.ts"
+import * as ClusterSearch from "./simulated/clusterSearch.ts"
+import { type ClusterLaw, clusterLaws, isClusterLaw } from "./simulated/laws.ts"
 import * as WorkerAdapter from "./WorkerAdapter.ts"
 
 /** The names of the adapters on the command line. */
@@ -18,12 +20,12 @@ type AdapterName = (typeof adapters)[number]
 
 export interface Trial {
   readonly adapter: AdapterName
-  readonly law: Name | "model"
+  readonly law: Name | "model" | ClusterLaw
   readonly budget: Search.Budget
 }
 
 export interface Result {
-  readonly finding: Search.Finding
+  readonly finding: Search.Finding | ClusterSearch.ClusterFinding
   readonly seconds: number
 }
 
@@ -57,10 +59,11 @@ const killing: ReadonlySet<Name> = new Set([
   "crash-contained"
 ])
 
-export const isKilling = (law: Trial["law"]): boolean => law !== "model" && killing.has(law)
+export const isKilling = (law: Trial["law"]): boolean => law !== "model" && !isClusterLaw(law) && killing.has(law)
 
 /** Laws with slow cuts, which may cost a worker or half a second, get fewer cuts. */
 export const budgetOf = (adapter: Trial["adapter"], law: Trial["law"], deep: boolean): Search.Budget => {
+  if (isClusterLaw(law)) return { programs: deep ? 10_000 : 8, whole: 0 }
   const budget = budgets[adapter][deep ? "deep" : "quick"]
   return (adapter === "workers" || adapter === "plain") && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
 }
@@ -80,7 +83,11 @@ export const select = (asked: Asked): ReadonlyArray<Trial> =>
     if (asked.adapter !== undefined && asked.adapter !== adapter) return []
     const laws = Adapter.applying({ ...Adapter.fibers, lacks: lacks[adapter] })
     // The model knows the exits of programs. The exit of a process is a code.
-    return [...laws, ...(adapter === "processes" ? [] : ["model" as const])]
+    return [
+      ...laws,
+      ...(adapter === "processes" ? [] : ["model" as const]),
+      ...(adapter === "cluster" ? clusterLaws : [])
+    ]
       .filter((law) => asked.law === undefined || asked.law === law)
       .map((law) => ({ adapter, law, budget: adjusted(budgetOf(adapter, law, asked.quick !== true), asked) }))
   })
@@ -144,8 +151,13 @@ const onWorkers = async (
 /** One trial. */
 export const run = async ({ budget, law }: Trial, adapter: Adapter.Adapter): Promise<Result> => {
   const start = performance.now()
-  const finding = await (law === "model" ? Search.model(adapter, budget) : Search.runAll(law, adapter, budget))
+  const finding = await search(law, adapter, budget)
   return { finding, seconds: (performance.now() - start) / 1000 }
+}
+
+const search = (law: Trial["law"], adapter: Adapter.Adapter, budget: Search.Budget): Promise<Result["finding"]> => {
+  if (isClusterLaw(law)) return ClusterSearch.search(law, budget)
+  return law === "model" ? Search.model(adapter, budget) : Search.runAll(law, adapter, budget)
 }
 
 /** Runs trials one after another, each in a thread of its own, so that its memory is freed. */

@@ -3,6 +3,9 @@
  *
  *     pnpm laws [--quick] [--adapter fibers|workers|plain|processes|cluster|cluster-processes] [--law NAME] [--programs N] [--seed N] [--json FILE]
  *
+ * A cluster also has laws of its own, about machines that die, freeze, join and leave (`simulated/laws.ts`). Their programs are
+ * scenarios of a simulated cluster.
+ *
  * Each row is a search among the programs of one law, whose runs are checked by all laws that know every program. With
  * `--quick` all rows take a few minutes, with as many programs as in the tests. Without it, a law takes about a million runs
  * on fibers, 10,000 to 14,000 on workers and on plain functions, 6,000 at two runner processes of a cluster, and 450 on processes. Two laws on fibers took 65 seconds
@@ -13,6 +16,7 @@
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import * as Search from "@quiesce/testing/laws/Search"
+import * as ClusterSearch from "./simulated/clusterSearch.ts"
 import * as Trial from "./Trial.ts"
 
 const refuse = (problem: string): never => {
@@ -56,7 +60,11 @@ const columns = (...cells: ReadonlyArray<string | number>): string =>
   cells.map((cell, index) => (index < 2 ? String(cell).padEnd(24) : String(cell).padStart(12))).join("")
 
 console.log(`${columns("law", "adapter", "programs", "cuts", "counterexs")}     seconds`)
-const findings: Array<Search.Finding> = []
+const findings: Array<Trial.Result["finding"]> = []
+
+const render = (finding: Trial.Result["finding"]): string =>
+  "whole" in finding ? Search.render(finding) : ClusterSearch.render(finding)
+
 await Trial.runAll(trials, ({ finding, seconds }) => {
   const { adapter, counterexample, cuts, law, programs } = finding
   findings.push(finding)
@@ -65,10 +73,9 @@ await Trial.runAll(trials, ({ finding, seconds }) => {
 })
 
 const broken = findings.filter(({ counterexample }) => counterexample !== undefined)
-for (const finding of broken) console.log(`\n${Search.render(finding)}`)
+for (const finding of broken) console.log(`\n${render(finding)}`)
 // The table has no column for undecided runs.
-for (const finding of findings)
-  if (finding.law === "model" && !broken.includes(finding)) console.log(Search.render(finding))
+for (const finding of findings) if (finding.law === "model" && !broken.includes(finding)) console.log(render(finding))
 console.log(`${findings.length} searches, ${broken.length} laws broken, on Node ${process.version}`)
 if (values.json !== undefined) {
   const list = findings.map(({ adapter, counterexample, cuts, law, programs }) => ({
