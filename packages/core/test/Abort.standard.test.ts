@@ -223,6 +223,34 @@ describe("Abort.any, beyond the standard", () => {
     expect([parent.signal.aborted, child.signal.reason]).toEqual([false, "gone"])
   })
 
+  it("keeps the order of the composites of a source when the first of them has gone", () => {
+    const source = new AbortController()
+    const order: Array<string> = []
+    const follow = (name: string) => {
+      const made = Abort.any([source.signal, new AbortController().signal, source.signal])
+      made.signal.addEventListener("abort", () => order.push(name))
+      return made
+    }
+    const [first, second] = [follow("first"), follow("second")]
+    follow("third")
+    first[Symbol.dispose]()
+    follow("fourth")
+    second[Symbol.dispose]()
+    source.abort()
+    expect(order).toEqual(["third", "fourth"])
+  })
+
+  it("follows each source once, however many composites of it come together", () => {
+    const sources = controllers(2)
+    let pair = [Abort.any(sources.map(({ signal }) => signal)), Abort.any(sources.map(({ signal }) => signal))]
+    for (let depth = 0; depth < 40; depth++) {
+      const signals = pair.map(({ signal }) => signal)
+      pair = [Abort.any(signals), Abort.any(signals)]
+    }
+    sources[1]!.abort("deep")
+    expect(pair.map(({ signal }) => signal.reason)).toEqual(["deep", "deep"])
+  })
+
   it("calls the other callbacks of a signal when one of its composites has a listener", () => {
     const controller = new AbortController()
     const order: Array<string> = []

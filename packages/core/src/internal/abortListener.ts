@@ -6,7 +6,7 @@
  * events of the dependents come after the event of the signal, in the order of their creation.
  *
  * Invariants:
- * 1. A signal has one listener of this module while a list has a member, otherwise none.
+ * 1. A signal has one listener of this module while it has a callback or a dependent, otherwise none.
  * 2. Each callback is called once, after the abort, or was removed before.
  * 3. Nothing here keeps a signal, callback or dependent alive after the signal was dropped or the member was removed.
  */
@@ -24,19 +24,23 @@ export interface Dependent {
 export class Link extends Entry<Dependent> {
   readonly source: AbortListener
   /** The next link of the same dependent, for the dependent's use. */
-  sibling: Link | undefined = undefined
+  readonly sibling: Link | undefined
 
-  constructor(dependent: Dependent, source: AbortListener) {
+  constructor(dependent: Dependent, source: AbortListener, sibling: Link | undefined) {
     super(dependent)
     this.source = source
+    this.sibling = sibling
   }
 }
 
 export class AbortListener {
   readonly signal: AbortSignal
   private readonly callbacks = new LinkedList<() => void>()
-  private readonly dependents = new LinkedList<Dependent>()
-  /** The members of both lists. */
+  /** A dependent that was the only one when it came. It has no link, because most dependents have come and gone alone. */
+  private first: Dependent | undefined = undefined
+  /** The dependents that came later than the first one, in their order. */
+  private readonly others = new LinkedList<Dependent>()
+  /** The members of both lists, and the first dependent. */
   private size = 0
   /** Made for the first dependent. Its event comes just after the event of the signal. */
   private echo: AbortSignal | undefined = undefined
@@ -54,22 +58,29 @@ export class AbortListener {
     }
   }
 
-  follow(dependent: Dependent): Link {
+  /** Adds a dependent, once. Returns the last link of the dependent: `links`, or a new link whose sibling is `links`. */
+  follow(dependent: Dependent, links: Link | undefined): Link | undefined {
+    if (this.first === dependent || this.others.last === dependent) return links
     this.echo ??= echoOf(this.signal)
-    const link = new Link(dependent, this)
-    this.dependents.append(link)
     this.enter()
+    if (this.first === undefined && this.others.isEmpty) {
+      this.first = dependent
+      return links
+    }
+    const link = new Link(dependent, this, links)
+    this.others.append(link)
     return link
   }
 
-  /** The dependent that was added last, if it still follows. */
-  get last(): Dependent | undefined {
-    return this.dependents.last
+  /** Removes a dependent that has no link. */
+  unfollowFirst(dependent: Dependent): void {
+    if (this.first !== dependent) return
+    this.first = undefined
+    this.leave()
   }
 
   unfollow(link: Link): void {
-    if (!link.remove()) return
-    this.leave()
+    if (link.remove()) this.leave()
   }
 
   private enter(): void {
@@ -84,8 +95,10 @@ export class AbortListener {
     // An event that other code dispatches does not abort the signal.
     if (!this.signal.aborted) return
     this.signal.removeEventListener("abort", this.notify)
-    this.dependents.forEach((dependent) => dependent.settle(this))
-    const later = event.isTrusted && !this.dependents.isEmpty ? this.echo : undefined
+    this.first?.settle(this)
+    this.others.forEach((dependent) => dependent.settle(this))
+    const isFollowed = this.first !== undefined || !this.others.isEmpty
+    const later = event.isTrusted && isFollowed ? this.echo : undefined
     later?.addEventListener("abort", () => this.dispatch(), { once: true })
     for (let entry = this.callbacks.removeFirst(); entry !== undefined; entry = this.callbacks.removeFirst()) {
       call(entry.value)
@@ -94,7 +107,10 @@ export class AbortListener {
   }
 
   private dispatch(): void {
-    for (let entry = this.dependents.removeFirst(); entry !== undefined; entry = this.dependents.removeFirst()) {
+    const { first } = this
+    this.first = undefined
+    first?.dispatch()
+    for (let entry = this.others.removeFirst(); entry !== undefined; entry = this.others.removeFirst()) {
       entry.value.dispatch()
     }
   }

@@ -28,10 +28,14 @@ interface Composed extends AbortSignal {
 
 const compositeOf = (signal: Composed): CompositeSignal | undefined => signal[key]
 
-const isAborted = (signal: AbortSignal): boolean => compositeOf(signal)?.isAborted ?? signal.aborted
-
 /** Never changed. */
-const none: Array<never> = []
+const none: ReadonlyArray<never> = []
+
+/**
+ * A composite without sources that lives as long as the program. V8 forgets the shape of composites in a garbage collection
+ * that finds none, and the optimized code with the shape. The next tens of thousands of composites would take twice as long.
+ */
+let kept: CompositeSignal | undefined
 
 /** The number of composites that were made, for the order of their events. */
 let made = 0
@@ -41,10 +45,11 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
   private readonly controller = new AbortController()
   private readonly order = made++
   /** The composites among the signals that this composite was made of. */
-  private parents: Array<CompositeSignal> = none
-  /** The links to the sources, each with the next one. There is no array, because V8 gives a second element room for 17. */
-  private firstLink: AbortListener.Link | undefined = undefined
-  private lastLink: AbortListener.Link | undefined = undefined
+  private parents: ReadonlyArray<CompositeSignal> = none
+  /** The sources, those of the parents too. */
+  private sources: ReadonlyArray<AbortListener.AbortListener> = none
+  /** The links to the sources that had other dependents, the last one first. */
+  private links: AbortListener.Link | undefined = undefined
   /** The composites that were made of this composite. Made for the first. */
   private derived: Set<CompositeSignal> | undefined = undefined
   private state: State = following
@@ -53,33 +58,35 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
     this.signal = this.controller.signal
     const own: Composed = this.signal
     own[key] = this
+    if (signals.length === 0) return
+    kept ??= new CompositeSignal(none)
+    let isComposed = false
     for (const signal of signals) {
-      if (!isAborted(signal)) continue
+      const parent = compositeOf(signal)
+      if (parent !== undefined) isComposed = true
+      if (!(parent?.isAborted ?? signal.aborted)) continue
       this.state = { _tag: "Aborted", reason: signal.reason }
       this.dispatch()
       return
     }
-    this.follow(signals)
+    this.sources = isComposed ? this.sourcesOf(signals) : signals.map(AbortListener.of)
+    for (const source of this.sources) this.links = source.follow(this, this.links)
   }
 
-  private follow(signals: ReadonlyArray<AbortSignal>): void {
+  /** The sources of signals that include composites, each once. The composites become parents. */
+  private sourcesOf(signals: ReadonlyArray<AbortSignal>): ReadonlyArray<AbortListener.AbortListener> {
+    const sources = new Set<AbortListener.AbortListener>()
+    const parents: Array<CompositeSignal> = []
     for (const signal of signals) {
       const parent = compositeOf(signal)
-      if (parent === undefined) this.followSource(AbortListener.of(signal))
+      if (parent === undefined) sources.add(AbortListener.of(signal))
       else if (parent.addDerived(this)) {
-        if (this.parents === none) this.parents = [parent]
-        else this.parents.push(parent)
-        for (let link = parent.firstLink; link !== undefined; link = link.sibling) this.followSource(link.source)
+        parents.push(parent)
+        for (const source of parent.sources) sources.add(source)
       }
     }
-  }
-
-  private followSource(source: AbortListener.AbortListener): void {
-    if (source.last === this) return
-    const link = source.follow(this)
-    if (this.lastLink === undefined) this.firstLink = link
-    else this.lastLink.sibling = link
-    this.lastLink = link
+    this.parents = parents.slice()
+    return Array.from(sources)
   }
 
   private addDerived(composite: CompositeSignal): boolean {
@@ -105,9 +112,9 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
   settle(current?: AbortListener.AbortListener): void {
     if (this.state !== following) return
     let source = current
-    for (let link = this.firstLink; link !== undefined; link = link.sibling) {
-      if (link.source === current || !link.source.signal.aborted) continue
-      source = link.source
+    for (const other of this.sources) {
+      if (other === current || !other.signal.aborted) continue
+      source = other
       break
     }
     if (source !== undefined) this.end({ _tag: "Aborted", reason: source.signal.reason }, source)
@@ -141,8 +148,11 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
   private end(state: State, dispatching: AbortListener.AbortListener | undefined): void {
     this.state = state
     if (state._tag === "Aborted") Object.setPrototypeOf(this.signal, aborting)
-    let link = this.firstLink
-    this.firstLink = this.lastLink = undefined
+    const { sources } = this
+    let link = this.links
+    this.sources = none
+    this.links = undefined
+    for (const source of sources) if (source !== dispatching) source.unfollowFirst(this)
     for (; link !== undefined; link = link.sibling) if (link.source !== dispatching) link.source.unfollow(link)
     if (this.parents.length === 0) return
     const ended: Array<CompositeSignal> = [this]
