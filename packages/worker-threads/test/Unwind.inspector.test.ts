@@ -3,26 +3,35 @@ import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { Worker } from "node:worker_threads"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Queue } from "effect"
 import { describe, expect, it } from "vitest"
 import { capabilities } from "../src/internal/unwind/host/capabilities.ts"
 import * as Inspector from "../src/internal/inspector/connection.ts"
-import { Harness } from "./fixtures/unwind-harness.ts"
 
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url))
 
 describe("attach", () => {
-  it("reaches a worker that an earlier user has left, beside one that is in use", async () => {
-    await using first = await Harness.open()
-    await using second = await Harness.open()
-    const scope = Scope.makeUnsafe()
-    await Effect.runPromise(Scope.provide(Inspector.attach(first.worker), scope))
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-    for (const harness of [first, second]) {
-      const id = await harness.started()
-      expect(await harness.cancel(id)).toMatchObject({ _tag: "Unwound" })
-      await harness.answer("Ended", id)
-    }
+  it("gives a worker to one user at a time, and to the next one with the debugger off", async () => {
+    const letGo = Inspector.hold()
+    const worker = new Worker("require('node:worker_threads').parentPort.on('message', () => {})", { eval: true })
+    const evaluated = await Effect.runPromise(
+      Effect.gen(function* () {
+        yield* Inspector.attach(worker).pipe(
+          Effect.flatMap((first) => first.post("Debugger.enable")),
+          Effect.scoped
+        )
+        const second = yield* Inspector.attach(worker)
+        expect((yield* Effect.flip(Inspector.attach(worker))).why).toContain("has a user")
+        const halts = yield* Queue.unbounded<unknown>()
+        second.listen("Debugger.paused", (params) => Queue.offerUnsafe(halts, params))
+        // The statement would halt a worker whose debugger is on.
+        const result = yield* second.post("Runtime.evaluate", { expression: "debugger; 6 * 7" })
+        return { result, halts: yield* Queue.size(halts) }
+      }).pipe(Effect.scoped)
+    )
+    expect(evaluated).toMatchObject({ result: { result: { value: 42 } }, halts: 0 })
+    await worker.terminate()
+    letGo()
   })
 
   it("fails for a worker that has ended", async () => {
@@ -35,6 +44,11 @@ describe("attach", () => {
   it("does not take the process down when workers of others end while a pool opens", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [fixture("inspector-churn.ts")])
     expect(stdout).toBe("12")
+  })
+
+  it("does not take the process down when terminated workers are slow to end, and leaves no timer", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [fixture("orphans-churn.ts")])
+    expect(stdout).toBe("[]")
   })
 
   it("works from a worker that is itself the host", async () => {

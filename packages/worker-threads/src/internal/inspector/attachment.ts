@@ -5,7 +5,9 @@
  * 1. Each request is answered once: by the worker's reply, or by a problem if the worker is gone.
  * 2. The fast path of `JSON.stringify` is off while a request has no answer, because the worker may not look at the request
  *    otherwise.
- * 3. Code that ends or pauses the worker's code holds `exclusive`, because the engine handles one such request at a time.
+ * 3. No two requests of this thread have the same number, because the next user of the session gets the replies that an
+ *    earlier user did not wait for.
+ * 4. Code that ends or pauses the worker's code holds `exclusive`, because the engine handles one such request at a time.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -40,6 +42,8 @@ type State =
 /** Enabling the debugger may take more than 100 ms in a worker with a large heap. */
 const deafMillis = 500
 
+let lastId = 0
+
 export class Attachment {
   readonly threadId: number
   readonly exclusive: Semaphore.Semaphore = Semaphore.makeUnsafe(1)
@@ -47,7 +51,7 @@ export class Attachment {
   private state: State = { _tag: "Waiting", attached: [] }
   private readonly requests = new Map<number, Pending>()
   private readonly listeners = new Map<string, (params: unknown) => void>()
-  private lastId = 0
+  private isDebugging = false
   /** The halts that have begun and are not over: the worker may still come to a halt. */
   halts = 0
 
@@ -87,12 +91,13 @@ export class Attachment {
 
   /** Sends a request, and calls `reply` once. */
   send(method: string, params?: Readonly<Record<string, unknown>>, reply?: Reply): number {
-    const id = ++this.lastId
+    const id = ++lastId
     if (this.state._tag !== "Attached") {
       reply?.(Result.fail(problem("The worker is gone")))
       return id
     }
     this.requests.set(id, { since: performance.now(), reply, turnFastPathOn: StringifyFastPath.turnOff() })
+    if (method === "Debugger.enable" || method === "Debugger.disable") this.isDebugging = method === "Debugger.enable"
     this.state.send(JSON.stringify({ id, method, params }), (why) => this.answer(id, Result.fail(problem(why))))
     return id
   }
@@ -130,6 +135,12 @@ export class Attachment {
     } else if (message.method !== undefined) {
       this.listeners.get(message.method)?.(message.params)
     }
+  }
+
+  /** The user leaves. A halted worker runs on, because the engine resumes it when the debugger is turned off. */
+  leave(): void {
+    if (this.isDebugging) this.send("Debugger.disable")
+    this.gone()
   }
 
   gone(): void {

@@ -11,10 +11,12 @@
  *    The connection is opened before its worker starts. While nobody uses or holds it, it has no listeners and knows no
  *    worker, so that it is no left-over of its first user; Node does not wait for it at exit.
  *    A connection through a relay lists workers where no JavaScript runs. It is therefore open only while it is used or
- *    held, and so is a second connection, which is needed for a worker that an earlier user has left.
- * 2. A connection stays attached to each worker that may still get a user, but sends nothing to it. The worker pays nothing,
+ *    held.
+ * 2. There is no second connection beside the first, for the same reason. A user that leaves a worker turns the debugger of
+ *    the worker off, and leaves the session to the next user of the worker.
+ * 3. A connection stays attached to each worker that may still get a user, but sends nothing to it. The worker pays nothing,
  *    and other debuggers notice nothing.
- * 3. A worker is identified by its thread id, which stands in the title of its target. Each user of a worker gets one
+ * 4. A worker is identified by its thread id, which stands in the title of its target. Each user of a worker gets one
  *    notification that the worker is attached, and then one that the worker is gone.
  */
 import { isMainThread, type Worker } from "node:worker_threads"
@@ -31,7 +33,7 @@ export const hold = (): (() => void) => (current ??= new Connection()).hold()
 /**
  * Attaches to a worker until the scope closes.
  *
- * *Cancellation*: the worker is detached again. The connection closes with its last user.
+ * *Cancellation*: the debugger of the worker is off again. The connection closes with its last user.
  */
 export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope.Scope> =>
   Effect.flatMap(
@@ -43,10 +45,10 @@ export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope
   )
 
 /**
- * Attaches to a thread that another thread may have started, until the scope closes. Waits for ever if the thread has
- * ended.
+ * Attaches to a thread that another thread may have started, until the scope closes. Fails if the thread has ended or has a
+ * user.
  *
- * *Cancellation*: the thread is detached again.
+ * *Cancellation*: the debugger of the thread is off again.
  */
 export const attachThread = (threadId: number): Effect.Effect<Attachment, Problem, Scope.Scope> =>
   Effect.flatMap(
@@ -54,7 +56,11 @@ export const attachThread = (threadId: number): Effect.Effect<Attachment, Proble
       Effect.suspend(() => join(threadId)),
       (user) => Effect.sync(() => user.leave())
     ),
-    ({ attachment }) => Effect.callback((resume) => attachment.onAttached(() => resume(Effect.succeed(attachment))))
+    ({ attachment }) =>
+      Effect.raceFirst(
+        Effect.callback<Attachment>((resume) => attachment.onAttached(() => resume(Effect.succeed(attachment)))),
+        attachment.whenGone
+      )
   )
 
 const awaitAttached = (worker: Worker, attachment: Attachment): Effect.Effect<Attachment, Problem> =>
@@ -73,7 +79,7 @@ interface User {
   readonly leave: () => void
 }
 
-/** The connection for workers that had no user yet. */
+/** The one connection of this thread. */
 let current: Connection | undefined
 
 const join = (threadId: number): Effect.Effect<User, Problem> => {
@@ -81,9 +87,9 @@ const join = (threadId: number): Effect.Effect<User, Problem> => {
   if (threadId < 0) return Effect.fail(problem("The worker has ended"))
   try {
     current ??= new Connection()
-    // A connection learns of each worker once. A connection that has detached from this worker can't attach again.
-    const connection = current.isFor(threadId) ? current : new Connection()
-    return Effect.succeed(connection.join(threadId))
+    return current.isFor(threadId)
+      ? Effect.succeed(current.join(threadId))
+      : Effect.fail(problem("The worker has ended, has a user, or was not started by this toolkit"))
   } catch (cause) {
     return Effect.fail(problem(messageOf(cause)))
   }
@@ -99,7 +105,7 @@ class Connection {
   private readonly byThread = new Map<number, Attachment>()
   /** The thread id of each attached worker, by its session. */
   private readonly threads = new Map<string, number>()
-  /** The sessions of workers that had no user yet, by thread id. */
+  /** The sessions of workers without a user, by thread id. */
   private readonly unused = new Map<number, string>()
   /** The highest thread id that the connection has learned of. */
   private newest = 0
@@ -141,7 +147,7 @@ class Connection {
     this.close()
   }
 
-  /** Whether the connection can attach to a worker: it will learn of the worker, or has a session without a user. */
+  /** Whether the connection will learn of the worker, or has a session without a user. */
   isFor(threadId: number): boolean {
     return !this.byThread.has(threadId) && (threadId > this.newest || this.unused.has(threadId))
   }
@@ -175,14 +181,12 @@ class Connection {
     this.session.post("NodeWorker.enable", { waitForDebuggerOnStart: false })
   }
 
-  /** Detaches, so that the worker's engine forgets what the user has enabled. */
+  /** The session stays for the next user. */
   private leave(attachment: Attachment): void {
     const { sessionId, threadId } = attachment
     this.byThread.delete(threadId)
-    attachment.gone()
-    if (sessionId !== undefined && this.threads.delete(sessionId) && this.state !== "Closed") {
-      this.session.post("NodeWorker.detach", { sessionId })
-    }
+    attachment.leave()
+    if (sessionId !== undefined && this.threads.has(sessionId)) this.unused.set(threadId, sessionId)
     this.closeIfUnused()
   }
 
@@ -226,7 +230,8 @@ class Connection {
   private use(sessionId: string, attachment: Attachment): void {
     this.unused.delete(attachment.threadId)
     attachment.attach(sessionId, (message, failed) => {
-      this.session.post("NodeWorker.sendMessageToWorker", { sessionId, message }, failed)
+      if (this.state === "Closed") failed("The connection has ended")
+      else this.session.post("NodeWorker.sendMessageToWorker", { sessionId, message }, failed)
     })
   }
 

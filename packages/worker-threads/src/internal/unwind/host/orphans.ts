@@ -11,36 +11,47 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { Attachment } from "../../inspector/attachment.ts"
 import * as Inspector from "../../inspector/connection.ts"
 import type { Problem } from "../../inspector/inspectorProblem.ts"
 
-/** The limit for one thread: a thread that has ended, or is in native code, does not answer. */
+/** The limit for one thread: a thread in native code does not answer. */
 const patience = "1 second"
 
 const realClock = Context.get(Context.empty(), Clock.Clock)
 
 /** The threads that are being ended. */
-const ending = new Set<number>()
+const ending = new Map<number, Fiber.Fiber<unknown, unknown>>()
 
 /** Resumes threads from a halt and ends their code. Returns at once. */
 export const end = (threadIds: ReadonlyArray<number>): void => {
   for (const threadId of threadIds) {
     if (ending.has(threadId)) continue
-    ending.add(threadId)
-    Effect.runFork(
+    const fiber = Effect.runFork(
       Effect.flatMap(Inspector.attachThread(threadId), endCode).pipe(
         Effect.scoped,
         Effect.timeoutOption(patience),
-        Effect.provideService(Clock.Clock, realClock),
-        Effect.ignore,
-        Effect.ensuring(Effect.sync(() => ending.delete(threadId)))
+        Effect.provideService(Clock.Clock, realClock)
       )
     )
+    ending.set(threadId, fiber)
+    fiber.addObserver(() => ending.delete(threadId))
   }
 }
 
-/** A halted thread reports its halt when the debugger is enabled. */
+/** The threads have ended: drops the requests to them, and the timers of these requests. */
+export const over = (threadIds: Iterable<number>): void => {
+  for (const threadId of threadIds) ending.get(threadId)?.interruptUnsafe()
+}
+
+const terminate = (attachment: Attachment): Effect.Effect<unknown, Problem> =>
+  attachment.post("Runtime.terminateExecution")
+
+/**
+ * A halted thread reports its halt when the debugger is enabled. The report of a halt that an earlier user has ended may
+ * come late: the engine then refuses to resume the thread.
+ */
 const endCode = (attachment: Attachment): Effect.Effect<unknown, Problem> =>
   Effect.suspend(() => {
     let isHalted = false
@@ -51,8 +62,10 @@ const endCode = (attachment: Attachment): Effect.Effect<unknown, Problem> =>
         Effect.andThen(
           Effect.suspend(() =>
             isHalted
-              ? attachment.post("Debugger.resume", { terminateOnResume: true })
-              : attachment.post("Runtime.terminateExecution")
+              ? attachment
+                  .post("Debugger.resume", { terminateOnResume: true })
+                  .pipe(Effect.catchTag("InspectorProblem", () => terminate(attachment)))
+              : terminate(attachment)
           )
         ),
         Effect.raceFirst(attachment.whenGone),

@@ -85,6 +85,8 @@ export class WorkerInspector {
   private readonly graces: Map<number, Fiber.Fiber<unknown>> = new Map()
   /** Further attempts after the first outcome, by task. Nobody awaits them. */
   private readonly retries: Map<number, Fiber.Fiber<unknown>> = new Map()
+  /** The threads that `endOrphans` has named. */
+  private readonly orphans = new Set<number>()
   private state: State = { _tag: "Opening" }
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
   private readonly letGo: () => void
@@ -147,12 +149,15 @@ export class WorkerInspector {
 
   /** Ends the code of threads below the worker, because the worker was terminated. */
   endOrphans(threadIds: ReadonlyArray<number>): void {
+    for (const threadId of threadIds) this.orphans.add(threadId)
     Orphans.end(threadIds)
   }
 
   /** Closes the line for good: the worker is gone, or did not start. */
   over(): void {
     this.close()
+    // The threads below the worker have ended before the worker.
+    Orphans.over(this.orphans)
     this.letGo()
   }
 
