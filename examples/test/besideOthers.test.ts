@@ -26,7 +26,8 @@ describe("a busy loop in a worker, aborted", () => {
         "calls in this worker: 1"
       ],
       errors: "",
-      code: 0
+      code: 0,
+      signal: null
     })
   })
 
@@ -41,7 +42,8 @@ describe("a busy loop in a worker, aborted", () => {
         "calls in this worker: 3"
       ],
       errors: "",
-      code: 0
+      code: 0,
+      signal: null
     })
     expect(await readdir(folder)).toEqual([])
   })

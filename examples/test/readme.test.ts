@@ -92,7 +92,7 @@ describe("the shown output", () => {
   it.each(claims.map((claim) => [claim.page, claim.program.text.split("\n")[0], claim] as const))(
     "of %s: the program %s prints it",
     async (_page, _name, claim) => {
-      expect(await runClaim(claim)).toEqual({ lines: claim.output, errors: "", code: 0 })
+      expect(await runClaim(claim)).toEqual({ lines: claim.output, errors: "", code: 0, signal: null })
     },
     30_000
   )

@@ -29,7 +29,9 @@ export const runVirtually = <A, E>(
 export interface Ran {
   readonly lines: ReadonlyArray<string>
   readonly errors: string
+  /** Null if a signal has ended the program. */
   readonly code: number | null
+  readonly signal: NodeJS.Signals | null
 }
 
 /** A Node program in a process of its own. */
@@ -81,9 +83,9 @@ export const startFile = (file: string, options: RunOptions = {}): Running => {
   child.stderr.setEncoding("utf8").on("data", (chunk) => (errors += String(chunk)))
   const ended = new Promise<Ran>((settle, reject) => {
     child.on("error", reject)
-    child.on("close", (code) => {
+    child.on("close", (code, signal) => {
       children.delete(child)
-      settle({ lines, errors, code })
+      settle({ lines, errors, code, signal })
     })
   })
   const prints = async (text: string): Promise<string> => {

@@ -19,7 +19,10 @@ const runTour = async (options: Parameters<typeof runFile>[1] = {}): Promise<Ran
     ...options,
     env: { ...options.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary }
   })
-  if (Number.isNaN(account(ran).left)) throw new Error(`The tour did not print its last line: ${ran.errors}`)
+  if (Number.isNaN(account(ran).left)) {
+    const end = ran.signal ?? `exit code ${String(ran.code)}`
+    throw new Error(`The tour ended by ${end} without its last line.\n${ran.lines.join("\n")}\n${ran.errors}`)
+  }
   return ran
 }
 

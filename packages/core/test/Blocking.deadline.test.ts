@@ -132,17 +132,17 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     "leaves the stacks of later errors as they were, if it is ended while it makes an error without a stack",
     () => {
       const before = Error.stackTraceLimit
-      let isWithoutStacks = false
+      const run = { isWithoutStacks: false }
       const withoutStacks = () => {
         Error.stackTraceLimit = 0
-        isWithoutStacks = true
+        run.isWithoutStacks = true
         endless()
       }
       const attempt = (millis: number) =>
         inThread(Effect.flip(Deadline.within(Blocking.interruptible(withoutStacks), millis)))
       return Effect.gen(function* () {
         // On a loaded machine the time may be over before the section runs.
-        for (let millis = 5; !isWithoutStacks; millis *= 2) yield* attempt(millis)
+        for (let millis = 5; !run.isWithoutStacks; millis *= 2) yield* attempt(millis)
         const after = Error.stackTraceLimit
         // Other tests see stacks, too.
         Error.stackTraceLimit = before
