@@ -32,7 +32,7 @@ const AtRunner: Context.Reference<Bodies | undefined> = Context.Reference("@quie
 
 /** Makes an adapter of embedded clusters. A planted fault replaces functions of the subject. */
 export const make = (fault: Partial<Subject> = {}): Adapter.Adapter => ({
-  ...Adapter.fromSubject("cluster", { ...core, spawn, keep, hasArrived, ...fault }),
+  ...Adapter.fromSubject("cluster", { ...core, isElsewhere: true, spawn, keep, hasArrived, ...fault }),
   lacks,
   isDelayed: true
 })

@@ -1,4 +1,4 @@
-/** The laws that only workers can break: each check finds the fault that is planted for it, and shrinks the program. */
+/** The laws that only workers can break, or whose checks allow more on workers: each check finds the fault that is planted for it, and shrinks the program. */
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
@@ -10,7 +10,10 @@ const faults: ReadonlyArray<readonly [Name, Fault]> = [
   ["kill-is-visible", "drops host leases"],
   ["unwind-precise", "ends masked sections"],
   ["no-signal-leak", "leaks cancels"],
-  ["crash-contained", "spreads crashes"]
+  ["crash-contained", "spreads crashes"],
+  ["mask-pends", "ignores cancels"],
+  ["late-fork", "starts what is forked too late"],
+  ["deadline-min", "ignores deadlines"]
 ]
 
 describe("the check of", () => {

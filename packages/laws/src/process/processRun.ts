@@ -298,7 +298,8 @@ export class ProcessRun {
         finished === undefined
           ? undefined
           : { tasks: 0, sleeps: finished.sleeps, listeners: 0, queued: [], lock: "free" },
-      bystanders: []
+      bystanders: [],
+      isElsewhere: true
     }
   }
 }

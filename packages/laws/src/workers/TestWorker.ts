@@ -25,19 +25,19 @@ import { HostRun } from "./hostRun.ts"
 import { quiet } from "./quiet.ts"
 import { handOf } from "./runClock.ts"
 import type { PlainFault } from "../plain/plainContract.ts"
+import type { Planted } from "./planted.ts"
 import type { Kind, TestPool } from "./TestPool.ts"
 
 /**
- * The planted faults. `fault`: a kill drops the host leases of its thread; sections are ended under a mask; a late cancel
- * reaches the next task; a crash takes the other worker down; or a fault of a plain function. `subject` replaces functions of
- * the host.
+ * The planted faults. `fault`: a kill drops the host leases of its thread; a late cancel reaches the next task; a crash takes
+ * the other worker down; or a fault of the worker's side. `subject` replaces functions of the host.
  */
 export interface Faults {
   readonly fault?: Fault | undefined
   readonly subject?: Partial<Subject> | undefined
 }
 
-export type Fault = "drops host leases" | "ends masked sections" | "leaks cancels" | "spreads crashes" | PlainFault
+export type Fault = "drops host leases" | "leaks cancels" | "spreads crashes" | Planted | PlainFault
 
 /** The options of a test worker. `extra` is the extra data of its workers. */
 export interface Options extends Faults {

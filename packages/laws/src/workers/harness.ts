@@ -58,6 +58,9 @@ export class Harness {
   /** The requests to the host without a reply. */
   private awaited = 0
   private held: Array<() => void> | undefined = undefined
+  /** The number of tasks so far, and of the current task. Code outside a task counts as a task of its own. */
+  private tasks = 0
+  private currentTask: number | undefined = undefined
 
   constructor(port: MessagePort, cells: Cells) {
     this.port = port
@@ -134,9 +137,24 @@ export class Harness {
       }
       this.pending--
       this.happened()
-      task()
+      this.perform(task)
     }
     inner.scheduleTask(run, priority)
+  }
+
+  /** The number of the current task. */
+  get task(): number {
+    return this.currentTask ?? ++this.tasks
+  }
+
+  private perform(task: () => void): void {
+    this.currentTask = ++this.tasks
+    try {
+      task()
+    } finally {
+      // An end by force skips this line. The next task then writes over the number.
+      this.currentTask = undefined
+    }
   }
 
   /** Whether the fiber has to yield here. */

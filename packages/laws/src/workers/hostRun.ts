@@ -334,7 +334,8 @@ export class HostRun {
               queued: finished.queued,
               lock
             },
-      bystanders: []
+      bystanders: [],
+      isElsewhere: true
     }
   }
 }

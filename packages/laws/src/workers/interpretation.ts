@@ -49,18 +49,21 @@ export abstract class Interpretation implements Current {
   protected abstract readonly subject: Subject
   /** The body of a synchronous section (default: empty). */
   protected readonly spin: World.Options["spin"] = undefined
+  /** The number of the current task, if an interrupt may wait for its end (default: it never waits). */
+  protected readonly task: World.Options["task"] = undefined
 
   /** The body of the task. Its scope is that of the task's thread. */
   get body(): Effect.Effect<unknown, unknown, Scope.Scope> {
     return Effect.withFiber(({ context }) =>
       Effect.gen({ self: this }, function* () {
         const thread = yield* Thread.current
-        const { clock, onEvent, spin, subject } = this
-        const world = (this.world = yield* World.make({ subject, clock, spin, onEvent }))
+        const { clock, onEvent, spin, subject, task } = this
+        const world = (this.world = yield* World.make({ subject, clock, spin, onEvent, task }))
         // The host records the beginning and the end of the thread.
         world.threads.set("t", { name: "t", thread, scope: "main" })
         ThreadAdapter.onExit(thread, () => {
           this.ended = true
+          world.note({ _tag: "EndedThere", thread: "t" })
           this.orphans = world.liveBelow("t")
         })
         this.cuts.push(...this.cutsOf(world, context))

@@ -12,6 +12,7 @@ import { Harness, Outsider } from "./harness.ts"
 import { WorkerInterpretation } from "./workerInterpretation.ts"
 import { handOf, RunClock } from "./runClock.ts"
 import { bystander } from "./bystander.ts"
+import { replaced } from "./planted.ts"
 
 // Only the test worker writes under this key.
 const { cells, fault, port } = workerData[testWorkerKey] as {
@@ -44,7 +45,7 @@ const handlers = Tasks.toLayer({
   // The scope is that of the task's own thread. A failure crosses as text.
   Run: (given) =>
     Effect.mapError(
-      Effect.asVoid(new WorkerInterpretation(harness, clock.renew(), given, fault === "ends masked sections").body),
+      Effect.asVoid(new WorkerInterpretation(harness, clock.renew(), given, replaced(fault)).body),
       String
     ) as Effect.Effect<void, string>,
   Bystander: ({ word }) => outside(bystander(word))

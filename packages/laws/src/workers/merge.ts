@@ -26,7 +26,8 @@ export const merge = (
   let hasEnded = false
   const adopted = here.map(({ event, sequence }) => {
     if (event._tag === "Settled") hasEnded = true
-    return { sequence, event: hasEnded && "live" in event ? { ...event, live: orphans } : event }
+    const adopted = hasEnded && "live" in event ? { ...event, live: orphans } : event
+    return { sequence, event: adopted._tag === "Settled" ? { ...adopted, elsewhere: true } : adopted }
   })
   const events = [...adopted, ...there].toSorted((a, b) => a.sequence - b.sequence).map(({ event }) => event)
   const threads = new Map(first)

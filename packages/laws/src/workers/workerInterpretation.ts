@@ -1,5 +1,4 @@
 /** A run in a worker: sections spin until the host ends them, the host keeps leases, and locks are in shared memory. */
-import * as Blocking from "@quiesce/core/Blocking"
 import { core, type Subject } from "@quiesce/testing/laws/Subject"
 import type * as VirtualClock from "@quiesce/testing/VirtualClock"
 import type * as World from "@quiesce/testing/laws/World"
@@ -17,15 +16,16 @@ const unasked = (): void => {}
 export class WorkerInterpretation extends Interpretation {
   private readonly worker: Harness
   private readonly mutex: SharedMutex.SharedMutex
-  private readonly unmasks: boolean
+  private readonly replaced: Partial<Subject>
+  protected override readonly task = (): number => this.worker.task
   private spins = 0
 
-  /** With the planted fault `unmasks`, all sections run without a shield. */
-  constructor(harness: Harness, clock: VirtualClock.VirtualClock, given: Given, unmasks: boolean) {
+  /** `replaced` has the functions that a planted fault replaces. */
+  constructor(harness: Harness, clock: VirtualClock.VirtualClock, given: Given, replaced: Partial<Subject>) {
     super(harness, clock, given)
     this.worker = harness
     this.mutex = given.mutex
-    this.unmasks = unmasks
+    this.replaced = replaced
   }
 
   /** Runs until the host opens the gate or ends the section. */
@@ -48,7 +48,7 @@ export class WorkerInterpretation extends Interpretation {
     return {
       ...core,
       keep: (lease, { scope, thread }) => this.kept({ lease, scope, thread }),
-      ...(this.unmasks ? { spin: (_, section) => Effect.interruptible(Blocking.interruptible(section)) } : {}),
+      ...this.replaced,
       lock: (_, work) => SharedMutex.withLock(mutex, { recover: Effect.void })(work),
       crash: (how) =>
         Effect.callback<void>(() => {

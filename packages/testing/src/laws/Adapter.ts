@@ -97,6 +97,7 @@ export const fromControls = (
   ) => Work<ThreadAdapter.Controls, Scope.Scope>
 ): Adapter =>
   fromSubject(name, {
+    isElsewhere: true,
     spawn: (effect, options) => ThreadAdapter.spawn((cell) => start(effect, cell, options), options)
   })
 

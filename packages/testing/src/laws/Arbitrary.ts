@@ -144,7 +144,13 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
         climb: fc.constant({ stop: 2, interrupt: 500, unwind: null, kill: null })
       })
     case "Raise":
-      return fc.record({ _tag: fc.constant(_tag), child, error, within: fc.constantFrom(0, 1, 5) })
+      return fc.record({
+        _tag: fc.constant(_tag),
+        child,
+        error,
+        within: fc.constantFrom(0, 1, 5),
+        exact: fc.boolean()
+      })
     case "Send":
     case "Take":
       return fc.record({ _tag: fc.constant(_tag), within: fc.constantFrom(1, 3) })
@@ -184,6 +190,7 @@ const nested = (mix: Mix, depth: number, _tag: Nested): fc.Arbitrary<Instruction
       return fc.record({
         _tag: fc.constant(_tag),
         policy: fc.constantFrom<"failFast" | "collect" | "isolate">("failFast", "failFast", "collect", "isolate"),
+        within: fc.constantFrom(null, null, 1, 3),
         members: fc.array(body, { minLength: 1, maxLength: 3 }),
         body
       })

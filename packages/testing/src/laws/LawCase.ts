@@ -63,7 +63,12 @@ const join = plan(
 )
 const raises = anywhere(
   plan(
-    fc.constantFrom<Scenario.Action>({ _tag: "Raise", error: "A" }, { _tag: "Raise", error: "B" }),
+    fc.constantFrom<Scenario.Action>(
+      { _tag: "Raise", error: "A" },
+      { _tag: "Raise", error: "B" },
+      { _tag: "Raise", error: "A", within: 1 },
+      { _tag: "Raise", error: "A", within: 3 }
+    ),
     fc.constantFrom<Scenario.Action>({ _tag: "Raise", error: "A" }, interrupt, { _tag: "Stop" })
   )
 )
@@ -170,7 +175,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     plan: waiting(anywhere(once))
   },
   "fail-fast-origin": {
-    mix: { weights: { Group: 4, Fail: 2, Sleep: 3, Acquire: 2, Attempt: 1 }, releases: ["Slow", "Ok"] },
+    mix: { weights: { Group: 4, Fail: 2, Sleep: 3, Acquire: 2, Attempt: 1, Poll: 2 }, releases: ["Slow", "Ok"] },
     plan: waiting(anywhere(once))
   },
   "level-triggered": {
@@ -222,7 +227,8 @@ export const cases: Readonly<Record<Name, LawCase>> = {
   },
   "exit-unique": { mix: { weights: { ...tree, ...regions, Fail: 1 }, releases: bad }, plan: waiting(mixed) },
   "raise-exactly-one": {
-    mix: { weights: { Receive: 5, Sleep: 4, Fork: 2, Acquire: 1, Raise: 2, Mask: 1 }, releases: ["Slow"] },
+    // Code that blocks its thread lets raised errors wait until they are withdrawn.
+    mix: { weights: { Receive: 5, Sleep: 4, Fork: 2, Acquire: 1, Raise: 2, Mask: 1, Spin: 1 }, releases: ["Slow"] },
     plan: waiting(raises)
   },
   "settle-before-release": {

@@ -63,7 +63,8 @@ export interface Bystander {
 /**
  * The outcome of a run. `cut` is the step at which the plan began, null if the plan did not begin. The run ended as `Done`,
  * as a `Deadlock` without a runnable task and without a sleep, or as `Endless`. `leftovers` is undefined if no thread is
- * left to report them, such as after a kill.
+ * left to report them, such as after a kill. `isElsewhere`: the threads ran behind the controls of an adapter. Such a thread
+ * loses its leases if it is abandoned.
  *
  * @stability unstable
  * @category models
@@ -78,6 +79,7 @@ export interface Outcome {
   readonly threads: ReadonlyMap<string, Ended>
   readonly leftovers: Leftovers | undefined
   readonly bystanders: ReadonlyArray<Bystander>
+  readonly isElsewhere: boolean
 }
 
 /** The reason of the thread error that an exit carries as a defect. */

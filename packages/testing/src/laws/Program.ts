@@ -56,7 +56,9 @@ export interface Climb {
  * of the thread. `Poll` is a synchronous section that polls its token while `millis` pass, and `Busy` is one that lasts
  * `millis` and does not look at its token. `Chain` spawns a thread with a lease and a child, which has a lease and a child,
  * and so on, `depth` threads deep. `child` is an index into the children of the current thread, modulo their number;
- * without children the instruction does nothing. Times are in milliseconds. `within` is null without a limit.
+ * without children the instruction does nothing. Times are in milliseconds. `within` is null without a limit. The members of
+ * a group are spawned under a deadline of `within`, which they inherit. An `exact` raise says whether its error was
+ * delivered, others are interrupted after `within`.
  *
  * @stability unstable
  * @category models
@@ -98,6 +100,7 @@ export type Instruction =
   | {
       readonly _tag: "Group"
       readonly policy: "failFast" | "collect" | "isolate"
+      readonly within?: number | null | undefined
       readonly members: ReadonlyArray<Program>
       readonly body: Program
     }
@@ -105,7 +108,13 @@ export type Instruction =
   | { readonly _tag: "Interrupt"; readonly child: number; readonly wait: boolean }
   | { readonly _tag: "Stop"; readonly child: number }
   | { readonly _tag: "Shutdown"; readonly child: number; readonly climb: Climb }
-  | { readonly _tag: "Raise"; readonly child: number; readonly error: "A" | "B"; readonly within: number }
+  | {
+      readonly _tag: "Raise"
+      readonly child: number
+      readonly error: "A" | "B"
+      readonly within: number
+      readonly exact?: boolean | undefined
+    }
   | { readonly _tag: "Send"; readonly within: number }
   | { readonly _tag: "Take"; readonly within: number }
   | { readonly _tag: "Lock"; readonly body: Program }
@@ -187,6 +196,7 @@ export const Instruction: Schema.Codec<Instruction> = Schema.Union([
   }),
   Schema.TaggedStruct("Group", {
     policy: Schema.Literals(["failFast", "collect", "isolate"]),
+    within: Schema.optional(limit),
     members: Schema.Array(body),
     body
   }),
@@ -194,7 +204,12 @@ export const Instruction: Schema.Codec<Instruction> = Schema.Union([
   Schema.TaggedStruct("Interrupt", { child: Schema.Number, wait: Schema.Boolean }),
   Schema.TaggedStruct("Stop", { child: Schema.Number }),
   Schema.TaggedStruct("Shutdown", { child: Schema.Number, climb: Climb }),
-  Schema.TaggedStruct("Raise", { child: Schema.Number, error, within: Schema.Number }),
+  Schema.TaggedStruct("Raise", {
+    child: Schema.Number,
+    error,
+    within: Schema.Number,
+    exact: Schema.optional(Schema.Boolean)
+  }),
   Schema.TaggedStruct("Send", { within: Schema.Number }),
   Schema.TaggedStruct("Take", { within: Schema.Number }),
   Schema.TaggedStruct("Lock", { body }),

@@ -7,7 +7,8 @@ import * as Schema from "effect/Schema"
 import { Climb, Program } from "./Program.ts"
 
 /**
- * An outside action on a thread. `Close` ends the scope of the first thread.
+ * An outside action on a thread. `Close` ends the scope of the first thread. A raise with `within` withdraws its error after
+ * so many milliseconds, and says whether the error was delivered.
  *
  * @stability unstable
  * @category models
@@ -16,7 +17,7 @@ import { Climb, Program } from "./Program.ts"
 export type Action =
   | { readonly _tag: "Interrupt"; readonly wait: boolean }
   | { readonly _tag: "Stop" }
-  | { readonly _tag: "Raise"; readonly error: "A" | "B" }
+  | { readonly _tag: "Raise"; readonly error: "A" | "B"; readonly within?: number | undefined }
   | { readonly _tag: "Shutdown"; readonly climb: Climb }
   | { readonly _tag: "JoinWithin"; readonly millis: number }
   | { readonly _tag: "Await" }
@@ -58,7 +59,7 @@ export interface Scenario {
 const Action: Schema.Codec<Action> = Schema.Union([
   Schema.TaggedStruct("Interrupt", { wait: Schema.Boolean }),
   Schema.TaggedStruct("Stop", {}),
-  Schema.TaggedStruct("Raise", { error: Schema.Literals(["A", "B"]) }),
+  Schema.TaggedStruct("Raise", { error: Schema.Literals(["A", "B"]), within: Schema.optional(Schema.Number) }),
   Schema.TaggedStruct("Shutdown", { climb: Climb }),
   Schema.TaggedStruct("JoinWithin", { millis: Schema.Number }),
   Schema.TaggedStruct("Await", {}),

@@ -64,6 +64,8 @@ export interface Kept {
  * @since 0.1.0
  */
 export interface Subject {
+  /** Whether threads run behind the controls of an adapter. */
+  readonly isElsewhere: boolean
   readonly spawn: (effect: Work<unknown, Scope.Scope>, options: Thread.SpawnOptions) => Work<AnyThread, Scope.Scope>
   readonly stop: (thread: AnyThread, reason: CancelReason.CancelReason) => Work
   readonly interrupt: (thread: AnyThread, reason: CancelReason.CancelReason) => Work
@@ -74,6 +76,7 @@ export interface Subject {
     reason: CancelReason.CancelReason
   ) => Work<ShutdownReport.ShutdownReport>
   readonly raise: (thread: AnyThread, error: unknown) => Work<boolean>
+  readonly raiseWithin: (thread: AnyThread, error: unknown, millis: number) => Work<boolean>
   readonly await: (thread: AnyThread) => Work<Exit.Exit<unknown, unknown>>
   readonly joinWithin: (thread: AnyThread, millis: number) => Work<Option.Option<unknown>>
   readonly receive: <R>(work: Work<unknown, R>, error: Thread.Receivable) => Work<unknown, R>
@@ -118,12 +121,14 @@ const silent: ReadonlySet<never> = new Set()
  * @since 0.1.0
  */
 export const core: Subject = {
+  isElsewhere: false,
   spawn: (effect, options) => Thread.spawn(effect, options),
   stop: (thread, reason) => Thread.stop(thread, { reason }),
   interrupt: (thread, reason) => Thread.interrupt(thread, { reason }),
   interruptFork: (thread, reason) => Thread.interruptFork(thread, { reason }),
   shutdown: (thread, escalation, reason) => Thread.shutdown(thread, { escalation, reason }),
   raise: (thread, error) => Thread.raise(thread, error as Thread.Raisable),
+  raiseWithin: (thread, error, millis) => Thread.raiseWithin(thread, error as Thread.Raisable, millis),
   await: Thread.await,
   joinWithin: Thread.joinWithin,
   receive: Thread.receive,

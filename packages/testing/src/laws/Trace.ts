@@ -13,7 +13,10 @@ import type { Spin } from "./Program.ts"
  * One event. A `kept` lease is kept by the host and outlives its thread. The time of an interruptible acquire is `unsure`.
  * A lease has `Entered` and `Left` the ledger, if the ledger is observed. `live` names the threads that should have ended
  * by then, `queued` the items in the queue. A busy section has `finished`, has `noticed` its end by its token, was `ended`
- * by force, or has `outlived` the time at which it should have been ended.
+ * by force, or has `outlived` the time at which it should have been ended. A thread that settled `elsewhere` ran in another
+ * JavaScript thread than its host, which recorded the exit. `EndedThere` is its end where it ran. It comes later, or never,
+ * if the host has abandoned the thread. A mask was lost by a `woken` thread if the thread was cancelled before the mask and
+ * has not waited since.
  *
  * @stability unstable
  * @category models
@@ -41,11 +44,13 @@ export type Event = { readonly at: number; readonly thread: string } & (
       readonly exit: Exit.Exit<unknown, unknown>
       readonly reason: CancelReason.CancelReason | undefined
       readonly live: ReadonlyArray<string>
+      readonly elsewhere?: boolean
     }
+  | { readonly _tag: "EndedThere" }
   | { readonly _tag: "ScopeClosed"; readonly scope: string; readonly live: ReadonlyArray<string> }
   | { readonly _tag: "Passed"; readonly masked: boolean; readonly cancelled: boolean }
   | { readonly _tag: "MaskBroken" }
-  | { readonly _tag: "MaskLost" }
+  | { readonly _tag: "MaskLost"; readonly woken?: boolean }
   | { readonly _tag: "ReasonChanged" }
   | {
       readonly _tag: "Asked"
@@ -86,7 +91,12 @@ export type Event = { readonly at: number; readonly thread: string } & (
       readonly policy: string
       readonly exit: Exit.Exit<unknown, unknown>
     }
-  | { readonly _tag: "MemberEnded"; readonly group: number; readonly exit: Exit.Exit<unknown, unknown> }
+  | {
+      readonly _tag: "MemberEnded"
+      readonly group: number
+      readonly member: string
+      readonly exit: Exit.Exit<unknown, unknown>
+    }
   | { readonly _tag: "Sending"; readonly item: number }
   | { readonly _tag: "Sent"; readonly item: number }
   | { readonly _tag: "SendCancelled"; readonly item: number; readonly queued: ReadonlyArray<number> }

@@ -49,7 +49,9 @@ export interface NamedThread {
  * The options of a world. `onEvent` gets each event at once. Ids count from `firstId` (default 0), so that two worlds of
  * one run have different ids. `spin` is the body of a synchronous section (default: empty). With `ledger`, the trace also
  * has the ledger's events of the first thread (default: not). With `preempts`, the platform ends a busy section at its
- * deadline by force; otherwise the section notices its deadline itself (default).
+ * deadline by force; otherwise the section notices its deadline itself (default). `task` returns the number of the current
+ * task of a scheduler under which an interrupt of a woken fiber waits for the end of the fiber's task (default: no interrupt
+ * waits).
  *
  * @stability unstable
  * @category models
@@ -63,6 +65,7 @@ export interface Options {
   readonly spin?: ((how: Spin, shielded: boolean) => void) | undefined
   readonly ledger?: boolean | undefined
   readonly preempts?: boolean | undefined
+  readonly task?: (() => number) | undefined
 }
 
 /**
@@ -81,6 +84,7 @@ export interface World {
   readonly threads: Map<string, NamedThread>
   readonly spin: (how: Spin, shielded: boolean) => void
   readonly preempts: boolean
+  readonly task: (() => number) | undefined
   readonly nextId: () => number
   readonly note: (happening: Happening) => void
   readonly noting: (happening: () => Happening) => Effect.Effect<void>
@@ -120,6 +124,12 @@ class Fate implements Ended {
   }
 }
 
+/**
+ * Up to this number of threads, each event compares the reasons of all. With more threads, the events between two
+ * comparisons are as many more, so that the events of a chain don't each cost as much as the chain.
+ */
+const comparedAtOnce = 64
+
 class Shared implements World {
   readonly subject: Subject
   readonly clock: Timer
@@ -129,9 +139,12 @@ class Shared implements World {
   readonly threads: Map<string, NamedThread> = new Map()
   readonly spin: World["spin"]
   readonly preempts: boolean
+  readonly task: World["task"]
   private readonly reasons: Map<string, CancelReason.CancelReason> = new Map()
   /** All threads, in the order of their spawns. */
   private readonly order: Array<NamedThread> = []
+  /** Counts the events since all reasons were compared, each as many threads. */
+  private uncompared = 0
   private readonly live: LiveThreads = new LiveThreads((name) => this.isLive(this.threads.get(name)))
   private readonly ledger: boolean
   private readonly onEvent: ((event: Event) => void) | undefined
@@ -146,6 +159,7 @@ class Shared implements World {
     this.spin = options.spin ?? (() => {})
     this.ledger = options.ledger ?? false
     this.preempts = options.preempts ?? false
+    this.task = options.task
   }
 
   nextId(): number {
@@ -156,7 +170,17 @@ class Shared implements World {
     const event: Event = { at: this.clock.currentTimeMillisUnsafe(), ...happening }
     this.events.push(event)
     this.onEvent?.(event)
-    if (happening._tag !== "ReasonChanged") for (const known of this.order) this.compareReason(known)
+    if (happening._tag !== "ReasonChanged") this.compareReasons(happening.thread)
+  }
+
+  /** Compares the reason of a thread, and the reasons of all threads, less often if they are many. */
+  private compareReasons(thread: string): void {
+    const known = this.threads.get(thread)
+    if (known !== undefined) this.compareReason(known)
+    this.uncompared += comparedAtOnce
+    if (this.uncompared < this.order.length) return
+    this.uncompared = 0
+    for (const other of this.order) this.compareReason(other)
   }
 
   private compareReason(known: NamedThread): void {
@@ -275,17 +299,26 @@ export const errors: Readonly<
 > = { A: LetterA, B: LetterB }
 
 /**
- * Raises a letter and records the result.
+ * Raises a letter and records the result. With `within`, the letter is withdrawn after so many milliseconds.
  *
  * @stability unstable
  * @category asking
  * @since 0.1.0
  */
-export const raise = (world: World, by: string, target: NamedThread, error: "A" | "B"): Work =>
+export const raise = (
+  world: World,
+  by: string,
+  target: NamedThread,
+  error: "A" | "B",
+  within?: number | undefined
+): Work =>
   Effect.uninterruptibleMask((restore) => {
     const letter = world.nextId()
+    const { raise, raiseWithin } = world.subject
+    const raised = new errors[error]({ letter })
+    const raising = within === undefined ? raise(target.thread, raised) : raiseWithin(target.thread, raised, within)
     world.note({ _tag: "Asked", thread: target.name, id: letter, how: "raise", message: by, wasAlive: isAlive(target) })
-    return Effect.onExit(restore(world.subject.raise(target.thread, new errors[error]({ letter }))), (exit) =>
+    return Effect.onExit(restore(raising), (exit) =>
       world.noting(() =>
         exit._tag === "Success"
           ? { _tag: "RaiseAnswered", thread: target.name, letter, delivered: exit.value }

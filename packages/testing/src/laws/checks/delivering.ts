@@ -146,12 +146,27 @@ const deadlines: Check = (outcome) => {
     const problems: Array<string> = []
     const { due, latest } = began.get(event.id) ?? { due: event.due, latest: event.due }
     if (due < event.due || due > latest) problems.push(`the deadline is ${due}, the smallest around is ${event.due}`)
-    if (simple && event.at > event.due) problems.push(`work ran to ${event.at} with a deadline of ${event.due}`)
+    if (simple && event.at > Math.max(event.due, blockedUntil(outcome, event.due)))
+      problems.push(`work ran to ${event.at} with a deadline of ${event.due}`)
     if (event.exceeded && event.at < event.due) problems.push(`a deadline of ${event.due} passed at ${event.at}`)
     if (event.interrupted && !event.exceeded && !isInterruptedFromOutside(outcome, event))
       problems.push(`the work of the deadline ${event.due} was interrupted at ${event.at}, and nobody had asked`)
     return problems
   })
+}
+
+/**
+ * The time until which synchronous code blocks its JavaScript thread from a time on, without a gap. A deadline can't end
+ * other code than interruptible sections, and so passes unnoticed until that code has ended. Code that was ended by force
+ * records no end. Then the next end of a deadline is its end.
+ */
+const blockedUntil = ({ events }: Outcome, from: number): number => {
+  const ends = firstBy(events, "Spun", "id")
+  return only(events, "Spinning").reduce((until, event) => {
+    if (event.how === "interruptible" || event.at > until) return until
+    const end = ends.get(event.id) ?? only(events.slice(events.indexOf(event)), "DeadlineEnded")[0]
+    return Math.max(until, end?.at ?? until)
+  }, from)
 }
 
 /** Whether a part of the scenario interrupts without a request in the trace, such as a join of an interrupted thread. */

@@ -1,6 +1,8 @@
 /** The laws of the ends of threads, and of waits for these ends. */
+import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import { type AnyExit, anyGivenUp, isAbandoned, isGivenUp, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 import { firstBy, placesOf } from "./firsts.ts"
@@ -132,9 +134,13 @@ const noOrphan: Check = (outcome) =>
           : [`${event.live.join()} outlived ${"scope" in event ? event.scope : event.thread}`]
       )
 
+/**
+ * A host may abandon a thread that runs on elsewhere and does not know yet. Until that thread has ended there, its scope is
+ * open, and the threads that it forks may start.
+ */
 const lateFork: Check = (outcome) => {
   const starts = placesOf(outcome.events, "Started")
-  const settlements = placesOf(outcome.events, "Settled")
+  const settlements = endsOf(outcome.events)
   return outcome.events.flatMap((event, index) => {
     if (event._tag !== "Spawned") return []
     const started = starts.get(event.thread) ?? -1
@@ -145,6 +151,16 @@ const lateFork: Check = (outcome) => {
       ? [`${event.thread} started after the end of ${event.parent}`]
       : []
   })
+}
+
+/** The place in the trace of the end of each thread, where it ran. */
+const endsOf = (events: ReadonlyArray<Event>): ReadonlyMap<string, number> => {
+  const ends = new Map(placesOf(events, "Settled"))
+  const there = placesOf(events, "EndedThere")
+  for (const { elsewhere, exit, thread } of only(events, "Settled")) {
+    if (elsewhere === true && isAbandoned(exit)) ends.set(thread, there.get(thread) ?? Infinity)
+  }
+  return ends
 }
 
 /** An interrupted thread has a request, or an ancestor, a scope or a sibling's failure as its reason. */
@@ -164,7 +180,8 @@ const downwardOnly: Check = (outcome) => {
 
 const failFastOrigin: Check = (outcome) =>
   only(outcome.events, "GroupJoined").flatMap((joined) => {
-    if (joined.policy !== "failFast" || Exit.isSuccess(joined.exit)) return []
+    if (joined.policy !== "failFast") return []
+    if (Exit.isSuccess(joined.exit)) return missedDeadline(outcome, joined.group)
     const failed = only(outcome.events, "MemberEnded").some(
       ({ exit, group }) => group === joined.group && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
     )
@@ -176,6 +193,17 @@ const failFastOrigin: Check = (outcome) =>
       : []
   })
 
+/** A member whose token noticed its deadline has failed, unless other code had interrupted the member. */
+const missedDeadline = (outcome: Outcome, of: number): ReadonlyArray<string> =>
+  only(outcome.events, "MemberEnded").some(
+    ({ exit, group, member }) => group === of && hasExceeded(exit) && !isCancelled(outcome, member)
+  )
+    ? ["the group succeeded, though a member had exceeded its deadline"]
+    : []
+
+const hasExceeded = (exit: AnyExit): boolean =>
+  Option.exists(CancelReason.fromExit(exit), ({ _tag }) => _tag === "DeadlineExceeded")
+
 /** Whether the region around a join was interrupted meanwhile, by its deadline or by a raised error. */
 const isCut = (outcome: Outcome, joined: Event): boolean => {
   const ofRegion = outcome.events
@@ -186,9 +214,16 @@ const isCut = (outcome: Outcome, joined: Event): boolean => {
 
 const isCancelled = (outcome: Outcome, name: string): boolean => outcome.threads.get(name)?.reason !== undefined
 
+/**
+ * A woken fiber of a worker may be interrupted before its task runs. The interrupt then takes effect at the next wait of the
+ * fiber, also if a mask begins and ends before that wait. This cancel did not come under the mask. A cancel that came under
+ * the mask ends the fiber at the end of the mask, and so does an earlier cancel if the fiber has waited since.
+ */
 const maskPends: Check = (outcome) => [
   ...only(outcome.events, "MaskBroken").map(({ thread }) => `${thread} was interrupted under its mask`),
-  ...only(outcome.events, "MaskLost").map(({ thread }) => `${thread} went on after its mask, though it was cancelled`)
+  ...only(outcome.events, "MaskLost").flatMap(({ thread, woken }) =>
+    woken === true ? [] : [`${thread} went on after its mask, though it was cancelled`]
+  )
 ]
 
 const levelTriggered: Check = (outcome) =>

@@ -131,15 +131,26 @@ const keptOf = (outcome: Outcome): ReadonlyArray<string> => {
   )
 }
 
-/** The lock of a killed holder says that its owner died. Any other lock is free. */
+/**
+ * The lock of a killed holder says that its owner died, and so does the lock of a plain function whose code was ended by
+ * force under the lock: such an end skips the code that unlocks. Any other lock is free.
+ */
 const lockOf = (outcome: Outcome): ReadonlyArray<string> => {
   if (outcome.leftovers === undefined) return []
   const balance = only(outcome.events, "Locked").length - only(outcome.events, "Unlocked").length
-  const isDead = balance > 0 && [...outcome.threads.values()].some(({ exit }) => isForced(exit))
+  const isDead =
+    balance > 0 && ([...outcome.threads.values()].some(({ exit }) => isForced(exit)) || isCutInLock(outcome))
   const expected = isDead ? "ownerDied" : "free"
   return outcome.leftovers.lock === expected || anyAbandoned(outcome)
     ? []
     : [`the lock is ${outcome.leftovers.lock}, not ${expected}`]
+}
+
+/** Whether synchronous code was ended by force after the last lock. */
+const isCutInLock = ({ events }: Outcome): boolean => {
+  const ended = new Set(only(events, "Spun").map(({ id }) => id))
+  const locked = events.findLastIndex(({ _tag }) => _tag === "Locked")
+  return events.some((event, place) => place > locked && event._tag === "Spinning" && !ended.has(event.id))
 }
 
 const anyAbandoned = (outcome: Outcome): boolean => [...outcome.threads.values()].some(({ exit }) => isAbandoned(exit))
@@ -186,10 +197,15 @@ const wrongRungs = (outcome: Outcome): ReadonlyArray<string> => {
         : Escalation.rungs.indexOf(attempt.rung)
     )
   )
-  if (made.some(hasOutwaitedAll)) asked.push(Escalation.rungs.indexOf("interrupt"))
-  const reached = Escalation.rungs[Math.max(...asked)]
+  const last = Escalation.rungs[Math.max(...asked)]
+  const interrupt = Escalation.rungs.indexOf("interrupt")
+  const reached = made.some(hasOutwaitedAll) ? Escalation.rungs[Math.max(...asked, interrupt)] : last
   return made.flatMap((report) =>
-    report.rung === null || report.rung === reached || hasOutwaitedAll(report)
+    report.rung === null ||
+    report.rung === reached ||
+    // The trace does not say whether a thread succeeded just before that interrupt or despite it.
+    (report.rung === last && Exit.isSuccess(settled.exit)) ||
+    hasOutwaitedAll(report)
       ? []
       : [`the thread ended on ${reached}, the report says ${report.rung}`]
   )

@@ -1,7 +1,7 @@
 /** The laws of acquired and released leases. */
-import { anyGivenUp, type Outcome } from "../Outcome.ts"
-import { only } from "../Trace.ts"
-import { firstBy } from "./firsts.ts"
+import { anyGivenUp, isGivenUp, type Outcome } from "../Outcome.ts"
+import { type Event, only } from "../Trace.ts"
+import { firstBy, placesOf } from "./firsts.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
@@ -15,11 +15,31 @@ const times = (events: ReadonlyArray<{ readonly lease: string }>): Map<string, n
 
 const releaseOnce: Check = (outcome) => {
   const releases = times(only(outcome.events, "Releasing"))
-  const held = abandoned(outcome)
-  return only(outcome.events, "Acquired").flatMap(({ kept, lease }) => {
-    const count = releases.get(lease) ?? 0
-    return count === 1 || (count === 0 && held && kept !== true) ? [] : [`${lease} was released ${count} times`]
+  const isLost = abandoned(outcome) ? losses(outcome) : () => false
+  return only(outcome.events, "Acquired").flatMap((event) => {
+    const count = releases.get(event.lease) ?? 0
+    return count === 1 || (count === 0 && event.kept !== true && isLost(event))
+      ? []
+      : [`${event.lease} was released ${count} times`]
   })
+}
+
+type Acquired = Extract<Event, { readonly _tag: "Acquired" }>
+
+/**
+ * The leases that an abandoned thread may lose: all leases of a thread elsewhere. A thread on a fiber and its descendants
+ * lose only the leases that they acquire later, because a hanging release holds up no other release when its thread is
+ * abandoned.
+ */
+const losses = (outcome: Outcome): ((event: Acquired) => boolean) => {
+  if (outcome.isElsewhere) return () => true
+  const ends = placesOf(outcome.events, "Settled")
+  const givenUp = [...outcome.threads.values()].filter(({ exit }) => isGivenUp(exit)).map(({ name }) => name)
+  return (event) => {
+    const above = givenUp.filter((name) => event.thread === name || event.thread.startsWith(`${name}.`))
+    const place = outcome.events.indexOf(event)
+    return above.some((name) => (ends.get(name) ?? Infinity) < place)
+  }
 }
 
 const noAcquireNoRelease: Check = (outcome) => {

@@ -25,11 +25,10 @@ const unwindPrecise: Check = (outcome) => {
     const exit = outcome.threads.get(thread)?.exit
     return exit !== undefined && Exit.isSuccess(exit) ? [`${thread} succeeded, though its section was ended`] : []
   })
-  // Threads of a crashed worker end with the worker.
   return [
     ...problems,
     ...busyProblems(outcome, asked),
-    ...noticed(outcome.bystanders.filter(({ crashed }) => !killed || !crashed)),
+    ...noticed(crashes(outcome) ? unharmed(outcome) : outcome.bystanders.filter(({ crashed }) => !killed || !crashed)),
     ...unreleased(outcome)
   ]
 }
@@ -62,23 +61,30 @@ const isUnfinished = ({ leftovers, threads }: Outcome): boolean =>
 
 const noSignalLeak: Check = (outcome) => noticed(outcome.bystanders)
 
+/** Whether the program takes its worker down by itself. */
+const crashes = ({ events }: Outcome): boolean => only(events, "Crashing").length > 0
+
 /**
- * Threads of a crashed worker may end with the worker: the thread beside the first thread and, if the first thread had
- * ended before the crash, the next thread in its place. Other threads must live on, and later threads must start. A caller
- * can catch the error of a crash only if no defect is beside the error.
+ * The bystanders that a crash must not harm. Threads of a crashed worker may end with the worker: the thread beside the first
+ * thread and, if the first thread had ended before the crash, the next thread in its place. Other threads must live on, and
+ * later threads must start.
  */
+const unharmed = (outcome: Outcome): ReadonlyArray<Bystander> => {
+  const isForcedDown = isForced(outcome.threads.get("t")?.exit)
+  return outcome.bystanders.filter(
+    ({ crashed, where }) => !crashed || where === "elsewhere" || (where === "next" && isForcedDown)
+  )
+}
+
+/** A caller can catch the error of a crash only if no defect is beside the error. */
 const crashContained: Check = (outcome) => {
   const exit = outcome.threads.get("t")?.exit
   const isForcedDown = isForced(exit)
-  const crashes = only(outcome.events, "Crashing").length > 0
+  const isCrashed = crashes(outcome)
   return [
-    ...noticed(
-      outcome.bystanders.filter(
-        ({ crashed, where }) => !crashed || !crashes || where === "elsewhere" || (where === "next" && isForcedDown)
-      )
-    ),
+    ...noticed(isCrashed ? unharmed(outcome) : outcome.bystanders),
     ...(isForcedDown && Exit.hasDies(exit!) ? ["the end of the first thread has a defect"] : []),
-    ...(isForcedDown && !crashes ? ["the first thread crashed, and nothing crashed it"] : []),
+    ...(isForcedDown && !isCrashed ? ["the first thread crashed, and nothing crashed it"] : []),
     ...(outcome.end === "Done" ? [] : [`the run ended in ${outcome.end}`])
   ]
 }

@@ -36,7 +36,9 @@ export const withChild = (
       case "Shutdown":
         return shutdown(world, target, instruction.climb, message)
       case "Raise":
-        return Effect.timeoutOption(raise(world, thread, target, instruction.error), instruction.within)
+        return instruction.exact === true
+          ? raise(world, thread, target, instruction.error, instruction.within)
+          : Effect.timeoutOption(raise(world, thread, target, instruction.error), instruction.within)
     }
   })
 

@@ -33,7 +33,7 @@ const act = (world: World, known: NamedThread, action: Action, message: string, 
     case "Stop":
       return asking(world, known, "stop", message, () => world.subject.stop(thread, CancelReason.stopped({ message })))
     case "Raise":
-      return raise(world, message, known, action.error)
+      return raise(world, message, known, action.error, action.within)
     case "Shutdown":
       return shutdown(world, known, action.climb, message)
     case "JoinWithin":

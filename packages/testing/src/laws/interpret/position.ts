@@ -19,7 +19,13 @@ export interface Position {
   readonly masked: boolean
   /** The lock is not taken twice. */
   readonly locked: boolean
-  readonly own: { readonly children: Array<NamedThread>; leases: number; spawned: number }
+  readonly own: {
+    readonly children: Array<NamedThread>
+    leases: number
+    spawned: number
+    /** The task in which the thread was first seen cancelled. */
+    cancelledIn: number | undefined
+  }
 }
 
 /** The escalation of a climb. */

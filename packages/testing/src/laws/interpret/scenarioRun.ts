@@ -78,7 +78,8 @@ export class ScenarioRun {
         lock: world.isUnlocked() ? "free" : "held",
         queued: world.queued()
       },
-      bystanders: []
+      bystanders: [],
+      isElsewhere: this.subject.isElsewhere
     }
   }
 }

@@ -5,6 +5,7 @@
  */
 import * as Deadline from "@quiesce/core/Deadline"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -21,7 +22,7 @@ import { errors, type NamedThread, type Letter, type World } from "../World.ts"
 export const body = (world: World, name: string, program: Program): Scoped =>
   Effect.suspend(() => {
     world.note({ _tag: "Started", thread: name })
-    const own = { children: [], leases: 0, spawned: 0 }
+    const own = { children: [], leases: 0, spawned: 0, cancelledIn: undefined }
     const place = {
       world,
       thread: name,
@@ -38,7 +39,20 @@ export const body = (world: World, name: string, program: Program): Scoped =>
   })
 
 const block = (place: Position, program: Program): Scoped =>
-  Effect.forEach(program, (instruction) => perform(place, instruction), { discard: true })
+  Effect.forEach(
+    program,
+    (instruction) => {
+      notice(place)
+      return perform(place, instruction)
+    },
+    { discard: true }
+  )
+
+/** Records the task in which the thread is first seen cancelled, if interrupts may wait for the end of a task. */
+const notice = ({ own, thread, world }: Position): void => {
+  if (world.task !== undefined && own.cancelledIn === undefined && world.isCancelled(thread))
+    own.cancelledIn = world.task()
+}
 
 const perform = (place: Position, instruction: Instruction): Scoped => {
   // The last case has the other instructions.
@@ -110,12 +124,7 @@ const nested = (
     case "Scoped":
       return scoped(place, instruction.body)
     case "Mask":
-      return Effect.flatMap(Effect.andThen(world.subject.mask(inner), world.subject.hasArrived), (arrived) =>
-        Effect.sync(() => {
-          const { masked, cancelled } = state(place, arrived)
-          if (!masked && cancelled) world.note({ _tag: "MaskLost", thread: place.thread })
-        })
-      )
+      return mask(place, inner)
     case "Restore":
       return world.subject.restore(block({ ...place, masked: false }, instruction.body))
     case "Attempt":
@@ -129,6 +138,25 @@ const nested = (
     case "UntilStopped":
       return world.subject.untilStopped(inner)
   }
+}
+
+const mask = (place: Position, inner: Scoped): Scoped => {
+  const { own, thread, world } = place
+  let cancelledBefore: number | undefined
+  const begin = Effect.sync(() => {
+    notice(place)
+    cancelledBefore = own.cancelledIn
+  })
+  const work = world.task === undefined ? inner : Effect.andThen(begin, inner)
+  return Effect.flatMap(Effect.andThen(world.subject.mask(work), world.subject.hasArrived), (arrived) =>
+    Effect.sync(() => {
+      const { masked, cancelled } = state(place, arrived)
+      if (masked || !cancelled) return
+      // One task has no wait. So the thread has not waited since it was first seen cancelled.
+      const woken = cancelledBefore !== undefined && cancelledBefore === world.task?.()
+      world.note({ _tag: "MaskLost", thread, woken })
+    })
+  )
 }
 
 const scoped = (place: Position, program: Program): Scoped =>
@@ -226,6 +254,14 @@ const fork = (place: Position, instruction: Of<"Fork">): Scoped => {
   )
 }
 
+/** Sets a deadline that a spawned thread inherits. No timer of a block ends at it. */
+const within = <A, R>(spawning: Work<A, R>, millis: number | null | undefined): Work<A, R> =>
+  millis == null
+    ? spawning
+    : Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.updateService(spawning, Deadline.Current, (outer) => Math.min(outer, now + millis))
+      )
+
 const group = (place: Position, instruction: Of<"Group">): Scoped => {
   const { world, thread } = place
   const id = world.nextId()
@@ -233,12 +269,11 @@ const group = (place: Position, instruction: Of<"Group">): Scoped => {
     Effect.gen(function* () {
       const made = yield* world.subject.makeGroup(instruction.policy)
       for (const program of instruction.members) {
-        const start = (effect: Scoped, options: Parameters<World["subject"]["spawn"]>[1]) =>
-          world.subject.spawnInto(
-            made,
-            Effect.onExit(effect, (exit) => world.noting(() => ({ _tag: "MemberEnded", thread, group: id, exit }))),
-            options
-          )
+        const start = (effect: Scoped, options: Parameters<World["subject"]["spawn"]>[1]) => {
+          const ended = (exit: Exit.Exit<unknown, unknown>) =>
+            world.noting(() => ({ _tag: "MemberEnded", thread, group: id, member: String(options.name), exit }))
+          return within(world.subject.spawnInto(made, Effect.onExit(effect, ended), options), instruction.within)
+        }
         yield* spawn(place, program, { scope: `group ${id}` }, start)
       }
       yield* block({ ...place, scope: `group ${id}` }, instruction.body)
