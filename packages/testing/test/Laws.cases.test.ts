@@ -63,6 +63,29 @@ describe("each law holds where", () => {
     expect(run.events.filter(({ _tag }) => _tag === "Left")).toEqual([])
   })
 
+  it("a thread ends between the rung stop and the request of the next rung, so that a report names no later rung", async () => {
+    const shutdown = (interrupt: number | null) =>
+      ({ _tag: "Shutdown", climb: { stop: 0, interrupt, unwind: null, kill: null } }) as const
+    const run = await problems(
+      "report-true",
+      {
+        program: [fork()],
+        plan: [
+          { action: shutdown(1), target: 0, after: 0 },
+          { action: shutdown(null), target: 0, after: 30 }
+        ]
+      },
+      22,
+      5
+    )
+    expect(run.problems).toEqual([])
+    const reports = run.events.flatMap((event) => (event._tag === "Reported" ? [event.report] : []))
+    expect(reports.map(({ attempts, rung }) => [rung, attempts.at(-1)?._tag])).toEqual([
+      ["stop", "Ended"],
+      ["stop", "Outwaited"]
+    ])
+  })
+
   it("the deadline around a join passes before the group that has failed is joined", async () => {
     const failing: Instruction = { ...slow, fails: true, release: { _tag: "Ok" } }
     const group: Instruction = { _tag: "Group", policy: "failFast", members: [[failing], []], body: [] }

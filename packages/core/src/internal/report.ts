@@ -80,6 +80,9 @@ interface Asked {
 
 const abandoned: Ending = { _tag: "Abandoned" }
 
+const isBelow = (reached: Rung | undefined, rung: Rung): boolean =>
+  reached !== undefined && Steps.rungs.indexOf(reached) < Steps.rungs.indexOf(rung)
+
 /** Whether another request took the thread from the rung of this climb to a higher one, or abandoned the thread. */
 const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boolean =>
   reached !== undefined && (Steps.rungs.indexOf(reached) > Steps.rungs.indexOf(rung) || ending._tag === "Abandoned")
@@ -160,10 +163,12 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     // A node that settles while it is observed keeps the time.
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
-    const last = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]
+    const reached = State.rungOf(node.state)
+    const next = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]
+    // A thread that ended just before the request of the next rung was not asked on that rung.
+    const last = next === undefined || isBelow(reached, next.rung) ? undefined : next
     const own = last?.rung ?? outwaited.findLast((_) => _._tag === "Outwaited")?.rung
     const ending = isAbandoned ? abandoned : endingOf(node)
-    const reached = State.rungOf(node.state)
     const overtaken = last !== undefined && isOvertaken(last.rung, reached, ending)
     const rung = overtaken ? reached : own
     return {
