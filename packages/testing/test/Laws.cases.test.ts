@@ -16,6 +16,9 @@ const fork = (...body: ReadonlyArray<Instruction>): Instruction => ({
   escalation: null
 })
 
+const shutdown = (interrupt: number | null) =>
+  ({ _tag: "Shutdown", climb: { stop: 0, interrupt, unwind: null, kill: null } }) as const
+
 const problems = async (
   law: Law.Name,
   scenario: Pick<Scenario, "program" | "plan">,
@@ -64,8 +67,6 @@ describe("each law holds where", () => {
   })
 
   it("a thread ends between the rung stop and the request of the next rung, so that a report names no later rung", async () => {
-    const shutdown = (interrupt: number | null) =>
-      ({ _tag: "Shutdown", climb: { stop: 0, interrupt, unwind: null, kill: null } }) as const
     const run = await problems(
       "report-true",
       {

@@ -305,13 +305,7 @@ export const errors: Readonly<
  * @category asking
  * @since 0.1.0
  */
-export const raise = (
-  world: World,
-  by: string,
-  target: NamedThread,
-  error: "A" | "B",
-  within?: number | undefined
-): Work =>
+export const raise = (world: World, by: string, target: NamedThread, error: "A" | "B", within?: number): Work =>
   Effect.uninterruptibleMask((restore) => {
     const letter = world.nextId()
     const { raise, raiseWithin } = world.subject
