@@ -107,8 +107,11 @@ const isSame = (a: CancelReason.CancelReason, b: CancelReason.CancelReason | und
 /** The reason by which core interrupts the work of a `receive`. */
 const raised = "An error was raised into this work"
 
+/** A thread inherits the deadlines of its ancestors. */
 const hasDeadline = (outcome: Outcome, thread: string): boolean =>
-  only(outcome.events, "DeadlineBegan").some((event) => event.thread === thread)
+  only(outcome.events, "DeadlineBegan").some(
+    (event) => event.thread === thread || thread.startsWith(`${event.thread}.`)
+  )
 
 /** A `receive` interrupts its work after a claim, also if it does not fail with the error in the end. */
 const wasRaisedInto = (outcome: Outcome, thread: string): boolean =>

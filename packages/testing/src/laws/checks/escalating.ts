@@ -263,11 +263,16 @@ const misheld = (outcome: Outcome, report: ShutdownReport): ReadonlyArray<string
 
 const hows = { released: "ok", failed: "failed", timedOut: "cut" } as const
 
-/** The events of the ledger are the events of the trace, at the same times. */
+/**
+ * The events of the ledger are the events of the trace, at the same times. The last events of a killed worker may not have
+ * left it, although its ledger did.
+ */
 const unlike = (outcome: Outcome): ReadonlyArray<string> =>
-  only(outcome.events, "Left").flatMap(({ at, fate, lease }) => {
+  only(outcome.events, "Left").flatMap(({ at, fate, lease, thread }) => {
     if (fate === "lost" || !isOwn(lease)) return []
     const released = only(outcome.events, "Released").find((event) => event.lease === lease)
+    if (released === undefined && outcome.leftovers === undefined && isForced(outcome.threads.get(thread)?.exit))
+      return []
     return released?.how === hows[fate] && released.at === at
       ? []
       : [`${lease} was ${fate} at ${at} for the ledger, and ${released?.how ?? "not ended"} at ${released?.at}`]

@@ -23,7 +23,9 @@ const unwindPrecise: Check = (outcome) => {
     if (!asked) return [`a section of ${thread} was ended, though nobody had asked`]
     if (shielded) return [`a shielded section of ${thread} was ended`]
     const exit = outcome.threads.get(thread)?.exit
-    return exit !== undefined && Exit.isSuccess(exit) ? [`${thread} succeeded, though its section was ended`] : []
+    return exit !== undefined && Exit.isSuccess(exit) && !isStopped(outcome, thread)
+      ? [`${thread} succeeded, though its section was ended`]
+      : []
   })
   return [
     ...problems,
@@ -32,6 +34,10 @@ const unwindPrecise: Check = (outcome) => {
     ...unreleased(outcome)
   ]
 }
+
+/** A stop ends the work of an `untilStopped`, also a section in it. The thread then goes on, and may succeed. */
+const isStopped = ({ scenario, threads }: Outcome, thread: string): boolean =>
+  threads.get(thread)?.reason !== undefined && JSON.stringify(scenario.program).includes('"UntilStopped"')
 
 /** A busy section lasts to its end or to its deadline, unless somebody has asked for the end of its thread. */
 const busyProblems = (outcome: Outcome, asked: boolean): ReadonlyArray<string> =>

@@ -255,11 +255,15 @@ const fork = (place: Position, instruction: Of<"Fork">): Scoped => {
 }
 
 /** Sets a deadline that a spawned thread inherits. No timer of a block ends at it. */
-const within = <A, R>(spawning: Work<A, R>, millis: number | null | undefined): Work<A, R> =>
+const within = <A, R>(world: World, spawning: Work<A, R>, thread: string, millis: number | null | undefined) =>
   millis == null
     ? spawning
     : Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.updateService(spawning, Deadline.Current, (outer) => Math.min(outer, now + millis))
+        Effect.updateService(spawning, Deadline.Current, (outer) => {
+          const due = Math.min(outer, now + millis)
+          world.note({ _tag: "DeadlineBegan", thread, id: world.nextId(), due, latest: due })
+          return due
+        })
       )
 
 const group = (place: Position, instruction: Of<"Group">): Scoped => {
@@ -270,9 +274,11 @@ const group = (place: Position, instruction: Of<"Group">): Scoped => {
       const made = yield* world.subject.makeGroup(instruction.policy)
       for (const program of instruction.members) {
         const start = (effect: Scoped, options: Parameters<World["subject"]["spawn"]>[1]) => {
+          const member = String(options.name)
           const ended = (exit: Exit.Exit<unknown, unknown>) =>
-            world.noting(() => ({ _tag: "MemberEnded", thread, group: id, member: String(options.name), exit }))
-          return within(world.subject.spawnInto(made, Effect.onExit(effect, ended), options), instruction.within)
+            world.noting(() => ({ _tag: "MemberEnded", thread, group: id, member, exit }))
+          const spawning = world.subject.spawnInto(made, Effect.onExit(effect, ended), options)
+          return within(world, spawning, member, instruction.within)
         }
         yield* spawn(place, program, { scope: `group ${id}` }, start)
       }
