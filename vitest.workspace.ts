@@ -33,6 +33,27 @@ const byVite: Readonly<Record<string, ReadonlyArray<string>>> = {
   testing: ["test/Leaks.test.ts", "test/Interruption.test.ts"]
 }
 
+/**
+ * The tests that share a process with others, because most of them take less time than vitest and Effect take to load. A
+ * test has its own process if it changes a global, a prototype or `expect`, counts what a whole process has, or runs long.
+ */
+const sharing: Readonly<Record<string, ReadonlyArray<string>>> = {
+  core: [
+    "test/*.types.test.ts",
+    "test/{Abort.runWith,CancelReason,Deadline,Escalation,ForcedEnd,Lease,Lease.release,ShutdownReport}.test.ts",
+    "test/{StopToken,Thread,Thread.raise,Thread.runtime,Thread.start,ThreadError,ThreadGroup,Timeline}.test.ts",
+    "test/{Timeline.exports,adapter,adapter.execute,givenText,nesting,sequence,threadState,tracing,waiting}.test.ts"
+  ],
+  "worker-threads": [
+    "test/*.types.test.ts",
+    "test/{ModuleUrl,Schemas,controlBlock,dispatcher,dispatcher.*,leases,message,outbox,poolOptions,ringEntry}.test.ts",
+    "test/{sectionWord,slotTable,threadDeaths,uncaughtError,unknownNames,workerState}.test.ts"
+  ],
+  process: ["test/{Main,Main.*,sections,signalCount}.test.ts"],
+  testing: ["test/{Interleaving,Journal,Law,Laws.cases,Model}.test.ts"],
+  cluster: ["test/{ClusterThreads.types,Keepers,Rounds,RunnerThreads,RunnerWatch,batched,endWithin}.test.ts"]
+}
+
 type Settings = NonNullable<TestProjectInlineConfiguration["test"]>
 
 /** Node 22 can't parse `using`, which many tests have and Vite rewrites. */
@@ -47,8 +68,8 @@ const quick = loadedBy(flag)
 
 const projectsOf = (root: string): ReadonlyArray<TestProjectInlineConfiguration> => {
   const name = basename(root)
-  const [plain, vite] = [fromSource[name] ?? [], byVite[name] ?? []]
-  const special = [...plain, ...vite]
+  const [plain, vite, shared] = [fromSource[name] ?? [], byVite[name] ?? [], sharing[name] ?? []]
+  const special = [...plain, ...vite, ...shared]
   const project = (suffix: string, include: ReadonlyArray<string>, settings: Settings) => {
     if (include.length === 0) return []
     const test = {
@@ -63,7 +84,8 @@ const projectsOf = (root: string): ReadonlyArray<TestProjectInlineConfiguration>
   return [
     ...project("", special.includes(all) ? [] : [all], { ...byNode, ...quick, exclude: special }),
     ...project(" from source", plain, loadedBy(sourceFlag)),
-    ...project(" by Vite", vite, quick)
+    ...project(" by Vite", vite, { ...quick, exclude: [...shared] }),
+    ...project(" shared", shared, { ...byNode, ...quick, isolate: false })
   ]
 }
 
