@@ -1,5 +1,6 @@
 /**
- * Runs the tests of the cluster package on PostgreSQL: `pnpm test:cluster`. They are the tests that the gate runs on SQLite.
+ * Runs the tests of the cluster package on PostgreSQL: `pnpm test:cluster`. They are the tests that the gate runs on
+ * SQLite. Then it runs on SQLite the tests of which the gate runs a part.
  *
  * Starts a server of its own on a free port of this machine, in a temporary folder that is removed at the end. Says so, and
  * fails, if PostgreSQL is not there: Debian has it as the package `postgresql`.
@@ -12,6 +13,9 @@ import { delimiter, join } from "node:path"
 
 /** The tests of the store that is a file, of the watch and of the rounds have no database that could be another. */
 const files = ["ClusterEntity", "embedded", "leases", "pool", "processes"]
+
+/** These tests are of SQLite. The gate runs a part of them. */
+const whole = ["everyStatement"]
 
 /** This test freezes the server, so it runs alone. */
 const alone = ["storeAway"]
@@ -82,11 +86,12 @@ const run = async (): Promise<number> => {
       spawnSync(join(bin, "pg_isready"), ["-h", "127.0.0.1", "-p", String(port)]).status === 0
     while (server.exitCode === null && !ready()) await new Promise((resolve) => setTimeout(resolve, 50))
     const given = process.argv.slice(2)
-    const test = (names: ReadonlyArray<string>): number =>
-      spawnSync(process.execPath, [vitest, "run", "--project", "cluster*", ...names], { env, stdio: "inherit" })
-        .status ?? 1
+    const test = (names: ReadonlyArray<string>, environment: NodeJS.ProcessEnv = env): number => {
+      const args = [vitest, "run", "--project", "cluster*", ...names]
+      return spawnSync(process.execPath, args, { env: environment, stdio: "inherit" }).status ?? 1
+    }
     if (given.length > 0) return test(given)
-    return Math.max(test(files), test(alone))
+    return Math.max(test(files), test(alone), test(whole, { ...process.env, QUIESCE_WHOLE: "1" }))
   } finally {
     server.kill("SIGINT")
     await new Promise((resolve) => (server.exitCode === null ? server.once("exit", resolve) : resolve(undefined)))

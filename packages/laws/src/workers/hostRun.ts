@@ -7,7 +7,7 @@
  * 3. A synchronous section lasts until the host can only wait for its end.
  */
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
-import { isForced, type Outcome } from "@quiesce/testing/laws/Outcome"
+import { isForced, isGivenUp, type Outcome } from "@quiesce/testing/laws/Outcome"
 import * as Scenario from "@quiesce/testing/laws/Scenario"
 import type { Subject } from "@quiesce/testing/laws/Subject"
 import * as StepScheduler from "@quiesce/testing/StepScheduler"
@@ -60,6 +60,8 @@ export class HostRun {
   private main: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private worker: Worker = busy
   private isDone = false
+  /** The number of the end of the host's program. */
+  private doneAt = Infinity
   /** Whether the host was active since its last request for `Idle`. */
   private isDirty = true
   private readonly effort: Effort
@@ -142,6 +144,7 @@ export class HostRun {
   async outcome(): Promise<Outcome> {
     this.main = this.fork(this.program(), () => {
       this.isDone = true
+      this.doneAt = this.host.sequence()
       this.wake()
     })
     let turns = 0
@@ -244,7 +247,7 @@ export class HostRun {
   private whileIdle(worker: Extract<Worker, { readonly _tag: "Idle" }>): "wait" | "stuck" | "go" {
     if (this.effort.isUnderWay) return "wait"
     if (this.isDirty || !this.host.hasArrived(worker)) return this.post({ _tag: "Look", run: this.run })
-    if (this.isDone && (worker.ended || this.isGivenUp)) return this.post({ _tag: "Finish", run: this.run })
+    if (this.isDone && (worker.ended || this.runsOn)) return this.post({ _tag: "Finish", run: this.run })
     const here = this.isDone ? undefined : this.clock.next
     if (here === undefined && worker.next === null) return "stuck"
     if (here !== undefined && (worker.next === null || here <= worker.next)) {
@@ -254,9 +257,12 @@ export class HostRun {
     return this.post({ _tag: "Advance", run: this.run, activity: worker.activity })
   }
 
-  /** Nobody waits for a killed thread that runs on. */
-  private get isGivenUp(): boolean {
-    return !this.host.killEndsWorker && isForced(this.world?.ended().get("t")?.exit)
+  /**
+   * Whether the thread was killed or abandoned, and may run on where the worker lives on. Nobody waits for it, and its trace
+   * ends with the end of the host's own program.
+   */
+  private get runsOn(): boolean {
+    return !this.host.killEndsWorker && isGivenUp(this.world?.ended().get("t")?.exit)
   }
 
   /** A woken sleeper resumes at once, and may make requests to the worker. */
@@ -310,11 +316,14 @@ export class HostRun {
     for (const { reason } of world.ended().values()) if (reason !== undefined) decoder.know(reason)
     const finished = worker._tag === "Finished" ? worker.message : undefined
     const lock = finished?.lock ?? (await this.host.lock())
+    const { runsOn } = this
     const { events, threads } = merge(
       this.events,
-      this.fromWorker.map((encoded) => ({ sequence: encoded.sequence, event: decoder.event(encoded) })),
+      this.fromWorker
+        .filter(({ sequence }) => !runsOn || sequence < this.doneAt)
+        .map((encoded) => ({ sequence: encoded.sequence, event: decoder.event(encoded) })),
       world.ended(),
-      (finished?.threads ?? []).map((encoded) => decoder.ended(encoded)),
+      runsOn ? [] : (finished?.threads ?? []).map((encoded) => decoder.ended(encoded)),
       finished?.orphans ?? []
     )
     return {
@@ -325,10 +334,11 @@ export class HostRun {
       events,
       threads,
       leftovers:
-        finished === undefined
+        finished === undefined || (runsOn && isForced(world.ended().get("t")?.exit))
           ? undefined
           : {
-              tasks: finished.tasks,
+              // An abandoned thread that runs on has something to do.
+              tasks: finished.tasks + (runsOn ? 1 : 0),
               sleeps: finished.sleeps,
               listeners: finished.listeners,
               queued: finished.queued,
