@@ -184,10 +184,11 @@ const isClimbed = ({ scenario }: Outcome): boolean =>
 /**
  * Each of several shutdowns names the highest rung that any of them had asked on when the first thread ended. A shutdown
  * that came when the thread had ended needed no rung. One that has outwaited its last rung names that rung. It then
- * interrupts the thread before it abandons the thread.
+ * interrupts the thread before it abandons the thread. The end of a parent interrupts other threads, so that only the first
+ * thread is judged.
  */
 const wrongRungs = (outcome: Outcome): ReadonlyArray<string> => {
-  const made = reports(outcome).map(({ report }) => report)
+  const made = reports(outcome).flatMap(({ report }) => (report.thread === "t" ? [report] : []))
   const settled = only(outcome.events, "Settled").find(({ thread }) => thread === "t")
   if (made.length < 2 || settled === undefined) return []
   const asked = made.flatMap(({ attempts, startedAt }) =>

@@ -1,5 +1,5 @@
 /** The laws of acquired and released leases. */
-import { anyGivenUp, isGivenUp, type Outcome } from "../Outcome.ts"
+import { anyGivenUp, isForced, isGivenUp, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 import { firstBy, placesOf } from "./firsts.ts"
 
@@ -68,12 +68,23 @@ const startsAtOnce = (outcome: Outcome): boolean =>
     return [stop, interrupt, unwind, kill].includes(0)
   })
 
+/** The leases that a worker took with it when it was killed or crashed. */
+const lostByForce = (outcome: Outcome): ReadonlySet<string> => {
+  if (![...outcome.threads.values()].some(({ exit }) => isForced(exit))) return new Set()
+  const released = new Set(only(outcome.events, "Releasing").map(({ lease }) => lease))
+  const own = only(outcome.events, "Acquired").filter(({ kept }) => kept !== true)
+  return new Set(own.flatMap(({ lease }) => (released.has(lease) ? [] : [lease])))
+}
+
+/** An end by force loses the leases in its thread. The host's leases of the thread are released without them. */
 const lifo: Check = (outcome) => {
   if (startsAtOnce(outcome)) return []
+  const lost = lostByForce(outcome)
   const stacks = new Map<string, Array<string>>()
   const scopes = new Map<string, string>()
   return outcome.events.flatMap((event) => {
     if (event._tag === "Acquired") {
+      if (lost.has(event.lease)) return []
       scopes.set(event.lease, event.scope)
       const stack = stacks.get(event.scope)
       if (stack === undefined) stacks.set(event.scope, [event.lease])
