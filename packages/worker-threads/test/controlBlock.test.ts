@@ -54,7 +54,7 @@ describe("ControlBlock", () => {
           const row = rows[slot]!
           switch (change._tag) {
             case "Reset":
-              ControlBlock.reset(host, slot, change.deadline)
+              ControlBlock.reset(host, slot, slot, change.deadline)
               Object.assign(row, { flags: 0, checks: 0, deadline: change.deadline })
               break
             case "Raise":

@@ -24,7 +24,7 @@ it("an interrupt ends a call whose start the worker has not read, also behind 25
   })
   const starts = new RingWriter(rings.memory.starts)
   for (let id = 0; id < count; id++) {
-    ControlBlock.reset(control, id, Infinity)
+    ControlBlock.reset(control, id, id, Infinity)
     expect(starts.write(id, id, 0, { url, input: id, reports: false })).toBe(true)
   }
   // The worker is awake, so this is its first message.

@@ -2,10 +2,11 @@ import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { BadWords } from "../src/internal/wire/plainData.ts"
 import * as Ring from "../src/internal/wire/ring.ts"
+import { AdaptiveSpin } from "../src/internal/worker/adaptiveSpin.ts"
 
 const open = () => {
   const buffer = Ring.make()
-  return { buffer, writer: new Ring.RingWriter(buffer), reader: new Ring.RingReader(buffer) }
+  return { buffer, writer: new Ring.RousingWriter(buffer), reader: new Ring.RingReader(buffer) }
 }
 
 const take = (reader: Ring.RingReader): Array<unknown> => {
@@ -142,18 +143,20 @@ describe("RingWriter.mustWake", () => {
   })
 })
 
-describe("RingReader.watch", () => {
-  it("is awake until something comes, and asleep when nothing has", () => {
+describe("AdaptiveSpin.watch", () => {
+  it("leaves the reader awake if something comes, and asleep if nothing does, and then passes some times", () => {
     const { reader, writer } = open()
-    expect(reader.watch(0, 0)).toBe(false)
-    expect(writer.mustWake()).toBe(true)
+    const spin = new AdaptiveSpin(reader)
     writer.write(1, 0, 0, "one")
-    expect(reader.watch(0, 0)).toBe(true)
+    expect(spin.watch(false)).toBe(true)
     writer.write(2, 0, 0, "two")
     expect(writer.mustWake()).toBe(false)
+    expect(spin.watch(true)).toBe(true)
     expect(take(reader).length).toBe(2)
-    expect(reader.watch(0, 0)).toBe(false)
+    expect(spin.watch(true)).toBe(false)
     expect(writer.mustWake()).toBe(true)
+    writer.write(3, 0, 0, "three")
+    expect(spin.watch(false)).toBe(false)
   })
 })
 

@@ -35,6 +35,11 @@ export class LinkedList<A> {
     return this.end.next === this.end
   }
 
+  /** The first value. */
+  get first(): A | undefined {
+    return this.end.next.value
+  }
+
   /** The last value. */
   get last(): A | undefined {
     return this.end.previous.value

@@ -44,6 +44,11 @@ export class TaskQueue<Task extends Waiting> {
     }
   }
 
+  /** The next task. */
+  get first(): Task | undefined {
+    return this.levels.highest?.tasks.first
+  }
+
   /** Removes the next task. */
   take(): Task | undefined {
     const level = this.levels.highest

@@ -33,7 +33,7 @@ export interface Listener {
 export class TaskRings {
   /** The memory that the worker gets in its handshake. */
   readonly memory: { readonly starts: SharedArrayBuffer; readonly values: SharedArrayBuffer }
-  private readonly starts: Ring.RingWriter
+  private readonly starts: Ring.RousingWriter
   private readonly values: Ring.RingReader
   private readonly indexes: ReadonlyMap<string, number>
   private readonly port: MessagePort
@@ -44,7 +44,7 @@ export class TaskRings {
   /** `names` are the tasks of the contract, in the order of the handshake. */
   constructor(names: ReadonlyArray<string>, port: MessagePort, listener: Listener) {
     this.memory = { starts: Ring.make(), values: Ring.make() }
-    this.starts = new Ring.RingWriter(this.memory.starts)
+    this.starts = new Ring.RousingWriter(this.memory.starts)
     this.values = new Ring.RingReader(this.memory.values)
     this.indexes = new Map(names.map((name, index) => [name, index]))
     this.port = port

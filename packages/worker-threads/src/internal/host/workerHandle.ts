@@ -52,7 +52,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private readonly outbox: Outbox<ToWorker>
   private readonly rings: TaskRings
   private readonly listener: WorkerListener<RemoteTask>
-  private readonly slots: Array<number>
+  private readonly slots: WorkerEnds.FreeSlots
   private state: WorkerState.State<RemoteTask>
   wasReady: boolean
   private readonly problem: WorkerProblem = new WorkerProblem()
@@ -80,9 +80,9 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     this.rings = ends.rings
     this.rings.listener = this.fromRing
     this.listener = listener
-    this.tasks = new SlotTable(concurrency, started?.turn)
+    this.tasks = new SlotTable(ControlBlock.slots(this.control), started?.turn)
     this.wasReady = started?.wasReady === true
-    this.slots = started?.slots ?? WorkerEnds.slotsOf(concurrency)
+    this.slots = new WorkerEnds.FreeSlots(concurrency, started?.slots ?? WorkerEnds.slotsOf(concurrency))
     this.capabilities = capabilities
     this.unwind = capabilities.ofProcess.unwind
     this.inspector = this.unwind._tag === "None" || started?.isGone === true ? Option.none() : this.inspectorOf()
@@ -132,19 +132,19 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
 
   /** How many more tasks the worker can take. */
   get free(): number {
-    return this.isReady ? this.slots.length : 0
+    return this.isReady ? this.slots.size : 0
   }
 
   // ---- To the worker ----
 
   /** Sends a task to a free slot. */
   run(task: RemoteTask): void {
-    const slot = this.slots.pop()!
+    const slot = this.slots.take()
     task.assigned(this.tasks.nextId(slot), this, slot)
     this.tasks.add(task)
     // A running task keeps the process alive.
     if (this.tasks.size === 1) this.worker.ref()
-    ControlBlock.reset(this.control, slot, task.deadline)
+    ControlBlock.reset(this.control, slot, task.id, task.deadline)
     try {
       this.sendStart(task, slot)
     } catch (cause) {
@@ -245,7 +245,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   taskEnded(task: RemoteTask, slot: number): void {
     if (!this.tasks.delete(task)) return
     if (Option.isSome(this.inspector)) this.inspector.value.ended(task.id)
-    this.slots.push(slot)
+    this.slots.add(slot, this.tasks.size)
     if (this.tasks.size === 0) this.worker.unref()
     if (this.isReady) this.listener.idle(this)
   }

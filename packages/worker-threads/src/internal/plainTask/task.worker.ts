@@ -1,6 +1,6 @@
 /** The worker of plain functions. */
-import { isMainThread, workerData } from "node:worker_threads"
-import { handshakeOf, versionProblem } from "../wire/handshake.ts"
+import { workerData } from "node:worker_threads"
+import { handshakeOf, protocol } from "../wire/handshake.ts"
 import { guardUncaught } from "../worker/uncaught.ts"
 import * as Functions from "./worker/functions.ts"
 import { serve } from "./worker/plainWorker.ts"
@@ -19,13 +19,7 @@ const stackOf = (thrown: unknown): string => {
 }
 
 const handshake = handshakeOf(workerData)
-if (handshake === undefined) {
-  throw new Error(
-    `This module is the worker of plain functions. ${isMainThread ? "Call runTask or createTaskPool, which start it" : "Only runTask and createTaskPool start it"}.`
-  )
-}
-const mismatch = versionProblem(handshake)
-if (mismatch !== undefined) throw new Error(mismatch)
+if (handshake?.protocol !== protocol) throw (await import("./worker/misuse.ts")).misuse(handshake)
 guardUncaught(handshake.port, stackOf)
 serve(handshake)
 if (handshake.early !== undefined) void Functions.load(handshake.early)

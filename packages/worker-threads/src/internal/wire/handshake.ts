@@ -12,7 +12,7 @@ export interface Capabilities {
 }
 
 /** The version of everything that host and worker exchange. */
-export const protocol = 2
+export const protocol = 3
 
 /** The key of the handshake in `workerData`. */
 export const handshakeKey = "~@quiesce/worker-threads"
@@ -24,12 +24,6 @@ export const handshakeOf = (data: unknown): Handshake | undefined =>
       (data[handshakeKey] as Handshake)
     : undefined
 
-/** Why this thread can't serve its host: the two load different versions of the toolkit. */
-export const versionProblem = (handshake: Pick<Handshake, "protocol" | "source">): string | undefined =>
-  handshake.protocol === protocol
-    ? undefined
-    : `the pool and this worker load different versions of @quiesce/worker-threads: ${handshake.source ?? "an older one"} and ${source}. Install one version for both`
-
 /** Where this copy of the toolkit was loaded from. */
 export const source: string = import.meta.url
 
@@ -38,6 +32,8 @@ export interface Handshake {
   readonly source: string | undefined
   readonly port: MessagePort
   readonly control: SharedArrayBuffer
+  /** How many tasks the worker runs at a time. More tasks may be sent ahead to a worker of plain functions. */
+  readonly concurrency: number
   /** The capabilities of the process, if they are known. The pools of the worker need not test them again. */
   readonly capabilities: Capabilities | undefined
   /** The tasks of the contract. An entry of a ring names its task by the index in this list. */

@@ -37,7 +37,7 @@ const positions = 2 * length - 1
 /** The largest entry. One entry must not fill the ring. */
 const maxEntry = 1024
 
-/** How often a watching or spinning reader looks at the memory before it looks at the time. */
+/** How often a spinning reader looks at the memory before it looks at the time. */
 const looksAtOnce = 100
 
 /** A spinning thread that takes so long for its looks was not running all the time, in milliseconds. */
@@ -49,14 +49,14 @@ export const make = (): SharedArrayBuffer => new SharedArrayBuffer((header + len
 const wordsOf = (buffer: SharedArrayBuffer): Int32Array => new Int32Array(buffer, header * 4, length)
 
 export class RingWriter {
-  readonly #state: Int32Array
+  protected readonly state: Int32Array
   readonly #writer: Writer
   #at = 0
   /** The value of `head` when it was last read. */
   #head = 0
 
   constructor(buffer: SharedArrayBuffer) {
-    this.#state = new Int32Array(buffer, 0, header)
+    this.state = new Int32Array(buffer, 0, header)
     this.#writer = new Writer(wordsOf(buffer))
   }
 
@@ -65,14 +65,14 @@ export class RingWriter {
     const at = this.#at
     const writer = this.#writer
     if (!this.#hasRoom) {
-      this.#head = Atomics.load(this.#state, head)
+      this.#head = Atomics.load(this.state, head)
       if (!this.#hasRoom) return false
     }
     writer.at = at
     writer.end = at + maxEntry
     if (!(writer.word(first) && writer.word(second) && writer.word(third) && this.#tryValue(value))) return false
     this.#at = writer.at & positions
-    Atomics.store(this.#state, tail, this.#at)
+    Atomics.store(this.state, tail, this.#at)
     return true
   }
 
@@ -89,27 +89,30 @@ export class RingWriter {
     return ((this.#at - this.#head) & positions) + maxEntry <= length
   }
 
-  /** Wakes a blocked reader. Whether the caller has to wake the reader by a message. */
+  /** Whether the caller has to wake the reader by a message. */
   mustWake(): boolean {
-    if (this.rouse()) return false
-    return Atomics.load(this.#state, awake) === asleep && Atomics.exchange(this.#state, awake, isAwake) === asleep
+    return Atomics.load(this.state, awake) === asleep && Atomics.exchange(this.state, awake, isAwake) === asleep
+  }
+}
+
+/** A writer whose reader may block. */
+export class RousingWriter extends RingWriter {
+  /** Wakes a blocked reader. Whether the caller has to wake the reader by a message. */
+  override mustWake(): boolean {
+    return !this.rouse() && super.mustWake()
   }
 
   /** Wakes a blocked reader, also for a message that goes another way. False if the reader is not blocked. */
   rouse(): boolean {
-    if (Atomics.load(this.#state, awake) !== blocked) return false
-    if (Atomics.compareExchange(this.#state, awake, blocked, isAwake) !== blocked) return false
-    Atomics.notify(this.#state, awake)
+    if (Atomics.load(this.state, awake) !== blocked) return false
+    if (Atomics.compareExchange(this.state, awake, blocked, isAwake) !== blocked) return false
+    Atomics.notify(this.state, awake)
     return true
   }
 }
 
 /** Receives an entry. */
 export type Take = (first: number, second: number, third: number, value: unknown) => void
-
-const spinFor = (millis: number): void => {
-  for (const end = performance.now() + millis; performance.now() < end;);
-}
 
 export class RingReader {
   readonly #state: Int32Array
@@ -145,21 +148,14 @@ export class RingReader {
     return count
   }
 
-  /**
-   * Stays awake and looks for an entry for some time. False if none has come; the reader then sleeps. After an entry has
-   * come, further ones get `gatherMillis` to come.
-   */
-  watch(millis: number, gatherMillis: number): boolean {
+  /** The reader does not sleep, and the writer sends no message. */
+  stayAwake(): void {
     Atomics.store(this.#state, awake, isAwake)
-    const end = performance.now() + millis
-    do {
-      for (let i = 0; i < looksAtOnce; i++) {
-        if (Atomics.load(this.#state, tail) === this.#at) continue
-        if (gatherMillis > 0) spinFor(gatherMillis)
-        return true
-      }
-    } while (performance.now() < end)
-    return !this.sleep()
+  }
+
+  /** Whether there is an entry that was not read. */
+  get hasEntry(): boolean {
+    return Atomics.load(this.#state, tail) !== this.#at
   }
 
   /**
@@ -170,9 +166,9 @@ export class RingReader {
    */
   block(spinMillis: number, millis: number, hasOther: () => boolean): boolean {
     Atomics.store(this.#state, awake, blocked)
-    const isDone = Atomics.load(this.#state, tail) !== this.#at || hasOther() || this.#spin(spinMillis)
+    const isDone = this.hasEntry || hasOther() || this.#spin(spinMillis)
     if (!isDone) Atomics.wait(this.#state, awake, blocked, millis)
-    Atomics.store(this.#state, awake, isAwake)
+    this.stayAwake()
     return isDone
   }
 
@@ -198,6 +194,6 @@ export class RingReader {
   /** False if an entry has come meanwhile, and the reader stays awake. */
   sleep(): boolean {
     Atomics.store(this.#state, awake, asleep)
-    return Atomics.load(this.#state, tail) === this.#at || Atomics.exchange(this.#state, awake, isAwake) !== asleep
+    return !this.hasEntry || Atomics.exchange(this.#state, awake, isAwake) !== asleep
   }
 }

@@ -3,28 +3,31 @@ import { anything, boolean, type Check, exit, integer, items, oneOf, string, str
 import { maxItems, type ToWorker } from "./message.ts"
 import { isTrace } from "./trace.ts"
 
-const trace: Check = (u) => u === null || isTrace(u)
-
-const toWorker = items(
-  maxItems,
-  oneOf<ToWorker>({
-    Start: { id: integer, slot: integer, task: string, name: string, payload: anything, trace },
-    Stop: { id: integer, reason: anything },
-    Interrupt: { ids: items(maxItems, integer), reason: anything },
-    Raise: { id: integer, raise: integer, error: anything },
-    Commit: { raise: integer },
-    Withdraw: { raise: integer },
-    Pull: { id: integer, count: integer },
-    Acquired: { id: integer, lease: integer, exit },
-    Refused: { id: integer, lease: integer, problem: string, unknown: boolean },
-    Released: { id: integer, lease: integer, problem: stringOrNull },
-    Unwound: { run: integer },
-    Repair: { id: integer },
-    Close: {}
-  })
-)
-
 /** The messages in a received value; undefined if any of them is not of the protocol. */
-export const decodeToWorker = (u: unknown): ReadonlyArray<ToWorker> | undefined =>
+export type Decode = (u: unknown) => ReadonlyArray<ToWorker> | undefined
+
+/** `trace` checks the traces of starts. A worker that makes no spans accepts any. */
+export const decoder = (trace: Check): Decode => {
+  const toWorker = items(
+    maxItems,
+    oneOf<ToWorker>({
+      Start: { id: integer, slot: integer, task: string, name: string, payload: anything, trace },
+      Stop: { id: integer, reason: anything },
+      Interrupt: { ids: items(maxItems, integer), reason: anything },
+      Raise: { id: integer, raise: integer, error: anything },
+      Commit: { raise: integer },
+      Withdraw: { raise: integer },
+      Pull: { id: integer, count: integer },
+      Acquired: { id: integer, lease: integer, exit },
+      Refused: { id: integer, lease: integer, problem: string, unknown: boolean },
+      Released: { id: integer, lease: integer, problem: stringOrNull },
+      Unwound: { run: integer },
+      Repair: { id: integer },
+      Close: {}
+    })
+  )
   // Each element has passed the check of its tag.
-  toWorker(u) ? (u as ReadonlyArray<ToWorker>) : undefined
+  return (u) => (toWorker(u) ? (u as ReadonlyArray<ToWorker>) : undefined)
+}
+
+export const decodeToWorker: Decode = /* @__PURE__ */ decoder((u) => u === null || isTrace(u))

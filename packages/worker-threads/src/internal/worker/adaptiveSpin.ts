@@ -22,6 +22,9 @@ const gatherMillis = 0.01
 /** How many ends of tasks pass without spinning after it was in vain. */
 const pause = 15
 
+/** How many looks are between two looks at the time. */
+const looksAtOnce = 100
+
 /** On a single core, spinning would hold up the host. */
 const hasOneCore = availableParallelism() === 1
 
@@ -36,8 +39,22 @@ export class AdaptiveSpin {
   /** Whether a task has come. `expectsSeveral`: further tasks are expected right after the first. */
   watch(expectsSeveral: boolean): boolean {
     if (hasOneCore || this.passes-- > 0) return false
-    const came = this.ring.watch(watchMillis, expectsSeveral ? gatherMillis : 0)
+    this.ring.stayAwake()
+    const came = this.spin() || !this.ring.sleep()
     this.passes = came ? 0 : pause
+    if (came && expectsSeveral) spinFor(gatherMillis)
     return came
   }
+
+  private spin(): boolean {
+    const end = performance.now() + watchMillis
+    do {
+      for (let i = 0; i < looksAtOnce; i++) if (this.ring.hasEntry) return true
+    } while (performance.now() < end)
+    return false
+  }
+}
+
+const spinFor = (millis: number): void => {
+  for (const end = performance.now() + millis; performance.now() < end;);
 }

@@ -57,6 +57,11 @@ export class LightCall implements Waiting, Call {
     if (this.signal !== undefined) this.disarm = abortListenerOf(this.signal).add(() => aborted(this))
   }
 
+  /** The call waits again. */
+  takenBack(): void {
+    this.id = 0
+  }
+
   /** The worker has the input. */
   sent(): void {
     this.input = undefined

@@ -2,7 +2,8 @@
  * A pool of plain functions that is not opened: workers, and the queue of light calls. Nothing here loads Effect.
  *
  * Invariants:
- * 1. While a worker is free, no call waits. Calls are taken in the order in which they came.
+ * 1. While a worker is free, no call waits for longer than a turn of the event loop. Calls are taken in the order in which
+ *    they came, but for those that wait in a worker: another call may overtake them within `patienceMillis`.
  * 2. There are at most `max` workers. A worker is started only for a waiting call, beyond the first ones.
  * 3. After `handOver` there is no worker and no call.
  */
@@ -15,6 +16,9 @@ import type { RunOptions } from "./runOptions.ts"
 
 /** How long a surplus worker is idle before it ends, in milliseconds: the default of all pools. */
 const idleMillis = 10_000
+
+/** How long a call waits in a worker before another worker takes it, in milliseconds. */
+const patienceMillis = 2
 
 export interface Limits {
   readonly min: number
@@ -34,6 +38,7 @@ export class LightPool implements Owner {
   /** How many calls have run and ended before the pool was opened. */
   finished = 0
   private handedOver = 0
+  private isBalancing = false
   private idleTimers: WeakMap<LightWorker, NodeJS.Timeout> | undefined = undefined
 
   constructor(spawn: SpawnPlain, limits: Limits, needsPool: NeedPool) {
@@ -75,7 +80,9 @@ export class LightPool implements Owner {
 
   /** How many calls wait. */
   get waiting(): number {
-    return this.queue.size
+    let waiting = this.queue.size
+    for (const worker of this.workers) waiting += worker.waiting.length
+    return waiting
   }
 
   get running(): number {
@@ -85,11 +92,11 @@ export class LightPool implements Owner {
   }
 
   get queued(): ReadonlyArray<QueuedTask> {
-    return lookAt(this.queue.all)
+    return lookAt(inOrder([...this.workers].flatMap(({ waiting }) => waiting).concat(this.queue.all)))
   }
 
   get isIdle(): boolean {
-    return this.queue.size === 0 && this.running === 0
+    return this.waiting === 0 && this.running === 0
   }
 
   private get idlest(): LightWorker | undefined {
@@ -102,6 +109,55 @@ export class LightPool implements Owner {
     call.leave = this.queue.add(call)
     if (this.workers.size < this.limits.max) this.start(1, call.url)
     for (const worker of this.workers) if (worker.isStarting) worker.awaited(true)
+    const worker = this.leastAwaited
+    if (worker !== undefined) this.sendAhead(worker)
+  }
+
+  /** The worker in which the fewest calls wait, of those that take further ones. */
+  private get leastAwaited(): LightWorker | undefined {
+    let best: LightWorker | undefined
+    for (const worker of this.workers) {
+      if (worker.canWait && worker.waiting.length < (best?.waiting.length ?? Infinity)) best = worker
+    }
+    return best
+  }
+
+  /** Lets calls wait in a worker, so that it need not wait for this thread. */
+  private sendAhead(worker: LightWorker): void {
+    while (worker.canWait) {
+      const overdue = this.overdue(worker)
+      const next = overdue ?? this.queue.first
+      if (next === undefined) return
+      if (worker.runLater(next)) next.leave?.()
+      else {
+        if (overdue !== undefined) overdue.leave = this.queue.add(overdue)
+        return
+      }
+    }
+  }
+
+  /** A call that has waited in another worker for too long. */
+  private overdue(worker: LightWorker): LightCall | undefined {
+    const now = performance.now()
+    for (const other of this.workers) {
+      if (other === worker || other.delay(now) < patienceMillis) continue
+      const [call] = other.takeBack(1)
+      if (call !== undefined) return call
+    }
+    return undefined
+  }
+
+  /** Free workers take the calls that wait in others. */
+  private readonly balance = (): void => {
+    this.isBalancing = false
+    for (const worker of this.workers) {
+      for (const other of this.workers) {
+        while (worker.free > 0 && other.waiting.length > 0) {
+          const [call] = other.takeBack(1)
+          if (call !== undefined) this.give(worker, call)
+        }
+      }
+    }
   }
 
   /** A call whose input can't be cloned goes on to the pool, which says so. */
@@ -116,9 +172,15 @@ export class LightPool implements Owner {
 
   free(worker: LightWorker): void {
     while (worker.free > 0) {
-      const next = this.queue.take()
+      const next = this.overdue(worker) ?? this.queue.take()
       if (next === undefined) break
       this.give(worker, next)
+    }
+    this.sendAhead(worker)
+    // The next calls may come within this turn.
+    if (worker.free > 0 && this.waiting > 0 && !this.isBalancing) {
+      this.isBalancing = true
+      setImmediate(this.balance)
     }
     if (worker.size === 0 && this.workers.size > this.limits.min) this.retireLater(worker)
   }
@@ -132,7 +194,11 @@ export class LightPool implements Owner {
       call.leave?.()
       return call.fail(call.signal?.reason)
     }
-    for (const worker of this.workers) worker.cancel(call)
+    for (const worker of this.workers) {
+      if (!worker.cancel(call)) continue
+      call.fail(call.signal?.reason)
+      return this.free(worker)
+    }
     this.needsPool()
   }
 
@@ -157,9 +223,9 @@ export class LightPool implements Owner {
 
   /** The calls that wait, for the pool. */
   takeQueued(): ReadonlyArray<LightCall> {
-    const { all } = this.queue
+    const all = [...this.workers].flatMap((worker) => worker.takeBack(Infinity)).concat(this.queue.all)
     while (this.queue.take() !== undefined);
-    return all
+    return inOrder(all)
   }
 
   /** The workers with their calls, for the pool. */
@@ -181,3 +247,7 @@ export class LightPool implements Owner {
     this.workers.clear()
   }
 }
+
+/** The calls that wait, in the order in which they came. */
+const inOrder = (calls: ReadonlyArray<LightCall>): ReadonlyArray<LightCall> =>
+  calls.toSorted((one, other) => one.waitingSince - other.waitingSince)

@@ -2,10 +2,15 @@
  * A worker of plain functions whose pool is not opened. The worker runs light calls, and this thread receives their values.
  * All other events wait for the pool that takes over the worker. Nothing here loads Effect.
  *
+ * While the worker's calls are short, further calls are sent ahead, so that the worker goes on without this thread. Beside
+ * two busy processes a call of 64 callers takes 8 us with that and 31 us without, because each thread waits for a core. On an
+ * idle machine the two are 8 and 17 us.
+ *
  * Invariants:
- * 1. A slot is free or belongs to one call in `calls`.
+ * 1. A slot is free or belongs to one call in `calls`. Those that were sent ahead are in `ahead` as well, in their order.
  * 2. After the first event that waits, all messages of the port wait, because messages have an order.
  * 3. A worker that was handed over has no listener of this module.
+ * 4. A call that was sent ahead can be taken back until the worker starts it. The worker starts the calls in their order.
  */
 import type { Transferable, Worker } from "node:worker_threads"
 import { closeMillis, startingCloseMillis } from "../../host/closeMillis.ts"
@@ -13,11 +18,12 @@ import { remainingMessages } from "../../host/remainingMessages.ts"
 import type { Listener as FromRing } from "../../host/taskRings.ts"
 import * as WorkerEnds from "../../host/workerEnds.ts"
 import * as ControlBlock from "../../wire/controlBlock.ts"
+import { word } from "../../wire/controlBlock.ts"
 import { wakeUp } from "../../wire/handshake.ts"
 import type { ToHost } from "../../wire/message.ts"
 import { decodeToHost } from "../../wire/toHost.ts"
 import { SlotTable } from "../../wire/slotTable.ts"
-import { task } from "../contract.ts"
+import { type Call, task } from "../contract.ts"
 import { isThrown, rethrown } from "../thrown.ts"
 import type { LightCall } from "./lightCall.ts"
 import type { SpawnPlain } from "./spawnPlain.ts"
@@ -27,6 +33,10 @@ const names = [task]
 
 /** After this time in milliseconds, the pool has to look after a worker that is not ready. */
 const startMillis = 5000
+
+/** How many calls are sent ahead, at most, and how long the last call may have taken for that, in microseconds. */
+const mostAhead = 16
+const shortMicros = 250
 
 export interface Owner {
   /** The worker can take a call. */
@@ -66,6 +76,10 @@ export class LightWorker implements WorkerEnds.WorkerEvents {
   private readonly concurrency: number
   private readonly calls: SlotTable<LightCall>
   private readonly slots: Array<number>
+  /** The calls that wait in the worker. */
+  private ahead: Array<LightCall> = []
+  /** When the first of `ahead` became the first. */
+  private aheadSince = 0
   private readonly events: Array<Event> = []
   private readonly unlisten: () => void
   /** The message by which the worker has said that it is ready. */
@@ -76,9 +90,10 @@ export class LightWorker implements WorkerEnds.WorkerEvents {
   constructor(spawn: SpawnPlain, concurrency: number, url: string, owner: Owner) {
     this.owner = owner
     this.concurrency = concurrency
-    this.calls = new SlotTable(concurrency)
-    this.slots = WorkerEnds.slotsOf(concurrency)
-    this.ends = WorkerEnds.make(concurrency, names, this.fromRing)
+    this.ends = WorkerEnds.make(concurrency, names, this.fromRing, mostAhead)
+    const slots = ControlBlock.slots(this.ends.control)
+    this.calls = new SlotTable(slots)
+    this.slots = WorkerEnds.slotsOf(slots)
     try {
       this.worker = spawn.early(this.ends, url)
     } catch (cause) {
@@ -98,12 +113,31 @@ export class LightWorker implements WorkerEnds.WorkerEvents {
 
   /** How many calls the worker runs. */
   get size(): number {
-    return this.calls.size
+    return this.calls.size - this.ahead.length
   }
 
-  /** How many more calls the worker can take. */
+  /** The calls that wait in the worker. */
+  get waiting(): ReadonlyArray<LightCall> {
+    return this.ahead
+  }
+
+  /** How many more calls the worker can run. */
   get free(): number {
-    return this.state._tag === "Ready" && this.events.length === 0 ? this.slots.length : 0
+    return this.isOpen ? Math.max(0, this.concurrency - this.size) : 0
+  }
+
+  /** Whether a further call can be sent ahead. */
+  get canWait(): boolean {
+    return this.isOpen && this.slots.length > 0 && this.ends.control.words[word.callMicros]! < shortMicros
+  }
+
+  private get isOpen(): boolean {
+    return this.state._tag === "Ready" && this.events.length === 0
+  }
+
+  /** For how long the first of the calls that wait in the worker has been the first, in milliseconds. */
+  delay(now: number): number {
+    return this.ahead.length === 0 ? 0 : now - this.aheadSince
   }
 
   /** Whether a call waits for the worker. */
@@ -114,45 +148,102 @@ export class LightWorker implements WorkerEnds.WorkerEvents {
 
   /** Sends a call to a free slot. Throws if the input can't be cloned. */
   run(call: LightCall): void {
-    const slot = this.slots.pop()!
-    call.id = this.calls.nextId(slot)
-    this.calls.add(call)
-    ControlBlock.reset(this.ends.control, slot, Infinity)
+    const payload = this.assign(call)
     try {
-      this.send(call, slot)
+      if (!this.write(call, payload)) this.post(call, payload)
     } catch (cause) {
-      this.ended(call)
+      this.remove(call)
       throw cause
     }
-    if (this.calls.size === 1) this.worker.ref()
     call.sent()
   }
 
-  private send({ id, input, transfers, url }: LightCall, slot: number): void {
-    const { rings } = this.ends
-    const payload = { url, input, reports: false }
-    if (transfers.length === 0 && rings.start(id, slot, task, payload)) return
-    const start = { _tag: "Start", id, slot, task, name: task, payload, trace: null }
-    // The platform checks the transfers, and throws.
-    rings.postMessage([start], transfers as Array<Transferable>)
+  /** Sends a call ahead. False if the call has to wait for a message of its own. */
+  runLater(call: LightCall): boolean {
+    if (!this.write(call, this.assign(call))) {
+      this.remove(call)
+      call.takenBack()
+      return false
+    }
+    if (this.ahead.push(call) === 1) this.aheadSince = performance.now()
+    return true
   }
 
-  /** The function can see by its token that it is cancelled. The pool then does the rest. */
-  cancel(call: LightCall): void {
-    if (this.calls.get(call.id) !== call) return
+  private assign(call: LightCall): Call {
+    const slot = this.slots.pop()!
+    call.id = this.calls.nextId(slot)
+    this.calls.add(call)
+    if (this.calls.size === 1) this.worker.ref()
+    ControlBlock.reset(this.ends.control, slot, call.id, Infinity)
+    return { url: call.url, input: call.input, reports: false }
+  }
+
+  private write(call: LightCall, payload: Call): boolean {
+    return call.transfers.length === 0 && this.ends.rings.start(call.id, this.slotOf(call), task, payload)
+  }
+
+  private post(call: LightCall, payload: Call): void {
+    const start = { _tag: "Start", id: call.id, slot: this.slotOf(call), task, name: task, payload, trace: null }
+    // The platform checks the transfers, and throws.
+    this.ends.rings.postMessage([start], call.transfers as Array<Transferable>)
+  }
+
+  /** Takes back the first calls that were sent ahead, unless the worker has started them. */
+  takeBack(most: number): ReadonlyArray<LightCall> {
+    return this.shift(most).filter((call) => {
+      const isTaken = this.claim(call)
+      if (isTaken) call.takenBack()
+      else call.sent()
+      return isTaken
+    })
+  }
+
+  /** The first of the calls that wait in the worker wait no longer. */
+  private shift(count: number): ReadonlyArray<LightCall> {
+    this.aheadSince = performance.now()
+    return this.ahead.splice(0, count)
+  }
+
+  /** False if the worker has started the call. Otherwise the worker has nothing to do with the call any more. */
+  private claim(call: LightCall): boolean {
+    if (!ControlBlock.claim(this.ends.control, this.slotOf(call), call.id)) return false
+    this.remove(call)
+    return true
+  }
+
+  /**
+   * Cancels a call. True if the call is over, because the worker has not started it. Otherwise the function can see by its
+   * token that it is cancelled, and the pool then does the rest.
+   */
+  cancel(call: LightCall): boolean {
+    if (this.calls.get(call.id) !== call) return false
+    const place = this.ahead.indexOf(call)
+    if (place >= 0) this.ahead.splice(place, 1)
+    if (this.claim(call)) return true
     const flags = ControlBlock.stopFlag | ControlBlock.interruptFlag
     ControlBlock.raiseFlags(this.ends.control, this.slotOf(call), flags)
+    return false
   }
 
   private slotOf({ id }: LightCall): number {
-    return id % this.concurrency
+    return this.calls.slotOf(id)
+  }
+
+  private remove(call: LightCall): void {
+    if (!this.calls.delete(call)) return
+    this.slots.push(this.slotOf(call))
+    // The worker goes on with the next call.
+    const next = this.ahead.length === 0 ? 0 : this.concurrency - this.size
+    if (next > 0) for (const started of this.shift(next)) started.sent()
+    if (this.calls.size === 0) this.worker.unref()
   }
 
   private ended(call: LightCall): void {
-    if (!this.calls.delete(call)) return
+    // The worker has started all calls before one that has ended.
+    const place = this.ahead.indexOf(call)
+    if (place >= 0) for (const started of this.shift(place + 1)) started.sent()
+    this.remove(call)
     this.owner.ended()
-    this.slots.push(this.slotOf(call))
-    if (this.calls.size === 0) this.worker.unref()
   }
 
   // ---- From the worker ----
@@ -297,9 +388,10 @@ export class LightWorker implements WorkerEnds.WorkerEvents {
       return undefined
     }
     const running = Array.from(calls, (call) => ({ call, id: call.id, slot: this.slotOf(call) }))
+    const free = slots.slice(0, Math.max(0, this.concurrency - running.length))
     const first: ReadonlyArray<Event> = announced === undefined ? [] : [(to) => to.onMessage(announced)]
     const events = [...first, ...this.events]
     const [isGone, wasReady] = [state._tag === "Gone", announced !== undefined]
-    return { worker, threadId, ends, isGone, wasReady, slots, turn: calls.turn, events, running }
+    return { worker, threadId, ends, isGone, wasReady, slots: free, turn: calls.turn, events, running }
   }
 }

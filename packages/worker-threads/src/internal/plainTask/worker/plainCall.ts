@@ -16,9 +16,10 @@ import type { SharedFlags } from "../../worker/sharedFlags.ts"
 import type { Call } from "../contract.ts"
 import type { PlainFunction } from "./functions.ts"
 import { Context, type Report, type Source } from "./plainContext.ts"
-import { failures, leases } from "./onDemand.ts"
+import { failures, leases, reports } from "./onDemand.ts"
 import type { Answer, Granted, PlainLeases, TaskLeases } from "./plainLeases.ts"
 import { PlainToken, pending } from "./plainToken.ts"
+import type { Reporter } from "./reporter.ts"
 
 /** The worker of a call, as far as the call needs it. */
 export interface Outlet {
@@ -50,6 +51,8 @@ export class PlainCall implements Source {
   readonly token: PlainToken
   /** Whether the call has sent a message, which its exit must not overtake. */
   hasSentMessage = false
+  /** The time at which the function was called, in milliseconds. 0 before. */
+  startedAt = 0
   readonly #flags: SharedFlags
   readonly #outlet: Outlet
   #state: State = waiting
@@ -63,9 +66,9 @@ export class PlainCall implements Source {
   /** The number of the last lease. */
   #lease = 0
   #ownReport: Report | undefined = undefined
-  /** How many reports the host accepts, and the reports that wait to be accepted. */
+  #reporter: Reporter | undefined = undefined
+  /** How many reports the host has accepted before there is a reporter. */
   #credits = 0
-  #reporters: Array<(error: Error | undefined) => void> | undefined = undefined
 
   constructor(id: number, call: Call, flags: SharedFlags, deadline: number, outlet: Outlet) {
     this.id = id
@@ -95,20 +98,15 @@ export class PlainCall implements Source {
     this.reason = reason
     if (this.#state._tag === "Waiting") return this.#endInterrupted([])
     if (this.#state._tag === "AwaitingReason") return this.#endInterrupted(this.#state.failures)
-    this.#settleReporters(toError(reason))
+    this.#reporter?.settle(toError(reason))
     this.#withLeases((asked) => asked.interrupt(toError(reason)))
     this.#context?.abort(reason)
   }
 
   /** The host accepts more reports. */
   pull(count: number): void {
-    this.#credits += count
-    while (this.#credits > 0) {
-      const next = this.#reporters?.shift()
-      if (next === undefined) return
-      this.#credits--
-      next(undefined)
-    }
+    if (this.#reporter === undefined) this.#credits += count
+    else this.#reporter.pull(count)
   }
 
   /** The host has answered a request for a lease. */
@@ -189,13 +187,7 @@ export class PlainCall implements Source {
     this.#state = done
     this.token.close()
     this.#withLeases((asked) => asked.close())
-    this.#settleReporters(undefined)
-  }
-
-  #settleReporters(error: Error | undefined): void {
-    const reporters = this.#reporters
-    this.#reporters = undefined
-    if (reporters !== undefined) for (const settle of reporters) settle(error)
+    this.#reporter?.close()
   }
 
   get leases(): TaskLeases {
@@ -236,26 +228,19 @@ export class PlainCall implements Source {
     this.#outlet.send(message)
   }
 
-  get report(): Report {
-    return (this.#ownReport ??= (value) => this.#reportValue(value))
+  /** Calls `ready` when the function can report, at once if the code for that is loaded. */
+  withReporter(ready: () => void): void {
+    reports.use(({ Reporter }) => {
+      this.#reporter = new Reporter(this.#credits, (value) => {
+        this.#outlet.report(this, value)
+        this.hasSentMessage = true
+      })
+      ready()
+    })
   }
 
-  async #reportValue(value: unknown): Promise<void> {
-    if (!this.call.reports || this.isDone) return
-    if (this.#credits > 0) this.#credits--
-    else {
-      const error = await new Promise<Error | undefined>((resolve) => (this.#reporters ??= []).push(resolve))
-      if (error !== undefined) throw error
-      if (this.isDone) return
-    }
-    try {
-      this.#outlet.report(this, value)
-      this.hasSentMessage = true
-    } catch (error) {
-      // The host still accepts as many reports as before.
-      this.pull(1)
-      throw error
-    }
+  get report(): Report {
+    return (this.#ownReport ??= async (value) => this.#reporter?.report(value))
   }
 }
 

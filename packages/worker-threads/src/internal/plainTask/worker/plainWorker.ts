@@ -11,11 +11,14 @@
  *    are sent, because the function may block the worker. Hence no function is called while a failure waits for the code
  *    that sends it.
  * 3. A run that the host has claimed waits at its end until it is ended, so that no later code is ended by mistake.
- * 4. Nothing here loads Effect.
+ * 4. At most `concurrency` calls run. A call runs from its claim until its end; the others wait, and the host may take them
+ *    back.
+ * 5. Nothing here loads Effect.
  */
 import { AsyncResource } from "node:async_hooks"
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
+import { anything } from "../../wire/check.ts"
 import * as ControlBlock from "../../wire/controlBlock.ts"
 import { word } from "../../wire/controlBlock.ts"
 import { type Handshake, wakeUp } from "../../wire/handshake.ts"
@@ -24,14 +27,16 @@ import { Outbox } from "../../wire/outbox.ts"
 import * as PlainHooks from "../../wire/plainHooks.ts"
 import * as Ring from "../../wire/ring.ts"
 import * as Word from "../../wire/sectionWord.ts"
-import { SlotTable } from "../../wire/slotTable.ts"
-import { decodeToWorker } from "../../wire/toWorker.ts"
+import { Slots } from "../../wire/slots.ts"
+import { decoder } from "../../wire/toWorker.ts"
 import { SharedFlags } from "../../worker/sharedFlags.ts"
 import { isCall } from "../contract.ts"
 import * as Functions from "./functions.ts"
 import { HostWait } from "./hostWait.ts"
 import { failures } from "./onDemand.ts"
 import { type Outlet, PlainCall } from "./plainCall.ts"
+
+const decode = decoder(anything)
 
 /** How many calls are taken from the ring before other work gets a turn. */
 const startsAtOnce = 256
@@ -63,7 +68,7 @@ class PlainWorker implements Outlet {
   readonly #port: MessagePort
   readonly #control: ControlBlock.ControlBlock
   readonly #outbox: Outbox<ToHost>
-  readonly #calls: SlotTable<PlainCall>
+  readonly #calls: Slots<PlainCall>
   readonly #starts: Ring.RingReader
   readonly #values: Ring.RingWriter
   readonly #wait: HostWait
@@ -74,6 +79,9 @@ class PlainWorker implements Outlet {
   readonly #hooks: PlainHooks.PlainHooks
   readonly #sender: MessagePort
   readonly #receiver: MessagePort
+  readonly #concurrency: number
+  /** How many calls run. */
+  #running = 0
   #run = 0
   /** Whether a message that calls functions is under way. */
   #isDue = false
@@ -82,12 +90,13 @@ class PlainWorker implements Outlet {
   /** When the event loop has to get a turn. */
   #loopDue = 0
 
-  constructor({ control, port, starts, values }: Handshake) {
+  constructor({ concurrency, control, port, starts, values }: Handshake) {
     this.#port = port
+    this.#concurrency = concurrency
     this.#control = ControlBlock.fromBuffer(control)
     this.#outbox = new Outbox<ToHost>(port)
     this.#outbox.onUnsendable = (message, cause) => this.#unsendable(message, cause)
-    this.#calls = new SlotTable(ControlBlock.slots(this.#control))
+    this.#calls = new Slots(ControlBlock.slots(this.#control))
     this.#starts = new Ring.RingReader(starts)
     this.#values = new Ring.RingWriter(values)
     this.#wait = new HostWait(this.#starts, port)
@@ -116,7 +125,7 @@ class PlainWorker implements Outlet {
 
   /** Messages outside the protocol are ignored. */
   #receiveAll(raw: unknown): void {
-    if (raw !== wakeUp) for (const message of decodeToWorker(raw) ?? []) this.#receive(message)
+    if (raw !== wakeUp) for (const message of decode(raw) ?? []) this.#receive(message)
   }
 
   readonly #onTurn = (): void => {
@@ -143,8 +152,15 @@ class PlainWorker implements Outlet {
   /** The call is over; its exit is sent. */
   #callEnded(call: PlainCall): void {
     this.#calls.delete(call)
-    if (this.#calls.size > 0) return
-    this.#hasEnded = true
+    if (call.startedAt > 0) {
+      this.#running--
+      const micros = (performance.now() - call.startedAt) * 1000
+      this.#control.words[word.callMicros] = Math.min(micros, ControlBlock.maxMicros)
+    }
+    if (this.#ready.length === 0) {
+      if (this.#calls.size > 0) return
+      this.#hasEnded = true
+    }
     // The callbacks that the function has left for this turn come first.
     this.#callLater()
   }
@@ -152,7 +168,9 @@ class PlainWorker implements Outlet {
   /** Takes the calls in the ring, and looks again even if a function is ended by force. */
   #readStarts(most: number = startsAtOnce): void {
     const count = this.#starts.read(this.#takeStart, most)
-    if (count > 1 || !this.#starts.sleep()) this.#callLater()
+    // A call that is followed by others runs in this turn, and a message for the others is sent before.
+    const hasNext = this.#ready.length > 1 && this.#running < this.#concurrency && !failures.isLoading
+    if (count > 1 || hasNext || !this.#starts.sleep()) this.#callLater()
   }
 
   readonly #takeStart: Ring.Take = (id, slot, _, payload) => this.#start(id, slot, payload)
@@ -192,8 +210,12 @@ class PlainWorker implements Outlet {
   #start(id: number, slot: number, payload: unknown): void {
     if (!isCall(payload)) return this.#outbox.put({ _tag: "Unsendable", id, problem: "the call does not fit" })
     const flags = (this.#flags[slot] ??= new SharedFlags(this.#control, slot))
+    // The host has taken the earlier call back.
+    const before = this.#calls.at(slot)
+    if (before !== undefined) this.#calls.delete(before)
     const call = new PlainCall(id, payload, flags, ControlBlock.deadline(this.#control, slot), this)
     this.#calls.add(call)
+    if (payload.reports) return call.withReporter(() => void this.#load(call))
     const run = Functions.known(payload.url)
     if (run !== undefined) this.#ready.push({ call, run })
     else void this.#load(call)
@@ -211,15 +233,24 @@ class PlainWorker implements Outlet {
     do {
       for (;;) {
         if (failures.isLoading) return failures.use(() => this.#callLater())
-        const next = this.#ready.shift()
+        const next = this.#running < this.#concurrency ? this.#ready.shift() : undefined
         if (next === undefined) break
-        if (next.call.isDone) continue
+        if (!this.#claim(next.call)) continue
         if (this.#ready.length > 0) this.#callLater()
         this.#outbox.flush()
         this.#execute(next)
         if (this.#isDue) return
       }
     } while (this.#awaitHost())
+  }
+
+  /** False if the call has ended, or the host has taken it back. */
+  #claim(call: PlainCall): boolean {
+    if (call.isDone) return false
+    const { id } = call
+    if (ControlBlock.claim(this.#control, this.#calls.slotOf(id), id)) return true
+    this.#calls.delete(call)
+    return false
   }
 
   /** Waits blocked for the next call, if a call has just ended. Whether there is anything to do. */
@@ -238,6 +269,8 @@ class PlainWorker implements Outlet {
   }
 
   #execute({ call, run: f }: Ready): void {
+    call.startedAt = performance.now()
+    this.#running++
     this.#run = Word.next(this.#run)
     const run = this.#run
     const { words } = this.#control
