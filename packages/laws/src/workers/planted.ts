@@ -4,7 +4,7 @@ import * as ThreadAdapter from "@quiesce/core/adapter"
 import { core, type Subject } from "@quiesce/testing/laws/Subject"
 import * as Effect from "effect/Effect"
 
-export const planted = {
+const planted = {
   /** All sections run without a shield. */
   "ends masked sections": { spin: (_, section) => Effect.interruptible(Blocking.interruptible(section)) },
   "ignores cancels": { spawn: (effect, options) => core.spawn(Effect.uninterruptible(effect), options) },
