@@ -15,7 +15,7 @@ import * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
 import { withoutInterrupts } from "./internal/cancelScope.ts"
 import type { ThreadErrorReason } from "./ThreadError.ts"
-import { CurrentNode } from "./internal/currentThread.ts"
+import { CurrentNode, root } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as Texts from "./internal/errorTexts.ts"
@@ -108,6 +108,7 @@ const lease = <A, E, R, E2, R2>(
         const entry = Ledger.enter(liveThread(fiber), options.name, clock.currentTimeMillisUnsafe())
         // The context of the acquire has the services of the release, and the scope.
         const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
+        kept ??= releaseOfNothing()
         const release = new Release(entry, clock, within, fiber.context, scope, resource, releaseOf)
         entry.release = release
         return Effect.as(
@@ -175,7 +176,8 @@ class Release<A> implements PendingRelease {
     const outer = fiber.context
     fiber.setContext(this.isCancelled ? this.shielded(Infinity) : this.context)
     return Effect.matchCauseEffect(this.effectOf(exit), {
-      onSuccess: () => {
+      // Effect makes one closure more of a function without the parameter.
+      onSuccess: (_) => {
         fiber.setContext(outer)
         return this.record(Exit.void)
       },
@@ -236,7 +238,7 @@ class Release<A> implements PendingRelease {
         if (ended !== undefined && !isLate) return this.record(ended)
         fiber.interruptUnsafe()
         const error = Misuse.error({ _tag: "ReleaseTimedOut", lease: this.entry.name, millis }, Texts.releaseTimedOut)
-        Ledger.settle(this.entry, "timedOut", () => this.clock.currentTimeMillisUnsafe(), error.message)
+        Ledger.settle(this.entry, "timedOut", this.clock, error.message)
         const defects = ended === undefined ? Effect.void : withoutInterrupts(ended)
         return Effect.ensuring(Effect.die(error), defects)
       })
@@ -244,12 +246,11 @@ class Release<A> implements PendingRelease {
   }
 
   private record(exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> {
-    const now = () => this.clock.currentTimeMillisUnsafe()
     if (Exit.isSuccess(exit)) {
-      Ledger.settle(this.entry, "released", now)
+      Ledger.settle(this.entry, "released", this.clock)
       return Effect.void
     }
-    Ledger.settle(this.entry, "failed", now, exit.cause)
+    Ledger.settle(this.entry, "failed", this.clock, exit.cause)
     // The failure of a release is a defect, because no code can handle the failure.
     return Effect.failCause(
       Cause.fromReasons(
@@ -257,6 +258,18 @@ class Release<A> implements PendingRelease {
       )
     )
   }
+}
+
+/**
+ * A release that lives as long as the program, and holds nothing of it. V8 forgets the shape of releases in a garbage
+ * collection that finds none, and the optimized code with the shape.
+ */
+let kept: Release<unknown> | undefined
+
+const releaseOfNothing = (): Release<unknown> => {
+  const entry = Ledger.unlisted(root, "nothing", 0)
+  const release = (): Effect.Effect<void> => Effect.void
+  return new Release<unknown>(entry, root.clock, undefined, Context.empty(), Scope.makeUnsafe(), undefined, release)
 }
 
 const isPromise = (u: unknown): u is Promise<unknown> => readOr(() => u instanceof Promise, false)

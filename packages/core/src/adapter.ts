@@ -145,11 +145,9 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
   }
 
   enter(lease: string, options?: LeaseOptions): (result: LeaseResult, error: string | null) => void {
-    const entry = Ledger.enter(this.node, lease, this.now(), options?.keptBy)
-    return (result, error) => Ledger.settle(entry, result, this.now, error)
+    const entry = Ledger.enter(this.node, lease, this.node.clock.currentTimeMillisUnsafe(), options?.keptBy)
+    return (result, error) => Ledger.settle(entry, result, this.node.clock, error)
   }
-
-  private readonly now = (): number => this.node.clock.currentTimeMillisUnsafe()
 
   requestStop(reason: CancelReason.CancelReason): Effect.Effect<void> {
     return this.controls.requestStop(reason)
@@ -493,9 +491,8 @@ export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) =>
  */
 export const enterLease = (fiber: Fiber.Fiber<unknown, unknown>, lease: string): ((result: LeaseResult) => void) => {
   const node = Spawn.liveThread(fiber)
-  const now = (): number => node.clock.currentTimeMillisUnsafe()
-  const entry = Ledger.enter(node, lease, now())
-  return (result) => Ledger.settle(entry, result, now)
+  const entry = Ledger.enter(node, lease, node.clock.currentTimeMillisUnsafe())
+  return (result) => Ledger.settle(entry, result, node.clock)
 }
 
 /**

@@ -7,6 +7,7 @@
  * 3. A settled entry is notified to every observer of its node, of the node's ancestors, and of the groups of these.
  */
 import type * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type { LeaseOutcome } from "../ShutdownReport.ts"
 import { causeText } from "./causeText.ts"
@@ -23,7 +24,7 @@ type LeaseError = Cause.Cause<unknown> | string | null
 interface Notifier {
   readonly entered: (entry: LeaseEntry) => void
   readonly releasing: (entry: LeaseEntry) => void
-  readonly settled: (entry: LeaseEntry, result: LeaseResult, now: number, error: LeaseError) => void
+  readonly settled: (entry: LeaseEntry, result: LeaseResult, clock: Clock.Clock, error: LeaseError) => void
 }
 
 /** Undefined without observers. A program that observes nothing has no code for notifications in its bundle. */
@@ -35,19 +36,23 @@ let observerCount = 0
 const accountOf = (node: ThreadNode): Account<ThreadNode> =>
   (node.account ??= { latest: undefined, acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 })
 
+/** An entry that no account lists. */
+export const unlisted = (node: ThreadNode, name: string, now: number, keptBy?: LeaseEntry["keptBy"]): LeaseEntry => ({
+  name,
+  node,
+  acquiredAt: now,
+  keptBy,
+  state: "held",
+  since: 0,
+  release: undefined,
+  previous: undefined,
+  next: undefined
+})
+
 export const enter = (node: ThreadNode, name: string, now: number, keptBy?: LeaseEntry["keptBy"]): LeaseEntry => {
   const account = accountOf(node)
-  const entry: LeaseEntry = {
-    name,
-    node,
-    acquiredAt: now,
-    keptBy,
-    state: "held",
-    since: 0,
-    release: undefined,
-    previous: undefined,
-    next: account.latest
-  }
+  const entry = unlisted(node, name, now, keptBy)
+  entry.next = account.latest
   if (account.latest !== undefined) account.latest.previous = entry
   account.latest = entry
   account.acquired++
@@ -63,7 +68,8 @@ export const beginRelease = (entry: LeaseEntry, now: number): void => {
   notifier?.releasing(entry)
 }
 
-export const settle = (entry: LeaseEntry, result: LeaseResult, now: () => number, error: LeaseError = null): void => {
+/** The clock is read only for observers. */
+export const settle = (entry: LeaseEntry, result: LeaseResult, clock: Clock.Clock, error: LeaseError = null): void => {
   if (entry.state === "settled") return
   entry.state = "settled"
   const { node } = entry
@@ -72,14 +78,14 @@ export const settle = (entry: LeaseEntry, result: LeaseResult, now: () => number
   else entry.previous.next = entry.next
   if (entry.next !== undefined) entry.next.previous = entry.previous
   account[result]++
-  notifier?.settled(entry, result, now(), error)
+  notifier?.settled(entry, result, clock, error)
 }
 
 const notifying: Notifier = {
   entered: (entry) => notify(entry.node, (observer) => observer.entered?.(entry)),
   releasing: (entry) => notify(entry.node, (observer) => observer.releasing?.(entry)),
-  settled: (entry, result, now, error) => {
-    const outcome = outcomeOf(entry, now, error)
+  settled: (entry, result, clock, error) => {
+    const outcome = outcomeOf(entry, clock.currentTimeMillisUnsafe(), error)
     notify(entry.node, (observer, observed) => observer.settled(observed, result, outcome, entry))
   }
 }
@@ -119,11 +125,10 @@ export const heldBelow = function* (node: ThreadNode): Generator<LeaseEntry> {
 
 /** The leases of a thread and its descendants that are still held get no release. */
 export const lose = (node: ThreadNode): void => {
-  const now = (): number => node.clock.currentTimeMillisUnsafe()
   for (const below of node.withDescendants()) {
     if (below.account?.latest === undefined) continue
     const entries = Array.from(held(below))
-    for (const entry of entries) settle(entry, "lost", now)
+    for (const entry of entries) settle(entry, "lost", node.clock)
     logLost(below, entries)
   }
 }
