@@ -85,7 +85,8 @@ const isBelow = (reached: Rung | undefined, rung: Rung): boolean =>
 
 /** Whether another request took the thread from the rung of this climb to a higher one, or abandoned the thread. */
 const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boolean =>
-  reached !== undefined && (Steps.rungs.indexOf(reached) > Steps.rungs.indexOf(rung) || ending._tag === "Abandoned")
+  reached !== undefined &&
+  ((reached !== rung && Steps.rungs.indexOf(reached) > Steps.rungs.indexOf(rung)) || ending._tag === "Abandoned")
 
 class Recorder implements Climb.Observer, Observer<ThreadNode> {
   readonly reportsLosses = true

@@ -5,6 +5,7 @@
  * 1. The exit is set once.
  * 2. The node has settled, and is out of the tree, before any waiter gets the exit.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -39,11 +40,13 @@ export class Settlement<A, E> {
     this.settled = exit
     // First, because a notified waiter may end the parent in the same step, and the parent's counts with it.
     Ledger.addCountsToParent(this.node)
-    const scope = exit._tag === "Failure" ? scopeOf(this.node) : undefined
+    // An interruption is never logged as a failure that nobody received.
+    const failure = exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause) ? undefined : exit.cause
+    const scope = failure === undefined ? undefined : scopeOf(this.node)
     const receipt = this.node.settle(exit, abandoned)
-    if (exit._tag === "Success" || receipt === "Received") return
+    if (failure === undefined || receipt === "Received") return
     const group = receipt === "Kept" ? this.node.group : undefined
-    Unjoined.add(this.node, exit.cause, context ?? Context.empty(), { scope: group?.scopeOfOrigin ?? scope, group })
+    Unjoined.add(this.node, failure, context ?? Context.empty(), { scope: group?.scopeOfOrigin ?? scope, group })
   }
 }
 

@@ -82,7 +82,7 @@ export interface Place {
   readonly group: object | undefined
 }
 
-/** The failure of a settled thread was not received. `context` has the loggers. */
+/** The failure of a settled thread was not received. It is more than an interruption. `context` has the loggers. */
 export const add = (
   node: ThreadNode,
   cause: Cause.Cause<unknown>,
@@ -90,7 +90,7 @@ export const add = (
   { group, scope }: Place
 ): void => {
   // A waiter that the end of the thread has resumed may have received the failure in the same step.
-  if (Cause.hasInterruptsOnly(cause) || pendingOf.has(node)) return
+  if (pendingOf.has(node)) return
   const pending = new Pending(node, cause, context)
   if (scope?.state._tag === "Closed") return pending.log()
   if (scope !== undefined) pending.linkTo(scope)
