@@ -21,7 +21,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import type { ToHost, ToWorker } from "./messages.ts"
 import { Effort } from "./effort.ts"
-import { merge, type Numbered } from "./merge.ts"
+import { merge, type Numbered, upTo } from "./merge.ts"
 import type { RunHost } from "./runHost.ts"
 import { Decoder, type EncodedEvent } from "./wire.ts"
 
@@ -317,13 +317,12 @@ export class HostRun {
     const finished = worker._tag === "Finished" ? worker.message : undefined
     const lock = finished?.lock ?? (await this.host.lock())
     const { runsOn } = this
+    const until = runsOn ? this.doneAt : Infinity
     const { events, threads } = merge(
-      this.events,
-      this.fromWorker
-        .filter(({ sequence }) => !runsOn || sequence < this.doneAt)
-        .map((encoded) => ({ sequence: encoded.sequence, event: decoder.event(encoded) })),
+      upTo(this.events, until),
+      upTo(this.fromWorker, until).map((one) => ({ sequence: one.sequence, event: decoder.event(one) })),
       world.ended(),
-      runsOn ? [] : (finished?.threads ?? []).map((encoded) => decoder.ended(encoded)),
+      (finished?.threads ?? []).map((encoded) => decoder.ended(encoded)),
       finished?.orphans ?? []
     )
     return {

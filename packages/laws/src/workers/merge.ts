@@ -12,6 +12,10 @@ export interface Merged {
   readonly threads: ReadonlyMap<string, Ended>
 }
 
+/** The events up to a number. */
+export const upTo = <A extends Pick<Numbered, "sequence">>(events: ReadonlyArray<A>, until: number): ReadonlyArray<A> =>
+  events.filter(({ sequence }) => sequence <= until)
+
 /**
  * The host knows the end of the first thread. The worker knows the ends of its descendants, and reports the `orphans`: the
  * threads that were alive at the end of the first thread.
@@ -31,7 +35,12 @@ export const merge = (
   })
   const events = [...adopted, ...there].toSorted((a, b) => a.sequence - b.sequence).map(({ event }) => event)
   const threads = new Map(first)
-  for (const ended of below) if (!threads.has(ended.name)) threads.set(ended.name, ended)
+  const settled = new Set(events.flatMap((event) => (event._tag === "Settled" ? [event.thread] : [])))
+  for (const ended of below) {
+    // The trace may have ended before the thread has.
+    if (!threads.has(ended.name))
+      threads.set(ended.name, settled.has(ended.name) ? ended : { ...ended, exit: undefined })
+  }
   // The earlier messages of a gone worker count.
   for (const event of events) {
     if (event._tag === "Settled" && !threads.has(event.thread)) {
