@@ -144,7 +144,6 @@ export class HostRun {
   async outcome(): Promise<Outcome> {
     this.main = this.fork(this.program(), () => {
       this.isDone = true
-      this.doneAt = this.host.sequence()
       this.wake()
     })
     let turns = 0
@@ -152,6 +151,8 @@ export class HostRun {
     let end: Outcome["end"] = "Done"
     for (;;) {
       await this.settle()
+      // The reports and returns of the same moment belong to the trace.
+      if (this.isDone && this.doneAt === Infinity) this.doneAt = this.host.sequence()
       if (this.worker._tag === "Finished" || (this.worker._tag === "Gone" && this.isDone)) break
       if (++turns > budget) {
         end = "Endless"
