@@ -60,7 +60,8 @@ export class HostRun {
   private main: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private worker: Worker = busy
   private isDone = false
-  /** The number of the end of the host's program. */
+  /** The numbers of the end of the host's program, and of the last report of the same moment. */
+  private endedAt = Infinity
   private doneAt = Infinity
   /** Whether the host was active since its last request for `Idle`. */
   private isDirty = true
@@ -144,6 +145,7 @@ export class HostRun {
   async outcome(): Promise<Outcome> {
     this.main = this.fork(this.program(), () => {
       this.isDone = true
+      this.endedAt = this.host.sequence()
       this.wake()
     })
     let turns = 0
@@ -151,7 +153,6 @@ export class HostRun {
     let end: Outcome["end"] = "Done"
     for (;;) {
       await this.settle()
-      // The reports and returns of the same moment belong to the trace.
       if (this.isDone && this.doneAt === Infinity) this.doneAt = this.host.sequence()
       if (this.worker._tag === "Finished" || (this.worker._tag === "Gone" && this.isDone)) break
       if (++turns > budget) {
@@ -318,9 +319,9 @@ export class HostRun {
     const finished = worker._tag === "Finished" ? worker.message : undefined
     const lock = finished?.lock ?? (await this.host.lock())
     const { runsOn } = this
-    const until = runsOn ? this.doneAt : Infinity
+    const [until, untilHere] = runsOn ? [this.endedAt, this.doneAt] : [Infinity, Infinity]
     const { events, threads } = merge(
-      upTo(this.events, until),
+      upTo(this.events, untilHere),
       upTo(this.fromWorker, until).map((one) => ({ sequence: one.sequence, event: decoder.event(one) })),
       world.ended(),
       (finished?.threads ?? []).map((encoded) => decoder.ended(encoded)),
