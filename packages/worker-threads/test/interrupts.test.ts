@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest"
 import * as Interrupts from "../src/internal/host/interrupts.ts"
 import type { ToWorker } from "../src/internal/wire/message.ts"
-import { Outbox } from "../src/internal/wire/outbox.ts"
+import { HostOutbox } from "../src/internal/host/hostOutbox.ts"
 
 /** The worker's side of an outbox: each post is an array of messages. */
 const open = () => {
   const posts: Array<unknown> = []
-  const outbox = new Outbox<ToWorker>({ postMessage: (messages) => void posts.push(structuredClone(messages)) })
+  const outbox = new HostOutbox<ToWorker>({ postMessage: (messages) => void posts.push(structuredClone(messages)) })
   return { outbox, posts }
 }
 

@@ -1,6 +1,6 @@
 import type { MessagePort } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
-import { Outbox } from "../src/internal/wire/outbox.ts"
+import { HostOutbox } from "../src/internal/host/hostOutbox.ts"
 
 /** A port that clones what is posted, as a real one does, and keeps it. */
 const open = () => {
@@ -13,7 +13,7 @@ const open = () => {
     }
   }
   // An outbox only posts.
-  const outbox = new Outbox<unknown>(port as unknown as MessagePort)
+  const outbox = new HostOutbox<unknown>(port as unknown as MessagePort)
   const unsendable: Array<unknown> = []
   outbox.onUnsendable = (message, cause) => unsendable.push([message, cause])
   return { outbox, posts, transferred, unsendable }

@@ -30,7 +30,8 @@ const plain = fc.letrec((tie) => ({
     fc.double(),
     fc.string({ unit: "binary" }),
     fc.boolean(),
-    fc.constantFrom(null, undefined)
+    fc.constantFrom(null, undefined),
+    fc.uint8Array({ maxLength: 300 })
   ),
   value: fc.oneof(
     { maxDepth: 3, depthSize: "small" },
@@ -65,7 +66,18 @@ describe("RingWriter.write", () => {
 
   it("takes small plain values", () => {
     const { writer, reader } = open()
-    const values = [1, -0, "ab", "a", [1, [2]], { a: { b: [] } }, undefined, null]
+    const values = [
+      1,
+      -0,
+      "ab",
+      "a",
+      [1, [2]],
+      { a: { b: [] } },
+      undefined,
+      null,
+      [new Uint8Array(3)],
+      new Uint8Array(0)
+    ]
     for (const value of values) expect(writer.write(1, 2, 3, value)).toBe(true)
     expect(take(reader)).toEqual(values.map((value) => [1, 2, 3, value]))
   })
@@ -79,9 +91,37 @@ describe("RingWriter.write", () => {
     const circle: Array<unknown> = []
     circle.push(circle)
     const refused = [
-      [10n, Symbol("s"), () => {}, new Date(), new Map(), new Uint8Array(1), new Point(), Object.create(null)],
+      [10n, Symbol("s"), () => {}, new Date(), new Map(), new Int8Array(1), new Point(), Object.create(null)],
       [[twice, twice], circle, [[[[[1]]]]], Object.assign([], { length: 3 }), Object.assign([1], { own: 1 })],
       [JSON.parse('{ "__proto__": 1 }'), "x".repeat(5_000)]
+    ].flat(1)
+    for (const value of refused) expect(writer.write(1, 2, 3, value)).toBe(false)
+    expect(take(reader)).toEqual([])
+  })
+
+  it("takes bytes up to the size of an entry, at each place of the ring", () => {
+    const { writer, reader } = open()
+    const bytes = Uint8Array.from({ length: 4_060 }, (_, index) => index * 7)
+    for (let length = 0; length <= bytes.length; length += 13) {
+      const value = bytes.slice(0, length)
+      expect(writer.write(length, 0, 0, value)).toBe(true)
+      const [taken] = take(reader) as [[number, number, number, Uint8Array]]
+      expect(Buffer.compare(taken[3], value)).toBe(0)
+      expect([taken[3].constructor, taken[3].buffer.byteLength]).toEqual([Uint8Array, length])
+    }
+    expect(writer.write(0, 0, 0, new Uint8Array(4_096))).toBe(false)
+  })
+
+  it("refuses bytes whose buffer only a clone gets right", () => {
+    const { writer, reader } = open()
+    const whole = new Uint8Array(8)
+    const detached = new Uint8Array(8)
+    structuredClone(detached, { transfer: [detached.buffer] })
+    const refused = [
+      [whole.subarray(4), whole.subarray(0, 4), [whole, new Uint8Array(whole.buffer)], Buffer.alloc(8), detached],
+      [new Uint8Array(new SharedArrayBuffer(8)), new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 }))],
+      [Object.setPrototypeOf(new Uint16Array(4), Uint8Array.prototype) as unknown, Object.create(Uint8Array.prototype)],
+      [Object.defineProperty(new Uint8Array(2), "length", { value: 9 })]
     ].flat(1)
     for (const value of refused) expect(writer.write(1, 2, 3, value)).toBe(false)
     expect(take(reader)).toEqual([])

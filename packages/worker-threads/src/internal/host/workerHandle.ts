@@ -23,7 +23,7 @@ import type { ToHost, ToWorker } from "../wire/message.ts"
 import { messagesToHost } from "../wire/toHost.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Allowance } from "../leases/allowance.ts"
-import { Outbox } from "../wire/outbox.ts"
+import { HostOutbox } from "./hostOutbox.ts"
 import * as Interrupts from "./interrupts.ts"
 import type { Parsed } from "./poolOptions.ts"
 import type { PoolCapabilities } from "./poolCapabilities.ts"
@@ -49,7 +49,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private readonly threadDeaths: ThreadDeaths
   private readonly port: MessagePort
   readonly control: ControlBlock.ControlBlock
-  private readonly outbox: Outbox<ToWorker>
+  private readonly outbox: HostOutbox<ToWorker>
   private readonly rings: TaskRings
   private readonly listener: WorkerListener<RemoteTask>
   private readonly slots: WorkerEnds.FreeSlots
@@ -97,7 +97,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     }
     const threads = (): ThreadDeaths["all"] => this.threadDeaths.all
     this.termination = new Termination(this.worker, atEnd(this.inspector, threads))
-    this.outbox = new Outbox<ToWorker>(this.rings)
+    this.outbox = new HostOutbox<ToWorker>(this.rings)
     this.outbox.onUnsendable = (message, cause) => {
       if (message._tag === "Start") this.tasks.get(message.id)?.notSendable(messageOf(cause))
     }

@@ -33,8 +33,8 @@ const header = 8
  */
 const row = 6
 
-/** The time of the last call before there is one, and the longest that fits. */
-export const maxMicros: number = 2 ** 31 - 1
+/** The time of the last call before there is one, and the longest that is stored. */
+export const maxMicros = 1_000_000_000
 
 export const stopFlag = 1
 export const interruptFlag = 2

@@ -3,8 +3,7 @@
  *
  * Invariants:
  * 1. A message is posted in the turn of its `put`, before all later messages.
- * 2. A message with transfers, or one that must not wait for the end of the turn, is posted at once, after all messages
- *    before it. Of many urgent messages in a turn, only the first is.
+ * 2. A message with transfers is posted at once, after all messages before it.
  */
 import type { Transferable } from "node:worker_threads"
 
@@ -15,30 +14,17 @@ export interface Target {
 
 export class Outbox<M> {
   readonly #target: Target
-  #queue: Array<M> = []
-  #scheduled = false
+  protected queue: Array<M> = []
+  protected scheduled = false
 
   constructor(target: Target) {
     this.#target = target
   }
 
-  /** The last of the messages that are not posted yet. */
-  get last(): M | undefined {
-    return this.#queue.at(-1)
-  }
-
   put(message: M): void {
-    this.#queue.push(message)
-    if (this.#scheduled) return
-    this.#scheduled = true
-    queueMicrotask(this.flush)
-  }
-
-  /** Posts a message at once, unless the end of the turn posts others anyway. The urgent messages after it wait for that. */
-  putSoon(message: M): void {
-    if (this.#scheduled) return void this.#queue.push(message)
-    this.putNow(message)
-    this.#scheduled = true
+    this.queue.push(message)
+    if (this.scheduled) return
+    this.scheduled = true
     queueMicrotask(this.flush)
   }
 
@@ -53,10 +39,10 @@ export class Outbox<M> {
   }
 
   readonly flush = (): void => {
-    this.#scheduled = false
-    if (this.#queue.length === 0) return
-    const queue = this.#queue
-    this.#queue = []
+    this.scheduled = false
+    if (this.queue.length === 0) return
+    const queue = this.queue
+    this.queue = []
     try {
       this.#target.postMessage(queue, [])
     } catch {

@@ -1,6 +1,6 @@
 /**
- * Small plain data as words of memory: numbers, strings, booleans, null, undefined, and arrays and objects of these.
- * The reader gets the same value as from structured clone.
+ * Small plain data as words of memory: numbers, strings, booleans, null, undefined, bytes (`Uint8Array`), and arrays and
+ * objects of these. The reader gets the same value as from structured clone.
  *
  * All other values are refused and have to be cloned: large, deep and non-plain values, and values that contain an
  * object twice, because only a clone keeps its identity.
@@ -19,9 +19,13 @@ const numberTag = 5
 const stringTag = 6
 const arrayTag = 7
 const objectTag = 8
+const bytesTag = 9
 
 const maxDepth = 4
 const maxLength = 512
+
+/** How many words have room for so many bytes. */
+const wordsFor = (bytes: number): number => (bytes + 3) >>> 2
 
 const float = new Float64Array(1)
 const halves = new Int32Array(float.buffer)
@@ -95,6 +99,7 @@ export class Writer {
     this.#seen.push(value)
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === Array.prototype) return this.#array(value, depth)
+    if (prototype === Uint8Array.prototype) return types.isUint8Array(value) && this.#bytes(value)
     if (prototype !== Object.prototype || isExotic(value)) return false
     const keys = Object.keys(value)
     if (keys.length > maxLength || !this.word(objectTag) || !this.word(keys.length)) return false
@@ -102,6 +107,27 @@ export class Writer {
       // Assigning this name in the reader would set a prototype, not a property.
       if (key === "__proto__" || !this.#string(key)) return false
       if (!this.#any((value as Readonly<Record<string, unknown>>)[key], depth - 1)) return false
+    }
+    return true
+  }
+
+  /** Bytes are plain if they are all the bytes of their buffer, because a clone copies the whole buffer. */
+  #bytes(value: Uint8Array): boolean {
+    // Properties of these names would hide the real ones.
+    if (Object.hasOwn(value, "buffer") || Object.hasOwn(value, "length")) return false
+    const { buffer, length } = value
+    // The tag and the length take two words.
+    if (wordsFor(length) + 2 > this.end - this.at || this.#seen.includes(buffer) || !isPlainBuffer(buffer)) return false
+    this.#seen.push(buffer)
+    const all = new Uint8Array(buffer)
+    if (all.length !== length) return false
+    this.word(bytesTag)
+    this.word(length)
+    for (let at = 0; at < length; at += 4) {
+      let word = 0
+      // A byte beyond the end is undefined, and counts as zero. A shift of 32 bits or more begins again.
+      for (let next = at; next < at + 4; next++) word |= all[next]! << (next * 8)
+      this.word(word)
     }
     return true
   }
@@ -120,6 +146,11 @@ export class Writer {
     return true
   }
 }
+
+/** A shared buffer stays shared, a resizable one stays resizable, and a detached one can't be cloned. */
+const isPlainBuffer = (buffer: ArrayBufferLike): boolean =>
+  // A shared buffer has neither property.
+  "resizable" in buffer && !buffer.resizable && !buffer.detached
 
 /**
  * Whether a clone treats an object with the usual prototype in another way: a proxy, the `arguments` of a function, and
@@ -179,6 +210,8 @@ export class Reader {
         return Array.from({ length: this.#length(depth) }, () => this.value(depth - 1))
       case objectTag:
         return this.#object(depth)
+      case bytesTag:
+        return this.#bytes(depth)
     }
     throw new BadWords(`no value is of kind ${kind}`)
   }
@@ -198,6 +231,20 @@ export class Reader {
       if (i + 1 < length) text += String.fromCharCode(word >>> 16)
     }
     return text
+  }
+
+  #bytes(depth: number): Uint8Array {
+    const length = this.word()
+    if (length < 0 || depth === 0 || wordsFor(length) > this.end - this.at) {
+      throw new BadWords("a length is out of bounds")
+    }
+    const bytes = new Uint8Array(length)
+    for (let at = 0, word = 0; at < length; at++) {
+      if (at % 4 === 0) word = this.word()
+      // A shift of 32 bits or more begins again.
+      bytes[at] = word >> (at * 8)
+    }
+    return bytes
   }
 
   #object(depth: number): object {

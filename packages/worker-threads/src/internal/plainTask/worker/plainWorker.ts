@@ -47,8 +47,7 @@ const loopMillis = 1
 /** How long a loop may take to notice an interrupt by its token, in milliseconds. */
 const graceMillis = 1000
 
-const why =
-  "the worker of a plain function loads no Effect, and only code before the function's first await is in a section"
+const why = "only code before the first await of a plain function is in a section"
 
 export const serve = (handshake: Handshake): void => new PlainWorker(handshake).listen()
 
