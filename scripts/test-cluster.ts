@@ -14,9 +14,6 @@ import { delimiter, join } from "node:path"
 /** The tests of the store that is a file, of the watch and of the rounds have no database that could be another. */
 const files = ["ClusterEntity", "embedded", "leases", "pool", "processes"]
 
-/** These tests are of SQLite. The gate runs a part of them. */
-const whole = ["everyStatement"]
-
 /** This test freezes the server, so it runs alone. */
 const alone = ["storeAway"]
 
@@ -86,12 +83,12 @@ const run = async (): Promise<number> => {
       spawnSync(join(bin, "pg_isready"), ["-h", "127.0.0.1", "-p", String(port)]).status === 0
     while (server.exitCode === null && !ready()) await new Promise((resolve) => setTimeout(resolve, 50))
     const given = process.argv.slice(2)
-    const test = (names: ReadonlyArray<string>, environment: NodeJS.ProcessEnv = env): number => {
+    const test = (names: ReadonlyArray<string>): number => {
       const args = [vitest, "run", "--project", "cluster*", ...names]
-      return spawnSync(process.execPath, args, { env: environment, stdio: "inherit" }).status ?? 1
+      return spawnSync(process.execPath, args, { env, stdio: "inherit" }).status ?? 1
     }
     if (given.length > 0) return test(given)
-    return Math.max(test(files), test(alone), test(whole, { ...process.env, QUIESCE_WHOLE: "1" }))
+    return Math.max(test(files), test(alone))
   } finally {
     server.kill("SIGINT")
     await new Promise((resolve) => (server.exitCode === null ? server.once("exit", resolve) : resolve(undefined)))

@@ -266,10 +266,19 @@ class Release<A> implements PendingRelease {
  */
 let kept: Release<unknown> | undefined
 
+const releaseNothing = (): Effect.Effect<void> => Effect.void
+
 const releaseOfNothing = (): Release<unknown> => {
   const entry = Ledger.unlisted(root, "nothing", 0)
-  const release = (): Effect.Effect<void> => Effect.void
-  return new Release<unknown>(entry, root.clock, undefined, Context.empty(), Scope.makeUnsafe(), undefined, release)
+  return new Release<unknown>(
+    entry,
+    root.clock,
+    undefined,
+    Context.empty(),
+    Scope.makeUnsafe(),
+    undefined,
+    releaseNothing
+  )
 }
 
 const isPromise = (u: unknown): u is Promise<unknown> => readOr(() => u instanceof Promise, false)
