@@ -102,6 +102,11 @@ it("Main.run gives up a hanging finalizer when the budget is used up, and releas
   expect(out).toContain("released folder")
   expect(err).toContain("program: given up, because it did not end in time.")
   expect(err).toContain("lost: slow")
+  // The report is of the whole climb, not of its last part. The budget has a reserve of an eighth for the remaining releases.
+  const [, millis] = /program: abandoned after (\d+) ms/.exec(err) ?? []
+  expect(Number(millis)).toBeGreaterThanOrEqual(700)
+  const [, first] = /\n {2}interrupt at \d+ ms: outwaited for (\d+) ms/.exec(err) ?? []
+  expect(Number(first)).toBeGreaterThanOrEqual(600)
 })
 
 it("Main.run of a program whose finalizer fails after a signal has the code 1 and reports the failure", async () => {

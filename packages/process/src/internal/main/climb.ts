@@ -15,9 +15,15 @@ import * as Option from "effect/Option"
 import * as Adapter from "@quiesce/core/adapter"
 import type { CancelReason } from "@quiesce/core/CancelReason"
 import type { Rung, Step } from "@quiesce/core/Escalation"
-import type { ShutdownReport } from "@quiesce/core/ShutdownReport"
+import type { Attempt, ShutdownReport } from "@quiesce/core/ShutdownReport"
 import * as Thread from "@quiesce/core/Thread"
 import type { Ladder } from "./settings.ts"
+
+/** A rung that was asked, in milliseconds since the climb began. */
+interface Asked {
+  readonly rung: Rung
+  readonly at: number
+}
 
 export class Climb {
   readonly reason: CancelReason
@@ -25,6 +31,7 @@ export class Climb {
   private readonly ladder: Ladder
   private readonly gaveUp: (report: ShutdownReport) => void
   private readonly startedAt = performance.now()
+  private readonly asked: Array<Asked> = []
   /** The place of the rung that was asked last. */
   private place = -1
   private fiber: Fiber.Fiber<void> | undefined = undefined
@@ -53,7 +60,11 @@ export class Climb {
 
   /** The time that is left until the program is given up, in milliseconds. */
   get left(): number {
-    return Math.max(0, this.ladder.millis - (performance.now() - this.startedAt))
+    return Math.max(0, this.ladder.millis - this.elapsed)
+  }
+
+  private get elapsed(): number {
+    return performance.now() - this.startedAt
   }
 
   private from(place: number): Effect.Effect<void> {
@@ -62,11 +73,13 @@ export class Climb {
       for (const [index, step] of steps.entries()) {
         if (index < place || !this.has(step.rung)) continue
         this.place = index
+        this.asked.push({ rung: step.rung, at: Math.round(this.elapsed) })
         yield* this.ask(step.rung, steps.slice(index))
         if (yield* endsWithin(this.thread, step.grace)) return
       }
       if (yield* endsWithin(this.thread, this.left)) return
-      this.gaveUp(yield* giveUp(this.thread, this.ladder, this.reason))
+      const before = Math.round(this.elapsed)
+      this.gaveUp(withClimb(yield* giveUp(this.thread, this.ladder, this.reason), this.asked, before))
     })
   }
 
@@ -100,6 +113,20 @@ export const giveUp = (
 ): Effect.Effect<ShutdownReport> =>
   // The remaining releases get the grace once more.
   Thread.shutdown(thread, { escalation: { interrupt: reserve / 2 }, reason })
+
+/** The report of the last shutdown, which began `before` milliseconds after the climb, as the report of the whole climb. */
+const withClimb = (report: ShutdownReport, asked: ReadonlyArray<Asked>, before: number): ShutdownReport => ({
+  ...report,
+  startedAt: report.startedAt - before,
+  millis: report.millis + before,
+  attempts: [
+    ...asked.map(({ at, rung }, index): Attempt => {
+      const millis = (asked[index + 1]?.at ?? before) - at
+      return { _tag: "Outwaited", rung, at, millis, stack: null, finalizer: null, why: null }
+    }),
+    ...report.attempts.map((attempt) => ({ ...attempt, at: attempt.at + before }))
+  ]
+})
 
 /** Whether a thread ends in time. */
 export const endsWithin = (thread: Thread.Thread.Any, millis: number): Effect.Effect<boolean> => {
