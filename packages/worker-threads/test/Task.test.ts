@@ -109,6 +109,15 @@ describe("runTask", () => {
     expect((error as Error).message).not.toMatch(/"Run"|contract|transferList/)
   })
 
+  it("says that a buffer was moved before, and to send a copy", async () => {
+    const input = new ArrayBuffer(8)
+    structuredClone(input, { transfer: [input] })
+    const error = await Task.runTask<Anything>(url, input, { transfer: [input] }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ reason: { _tag: "NotSendable", task: url.href } })
+    expect((error as Error).message).toContain("Send a copy of one that is still needed.")
+    expect((error as Error).message).not.toContain("signal")
+  })
+
   it("reads no getter of the input twice", async () => {
     let reads = 0
     const input = {

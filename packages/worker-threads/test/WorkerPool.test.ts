@@ -140,6 +140,19 @@ describe("execute", () => {
   )
 
   it(
+    "names the task and the place in a payload of another type, and loses no other task",
+    withPool((pool) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(pool.execute("Add", { a: "1", b: 1 } as never))
+        const text = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : ""
+        expect(text).toContain('The payload of "Add" does not fit its Schema')
+        expect(text).toContain('["a"]')
+        expect(yield* pool.execute("Add", { a: 1, b: 1 })).toBe(2)
+      })
+    )
+  )
+
+  it(
     "fails with ResultNotSendable for a value that can't be cloned back, and loses no other task",
     withPool((pool) =>
       Effect.gen(function* () {

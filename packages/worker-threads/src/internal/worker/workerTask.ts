@@ -226,6 +226,10 @@ export class WorkerTask implements CurrentTask.Task, Outlet {
   private body(): Effect.Effect<unknown, unknown> {
     const decoded = this.entry.codec.payload.decode(this.payload)
     if (isDone(decoded)) return this.handle(decoded.value)
+    const misfit = (problem: Problem): Error =>
+      new Error(
+        `The payload of "${this.label}" does not fit its Schema: ${problem}. Give what the contract says; the types of a call from TypeScript show it.`
+      )
     return Effect.flatMap(Effect.mapError(decoded, misfit), (payload) => this.handle(payload))
   }
 
@@ -360,5 +364,3 @@ class UnsendableChunk {
 /** Any code may have thrown the defect. */
 const isUnsendable = (reason: Cause.Reason<unknown>): reason is Cause.Die & { readonly defect: UnsendableChunk } =>
   Cause.isDieReason(reason) && readOr(() => reason.defect instanceof UnsendableChunk, false)
-
-const misfit = (problem: Problem): Error => new Error(`The payload does not fit: ${problem}`)

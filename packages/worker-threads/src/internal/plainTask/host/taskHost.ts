@@ -219,12 +219,21 @@ const inWordsOf = (url: string, called: Effect.Effect<unknown, unknown>): Effect
 const inputRemedy =
   "Give plain data. The function gets a signal and a token as its second argument: pass your signal as { signal }, the third argument of runTask."
 
+/** Node's problems of objects that are moved: another kind of object, or one that was moved before. */
+const isOfTransfer = (problem: string): boolean => /transfer|detached/i.test(problem)
+
+const transferRemedy =
+  "An object can be moved to a worker once: `transfer` takes buffers, ports and streams that were not moved before. Send a copy of one that is still needed."
+
 const outputRemedy = "Return plain data, without functions and without getters that throw."
 
 /** The error of a call in the words of a caller without a contract: the module stands for the task. */
 const inOwnWords = (error: WorkerError.WorkerError, task: string): WorkerError.WorkerError => {
   const { reason } = error
-  if (reason._tag === "NotSendable") return WorkerError.make({ ...reason, task, remedy: inputRemedy }, error.cause)
+  if (reason._tag === "NotSendable") {
+    const remedy = isOfTransfer(reason.problem) ? transferRemedy : inputRemedy
+    return WorkerError.make({ ...reason, task, remedy }, error.cause)
+  }
   if (reason._tag === "ResultNotSendable") {
     return WorkerError.make({ ...reason, task, remedy: outputRemedy }, error.cause)
   }
