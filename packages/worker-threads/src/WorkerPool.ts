@@ -324,6 +324,14 @@ export type Of<Group extends RpcGroup.Any, F = Failure> = WorkerPool<RpcGroup.Rp
  */
 export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscalation
 
+/** The type of an option that a pool does not have. */
+interface NotAnOption<Name> {
+  readonly poolHasNoOption: Name
+}
+
+/** Refuses options of unknown names. The type parameter of `make` would accept them. */
+type OnlyKnown<O> = { readonly [K in Exclude<keyof O, keyof Options>]: NotAnOption<K> }
+
 /**
  * Makes a pool in the current scope and waits until its first workers are ready. When the scope closes, the tasks end
  * by their escalations, and then the workers end. Nothing is left behind.
@@ -343,7 +351,7 @@ export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscal
  */
 export const make = <Rpcs extends Rpc.Any, const O extends Options>(
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: O
+  options: O & OnlyKnown<O>
 ): Effect.Effect<
   WorkerPool<Rpcs, Failure | Timed<O>>,
   WorkerError.WorkerError,

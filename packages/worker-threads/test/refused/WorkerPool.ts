@@ -38,3 +38,6 @@ export const fewAsMore: WorkerPool.Of<typeof More> = few
 
 // says: LacksTasksOf<
 export const layerOfFew = WorkerPool.layer(MoreWorkers, Few, options)
+
+// says: NotAnOption<"zise">
+export const unknownOption = WorkerPool.make(More, { spawn: options.spawn, zise: 1 })
