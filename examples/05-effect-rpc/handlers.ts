@@ -14,13 +14,12 @@ const report = (file: string) =>
         : Effect.andThen(
             Effect.sleep(500),
             Effect.sync(() => {
-              rmSync(`${file}.part`)
               const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
               // A plain interruption carries only the number of a fiber.
-              writeFileSync(
-                `${file}.why`,
-                reason === undefined || reason._tag === "Interrupted" ? "none" : reason.message
-              )
+              const why = reason === undefined || reason._tag === "Interrupted" ? "none" : reason.message
+              writeFileSync(`${file}.part`, why)
+              // The app waits for this name, and must not find an empty file.
+              renameSync(`${file}.part`, `${file}.why`)
             })
           )
   )
