@@ -10,7 +10,7 @@ import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Escalation from "@quiesce/core/Escalation"
 import { ProcessThread } from "@quiesce/process"
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
-import type { Outcome } from "@quiesce/testing/laws/Outcome"
+import { isAbandoned, type Outcome } from "@quiesce/testing/laws/Outcome"
 import * as Scenario from "@quiesce/testing/laws/Scenario"
 import { core, type Subject } from "@quiesce/testing/laws/Subject"
 import * as World from "@quiesce/testing/laws/World"
@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
@@ -115,7 +116,16 @@ export class ProcessRun {
       }
     }
     if (!this.isDone) await this.abort()
+    await this.endAbandoned()
     return this.outcomeOf(end)
+  }
+
+  /** An abandoned process runs on, and would keep the process of the search alive. */
+  private async endAbandoned(): Promise<void> {
+    const thread = this.world?.threads.get("t")?.thread
+    if (thread === undefined || !isAbandoned(this.world?.ended().get("t")?.exit)) return
+    const kill = Option.getOrThrow(ThreadAdapter.controlsOf(thread).kill)
+    await Effect.runPromise(kill({ _tag: "Interrupted", message: "the run is over" }))
   }
 
   /** Runs all runnable tasks of the host, until all that has happened is known. */
