@@ -64,4 +64,13 @@ describe("SlotTable", () => {
     expect(ids.size).toBe(10_000)
     for (const id of ids) expect(Number.isInteger(id) && id >= 0 && id < 2 ** 30).toBe(true)
   })
+
+  it("nextId never gives 0, which stands for no claim, also when the ids begin again", () => {
+    for (const slots of [1, 3, 17]) {
+      const table = new SlotTable<Task>(slots, Math.floor(2 ** 30 / slots) - 3)
+      const ids = Array.from({ length: 5 }, () => table.nextId(0))
+      for (const id of ids) expect(id > 0 && id < 2 ** 30).toBe(true)
+      expect(new Set(ids).size).toBe(5)
+    }
+  })
 })

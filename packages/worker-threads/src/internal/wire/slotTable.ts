@@ -4,7 +4,7 @@
  * A Map is not used, because a Map whose entries come and go keeps its old tables, and the tasks in them, until a full
  * garbage collection.
  *
- * Invariant: an id is used again only after millions of others.
+ * Invariant: an id is at least 1, because a claim of 0 stands for none, and is used again only after millions of others.
  */
 import { Slots } from "./slots.ts"
 
@@ -24,7 +24,7 @@ export class SlotTable<T extends { readonly id: number }> extends Slots<T> imple
 
   /** A new id for a task in a slot. */
   nextId(slot: number): number {
-    this.turn = (this.turn + 1) % Math.floor(ids / this.slots)
+    this.turn = (this.turn % (Math.floor(ids / this.slots) - 1)) + 1
     return this.turn * this.slots + slot
   }
 
