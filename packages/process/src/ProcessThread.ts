@@ -75,11 +75,10 @@ export interface ProcessThread extends Thread.Thread<ProcessError.ProcessExit, P
  * Starts a command as a thread in the current scope.
  *
  * - `stop` and `interrupt` send their signals, or messages, to the process group of the command. An interrupted thread
- * ends
- *   with its reason, at any exit of the process. A thread that was asked to stop ends with the exit of the process.
+ *   ends with its reason, at any exit of the process. A thread that was asked to stop ends with the exit of the process.
  * - `kill` ends the command and all its descendants by SIGKILL.
  * - After the end of the process, its descendants have `drainWithin` to end and to close the outputs. The rest is
- * killed.
+ *   killed.
  *
  * Fails with `SpawnFailed` if the command can't be started. Dies with `InvalidOption` for an option that can't be used.
  *
