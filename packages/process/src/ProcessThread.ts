@@ -4,19 +4,15 @@
  * The commands and their spawner are those of Effect (`effect/process`). Effect starts the processes, resolves folders
  * and environments, and turns the pipes into streams. Beside it, this module does the following:
  *
- * - The ladder. Effect's scope waits without a limit for a child that ignores SIGTERM, unless `forceKillAfter` is set,
- * and
+ * - The ladder. Effect's scope waits without a limit for a child that ignores SIGTERM, unless `forceKillAfter` is set, and
  *   its `kill` sends a signal and waits for the end in one. Here a rung only asks, and the next rung comes by itself.
  * - Descendants. Effect ends the process group. Descendants that have left it are found by a mark in their environment,
- *   where the system shows environments (Linux), and a pid is signaled only if the process still has the start time
- * that it
- *   was found with.
- * - The end of this process by SIGKILL. A small shell, one for all children, ends them (Linux: all descendants; macOS:
- * the
+ *   where the system shows environments (Linux), and a pid is signaled only if the process still has the start time that
+ *   it was found with.
+ * - The end of this process by SIGKILL. A small shell, one for all children, ends them (Linux: all descendants; macOS: the
  *   process groups; Windows: none).
  * - The exit. Effect fails with an untyped error after the end by a signal. Here a signal is a value.
- * - Outputs. Effect's streams end when the last process with the pipe ends, and hold it up without a reader. Here the
- * end
+ * - Outputs. Effect's streams end when the last process with the pipe ends, and hold it up without a reader. Here the end
  *   of the process is followed by the end of its outputs, within a limit.
  * - Messages with the reason to a child on Node. Effect makes no channel for them.
  * - The members of a pipeline are started one by one, because Effect's handle has the exit of the last one only.
