@@ -42,7 +42,7 @@ import * as Group from "./internal/wire/group.ts"
  * - `escalation`: how a thread ends when it can't stay at this runner. Its graces have to fit into the engine's
  *   `entityTerminationTimeout` (15 seconds)
  * - `timeToLive`: how long this runner may be silent before others take its threads for lost (default: 35 seconds, as the
- *   engine's locks)
+ *   engine's locks). An absence of the store does not count, unless this is less than 3 seconds
  * - `sharding`: the settings of Effect's cluster engine, such as the address of this runner
  *
  * @stability unstable

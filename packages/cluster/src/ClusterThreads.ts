@@ -27,7 +27,7 @@ import * as Group from "./internal/wire/group.ts"
  * - `startWithin`: how long a thread may wait for a runner (default: 1 minute). Then it fails with `NoRunner` and never
  *   starts
  * - `timeToLive`: how long this process may be silent before the runners end its threads with the reason `ParentEnded`
- *   (default: 15 seconds)
+ *   (default: 15 seconds). An absence of the store does not count, unless this is less than 3 seconds
  *
  * @stability unstable
  * @category models

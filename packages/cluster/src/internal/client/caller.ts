@@ -11,6 +11,7 @@ import type { ClusterError } from "../../ClusterError.ts"
 import { ClusterStore } from "../../ClusterStore.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
+import { Calm, renewMillis } from "../watch/calm.ts"
 import { type Engine, engineOf, fenceRunner } from "../watch/lostRunner.ts"
 import type { RemoteThread, Shared } from "./remoteThread.ts"
 import { LostRunners } from "./lostRunners.ts"
@@ -42,11 +43,13 @@ export const make = ({
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Fiber.runIn(runFork(effect), scope)
     // After an absence, the store must soon know of this process again.
-    const beat = Effect.ignore(Effect.retry(MemberStore.renew(store, member, timeToLive), Schedule.spaced(lookMillis)))
-    fork(Effect.forever(Effect.andThen(Effect.sleep(timeToLive / 3), beat)))
+    const calm = yield* Calm.make(store)
+    const renew = Effect.andThen(MemberStore.renew(store, member, timeToLive), calm.renewed)
+    const beat = Effect.ignore(Effect.retry(renew, Schedule.spaced(lookMillis)))
+    fork(Effect.forever(Effect.andThen(Effect.sleep(Math.min(timeToLive / 3, renewMillis)), beat)))
     const engine = yield* engineOf
     const watch = yield* watchRunners(store, fork, engine)
-    const lost = new LostRunners(store, engine, timeToLive)
+    const lost = new LostRunners(store, engine, calm)
     const unstarted = new UnstartedThreads(store, lost)
     // Suspended, because the watched runners are not the same at each look.
     const settle = Effect.suspend(() => settleFenced(store, lost, watch))

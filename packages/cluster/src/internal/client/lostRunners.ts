@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { ClusterError } from "../../ClusterError.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
-import { Calm } from "../watch/calm.ts"
+import type { Calm } from "../watch/calm.ts"
 import { type Engine, fenceRunner } from "../watch/lostRunner.ts"
 import { fromAddress } from "../wire/runnerId.ts"
 
@@ -13,10 +13,10 @@ export class LostRunners {
   private readonly calm: Calm
   private isCalm = false
 
-  constructor(store: ThreadStore, engine: Engine | undefined, quietMillis: number) {
+  constructor(store: ThreadStore, engine: Engine | undefined, calm: Calm) {
     this.store = store
     this.engine = engine
-    this.calm = new Calm(store, quietMillis)
+    this.calm = calm
   }
 
   /** Has to be asked for regularly. */

@@ -5,7 +5,7 @@ import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 import * as Outcome from "../wire/outcome.ts"
 import { lostReason, type RunnerId } from "../wire/runnerId.ts"
-import { Calm } from "../watch/calm.ts"
+import type { Calm } from "../watch/calm.ts"
 import type { RunnerThreads } from "./runnerThreads.ts"
 
 export class Rounds {
@@ -14,11 +14,11 @@ export class Rounds {
   private readonly runner: RunnerId
   private readonly calm: Calm
 
-  constructor(store: ThreadStore, threads: RunnerThreads, runner: RunnerId, quietMillis: number) {
+  constructor(store: ThreadStore, threads: RunnerThreads, runner: RunnerId, calm: Calm) {
     this.store = store
     this.threads = threads
     this.runner = runner
-    this.calm = new Calm(store, quietMillis)
+    this.calm = calm
   }
 
   get look(): Effect.Effect<void, ClusterError> {

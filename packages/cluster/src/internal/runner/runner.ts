@@ -17,6 +17,7 @@ import * as ClusterError from "../../ClusterError.ts"
 import type { Keepers } from "../lease/keepers.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
+import { Calm, renewMillis } from "../watch/calm.ts"
 import type * as Outcome from "../wire/outcome.ts"
 import { addressOf, nameOf, type RunnerId } from "../wire/runnerId.ts"
 import type { Bodies } from "./bodies.ts"
@@ -70,7 +71,8 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
       Effect.ignore(MemberStore.remove(store, member.id))
     )
     const threads = new RunnerThreads({ ...options, context })
-    const rounds = new Rounds(store, threads, runner, millis)
+    const calm = yield* Calm.make(store)
+    const rounds = new Rounds(store, threads, runner, calm)
     const peers = yield* Peers.make(store, runner)
     const log = (error: ClusterError.ClusterError) =>
       Effect.sync(() => logUnhandled(context, { id: 0, name: nameOf(runner) }, error.message))
@@ -84,8 +86,8 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
           )
         )
       )
-    const renew = MemberStore.renew(store, member, millis)
-    yield* repeated(millis / 3, renew)
+    const renew = Effect.andThen(MemberStore.renew(store, member, millis), calm.renewed)
+    yield* repeated(Math.min(millis / 3, renewMillis), renew)
     // A client without a connection may have removed the row of this runner.
     const enterAgain = Effect.flatMap(peers, (isEntered) => (isEntered ? Effect.void : renew))
     yield* repeated(roundMillis, Effect.andThen(rounds.look, enterAgain))

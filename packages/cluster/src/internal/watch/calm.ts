@@ -1,42 +1,66 @@
 /**
- * Says when members with expired rows can be judged. All rows expire at once if the store's clock jumps, if the store was
- * away, or if all processes were frozen. Then nobody is judged until all members had time to renew their rows.
+ * Says when members with expired rows can be judged. All rows expire at once if the store's clock jumps, if the store takes
+ * no writes, or if all processes were frozen. Then nobody is judged until all members had time to renew their rows.
+ *
+ * A store may answer reads and refuse writes, as SQLite does while another process has the lock. So each process knows by
+ * the renewals of its own row whether the others could renew theirs.
  */
 import * as Effect from "effect/Effect"
 import type { ClusterError } from "../../ClusterError.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 
-/** The store's clock may jump by less, and the store may be away for less, without a consequence; in milliseconds. */
-const toleranceMillis = 5000
+/** A member renews its row once in so many milliseconds, or three times in its time to live if that is shorter. */
+export const renewMillis = 1000
+
+/** The store's clock may jump by less, and two renewals may be less apart, without a consequence; in milliseconds. */
+const toleranceMillis = 2 * renewMillis
+
+/** After so many milliseconds with a store that takes writes, each living member has renewed its row. */
+const quietMillis = 3 * renewMillis
+
+const ownClock: Effect.Effect<number> = Effect.clockWith(({ monotonicTimeNanos }) =>
+  Effect.map(monotonicTimeNanos, (nanos) => Number(nanos) / 1_000_000)
+)
 
 export class Calm {
   private readonly store: ThreadStore
-  /** How long nobody is judged, in milliseconds. */
-  private readonly quietMillis: number
-  /** The time of the last look that the store has answered, by the store's clock and by this process's. */
-  private last: { readonly store: number; readonly own: number } | undefined = undefined
-  /** By the clock of this process. */
-  private quietUntil = -Infinity
+  /** How far the store's clock was ahead of this process's at the last look, in milliseconds. */
+  private ahead: number | undefined = undefined
+  /** By the clock of this process, as `quietUntil`. */
+  private renewedAt: number
+  private quietUntil: number
 
-  constructor(store: ThreadStore, quietMillis: number) {
+  /** A process that has just started has seen no renewals, and so is quiet at first. */
+  private constructor(store: ThreadStore, now: number) {
     this.store = store
-    this.quietMillis = quietMillis
+    this.renewedAt = now
+    this.quietUntil = now + quietMillis
+  }
+
+  static make(store: ThreadStore): Effect.Effect<Calm> {
+    return Effect.map(ownClock, (now) => new Calm(store, now))
+  }
+
+  /** Has to run after each renewal of this process's own row. */
+  get renewed(): Effect.Effect<void> {
+    return Effect.map(ownClock, (now) => {
+      this.noticeLate(now)
+      this.renewedAt = now
+    })
   }
 
   /** Whether members can be judged now. Ask at least once in a few seconds. */
   get look(): Effect.Effect<boolean, ClusterError> {
-    return Effect.zipWith(
-      this.store.clock,
-      Effect.clockWith((clock) => clock.monotonicTimeNanos),
-      (now, nanos) => {
-        const { last } = this
-        const own = Number(nanos) / 1_000_000
-        this.last = { store: now, own }
-        const gap = last === undefined ? 0 : own - last.own
-        const jump = last === undefined ? 0 : now - last.store - gap
-        if (Math.abs(jump) > toleranceMillis || gap > toleranceMillis) this.quietUntil = own + this.quietMillis
-        return own >= this.quietUntil
-      }
-    )
+    return Effect.zipWith(this.store.clock, ownClock, (stored, now) => {
+      const jump = this.ahead === undefined ? 0 : stored - now - this.ahead
+      this.ahead = stored - now
+      if (Math.abs(jump) > toleranceMillis) this.quietUntil = now + quietMillis
+      this.noticeLate(now)
+      return now >= this.quietUntil
+    })
+  }
+
+  private noticeLate(now: number): void {
+    if (now - this.renewedAt > toleranceMillis) this.quietUntil = now + quietMillis
   }
 }
