@@ -74,6 +74,22 @@ const faults: Readonly<Record<ClusterLaw, Planted>> = {
         encodeExit: (exit, leases) => encodeExit(isMoved(exit) ? Exit.interrupt() : exit, leases)
       })
     }
+  },
+  // A runner that could not renew its row takes it for renewed.
+  "absence-harmless": {
+    seed: 5,
+    fault: {
+      store: (store) => {
+        const ask = store.ask.bind(store)
+        const inBackground: typeof ask = (operation, statement) =>
+          // Nobody reads the rows of a renewal.
+          Effect.map(Effect.forkDetach(ask(operation, statement)), () => [] as never)
+        return {
+          ask: (operation, statement) =>
+            operation === "renew a member" ? inBackground(operation, statement) : ask(operation, statement)
+        }
+      }
+    }
   }
 }
 

@@ -69,16 +69,21 @@ const takeoverTells: Check = ({ events, until }) =>
       .map(({ thread }) => `thread ${thread} of ${runner} had not settled ${takeoverMillis} ms after its death`)
   )
 
-const calm: ReadonlySet<Step["_tag"]> = new Set<Step["_tag"]>(["Spawn", "Wait", "Interrupt", "Join"])
+/** The steps that give no thread a reason to end, beside the request to it. */
+const calm: ReadonlyArray<Step["_tag"]> = ["Spawn", "Wait", "Interrupt", "Join"]
 
-const joinHarmless: Check = (trace) => {
-  if (!trace.steps.every(({ _tag }) => calm.has(_tag))) return []
-  const asked = new Set(only(trace.events, "Asked").map(({ thread }) => thread))
-  const reasonless = only(trace.events, "Settled")
-    .filter(({ end, reason, thread }) => !asked.has(thread) && end !== "value" && reason !== "Moved")
-    .map(({ end, reason, thread }) => `thread ${thread} was ${end} without a request, with the reason ${reason}`)
-  return [...runOnce(trace), ...reasonless]
-}
+/** Nothing but the calm steps and these others starts a thread again, or ends one that nobody has asked. */
+const harmless =
+  (...others: ReadonlyArray<Step["_tag"]>): Check =>
+  (trace) => {
+    const allowed = new Set([...calm, ...others])
+    if (!trace.steps.every(({ _tag }) => allowed.has(_tag))) return []
+    const asked = new Set(only(trace.events, "Asked").map(({ thread }) => thread))
+    const reasonless = only(trace.events, "Settled")
+      .filter(({ end, reason, thread }) => !asked.has(thread) && end !== "value" && reason !== "Moved")
+      .map(({ end, reason, thread }) => `thread ${thread} was ${end} without a request, with the reason ${reason}`)
+    return [...runOnce(trace), ...reasonless]
+  }
 
 export const checks: Readonly<Record<ClusterLaw, Check>> = {
   "run-once": runOnce,
@@ -86,5 +91,6 @@ export const checks: Readonly<Record<ClusterLaw, Check>> = {
   "takeover-tells": takeoverTells,
   "cancel-before-start": (trace) =>
     afterEnd(trace, ({ hadStarted }) => !hadStarted, "Started", "started after it had ended without a start"),
-  "join-harmless": joinHarmless
+  "join-harmless": harmless(),
+  "absence-harmless": harmless("Away")
 }

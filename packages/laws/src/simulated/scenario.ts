@@ -8,7 +8,7 @@ export type Body = "ends" | "waits" | "writes"
 /**
  * One step. `thread` is an index into the threads so far, and `runner` into the runners that are there, each modulo their
  * number; without threads or with a single runner the step does nothing. `CutOff` loses the replies that are on their way to
- * or from a runner. A frozen runner goes on after `millis`.
+ * or from a runner. A frozen runner goes on after `millis`. While the store is `Away`, it answers reads, and its writes wait.
  */
 export type Step =
   | { readonly _tag: "Spawn"; readonly body: Body; readonly millis: number }
@@ -20,6 +20,7 @@ export type Step =
   | { readonly _tag: "Freeze"; readonly runner: number; readonly millis: number }
   | { readonly _tag: "CutOff"; readonly runner: number }
   | { readonly _tag: "Join" }
+  | { readonly _tag: "Away"; readonly millis: number }
 
 /** The seed chooses the machine that makes the next step. */
 export interface ClusterScenario {
@@ -41,7 +42,8 @@ const partsOf = (bodies: ReadonlyArray<Body>): Parts => ({
   Leave: fc.record({ _tag: fc.constant("Leave"), runner: index }),
   Freeze: fc.record({ _tag: fc.constant("Freeze"), runner: index, millis: fc.constantFrom(500, 2000, 8000) }),
   CutOff: fc.record({ _tag: fc.constant("CutOff"), runner: index }),
-  Join: fc.record({ _tag: fc.constant("Join") })
+  Join: fc.record({ _tag: fc.constant("Join") }),
+  Away: fc.record({ _tag: fc.constant("Away"), millis: fc.constantFrom(1000, 2500, 4000, 7000) })
 })
 
 type Weights = Partial<Record<Step["_tag"], number>>
@@ -54,7 +56,8 @@ const mixes: Readonly<Record<ClusterLaw, Weights>> = {
   "fence-holds": { Spawn: 4, Kill: 4, Wait: 4, Freeze: 1, Die: 1 },
   "takeover-tells": { Spawn: 5, Wait: 3, Die: 2, Join: 1 },
   "cancel-before-start": { Spawn: 5, Interrupt: 5, Kill: 1, Wait: 1, CutOff: 2, Die: 1, Join: 1 },
-  "join-harmless": { Spawn: 5, Wait: 3, Interrupt: 1, Join: 2 }
+  "join-harmless": { Spawn: 5, Wait: 3, Interrupt: 1, Join: 2 },
+  "absence-harmless": { Spawn: 4, Wait: 5, Away: 3, Interrupt: 1, Join: 1 }
 }
 
 /** The bodies of each law's scenarios. */

@@ -2,7 +2,6 @@
  * A cluster in this thread, in virtual time: Effect's engine, a store in memory, several runners and a client, each on a machine
  * of its own. Only the sockets, the engine's record of its runners and the clock of the store are replaced.
  */
-import * as ClusterStore from "@quiesce/cluster/ClusterStore"
 import * as ClusterThreads from "@quiesce/cluster/ClusterThreads"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as CancelReason from "@quiesce/core/CancelReason"
@@ -10,7 +9,6 @@ import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import * as Thread from "@quiesce/core/Thread"
 import type * as VirtualClock from "@quiesce/testing/VirtualClock"
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -26,9 +24,8 @@ import { Network, type Node } from "./network.ts"
 import * as RunnerTable from "./runnerTable.ts"
 import type { Body, Step } from "./scenario.ts"
 import * as SimulatedRunner from "./simulatedRunner.ts"
+import { SimulatedStore } from "./simulatedStore.ts"
 import { handlersOf, SimulatedTasks } from "./tasks.ts"
-
-type Store = ClusterStore.ClusterStore["Service"]
 
 type AnyThread = Thread.Thread<unknown, unknown>
 
@@ -54,7 +51,7 @@ export class SimulatedCluster implements Fakes.Fakes {
   private readonly next: () => number
   private readonly fault: SimulatedRunner.Fault
   private runners: Array<RunnerNode> = []
-  private store!: Store
+  private store!: SimulatedStore
   private spawner!: ClusterThreads.Of<typeof SimulatedTasks>
   /** The machine whose code runs now. */
   private acting: Machine = this.client
@@ -68,12 +65,7 @@ export class SimulatedCluster implements Fakes.Fakes {
 
   /** Opens the store, and starts two runners and the client. */
   async open(): Promise<void> {
-    const store = ClusterStore.sqlite({ filename: ":memory:" }).pipe(Layer.fresh)
-    this.store = Context.get(
-      await Effect.runPromise(Scope.provide(Layer.build(store), this.scope)),
-      ClusterStore.ClusterStore
-    )
-    await Effect.runPromise(this.store.sql`CREATE TABLE simulated_clock AS SELECT ${epoch} AS now`)
+    this.store = await SimulatedStore.open(this.hand)
     Fakes.during(this, () => this.begin())
   }
 
@@ -119,6 +111,8 @@ export class SimulatedCluster implements Fakes.Fakes {
         return this.cutOff(step.runner)
       case "Join":
         return this.join()
+      case "Away":
+        return this.store.leave(step.millis)
     }
   }
 
@@ -140,16 +134,7 @@ export class SimulatedCluster implements Fakes.Fakes {
 
   private get shared(): SimulatedRunner.Shared {
     const { network, table } = this
-    return { network, table, storeOf: () => this.storeOf() }
-  }
-
-  /** Each machine has a store of its own over the one database, with the virtual time. */
-  private storeOf(): Store {
-    const { store } = this
-    const { sql } = store
-    // The class of the store is not exported.
-    const own = new (store.constructor as new (sql: Store["sql"]) => Store)(sql)
-    return Object.assign(own, { now: sql`(SELECT now FROM simulated_clock)` }, this.fault.store?.(own))
+    return { network, table, storeOf: () => this.store.forMachine(this.fault.store ?? (() => ({}))) }
   }
 
   now(): number {
@@ -290,7 +275,7 @@ export class SimulatedCluster implements Fakes.Fakes {
   private setNow(now: number): void {
     if (now === this.hand.now) return
     this.hand.now = now
-    Effect.runSync(this.store.sql`UPDATE simulated_clock SET now = ${now}`)
+    this.store.setNow(now)
   }
 
   /** Runs all tasks. The seed chooses the machine of each. */
@@ -306,6 +291,7 @@ export class SimulatedCluster implements Fakes.Fakes {
 
   close(): void {
     for (const machine of this.machines) machine.die()
+    this.store.close()
   }
 }
 

@@ -28,7 +28,7 @@ export interface Shared {
   readonly storeOf: () => Store
 }
 
-type Store = ClusterStore.ClusterStore["Service"]
+export type Store = ClusterStore.ClusterStore["Service"]
 
 /** Replaces methods of each machine's store, or of the wire of a task. */
 export interface Fault {
