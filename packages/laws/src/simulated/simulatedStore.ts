@@ -62,9 +62,7 @@ export class SimulatedStore {
     Effect.runSync(Scope.close(this.scope, Exit.void))
   }
 
-  private get back(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.hand.now < this.awayUntil ? Effect.andThen(Effect.sleep(pauseMillis), this.back) : Effect.void
-    )
-  }
+  private readonly back: Effect.Effect<void> = Effect.suspend(() =>
+    this.hand.now < this.awayUntil ? Effect.andThen(Effect.sleep(pauseMillis), this.back) : Effect.void
+  )
 }
