@@ -42,7 +42,7 @@ const sharing: Readonly<Record<string, ReadonlyArray<string>>> = {
     "test/*.types.test.ts",
     "test/{Abort.runWith,CancelReason,Deadline,Escalation,ForcedEnd,Lease,Lease.release,ShutdownReport}.test.ts",
     "test/{StopToken,Thread,Thread.raise,Thread.runtime,Thread.start,ThreadError,ThreadGroup,Timeline}.test.ts",
-    "test/{Timeline.exports,adapter,adapter.execute,givenText,nesting,sequence,threadState,tracing,waiting}.test.ts"
+    "test/{Timeline.exports,adapter,adapter.execute,givenText,misuse,nesting,sequence,threadState,tracing,waiting}.test.ts"
   ],
   "worker-threads": [
     "test/*.types.test.ts",

@@ -10,14 +10,16 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
+import { hasProperty } from "effect/Predicate"
 import type * as ManagedRuntime from "effect/ManagedRuntime"
 import type * as Scope from "effect/Scope"
 import type { Mutable } from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
+import * as Argument from "./internal/argument.ts"
 import { root } from "./internal/currentThread.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as AbortListener from "./internal/abortListener.ts"
-import { abortSignals } from "./internal/abortSignals.ts"
+import { abortSignals, signalGiven, signalIn } from "./internal/abortSignals.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { CompositeSignal } from "./internal/compositeSignal.ts"
 import { reasonOfExit } from "./internal/exitReason.ts"
@@ -38,11 +40,14 @@ export const interruptOn: {
   (signal: AbortSignal): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R>
 } = /* @__PURE__ */ dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, signal: AbortSignal): Effect.Effect<A, E, R> =>
-  CancelScope.run(
-    self,
-    (interrupt) => onAbort(signal, () => interrupt(CancelReason.fromUnknown(signal.reason))),
-    (exit) => exit
-  )
+  Effect.suspend(() => {
+    signalGiven("Abort.interruptOn", signal)
+    return CancelScope.run(
+      Argument.effect("Abort.interruptOn", self),
+      (interrupt) => onAbort(signal, () => interrupt(CancelReason.fromUnknown(signal.reason))),
+      (exit) => exit
+    )
+  })
 )
 
 /**
@@ -70,10 +75,15 @@ export interface RunOptions {
  * @category runners
  * @since 0.1.0
  */
-export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Promise<A> => {
-  const signal = options?.signal
-  if (signal?.aborted === true) return Promise.reject(signal.reason)
-  return new Promise((resolve, reject) => {
+export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Promise<A> =>
+  runAs("Abort.run", effect, options)
+
+const runAs = <A, E>(operation: string, given: Effect.Effect<A, E>, options: RunOptions | undefined): Promise<A> =>
+  new Promise((resolve, reject) => {
+    // An error of this function rejects the Promise.
+    const effect = Argument.effect(operation, given)
+    const signal = signalIn(operation, options)
+    if (signal?.aborted === true) return reject(signal.reason)
     const scope: Mutable<CancelScope.CancelScope> = { node: root, reason: undefined }
     const context = signal === undefined ? Context.empty() : Context.make(CancelScope.CurrentCancelScope, scope)
     const fiber = Effect.runForkWith(context)(effect)
@@ -88,7 +98,6 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Pr
       Rejection.settle(exit, signal, resolve, reject)
     })
   })
-}
 
 /**
  * Runs effects with the services of a ManagedRuntime, as `run` does: `Abort.runIn(runtime)(effect, { signal })`. The reason
@@ -102,8 +111,13 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, options?: RunOptions): Pr
 export const runIn =
   <R, ER>(runtime: ManagedRuntime.ManagedRuntime<R, ER>) =>
   <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
-    run(
-      Effect.flatMap(runtime.contextEffect, (context) => Effect.provideContext(effect, context)),
+    runAs(
+      "Abort.runIn",
+      hasProperty(runtime, "contextEffect")
+        ? Effect.flatMap(runtime.contextEffect, (context) =>
+            Effect.provideContext(Argument.effect("Abort.runIn", effect), context)
+          )
+        : Argument.die("Abort.runIn", runtime, "a ManagedRuntime: the result of ManagedRuntime.make(layer)"),
       options
     )
 
@@ -117,7 +131,13 @@ export const runIn =
 export const runWith =
   <R>(context: Context.Context<R>) =>
   <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
-    run(Effect.provideContext(effect, context), options)
+    runAs(
+      "Abort.runWith",
+      Context.isContext(context)
+        ? Effect.provideContext(Argument.effect("Abort.runWith", effect), context)
+        : Argument.die("Abort.runWith", context, "a Context: the result of `yield* Effect.context()`"),
+      options
+    )
 
 /**
  * Runs a function that takes an AbortSignal and returns a Promise. A rejection becomes an `UnknownError` with its `cause`.
@@ -136,6 +156,7 @@ export const promise = <A>(
   f: (signal: AbortSignal) => PromiseLike<A>,
   options?: { readonly settle?: Duration.Input | undefined }
 ): Effect.Effect<A, Cause.UnknownError> => {
+  if (typeof f !== "function") return Argument.die("Abort.promise", f, Argument.aFunction)
   const settle = options?.settle
   if (settle === undefined) return settled(f, undefined)
   return Effect.flatMap(finiteMillis("Abort.promise's settle", settle), (millis) => settled(f, millis))
@@ -246,6 +267,7 @@ export const timeout = (duration: Duration.Input): Effect.Effect<AbortSignal, ne
  */
 export const awaitAbort = (signal: AbortSignal): Effect.Effect<unknown> =>
   Effect.callback((resume) => {
+    signalGiven("Abort.awaitAbort", signal)
     const disarm = onAbort(signal, () => resume(Effect.succeed(signal.reason)))
     return Effect.sync(disarm)
   })
@@ -258,6 +280,8 @@ export const awaitAbort = (signal: AbortSignal): Effect.Effect<unknown> =>
  * @since 0.1.0
  */
 export const onAbort = (signal: AbortSignal, f: () => void): (() => void) => {
+  signalGiven("Abort.onAbort", signal)
+  if (typeof f !== "function") throw Argument.wrong("Abort.onAbort", f, Argument.aFunction)
   if (!signal.aborted) return AbortListener.of(signal).add(f)
   f()
   return () => {}

@@ -11,6 +11,7 @@
 import type * as Duration from "effect/Duration"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Argument from "./internal/argument.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as FiberSections from "./internal/fiberSections.ts"
 import type * as StopToken from "./StopToken.ts"
@@ -84,9 +85,11 @@ export const interruptible = <A>(
   section: (token: StopToken.StopToken) => A,
   options?: { readonly grace?: Duration.Input | undefined }
 ): Effect.Effect<A> =>
-  Effect.flatMap(finiteMillis("Blocking.interruptible's grace", options?.grace ?? 0), (millis) =>
-    Effect.flatMap(CurrentRunner, (runner) => runner.interruptible(section, millis))
-  )
+  typeof section === "function"
+    ? Effect.flatMap(finiteMillis("Blocking.interruptible's grace", options?.grace ?? 0), (millis) =>
+        Effect.flatMap(CurrentRunner, (runner) => runner.interruptible(section, millis))
+      )
+    : Argument.die("Blocking.interruptible", section, Argument.aFunction)
 
 /**
  * Runs a synchronous section that must not be ended. A cancel waits for the end of the section. A section that returns a
@@ -97,4 +100,6 @@ export const interruptible = <A>(
  * @since 0.1.0
  */
 export const uninterruptible = <A>(section: () => A): Effect.Effect<A> =>
-  Effect.flatMap(CurrentRunner, (runner) => runner.uninterruptible(section))
+  typeof section === "function"
+    ? Effect.flatMap(CurrentRunner, (runner) => runner.uninterruptible(section))
+    : Argument.die("Blocking.uninterruptible", section, Argument.aFunction)

@@ -9,9 +9,10 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
+import * as Argument from "./internal/argument.ts"
 import * as AmbientReason from "./internal/ambientReason.ts"
 import { messageOf } from "./internal/foreignText.ts"
 import { readOr } from "./internal/foreignValue.ts"
@@ -193,7 +194,10 @@ export const aborted = (cause: unknown, options?: MessageOptions): CancelReason 
  * @category conversions
  * @since 0.1.0
  */
-export const toError: (self: CancelReason) => CancelError = Errors.toError
+export const toError = (self: CancelReason): CancelError => {
+  if (isCancelReason(self)) return Errors.toError(self)
+  throw Argument.wrong("CancelReason.toError", self, Argument.aReason)
+}
 
 /**
  * The reason in a foreign value. A reason, or the error of a reason, gives the reason itself. Any other value, such as the
@@ -227,7 +231,8 @@ let last: { readonly reason: CancelReason; readonly annotations: Context.Context
  * @since 0.1.0
  */
 export const toAnnotations = (self: CancelReason): Context.Context<never> => {
-  if (last?.reason !== self) {
+  if (last === undefined || last.reason !== self) {
+    if (!isCancelReason(self)) throw Argument.wrong("CancelReason.toAnnotations", self, Argument.aReason)
     // The annotations of a Cause are typed as a context of no services. Effect finds the key by name alone.
     // `Context.make` reads the entry through an iterator, which takes longer than all the rest.
     const annotations = new Map<string, unknown>()
@@ -247,6 +252,12 @@ export const toAnnotations = (self: CancelReason): Context.Context<never> => {
  */
 export const toCause = (self: CancelReason): Cause.Cause<never> =>
   Cause.annotate(Cause.interrupt(), toAnnotations(self))
+
+/** The given Cause. Throws where a user without types gives something else. */
+const checked = (operation: string, cause: Cause.Cause<unknown>): Cause.Cause<unknown> => {
+  if (Cause.isCause(cause)) return cause
+  throw Argument.wrong(`CancelReason.${operation}`, cause, Argument.aCause)
+}
 
 /** The reason in one entry of a Cause. */
 const ofInterrupt = (entry: Cause.Interrupt): CancelReason | undefined => {
@@ -271,7 +282,7 @@ const unnamed = (entry: Cause.Interrupt): CancelReason => {
  * @since 0.1.0
  */
 export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelReason> => {
-  const interrupts = cause.reasons.filter(Cause.isInterruptReason)
+  const interrupts = checked("allFromCause", cause).reasons.filter(Cause.isInterruptReason)
   const named = interrupts.map(ofInterrupt).filter((reason) => reason !== undefined)
   return named.length > 0 ? named : interrupts.slice(0, 1).map(unnamed)
 }
@@ -285,7 +296,7 @@ export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelR
  */
 export const firstOfCause = (cause: Cause.Cause<unknown>): CancelReason | undefined => {
   let fallback: Cause.Interrupt | undefined
-  const { reasons } = cause
+  const { reasons } = checked("firstOfCause", cause)
   for (let i = 0; i < reasons.length; i++) {
     const entry = reasons[i]!
     if (!Cause.isInterruptReason(entry)) continue
@@ -304,7 +315,7 @@ export const firstOfCause = (cause: Cause.Cause<unknown>): CancelReason | undefi
  * @since 0.1.0
  */
 export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<CancelReason> =>
-  Option.fromUndefinedOr(firstOfCause(cause))
+  Option.fromUndefinedOr(firstOfCause(checked("fromCause", cause)))
 
 /**
  * The first reason in an Exit, such as the exit in a finalizer; none without an interruption.
@@ -313,5 +324,7 @@ export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<CancelReas
  * @category conversions
  * @since 0.1.0
  */
-export const fromExit = (exit: Exit.Exit<unknown, unknown>): Option.Option<CancelReason> =>
-  exit._tag === "Failure" ? fromCause(exit.cause) : Option.none()
+export const fromExit = (exit: Exit.Exit<unknown, unknown>): Option.Option<CancelReason> => {
+  if (!Exit.isExit(exit)) throw Argument.wrong("CancelReason.fromExit", exit, Argument.anExit)
+  return exit._tag === "Failure" ? fromCause(exit.cause) : Option.none()
+}

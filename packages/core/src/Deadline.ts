@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as CancelReason from "./CancelReason.ts"
+import * as Argument from "./internal/argument.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import { isExceeded } from "./internal/deadlines.ts"
 import { finiteMillis } from "./internal/duration.ts"
@@ -114,7 +115,8 @@ export const within: {
       Effect.withFiber((fiber) => {
         const clock = fiber.getRef(Clock.Clock)
         const deadline = clock.currentTimeMillisUnsafe() + millis
-        return deadline < fiber.getRef(Current) ? limited(self, deadline, millis, clock, fiber.context) : self
+        const work = Argument.effect("Deadline.within", self)
+        return deadline < fiber.getRef(Current) ? limited(work, deadline, millis, clock, fiber.context) : work
       })
     )
 )

@@ -9,8 +9,9 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Argument from "./internal/argument.ts"
 import * as ReasonFrame from "./internal/reasonFrame.ts"
 
 /**
@@ -58,7 +59,7 @@ const Annotation: Context.Service<"@quiesce/core/ForcedEnd", ForcedEnd> = /* @__
  */
 export const annotate = <E>(cause: Cause.Cause<E>, end: ForcedEnd): Cause.Cause<E> =>
   Cause.fromReasons(
-    cause.reasons.map((entry) => {
+    checked("annotate", cause).reasons.map((entry) => {
       const annotations = new Map<string, unknown>().set(Annotation.key, end)
       if (Cause.isInterruptReason(entry)) annotations.set(ReasonFrame.key, ReasonFrame.followedBy(entry, textOf(end)))
       return entry.annotate(Context.makeUnsafe(annotations), { overwrite: true })
@@ -77,11 +78,19 @@ const textOf = ({ _tag, lost, thread }: ForcedEnd): string =>
  * @since 0.1.0
  */
 export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<ForcedEnd> =>
-  Option.fromUndefinedOr(inCause(cause))
+  Option.fromUndefinedOr(inCause(checked("fromCause", cause)))
 
 /** @stability unstable @category conversions @since 0.1.0 */
-export const fromExit = (exit: Exit.Exit<unknown, unknown>): Option.Option<ForcedEnd> =>
-  exit._tag === "Failure" ? fromCause(exit.cause) : Option.none()
+export const fromExit = (exit: Exit.Exit<unknown, unknown>): Option.Option<ForcedEnd> => {
+  if (!Exit.isExit(exit)) throw Argument.wrong("ForcedEnd.fromExit", exit, Argument.anExit)
+  return exit._tag === "Failure" ? fromCause(exit.cause) : Option.none()
+}
+
+/** The given Cause. Throws where a user without types gives something else. */
+const checked = <E>(operation: string, cause: Cause.Cause<E>): Cause.Cause<E> => {
+  if (Cause.isCause(cause)) return cause
+  throw Argument.wrong(`ForcedEnd.${operation}`, cause, Argument.aCause)
+}
 
 const inCause = (cause: Cause.Cause<unknown>): ForcedEnd | undefined => {
   for (const entry of cause.reasons) {

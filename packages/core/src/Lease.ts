@@ -30,7 +30,7 @@ import * as Notice from "./internal/notice.ts"
 import { CurrentRelease } from "./internal/release.ts"
 import { liveThread } from "./internal/spawn.ts"
 import type { LeaseEntry } from "./internal/ledger.ts"
-import { nodeOf } from "./internal/threadNode.ts"
+import { nodeOfGiven } from "./internal/givenThreads.ts"
 import { endOf, within } from "./internal/waiting.ts"
 import type { Thread } from "./Thread.ts"
 
@@ -90,7 +90,9 @@ const wrong = (options: Parts, option: keyof Parts): InvalidLease => ({
 })
 
 /** The wrong part of the options, which a caller without types may give. Nothing was acquired yet. */
-const misuseIn = (options: Parts): InvalidLease | undefined => {
+const misuseIn = (options: Parts | null | undefined): InvalidLease | undefined => {
+  if (typeof options !== "object" || options === null)
+    return { _tag: "InvalidLease", option: "options", given: givenText(options) }
   if (typeof options.name !== "string") return wrong(options, "name")
   if (!Effect.isEffect(options.acquire)) return wrong(options, "acquire")
   return typeof options.release === "function" ? undefined : wrong(options, "release")
@@ -340,4 +342,4 @@ export interface Tally {
  * @since 0.1.0
  */
 export const tally = (thread: Thread<unknown, unknown>): Effect.Effect<Tally> =>
-  Effect.sync(() => Ledger.tallyBelow(nodeOf(thread)))
+  Effect.sync(() => Ledger.tallyBelow(nodeOfGiven("Lease.tally", thread)))

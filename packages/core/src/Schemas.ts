@@ -152,6 +152,7 @@ export const ThreadDump: Schema.Codec<Dump.ThreadDump, unknown> = Schema.Struct(
 })
 
 const ThreadErrorReason: Schema.Codec<Errors.ThreadErrorReason> = Schema.Union([
+  Schema.TaggedStruct("InvalidArgument", { operation: Schema.String, given: Schema.String, takes: Schema.String }),
   Schema.TaggedStruct("InvalidReason", { given: Schema.String }),
   Schema.TaggedStruct("InvalidError", { given: Schema.String }),
   Schema.TaggedStruct("InvalidReceivable", { given: Schema.String }),

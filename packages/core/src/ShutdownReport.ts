@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import { hasProperty } from "effect/Predicate"
 import type { CancelReason } from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
+import * as Argument from "./internal/argument.ts"
 
 /**
  * The attempt on one rung.
@@ -107,7 +109,13 @@ export interface ShutdownReport {
  * @category guards
  * @since 0.1.0
  */
-export const isAbandoned = (self: ShutdownReport): boolean => self.ending._tag === "Abandoned"
+export const isAbandoned = (self: ShutdownReport): boolean => checked("isAbandoned", self).ending._tag === "Abandoned"
+
+/** The given report. Throws where a user without types gives something else. */
+const checked = (operation: string, self: ShutdownReport): ShutdownReport => {
+  if (hasProperty(self, "ending") && hasProperty(self.ending, "_tag")) return self
+  throw Argument.wrong(`ShutdownReport.${operation}`, self, "a report: the result of `yield* Thread.shutdown(thread)`")
+}
 
 /**
  * The report as a few lines of text.
@@ -117,6 +125,7 @@ export const isAbandoned = (self: ShutdownReport): boolean => self.ending._tag =
  * @since 0.1.0
  */
 export const render = (self: ShutdownReport): string => {
+  checked("render", self)
   const after = `after ${self.millis} ms`
   const where = self.rung === null ? "had ended before" : `ended on ${self.rung} ${after}`
   const lines = [

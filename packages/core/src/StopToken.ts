@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as CancelReason from "./CancelReason.ts"
 import * as Deadline from "./Deadline.ts"
+import { signalGiven } from "./internal/abortSignals.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
 import { isMasked } from "./internal/effectInternals.ts"
 import { pendingReason } from "./internal/pendingReason.ts"
@@ -143,7 +144,8 @@ class NodeToken implements StopToken {
  * @category constructors
  * @since 0.1.0
  */
-export const fromSignal = (signal: AbortSignal): StopToken => new SignalToken(signal)
+export const fromSignal = (signal: AbortSignal): StopToken =>
+  new SignalToken(signalGiven("StopToken.fromSignal", signal))
 
 class SignalToken implements StopToken {
   private readonly signal: AbortSignal

@@ -15,32 +15,33 @@ import { dual } from "effect/Function"
 import type * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
-import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
+import * as Argument from "./internal/argument.ts"
 import type * as Escalation from "./Escalation.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as Texts from "./internal/errorTexts.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
 import * as Joining from "./internal/joining.ts"
+import { nodeOfGiven, ofThread, ofThreads, request, waiting } from "./internal/givenThreads.ts"
 import { end, inside, refused, settlement, timedJoin } from "./internal/nodeSteps.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import * as Raising from "./internal/raising.ts"
 import * as Receiving from "./internal/receiving.ts"
 import * as Report from "./internal/report.ts"
-import { reasonIn, withReason } from "./internal/request.ts"
+import { reasonIn } from "./internal/request.ts"
 import { received } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
 import * as ThreadRuntime from "./internal/threadRuntime.ts"
-import { nodeOf, type ThreadNode, TypeId } from "./internal/threadNode.ts"
+import { isNode, type ThreadNode, type TypeId } from "./internal/threadNode.ts"
 import type { ShutdownReport } from "./ShutdownReport.ts"
 import * as Abort from "./Abort.ts"
 import * as Misuse from "./internal/misuse.ts"
 import { givenText } from "./internal/givenText.ts"
-import { isRaisable, readOr } from "./internal/foreignValue.ts"
+import { isEffect, isRaisable } from "./internal/foreignValue.ts"
 
 /**
  * A handle on a thread. Handles are cheap and may be passed around. The thread itself ends with its scope.
@@ -185,8 +186,7 @@ export type Raisable = globalThis.Error | { readonly _tag: string }
  * @category guards
  * @since 0.1.0
  */
-export const isThread = (u: unknown): u is Thread<unknown, unknown> =>
-  readOr(() => Predicate.hasProperty(u, TypeId), false)
+export const isThread = (u: unknown): u is Thread<unknown, unknown> => isNode(u)
 
 // ---- Starting ----
 
@@ -210,10 +210,14 @@ export const spawn: <Arg extends Effect.Effect<unknown, unknown, unknown> | Spaw
   ? Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope>
   : <A, E, R>(
       effect: Effect.Effect<A, E, R>
-    ) => Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope> = /* @__PURE__ */ dual(
-  (args) => Effect.isEffect(args[0]),
-  Spawn.spawn
-)
+    ) => Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope> | Scope.Scope> = (first, options): never =>
+  // The signature says which of both is returned.
+  (isEffect(first)
+    ? Spawn.spawn(first, options)
+    : Argument.curried("Thread.spawn", Argument.anEffect, first as SpawnOptions | undefined, spawnGiven)) as never
+
+const spawnGiven = (effect: AnyEffect, options: SpawnOptions | undefined) =>
+  isEffect(effect) ? Spawn.spawn(effect, options) : Argument.die("Thread.spawn", effect, Argument.anEffect)
 
 // ---- Ending ----
 
@@ -228,11 +232,16 @@ export const spawn: <Arg extends Effect.Effect<unknown, unknown, unknown> | Spaw
 export const stop: {
   (options?: OnlyOptions<RequestOptions>): (self: Thread<unknown, unknown>) => Effect.Effect<void>
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
-} = /* @__PURE__ */ dual(
-  (args) => isThread(args[0]),
-  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
-    request(self, "Thread.stop", reasonIn(options, defaultStop), (node, reason) => Ladder.stop(node, reason))
+} = /* @__PURE__ */ ofThread("Thread.stop", (self, options: RequestOptions | undefined) =>
+  stopOne("Thread.stop", self, options)
 )
+
+const stopOne = (
+  operation: string,
+  self: Thread<unknown, unknown>,
+  options: RequestOptions | undefined
+): Effect.Effect<void> =>
+  request(self, operation, reasonIn(options, defaultStop), (node, reason) => Ladder.stop(node, reason))
 
 /**
  * The same as `stop`, for many threads at once.
@@ -244,10 +253,8 @@ export const stop: {
 export const stopAll: {
   (options?: RequestOptions): (threads: Iterable<Thread<unknown, unknown>>) => Effect.Effect<void>
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
-} = /* @__PURE__ */ dual(
-  (args) => Predicate.isIterable(args[0]),
-  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
-    Effect.forEach(threads, (thread) => stop(thread, options), { discard: true })
+} = /* @__PURE__ */ ofThreads("Thread.stopAll", (threads, options) =>
+  Effect.forEach(threads, (thread) => stopOne("Thread.stopAll", thread, options), { discard: true })
 )
 
 /**
@@ -263,19 +270,24 @@ export const stopAll: {
 export const interrupt: {
   (options?: OnlyOptions<RequestOptions>): (self: Thread<unknown, unknown>) => Effect.Effect<void>
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
-} = /* @__PURE__ */ dual(
-  (args) => isThread(args[0]),
-  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
-    request(self, "Thread.interrupt", reasonIn(options, defaultInterrupt), (node, reason, current, by) => {
-      // On a fiber the request is made in this very step, so that no other step can come between.
-      const onFiber = node.controls.interruptUnsafe !== undefined
-      if (onFiber) Ladder.interruptUnsafe(node, reason, "interrupt", by)
-      const asked = onFiber ? Effect.void : Ladder.interrupt(node, reason)
-      if (!node.isAlive || node.contains(current)) return asked
-      const ended = end(node)
-      return onFiber ? ended : Effect.andThen(asked, ended)
-    })
+} = /* @__PURE__ */ ofThread("Thread.interrupt", (self, options: RequestOptions | undefined) =>
+  interruptOne("Thread.interrupt", self, options)
 )
+
+const interruptOne = (
+  operation: string,
+  self: Thread<unknown, unknown>,
+  options: RequestOptions | undefined
+): Effect.Effect<void> =>
+  request(self, operation, reasonIn(options, defaultInterrupt), (node, reason, current, by) => {
+    // On a fiber the request is made in this very step, so that no other step can come between.
+    const onFiber = node.controls.interruptUnsafe !== undefined
+    if (onFiber) Ladder.interruptUnsafe(node, reason, "interrupt", by)
+    const asked = onFiber ? Effect.void : Ladder.interrupt(node, reason)
+    if (!node.isAlive || node.contains(current)) return asked
+    const ended = end(node)
+    return onFiber ? ended : Effect.andThen(asked, ended)
+  })
 
 /**
  * Interrupts many threads at once, and waits until the last finalizer of each has run.
@@ -289,10 +301,11 @@ export const interrupt: {
 export const interruptAll: {
   (options?: RequestOptions): (threads: Iterable<Thread<unknown, unknown>>) => Effect.Effect<void>
   (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void>
-} = /* @__PURE__ */ dual(
-  (args) => Predicate.isIterable(args[0]),
-  (threads: Iterable<Thread<unknown, unknown>>, options?: RequestOptions): Effect.Effect<void> =>
-    Effect.forEach(threads, (thread) => interrupt(thread, options), { concurrency: "unbounded", discard: true })
+} = /* @__PURE__ */ ofThreads("Thread.interruptAll", (threads, options) =>
+  Effect.forEach(threads, (thread) => interruptOne("Thread.interruptAll", thread, options), {
+    concurrency: "unbounded",
+    discard: true
+  })
 )
 
 /**
@@ -305,12 +318,10 @@ export const interruptAll: {
 export const interruptFork: {
   (options?: OnlyOptions<RequestOptions>): (self: Thread<unknown, unknown>) => Effect.Effect<void>
   (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void>
-} = /* @__PURE__ */ dual(
-  (args) => isThread(args[0]),
-  (self: Thread<unknown, unknown>, options?: RequestOptions): Effect.Effect<void> =>
-    request(self, "Thread.interruptFork", reasonIn(options, defaultInterrupt), (node, reason) =>
-      Ladder.interrupt(node, reason)
-    )
+} = /* @__PURE__ */ ofThread("Thread.interruptFork", (self, options: RequestOptions | undefined): Effect.Effect<void> =>
+  request(self, "Thread.interruptFork", reasonIn(options, defaultInterrupt), (node, reason) =>
+    Ladder.interrupt(node, reason)
+  )
 )
 
 /**
@@ -332,9 +343,9 @@ export const interruptFork: {
 export const shutdown: {
   (options?: OnlyOptions<ShutdownOptions>): (self: Thread<unknown, unknown>) => Effect.Effect<ShutdownReport>
   (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport>
-} = /* @__PURE__ */ dual(
-  (args) => isThread(args[0]),
-  (self: Thread<unknown, unknown>, options?: ShutdownOptions): Effect.Effect<ShutdownReport> =>
+} = /* @__PURE__ */ ofThread(
+  "Thread.shutdown",
+  (self, options: ShutdownOptions | undefined): Effect.Effect<ShutdownReport> =>
     request(self, "Thread.shutdown", reasonIn(options, defaultShutdown), (node, reason, current) => {
       if (node.contains(current)) return Misuse.die({ _tag: "SelfJoin", thread: node.name }, Texts.selfJoin)
       const reports = Report.shutdown(node, [node], options?.escalation ?? node.escalation, reason)
@@ -362,8 +373,10 @@ export const raise: {
   (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean>
 } = /* @__PURE__ */ dual(2, (self: Thread<unknown, unknown>, error: Raisable): Effect.Effect<boolean> => {
   if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: givenText(error) }, Texts.invalidError)
-  const node = nodeOf(self)
-  return node === root ? refused("Thread.raise") : Effect.suspend(() => Raising.raise(node, error))
+  return Effect.suspend(() => {
+    const node = nodeOfGiven("Thread.raise", self)
+    return node === root ? refused("Thread.raise") : Raising.raise(node, error)
+  })
 })
 
 /**
@@ -395,11 +408,13 @@ export const raiseWithin: {
   3,
   (self: Thread<unknown, unknown>, error: Raisable, duration: Duration.Input): Effect.Effect<boolean> => {
     if (!isRaisable(error)) return Misuse.die({ _tag: "InvalidError", given: givenText(error) }, Texts.invalidError)
-    const node = nodeOf(self)
-    if (node === root) return refused("Thread.raiseWithin")
-    return Effect.flatMap(finiteMillis("raiseWithin's duration", duration), (millis) =>
-      Raising.raiseWithin(node, error, millis)
-    )
+    return Effect.suspend(() => {
+      const node = nodeOfGiven("Thread.raiseWithin", self)
+      if (node === root) return refused("Thread.raiseWithin")
+      return Effect.flatMap(finiteMillis("raiseWithin's duration", duration), (millis) =>
+        Raising.raiseWithin(node, error, millis)
+      )
+    })
   }
 )
 
@@ -414,7 +429,7 @@ export const raiseWithin: {
  * @category joining
  * @since 0.1.0
  */
-const await_ = <A, E>(self: Thread<A, E>): Effect.Effect<Exit.Exit<A, E>> => notSelf(self, nodeOf(self).controls.exit)
+const await_ = <A, E>(self: Thread<A, E>): Effect.Effect<Exit.Exit<A, E>> => exitOf("Thread.await", self)
 export { await_ as await }
 
 /**
@@ -427,11 +442,12 @@ export { await_ as await }
  * @category joining
  * @since 0.1.0
  */
-export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E> =>
-  notSelf(
-    self,
-    settlement(nodeOf(self), (exit) => exit)
-  )
+export const join = <A, E>(self: Thread<A, E>): Effect.Effect<A, E> => waiting("Thread.join", self, joined)
+
+const joined = <A, E>(node: ThreadNode<A, E>): Effect.Effect<A, E> => settlement(node, (exit) => exit)
+
+const exitOf = <A, E>(operation: string, self: Thread<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+  waiting(operation, self, (node) => node.controls.exit)
 
 /**
  * Joins a thread, but waits at most for `duration`. The result is none if the thread is still alive; the thread runs on.
@@ -449,7 +465,7 @@ export const joinWithin: {
   Effect.flatMap(finiteMillis("joinWithin's duration", duration), (millis) => timed(self, millis))
 )
 
-const timed = <A, E>(self: Thread<A, E>, millis: number) => timedJoin(await_(self), millis)
+const timed = <A, E>(self: Thread<A, E>, millis: number) => timedJoin(exitOf("Thread.joinWithin", self), millis)
 
 /**
  * Joins threads, which may have different types, one after another. The result has the form of `threads`: a tuple, an array
@@ -512,11 +528,12 @@ const queued: Status<never, never> = { _tag: "Queued" }
  */
 export const status = <A, E>(self: Thread<A, E>): Effect.Effect<Status<A, E>> =>
   Effect.sync(() => {
-    const { controls, isQueued, state } = nodeOf(self)
+    const node = nodeOfGiven("Thread.status", self)
+    const { controls, isQueued, state } = node
     if (isQueued) return queued
     if (state._tag !== "Settled") return state
     // A settled node has an exit: invariant 2 of the settlement.
-    const exit = received(nodeOf(self), controls.poll()!)
+    const exit = received(node, controls.poll()!)
     return { _tag: state.abandoned ? "Abandoned" : "Done", exit }
   })
 
@@ -527,7 +544,8 @@ export const status = <A, E>(self: Thread<A, E>): Effect.Effect<Status<A, E>> =>
  * @category observing
  * @since 0.1.0
  */
-export const isAlive = <A, E>(self: Thread<A, E>): Effect.Effect<boolean> => Effect.sync(() => nodeOf(self).isAlive)
+export const isAlive = <A, E>(self: Thread<A, E>): Effect.Effect<boolean> =>
+  Effect.sync(() => nodeOfGiven("Thread.isAlive", self).isAlive)
 
 // ---- Inside ----
 
@@ -613,10 +631,11 @@ export const awaitStop: Effect.Effect<CancelReason.CancelReason> = /* @__PURE__ 
  */
 export const untilStopped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Option.Option<A>, E, R> =>
   inside((node) => {
-    if (node === root) return Effect.asSome(effect)
+    const work = Argument.effect("Thread.untilStopped", effect)
+    if (node === root) return Effect.asSome(work)
     let stopped = false
     const result = CancelScope.run(
-      effect,
+      work,
       (interrupt) =>
         Abort.onAbort(node.stopSignal, () => {
           stopped = true
@@ -694,9 +713,8 @@ const receiveAny = <A, E, R>(
   const invalid = Receiving.invalidIn(errors)
   if (Option.isSome(invalid))
     return Misuse.die({ _tag: "InvalidReceivable", given: givenText(invalid.value) }, Texts.invalidReceivable)
-  return inside((node): Effect.Effect<A, unknown, R> =>
-    node === root ? effect : Receiving.receive(node, effect, errors)
-  )
+  const work = Argument.effect("Thread.receive", effect)
+  return inside((node): Effect.Effect<A, unknown, R> => (node === root ? work : Receiving.receive(node, work, errors)))
 }
 
 // ---- Shared steps ----
@@ -704,25 +722,3 @@ const receiveAny = <A, E, R>(
 const defaultStop = /* @__PURE__ */ CancelReason.stopped()
 const defaultInterrupt = /* @__PURE__ */ CancelReason.interrupted()
 const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
-
-/** Starts a request to end a thread. */
-const request = <A>(
-  self: Thread<unknown, unknown>,
-  operation: string,
-  reason: CancelReason.CancelReason,
-  f: (node: ThreadNode, reason: CancelReason.CancelReason, current: ThreadNode, by: number) => Effect.Effect<A>
-): Effect.Effect<A> =>
-  withReason(reason, (stamped, current, by) => {
-    const node = nodeOf(self)
-    return node === root ? refused(operation) : f(node, stamped, current, by)
-  })
-
-/** A thread that waits for its own end, or anybody who waits for the end of the main thread, would wait for ever. */
-const notSelf = <A, B>(self: Thread<unknown, unknown>, effect: Effect.Effect<A, B>): Effect.Effect<A, B> =>
-  Effect.withFiber((fiber): Effect.Effect<A, B> => {
-    const node = nodeOf(self)
-    if (node === root) return refused("A join")
-    return fiber.getRef(CurrentNode) === node
-      ? Misuse.die({ _tag: "SelfJoin", thread: node.name }, Texts.selfJoin)
-      : effect
-  })

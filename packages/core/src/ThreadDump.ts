@@ -6,6 +6,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { hasProperty } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import { root } from "./internal/currentThread.ts"
 import type { DumpedLease, DumpedThread, RenderOptions, ThreadDump } from "./internal/dumpModel.ts"
@@ -15,10 +16,15 @@ import * as ExposedDump from "./internal/exposedDump.ts"
 import * as LeasePlaces from "./internal/leasePlaces.ts"
 import * as Ledger from "./internal/ledger.ts"
 import { abandonedThreads } from "./internal/abandonedThreads.ts"
-import { nodeOf, type ThreadNode } from "./internal/threadNode.ts"
+import * as Argument from "./internal/argument.ts"
+import { nodeOfGiven } from "./internal/givenThreads.ts"
+import * as Abandonment from "./internal/abandonment.ts"
+import type { ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 
 export type { DumpedLease, DumpedPlace, DumpedThread, Part, RenderOptions, ThreadDump } from "./internal/dumpModel.ts"
+
+Abandonment.keep(abandonedThreads)
 
 /**
  * Dumps all threads of this JavaScript thread.
@@ -90,7 +96,7 @@ export const trackPlaces: Effect.Effect<void, never, Scope.Scope> = /* @__PURE__
  * @since 0.1.0
  */
 export const of = (thread: Thread<unknown, unknown>): Effect.Effect<DumpedThread> =>
-  Effect.map(Clock.currentTimeMillis, (at) => dumpNode(nodeOf(thread), at))
+  Effect.map(Clock.currentTimeMillis, (at) => dumpNode(nodeOfGiven("ThreadDump.of", thread), at))
 
 interface Dumping extends DumpedThread {
   readonly children: Array<DumpedThread>
@@ -152,8 +158,11 @@ const leasesOf = (node: ThreadNode, at: number): ReadonlyArray<DumpedLease> =>
  * @category conversions
  * @since 0.1.0
  */
-export const render = (self: ThreadDump, options?: RenderOptions): string =>
-  DumpText.render(self, options?.paint ?? ((_, text) => text))
+export const render = (self: ThreadDump, options?: RenderOptions): string => {
+  if (!hasProperty(self, "threads") || !hasProperty(self, "leases"))
+    throw Argument.wrong("ThreadDump.render", self, "a dump: the result of `yield* ThreadDump.make`")
+  return DumpText.render(self, options?.paint ?? ((_, text) => text))
+}
 
 /**
  * A text without control characters, so that names and stacks of other code can't send control sequences to a terminal.
@@ -162,4 +171,7 @@ export const render = (self: ThreadDump, options?: RenderOptions): string =>
  * @category conversions
  * @since 0.1.0
  */
-export const printable: (text: string) => string = DumpText.printable
+export const printable = (text: string): string => {
+  if (typeof text !== "string") throw Argument.wrong("ThreadDump.printable", text, "a text")
+  return DumpText.printable(text)
+}

@@ -8,13 +8,16 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import { hasProperty } from "effect/Predicate"
 import { errorBase } from "./internal/errorBase.ts"
 import * as Texts from "./internal/errorTexts.ts"
+import { givenText } from "./internal/givenText.ts"
 import { readOr } from "./internal/foreignValue.ts"
 
 /**
  * The kinds of the error.
  *
+ * - `InvalidArgument`: an argument is of a wrong kind. `takes` says what the function takes
  * - `InvalidReason`, `InvalidError`, `InvalidReceivable`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
  * - `InvalidSection`: the section of `Blocking` returned a promise or an Effect
  * - `InvalidLease`: an option of `Lease.acquire` is of a wrong kind
@@ -30,6 +33,12 @@ import { readOr } from "./internal/foreignValue.ts"
  * @since 0.1.0
  */
 export type ThreadErrorReason =
+  | {
+      readonly _tag: "InvalidArgument"
+      readonly operation: string
+      readonly given: string
+      readonly takes: string
+    }
   | { readonly _tag: "InvalidReason"; readonly given: string }
   | { readonly _tag: "InvalidError"; readonly given: string }
   | { readonly _tag: "InvalidReceivable"; readonly given: string }
@@ -85,8 +94,18 @@ export const make = (reason: ThreadErrorReason): ThreadError => new ThreadError(
  */
 export const isThreadError = (u: unknown): u is ThreadError => readOr(() => u instanceof ThreadError, false)
 
+/** A user without types may give another value. */
+const wrongReason = (given: never): ThreadError => {
+  const takes = 'the reason of a ThreadError, such as { _tag: "SelfJoin", thread: "name" }'
+  const reason = { _tag: "InvalidArgument", operation: "ThreadError.make", given: givenText(given), takes } as const
+  return new ThreadError({ reason, message: Texts.invalidArgument(reason) })
+}
+
 const explain = (reason: ThreadErrorReason): string => {
+  if (!hasProperty(reason, "_tag")) throw wrongReason(reason)
   switch (reason._tag) {
+    case "InvalidArgument":
+      return Texts.invalidArgument(reason)
     case "InvalidReason":
       return Texts.invalidReason(reason)
     case "InvalidError":
@@ -113,5 +132,7 @@ const explain = (reason: ThreadErrorReason): string => {
       return Texts.releaseTimedOut(reason)
     case "Abandoned":
       return Texts.abandoned(reason)
+    default:
+      throw wrongReason(reason)
   }
 }

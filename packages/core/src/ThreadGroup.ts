@@ -14,7 +14,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import { constVoid, dual, identity } from "effect/Function"
+import { constVoid, identity } from "effect/Function"
 import * as Inspectable from "effect/Inspectable"
 import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
@@ -23,10 +23,14 @@ import type * as Types from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
 import type { DeadlineExceeded } from "./Deadline.ts"
 import * as Escalation from "./Escalation.ts"
+import * as Argument from "./internal/argument.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
+import { sharedCauses } from "./internal/effectInternals.ts"
 import * as Texts from "./internal/errorTexts.ts"
+import * as FiberInterrupt from "./internal/fiberInterrupt.ts"
 import * as FiberThread from "./internal/fiberThread.ts"
 import * as Climb from "./internal/climb.ts"
+import { isEffect, readOr } from "./internal/foreignValue.ts"
 import { failureOf } from "./internal/memberFailure.ts"
 import * as Ladder from "./internal/ladder.ts"
 import type { Observer } from "./internal/leaseAccount.ts"
@@ -40,6 +44,8 @@ import type { ShutdownOptions, SpawnOptions, Thread } from "./Thread.ts"
 import * as Misuse from "./internal/misuse.ts"
 
 const TypeId = "~@quiesce/core/ThreadGroup"
+
+FiberInterrupt.choose(sharedCauses)
 
 /**
  * The effect of a thread's failure on its group.
@@ -193,8 +199,15 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
   }
 }
 
-/** Only this module makes groups. */
-const groupOf = <E, F>(self: ThreadGroup<E, F>): Group<E, F> => self as Group<E, F>
+const isGroup = (u: unknown): boolean => readOr(() => u instanceof Group, false)
+
+/** Only this module makes groups. Throws where a user without types gives something else. */
+const groupOf = <E, F>(operation: string, self: ThreadGroup<E, F>): Group<E, F> => {
+  if (isGroup(self)) return self as Group<E, F>
+  throw Argument.wrong(operation, self, aGroup)
+}
+
+const aGroup = "a group: the result of `yield* ThreadGroup.make()`"
 
 /**
  * Makes a group in the current scope. When the scope closes, all threads of the group end at the same time, each by its own
@@ -213,9 +226,11 @@ export const make: {
 } = <E>(options?: { readonly policy?: Policy | undefined }) =>
   Effect.flatMap(Scope.Scope, (scopeOfOrigin) =>
     Effect.withFiber((fiber) => {
+      const policy = options?.policy ?? "failFast"
+      if (!policies.includes(policy)) return Argument.die("ThreadGroup.make", options, aPolicy)
       const clock = fiber.getRef(Clock.Clock)
       // `never` for the failures fits both signatures.
-      const group = new Group<E, never>(options?.policy ?? "failFast", Spawn.liveThread(fiber), scopeOfOrigin)
+      const group = new Group<E, never>(policy, Spawn.liveThread(fiber), scopeOfOrigin)
       return Effect.as(
         Scope.addFinalizerExit(scopeOfOrigin, (exit) => {
           Scope.closeUnsafe(group.scope, exit)
@@ -225,6 +240,10 @@ export const make: {
       )
     })
   )
+
+const policies: ReadonlyArray<Policy> = ["failFast", "collect", "isolate"]
+
+const aPolicy = `a policy, which is one of "${policies.join('", "')}", as in { policy: "collect" }`
 
 /** A member that closes the scope from inside is interrupted like the others, but not awaited. */
 const endMembers = (group: Group<never, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
@@ -255,9 +274,14 @@ export const spawn: <E, Arg extends Effect.Effect<unknown, E, unknown> | SpawnOp
       effect: Effect.Effect<A, E1, R>
     ) => Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>> = (self, effectOrOptions, options): never =>
   // The signature says which of both is returned.
-  (Effect.isEffect(effectOrOptions)
+  (isEffect(effectOrOptions)
     ? spawnInto(self, effectOrOptions, options)
-    : <A, E, R>(effect: Effect.Effect<A, E, R>) => spawnInto(self, effect, effectOrOptions)) as never
+    : Argument.curried(
+        "ThreadGroup.spawn",
+        Argument.anEffect,
+        effectOrOptions as SpawnOptions | undefined,
+        (effect: Effect.Effect<unknown, unknown, unknown>, given) => spawnInto(self, effect, given)
+      )) as never
 
 const spawnInto = <G, A, E, R>(
   self: ThreadGroup<G, unknown>,
@@ -265,7 +289,8 @@ const spawnInto = <G, A, E, R>(
   options: SpawnOptions | undefined
 ): Effect.Effect<Thread<A, E>, never, Exclude<R, Scope.Scope>> =>
   Effect.withFiber((fiber) => {
-    const group = groupOf(self)
+    const group = groupOf("ThreadGroup.spawn", self)
+    if (!Argument.isWork(effect)) return Argument.die("ThreadGroup.spawn", effect, Argument.anEffect)
     const destination = {
       scope: group.scope,
       scopeOfOrigin: group.scopeOfOrigin,
@@ -294,7 +319,7 @@ const spawnInto = <G, A, E, R>(
  */
 export const joinAll = <E, F>(self: ThreadGroup<E, F>): Effect.Effect<void, F> =>
   Effect.withFiber((fiber): Effect.Effect<void, F> => {
-    const group = groupOf(self)
+    const group = groupOf("ThreadGroup.joinAll", self)
     const current = fiber.getRef(CurrentNode)
     const around = group.memberAround(current)
     if (around !== undefined) return selfJoin(around)
@@ -319,18 +344,24 @@ export const joinAll = <E, F>(self: ThreadGroup<E, F>): Effect.Effect<void, F> =
 export const shutdown: {
   (options?: ShutdownOptions): (self: ThreadGroup.Any) => Effect.Effect<ReadonlyArray<ShutdownReport>>
   (self: ThreadGroup.Any, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>>
-} = /* @__PURE__ */ dual(
-  (args) => args[0] instanceof Group,
-  (self: ThreadGroup.Any, options?: ShutdownOptions): Effect.Effect<ReadonlyArray<ShutdownReport>> =>
-    withReason(reasonIn(options, defaultShutdown), (reason, current) =>
-      Effect.withFiber((fiber) => {
-        const group = groupOf(self)
-        const around = group.memberAround(current)
-        if (around !== undefined) return selfJoin(around)
-        return Report.shutdown(group, group.members, options?.escalation ?? fiber.getRef(Escalation.Current), reason)
-      })
-    )
-)
+} = (first?: ThreadGroup.Any | ShutdownOptions, options?: ShutdownOptions): never =>
+  // The signatures say which of both is returned.
+  (isGroup(first)
+    ? shutdownGroup(first as ThreadGroup.Any, options)
+    : Argument.curried("ThreadGroup.shutdown", aGroup, first as ShutdownOptions | undefined, shutdownGroup)) as never
+
+const shutdownGroup = (
+  self: ThreadGroup.Any,
+  options: ShutdownOptions | undefined
+): Effect.Effect<ReadonlyArray<ShutdownReport>> =>
+  withReason(reasonIn(options, defaultShutdown), (reason, current) =>
+    Effect.withFiber((fiber) => {
+      const group = groupOf("ThreadGroup.shutdown", self)
+      const around = group.memberAround(current)
+      if (around !== undefined) return selfJoin(around)
+      return Report.shutdown(group, group.members, options?.escalation ?? fiber.getRef(Escalation.Current), reason)
+    })
+  )
 
 const defaultShutdown = /* @__PURE__ */ CancelReason.shutdown()
 

@@ -23,10 +23,14 @@ import * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
 import type { DeadlineExceeded } from "./Deadline.ts"
+import * as Argument from "./internal/argument.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
+import { sharedCauses } from "./internal/effectInternals.ts"
 import * as Texts from "./internal/errorTexts.ts"
+import * as FiberInterrupt from "./internal/fiberInterrupt.ts"
 import * as FiberThread from "./internal/fiberThread.ts"
+import { isEffect, readOr } from "./internal/foreignValue.ts"
 import { type Entry, KeyedThreads } from "./internal/keyedThreads.ts"
 import * as Ladder from "./internal/ladder.ts"
 import * as Misuse from "./internal/misuse.ts"
@@ -37,6 +41,8 @@ import * as ThreadRuntime from "./internal/threadRuntime.ts"
 import type { RequestOptions, SpawnOptions, Thread } from "./Thread.ts"
 
 const TypeId = "~@quiesce/core/ThreadMap"
+
+FiberInterrupt.choose(sharedCauses)
 
 /**
  * Threads by key. The map accepts threads whose errors are of type `E`, and its join fails with `F`.
@@ -104,10 +110,15 @@ class KeyedMap<K, E, F> extends Inspectable.Class implements ThreadMap<K, E, F> 
 /** The signature of `run` says which errors the threads of a map have. */
 const handleOf = <K, F>(entry: Entry<K, F>): Thread<unknown, F> => entry.node as ThreadNode<unknown, never>
 
-/** Only this module makes maps. */
-const threadsOf = <K, E, F>(self: ThreadMap<K, E, F>): KeyedThreads<K, F> => (self as KeyedMap<K, E, F>).threads
+/** Only this module makes maps. Throws where a user without types gives something else. */
+const threadsOf = <K, E, F>(operation: string, self: ThreadMap<K, E, F>): KeyedThreads<K, F> => {
+  if (isMap(self)) return (self as KeyedMap<K, E, F>).threads
+  throw Argument.wrong(operation, self, aMap)
+}
 
-const isMap = (u: unknown): boolean => u instanceof KeyedMap
+const isMap = (u: unknown): boolean => readOr(() => u instanceof KeyedMap, false)
+
+const aMap = "a map: the result of `yield* ThreadMap.make()`"
 
 /**
  * How a thread of a map is started.
@@ -253,9 +264,14 @@ export const run: <K, E, Arg extends Effect.Effect<unknown, E, unknown> | RunOpt
       effect: Effect.Effect<A, E1, R>
     ) => Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>> = (self, key, effectOrOptions, options): never =>
   // The signature says which of both is returned.
-  (Effect.isEffect(effectOrOptions)
+  (isEffect(effectOrOptions)
     ? runUnder(self, key, effectOrOptions, options)
-    : <A, E, R>(effect: Effect.Effect<A, E, R>) => runUnder(self, key, effect, effectOrOptions)) as never
+    : Argument.curried(
+        "ThreadMap.run",
+        Argument.anEffect,
+        effectOrOptions as RunOptions | undefined,
+        (effect: Effect.Effect<unknown, unknown, unknown>, given) => runUnder(self, key, effect, given)
+      )) as never
 
 const runUnder = <K, E, A, E1, R>(
   self: ThreadMap<K, E, unknown>,
@@ -265,7 +281,7 @@ const runUnder = <K, E, A, E1, R>(
 ): Effect.Effect<Thread<A, E1>, never, Exclude<R, Scope.Scope>> =>
   Effect.withFiber(
     (fiber) =>
-      place(threadsOf(self), key, effect, options, fiber, (node, body) =>
+      place(threadsOf("ThreadMap.run", self), key, effect, options, fiber, (node, body) =>
         FiberThread.fork(node, body, fiber, options?.startImmediately === true)
       )
     // The other services of the effect are in the context of the fork.
@@ -285,8 +301,9 @@ const place = <K, F, A, E, R>(
   options: RunOptions | undefined,
   settings: Settings,
   fork: (node: ThreadNode<A, E>, body: Effect.Effect<A, E, R>) => Effect.Effect<ThreadNode<A, E>>
-): Effect.Effect<ThreadNode<A, E>> =>
-  Spawn.into<A, E>(settings, threads.destination, options, (node) => {
+): Effect.Effect<ThreadNode<A, E>> => {
+  if (!Argument.isWork(effect)) return Argument.die("ThreadMap.run", effect, Argument.anEffect)
+  return Spawn.into<A, E>(settings, threads.destination, options, (node) => {
     const asked = { by: settings.getRef(CurrentNode).name, at: node.spawnedAt }
     if (options?.onlyIfMissing === true && threads.has(key)) return Spawn.endedBeforeStart(node, { ...taken, ...asked })
     const entry = threads.add(key, node, options?.propagateInterruption === true)
@@ -297,6 +314,7 @@ const place = <K, F, A, E, R>(
     threads.end([older], { ...replaced, ...asked }, settings)
     return placed
   })
+}
 
 const taken = /* @__PURE__ */ CancelReason.interrupted({ message: "Its key already has a thread" })
 const replaced = /* @__PURE__ */ CancelReason.interrupted({ message: "Replaced by another thread of its key" })
@@ -314,9 +332,10 @@ export const runtime =
   <R = never>(): Effect.Effect<Runtime<K, E, R>, never, R> =>
     Effect.withFiber(({ context }) => {
       const settings = { context, ...DirectSpawn.referencesIn(context) }
+      const threads = threadsOf("ThreadMap.runtime", self)
       return Effect.succeed((key, effect, options) =>
         Effect.runSync(
-          place(threadsOf(self), key, effect, options, settings, (node, body) =>
+          place(threads, key, effect, options, settings, (node, body) =>
             // The context of the fiber has the services.
             DirectSpawn.run(node, () => body as typeof body & Effect.Effect<never, never>, context)
           )
@@ -337,7 +356,7 @@ export const runtimePromise =
     Effect.map(
       runtime(self)<R>(),
       (start) => (key, effect, options) =>
-        ThreadRuntime.promiseOf(options?.signal, () => nodeOf(start(key, effect, options)))
+        ThreadRuntime.promiseOf("a ThreadMap.runtimePromise", options, () => nodeOf(start(key, effect, options)))
     )
 
 // ---- Looking ----
@@ -357,7 +376,7 @@ export const get: {
   2,
   <K, E, F>(self: ThreadMap<K, E, F>, key: K): Effect.Effect<Option.Option<Thread<unknown, F>>> =>
     Effect.sync(() => {
-      const entry = threadsOf(self).get(key)
+      const entry = threadsOf("ThreadMap.get", self).get(key)
       return entry === undefined ? Option.none() : Option.some(handleOf(entry))
     })
 )
@@ -373,7 +392,7 @@ export const has: {
   <K>(key: K): <E, F>(self: ThreadMap<K, E, F>) => Effect.Effect<boolean>
   <K, E, F>(self: ThreadMap<K, E, F>, key: NoInfer<K>): Effect.Effect<boolean>
 } = /* @__PURE__ */ dual(2, <K, E, F>(self: ThreadMap<K, E, F>, key: K): Effect.Effect<boolean> =>
-  Effect.sync(() => threadsOf(self).has(key))
+  Effect.sync(() => threadsOf("ThreadMap.has", self).has(key))
 )
 
 /**
@@ -384,7 +403,7 @@ export const has: {
  * @since 0.1.0
  */
 export const size = <K, E, F>(self: ThreadMap<K, E, F>): Effect.Effect<number> =>
-  Effect.sync(() => threadsOf(self).size)
+  Effect.sync(() => threadsOf("ThreadMap.size", self).size)
 
 // ---- Ending ----
 
@@ -406,7 +425,7 @@ export const remove: {
 } = /* @__PURE__ */ dual(
   (args) => args.length > 1 && isMap(args[0]),
   <K, E, F>(self: ThreadMap<K, E, F>, key: K, options?: RequestOptions): Effect.Effect<void> =>
-    endEntries(self, options, defaultRemove, (threads) => threads.entries({ of: key }))
+    endEntries("ThreadMap.remove", self, options, (threads) => threads.entries({ of: key }))
 )
 
 /**
@@ -424,21 +443,24 @@ export const remove: {
 export const clear: {
   (options?: RequestOptions): <K, E, F>(self: ThreadMap<K, E, F>) => Effect.Effect<void>
   <K, E, F>(self: ThreadMap<K, E, F>, options?: RequestOptions): Effect.Effect<void>
-} = /* @__PURE__ */ dual(
-  (args) => isMap(args[0]),
-  <K, E, F>(self: ThreadMap<K, E, F>, options?: RequestOptions): Effect.Effect<void> =>
-    endEntries(self, options, defaultRemove, (threads) => threads.entries())
-)
+} = <K, E, F>(first?: ThreadMap<K, E, F> | RequestOptions, options?: RequestOptions): never =>
+  // The signatures say which of both is returned.
+  (isMap(first)
+    ? clearMap(first as ThreadMap<K, E, F>, options)
+    : Argument.curried("ThreadMap.clear", aMap, first as RequestOptions | undefined, clearMap<K, E, F>)) as never
+
+const clearMap = <K, E, F>(self: ThreadMap<K, E, F>, options: RequestOptions | undefined): Effect.Effect<void> =>
+  endEntries("ThreadMap.clear", self, options, (threads) => threads.entries())
 
 const endEntries = <K, E, F>(
+  operation: string,
   self: ThreadMap<K, E, F>,
   options: RequestOptions | undefined,
-  otherwise: CancelReason.CancelReason,
   entriesOf: (threads: KeyedThreads<K, F>) => Iterable<Entry<K, F>>
 ): Effect.Effect<void> =>
-  withReason(reasonIn(options, otherwise), (reason, current) =>
+  withReason(reasonIn(options, defaultRemove), (reason, current) =>
     Effect.withFiber((fiber) => {
-      const threads = threadsOf(self)
+      const threads = threadsOf(operation, self)
       return threads.endAndWait([...entriesOf(threads)], reason, current, fiber)
     })
   )
@@ -462,7 +484,7 @@ const defaultRemove = /* @__PURE__ */ CancelReason.interrupted({ message: "Remov
  * @since 0.1.0
  */
 export const join = <K, E, F>(self: ThreadMap<K, E, F>): Effect.Effect<void, F> =>
-  Effect.suspend(() => threadsOf(self).joined)
+  Effect.suspend(() => threadsOf("ThreadMap.join", self).joined)
 
 /**
  * Waits until no thread of the map is alive. Never fails: `join` has the failures.
@@ -477,7 +499,7 @@ export const join = <K, E, F>(self: ThreadMap<K, E, F>): Effect.Effect<void, F> 
  */
 export const awaitEmpty = <K, E, F>(self: ThreadMap<K, E, F>): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    const threads = threadsOf(self)
+    const threads = threadsOf("ThreadMap.awaitEmpty", self)
     const own = threads.around(fiber.getRef(CurrentNode))
     return own === undefined
       ? threads.whenEmpty

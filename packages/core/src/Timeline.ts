@@ -8,7 +8,9 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { hasProperty } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import * as Argument from "./internal/argument.ts"
 import * as Texts from "./internal/errorTexts.ts"
 import { givenText } from "./internal/givenText.ts"
 import * as Misuse from "./internal/misuse.ts"
@@ -83,7 +85,13 @@ export const record = (options?: {
  * @category conversions
  * @since 0.1.0
  */
-export const render: (self: Timeline) => string = Text.render
+export const render = (self: Timeline): string => Text.render(checked("render", self))
+
+/** The given timeline. Throws where a user without types gives something else. */
+const checked = (operation: string, self: Timeline): Timeline => {
+  if (hasProperty(self, "threads") && hasProperty(self, "events")) return self
+  throw Argument.wrong(`Timeline.${operation}`, self, "a timeline: the result of `yield* recording.read`")
+}
 
 /**
  * A timeline as an SVG picture: a lane for each thread, below its parent. The colours of a lane are the rungs of the requests
@@ -94,7 +102,7 @@ export const render: (self: Timeline) => string = Text.render
  * @category conversions
  * @since 0.1.0
  */
-export const renderSvg: (self: Timeline) => string = Picture.render
+export const renderSvg = (self: Timeline): string => Picture.render(checked("renderSvg", self))
 
 /**
  * A timeline in Chrome's JSON format, for https://ui.perfetto.dev, chrome://tracing and https://www.speedscope.app. Rungs,
@@ -104,4 +112,4 @@ export const renderSvg: (self: Timeline) => string = Picture.render
  * @category conversions
  * @since 0.1.0
  */
-export const renderTrace: (self: Timeline) => string = Trace.render
+export const renderTrace = (self: Timeline): string => Trace.render(checked("renderTrace", self))

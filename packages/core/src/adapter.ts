@@ -12,6 +12,7 @@ import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
 import { EncodedError } from "./internal/encodedError.ts"
+import * as CancelScope from "./internal/cancelScope.ts"
 import * as CleanupFailure from "./internal/cleanupFailure.ts"
 import * as Climb from "./internal/climb.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
@@ -25,7 +26,7 @@ import * as PendingReason from "./internal/pendingReason.ts"
 import * as Raising from "./internal/raising.ts"
 import { received, Settlement } from "./internal/settlement.ts"
 import * as Spawn from "./internal/spawn.ts"
-import { abandonedThreads } from "./internal/abandonedThreads.ts"
+import * as Abandonment from "./internal/abandonment.ts"
 import * as Release from "./internal/release.ts"
 import { nodeOf, noteStep, type ThreadNode } from "./internal/threadNode.ts"
 import { rungOf } from "./internal/threadState.ts"
@@ -124,8 +125,8 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
 
   override settle(exit: Exit.Exit<A, E>, abandoned = false): void {
     const { node } = this
-    if (abandoned) abandonedThreads.add(node)
-    else abandonedThreads.delete(node)
+    if (abandoned) Abandonment.list?.add(node)
+    else Abandonment.list?.delete(node)
     if (node.account?.latest !== undefined || node.firstChild !== undefined) {
       Ledger.lose(node)
     }
@@ -441,7 +442,7 @@ export const observeSections: (begin: (fiber: Fiber.Fiber<unknown, unknown>) => 
 export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<unknown, unknown>): void => {
   const node = nodeOf(thread)
   if (node.ownFiber === undefined) return
-  const inner = node.innerFibersOf(node.ownFiber)
+  const inner = CancelScope.innerFibersOf(node, node.ownFiber)
   const interrupt = (reason: CancelReason.CancelReason): void =>
     fiber.interruptUnsafe(undefined, CancelReason.toAnnotations(reason))
   inner?.set(fiber, interrupt)

@@ -4,6 +4,7 @@ import * as Schemas from "@quiesce/core/Schemas"
 import { Effect, Exit, Schema } from "effect"
 
 const all: ReadonlyArray<ThreadError.ThreadErrorReason> = [
+  { _tag: "InvalidArgument", operation: "Thread.join", given: "5", takes: "a thread" },
   { _tag: "InvalidReason", given: "1" },
   { _tag: "InvalidError", given: "1" },
   { _tag: "InvalidReceivable", given: "1" },

@@ -1,6 +1,6 @@
 /** Threads on fibers against bare Effect. */
 import { CancelReason, Lease, Thread } from "@quiesce/core"
-import { interruptFiber } from "@quiesce/core/internal"
+import { sharedCauses } from "@quiesce/core/internal"
 import { Effect, Fiber, type Scope } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
 
@@ -65,7 +65,7 @@ export const comparisons: ReadonlyArray<Comparison> = [
   .concat({
     // Without a target: shows the gain of core's own way to interrupt, which its header names.
     id: "interrupt-100000-fibers",
-    ours: interruptMany((fiber) => interruptFiber(fiber, reason, 0)),
+    ours: interruptMany((fiber) => sharedCauses().interrupt(fiber, reason, 0)),
     peer: interruptMany((fiber) => fiber.interruptUnsafe(0, CancelReason.toAnnotations(reason))),
     unit,
     direction: "at most"

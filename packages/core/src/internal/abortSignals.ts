@@ -1,5 +1,6 @@
 /** Checks the AbortSignals that users give. An unusable value is refused before anything has happened. */
 import * as Predicate from "effect/Predicate"
+import * as Argument from "./argument.ts"
 import { givenText } from "./givenText.ts"
 
 /** Signals of other implementations are accepted, so their members count and not their class. */
@@ -18,6 +19,22 @@ const looksLikeOne = (u: unknown): boolean => {
     typeof aborted === "boolean" && typeof addEventListener === "function" && typeof removeEventListener === "function"
   )
 }
+
+export const aSignal = "an AbortSignal, such as the property signal of an AbortController"
+
+/** The given signal. Throws where a user without types gives something else. */
+export const signalGiven = (operation: string, signal: AbortSignal): AbortSignal => {
+  if (isAbortSignal(signal)) return signal
+  throw Argument.wrong(operation, signal, aSignal)
+}
+
+/** The same for an option. */
+export const signalIn = (
+  operation: string,
+  options: { readonly signal?: AbortSignal | undefined } | undefined
+): AbortSignal | undefined =>
+  // A user without types may give null, which is refused.
+  options?.signal === undefined ? undefined : signalGiven(`The signal of ${operation}`, options.signal)
 
 /** The signals of `Abort.any`. */
 export const abortSignals = (signals: Iterable<AbortSignal>): ReadonlyArray<AbortSignal> => {

@@ -110,7 +110,7 @@ class Inner<A, E> implements CancelScope {
   private attach(fiber: Fiber.Fiber<A, E>): void {
     if (this.fiber !== undefined) return
     this.fiber = fiber
-    const own = this.node.innerFibersOf(this.outer)
+    const own = innerFibersOf(this.node, this.outer)
     own?.set(fiber, (reason) => this.cancel(reason))
     if (this.early !== undefined) this.interrupt(this.early)
     // A cancel may have come while the fibers changed over.
@@ -139,6 +139,15 @@ class Inner<A, E> implements CancelScope {
   leave(): void {
     if (this.fiber !== undefined) this.node.innerFibers?.delete(this.fiber)
   }
+}
+
+/**
+ * The map for a fiber that `outer` starts in the thread. Undefined if `outer` is neither the thread's own fiber nor in the
+ * map. Such a fiber has a mask of its own, and a cancel reaches the fiber through its parent fiber.
+ */
+export const innerFibersOf = (node: ThreadNode, outer: object): ThreadNode["innerFibers"] => {
+  if (outer !== node.ownFiber && node.innerFibers?.has(outer) !== true) return undefined
+  return (node.innerFibers ??= new Map())
 }
 
 /** Keeps the defects of an exit and drops its interrupts, so that no defect is lost with an interruption. */

@@ -4,7 +4,7 @@
  * | internal | saving | public way |
  * | --- | --- | --- |
  * | `Scope.state` is written | 11% of `spawn-join`, 7% of `spawn-interrupt` | `Scope.addFinalizerExit` |
- * | a fiber gets a ready Cause | 45% of `group-shutdown-100000`, nothing of `spawn-interrupt` | `Fiber.interruptUnsafe` |
+ * | a fiber gets a ready Cause, in programs with groups or maps | 45% of `group-shutdown-100000`, nothing of `spawn-interrupt` | `Fiber.interruptUnsafe` |
  * | the mask of a fiber is read | none: the check of a token waits for the end of a mask | none: the check throws under a mask, and no section is ended |
  *
  * Invariants:
@@ -17,9 +17,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { CurrentStackFrame, type StackFrame } from "effect/References"
+import { CurrentStackFrame } from "effect/References"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
+import { ownCauses, type Way } from "./fiberInterrupt.ts"
 import * as Notice from "./notice.ts"
 
 /** The private way if both ways do the same, otherwise the public way and a warning about its cost. */
@@ -93,29 +94,15 @@ const shape = (state: object): ReadonlyArray<string> =>
 
 type AnyFiber = Fiber.Fiber<unknown, unknown>
 
-/** Interrupts a fiber for a reason. `by` is the id of the fiber that asks. */
-type Interrupt = (fiber: AnyFiber, reason: CancelReason.CancelReason, by: number) => void
-
 /**
- * Interrupts a fiber for a reason. `by` is the id of the fiber that asks.
- *
- * Effect makes a Cause for each interrupted fiber and copies the annotations into it. With this function, fibers that are
+ * Effect makes a Cause for each interrupted fiber and copies the annotations into it. In this way, fibers that are
  * interrupted one after another for the same reason share one Cause.
  */
-export const interruptFiber: Interrupt = (fiber, reason, by) => interruptWay()(fiber, reason, by)
-
-const interruptWay = (): Interrupt =>
-  (interrupt ??= chosen(
-    interruptWithCause,
-    interruptUnsafe,
-    interruptions,
-    "the end of a large group takes twice as long"
-  ))
+export const sharedCauses = (): Way =>
+  (sharing ??= chosen(ready, ownCauses, interruptions, "the end of a large group takes twice as long"))
 
 /** Undefined before the first use. */
-let interrupt: Interrupt | undefined
-
-const interruptUnsafe: Interrupt = (fiber, reason, by) => fiber.interruptUnsafe(by, CancelReason.toAnnotations(reason))
+let sharing: Way | undefined
 
 /** The private fields and the private method of a fiber. */
 interface FiberInternals extends AnyFiber {
@@ -129,11 +116,11 @@ interface FiberInternals extends AnyFiber {
 }
 
 /** The steps of `interruptUnsafe` with a shared Cause. The second interrupt of a fiber, and a traced fiber, get their own. */
-const interruptWithCause: Interrupt = (fiber, reason, by) => {
+const interruptWithCause: Way["interrupt"] = (fiber, reason, by) => {
   const internals = fiber as FiberInternals
   if (internals._exit !== undefined) return
   if (internals._interruptedCause !== undefined || fiber.cache.stackFrame !== undefined) {
-    return interruptUnsafe(fiber, reason, by)
+    return ownCauses.interrupt(fiber, reason, by)
   }
   const exit = exitOf(reason, by)
   internals._interruptedCause = exit.cause
@@ -142,24 +129,11 @@ const interruptWithCause: Interrupt = (fiber, reason, by) => {
   else internals.evaluate(exit)
 }
 
-/**
- * The exit of a fiber that is interrupted before its first step. `context` is the fiber's. The exit is the same as that of
- * `interruptFiber`, without a fiber.
- */
-export const interruptExit = (
-  reason: CancelReason.CancelReason,
-  by: number,
-  context: Context.Context<never>
-): Exit.Exit<never> => {
-  const frame = Context.get(context, CurrentStackFrame)
-  if (interruptWay() === interruptWithCause && frame === undefined) return exitOf(reason, by)
-  const cause = frame === undefined ? Cause.interrupt(by) : Cause.annotate(Cause.interrupt(by), traceOf(frame))
-  return Exit.failCause(Cause.annotate(cause, CancelReason.toAnnotations(reason)))
+const ready: Way = {
+  interrupt: interruptWithCause,
+  exit: (reason, by, context) =>
+    Context.get(context, CurrentStackFrame) === undefined ? exitOf(reason, by) : ownCauses.exit(reason, by, context)
 }
-
-const traceOf = (frame: StackFrame): Context.Context<never> =>
-  // The annotations of a Cause are typed as a context of no services.
-  Context.makeUnsafe(new Map([[Cause.StackTrace.key, frame]]))
 
 /** Whether a fiber is uninterruptible now. */
 export const isMasked = (fiber: AnyFiber): boolean => maskReader()(fiber)
@@ -215,7 +189,7 @@ const exitOf = (reason: CancelReason.CancelReason, by: number): Exit.Failure<nev
 }
 
 /** As text: the fields of a fiber, and the exits after an interrupt of a suspended, a masked and a running fiber. */
-const interruptions = (way: Interrupt): string => {
+const interruptions = ({ interrupt }: Way): string => {
   const reason = CancelReason.interrupted({ message: "trial" })
   const seen: Array<string> = []
   const note = (exit: Exit.Exit<unknown, unknown>): void => {
@@ -225,16 +199,16 @@ const interruptions = (way: Interrupt): string => {
     Effect.runFork(Effect.onExit(effect, (exit) => Effect.sync(() => note(exit))))
   const suspended = fork(Effect.never)
   if (!isKnown(suspended)) throw new TypeError("A fiber has other fields")
-  way(suspended, reason, 1)
+  interrupt(suspended, reason, 1)
   let resume: (() => void) | undefined
   const waiting = Effect.callback<void>((done) => {
     resume = () => done(Effect.void)
   })
   const masked = fork(Effect.andThen(Effect.uninterruptible(waiting), Effect.never))
-  way(masked, reason, 1)
+  interrupt(masked, reason, 1)
   note(masked.pollUnsafe() ?? Exit.void)
   resume?.()
-  const self = Effect.withFiber((fiber) => Effect.sync(() => way(fiber, reason, 1)))
+  const self = Effect.withFiber((fiber) => Effect.sync(() => interrupt(fiber, reason, 1)))
   const running = fork(Effect.andThen(self, Effect.never))
   for (const fiber of [suspended, masked, running]) note(fiber.pollUnsafe() ?? Exit.void)
   return seen.join("; ")

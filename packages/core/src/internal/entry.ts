@@ -4,7 +4,7 @@
  */
 export { interruptThread } from "./directInterrupt.ts"
 export { millisOf } from "./duration.ts"
-export { interruptFiber } from "./effectInternals.ts"
+export { sharedCauses } from "./effectInternals.ts"
 export { make as makeFiberSections, type CtrlC } from "./fiberSections.ts"
 export { causeText } from "./causeText.ts"
 export { errorBase } from "./errorBase.ts"

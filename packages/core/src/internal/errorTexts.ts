@@ -5,6 +5,12 @@ type Text<Fields> = (fields: Fields) => string
 export const invalidReason: Text<{ readonly given: string }> = ({ given }) =>
   `${given} is no CancelReason, so nothing was cancelled. Make one with CancelReason.interrupted({ message: "why" }) or, from any value, with CancelReason.fromUnknown(value).`
 
+export const invalidArgument: Text<{
+  readonly operation: string
+  readonly given: string
+  readonly takes: string
+}> = ({ given, operation, takes }) => `${operation} got ${given}, so nothing has happened. It takes ${takes}.`
+
 export const invalidError: Text<{ readonly given: string }> = ({ given }) =>
   `${given} was not raised, because it is no error. Raise an Error, or an instance of the Schema.TaggedError that a Thread.receive in the thread accepts.`
 

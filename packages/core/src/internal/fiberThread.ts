@@ -16,14 +16,14 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import type { ThreadControls } from "./threadControls.ts"
-import { interruptExit, interruptFiber } from "./effectInternals.ts"
 import * as AsyncContext from "./asyncContext.ts"
 import * as Climb from "./climb.ts"
+import * as FiberInterrupt from "./fiberInterrupt.ts"
 import * as Ladder from "./ladder.ts"
 import * as Nesting from "./nesting.ts"
 import * as RemainingReleases from "./remainingReleases.ts"
 import { Settlement } from "./settlement.ts"
-import { abandonedThreads } from "./abandonedThreads.ts"
+import * as Abandonment from "./abandonment.ts"
 import { CurrentNode } from "./currentThread.ts"
 import * as Tracing from "./tracing.ts"
 import { noteStep, type ThreadNode } from "./threadNode.ts"
@@ -88,12 +88,13 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
     const { waiting } = this
     if (waiting !== undefined) {
       this.waiting = undefined
-      return this.settleNow(interruptExit(first, by, waiting), waiting)
+      return this.settleNow(FiberInterrupt.way().exit(first, by, waiting), waiting)
     }
     const fiber = node.ownFiber
     if (fiber !== undefined) {
-      if (!this.isNotified) interruptFiber(fiber, first, by)
-      if (reason !== first) interruptFiber(fiber, reason, by)
+      const { interrupt } = FiberInterrupt.way()
+      if (!this.isNotified) interrupt(fiber, first, by)
+      if (reason !== first) interrupt(fiber, reason, by)
       this.isNotified = true
     }
     if (node.innerFibers === undefined) return
@@ -105,7 +106,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   }
 
   abandon(exit: Exit.Exit<never, never>): void {
-    abandonedThreads.add(this.node)
+    Abandonment.list?.add(this.node)
     this.settle(exit, true, this.node.ownFiber?.context)
   }
 
@@ -209,7 +210,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   private settleNow(exit: Exit.Exit<A, E>, context: Context.Context<never>): void {
     // Frees the fiber and its effect while a handle on the thread is kept.
     this.node.ownFiber = undefined
-    if (!this.node.isAlive) abandonedThreads.delete(this.node)
+    if (!this.node.isAlive) Abandonment.list?.delete(this.node)
     this.settle(exit, false, context)
   }
 

@@ -4,7 +4,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Argument from "./argument.ts"
 import { finiteMillis } from "./duration.ts"
+import { areMany } from "./givenThreads.ts"
 
 /** See `Thread.JoinOptions`. */
 export interface Limits {
@@ -22,6 +24,7 @@ export const joinAll = <T>(
   join: Join<T>,
   timed: TimedJoin<T>
 ): Effect.Effect<unknown, unknown> => {
+  if (!areMany(threads)) return Argument.die("Thread.joinAll", threads, "a list or a record of threads")
   if (Predicate.isIterable(threads)) return joinEach(threads, limits, join, timed)
   const names = Object.keys(threads)
   return Effect.map(joinEach(Object.values(threads), limits, join, timed), (values) =>

@@ -25,6 +25,8 @@ interface Notifier {
   readonly entered: (entry: LeaseEntry) => void
   readonly releasing: (entry: LeaseEntry) => void
   readonly settled: (entry: LeaseEntry, result: LeaseResult, clock: Clock.Clock, error: LeaseError) => void
+  /** Whether a report lists the lost leases of a node. */
+  readonly reportsLosses: (node: ThreadNode) => boolean
 }
 
 /** Undefined without observers. A program that observes nothing has no code for notifications in its bundle. */
@@ -87,6 +89,11 @@ const notifying: Notifier = {
   settled: (entry, result, clock, error) => {
     const outcome = outcomeOf(entry, clock.currentTimeMillisUnsafe(), error)
     notify(entry.node, (observer, observed) => observer.settled(observed, result, outcome, entry))
+  },
+  reportsLosses: (node) => {
+    let reported = false
+    notify(node, ({ reportsLosses }) => (reported ||= reportsLosses === true))
+    return reported
   }
 }
 
@@ -137,19 +144,13 @@ const maxNames = 20
 
 /** A lease that the host keeps is released there. */
 const logLost = (node: ThreadNode, entries: ReadonlyArray<LeaseEntry>): void => {
-  if (isReported(node)) return
+  if (notifier?.reportsLosses(node) === true) return
   const names = entries.filter(({ keptBy }) => keptBy === undefined).map(({ name }) => `"${name}"`)
   if (names.length === 0) return
   const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : ""
   const context = node.ownFiber?.context ?? node.controls.context ?? Context.empty()
   const lost = `${names.length === 1 ? "the lease" : "the leases"} ${names.slice(0, maxNames).join(", ")}${more}`
   Notice.logUnhandled(context, node, `Thread "${node.name}" has lost ${lost}: it ended before the release`)
-}
-
-const isReported = (node: ThreadNode): boolean => {
-  let reported = false
-  if (notifier !== undefined) notify(node, ({ reportsLosses }) => (reported ||= reportsLosses === true))
-  return reported
 }
 
 /** The counts of a thread and of all its descendants, live and ended. */

@@ -18,8 +18,9 @@ import * as Inspectable from "effect/Inspectable"
 import { pipeArguments } from "effect/Pipeable"
 import type * as Types from "effect/Types"
 import * as Scope from "effect/Scope"
-import * as CancelReason from "../CancelReason.ts"
+import type * as CancelReason from "../CancelReason.ts"
 import type { Escalation } from "../Escalation.ts"
+import { toError } from "./cancelError.ts"
 import type { ThreadControls, UnwindOutcome } from "./threadControls.ts"
 import type { Inbox } from "./inbox.ts"
 import type { Account, Observed, Observer } from "./leaseAccount.ts"
@@ -55,7 +56,7 @@ export interface NodeGroup extends Observed<ThreadNode> {
 export const onlyWaits: unique symbol = Symbol("onlyWaits")
 
 /** The part of a `Thread` by which its node is found. */
-interface Handle<out A, out E> {
+export interface Handle<out A, out E> {
   readonly [TypeId]: Variance<A, E>
 }
 
@@ -68,6 +69,16 @@ const variance: Variance<never, never> = { _A: identity, _E: identity }
 
 /** The node of a thread. Every handle is a node, because only this package makes handles. */
 export const nodeOf = <A, E>(thread: Handle<A, E>): ThreadNode<A, E> => thread as unknown as ThreadNode<A, E>
+
+/** Whether a value is a thread, also of another copy of this package. */
+export const isNode = (u: unknown): boolean => {
+  try {
+    return u instanceof ThreadNode || (typeof u === "object" && u !== null && TypeId in u)
+  } catch {
+    // A trap of a proxy.
+    return false
+  }
+}
 
 type Propagate = (reason: CancelReason.CancelReason) => void
 
@@ -225,7 +236,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
   get stopSignal(): AbortSignal {
     if (this.stopController === undefined) {
       this.stopController = new AbortController()
-      if (this.reason !== undefined) this.stopController.abort(CancelReason.toError(this.reason))
+      if (this.reason !== undefined) this.stopController.abort(toError(this.reason))
     }
     return this.stopController.signal
   }
@@ -233,7 +244,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController()
-      if (this.isCancelled) this.controller.abort(CancelReason.toError(this.reason!))
+      if (this.isCancelled) this.controller.abort(toError(this.reason!))
     }
     return this.controller.signal
   }
@@ -244,7 +255,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
     this.state = State.stop(before, reason)
     if (this.state === before) return false
     noteStep?.({ _tag: "Asked", node: this, rung: "stop", reason })
-    this.stopController?.abort(CancelReason.toError(reason))
+    this.stopController?.abort(toError(reason))
     return true
   }
 
@@ -256,7 +267,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
     if (before._tag !== "Cancelled" && after._tag === "Cancelled") {
       if (this.checks !== undefined) this.checks[0] = 0
       if (this.controller !== undefined || this.stopController !== undefined) {
-        const error = CancelReason.toError(after.reason)
+        const error = toError(after.reason)
         this.stopController?.abort(error)
         this.controller?.abort(error)
       }
@@ -377,14 +388,5 @@ export class ThreadNode<out A = unknown, out E = unknown>
     if (child.next === undefined) this.lastChild = child.previous
     else child.next.previous = child.previous
     child.previous = child.next = undefined
-  }
-
-  /**
-   * The map for a fiber that `outer` starts in the thread. Undefined if `outer` is neither the thread's own fiber nor in
-   * the map. Such a fiber has a mask of its own, and a cancel reaches the fiber through its parent fiber.
-   */
-  innerFibersOf(outer: object): Map<object, Propagate> | undefined {
-    if (outer !== this.ownFiber && this.innerFibers?.has(outer) !== true) return undefined
-    return (this.innerFibers ??= new Map())
   }
 }

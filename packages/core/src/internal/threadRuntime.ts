@@ -4,6 +4,8 @@ import type * as Fiber from "effect/Fiber"
 import type { RunOptions } from "../Abort.ts"
 import * as CancelReason from "../CancelReason.ts"
 import * as AbortListener from "./abortListener.ts"
+import { signalIn } from "./abortSignals.ts"
+import * as Argument from "./argument.ts"
 import { CurrentNode } from "./currentThread.ts"
 import * as DirectSpawn from "./directSpawn.ts"
 import * as Ladder from "./ladder.ts"
@@ -20,14 +22,24 @@ export const of = <R>(fiber: Fiber.Fiber<unknown, unknown>): Runtime<R> => {
   const spawn = DirectSpawn.below(parent, fiber.context)
   return <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
     // The context of the fiber has the services.
-    promiseOf(options?.signal, () =>
-      spawn<A, E>(() => effect as Effect.Effect<A, E>, fiber.context, `callback of ${parent.name}`)
+    promiseOf("a Thread.runtime", options, () =>
+      spawn<A, E>(
+        () => Argument.effect("A Thread.runtime", effect as Effect.Effect<A, E>),
+        fiber.context,
+        `callback of ${parent.name}`
+      )
     )
 }
 
 /** Spawns a thread, and settles with its exit. An abort of the signal interrupts the thread. */
-export const promiseOf = <A, E>(signal: AbortSignal | undefined, spawn: () => ThreadNode<A, E>): Promise<A> =>
+export const promiseOf = <A, E>(
+  operation: string,
+  options: RunOptions | undefined,
+  spawn: () => ThreadNode<A, E>
+): Promise<A> =>
   new Promise((resolve, reject) => {
+    // An error of this function rejects the Promise.
+    const signal = signalIn(operation, options)
     if (signal?.aborted === true) return reject(signal.reason)
     const child = spawn()
     const disarm = signal === undefined ? undefined : AbortListener.of(signal).add(() => interrupt(child, signal))

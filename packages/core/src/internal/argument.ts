@@ -1,0 +1,54 @@
+/**
+ * Checks arguments that a user without types may give. A wrong argument is a defect that names the function and says what
+ * the function takes. Each description of a kind stands alone, so that a bundle has those that it needs.
+ */
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { ThreadError } from "../ThreadError.ts"
+import * as Texts from "./errorTexts.ts"
+import { isEffect } from "./foreignValue.ts"
+import { givenText } from "./givenText.ts"
+import * as Misuse from "./misuse.ts"
+
+export const anEffect = "an Effect, such as Effect.promise(() => f()) for an async function f"
+export const aFunction = "a function"
+export const aReason = 'a CancelReason, such as CancelReason.interrupted({ message: "why" })'
+export const aCause = "a Cause, such as the cause of a failed Exit"
+export const anExit = "an Exit, such as the result of Thread.await"
+
+/** The error of a wrong argument. `takes` says what the function takes. */
+export const wrong = (operation: string, given: unknown, takes: string): ThreadError =>
+  Misuse.error({ _tag: "InvalidArgument", operation, given: givenText(given), takes }, Texts.invalidArgument)
+
+/** The same as an effect that dies. */
+export const die = (operation: string, given: unknown, takes: string): Exit.Exit<never> =>
+  Exit.die(wrong(operation, given, takes))
+
+/** Whether a value is an Effect. The types of the caller say which, so this is no guard. */
+export const isWork = (u: unknown): boolean => isEffect(u)
+
+/** The given effect. In place of a value that is no effect: an effect that dies. */
+export const effect = <A, E, R>(operation: string, given: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  isEffect(given) ? given : die(operation, given, anEffect)
+
+/**
+ * The second half of a function with two forms, `f(self, options)` and `f(options)(self)`, after a first argument that is
+ * not `self`. A first argument that can't be the options is a wrong `self`. The returned function says so, too, when it is
+ * used as an effect.
+ */
+export const curried = <Options, Self, B>(
+  operation: string,
+  takes: string,
+  options: Options,
+  f: (self: Self, options: Options) => B
+): ((self: Self) => B) | Effect.Effect<never> => {
+  if (!canBeOptions(options)) return die(operation, options, takes)
+  return Object.assign((self: Self) => f(self, options), {
+    [Symbol.iterator]: (): never => {
+      throw wrong(operation, options, takes)
+    }
+  })
+}
+
+const canBeOptions = (u: unknown): boolean =>
+  u === undefined || (typeof u === "object" && u !== null && !(u instanceof Promise))
