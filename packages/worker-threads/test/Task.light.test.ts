@@ -40,7 +40,7 @@ describe("Effect is loaded for", () => {
     ["an abort while the pool opens", { counts: [0, 0], error: enough, running: "released" }],
     ["an abort of a wait", enough],
     ["an abort of a loop with a token", enough],
-    ["an abort of a loop", { error: enough, next: 2 }],
+    ["an abort of a loop", { error: enough, next: 2, hasStacks: true }],
     ["a lost worker", { error: expect.objectContaining({ tag: "WorkerExited" }), next: 2 }],
     ["an input that can't be cloned", expect.objectContaining({ tag: "NotSendable" })],
     ["a result that can't be cloned", expect.objectContaining({ tag: "ResultNotSendable" })],

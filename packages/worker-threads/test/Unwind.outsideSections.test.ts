@@ -52,6 +52,23 @@ describe("unwindFiber", () => {
     expect(await harness.answer("Ended", first)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
   })
 
+  it("leaves the stacks of later errors as they were, if it ends code that makes an error without a stack", async () => {
+    await using harness = await Harness.open()
+    const { frames } = await harness.ping()
+    const first = await harness.started({ inSection: false, hog: "withoutStacks" })
+    const second = harness.run({ inSection: false, hog: "withoutStacks" })
+    expect(await harness.endFiber(first)).toEqual(unwoundFromStack)
+    // The code of another task is ended before the first task is repaired.
+    await harness.answer("Started", second)
+    expect(await harness.unwindFiber(second)).toEqual(unwoundFromStack)
+    await harness.answer("Ended", second)
+    expect((await harness.ping()).frames).toBe(frames)
+    harness.repair(first)
+    await harness.answer("Ended", first)
+    expect((await harness.ping()).frames).toBe(frames)
+    expect(frames).toBeGreaterThan(0)
+  })
+
   it("leaves nothing locked that the step has locked, but what its fiber had locked before", async () => {
     await using harness = await Harness.open()
     const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]

@@ -11,6 +11,8 @@
  *    join the next batch, so that repeated work can't starve other tasks.
  * 3. A fiber that is started outside a task only queues itself.
  * 4. A woken fiber resumes in a task of its own (`deferredResume.ts`).
+ * 5. After a task that was ended by force, errors have as many frames as before the task. Core and Effect change that number
+ *    for a moment, and the task may be ended in that moment.
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as Fiber from "effect/Fiber"
@@ -42,6 +44,8 @@ export class PortScheduler implements Scheduler.Scheduler {
   private isDue = false
   /** The current task. Stale after an end by force, until `reset`. */
   private task: (() => void) | undefined = undefined
+  /** The number of frames of errors before the current task. */
+  private stackTraceLimit: number = Error.stackTraceLimit
   /** The number of interrupted fibers that run at once instead of in a task. Stale like `task`. */
   private onTheSpot = 0
   /** Called before each task. */
@@ -64,6 +68,7 @@ export class PortScheduler implements Scheduler.Scheduler {
 
   /** Forgets a task that was ended by force. */
   reset(): void {
+    if (this.task !== undefined) Error.stackTraceLimit = this.stackTraceLimit
     this.task = undefined
     this.onTheSpot = 0
   }
@@ -144,6 +149,7 @@ export class PortScheduler implements Scheduler.Scheduler {
     if (task === undefined) return
     this.queued--
     const outer = this.task
+    if (outer === undefined) this.stackTraceLimit = Error.stackTraceLimit
     this.task = task
     try {
       task()

@@ -61,6 +61,8 @@ interface Ready {
 interface Open {
   readonly call: PlainCall
   readonly withdrawLocks: (() => void) | undefined
+  /** The number of frames of errors before the run. */
+  readonly stackTraceLimit: number
 }
 
 class PlainWorker implements Outlet {
@@ -278,7 +280,9 @@ class PlainWorker implements Outlet {
     const enter = <A>(body: () => A): A => (scope === undefined ? body() : scope.runInAsyncScope(body))
     const settle = enter(() => {
       const withdrawLocks = locks?.begin(() => this.#run === run && Word.isBusy(this.#section))
-      this.#open.set(run, { call, withdrawLocks })
+      // A run before may have been ended already, and not be taken out yet.
+      const [before = Error] = this.#open.values()
+      this.#open.set(run, { call, withdrawLocks, stackTraceLimit: before.stackTraceLimit })
       Atomics.store(words, word.sectionTask, call.id)
       Atomics.store(words, word.sectionGrace, graceMillis)
       Word.start(this.#section, run)
@@ -296,6 +300,8 @@ class PlainWorker implements Outlet {
     if (open === undefined) return
     this.#open.delete(run)
     Word.clear(this.#section, run)
+    // Core and Effect change the number of frames for a moment, and the run may have been ended in that moment.
+    Error.stackTraceLimit = open.stackTraceLimit
     // The function's `finally` did not run, so its synchronous locks are still held.
     open.withdrawLocks?.()
     open.call.endedByForce()
