@@ -32,8 +32,14 @@ interface Notifier {
 /** Undefined without observers. A program that observes nothing has no code for notifications in its bundle. */
 let notifier: Notifier | undefined
 
-/** The number of observers anywhere. */
-let observerCount = 0
+/** The numbers of observers anywhere. Only recorders of events listen for `entered` and `releasing`; a shutdown does not. */
+const observers = { all: 0, entered: 0, releasing: 0 }
+
+const count = (observer: Observer<ThreadNode>, by: 1 | -1): void => {
+  observers.all += by
+  if (observer.entered !== undefined) observers.entered += by
+  if (observer.releasing !== undefined) observers.releasing += by
+}
 
 const accountOf = (node: ThreadNode): Account<ThreadNode> =>
   (node.account ??= { latest: undefined, acquired: 0, released: 0, failed: 0, timedOut: 0, lost: 0 })
@@ -84,8 +90,12 @@ export const settle = (entry: LeaseEntry, result: LeaseResult, clock: Clock.Cloc
 }
 
 const notifying: Notifier = {
-  entered: (entry) => notify(entry.node, (observer) => observer.entered?.(entry)),
-  releasing: (entry) => notify(entry.node, (observer) => observer.releasing?.(entry)),
+  entered: (entry) => {
+    if (observers.entered > 0) notify(entry.node, (observer) => observer.entered?.(entry))
+  },
+  releasing: (entry) => {
+    if (observers.releasing > 0) notify(entry.node, (observer) => observer.releasing?.(entry))
+  },
   settled: (entry, result, clock, error) => {
     const outcome = outcomeOf(entry, clock.currentTimeMillisUnsafe(), error)
     notify(entry.node, (observer, observed) => observer.settled(observed, result, outcome, entry))
@@ -177,13 +187,14 @@ export const addCountsToParent = (node: ThreadNode): void => {
 }
 
 export const observe = (target: Observed<ThreadNode>, observer: Observer<ThreadNode>): void => {
-  observerCount++
+  count(observer, 1)
   notifier = notifying
   target.ledgerObservers = target.ledgerObservers === undefined ? [observer] : [...target.ledgerObservers, observer]
 }
 
 export const unobserve = (target: Observed<ThreadNode>, observer: Observer<ThreadNode>): void => {
-  if (--observerCount === 0) notifier = undefined
+  count(observer, -1)
+  if (observers.all === 0) notifier = undefined
   target.ledgerObservers =
     target.ledgerObservers?.length === 1 ? undefined : target.ledgerObservers?.filter((other) => other !== observer)
 }

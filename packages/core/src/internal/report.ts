@@ -81,7 +81,7 @@ interface Asked {
 const abandoned: Ending = { _tag: "Abandoned" }
 
 const isBelow = (reached: Rung | undefined, rung: Rung): boolean =>
-  reached !== undefined && Steps.rungs.indexOf(reached) < Steps.rungs.indexOf(rung)
+  reached !== undefined && reached !== rung && Steps.rungs.indexOf(reached) < Steps.rungs.indexOf(rung)
 
 /** Whether another request took the thread from the rung of this climb to a higher one, or abandoned the thread. */
 const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boolean =>

@@ -5,11 +5,11 @@
  * 1. The exit is set once.
  * 2. The node has settled, and is out of the tree, before any waiter gets the exit.
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
+import { interruptsOnly } from "./interruptions.ts"
 import * as Ledger from "./ledger.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import * as Unjoined from "./unjoined.ts"
@@ -41,7 +41,7 @@ export class Settlement<A, E> {
     // First, because a notified waiter may end the parent in the same step, and the parent's counts with it.
     Ledger.addCountsToParent(this.node)
     // An interruption is never logged as a failure that nobody received.
-    const failure = exit._tag === "Success" || Cause.hasInterruptsOnly(exit.cause) ? undefined : exit.cause
+    const failure = exit._tag === "Success" || interruptsOnly(exit.cause) ? undefined : exit.cause
     const scope = failure === undefined ? undefined : scopeOf(this.node)
     const receipt = this.node.settle(exit, abandoned)
     if (failure === undefined || receipt === "Received") return

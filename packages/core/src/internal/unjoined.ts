@@ -10,13 +10,14 @@
  *    failure.
  * 2. A pending failure does not refer to its thread, because the thread would never be collected then.
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import { CurrentNode } from "./currentThread.ts"
 import { forkWithFinalizer } from "./effectInternals.ts"
+import { interruptsOnly } from "./interruptions.ts"
 import * as Notice from "./notice.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
@@ -108,7 +109,7 @@ const keep = (from: object, pending: Pending): void => {
 
 /** Code has received the failure of a thread, or the failures that a group keeps. */
 export const received = (from: object, cause: Cause.Cause<unknown>): void => {
-  if (Cause.hasInterruptsOnly(cause)) return
+  if (interruptsOnly(cause)) return
   for (const pending of pendingOf.get(from) ?? []) pending.end()
   pendingOf.set(from, [])
 }
