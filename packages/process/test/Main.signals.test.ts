@@ -92,6 +92,18 @@ it("Main.run with onSecondSignal exit ends at the second signal", async () => {
   expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
 })
 
+it("Main.run says that uninterruptible code has kept a program from its end, when it gives the program up", async () => {
+  const program = run("masked", { progress: "none", budget: "400 millis" })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  const { code, err } = await program.ended
+
+  expect(code).toBe(143)
+  expect(err).toMatch(
+    /given up, .* The interrupt waited for uninterruptible code in the body of "program": .*give their waits a limit\./
+  )
+})
+
 it("Main.run gives up a hanging finalizer when the budget is used up, and releases the other leases", async () => {
   const program = run("hangs", { progress: "none", budget: "800 millis" })
   await program.prints("ready")
@@ -105,6 +117,7 @@ it("Main.run gives up a hanging finalizer when the budget is used up, and releas
   // The report is of the whole climb, not of its last part. The budget has a reserve of an eighth for the remaining releases.
   const [, millis] = /program: abandoned after (\d+) ms/.exec(err) ?? []
   expect(Number(millis)).toBeGreaterThanOrEqual(700)
+  expect(err).not.toContain("uninterruptible")
   const [, first] = /\n {2}interrupt at \d+ ms: outwaited for (\d+) ms/.exec(err) ?? []
   expect(Number(first)).toBeGreaterThanOrEqual(600)
 })

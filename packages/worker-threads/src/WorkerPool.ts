@@ -382,25 +382,23 @@ interface LacksTasksOf<Service> {
  * @category layers
  * @since 0.1.0
  */
-export const layer: {
-  <Self, Service, Rpcs extends Rpc.Any>(
-    tag: Context.Key<Self, Service>,
-    group: RpcGroup.RpcGroup<Rpcs>,
-    // A pool of fewer tasks is not the service of a tag with more.
-    options: [WorkerPool<Rpcs>] extends [Service] ? Unlimited : LacksTasksOf<Service>
-  ): LayerOf<Self, Rpcs>
-  <Self, Service, Rpcs extends Rpc.Any>(
-    tag: Context.Key<Self, Service>,
-    group: RpcGroup.RpcGroup<Rpcs>,
-    options: [WorkerPool<Rpcs, Failure | Deadline.DeadlineExceeded>] extends [Service] ? Options : LacksTasksOf<Service>
-  ): LayerOf<Self, Rpcs>
-} = <Self, Service, Rpcs extends Rpc.Any>(
+export const layer = <Self, Service, Rpcs extends Rpc.Any>(
   tag: Context.Key<Self, Service>,
   group: RpcGroup.RpcGroup<Rpcs>,
-  options: Options | LacksTasksOf<Service>
+  options: OptionsOf<Service, Rpcs>
 ): LayerOf<Self, Rpcs> =>
   // The type of the options has checked that the pool is the service.
   Layer.effect(tag, make(group, options as Options) as unknown as Made<Service, Rpcs>)
+
+/**
+ * The options of a pool that is the service. A pool of fewer tasks is not the service of a tag with more. One signature,
+ * because a wrong option among several signatures is reported as a wrong group.
+ */
+type OptionsOf<Service, Rpcs extends Rpc.Any> = [WorkerPool<Rpcs>] extends [Service]
+  ? [WorkerPool<Rpcs, Failure | Deadline.DeadlineExceeded>] extends [Service]
+    ? Options
+    : Unlimited
+  : LacksTasksOf<Service>
 
 /** Options of a pool whose calls have no limit. */
 type Unlimited = Options & { readonly runWithin?: undefined }

@@ -4,7 +4,7 @@ import * as Argument from "./argument.ts"
 import { givenText } from "./givenText.ts"
 
 /** Signals of other implementations are accepted, so their members count and not their class. */
-const isAbortSignal = (u: unknown): u is AbortSignal => {
+export const isAbortSignal = (u: unknown): u is AbortSignal => {
   try {
     return u instanceof AbortSignal || looksLikeOne(u)
   } catch {

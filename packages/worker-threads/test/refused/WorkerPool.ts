@@ -41,3 +41,12 @@ export const layerOfFew = WorkerPool.layer(MoreWorkers, Few, options)
 
 // says: NotAnOption<"zise">
 export const unknownOption = WorkerPool.make(More, { spawn: options.spawn, zise: 1 })
+
+// says: 'zise' does not exist in type
+export const unknownOptionOfLayer = WorkerPool.layer(MoreWorkers, More, { spawn: options.spawn, zise: 1 })
+
+// says: Type 'string' is not assignable to type 'number |
+export const wrongOptionOfLayer = WorkerPool.layer(MoreWorkers, More, { spawn: options.spawn, size: "4" })
+
+// says: Type 'string' is not assignable to type 'undefined'
+export const limitOfLayer = WorkerPool.layer(MoreWorkers, More, { spawn: options.spawn, runWithin: "1 second" })

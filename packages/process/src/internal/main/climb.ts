@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Adapter from "@quiesce/core/adapter"
+import { uninterruptibleIn } from "@quiesce/core/internal"
 import type { CancelReason } from "@quiesce/core/CancelReason"
 import type { Rung, Step } from "@quiesce/core/Escalation"
 import type { Attempt, ShutdownReport } from "@quiesce/core/ShutdownReport"
@@ -29,19 +30,14 @@ export class Climb {
   readonly reason: CancelReason
   private readonly thread: Thread.Thread.Any
   private readonly ladder: Ladder
-  private readonly gaveUp: (report: ShutdownReport) => void
+  private readonly gaveUp: (end: GivenUp) => void
   private readonly startedAt = performance.now()
   private readonly asked: Array<Asked> = []
   /** The place of the rung that was asked last. */
   private place = -1
   private fiber: Fiber.Fiber<void> | undefined = undefined
 
-  constructor(
-    thread: Thread.Thread.Any,
-    ladder: Ladder,
-    reason: CancelReason,
-    gaveUp: (report: ShutdownReport) => void
-  ) {
+  constructor(thread: Thread.Thread.Any, ladder: Ladder, reason: CancelReason, gaveUp: (end: GivenUp) => void) {
     this.thread = thread
     this.ladder = ladder
     this.reason = reason
@@ -79,7 +75,8 @@ export class Climb {
       }
       if (yield* endsWithin(this.thread, this.left)) return
       const before = Math.round(this.elapsed)
-      this.gaveUp(withClimb(yield* giveUp(this.thread, this.ladder, this.reason), this.asked, before))
+      const end = yield* giveUp(this.thread, this.ladder, this.reason)
+      this.gaveUp({ ...end, report: withClimb(end.report, this.asked, before) })
     })
   }
 
@@ -105,14 +102,21 @@ export class Climb {
   }
 }
 
+/** The end of a program that was given up. */
+export interface GivenUp {
+  readonly report: ShutdownReport
+  /** The names of the threads whose bodies were in uninterruptible code at the end. */
+  readonly uninterruptible: ReadonlyArray<string>
+}
+
 /** Gives up a program that has used its time. */
-export const giveUp = (
-  thread: Thread.Thread.Any,
-  { reserve }: Ladder,
-  reason: CancelReason
-): Effect.Effect<ShutdownReport> =>
-  // The remaining releases get the grace once more.
-  Thread.shutdown(thread, { escalation: { interrupt: reserve / 2 }, reason })
+export const giveUp = (thread: Thread.Thread.Any, { reserve }: Ladder, reason: CancelReason): Effect.Effect<GivenUp> =>
+  Effect.suspend(() => {
+    const uninterruptible = uninterruptibleIn(thread)
+    // The remaining releases get the grace once more.
+    const ended = Thread.shutdown(thread, { escalation: { interrupt: reserve / 2 }, reason })
+    return Effect.map(ended, (report) => ({ report, uninterruptible }))
+  })
 
 /** The report of the last shutdown, which began `before` milliseconds after the climb, as the report of the whole climb. */
 const withClimb = (report: ShutdownReport, asked: ReadonlyArray<Asked>, before: number): ShutdownReport => ({

@@ -18,6 +18,14 @@ export const short = (thread: Thread.Thread.Any): Effect.Effect<string> =>
     return `${count}${names.join(", ")}${more}`
   })
 
+/** The likely cause of a program that an interrupt has not ended, as a sentence; empty if the cause is another. */
+export const uninterruptible = (threads: ReadonlyArray<string>): string => {
+  if (threads.length === 0) return ""
+  const names = threads.slice(0, named).map((name) => `"${name}"`)
+  const more = threads.length > named ? ` and ${threads.length - named} more` : ""
+  return ` The interrupt waited for uninterruptible code in the body of ${names.join(", ")}${more}: Effect.uninterruptible, an acquire or a finalizer. Let only the steps be uninterruptible that must not be cut, and give their waits a limit.`
+}
+
 const descendants = (top: ThreadDump.DumpedThread): ReadonlyArray<ThreadDump.DumpedThread> => {
   const found: Array<ThreadDump.DumpedThread> = []
   const left = [...top.children].toReversed()

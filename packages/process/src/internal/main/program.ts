@@ -21,7 +21,7 @@ import * as BrokenOutput from "../output/brokenOutput.ts"
 import { SignalCount } from "../signals/signalCount.ts"
 import { exitCode, type Signal } from "../signals/signalName.ts"
 import * as SignalListener from "../signals/signalListener.ts"
-import { Climb, endsWithin, giveUp } from "./climb.ts"
+import { Climb, endsWithin, type GivenUp, giveUp } from "./climb.ts"
 import * as ExitCode from "./exitCode.ts"
 import * as Handles from "./handles.ts"
 import * as InTheWay from "./inTheWay.ts"
@@ -199,9 +199,10 @@ export class Program {
     else this.ask({ _tag: "Uncaught", error })
   }
 
-  private readonly gaveUp = (report: ShutdownReport.ShutdownReport): void => {
-    if (ShutdownReport.isAbandoned(report))
-      this.say(`given up, because it did not end in time.\n${ShutdownReport.render(report)}`)
+  private readonly gaveUp = ({ report, uninterruptible }: GivenUp): void => {
+    if (!ShutdownReport.isAbandoned(report)) return
+    const why = InTheWay.uninterruptible(uninterruptible)
+    this.say(`given up, because it did not end in time.${why}\n${ShutdownReport.render(report)}`)
   }
 
   private say(text: string): void {
