@@ -403,7 +403,8 @@ export const runTask = <M extends TaskModule = never>(
 /**
  * Makes a pool for the function of the module at `url`. Its workers start at once, and load the module.
  *
- * A bad option rejects the first call with `InvalidOption`.
+ * A bad option rejects the calls with `InvalidOption`. If there is no call by the time at which the option is found, the
+ * error is an unhandled rejection of the process.
  *
  * ```ts
  * import { Task } from "@quiesce/worker-threads"
@@ -422,8 +423,8 @@ export const runTask = <M extends TaskModule = never>(
  */
 export const createTaskPool = <M extends TaskModule = never>(
   url: URL | string,
-  options: TaskPoolOptions = {}
-): TaskPool<M> => new Pool<M>(String(url), options)
+  options?: TaskPoolOptions
+): TaskPool<M> => new Pool<M>(String(url), options ?? {})
 
 class Pool<M extends TaskModule> implements TaskPool<M> {
   private readonly url: string

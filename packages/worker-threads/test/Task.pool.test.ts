@@ -131,9 +131,26 @@ describe("createTaskPool", () => {
     await expect(pool.run({ how: "thread" })).rejects.toThrow(/size/)
   })
 
-  it("refuses a listener and a list that are none", async () => {
+  it("finds a bad option when it is made, also without a call", async () => {
+    const unhandled = Promise.withResolvers<unknown>()
+    const listeners = process.listeners("unhandledRejection")
+    process.removeAllListeners("unhandledRejection")
+    process.once("unhandledRejection", unhandled.resolve)
+    try {
+      Task.createTaskPool<Plain>(url, { size: 1, runWithin: "soon" as "1 second" })
+      const error = await unhandled.promise
+      expect(WorkerError.isWorkerError(error) && error.reason).toMatchObject({
+        _tag: "InvalidOption",
+        option: "runWithin"
+      })
+    } finally {
+      for (const listener of listeners) process.on("unhandledRejection", listener)
+    }
+  })
+
+  it("refuses a signal, a listener and a list that are none", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
-    for (const options of [{ onProgress: 5 }, { transfer: 5 }]) {
+    for (const options of [{ signal: {} }, { signal: null }, { onProgress: 5 }, { transfer: 5 }]) {
       await expect(pool.run({ how: "thread" }, options as never)).rejects.toSatisfy(
         (error) => reasonOf(error) === "InvalidOption"
       )

@@ -92,6 +92,15 @@ describe("runTask", () => {
     }
   )
 
+  it.each(["./fixtures/identity.ts", "../task.ts", "identity.ts"])(
+    "says of a relative text, %s, that it takes a URL",
+    async (text) => {
+      await expect(Task.runTask<typeof import("./fixtures/identity.ts")>(text, 1)).rejects.toThrow(
+        `"${text}" is not a task module: it is a relative text, and a worker does not know the file that it is relative to. Give an absolute URL, such as new URL("./task.ts", import.meta.url)`
+      )
+    }
+  )
+
   it("refuses an input that can't be cloned", async () => {
     await expect(Task.runTask<Anything>(url, () => {})).rejects.toMatchObject({ reason: { _tag: "NotSendable" } })
   })

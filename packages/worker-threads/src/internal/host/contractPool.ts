@@ -3,6 +3,7 @@ import * as Abort from "@quiesce/core/Abort"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
+import { isAbortSignal, textOf } from "@quiesce/core/internal"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
@@ -165,8 +166,14 @@ export class ContractPool {
     })
   }
 
-  readonly run = (tag: string, payload: unknown, options?: RunOptions): Promise<unknown> =>
-    Abort.run(this.observed(this.execute(tag, payload, options)), options)
+  readonly run = (tag: string, payload: unknown, options?: RunOptions): Promise<unknown> => {
+    const signal = options?.signal
+    if (signal !== undefined && !isAbortSignal(signal)) {
+      const problem = `${textOf(signal)} is not an AbortSignal`
+      return Promise.reject(WorkerError.make({ _tag: "InvalidOption", option: "signal", problem }))
+    }
+    return Abort.run(this.observed(this.execute(tag, payload, options)), options)
+  }
 
   private observed<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
     const { observers } = this.opened

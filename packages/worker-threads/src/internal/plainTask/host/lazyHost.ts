@@ -47,6 +47,8 @@ export class LazyHost {
   private readonly calls: OpeningCalls = new OpeningCalls()
   private readonly forget: () => void
   private state: State = light
+  /** Whether a call, a drain or a close waits for the opening, or has. It gets the error of a pool that can't open. */
+  private isAwaited = false
 
   /** `module` is the module of the workers. The first workers start now, and load the module at `url`. */
   constructor(module: URL | string, options: LazyOptions, url: string) {
@@ -57,7 +59,16 @@ export class LazyHost {
     this.light = new LightPool(this.spawn, limits, () => void this.open())
     this.forget = onObserved(() => void this.open())
     this.light.start(limits.min, url)
-    if (this.limits === undefined || !isLight(options) || isObserved()) void this.open()
+    if (this.limits === undefined || !isLight(options) || isObserved()) this.openAtOnce()
+  }
+
+  /** A bad option of a pool that nobody has used yet is an unhandled rejection of the process. */
+  private openAtOnce(): void {
+    const opening = this.open()
+    if (!(opening instanceof Promise)) return
+    opening.catch((cause: unknown) => {
+      if (!this.isAwaited && isMisuse(cause)) throw cause
+    })
   }
 
   run(url: string, input: unknown, options: RunOptions | undefined): Promise<unknown> {
@@ -74,7 +85,10 @@ export class LazyHost {
   /** The opened pool, at once if the pool is open already. */
   open(): TaskHost | Promise<TaskHost> {
     if (this.state._tag === "Open") return this.state.host
-    if (this.state._tag === "Opening") return this.state.opening
+    if (this.state._tag === "Opening") {
+      this.isAwaited = true
+      return this.state.opening
+    }
     const opening = this.make(this.state)
     this.state = { _tag: "Opening", opening }
     this.forget()
@@ -141,6 +155,12 @@ export class LazyHost {
     if (this.state._tag === "Open") return this.state.host.queued()
     return this.state._tag === "Light" ? this.light.queued : this.calls.queued
   }
+}
+
+/** Whether an error is a `WorkerError` of a bad option. The class is not loaded here. */
+const isMisuse = (error: unknown): boolean => {
+  const { reason } = Object(error) as { readonly reason?: { readonly _tag?: unknown } }
+  return reason?._tag === "InvalidOption"
 }
 
 /** Uses an opened pool, at once if possible. A request that is made later must not overtake this one. */

@@ -1,7 +1,7 @@
 /** The part of the pools of plain functions that needs Effect. It is loaded when something needs it: see `LazyHost`. */
 import * as Abort from "@quiesce/core/Abort"
 import type * as CancelReason from "@quiesce/core/CancelReason"
-import { textOf } from "@quiesce/core/internal"
+import { isAbortSignal, textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -172,9 +172,10 @@ const isInvalid = (error: unknown): boolean =>
 
 /** A wrong option, which a caller without types may give. */
 const misuseIn = (options: RunOptions | undefined): WorkerError.WorkerError | undefined => {
-  const { leases, onProgress, transfer } = options ?? {}
+  const { leases, onProgress, signal, transfer } = options ?? {}
   const invalid = leases === undefined ? undefined : invalidIn(leases)
   if (invalid !== undefined) return WorkerError.make({ _tag: "InvalidOption", ...invalid })
+  if (signal !== undefined && !isAbortSignal(signal)) return wrong("signal", signal, "an AbortSignal")
   if (onProgress !== undefined && typeof onProgress !== "function") return wrong("onProgress", onProgress, "a function")
   if (transfer !== undefined && !Array.isArray(transfer)) return wrong("transfer", transfer, "an array")
   return undefined

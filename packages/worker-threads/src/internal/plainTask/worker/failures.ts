@@ -1,3 +1,11 @@
 /** The parts and the words of failures. A worker loads this module when one of its calls fails: see `onDemand.ts`. */
-export { messageOf } from "@quiesce/core/internal/plainText"
+import { messageOf } from "@quiesce/core/internal/plainText"
+
+export { messageOf }
 export { thrown } from "../thrown.ts"
+
+/** Why a module could not be loaded. A text that is neither a URL nor a path from the root names no file of the caller. */
+export const loadProblem = (url: string, cause: unknown): string =>
+  URL.canParse(url) || url.startsWith("/")
+    ? messageOf(cause)
+    : "it is a relative text, and a worker does not know the file that it is relative to"

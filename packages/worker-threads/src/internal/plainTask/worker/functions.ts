@@ -14,6 +14,8 @@ export const known = (url: string): PlainFunction | undefined => loaded.get(url)
 
 export const load = async (url: string): Promise<Loaded> => {
   try {
+    // The import would look beside this file.
+    if (url.startsWith(".")) throw new TypeError(url)
     const module = (await import(url)) as { readonly default?: unknown }
     if (typeof module.default !== "function") return bad("it has no default export that is a function")
     // The caller knows the types of input and result.
@@ -21,8 +23,8 @@ export const load = async (url: string): Promise<Loaded> => {
     loaded.set(url, run)
     return { _tag: "Loaded", run }
   } catch (cause) {
-    const { messageOf } = await import("./failures.ts")
-    return bad(messageOf(cause))
+    const { loadProblem } = await import("./failures.ts")
+    return bad(loadProblem(url, cause))
   }
 }
 
