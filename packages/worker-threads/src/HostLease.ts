@@ -21,6 +21,7 @@ import * as DeclaredLease from "./internal/leases/declaredLease.ts"
 import * as TaskHandlers from "./internal/leases/taskHandlers.ts"
 import * as Codec from "./internal/wire/codec.ts"
 import * as CurrentTask from "./internal/wire/currentTask.ts"
+import { wrongArgument } from "./internal/wire/wrongArgument.ts"
 import * as WorkerError from "./WorkerError.ts"
 
 /**
@@ -64,6 +65,8 @@ export const make = <P, A, E = never>(options: {
   readonly success: Schema.Codec<A, unknown>
   readonly error?: Schema.Codec<E, unknown> | undefined
 }): HostLease<P, A, E> => {
+  const wrong = wrongPart(options)
+  if (wrong !== undefined) throw wrong
   const { error = Schema.Never, name, payload, success } = options
   return DeclaredLease.declare(Codec.make(name, { payload, success, error }))
 }
@@ -126,8 +129,24 @@ export const provide: {
   (handlers: ReadonlyArray<Handler>): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   <A, E, R>(self: Effect.Effect<A, E, R>, handlers: ReadonlyArray<Handler>): Effect.Effect<A, E, R>
 } = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, handlers: ReadonlyArray<Handler>): Effect.Effect<A, E, R> =>
-  Effect.provideService(self, TaskHandlers.Current, handlers)
+  Array.isArray(handlers) && Effect.isEffect(self)
+    ? Effect.provideService(self, TaskHandlers.Current, handlers)
+    : Effect.die(
+        Array.isArray(handlers)
+          ? wrongArgument("HostLease.provide's effect", self, "an Effect")
+          : wrongArgument("HostLease.provide's handlers", handlers, "a list of handlers; give [HostLease.handler(...)]")
+      )
 )
+
+/** The first part of a lease's contract that is wrong. */
+const wrongPart = (options: unknown): WorkerError.WorkerError | undefined => {
+  if (typeof options !== "object" || options === null)
+    return wrongArgument("HostLease.make's options", options, "an object; give { name, payload, success }")
+  const { error = Schema.Never, name, payload, success } = options as Readonly<Record<string, unknown>>
+  if (typeof name !== "string") return wrongArgument("HostLease.make's name", name, "a text")
+  const wrong = Object.entries({ payload, success, error }).find(([, part]) => !Schema.isSchema(part))
+  return wrong && wrongArgument(`HostLease.make's ${wrong[0]}`, wrong[1], "a Schema; give one such as Schema.Void")
+}
 
 const notDeclared = (operation: string, given: unknown): WorkerError.WorkerError =>
   WorkerError.make({

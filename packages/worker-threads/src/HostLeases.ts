@@ -11,11 +11,13 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { hasProperty } from "effect/Predicate"
 import type { Handler, HostLease } from "./HostLease.ts"
 import type * as PermissionsOf from "./internal/leases/permissions.ts"
 import * as Declared from "./internal/leases/ready/declared.ts"
 import * as Handlers from "./internal/leases/ready/handlers.ts"
 import * as Ready from "./internal/wire/readyLeases.ts"
+import { wrongArgument } from "./internal/wire/wrongArgument.ts"
 
 /**
  * The resources that workers may ask for. Resources that are not named are refused, except temporary folders.
@@ -172,4 +174,8 @@ export const handlers = (permissions: Permissions = {}): ReadonlyArray<Handler> 
  * @since 0.1.0
  */
 export const awaitExit = (self: ChildProcess): Effect.Effect<ProcessExit> =>
-  Effect.promise(() => Ready.whenExited(self.state))
+  hasProperty(self, "state") && self.state instanceof Int32Array
+    ? Effect.promise(() => Ready.whenExited(self.state))
+    : Effect.die(
+        wrongArgument("HostLeases.awaitExit's process", self, "a process; acquire one by HostLeases.childProcess")
+      )

@@ -19,11 +19,19 @@
  * export const spawn = (options: WorkerOptions) => new Worker(url, options)
  * ```
  *
+ * Throws a `TypeError` if `base` is no URL.
+ *
  * @stability unstable
  * @category constructors
  * @since 0.1.0
  */
 export const of = (module: string, base: string): URL => {
+  if (!URL.canParse(base))
+    throw new TypeError(`ModuleUrl.of got the base ${base}, which is no URL. Give import.meta.url.`)
+  if (typeof module !== "string")
+    throw new TypeError(
+      `ModuleUrl.of got a module that is of the type ${typeof module}. Give a text such as "./tasks.worker.ts".`
+    )
   const built = /\.([cm]?js)$/.exec(new URL(base).pathname)
   return new URL(built === null ? module : module.replace(/\.[cm]?ts$/, `.${built[1]}`), base)
 }

@@ -28,6 +28,7 @@ import { ContractPool } from "./internal/host/contractPool.ts"
 import { openContractPool } from "./internal/host/openContractPool.ts"
 import * as PoolOptions from "./internal/host/poolOptions.ts"
 import type * as Size from "./internal/host/poolSize.ts"
+import { wrongArgument } from "./internal/wire/wrongArgument.ts"
 import type * as PoolStatus from "./internal/host/poolStatus.ts"
 import type * as RecycleSettings from "./internal/host/recycleOptions.ts"
 import type * as WorkerError from "./WorkerError.ts"
@@ -358,11 +359,17 @@ export const make = <Rpcs extends Rpc.Any, const O extends Options>(
   Scope.Scope | Rpc.MiddlewareClient<Rpcs>
 > =>
   Effect.gen(function* () {
+    if (!hasRequests(group)) {
+      return yield* Effect.die(wrongArgument("The contract", group, "an RpcGroup; make one with RpcGroup.make(...)"))
+    }
     const through = yield* ClientMiddleware.of(group.requests, yield* Effect.context<never>())
     const opened = yield* openContractPool(options, Array.from(group.requests.keys()))
     const escalation = options.escalation ?? defaultEscalation
     return new Pool(group.requests, opened, escalation, through) as unknown as WorkerPool<Rpcs, Failure | Timed<O>>
   })
+
+const hasRequests = (group: unknown): boolean =>
+  readOr(() => Predicate.hasProperty(group, "requests") && group.requests instanceof Map, false)
 
 /** `WorkerPool` checks the contract's types. */
 class Pool extends ContractPool {

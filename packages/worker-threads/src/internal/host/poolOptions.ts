@@ -80,6 +80,14 @@ export interface Parsed {
 }
 
 export const parse = (options: Options): Effect.Effect<Parsed> =>
+  typeof options === "object" && options !== null
+    ? parseAll(options)
+    : invalid(
+        "The options",
+        `${textOf(options)} is not an object; give { spawn: (options) => new Worker(url, options) }`
+      )
+
+const parseAll = (options: Options): Effect.Effect<Parsed> =>
   Effect.gen(function* () {
     const { concurrency = 1, queue, escalation, spawn } = options
     const bound = queue?.bound ?? Infinity

@@ -1,0 +1,87 @@
+import { ThreadError } from "@quiesce/core"
+import * as Workers from "@quiesce/worker-threads"
+import {
+  HostLease,
+  LockError,
+  SharedMutex,
+  SharedSemaphore,
+  WorkerError,
+  type WorkerPool
+} from "@quiesce/worker-threads"
+import { Context, Effect, Schema } from "effect"
+import { expect, it } from "vitest"
+import { functionsOf, type Table, unhelpful } from "../../core/test/fixtures/hostile.ts"
+import { Tasks } from "./fixtures/contract.ts"
+
+const functions = new Map(Object.entries(Workers).flatMap(([name, module]) => [...functionsOf(name, module)]))
+
+/** A pool of these options starts no worker before its first task. */
+const options: WorkerPool.Options = { spawn: () => expect.unreachable(), size: { min: 0, max: 1 } }
+
+class Pool extends Context.Service<Pool, WorkerPool.Of<typeof Tasks>>()("Pool") {}
+
+const lease = HostLease.make({ name: "lease", payload: Schema.Void, success: Schema.Void })
+const acquire = () => Effect.void
+const mutex = SharedMutex.makeUnsafe()
+const semaphore = SharedSemaphore.makeUnsafe({ permits: 1 })
+const work = Effect.void
+const module = new URL("./fixtures/identity.ts", import.meta.url)
+
+const rows: Table = {
+  "HostLease.acquire": [lease, undefined],
+  "HostLease.answer": [lease, acquire],
+  "HostLease.handler": [lease, acquire],
+  "HostLease.make": [{ name: "lease", payload: Schema.Void, success: Schema.Void }],
+  "HostLease.provide": [work, [HostLease.handler(lease, acquire)]],
+  "HostLeases.awaitExit": [{ pid: 1, state: new Int32Array(new SharedArrayBuffer(64)) }],
+  "HostLeases.handlers": [{}],
+  "LockError.isLockError": [5],
+  "LockError.make": [{ _tag: "NotRecoverable", lock: "lock" }],
+  "ModuleUrl.of": ["./identity.ts", import.meta.url],
+  "RpcProtocol.layerClient": [options],
+  "SharedMutex.isSharedMutex": [mutex],
+  "SharedMutex.lock": [mutex],
+  "SharedMutex.lockSync": [mutex, { timeout: 1 }],
+  "SharedMutex.make": [{}],
+  "SharedMutex.makeUnsafe": [{}],
+  "SharedMutex.status": [mutex],
+  "SharedMutex.threadDied": [1_000_000],
+  "SharedMutex.tryLock": [mutex],
+  "SharedMutex.withLock": [mutex],
+  "SharedSemaphore.isSharedSemaphore": [semaphore],
+  "SharedSemaphore.make": [{ permits: 1 }],
+  "SharedSemaphore.makeUnsafe": [{ permits: 1 }],
+  "SharedSemaphore.status": [semaphore],
+  "SharedSemaphore.take": [semaphore, 1],
+  "SharedSemaphore.takeSync": [semaphore, 1, { timeout: 1 }],
+  "SharedSemaphore.tryTake": [semaphore, 1],
+  "SharedSemaphore.withPermits": [semaphore, 1],
+  "Task.createTaskPool": [module, { size: { min: 0, max: 1 } }],
+  "Task.runTask": [module, 1, {}],
+  "ThreadWorker.main": [Tasks],
+  "WorkerError.isWorkerError": [5],
+  "WorkerError.make": [{ _tag: "PoolClosed" }],
+  "WorkerPool.isWorkerPool": [5],
+  "WorkerPool.layer": [Pool, Tasks, options],
+  "WorkerPool.make": [Tasks, options]
+}
+
+/** `useWorker` would change the workers of other tests; Schemas are the functions of Effect. */
+const others = [
+  "Task.useWorker",
+  "Schemas.LockError",
+  "Schemas.WorkerError",
+  "SharedMutex.SharedMutex",
+  "SharedSemaphore.SharedSemaphore"
+]
+
+const isHelpful = (error: unknown, name: string): boolean =>
+  WorkerError.isWorkerError(error) ||
+  LockError.isLockError(error) ||
+  ThreadError.isThreadError(error) ||
+  (error instanceof TypeError && error.message.startsWith(`${name} got `))
+
+it("each function works with a wrong argument, or is refused by an error of this package", async () => {
+  for (const name of others) expect(functions.delete(name)).toBe(true)
+  expect(await unhelpful(functions, rows, isHelpful)).toEqual([])
+})
