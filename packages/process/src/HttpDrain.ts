@@ -17,11 +17,13 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import { hasProperty } from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { Server as NetServer, type Socket } from "node:net"
-import { millisOf, textOf } from "@quiesce/core/internal"
+import { millisOf, readOr, textOf } from "@quiesce/core/internal"
+import { wrongArgument } from "./internal/wrongArgument.ts"
 import * as ProcessError from "./ProcessError.ts"
 
 /**
@@ -102,7 +104,11 @@ export const HttpDrain: Context.Service<HttpDrain, HttpDrain> =
 export const make = (server: Server): Effect.Effect<HttpDrain, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => new Connections(server)),
+      Effect.suspend(() =>
+        isServer(server)
+          ? Effect.succeed(new Connections(server))
+          : Effect.die(wrongArgument("HttpDrain's server", server, "a server of Node; give the result of createServer"))
+      ),
       (connections) => Effect.sync(() => connections.end())
     ),
     (connections) => ({
@@ -138,6 +144,10 @@ export const make = (server: Server): Effect.Effect<HttpDrain, never, Scope.Scop
 export const layer = (server: Server): Layer.Layer<HttpDrain, never, HttpServer.HttpServer> =>
   // A layer that needs the server is released before the server, which waits for its connections.
   Layer.effect(HttpDrain, Effect.andThen(HttpServer.HttpServer, make(server)))
+
+/** Servers of other implementations are accepted, so the members count and not the class. */
+const isServer = (u: unknown): boolean =>
+  readOr(() => hasProperty(u, "prependListener") && hasProperty(u, "close"), false)
 
 const drain = (connections: Connections, options: Options | undefined): Effect.Effect<Status> =>
   Effect.gen(function* () {

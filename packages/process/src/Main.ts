@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Blocking from "@quiesce/core/Blocking"
@@ -20,6 +21,7 @@ import { Program } from "./internal/main/program.ts"
 import * as Sections from "./internal/main/sections.ts"
 import * as Settings from "./internal/main/settings.ts"
 import * as Owner from "./internal/signals/owner.ts"
+import { wrongArgument } from "./internal/wrongArgument.ts"
 import * as ProcessError from "./ProcessError.ts"
 
 export type { Options } from "./internal/main/options.ts"
@@ -33,7 +35,11 @@ export type { Options } from "./internal/main/options.ts"
  * @category teardown
  * @since 0.1.0
  */
-export const defaultTeardown: Runtime.Teardown = ExitCode.teardown
+export const defaultTeardown: Runtime.Teardown = (exit, onExit) => {
+  if (!Exit.isExit(exit)) throw wrongArgument("Main.defaultTeardown's exit", exit, "an Exit")
+  if (typeof onExit !== "function") throw wrongArgument("Main.defaultTeardown's onExit", onExit, "a function")
+  return ExitCode.teardown(exit, onExit)
+}
 
 /**
  * Runs an effect as the main program of the process, as a thread. The process stays alive until the thread has ended.

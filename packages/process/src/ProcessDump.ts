@@ -4,11 +4,13 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Schemas from "@quiesce/core/Schemas"
 import * as ThreadDump from "@quiesce/core/ThreadDump"
 import type { Data } from "./internal/eyes/data.ts"
 import * as Look from "./internal/eyes/look.ts"
+import { wrongArgument } from "./internal/wrongArgument.ts"
 import type * as ProcessError from "./ProcessError.ts"
 
 export type { Data as ProcessDump } from "./internal/eyes/data.ts"
@@ -55,6 +57,8 @@ export const ProcessDumpSchema: Schema.Codec<Data, unknown> = Schema.Struct({
  * @since 0.1.0
  */
 export const render = (self: Data, options?: ThreadDump.RenderOptions): string => {
+  if (!hasProperty(self, "main") || !hasProperty(self, "workers"))
+    throw wrongArgument("ProcessDump.render's dump", self, "a dump; give the result of ProcessDump.of")
   const { at, command, main, node, pid, workers } = self
   const elsewhere = [main, ...workers].map((place) =>
     place.dump === undefined && place.stack === undefined && place.note === undefined

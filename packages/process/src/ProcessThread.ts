@@ -40,6 +40,7 @@ import { ChildThread, promises as platformPromises } from "./internal/child/chil
 import * as Pipeline from "./internal/child/pipeline.ts"
 import * as Settings from "./internal/child/settings.ts"
 import * as Started from "./internal/child/started.ts"
+import { wrongArgument } from "./internal/wrongArgument.ts"
 import * as ProcessError from "./ProcessError.ts"
 
 export type { Request } from "./internal/child/channel.ts"
@@ -110,6 +111,7 @@ export const spawn: {
   (args) => ChildProcess.isCommand(args[0]),
   (command: ChildProcess.Command, options?: Settings.Options) =>
     Effect.suspend(() => {
+      if (!ChildProcess.isCommand(command)) return Effect.die(wrongArgument(command_, command, aCommand))
       // A command has at least one part.
       const last = Pipeline.partsOf(command).at(-1)!.command
       const settings = Settings.of(options, last)
@@ -131,6 +133,9 @@ export const spawn: {
       return Effect.map(spawned, (thread) => handleOf(thread, child))
     })
 )
+
+const command_ = "ProcessThread.spawn's command"
+const aCommand = 'a command; make one with ChildProcess.make("node", ["main.js"])'
 
 /** Adds the process to the thread's own object, which is the thread for all of core. */
 const handleOf = (
@@ -175,11 +180,13 @@ export const expectSuccess = (self: ProcessThread): Effect.Effect<void, ProcessE
 export const untilCut = <A, R>(
   output: Stream.Stream<A, ProcessError.ProcessError, R>
 ): Stream.Stream<A, ProcessError.ProcessError, R> =>
-  Stream.catchIf(
-    output,
-    (error) => error.reason._tag === "OutputCut",
-    () => Stream.empty
-  )
+  Stream.isStream(output)
+    ? Stream.catchIf(
+        output,
+        (error) => error.reason._tag === "OutputCut",
+        () => Stream.empty
+      )
+    : Stream.die(wrongArgument("ProcessThread.untilCut's output", output, "a Stream; give thread.stdout"))
 
 /**
  * The promises that this platform keeps for the processes of this process.
