@@ -50,6 +50,12 @@ describe("pool.capabilities.unwind", () => {
     })
     expect(seen.unwind.why).toBe(seen.otherCode.why)
   })
+
+  it("is found out although the probe worker starts before the thread of the host goes on", async () => {
+    const main = fileURLToPath(new URL("./fixtures/early-probe-main.ts", import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [main])
+    expect(JSON.parse(stdout)).toEqual({ unwind: { _tag: "SectionsAndOtherCode" } })
+  })
 })
 
 describe("an unwind outside a section in a worker where only sections can be ended", () => {

@@ -32,6 +32,7 @@ const realClock = Context.get(Context.empty(), Clock.Clock)
 
 /** Ends a loop in a probe worker, and checks that the worker replies afterwards. */
 const tryIt: Effect.Effect<void, Problem, Scope.Scope> = Effect.gen(function* () {
+  yield* hold
   const worker = yield* spawn
   // Side by side, because attaching and starting take about the same time.
   const [attachment] = yield* Effect.all([Inspector.attach(worker), ask(worker, "hog", "hogging")], {
@@ -42,6 +43,12 @@ const tryIt: Effect.Effect<void, Problem, Scope.Scope> = Effect.gen(function* ()
 })
 
 const end = (attachment: Attachment): Effect.Effect<unknown, Problem> => attachment.post("Runtime.terminateExecution")
+
+/** Keeps the line to the inspector open from before the worker starts. The line would otherwise miss the start. */
+const hold: Effect.Effect<() => void, Problem, Scope.Scope> = Effect.acquireRelease(
+  Effect.try({ try: Inspector.hold, catch: (cause) => problem(messageOf(cause)) }),
+  (letGo) => Effect.sync(letGo)
+)
 
 const spawn: Effect.Effect<Worker, Problem, Scope.Scope> = Effect.acquireRelease(
   Effect.try({
