@@ -42,15 +42,17 @@ const sharing: Readonly<Record<string, ReadonlyArray<string>>> = {
     "test/*.types.test.ts",
     "test/{Abort.runWith,CancelReason,Deadline,Escalation,ForcedEnd,Lease,Lease.release,ShutdownReport}.test.ts",
     "test/{StopToken,Thread,Thread.raise,Thread.runtime,Thread.start,ThreadError,ThreadGroup,Timeline}.test.ts",
-    "test/{Timeline.exports,adapter,adapter.execute,givenText,misuse,nesting,sequence,threadState,tracing,waiting}.test.ts"
+    "test/{Timeline.exports,adapter,adapter.execute,ending,foreignValue,givenText,misuse,nesting,notice}.test.ts",
+    "test/{sequence,threadState,tracing,waiting}.test.ts"
   ],
   "worker-threads": [
     "test/*.types.test.ts",
     "test/{ModuleUrl,Schemas,controlBlock,dispatcher,dispatcher.*,leases,message,outbox,poolOptions,ringEntry}.test.ts",
+    "test/{Locks.sections,interrupts,locks.misuse}.test.ts",
     "test/{sectionWord,slotTable,threadDeaths,uncaughtError,unknownNames,workerState}.test.ts"
   ],
   process: ["test/{Main,Main.*,sections,signalCount}.test.ts"],
-  testing: ["test/{Interleaving,Journal,Law,Laws.cases,Model}.test.ts"],
+  testing: ["test/{Interleaving,Journal,Law,Laws.cases,Leaks.types,LiveThreads,Model}.test.ts"],
   cluster: ["test/{ClusterThreads.types,Keepers,Rounds,RunnerThreads,RunnerWatch,batched,endWithin}.test.ts"]
 }
 

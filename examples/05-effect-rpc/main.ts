@@ -10,6 +10,7 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import type { Worker } from "node:worker_threads"
 import { Console, Effect, type Layer, References } from "effect"
 import type { RpcClient } from "effect/rpc"
 import { protocol as after } from "./after/protocol.ts"
@@ -21,15 +22,28 @@ const folder = Effect.acquireRelease(
   (path) => Effect.promise(() => rm(path, { recursive: true }))
 )
 
-const run = Effect.fnUntraced(function* (name: string, protocol: Layer.Layer<RpcClient.Protocol, unknown>) {
+const workers: Array<Worker> = []
+process.on("worker", (worker) => workers.push(worker))
+
+/** At its end, Effect's protocol waits for each worker for 5 seconds, in which the endless loops keep the cores busy. */
+const terminateAll = Effect.promise(() => Promise.all(workers.map((worker) => worker.terminate())))
+
+const run = Effect.fnUntraced(function* (
+  name: string,
+  protocol: Layer.Layer<RpcClient.Protocol, unknown>,
+  atEnd: Effect.Effect<unknown> = Effect.void
+) {
   yield* Console.log(name)
   const path = yield* folder
-  yield* Effect.provide(app(path), protocol)
+  yield* Effect.provide(Effect.andThen(app(path), atEnd), protocol)
   const locks = (yield* Effect.promise(() => readdir(path))).filter((file) => file.endsWith(".lock"))
   yield* Console.log(`  ${"lock files left by the workers".padEnd(36)}${locks.length}`)
 }, Effect.scoped)
 
-await Effect.andThen(run("RpcClient.layerProtocolWorker", before), run("RpcProtocol.layerClient", after)).pipe(
+await Effect.andThen(
+  run("RpcClient.layerProtocolWorker", before, terminateAll),
+  run("RpcProtocol.layerClient", after)
+).pipe(
   // The crash is intended. Without this line, the log has an entry for the lost worker.
   Effect.provideService(References.UnhandledLogLevel, undefined),
   Effect.runPromise

@@ -71,6 +71,17 @@ const withFiles = async <A>(
   }
 }
 
+/** Adds a module of a page to `files`, with the named modules that it and its imports mention. */
+const addWithImports = (files: Map<string, string>, name: string, text: string, named: Map<string, string>): void => {
+  files.set(name, text)
+  for (const [other, module] of named) {
+    if (!files.has(other) && text.includes(`./${other}`)) addWithImports(files, other, module, named)
+  }
+}
+
+/** The programs that have run, by their package and files. Several pages may show the same program. */
+const runs = new Map<string, Promise<Ran>>()
+
 /** Runs a program of a page: an example that a shell block starts, or a TypeScript block beside the named ones. */
 const runClaim = ({ page, program }: Claim): Promise<Ran> => {
   const example = program.lang === "sh" ? /\bnode (examples\/\S+)/.exec(program.text)?.[1] : undefined
@@ -81,9 +92,14 @@ const runClaim = ({ page, program }: Claim): Promise<Ran> => {
     const name = nameOf(module)
     return name === undefined ? [] : [[name, module] as const]
   })
-  return withFiles(packageOf(page), { ...Object.fromEntries(named), [name]: block }, (folder) =>
-    runFile(join(folder, name), { cwd: folder })
-  )
+  const files = new Map<string, string>()
+  addWithImports(files, name, block, new Map(named))
+  const key = JSON.stringify([packageOf(page), ...files])
+  const run =
+    runs.get(key) ??
+    withFiles(packageOf(page), Object.fromEntries(files), (folder) => runFile(join(folder, name), { cwd: folder }))
+  runs.set(key, run)
+  return run
 }
 
 describe("the shown output", () => {
