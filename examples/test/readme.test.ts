@@ -109,8 +109,7 @@ describe("the shown output", () => {
     "of %s: the program %s prints it",
     async (_page, _name, claim) => {
       expect(await runClaim(claim)).toEqual({ lines: claim.output, errors: "", code: 0, signal: null })
-    },
-    30_000
+    }
   )
 
   it.each(pages.filter((page) => !page.startsWith("packages/testing/")))(

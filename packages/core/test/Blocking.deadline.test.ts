@@ -489,8 +489,7 @@ describe.each([[`Node ${process.versions.node}`, process.execPath] as const, ...
         const { stdout } = await promisify(execFile)(node, [...flags, program, String(ended), String(natural)])
         const tally: unknown = JSON.parse(stdout)
         expect(tally).toMatchObject({ ended, finalizers: 3 * (ended + natural) })
-      },
-      120_000
+      }
     )
   }
 )

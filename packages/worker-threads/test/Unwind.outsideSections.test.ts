@@ -38,7 +38,7 @@ describe("unwindFiber", () => {
     const again = Effect.flatMap(attempt, (first) => UnwindFiber.retryUntilEnded(first, attempt, () => false))
     expect(await Effect.runPromise(again)).toEqual(unwoundFromStack)
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
-  }, 60_000)
+  })
 
   it("ends a task's code before what it has ended of another's has been set right; both run their finalizers", async () => {
     await using harness = await Harness.open()
