@@ -8,6 +8,8 @@ import * as Search from "@quiesce/testing/laws/Search"
 import * as ClusterAdapter from "./ClusterAdapter.ts"
 import * as ClusterProcessAdapter from "./ClusterProcessAdapter.ts"
 import * as PlainAdapter from "./PlainAdapter.ts"
+import { isPoolLaw, type PoolLaw, poolLaws } from "./pools/laws.ts"
+import * as PoolSearch from "./pools/poolSearch.ts"
 import * as ProcessAdapter from "./ProcessAdapter.ts"
 import * as ClusterSearch from "./simulated/clusterSearch.ts"
 import { type ClusterLaw, clusterLaws, isClusterLaw } from "./simulated/laws.ts"
@@ -20,12 +22,12 @@ type AdapterName = (typeof adapters)[number]
 
 export interface Trial {
   readonly adapter: AdapterName
-  readonly law: Name | "model" | ClusterLaw
+  readonly law: Name | "model" | ClusterLaw | PoolLaw
   readonly budget: Search.Budget
 }
 
 export interface Result {
-  readonly finding: Search.Finding | ClusterSearch.ClusterFinding
+  readonly finding: Search.Finding | ClusterSearch.ClusterFinding | PoolSearch.PoolFinding
   readonly seconds: number
 }
 
@@ -59,11 +61,16 @@ const killing: ReadonlySet<Name> = new Set([
   "crash-contained"
 ])
 
-export const isKilling = (law: Trial["law"]): boolean => law !== "model" && !isClusterLaw(law) && killing.has(law)
+/** Whether the programs of a law are scenarios of a cluster or of a pool. Only its own adapters know them. */
+export const hasScenarios = (law: Trial["law"]): law is ClusterLaw | PoolLaw => isClusterLaw(law) || isPoolLaw(law)
+
+export const isKilling = (law: Trial["law"]): boolean => law !== "model" && !hasScenarios(law) && killing.has(law)
 
 /** Laws with slow cuts, which may cost a worker or half a second, get fewer cuts. */
 export const budgetOf = (adapter: Trial["adapter"], law: Trial["law"], deep: boolean): Search.Budget => {
   if (isClusterLaw(law)) return { programs: deep ? 10_000 : 8, whole: 0 }
+  // Each run opens a pool.
+  if (isPoolLaw(law)) return { programs: deep ? 1000 : 4, whole: 0 }
   const budget = budgets[adapter][deep ? "deep" : "quick"]
   return (adapter === "workers" || adapter === "plain") && isKilling(law) ? { ...budget, cuts: deep ? 2 : 1 } : budget
 }
@@ -86,7 +93,8 @@ export const select = (asked: Asked): ReadonlyArray<Trial> =>
     return [
       ...laws,
       ...(adapter === "processes" ? [] : ["model" as const]),
-      ...(adapter === "cluster" ? clusterLaws : [])
+      ...(adapter === "cluster" ? clusterLaws : []),
+      ...(adapter in PoolSearch.kindsOf ? poolLaws : [])
     ]
       .filter((law) => asked.law === undefined || asked.law === law)
       .map((law) => ({ adapter, law, budget: adjusted(budgetOf(adapter, law, asked.quick !== true), asked) }))
@@ -149,13 +157,20 @@ const onWorkers = async (
 }
 
 /** One trial. */
-export const run = async ({ budget, law }: Trial, adapter: Adapter.Adapter): Promise<Result> => {
+export const run = async ({ adapter: trialAdapter, budget, law }: Trial, adapter: Adapter.Adapter): Promise<Result> => {
   const start = performance.now()
-  const finding = await search(law, adapter, budget)
+  const finding = isPoolLaw(law) ? await onPools(law, trialAdapter, budget) : await search(law, adapter, budget)
   return { finding, seconds: (performance.now() - start) / 1000 }
 }
 
-const search = (law: Trial["law"], adapter: Adapter.Adapter, budget: Search.Budget): Promise<Result["finding"]> => {
+const onPools = (law: PoolLaw, adapter: AdapterName, budget: Search.Budget): Promise<PoolSearch.PoolFinding> =>
+  PoolSearch.search(law, adapter === "plain" ? "plain" : "workers", budget)
+
+const search = (
+  law: Exclude<Trial["law"], PoolLaw>,
+  adapter: Adapter.Adapter,
+  budget: Search.Budget
+): Promise<Result["finding"]> => {
   if (isClusterLaw(law)) return ClusterSearch.search(law, budget)
   return law === "model" ? Search.model(adapter, budget) : Search.runAll(law, adapter, budget)
 }

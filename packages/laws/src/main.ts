@@ -4,7 +4,8 @@
  *     pnpm laws [--quick] [--adapter fibers|workers|plain|processes|cluster|cluster-processes] [--law NAME] [--programs N] [--seed N] [--json FILE]
  *
  * A cluster also has laws of its own, about machines that die, freeze, join and leave (`simulated/laws.ts`). Their programs are
- * scenarios of a simulated cluster.
+ * scenarios of a simulated cluster. Workers and plain functions also have the laws of pools (`pools/laws.ts`), about drains,
+ * priorities and leases. Those of plain functions run on full and on light pools.
  *
  * Each row is a search among the programs of one law, whose runs are checked by all laws that know every program. With
  * `--quick` all rows take a few minutes, with as many programs as in the tests. Without it, a law takes about a million runs
@@ -16,6 +17,7 @@
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import * as Search from "@quiesce/testing/laws/Search"
+import * as PoolSearch from "./pools/poolSearch.ts"
 import * as ClusterSearch from "./simulated/clusterSearch.ts"
 import * as Trial from "./Trial.ts"
 
@@ -62,8 +64,10 @@ const columns = (...cells: ReadonlyArray<string | number>): string =>
 console.log(`${columns("law", "adapter", "programs", "cuts", "counterexs")}     seconds`)
 const findings: Array<Trial.Result["finding"]> = []
 
-const render = (finding: Trial.Result["finding"]): string =>
-  "whole" in finding ? Search.render(finding) : ClusterSearch.render(finding)
+const render = (finding: Trial.Result["finding"]): string => {
+  if ("whole" in finding) return Search.render(finding)
+  return finding.adapter === "cluster" ? ClusterSearch.render(finding) : PoolSearch.render(finding)
+}
 
 await Trial.runAll(trials, ({ finding, seconds }) => {
   const { adapter, counterexample, cuts, law, programs } = finding

@@ -1,10 +1,9 @@
 /** The laws on an embedded cluster that apply to it, and the comparison with the model. */
 import * as Laws from "@quiesce/testing/laws/Laws"
 import * as ClusterAdapter from "../src/ClusterAdapter.ts"
-import { isClusterLaw } from "../src/simulated/laws.ts"
-import { budgetOf, select } from "../src/Trial.ts"
+import { budgetOf, hasScenarios, select } from "../src/Trial.ts"
 
 const adapter = ClusterAdapter.make()
 for (const { law } of select({ adapter: "cluster" })) {
-  if (!isClusterLaw(law)) Laws.suite(adapter, { ...budgetOf("cluster", law, false), only: [law] })
+  if (!hasScenarios(law)) Laws.suite(adapter, { ...budgetOf("cluster", law, false), only: [law] })
 }

@@ -4,14 +4,13 @@ import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
 import { afterAll, expect, it } from "vitest"
 import * as ClusterProcessAdapter from "../src/ClusterProcessAdapter.ts"
-import { isClusterLaw } from "../src/simulated/laws.ts"
-import { budgetOf, select } from "../src/Trial.ts"
+import { budgetOf, hasScenarios, select } from "../src/Trial.ts"
 
 const adapter = ClusterProcessAdapter.make()
 afterAll(() => adapter.close())
 
 for (const { law } of select({ adapter: "cluster-processes" })) {
-  if (isClusterLaw(law)) continue
+  if (hasScenarios(law)) continue
   Laws.suite(adapter, { ...budgetOf("cluster-processes", law, false), only: [law] })
 }
 

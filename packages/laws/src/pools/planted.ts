@@ -1,0 +1,86 @@
+/** The planted faults of pools without those of leases: parts of the host with one function replaced. Nothing here loads Effect. */
+import { Draining } from "../../../worker-threads/src/internal/host/draining.ts"
+import { TaskQueue } from "../../../worker-threads/src/internal/host/taskQueue.ts"
+import { LightWorker } from "../../../worker-threads/src/internal/plainTask/host/lightWorker.ts"
+
+/** The last one is a fault of light pools. */
+const queueFaults = [
+  "loses tasks",
+  "forgets what never started",
+  "starves priorities",
+  "starts what was taken back"
+] as const
+
+export type QueueFault = (typeof queueFaults)[number]
+
+type Undo = () => void
+
+/** Replaces a method of a class, which may be private. */
+const replace = (prototype: object, name: string, make: (before: Function) => Function): Undo => {
+  const before: Function = Reflect.get(prototype, name)
+  Reflect.set(prototype, name, make(before))
+  return () => void Reflect.set(prototype, name, before)
+}
+
+const queue = TaskQueue.prototype
+
+type Queue = TaskQueue<{ name: string; priority: number; waitingSince: number }>
+
+/** Takes the task of the lowest priority. */
+const starve = (): Undo => {
+  const removes = new WeakMap<object, Undo>()
+  const undoes = [
+    replace(
+      queue,
+      "add",
+      (add) =>
+        function (this: Queue, task: object): Undo {
+          const remove: Undo = add.call(this, task)
+          removes.set(task, remove)
+          return remove
+        }
+    ),
+    replace(
+      queue,
+      "take",
+      () =>
+        function (this: Queue): unknown {
+          const last = this.all.at(-1)
+          if (last !== undefined) removes.get(last)?.()
+          return last
+        }
+    )
+  ]
+  return () => undoes.forEach((undo) => undo())
+}
+
+const plants: Readonly<Record<QueueFault, () => Undo>> = {
+  "loses tasks": () =>
+    replace(
+      queue,
+      "take",
+      (take) =>
+        function (this: Queue): unknown {
+          return this.size > 2 ? (take.call(this), take.call(this)) : take.call(this)
+        }
+    ),
+  "forgets what never started": () => replace(Draining.prototype, "unstarted", () => () => {}),
+  "starves priorities": starve,
+  // The claim of the call stays, and the worker starts the call.
+  "starts what was taken back": () =>
+    replace(
+      LightWorker.prototype,
+      "claim",
+      () =>
+        function (this: { remove: (call: unknown) => void }, call: unknown) {
+          this.remove(call)
+          return true
+        }
+    )
+}
+
+/** Puts a fault into all pools of the process. The result takes the fault away. */
+export const plant = (fault: QueueFault): Undo => plants[fault]()
+
+export const isQueueFault = (fault: string | undefined): fault is QueueFault =>
+  queueFaults.some((name) => name === fault)
