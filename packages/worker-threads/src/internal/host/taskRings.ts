@@ -12,6 +12,7 @@ import { wakeUp } from "../wire/handshake.ts"
 import { BadWords } from "../wire/plainData.ts"
 import * as Ring from "../wire/ring.ts"
 import * as RingEntry from "../wire/ringEntry.ts"
+import { AnswerWatch } from "./answerWatch.ts"
 
 /**
  * How long values are read before other work gets a turn, in milliseconds, and how many values are read before that
@@ -40,6 +41,7 @@ export class TaskRings {
   /** Changes when a pool takes over a worker that was started before. */
   listener: Listener
   private isClosed = false
+  private readonly watch: AnswerWatch
 
   /** `names` are the tasks of the contract, in the order of the handshake. */
   constructor(names: ReadonlyArray<string>, port: MessagePort, listener: Listener) {
@@ -49,13 +51,19 @@ export class TaskRings {
     this.indexes = new Map(names.map((name, index) => [name, index]))
     this.port = port
     this.listener = listener
+    this.watch = new AnswerWatch(this.values, (isNewTurn) => this.answered(isNewTurn))
   }
 
-  /** False if the task has to be sent as a message. */
-  start(id: number, slot: number, name: string, payload: unknown): boolean {
+  /**
+   * False if the task has to be sent as a message. `isAlone`: the worker has no other task, so that this thread watches for
+   * its answer.
+   */
+  start(id: number, slot: number, name: string, payload: unknown, isAlone: boolean = false): boolean {
     const index = this.indexes.get(name)
     if (index === undefined || !this.starts.write(id, slot, index, payload)) return false
+    if (isAlone) this.watch.prepare()
     if (this.starts.mustWake()) this.port.postMessage(wakeUp)
+    if (isAlone) this.watch.begin()
     return true
   }
 
@@ -67,6 +75,17 @@ export class TaskRings {
 
   /** Reads values while there are any, then sleeps. */
   read(millis: number = budgetMillis): void {
+    this.watch.turned()
+    this.readFor(millis)
+  }
+
+  private answered(isNewTurn: boolean): void {
+    if (this.isClosed) return
+    if (isNewTurn) this.read()
+    else this.readFor(budgetMillis)
+  }
+
+  private readFor(millis: number): void {
     const end = performance.now() + millis
     let isAwake = true
     try {

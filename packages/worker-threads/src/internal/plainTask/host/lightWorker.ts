@@ -179,7 +179,8 @@ export class LightWorker implements WorkerEnds.WorkerEvents {
   }
 
   private write(call: LightCall, payload: Call): boolean {
-    return call.transfers.length === 0 && this.ends.rings.start(call.id, this.slotOf(call), task, payload)
+    if (call.transfers.length > 0) return false
+    return this.ends.rings.start(call.id, this.slotOf(call), task, payload, this.calls.size === 1)
   }
 
   private post(call: LightCall, payload: Call): void {

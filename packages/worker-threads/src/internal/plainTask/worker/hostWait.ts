@@ -12,6 +12,7 @@
  */
 import { availableParallelism } from "node:os"
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads"
+import { wakeUp } from "../../wire/handshake.ts"
 import type { RingReader } from "../../wire/ring.ts"
 
 /** How long the thread spins, in milliseconds: longer than a sleeping host needs to wake up and to make its next call. */
@@ -30,17 +31,13 @@ const hasOneCore = availableParallelism() === 1
 /** The port of the host. */
 const ownResources = 1
 
-export interface Received {
-  readonly message: unknown
-}
-
 export class HostWait {
   readonly #ring: RingReader
   readonly #port: MessagePort
   #pause = shortestPause
   /** The waits that are left without spinning. */
   #passes = 0
-  #received: Received | undefined = undefined
+  #received: unknown = wakeUp
 
   constructor(ring: RingReader, port: MessagePort) {
     this.#ring = ring
@@ -48,16 +45,16 @@ export class HostWait {
   }
 
   /**
-   * Blocks until the host calls or sends a message, at most for some time. Returns the message, if there is one. Calls in
-   * the ring have to be read afterwards.
+   * Blocks until the host calls or sends a message, at most for some time. Returns the message, or a wake-up without one. Calls
+   * in the ring have to be read afterwards.
    */
-  next(): Received | undefined {
-    if (process.getActiveResourcesInfo().length > ownResources) return undefined
-    this.#received = undefined
+  next(): unknown {
+    if (process.getActiveResourcesInfo().length > ownResources) return wakeUp
+    this.#received = wakeUp
     const spins = !hasOneCore && this.#passes-- <= 0
     const wasFast = this.#ring.block(spins ? spinMillis : 0, blockMillis, this.#receive)
     if (spins) this.#spun(wasFast)
-    if (this.#received === undefined) this.#receive()
+    if (this.#received === wakeUp) this.#receive()
     return this.#received
   }
 
@@ -67,7 +64,8 @@ export class HostWait {
   }
 
   readonly #receive = (): boolean => {
-    this.#received = receiveMessageOnPort(this.#port)
-    return this.#received !== undefined
+    const received = receiveMessageOnPort(this.#port)
+    if (received !== undefined) this.#received = received.message
+    return received !== undefined
   }
 }

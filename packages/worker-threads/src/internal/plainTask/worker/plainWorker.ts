@@ -117,15 +117,15 @@ class PlainWorker implements Outlet {
   }
 
   readonly #onMessage = (raw: unknown): void => {
-    ControlBlock.beat(this.#control)
-    // All starts come first, because a message may be for any call in the ring.
-    this.#readStarts(raw === wakeUp ? startsAtOnce : Infinity)
     this.#receiveAll(raw)
     this.#runReady()
   }
 
-  /** Messages outside the protocol are ignored. */
+  /** Takes the calls in the ring, and then the messages of `raw`. Messages outside the protocol are ignored. */
   #receiveAll(raw: unknown): void {
+    ControlBlock.beat(this.#control)
+    // All starts come first, because a message may be for any call in the ring.
+    this.#readStarts(raw === wakeUp ? startsAtOnce : Infinity)
     if (raw !== wakeUp) for (const message of decode(raw) ?? []) this.#receive(message)
   }
 
@@ -166,12 +166,15 @@ class PlainWorker implements Outlet {
     this.#callLater()
   }
 
-  /** Takes the calls in the ring, and looks again even if a function is ended by force. */
+  /**
+   * Takes the calls in the ring, and looks again even if a function is ended by force. The thread stays awake, because it looks
+   * again after each call: the host would send a message for each call that it makes while a function runs.
+   */
   #readStarts(most: number = startsAtOnce): void {
     const count = this.#starts.read(this.#takeStart, most)
     // A call that is followed by others runs in this turn, and a message for the others is sent before.
     const hasNext = this.#ready.length > 1 && this.#running < this.#concurrency && !failures.isLoading
-    if (count > 1 || hasNext || !this.#starts.sleep()) this.#callLater()
+    if (count > 1 || hasNext) this.#callLater()
   }
 
   readonly #takeStart: Ring.Take = (id, slot, _, payload) => this.#start(id, slot, payload)
@@ -243,6 +246,8 @@ class PlainWorker implements Outlet {
         if (this.#isDue) return
       }
     } while (this.#awaitHost())
+    // The thread sleeps from here on.
+    if (!this.#starts.sleep()) this.#callLater()
   }
 
   /** False if the call has ended, or the host has taken it back. */
@@ -260,12 +265,7 @@ class PlainWorker implements Outlet {
     this.#hasEnded = false
     this.#outbox.flush()
     if (failures.isLoading) return false
-    const received = this.#wait.next()
-    this.#readStarts(received === undefined ? startsAtOnce : Infinity)
-    if (received !== undefined) {
-      ControlBlock.beat(this.#control)
-      this.#receiveAll(received.message)
-    }
+    this.#receiveAll(this.#wait.next())
     return this.#ready.length > 0
   }
 
