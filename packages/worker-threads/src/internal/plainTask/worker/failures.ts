@@ -4,8 +4,13 @@ import { messageOf } from "@quiesce/core/internal/plainText"
 export { messageOf }
 export { thrown } from "../thrown.ts"
 
-/** Why a module could not be loaded. A text that is neither a URL nor a path from the root names no file of the caller. */
-export const loadProblem = (url: string, cause: unknown): string =>
-  URL.canParse(url) || url.startsWith("/")
-    ? messageOf(cause)
+/**
+ * Why a module is no task module. `failed` is undefined for a module that was loaded. A text that is neither a URL nor a
+ * path from the root names no file of the caller.
+ */
+export const loadProblem = (url: string, failed: { readonly cause: unknown } | undefined): string => {
+  if (failed === undefined) return "it has no default export that is a function"
+  return URL.canParse(url) || url.startsWith("/")
+    ? messageOf(failed.cause)
     : "it is a relative text, and a worker does not know the file that it is relative to"
+}

@@ -61,8 +61,6 @@ interface Ready {
 interface Open {
   readonly call: PlainCall
   readonly withdrawLocks: (() => void) | undefined
-  /** The number of frames of errors before the run. */
-  readonly stackTraceLimit: number
 }
 
 class PlainWorker implements Outlet {
@@ -76,6 +74,8 @@ class PlainWorker implements Outlet {
   readonly #flags: Array<SharedFlags> = []
   readonly #section: Word.Word
   readonly #open = new Map<number, Open>()
+  /** The number of frames of errors before the first of the open runs. */
+  #frames = 0
   readonly #ready: Array<Ready> = []
   readonly #hooks: PlainHooks.PlainHooks
   readonly #sender: MessagePort
@@ -226,9 +226,9 @@ class PlainWorker implements Outlet {
   }
 
   async #load(call: PlainCall): Promise<void> {
-    const loaded = await Functions.load(call.call.url)
-    if (loaded._tag === "Bad") return call.badModule(loaded.problem)
-    this.#ready.push({ call, run: loaded.run })
+    const run = await Functions.load(call.call.url)
+    if (typeof run === "string") return call.badModule(run)
+    this.#ready.push({ call, run })
     this.#callLater()
   }
 
@@ -281,8 +281,8 @@ class PlainWorker implements Outlet {
     const settle = enter(() => {
       const withdrawLocks = locks?.begin(() => this.#run === run && Word.isBusy(this.#section))
       // A run before may have been ended already, and not be taken out yet.
-      const [before = Error] = this.#open.values()
-      this.#open.set(run, { call, withdrawLocks, stackTraceLimit: before.stackTraceLimit })
+      if (this.#open.size === 0) this.#frames = Error.stackTraceLimit
+      this.#open.set(run, { call, withdrawLocks })
       Atomics.store(words, word.sectionTask, call.id)
       Atomics.store(words, word.sectionGrace, graceMillis)
       Word.start(this.#section, run)
@@ -301,7 +301,7 @@ class PlainWorker implements Outlet {
     this.#open.delete(run)
     Word.clear(this.#section, run)
     // Core and Effect change the number of frames for a moment, and the run may have been ended in that moment.
-    Error.stackTraceLimit = open.stackTraceLimit
+    Error.stackTraceLimit = this.#frames
     // The function's `finally` did not run, so its synchronous locks are still held.
     open.withdrawLocks?.()
     open.call.endedByForce()
