@@ -7,7 +7,7 @@ import { isAbortSignal, textOf } from "@quiesce/core/internal"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as Scope from "effect/Scope"
@@ -19,7 +19,7 @@ import type { HostLeases } from "../leases/leaseKeeper.ts"
 import * as TaskHandlers from "../leases/taskHandlers.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import type { Capabilities } from "../wire/handshake.ts"
-import type { TaskCodec } from "../wire/wire.ts"
+import { isDone, type TaskCodec } from "../wire/wire.ts"
 import type { Ticket } from "./admissions.ts"
 import { type CallOptions, type CallSettings, settingsOf } from "./callSettings.ts"
 import { CallSpan } from "./callSpan.ts"
@@ -120,14 +120,12 @@ export class ContractPool {
     const settings = options === undefined ? this.opened.settings : settingsOf(options, this.opened.settings)
     if (settings instanceof WorkerError.WorkerError) return Effect.die(settings)
     return Effect.withFiber((fiber) => {
-      const transfers: Array<unknown> = []
-      const encoding = entry.codec.payload.encode(payload, transfers)
-      if (!Exit.isExit(encoding) || Exit.isFailure(encoding) || !this.opened.dispatcher.hasRoom)
-        return this.spawnAndJoin(tag, payload, options)
       const { codec } = entry
-      const { value } = encoding
+      const encoded = encodedNow(codec, payload)
+      if (encoded === undefined || !this.opened.dispatcher.hasRoom) return this.spawnAndJoin(tag, payload, options)
+      const call = { codec, settings, payload: encoded.payload, transfers: encoded.transfers, onChunk: undefined }
       return ThreadAdapter.execute(
-        (cell) => this.take(fiber, cell, { codec, settings, payload: value, transfers, onChunk: undefined }, undefined),
+        (cell) => this.take(fiber, cell, call, undefined),
         options?.name === undefined ? entry.options : { ...entry.options, name: options.name }
       )
     })
@@ -273,6 +271,19 @@ interface Call {
   readonly transfers: ReadonlyArray<unknown>
   readonly onChunk: OnChunk | undefined
 }
+
+/** The payload as it is sent. Undefined if its encoding takes more than one step or fails. */
+const encodedNow = (
+  { payload: wire }: TaskCodec,
+  payload: unknown
+): Pick<Call, "payload" | "transfers"> | undefined => {
+  if (wire.isPlain) return { payload, transfers: none }
+  const transfers: Array<unknown> = []
+  const encoding = wire.encode(payload, transfers)
+  return isDone(encoding) ? { payload: encoding.value, transfers } : undefined
+}
+
+const none: ReadonlyArray<never> = []
 
 const wrongKind = (task: string, isStream: boolean): Effect.Effect<never> =>
   Effect.die(WorkerError.make({ _tag: "WrongKind", task, isStream }))

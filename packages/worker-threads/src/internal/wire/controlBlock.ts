@@ -65,12 +65,12 @@ const checksAt = (slot: number): number => flagsAt(slot) + 1
 const deadlineAt = (slot: number): number => flagsAt(slot) / 2 + 1
 const claimAt = (slot: number): number => flagsAt(slot) + 4
 
-/** Clears a slot for its next task. */
+/** Clears a slot for its next task. The start of the task, which is sent after this, makes the words visible to the worker. */
 export const reset = (self: ControlBlock, slot: number, id: number, deadline: number): void => {
-  Atomics.store(self.words, flagsAt(slot), 0)
-  Atomics.store(self.words, checksAt(slot), 0)
+  self.words[flagsAt(slot)] = 0
+  self.words[checksAt(slot)] = 0
   self.floats[deadlineAt(slot)] = deadline
-  Atomics.store(self.words, claimAt(slot), id)
+  self.words[claimAt(slot)] = id
 }
 
 /** Claims a task that has not started: the worker to start the task, the host to take the task back. False if it is too late. */

@@ -39,7 +39,9 @@ export class Writer {
   end = 0
   readonly #words: Int32Array
   readonly #mask: number
-  readonly #seen: Array<object> = []
+  /** The first object of the value, and a list of the others. Most values are one object, which needs no list. */
+  #first: object | undefined
+  #others: Array<object> | undefined
 
   constructor(words: Int32Array) {
     this.#words = words
@@ -53,8 +55,16 @@ export class Writer {
   }
 
   value(value: unknown): boolean {
-    this.#seen.length = 0
+    this.#first = this.#others = undefined
     return this.#any(value, maxDepth)
+  }
+
+  /** False if the value contains the object twice. */
+  #isNew(value: object): boolean {
+    if (value === this.#first || this.#others?.includes(value) === true) return false
+    if (this.#first === undefined) this.#first = value
+    else (this.#others ??= []).push(value)
+    return true
   }
 
   #any(value: unknown, depth: number): boolean {
@@ -87,16 +97,15 @@ export class Writer {
   #string(value: string): boolean {
     const { length } = value
     if (length > maxLength || !this.word(length)) return false
-    for (let i = 0; i < length; i += 2) {
-      // Beyond the end it is NaN, and counts as zero.
+    const last = length - 1
+    for (let i = 0; i < last; i += 2) {
       if (!this.word(value.charCodeAt(i) | (value.charCodeAt(i + 1) << 16))) return false
     }
-    return true
+    return length % 2 === 0 || this.word(value.charCodeAt(last))
   }
 
   #object(value: object, depth: number): boolean {
-    if (depth === 0 || this.#seen.includes(value)) return false
-    this.#seen.push(value)
+    if (depth === 0 || !this.#isNew(value)) return false
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === Array.prototype) return this.#array(value, depth)
     if (prototype === Uint8Array.prototype) return types.isUint8Array(value) && this.#bytes(value)
@@ -117,8 +126,7 @@ export class Writer {
     if (Object.hasOwn(value, "buffer") || Object.hasOwn(value, "length")) return false
     const { buffer, length } = value
     // The tag and the length take two words.
-    if (wordsFor(length) + 2 > this.end - this.at || this.#seen.includes(buffer) || !isPlainBuffer(buffer)) return false
-    this.#seen.push(buffer)
+    if (wordsFor(length) + 2 > this.end - this.at || !this.#isNew(buffer) || !isPlainBuffer(buffer)) return false
     const all = new Uint8Array(buffer)
     if (all.length !== length) return false
     this.word(bytesTag)

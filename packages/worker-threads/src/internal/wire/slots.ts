@@ -33,8 +33,9 @@ export class Slots<T extends { readonly id: number }> {
 
   /** False if the task is not in a slot. */
   delete(task: T): boolean {
-    if (this.get(task.id) !== task) return false
-    this.#tasks[this.slotOf(task.id)] = undefined
+    const slot = this.slotOf(task.id)
+    if (this.#tasks[slot] !== task) return false
+    this.#tasks[slot] = undefined
     this.size--
     return true
   }

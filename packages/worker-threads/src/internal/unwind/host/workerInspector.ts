@@ -189,6 +189,7 @@ export class WorkerInspector {
 
   /** Drops the grace of an ended task, and the pause before the next attempt. */
   ended(task: number): void {
+    if (this.graces.size === 0 && this.retries.size === 0) return
     for (const fibers of [this.graces, this.retries]) {
       const fiber = fibers.get(task)
       fibers.delete(task)
