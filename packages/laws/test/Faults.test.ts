@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import * as WorkerAdapter from "../src/WorkerAdapter.ts"
 import type { Fault } from "../src/workers/TestWorker.ts"
 
-/** Each fault with the seed of its search. Other seeds find the faults, too, after more programs. */
+/** Each fault with the seed of its search. Other seeds find the faults, too, some after more programs. */
 const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
   ["kill-is-visible", "drops host leases", 3],
   ["unwind-precise", "ends masked sections", 2],
