@@ -52,13 +52,11 @@ export const ofKind = (
   }
 }
 
-const withoutKills = ({ plan, program, seed, bystanders }: Scenario): Scenario => ({
-  program,
+const withoutKills = ({ plan, ...scenario }: Scenario): Scenario => ({
+  ...scenario,
   plan: plan.map((planned) => {
     if (planned.action._tag !== "Shutdown" || planned.action.climb.interrupt === null) return planned
     const { interrupt, stop, unwind } = planned.action.climb
     return { ...planned, action: { _tag: "Shutdown", climb: { stop, interrupt, unwind, kill: null } } }
-  }),
-  seed,
-  bystanders
+  })
 })

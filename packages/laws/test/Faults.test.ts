@@ -2,12 +2,15 @@
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
+import { core, type Subject } from "@quiesce/testing/laws/Subject"
+import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import * as WorkerAdapter from "../src/WorkerAdapter.ts"
 import type { Fault } from "../src/workers/TestWorker.ts"
 
 /** Each fault with the seed of its search. Other seeds find the faults, too, some after more programs. */
 const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
+  ["finalizer-isolation", "hides failures of releases", 3],
   ["kill-is-visible", "drops host leases", 3],
   ["unwind-precise", "ends masked sections", 2],
   ["no-signal-leak", "leaks cancels", 3],
@@ -16,6 +19,14 @@ const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
   ["late-fork", "starts what is forked too late", 3],
   ["deadline-min", "ignores deadlines", 3]
 ]
+
+/** Says of a thread that never started only that it was interrupted. */
+const interrupted: Subject["shutdown"] = (thread, escalation, reason) =>
+  Effect.map(core.shutdown(thread, escalation, reason), (report) =>
+    report.ending._tag === "NeverStarted"
+      ? Object.assign({}, report, { ending: { _tag: "Interrupted", reason } })
+      : report
+  )
 
 describe("the check of", () => {
   it.each(faults)("%s finds an adapter that %s", async (law, fault, seed) => {
@@ -26,5 +37,15 @@ describe("the check of", () => {
 
     expect(counterexample).toBeDefined()
     expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)
+  })
+
+  it("report-true finds an untrue report of a thread that has waited for a place", async () => {
+    const subject = { shutdown: interrupted }
+    const adapter = WorkerAdapter.make(2, { kills: false, thorough: false, subject })
+
+    const { counterexample } = await Search.run("report-true", adapter, { programs: 200, whole: 0, cuts: 3, seed: 3 })
+    await adapter.close()
+
+    expect(counterexample?.scenario.waits).toBeGreaterThan(0)
   })
 })

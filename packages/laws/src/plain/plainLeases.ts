@@ -1,5 +1,5 @@
 /** The leases of a plain function: a scope is a stack of leases that a `finally` block releases in reverse order. */
-import { type Code, type Held, type Of, type PlainRun, type Position, thread } from "./plainRun.ts"
+import { type Code, type Held, NotReleased, type Of, type PlainRun, type Position, thread } from "./plainRun.ts"
 
 export function* acquire(run: PlainRun, place: Position, instruction: Of<"Acquire">): Code {
   const { fails, interruptible, millis, release, within } = instruction
@@ -33,8 +33,7 @@ export function* release(run: PlainRun, held: Array<Held>): Code {
     }
     run.guards--
   }
-  if (errors.length === 1) throw errors[0]
-  if (errors.length > 1) throw new AggregateError(errors)
+  if (errors.length > 0) throw new NotReleased(errors)
 }
 
 function* releaseOne(run: PlainRun, { lease, release, within }: Held): Code {

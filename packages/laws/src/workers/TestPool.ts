@@ -2,8 +2,8 @@
 import type { Worker, WorkerOptions } from "node:worker_threads"
 import type * as Thread from "@quiesce/core/Thread"
 import type { Program } from "@quiesce/testing/laws/Program"
-import type { Scenario } from "@quiesce/testing/laws/Scenario"
-import type { Subject } from "@quiesce/testing/laws/Subject"
+import type { Call, Scenario } from "@quiesce/testing/laws/Scenario"
+import type { Subject, Work } from "@quiesce/testing/laws/Subject"
 import type { SharedMutex } from "@quiesce/worker-threads"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -21,6 +21,8 @@ export interface TestPool {
   /** Returns the id of the worker's thread. The worker can then take a run. */
   readonly hello: Effect.Effect<number, unknown>
   readonly run: (given: Given, options: Thread.SpawnOptions) => ReturnType<Subject["spawn"]>
+  /** Runs a task by a function that gives no handle, if the pool has such functions. */
+  readonly call?: ((how: Call, given: Given) => Work) | undefined
   readonly bystander: (
     word: Int32Array<SharedArrayBuffer>
   ) => Effect.Effect<Thread.Thread<ReadonlyArray<string>, unknown>, unknown, Scope.Scope>

@@ -20,13 +20,14 @@ import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import * as CleanupLog from "./cleanupLog.ts"
 import { cell, type Cells, makeCells, testWorkerKey, type ToHost, type ToWorker } from "./messages.ts"
 import { HostRun } from "./hostRun.ts"
 import { quiet } from "./quiet.ts"
 import { handOf } from "./runClock.ts"
 import type { PlainFault } from "../plain/plainContract.ts"
 import type { Planted } from "./planted.ts"
-import type { Kind, TestPool } from "./TestPool.ts"
+import type { Given, Kind, TestPool } from "./TestPool.ts"
 
 /**
  * The planted faults. `fault`: a kill drops the host leases of its thread; a late cancel reaches the next task; a crash takes
@@ -153,7 +154,11 @@ export class TestWorker {
     // An idle pool does not keep the process alive, but here the worker is awaited after the end of the task.
     const alive = setInterval(() => {}, 60_000)
     try {
-      return await this.runOnce(scenario, cut)
+      if (scenario.call !== "promise") return await this.runOnce(scenario, cut)
+      return await CleanupLog.watch(
+        () => this.current?.noteLogged(),
+        () => this.runOnce(scenario, cut)
+      )
     } finally {
       clearInterval(alive)
     }
@@ -164,6 +169,7 @@ export class TestWorker {
     const mutex = SharedMutex.makeUnsafe()
     const { cells } = this
     Atomics.store(cells, cell.gate, 0)
+    const blockers = scenario.waits === undefined ? undefined : await this.block(pool)
     const run = new HostRun(++lastRun, scenario, cut, {
       hand: handOf(cells),
       sequence: () => Atomics.add(cells, cell.sequence, 1),
@@ -175,9 +181,10 @@ export class TestWorker {
       thorough: this.options.thorough,
       subject: { ...core, ...this.options.subject },
       post: (message: ToWorker) => this.link?.postMessage(message),
+      place: blockers?.end,
       spawn: (options) => {
-        const spawned = pool.run({ run: run.run, scenario, cut, mutex }, options)
-        return Effect.map(spawned, (thread) => {
+        const given = { run: run.run, scenario, cut, mutex }
+        return Effect.map(spawned(pool, given, options), (thread) => {
           if (scenario.bystanders) ThreadAdapter.onExit(thread, () => bystanders.next(this.isLeaking(thread)))
           return thread
         })
@@ -189,9 +196,17 @@ export class TestWorker {
     this.current = run
     const outcome = await run.outcome()
     this.current = undefined
+    await blockers?.end()
     const seen = scenario.bystanders ? await bystanders.end() : []
     if (outcome.end !== "Done" || outcome.leftovers === undefined) await this.renew(outcome)
     return { ...outcome, bystanders: seen }
+  }
+
+  /** Fills all places, so that the thread of the run has to wait. */
+  private async block(pool: TestPool): Promise<Bystanders> {
+    const blockers = new Bystanders(pool, "beside")
+    for (let place = 0; place < 2; place++) await blockers.begin()
+    return blockers
   }
 
   private isLeaking(thread: Thread.Thread<unknown, unknown>): boolean {
@@ -200,7 +215,8 @@ export class TestWorker {
 
   /** The pool replaces a gone worker. This function replaces a pool whose worker does not end. */
   private async renew(outcome: Outcome): Promise<void> {
-    if (outcome.end === "Done" && isForced(outcome.threads.get("t")?.exit)) return
+    const hasStarted = outcome.events.some(({ _tag }) => _tag === "Started")
+    if (outcome.end === "Done" && (isForced(outcome.threads.get("t")?.exit) || !hasStarted)) return
     await this.close()
     this.scope = Scope.makeUnsafe()
     this.pool = undefined
@@ -209,6 +225,14 @@ export class TestWorker {
   async close(): Promise<void> {
     await Effect.runPromise(Scope.close(this.scope, Exit.void))
   }
+}
+
+/** The thread of the run. A call without a handle is the body of a thread of the host. */
+const spawned = (pool: TestPool, given: Given, options: Thread.SpawnOptions): ReturnType<Subject["spawn"]> => {
+  const { call } = given.scenario
+  return call === undefined || pool.call === undefined
+    ? pool.run(given, options)
+    : core.spawn(pool.call(call, given), options)
 }
 
 /** The programs lose many workers, and each loss would be logged. */
@@ -255,7 +279,7 @@ class Bystanders {
     this.all.push(this.start("next", new Int32Array(new SharedArrayBuffer(4)).fill(1), isLeaking))
   }
 
-  end(): Promise<ReadonlyArray<Bystander>> {
+  readonly end = (): Promise<ReadonlyArray<Bystander>> => {
     Atomics.store(this.word, 0, 1)
     return Promise.all(this.all)
   }

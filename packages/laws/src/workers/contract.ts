@@ -28,6 +28,8 @@ export class Tasks extends RpcGroup.make(
     },
     error: Schema.String
   }),
+  /** The same for a program without locks. The payload is JSON, which the pool sends without a fiber that encodes it. */
+  Rpc.make("Call", { payload: { text: Schema.String }, error: Schema.String }),
   /** Lives beside a scenario until `word` is set, and returns the effects that it has noticed. */
   Rpc.make("Bystander", { payload: { word: Word }, success: Schema.Array(Schema.String) })
 ) {}

@@ -1,4 +1,5 @@
 /** Test workers that serve a contract. */
+import * as Abort from "@quiesce/core/Abort"
 import { HostLease, WorkerPool } from "@quiesce/worker-threads"
 import * as Effect from "effect/Effect"
 import { Kept, Tasks } from "./contract.ts"
@@ -13,6 +14,10 @@ export const contractPool: Kind = {
       (pool) => ({
         hello: pool.execute("Hello", undefined),
         run: (given, options) => pool.spawn("Run", given, options),
+        call: (how, given) =>
+          how === "effect"
+            ? pool.execute("Call", { text: JSON.stringify({ ...given, mutex: undefined }) })
+            : Abort.promise((signal) => pool.run("Run", given, { signal })),
         bystander: (word) => pool.spawn("Bystander", { word })
       })
     )

@@ -65,6 +65,13 @@ export class Effort {
   private asked<A>(effect: Effect.Effect<A>, otherwise: A): Effect.Effect<A> {
     return Effect.suspend(() => {
       if (this.run.spinning() === undefined && !this.run.isThorough) return Effect.succeed(otherwise)
+      return this.during(effect)
+    })
+  }
+
+  /** Time stands still during the effect. */
+  during<A>(effect: Effect.Effect<A>): Effect.Effect<A> {
+    return Effect.suspend(() => {
       this.underWay++
       return Effect.ensuring(
         effect,

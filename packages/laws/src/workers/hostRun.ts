@@ -9,25 +9,31 @@
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
 import { isForced, isGivenUp, type Outcome } from "@quiesce/testing/laws/Outcome"
 import * as Scenario from "@quiesce/testing/laws/Scenario"
-import type { Subject } from "@quiesce/testing/laws/Subject"
+import * as ThreadAdapter from "@quiesce/core/adapter"
+import type { AnyThread, Subject } from "@quiesce/testing/laws/Subject"
 import * as StepScheduler from "@quiesce/testing/StepScheduler"
 import type { Event } from "@quiesce/testing/laws/Trace"
 import * as VirtualClock from "@quiesce/testing/VirtualClock"
 import * as World from "@quiesce/testing/laws/World"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import * as Scheduler from "effect/Scheduler"
 import type { ToHost, ToWorker } from "./messages.ts"
 import { Effort } from "./effort.ts"
 import { merge, type Numbered, upTo } from "./merge.ts"
 import type { RunHost } from "./runHost.ts"
+import * as WaitingThread from "./waitingThread.ts"
 import { Decoder, type EncodedEvent } from "./wire.ts"
 
 /** The last reported state of the worker. */
 type Worker =
   | { readonly _tag: "Busy" }
+  /** The thread waits for a place. */
+  | { readonly _tag: "Queued" }
   | Extract<ToHost, { readonly _tag: "Idle" }>
   | { readonly _tag: "Asking"; readonly index: number }
   | { readonly _tag: "Spinning"; readonly spin: number; readonly ends: boolean }
@@ -82,10 +88,12 @@ export class HostRun {
       },
       changed: () => this.wake()
     })
+    if (host.place !== undefined) this.worker = { _tag: "Queued" }
     host.hand.now = 0
     this.clock = VirtualClock.make(host.hand)
     this.context = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
-      Context.add(Clock.Clock, this.clock as Clock.Clock)
+      Context.add(Clock.Clock, this.clock as Clock.Clock),
+      Context.add(Logger.CurrentLoggers, new Set([this.logger]))
     )
   }
 
@@ -105,6 +113,15 @@ export class HostRun {
         }
       }
     }
+  }
+
+  /** Records logged failures. */
+  private readonly logger = Logger.make<unknown, void>(({ cause }) => {
+    if (cause.reasons.some((reason) => !Cause.isInterruptReason(reason))) this.noteLogged()
+  })
+
+  noteLogged(): void {
+    this.world?.note({ _tag: "Logged", thread: "t" })
   }
 
   // ---- From the worker ----
@@ -154,7 +171,7 @@ export class HostRun {
     for (;;) {
       await this.settle()
       if (this.isDone && this.doneAt === Infinity) this.doneAt = this.host.sequence()
-      if (this.worker._tag === "Finished" || (this.worker._tag === "Gone" && this.isDone)) break
+      if (this.isOver) break
       if (++turns > budget) {
         end = "Endless"
         break
@@ -172,6 +189,11 @@ export class HostRun {
       else if (next === "go") looks = 0
     }
     return this.outcomeOf(end)
+  }
+
+  private get isOver(): boolean {
+    const { _tag } = this.worker
+    return _tag === "Finished" || (this.isDone && (_tag === "Gone" || (_tag === "Queued" && !this.effort.isUnderWay)))
   }
 
   /** Runs all runnable tasks of the host, until all messages to the host have arrived. */
@@ -212,6 +234,8 @@ export class HostRun {
       case "Gone":
       case "Finished":
         return "wait"
+      case "Queued":
+        return this.whileQueued()
       case "Asking":
         this.ask(worker.index)
         return "go"
@@ -224,12 +248,38 @@ export class HostRun {
 
   private ask(index: number): void {
     this.worker = busy
-    const planned = this.scenario.plan[index]!
-    if (this.world !== undefined) {
-      this.fork(Interpreter.perform(this.world, planned, index, () => this.main?.interruptUnsafe(undefined)))
-      this.drain()
-    }
+    this.perform(index)
+    this.drain()
     this.host.resume()
+  }
+
+  private perform(index: number): void {
+    if (this.world === undefined) return
+    const planned = this.scenario.plan[index]!
+    this.fork(Interpreter.perform(this.world, planned, index, () => this.main?.interruptUnsafe(undefined)))
+  }
+
+  private whileQueued(): "wait" | "stuck" | "go" {
+    if (this.effort.isUnderWay) return "wait"
+    if (this.clock.next === undefined) return "stuck"
+    this.advance()
+    return "go"
+  }
+
+  /** The first thread may end before it has its place. */
+  private place(thread: AnyThread, place: () => Promise<unknown>): void {
+    const freed = Effect.sync(() => {
+      const isAlive = ThreadAdapter.controlsOf(thread).poll() === undefined
+      if (isAlive && this.worker._tag === "Queued") this.worker = busy
+    })
+    WaitingThread.place(thread, {
+      scenario: this.scenario,
+      cut: this.cut,
+      note: (happening) => this.world?.note(happening),
+      fork: (effect) => void this.fork(effect),
+      perform: (index) => this.perform(index),
+      free: this.effort.during(Effect.andThen(Effect.promise(place), freed))
+    })
   }
 
   private whileSpinning(worker: Extract<Worker, { readonly _tag: "Spinning" }>): "wait" | "go" {
@@ -249,6 +299,8 @@ export class HostRun {
   private whileIdle(worker: Extract<Worker, { readonly _tag: "Idle" }>): "wait" | "stuck" | "go" {
     if (this.effort.isUnderWay) return "wait"
     if (this.isDirty || !this.host.hasArrived(worker)) return this.post({ _tag: "Look", run: this.run })
+    // The end of a call is on its way to its caller.
+    if (!this.isDone && worker.ended && this.scenario.call !== undefined) return "stuck"
     if (this.isDone && (worker.ended || this.runsOn)) return this.post({ _tag: "Finish", run: this.run })
     const here = this.isDone ? undefined : this.clock.next
     if (here === undefined && worker.next === null) return "stuck"
@@ -288,7 +340,7 @@ export class HostRun {
 
   private program(): Effect.Effect<unknown, unknown> {
     const { sequence, spawn } = this.host
-    const subject: Subject = { ...this.host.subject, spawn: (_, options) => this.effort.watch(spawn(options)) }
+    const subject: Subject = { ...this.host.subject, spawn: (_, options) => this.spawned(spawn(options)) }
     const onEvent = (event: Event): void => {
       this.events.push({ sequence: sequence(), event })
     }
@@ -303,6 +355,16 @@ export class HostRun {
       return Effect.onExit(Effect.scoped(Effect.flatMap(start, (thread) => subject.await(thread))), () =>
         world.noting(() => ({ _tag: "ScopeClosed", thread: "main", scope: "main", live: world.liveIn("main") }))
       )
+    })
+  }
+
+  private spawned(spawning: ReturnType<RunHost["spawn"]>): ReturnType<RunHost["spawn"]> {
+    const { host, scenario } = this
+    // A thread of the host has the controls of a fiber.
+    if (scenario.call !== undefined) return spawning
+    return Effect.map(this.effort.watch(spawning), (thread) => {
+      if (host.place !== undefined) this.place(thread, host.place)
+      return thread
     })
   }
 

@@ -65,6 +65,8 @@ export abstract class Interpretation implements Current {
           this.ended = true
           world.note({ _tag: "EndedThere", thread: "t" })
           this.orphans = world.liveBelow("t")
+          // The worker may be killed before it is idle, and the host then knows the end of the thread.
+          this.flush()
         })
         this.cuts.push(...this.cutsOf(world, context))
         this.harness.begin(this)
@@ -75,7 +77,8 @@ export abstract class Interpretation implements Current {
 
   private cutsOf(world: World.World, context: Context.Context<never>): ReadonlyArray<CancelPoint> {
     const { cut, scenario } = this.given
-    if (cut === null) return []
+    // The host performs the plan of a thread that waits for its place.
+    if (cut === null || scenario.waits !== undefined) return []
     const cuts = scenario.plan.map((planned, index) => ({
       step: cut + planned.after,
       index,

@@ -1,5 +1,6 @@
 /** The tasks of a worker, under its harness. */
 import { type MessagePort, threadId, workerData } from "node:worker_threads"
+import * as SharedMutex from "@quiesce/worker-threads/SharedMutex"
 import * as ThreadWorker from "@quiesce/worker-threads/ThreadWorker"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -12,6 +13,7 @@ import { Harness, Outsider } from "./harness.ts"
 import { WorkerInterpretation } from "./workerInterpretation.ts"
 import { handOf, RunClock } from "./runClock.ts"
 import { bystander } from "./bystander.ts"
+import type { Given } from "./TestPool.ts"
 import { replaced } from "./planted.ts"
 
 // Only the test worker writes under this key.
@@ -34,6 +36,13 @@ const outside = <A>(effect: Effect.Effect<A>): Effect.Effect<A> =>
     )
   )
 
+/** The scope is that of the task's own thread. A failure crosses as text. */
+const interpreted = (given: Given): Effect.Effect<void, string> =>
+  Effect.mapError(
+    Effect.asVoid(new WorkerInterpretation(harness, clock.renew(), given, replaced(fault)).body),
+    String
+  ) as Effect.Effect<void, string>
+
 const handlers = Tasks.toLayer({
   Hello: () =>
     Effect.withFiber((fiber) =>
@@ -42,12 +51,9 @@ const handlers = Tasks.toLayer({
         return threadId
       })
     ),
-  // The scope is that of the task's own thread. A failure crosses as text.
-  Run: (given) =>
-    Effect.mapError(
-      Effect.asVoid(new WorkerInterpretation(harness, clock.renew(), given, replaced(fault)).body),
-      String
-    ) as Effect.Effect<void, string>,
+  Run: (given) => interpreted(given),
+  // The host has made the text of a `Given`.
+  Call: ({ text }) => interpreted({ ...(JSON.parse(text) as Given), mutex: SharedMutex.makeUnsafe() }),
   Bystander: ({ word }) => outside(bystander(word))
 })
 

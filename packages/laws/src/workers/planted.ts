@@ -7,6 +7,17 @@ import * as Effect from "effect/Effect"
 const planted = {
   /** All sections run without a shield. */
   "ends masked sections": { spin: (_, section) => Effect.interruptible(Blocking.interruptible(section)) },
+  "hides failures of releases": {
+    lease: (options) =>
+      core.lease({
+        ...options,
+        release: (value, exit) =>
+          Effect.catchCause(
+            Effect.suspend(() => options.release(value, exit)),
+            () => Effect.void
+          )
+      })
+  },
   "ignores cancels": { spawn: (effect, options) => core.spawn(Effect.uninterruptible(effect), options) },
   "ignores deadlines": { deadline: (work) => work },
   "starts what is forked too late": {

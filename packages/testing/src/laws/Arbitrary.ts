@@ -12,7 +12,7 @@ import type { Planned, Scenario } from "./Scenario.ts"
  * lists the kinds of releases, `depth` is the nesting of blocks (default 3), `length` the number of instructions in a block
  * (default 4), and `bystanders` says whether other threads run beside the program (default: none). `chain` is the number of
  * threads in the longest chain (default 3). Long chains are rare. With `outlasting`, some slow releases take longer than
- * each climb.
+ * each climb. With `waits`, some first threads wait for a place to run, and with `calls`, some are calls without a handle.
  *
  * @stability unstable
  * @category models
@@ -26,6 +26,8 @@ export interface Mix {
   readonly bystanders?: boolean | undefined
   readonly chain?: number | undefined
   readonly outlasting?: boolean | undefined
+  readonly waits?: boolean | undefined
+  readonly calls?: boolean | undefined
 }
 
 const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
@@ -211,5 +213,9 @@ export const scenario = (mix: Mix, plan: fc.Arbitrary<ReadonlyArray<Planned>>): 
     program: program(mix),
     plan,
     seed: fc.option(fc.nat(1000)),
-    bystanders: fc.constant(mix.bystanders ?? false)
+    bystanders: fc.constant(mix.bystanders ?? false),
+    ...(mix.waits === true ? { waits: fc.constantFrom(undefined, undefined, undefined, 2) } : {}),
+    ...(mix.calls === true
+      ? { call: fc.constantFrom(undefined, undefined, "effect" as const, "promise" as const) }
+      : {})
   })

@@ -136,7 +136,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     plan: waiting(end)
   },
   "finalizer-isolation": {
-    mix: { weights: leases, releases: worse, length: 5, outlasting: true },
+    mix: { weights: leases, releases: worse, length: 5, outlasting: true, calls: true },
     plan: waiting(fc.oneof(end, shutdown))
   },
   "finalizer-shield": {
@@ -265,7 +265,8 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     mix: {
       weights: { Acquire: 5, Sleep: 3, UntilStopped: 1, Fork: 2 },
       releases: ["Slow", "Hang", "Fail", "Throw", "NoEffect", "Ok"],
-      outlasting: true
+      outlasting: true,
+      waits: true
     },
     plan: waiting(fc.oneof(shutdown, shutdowns))
   }

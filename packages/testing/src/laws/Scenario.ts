@@ -43,7 +43,10 @@ export interface Planned {
 
 /**
  * A scenario. If `seed` is null and the adapter can choose, tasks run first in, first out. With `bystanders`, other threads
- * run beside and after the scenario, if the adapter has places for them that the scenario could harm.
+ * run beside and after the scenario, if the adapter has places for them that the scenario could harm. With `waits`, the first
+ * thread waits so many milliseconds for a place to run, if the adapter has places, and the plan begins while it waits or just
+ * afterwards: the cut is then a time. With `call`, the first thread is one of the host, which calls the program elsewhere by a
+ * function that gives it no handle, if the adapter has one.
  *
  * @stability unstable
  * @category models
@@ -54,7 +57,28 @@ export interface Scenario {
   readonly plan: ReadonlyArray<Planned>
   readonly seed: number | null
   readonly bystanders: boolean
+  readonly waits?: number | undefined
+  readonly call?: Call | undefined
 }
+
+/**
+ * A call that gives no handle: an effect whose failure has the failures of the program's releases, or a promise after whose
+ * abort they are logged.
+ *
+ * @stability unstable
+ * @category models
+ * @since 0.1.0
+ */
+export type Call = "effect" | "promise"
+
+/**
+ * The time from the spawn to the begin of the plan, for a scenario whose first thread waits.
+ *
+ * @stability unstable
+ * @category observing
+ * @since 0.1.0
+ */
+export const beginsAfter = (waits: number, cut: number): number => cut % (waits + 2)
 
 const Action: Schema.Codec<Action> = Schema.Union([
   Schema.TaggedStruct("Interrupt", { wait: Schema.Boolean }),
@@ -85,7 +109,9 @@ export const Scenario: Schema.Codec<Scenario> = Schema.Struct({
     })
   ),
   seed: Schema.NullOr(Schema.Number),
-  bystanders: Schema.Boolean
+  bystanders: Schema.Boolean,
+  waits: Schema.optional(Schema.Number),
+  call: Schema.optional(Schema.Literals(["effect", "promise"]))
 })
 
 /**

@@ -16,7 +16,9 @@ import type { Spin } from "./Program.ts"
  * by force, or has `outlived` the time at which it should have been ended. A thread that settled `elsewhere` ran in another
  * JavaScript thread than its host, which recorded the exit. `EndedThere` is its end where it ran. It comes later, or never,
  * if the host has abandoned the thread. A mask was lost by a `woken` thread if the thread was cancelled before the mask and
- * has not waited since.
+ * has not waited since. A thread is `Waiting` for a place when other code is about to ask it to end for the first time:
+ * `status` is the thread's status then, and `dumped` its status in a dump. `Placed`: its place is free. `Logged`: the failure
+ * of a release was logged.
  *
  * @stability unstable
  * @category models
@@ -37,6 +39,9 @@ export type Event = { readonly at: number; readonly thread: string } & (
   | { readonly _tag: "Left"; readonly lease: string; readonly fate: LeaseResult; readonly failure: string | null }
   | { readonly _tag: "Spawned"; readonly parent: string; readonly scope: string; readonly late: boolean }
   | { readonly _tag: "Refused"; readonly name: string }
+  | { readonly _tag: "Waiting"; readonly status: string; readonly dumped: string }
+  | { readonly _tag: "Placed" }
+  | { readonly _tag: "Logged" }
   | { readonly _tag: "Started" }
   | { readonly _tag: "BodyEnded"; readonly exit: Exit.Exit<unknown, unknown> }
   | {

@@ -167,15 +167,45 @@ const misnamed = (
     ? []
     : [`${what} were ${happened.join() || "none"}, the report says ${reported.join() || "none"}`]
 
-const reportTrue: Check = (outcome) =>
-  isClimbed(outcome)
-    ? [
-        ...reports(outcome).flatMap((event) => falseIn(outcome, event)),
-        ...wrongRungs(outcome),
-        ...unlike(outcome),
-        ...unreported(outcome)
-      ]
-    : []
+const reportTrue: Check = (outcome) => [...waiting(outcome), ...(isClimbed(outcome) ? climbed(outcome) : [])]
+
+const climbed: Check = (outcome) => [
+  ...reports(outcome).flatMap((event) => falseIn(outcome, event)),
+  ...wrongRungs(outcome),
+  ...unlike(outcome),
+  ...unreported(outcome)
+]
+
+/**
+ * A thread that waits for a place is queued until it is asked to end. If it ends before it has a place, it never starts, and
+ * its reports say so. No other report does.
+ */
+const waiting = (outcome: Outcome): ReadonlyArray<string> => {
+  const { events } = outcome
+  const waits = only(events, "Waiting").flatMap(({ dumped, status, thread }) => [
+    ...(status === "Queued" ? [] : [`${thread} waited for a place, and its status was ${status}`]),
+    ...(dumped === "queued" ? [] : [`${thread} waited for a place, and was ${dumped} in the dump`])
+  ])
+  return [...waits, ...reports(outcome).flatMap(({ report }) => misplaced(outcome, report))]
+}
+
+const misplaced = ({ events }: Outcome, { ending, thread }: ShutdownReport): ReadonlyArray<string> => {
+  const hasWaited = only(events, "Waiting").some((event) => event.thread === thread)
+  const settled = events.findIndex((event) => event._tag === "Settled" && event.thread === thread)
+  const placed = events.findIndex(({ _tag }) => _tag === "Placed")
+  const hasStarted = only(events, "Started").some((event) => event.thread === thread)
+  if (!hasWaited || settled < 0 || (placed >= 0 && placed < settled)) {
+    return ending._tag === "NeverStarted" && hasStarted
+      ? [`${thread} started, and the report says that it never did`]
+      : []
+  }
+  return [
+    ...(hasStarted ? [`${thread} started, though it had ended before it had a place`] : []),
+    ...(ending._tag === "Interrupted"
+      ? [`${thread} never started, and the report says only that it was interrupted`]
+      : [])
+  ]
+}
 
 /** Whether nothing but shutdowns was planned. */
 const isClimbed = ({ scenario }: Outcome): boolean =>

@@ -1,5 +1,6 @@
 /** The laws of acquired and released leases. */
-import { anyGivenUp, isForced, isGivenUp, type Outcome } from "../Outcome.ts"
+import * as Cause from "effect/Cause"
+import { type AnyExit, anyGivenUp, isForced, isGivenUp, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 import { firstBy, placesOf } from "./firsts.ts"
 
@@ -29,17 +30,31 @@ type Acquired = Extract<Event, { readonly _tag: "Acquired" }>
 /**
  * The leases that an abandoned thread may lose: all leases of a thread elsewhere. A thread on a fiber and its descendants
  * lose only the leases that they acquire later, because a hanging release holds up no other release when its thread is
- * abandoned.
+ * abandoned. A shutdown looks for the leases when the grace of its last rung is over, and the thread settles after their
+ * releases.
  */
 const losses = (outcome: Outcome): ((event: Acquired) => boolean) => {
   if (outcome.isElsewhere) return () => true
   const ends = placesOf(outcome.events, "Settled")
+  const begins = abandonsBegin(outcome)
   const givenUp = [...outcome.threads.values()].filter(({ exit }) => isGivenUp(exit)).map(({ name }) => name)
   return (event) => {
     const above = givenUp.filter((name) => event.thread === name || event.thread.startsWith(`${name}.`))
     const place = outcome.events.indexOf(event)
-    return above.some((name) => (ends.get(name) ?? Infinity) < place)
+    return above.some((name) => (ends.get(name) ?? Infinity) < place || (begins.get(name) ?? Infinity) <= event.at)
   }
+}
+
+/** The times at which threads had outwaited the last rung of a shutdown. */
+const abandonsBegin = ({ events }: Outcome): ReadonlyMap<string, number> => {
+  const begins = new Map<string, number>()
+  for (const { report } of only(events, "Reported")) {
+    const { attempts, startedAt, thread } = report
+    const last = attempts.findLast(({ _tag }) => _tag !== "Unavailable")
+    if (last?._tag !== "Outwaited") continue
+    begins.set(thread, Math.min(begins.get(thread) ?? Infinity, startedAt + last.at + last.millis))
+  }
+  return begins
 }
 
 const noAcquireNoRelease: Check = (outcome) => {
@@ -106,18 +121,25 @@ const finalizerIsolation: Check = (outcome) => {
   return unreported(outcome)
 }
 
-/** A failed release is in the exit of its thread. */
+/** A failed release is in the exit of its thread, also beside an interruption, or in the log of a call that was aborted. */
 const unreported = (outcome: Outcome): ReadonlyArray<string> => {
   const failed = only(outcome.events, "Released").filter(({ how }) => how === "failed")
   if (failed.length === 0) return []
   const acquired = firstBy(outcome.events, "Acquired", "lease")
   return failed.flatMap(({ lease, thread }) => {
     const inScope = acquired.get(lease)?.scope === thread
-    return inScope && outcome.threads.get(thread)?.exit?._tag === "Success"
-      ? [`the failure of ${lease} is in no exit`]
-      : []
+    return !inScope || isTold(outcome.threads.get(thread)?.exit) || isLogged(outcome, thread)
+      ? []
+      : [`the failure of ${lease} is in no exit`]
   })
 }
+
+/** Whether an exit has a failure. An abandoned or killed thread has ended before its releases. */
+const isTold = (exit: AnyExit | undefined): boolean =>
+  exit === undefined || isGivenUp(exit) || (exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause))
+
+const isLogged = (outcome: Outcome, thread: string): boolean =>
+  only(outcome.events, "Logged").some((event) => event.thread === thread)
 
 const finalizerShield: Check = (outcome) => {
   const began = times(only(outcome.events, "Releasing"))
@@ -143,10 +165,17 @@ const timedOut = (outcome: Outcome, lease: string): boolean => {
  * How long another thread's synchronous code has blocked the JavaScript thread just before a release takes its first step.
  * The limit of the release counts from its start, which may lie before that code.
  */
-const heldUp = (outcome: Outcome, at: number): number => {
-  const begun = firstBy(outcome.events, "Polling", "id")
-  const ended = only(outcome.events, "Polled").filter((event) => event.at === at)
-  return Math.max(0, ...ended.map(({ id }) => at - (begun.get(id)?.at ?? at)))
+const heldUp = (outcome: Outcome, at: number): number =>
+  Math.max(0, ...blocks(outcome).flatMap(({ from, to }) => (to === at ? [to - from] : [])))
+
+/** The times in which synchronous code has blocked the JavaScript thread. Code that was ended by force has no end here. */
+const blocks = ({ events }: Outcome): ReadonlyArray<{ readonly from: number; readonly to: number }> => {
+  const polls = firstBy(events, "Polling", "id")
+  const spins = firstBy(events, "Spinning", "id")
+  return [
+    ...only(events, "Polled").map(({ at, id }) => ({ from: polls.get(id)?.at ?? at, to: at })),
+    ...only(events, "Spun").map(({ at, id }) => ({ from: spins.get(id)?.at ?? at, to: at }))
+  ]
 }
 
 const boundedCleanup: Check = (outcome) => {
@@ -165,10 +194,7 @@ const boundedCleanup: Check = (outcome) => {
 
 /** How long synchronous code has blocked the JavaScript thread. A release can't be cut meanwhile. */
 const blocked = (outcome: Outcome, from: number, to: number): number =>
-  only(outcome.events, "Polling").reduce((sum, { at, id }) => {
-    const end = only(outcome.events, "Polled").find((event) => event.id === id)?.at ?? at
-    return sum + Math.max(0, Math.min(to, end) - Math.max(from, at))
-  }, 0)
+  blocks(outcome).reduce((sum, block) => sum + Math.max(0, Math.min(to, block.to) - Math.max(from, block.from)), 0)
 
 export const laws: Record<
   | "release-once"

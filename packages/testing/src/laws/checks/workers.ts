@@ -59,10 +59,12 @@ const unreleased = (outcome: Outcome): ReadonlyArray<string> => {
   )
 }
 
-/** Whether the run ended while an abandoned thread still had something to do. */
+/**
+ * Whether the run ended while an abandoned thread still had something to do. A shutdown that began before the thread was
+ * abandoned may kill its worker afterwards.
+ */
 const isUnfinished = ({ leftovers, threads }: Outcome): boolean =>
-  leftovers !== undefined &&
-  leftovers.tasks + leftovers.sleeps > 0 &&
+  (leftovers === undefined || leftovers.tasks + leftovers.sleeps > 0) &&
   [...threads.values()].some(({ exit }) => isAbandoned(exit))
 
 const noSignalLeak: Check = (outcome) => noticed(outcome.bystanders)
