@@ -1,5 +1,18 @@
+/** Watches the logs for the failures of releases. */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Logger from "effect/Logger"
+
+/** The loggers of a run: one that notes failures. */
+export const loggers = (noted: () => void): Context.Context<never> => {
+  const logger = Logger.make<unknown, void>(({ cause }) => {
+    if (cause.reasons.some((reason) => !Cause.isInterruptReason(reason))) noted()
+  })
+  return Context.make(Logger.CurrentLoggers, new Set([logger]))
+}
+
 /**
- * The lines by which functions with promises log that a release of an aborted call has failed. They go to the console,
+ * The line by which functions with promises log that a release of an aborted call has failed. It goes to the console,
  * without the name of a run, so that one run at a time watches.
  */
 const line = "A finalizer failed after an abort"

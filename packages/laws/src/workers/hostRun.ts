@@ -7,7 +7,7 @@
  * 3. A synchronous section lasts until the host can only wait for its end.
  */
 import * as Interpreter from "@quiesce/testing/laws/Interpreter"
-import { isForced, isGivenUp, type Outcome } from "@quiesce/testing/laws/Outcome"
+import { isGivenUp, type Outcome } from "@quiesce/testing/laws/Outcome"
 import * as Scenario from "@quiesce/testing/laws/Scenario"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { AnyThread, Subject } from "@quiesce/testing/laws/Subject"
@@ -15,32 +15,21 @@ import * as StepScheduler from "@quiesce/testing/StepScheduler"
 import type { Event } from "@quiesce/testing/laws/Trace"
 import * as VirtualClock from "@quiesce/testing/VirtualClock"
 import * as World from "@quiesce/testing/laws/World"
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
 import * as Scheduler from "effect/Scheduler"
 import type { ToHost, ToWorker } from "./messages.ts"
+import * as CleanupLog from "./cleanupLog.ts"
 import { Effort } from "./effort.ts"
-import { merge, type Numbered, upTo } from "./merge.ts"
+import { busy, type Reported } from "./reportedState.ts"
+import { type Numbered, upTo } from "./merge.ts"
 import type { RunHost } from "./runHost.ts"
+import * as RunOutcome from "./runOutcome.ts"
+import { waking } from "./wakingScheduler.ts"
 import * as WaitingThread from "./waitingThread.ts"
-import { Decoder, type EncodedEvent } from "./wire.ts"
-
-/** The last reported state of the worker. */
-type Worker =
-  | { readonly _tag: "Busy" }
-  /** The thread waits for a place. */
-  | { readonly _tag: "Queued" }
-  | Extract<ToHost, { readonly _tag: "Idle" }>
-  | { readonly _tag: "Asking"; readonly index: number }
-  | { readonly _tag: "Spinning"; readonly spin: number; readonly ends: boolean }
-  | { readonly _tag: "Finished"; readonly message: Extract<ToHost, { readonly _tag: "Finished" }> }
-  | { readonly _tag: "Gone" }
-
-const busy: Worker = { _tag: "Busy" }
+import type { EncodedEvent } from "./wire.ts"
 
 /** The number of checks before a deadlock is reported, and the milliseconds between checks. */
 const patience = 50
@@ -64,7 +53,7 @@ export class HostRun {
   private readonly fromWorker: Array<EncodedEvent> = []
   private world: World.World | undefined = undefined
   private main: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  private worker: Worker = busy
+  private worker: Reported = busy
   private isDone = false
   /** The numbers of the end of the host's program, and of the last report of the same moment. */
   private endedAt = Infinity
@@ -91,38 +80,17 @@ export class HostRun {
     if (host.place !== undefined) this.worker = { _tag: "Queued" }
     host.hand.now = 0
     this.clock = VirtualClock.make(host.hand)
-    this.context = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
+    this.context = Context.make(
+      Scheduler.Scheduler,
+      waking(this.steps, () => this.wake())
+    ).pipe(
       Context.add(Clock.Clock, this.clock as Clock.Clock),
-      Context.add(Logger.CurrentLoggers, new Set([this.logger]))
+      Context.merge(CleanupLog.loggers(() => this.noteLogged()))
     )
   }
 
-  private scheduler(): Scheduler.Scheduler {
-    const { steps } = this
-    return {
-      executionMode: "async",
-      shouldYield: (fiber) => steps.shouldYield(fiber),
-      makeDispatcher: () => {
-        const inner = steps.makeDispatcher()
-        return {
-          scheduleTask: (task, priority) => {
-            inner.scheduleTask(task, priority)
-            this.wake()
-          },
-          flush: () => inner.flush()
-        }
-      }
-    }
-  }
-
-  /** Records logged failures. */
-  private readonly logger = Logger.make<unknown, void>(({ cause }) => {
-    if (cause.reasons.some((reason) => !Cause.isInterruptReason(reason))) this.noteLogged()
-  })
-
-  noteLogged(): void {
-    this.world?.note({ _tag: "Logged", thread: "t" })
-  }
+  /** Records a logged failure. */
+  readonly noteLogged = (): void => this.world?.note({ _tag: "Logged", thread: "t" })
 
   // ---- From the worker ----
 
@@ -282,7 +250,7 @@ export class HostRun {
     })
   }
 
-  private whileSpinning(worker: Extract<Worker, { readonly _tag: "Spinning" }>): "wait" | "go" {
+  private whileSpinning(worker: Extract<Reported, { readonly _tag: "Spinning" }>): "wait" | "go" {
     const thread = this.world?.threads.get("t")?.thread
     if (this.effort.isUnderWay) return "wait"
     // The adapter ends the section by itself.
@@ -296,7 +264,7 @@ export class HostRun {
     return "wait"
   }
 
-  private whileIdle(worker: Extract<Worker, { readonly _tag: "Idle" }>): "wait" | "stuck" | "go" {
+  private whileIdle(worker: Extract<Reported, { readonly _tag: "Idle" }>): "wait" | "stuck" | "go" {
     if (this.effort.isUnderWay) return "wait"
     if (this.isDirty || !this.host.hasArrived(worker)) return this.post({ _tag: "Look", run: this.run })
     // The end of a call is on its way to its caller.
@@ -359,13 +327,12 @@ export class HostRun {
   }
 
   private spawned(spawning: ReturnType<RunHost["spawn"]>): ReturnType<RunHost["spawn"]> {
-    const { host, scenario } = this
     // A thread of the host has the controls of a fiber.
-    if (scenario.call !== undefined) return spawning
-    return Effect.map(this.effort.watch(spawning), (thread) => {
-      if (host.place !== undefined) this.place(thread, host.place)
-      return thread
-    })
+    if (this.scenario.call !== undefined) return spawning
+    const { place } = this.host
+    return Effect.tap(this.effort.watch(spawning), (thread) =>
+      Effect.sync(() => (place === undefined ? undefined : this.place(thread, place)))
+    )
   }
 
   /** Records the events of a lease that the host keeps. */
@@ -374,41 +341,19 @@ export class HostRun {
   }
 
   private async outcomeOf(end: Outcome["end"]): Promise<Outcome> {
-    const { cut, scenario, worker } = this
-    const world = this.world!
-    const decoder = new Decoder()
-    for (const { reason } of world.ended().values()) if (reason !== undefined) decoder.know(reason)
+    const { cut, runsOn, scenario, worker } = this
     const finished = worker._tag === "Finished" ? worker.message : undefined
-    const lock = finished?.lock ?? (await this.host.lock())
-    const { runsOn } = this
     const [until, untilHere] = runsOn ? [this.endedAt, this.doneAt] : [Infinity, Infinity]
-    const { events, threads } = merge(
-      upTo(this.events, untilHere),
-      upTo(this.fromWorker, until).map((one) => ({ sequence: one.sequence, event: decoder.event(one) })),
-      world.ended(),
-      (finished?.threads ?? []).map((encoded) => decoder.ended(encoded)),
-      finished?.orphans ?? []
-    )
-    return {
+    return RunOutcome.of({
       scenario,
       cut,
       end: this.isDone ? "Done" : end,
-      steps: finished?.steps ?? 0,
-      events,
-      threads,
-      leftovers:
-        finished === undefined || (runsOn && isForced(world.ended().get("t")?.exit))
-          ? undefined
-          : {
-              // An abandoned thread that runs on has something to do.
-              tasks: finished.tasks + (runsOn ? 1 : 0),
-              sleeps: finished.sleeps,
-              listeners: finished.listeners,
-              queued: finished.queued,
-              lock
-            },
-      bystanders: [],
-      isElsewhere: true
-    }
+      threads: this.world!.ended(),
+      finished,
+      lock: finished?.lock ?? (await this.host.lock()),
+      runsOn,
+      here: upTo(this.events, untilHere),
+      there: upTo(this.fromWorker, until)
+    })
   }
 }
