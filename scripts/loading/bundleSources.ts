@@ -146,7 +146,30 @@ const bundlePackage = async (sources: string, output: string, groups: Groups): P
 const ownUrls: Plugin = {
   name: "own-urls",
   enforce: "pre",
-  transform: (code, id) => code.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(id).href))
+  transform(code, id) {
+    if (!code.includes(ownUrl)) return undefined
+    const url = JSON.stringify(pathToFileURL(id).href)
+    return urlPlaces(this.parse(code, { lang: "ts" }))
+      .toSorted((one, other) => other - one)
+      .reduce((text, start) => text.slice(0, start) + url + text.slice(start + ownUrl.length), code)
+  }
+}
+
+const ownUrl = "import.meta.url"
+
+/** The parts of a syntax tree's node that an access to a property has. */
+interface Member {
+  readonly object?: { readonly type?: string }
+  readonly property?: { readonly name?: string }
+  readonly start?: number
+}
+
+/** The places of `import.meta.url` in a syntax tree. A text with these words, such as a message with advice, is none. */
+const urlPlaces = (tree: unknown): Array<number> => {
+  if (typeof tree !== "object" || tree === null) return []
+  const { object, property, start } = tree as Member
+  if (object?.type === "MetaProperty" && property?.name === "url") return [start!]
+  return Object.values(tree).flatMap(urlPlaces)
 }
 
 const forward = (path: string): string => path.replaceAll("\\", "/")

@@ -66,6 +66,32 @@ describe("each law holds where", () => {
     expect(run.events.filter(({ _tag }) => _tag === "Left")).toEqual([])
   })
 
+  it("the cleanup of an abandoned thread makes a group, in which a thread starts", async () => {
+    const inner: Instruction = {
+      _tag: "Finally",
+      body: [],
+      cleanup: [{ _tag: "Group", policy: "failFast", within: null, members: [[]], body: [] }]
+    }
+    const run = await problems(
+      "late-fork",
+      {
+        program: [
+          { _tag: "Finally", body: [], cleanup: [inner] },
+          { _tag: "Sleep", millis: 0 }
+        ],
+        plan: [
+          { action: { _tag: "Interrupt", wait: true }, target: 0, after: 0 },
+          { action: shutdown(null), target: 0, after: 0 }
+        ]
+      },
+      52,
+      687
+    )
+    expect(run.problems).toEqual([])
+    const tags = run.events.filter(({ _tag }) => _tag === "Settled" || _tag === "Started").map(({ _tag }) => _tag)
+    expect(tags).toEqual(["Started", "Settled", "Started", "Settled"])
+  })
+
   it("a thread ends between the rung stop and the request of the next rung, so that a report names no later rung", async () => {
     const run = await problems(
       "report-true",

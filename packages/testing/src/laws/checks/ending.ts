@@ -136,9 +136,13 @@ const noOrphan: Check = (outcome) =>
 
 /**
  * A host may abandon a thread that runs on elsewhere and does not know yet. Until that thread has ended there, its scope is
- * open, and the threads that it forks may start.
+ * open, and the threads that it forks may start. Code of an abandoned thread may also make a scope or a group later, which is
+ * open. A thread there has the nearest living ancestor of the abandoned one as its parent.
  */
 const lateFork: Check = (outcome) => {
+  const abandoned = new Set(
+    only(outcome.events, "Settled").flatMap(({ exit, thread }) => (isAbandoned(exit) ? [thread] : []))
+  )
   const starts = placesOf(outcome.events, "Started")
   const settlements = endsOf(outcome.events)
   return outcome.events.flatMap((event, index) => {
@@ -146,7 +150,8 @@ const lateFork: Check = (outcome) => {
     const started = starts.get(event.thread) ?? -1
     // An abandoned parent may note the spawn of a child after the start of the child.
     const parentSettled = (settlements.get(event.parent) ?? Infinity) < Math.max(index, started)
-    const startedLate = parentSettled && started > index
+    const isElsewhere = abandoned.has(event.parent) && event.scope !== event.parent
+    const startedLate = parentSettled && !isElsewhere && started > index
     return started >= 0 && (event.late || startedLate)
       ? [`${event.thread} started after the end of ${event.parent}`]
       : []
