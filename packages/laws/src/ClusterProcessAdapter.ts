@@ -119,6 +119,7 @@ class Processes {
       resume: () => void traffic.quiet().then(() => at?.answer({ run, _tag: "Resume" })),
       endSection: () => {},
       killEndsWorker: false,
+      isCall: false,
       post: (message) => at?.answer(message),
       spawn: (options) => threads.spawn("Run", { run, scenario, cut, fault }, options),
       subject: core,

@@ -23,6 +23,7 @@ import * as Lock from "./internal/locks/acquire.ts"
 import * as Memory from "./internal/locks/memory.ts"
 import * as Registry from "./internal/locks/registry.ts"
 import { type Demand, type Hold, invalid, type Kind, nameIn } from "./internal/locks/request.ts"
+import { wrongArgument } from "./internal/wire/wrongArgument.ts"
 import * as LockError from "./LockError.ts"
 
 const TypeId = "~@quiesce/worker-threads/SharedMutex"
@@ -206,6 +207,8 @@ export const withLock =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | E2 | LockError.LockError, R | R2> =>
     Effect.scopedWith((scope) => {
       const recover = options?.recover
+      // An error after the lock was taken would not name this function.
+      if (!Effect.isEffect(effect)) return Effect.die(wrongArgument("withLock's effect", effect, "an Effect"))
       if (recover !== undefined && !Effect.isEffect(recover)) {
         // It would be found only after the death of an owner, and would make the lock unusable.
         return Effect.die(invalid("withLock's recover", "it is not an Effect; wrap it in Effect.sync(() => ...)"))

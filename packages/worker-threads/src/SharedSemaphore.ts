@@ -18,6 +18,7 @@ import * as Lock from "./internal/locks/acquire.ts"
 import * as Memory from "./internal/locks/memory.ts"
 import * as Registry from "./internal/locks/registry.ts"
 import { type Hold, invalid, type Kind, nameIn } from "./internal/locks/request.ts"
+import { wrongArgument } from "./internal/wire/wrongArgument.ts"
 import type * as LockError from "./LockError.ts"
 
 const TypeId = "~@quiesce/worker-threads/SharedSemaphore"
@@ -190,9 +191,11 @@ export const tryTake = (
 export const withPermits =
   (semaphore: SharedSemaphore, permits = 1) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | LockError.LockError, R> =>
-    Effect.scopedWith((scope) =>
-      Effect.andThen(Effect.provideService(take(semaphore, permits), Scope.Scope, scope), effect)
-    )
+    Effect.isEffect(effect)
+      ? Effect.scopedWith((scope) =>
+          Effect.andThen(Effect.provideService(take(semaphore, permits), Scope.Scope, scope), effect)
+        )
+      : Effect.die(wrongArgument("withPermits' effect", effect, "an Effect"))
 
 /**
  * Takes permits (default: one) in synchronous code. The thread and all its fibers stop until then. Throws a

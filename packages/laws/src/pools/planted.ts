@@ -54,6 +54,35 @@ const starve = (): Undo => {
   return () => undoes.forEach((undo) => undo())
 }
 
+type Light = {
+  readonly isOpen: boolean
+  readonly slots: ReadonlyArray<unknown>
+  readonly remove: (call: unknown) => void
+}
+
+function hasRoom(this: Light): boolean {
+  return this.isOpen && this.slots.length > 0
+}
+
+/** Calls are sent ahead however long they take. On a busy machine no call is short enough. */
+const sendAhead = (): Undo => {
+  const before = Object.getOwnPropertyDescriptor(LightWorker.prototype, "canWait")!
+  Object.defineProperty(LightWorker.prototype, "canWait", { ...before, get: hasRoom })
+  return () => void Object.defineProperty(LightWorker.prototype, "canWait", before)
+}
+
+/** The claim of a call that is taken back stays, and the worker starts the call. */
+const startTaken = (): Undo =>
+  replace(
+    LightWorker.prototype,
+    "claim",
+    () =>
+      function (this: Light, call: unknown) {
+        this.remove(call)
+        return true
+      }
+  )
+
 const plants: Readonly<Record<QueueFault, () => Undo>> = {
   "loses tasks": () =>
     replace(
@@ -66,17 +95,10 @@ const plants: Readonly<Record<QueueFault, () => Undo>> = {
     ),
   "forgets what never started": () => replace(Draining.prototype, "unstarted", () => () => {}),
   "starves priorities": starve,
-  // The claim of the call stays, and the worker starts the call.
-  "starts what was taken back": () =>
-    replace(
-      LightWorker.prototype,
-      "claim",
-      () =>
-        function (this: { remove: (call: unknown) => void }, call: unknown) {
-          this.remove(call)
-          return true
-        }
-    )
+  "starts what was taken back": () => {
+    const undoes = [sendAhead(), startTaken()]
+    return () => undoes.forEach((undo) => undo())
+  }
 }
 
 /** Puts a fault into all pools of the process. The result takes the fault away. */

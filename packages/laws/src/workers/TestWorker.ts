@@ -182,6 +182,7 @@ export class TestWorker {
       subject: { ...core, ...this.options.subject },
       post: (message: ToWorker) => this.link?.postMessage(message),
       place: blockers?.end,
+      isCall: callOf(pool, scenario) !== undefined,
       spawn: (options) => {
         const given = { run: run.run, scenario, cut, mutex }
         return Effect.map(spawned(pool, given, options), (thread) => {
@@ -229,11 +230,16 @@ export class TestWorker {
 
 /** The thread of the run. A call without a handle is the body of a thread of the host. */
 const spawned = (pool: TestPool, given: Given, options: Thread.SpawnOptions): ReturnType<Subject["spawn"]> => {
-  const { call } = given.scenario
-  return call === undefined || pool.call === undefined
-    ? pool.run(given, options)
-    : core.spawn(pool.call(call, given), options)
+  const called = callOf(pool, given.scenario)
+  return called === undefined ? pool.run(given, options) : core.spawn(called(given), options)
 }
+
+/** The call of a scenario without a handle. A pool without such calls spawns each program. */
+const callOf = (
+  pool: TestPool,
+  { call }: Scenario
+): ((given: Given) => ReturnType<NonNullable<TestPool["call"]>>) | undefined =>
+  call === undefined || pool.call === undefined ? undefined : (given) => pool.call!(call, given)
 
 /** The programs lose many workers, and each loss would be logged. */
 const quietly = Effect.provideService(Logger.CurrentLoggers, new Set<Logger.Logger<unknown, unknown>>())

@@ -268,7 +268,7 @@ export class HostRun {
     if (this.effort.isUnderWay) return "wait"
     if (this.isDirty || !this.host.hasArrived(worker)) return this.post({ _tag: "Look", run: this.run })
     // The end of a call is on its way to its caller.
-    if (!this.isDone && worker.ended && this.scenario.call !== undefined) return "stuck"
+    if (!this.isDone && worker.ended && this.host.isCall) return "stuck"
     if (this.isDone && (worker.ended || this.runsOn)) return this.post({ _tag: "Finish", run: this.run })
     const here = this.isDone ? undefined : this.clock.next
     if (here === undefined && worker.next === null) return "stuck"
@@ -328,8 +328,8 @@ export class HostRun {
 
   private spawned(spawning: ReturnType<RunHost["spawn"]>): ReturnType<RunHost["spawn"]> {
     // A thread of the host has the controls of a fiber.
-    if (this.scenario.call !== undefined) return spawning
-    const { place } = this.host
+    const { isCall, place } = this.host
+    if (isCall) return spawning
     return Effect.tap(this.effort.watch(spawning), (thread) =>
       Effect.sync(() => (place === undefined ? undefined : this.place(thread, place)))
     )

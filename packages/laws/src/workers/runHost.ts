@@ -22,6 +22,8 @@ export interface RunHost {
   readonly post: (message: ToWorker) => void
   /** Starts the task. */
   readonly spawn: (options: Parameters<Subject["spawn"]>[1]) => ReturnType<Subject["spawn"]>
+  /** Whether the first thread is one of the host, which calls the program without a handle. */
+  readonly isCall: boolean
   /** Frees the place for which the first thread waits; undefined if it waits for none. */
   readonly place?: (() => Promise<unknown>) | undefined
   /** Core, or core with a planted fault. */
