@@ -64,7 +64,10 @@ function hasRoom(this: Light): boolean {
   return this.isOpen && this.slots.length > 0
 }
 
-/** Calls are sent ahead however long they take. On a busy machine no call is short enough. */
+/**
+ * Calls are sent ahead however long they take. On a busy machine no call is short enough. There, a call has also waited for
+ * long enough to be taken back before it is aborted: so the fault has no call wait for too long.
+ */
 const sendAhead = (): Undo => {
   const before = Object.getOwnPropertyDescriptor(LightWorker.prototype, "canWait")!
   Object.defineProperty(LightWorker.prototype, "canWait", { ...before, get: hasRoom })
@@ -96,7 +99,7 @@ const plants: Readonly<Record<QueueFault, () => Undo>> = {
   "forgets what never started": () => replace(Draining.prototype, "unstarted", () => () => {}),
   "starves priorities": starve,
   "starts what was taken back": () => {
-    const undoes = [sendAhead(), startTaken()]
+    const undoes = [sendAhead(), replace(LightWorker.prototype, "delay", () => () => 0), startTaken()]
     return () => undoes.forEach((undo) => undo())
   }
 }
