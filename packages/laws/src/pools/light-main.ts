@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Task from "@quiesce/worker-threads/Task"
-import { isQueueFault, plant } from "./planted.ts"
+import { isLightFault, plantLight } from "./plantedLight.ts"
 import { perform } from "./poolRun.ts"
 import type { PoolScenario } from "./scenario.ts"
 import { prefixOf, wordsOf } from "./work.ts"
@@ -17,7 +17,9 @@ const scenario = JSON.parse(given!) as PoolScenario
 const folders = mkdtempSync(join(tmpdir(), "quiesce-laws-"))
 // The leases of the calls are here.
 process.env["TMPDIR"] = folders
-if (isQueueFault(fault)) plant(fault)
+if (isLightFault(fault)) plantLight()
+if (Symbol.for("~@quiesce/core") in globalThis)
+  throw new Error("Core is loaded, so that the pool would be no light one.")
 
 const pool = Task.createTaskPool<typeof import("./work.ts")>(new URL("./work.ts", import.meta.url), {
   size: scenario.workers,

@@ -1,26 +1,11 @@
-/** The planted faults of pools without those of leases: parts of the host with one function replaced. Nothing here loads Effect. */
+/** The planted faults of the queue and of a drain: parts of the host with one function replaced. */
 import { Draining } from "../../../worker-threads/src/internal/host/draining.ts"
 import { TaskQueue } from "../../../worker-threads/src/internal/host/taskQueue.ts"
-import { LightWorker } from "../../../worker-threads/src/internal/plainTask/host/lightWorker.ts"
+import { replace, type Undo } from "./replacing.ts"
 
-/** The last one is a fault of light pools. */
-const queueFaults = [
-  "loses tasks",
-  "forgets what never started",
-  "starves priorities",
-  "starts what was taken back"
-] as const
+const queueFaults = ["loses tasks", "forgets what never started", "starves priorities"] as const
 
 export type QueueFault = (typeof queueFaults)[number]
-
-type Undo = () => void
-
-/** Replaces a method of a class, which may be private. */
-const replace = (prototype: object, name: string, make: (before: Function) => Function): Undo => {
-  const before: Function = Reflect.get(prototype, name)
-  Reflect.set(prototype, name, make(before))
-  return () => void Reflect.set(prototype, name, before)
-}
 
 const queue = TaskQueue.prototype
 
@@ -54,38 +39,6 @@ const starve = (): Undo => {
   return () => undoes.forEach((undo) => undo())
 }
 
-type Light = {
-  readonly isOpen: boolean
-  readonly slots: ReadonlyArray<unknown>
-  readonly remove: (call: unknown) => void
-}
-
-function hasRoom(this: Light): boolean {
-  return this.isOpen && this.slots.length > 0
-}
-
-/**
- * Calls are sent ahead however long they take. On a busy machine no call is short enough. There, a call has also waited for
- * long enough to be taken back before it is aborted: so the fault has no call wait for too long.
- */
-const sendAhead = (): Undo => {
-  const before = Object.getOwnPropertyDescriptor(LightWorker.prototype, "canWait")!
-  Object.defineProperty(LightWorker.prototype, "canWait", { ...before, get: hasRoom })
-  return () => void Object.defineProperty(LightWorker.prototype, "canWait", before)
-}
-
-/** The claim of a call that is taken back stays, and the worker starts the call. */
-const startTaken = (): Undo =>
-  replace(
-    LightWorker.prototype,
-    "claim",
-    () =>
-      function (this: Light, call: unknown) {
-        this.remove(call)
-        return true
-      }
-  )
-
 const plants: Readonly<Record<QueueFault, () => Undo>> = {
   "loses tasks": () =>
     replace(
@@ -97,11 +50,7 @@ const plants: Readonly<Record<QueueFault, () => Undo>> = {
         }
     ),
   "forgets what never started": () => replace(Draining.prototype, "unstarted", () => () => {}),
-  "starves priorities": starve,
-  "starts what was taken back": () => {
-    const undoes = [sendAhead(), replace(LightWorker.prototype, "delay", () => () => 0), startTaken()]
-    return () => undoes.forEach((undo) => undo())
-  }
+  "starves priorities": starve
 }
 
 /** Puts a fault into all pools of the process. The result takes the fault away. */

@@ -18,13 +18,14 @@ import { HostLeases as Kept } from "../../../worker-threads/src/internal/leases/
 import * as PlainPool from "../../../worker-threads/src/internal/plainTask/host/plainPool.ts"
 import { PoolTasks } from "./contract.ts"
 import { isQueueFault, plant, type QueueFault } from "./planted.ts"
+import type { LightFault } from "./plantedLight.ts"
 import { type Leases, perform, type PoolTrace, type Subject } from "./poolRun.ts"
 import type { PoolScenario } from "./scenario.ts"
 import { prefixOf, type Work } from "./work.ts"
 
 type LeaseFault = "forgets leases" | "releases late" | "releases twice"
 
-export type PoolFault = QueueFault | LeaseFault
+export type PoolFault = QueueFault | LightFault | LeaseFault
 
 /** A kill follows soon. */
 const escalation = { interrupt: "200 millis", unwind: "1 second", kill: "5 seconds" } as const
