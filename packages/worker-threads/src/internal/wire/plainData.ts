@@ -191,7 +191,7 @@ export class Reader {
   }
 
   word(): number {
-    if (this.at >= this.end) throw new BadWords("what was written ends too early")
+    if (this.at >= this.end) throw new BadWords("the words end too early")
     return this.#words[this.at++ & this.#mask]!
   }
 
@@ -226,7 +226,7 @@ export class Reader {
 
   #length(depth: number): number {
     const length = this.word()
-    if (length < 0 || length > maxLength || depth === 0) throw new BadWords("a length is out of bounds")
+    if (length < 0 || length > maxLength || depth === 0) throw new BadWords("a bad length")
     return length
   }
 
@@ -244,7 +244,7 @@ export class Reader {
   #bytes(depth: number): Uint8Array {
     const length = this.word()
     if (length < 0 || depth === 0 || wordsFor(length) > this.end - this.at) {
-      throw new BadWords("a length is out of bounds")
+      throw new BadWords("a bad length")
     }
     const bytes = new Uint8Array(length)
     for (let at = 0, word = 0; at < length; at++) {
