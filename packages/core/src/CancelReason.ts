@@ -9,7 +9,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import * as Argument from "./internal/argument.ts"
@@ -253,12 +253,6 @@ export const toAnnotations = (self: CancelReason): Context.Context<never> => {
 export const toCause = (self: CancelReason): Cause.Cause<never> =>
   Cause.annotate(Cause.interrupt(), toAnnotations(self))
 
-/** The given Cause. Throws where a user without types gives something else. */
-const checked = (operation: string, cause: Cause.Cause<unknown>): Cause.Cause<unknown> => {
-  if (Cause.isCause(cause)) return cause
-  throw Argument.wrong(`CancelReason.${operation}`, cause, Argument.aCause)
-}
-
 /** The reason in one entry of a Cause. */
 const ofInterrupt = (entry: Cause.Interrupt): CancelReason | undefined => {
   const found = entry.annotations.get(Annotation.key)
@@ -282,7 +276,7 @@ const unnamed = (entry: Cause.Interrupt): CancelReason => {
  * @since 0.1.0
  */
 export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelReason> => {
-  const interrupts = checked("allFromCause", cause).reasons.filter(Cause.isInterruptReason)
+  const interrupts = Argument.cause("CancelReason.allFromCause", cause).reasons.filter(Cause.isInterruptReason)
   const named = interrupts.map(ofInterrupt).filter((reason) => reason !== undefined)
   return named.length > 0 ? named : interrupts.slice(0, 1).map(unnamed)
 }
@@ -296,7 +290,7 @@ export const allFromCause = (cause: Cause.Cause<unknown>): ReadonlyArray<CancelR
  */
 export const firstOfCause = (cause: Cause.Cause<unknown>): CancelReason | undefined => {
   let fallback: Cause.Interrupt | undefined
-  const { reasons } = checked("firstOfCause", cause)
+  const { reasons } = Argument.cause("CancelReason.firstOfCause", cause)
   for (let i = 0; i < reasons.length; i++) {
     const entry = reasons[i]!
     if (!Cause.isInterruptReason(entry)) continue
@@ -315,7 +309,7 @@ export const firstOfCause = (cause: Cause.Cause<unknown>): CancelReason | undefi
  * @since 0.1.0
  */
 export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<CancelReason> =>
-  Option.fromUndefinedOr(firstOfCause(checked("fromCause", cause)))
+  Option.fromUndefinedOr(firstOfCause(Argument.cause("CancelReason.fromCause", cause)))
 
 /**
  * The first reason in an Exit, such as the exit in a finalizer; none without an interruption.
@@ -325,6 +319,6 @@ export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<CancelReas
  * @since 0.1.0
  */
 export const fromExit = (exit: Exit.Exit<unknown, unknown>): Option.Option<CancelReason> => {
-  if (!Exit.isExit(exit)) throw Argument.wrong("CancelReason.fromExit", exit, Argument.anExit)
-  return exit._tag === "Failure" ? fromCause(exit.cause) : Option.none()
+  const cause = Argument.causeOf("CancelReason.fromExit", exit)
+  return cause === undefined ? Option.none() : fromCause(cause)
 }

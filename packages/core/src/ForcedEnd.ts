@@ -9,7 +9,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Argument from "./internal/argument.ts"
 import * as ReasonFrame from "./internal/reasonFrame.ts"
@@ -59,7 +59,7 @@ const Annotation: Context.Service<"@quiesce/core/ForcedEnd", ForcedEnd> = /* @__
  */
 export const annotate = <E>(cause: Cause.Cause<E>, end: ForcedEnd): Cause.Cause<E> =>
   Cause.fromReasons(
-    checked("annotate", cause).reasons.map((entry) => {
+    Argument.cause("ForcedEnd.annotate", cause).reasons.map((entry) => {
       const annotations = new Map<string, unknown>().set(Annotation.key, end)
       if (Cause.isInterruptReason(entry)) annotations.set(ReasonFrame.key, ReasonFrame.followedBy(entry, textOf(end)))
       return entry.annotate(Context.makeUnsafe(annotations), { overwrite: true })
@@ -78,18 +78,12 @@ const textOf = ({ _tag, lost, thread }: ForcedEnd): string =>
  * @since 0.1.0
  */
 export const fromCause = (cause: Cause.Cause<unknown>): Option.Option<ForcedEnd> =>
-  Option.fromUndefinedOr(inCause(checked("fromCause", cause)))
+  Option.fromUndefinedOr(inCause(Argument.cause("ForcedEnd.fromCause", cause)))
 
 /** @stability unstable @category conversions @since 0.1.0 */
 export const fromExit = (exit: Exit.Exit<unknown, unknown>): Option.Option<ForcedEnd> => {
-  if (!Exit.isExit(exit)) throw Argument.wrong("ForcedEnd.fromExit", exit, Argument.anExit)
-  return exit._tag === "Failure" ? fromCause(exit.cause) : Option.none()
-}
-
-/** The given Cause. Throws where a user without types gives something else. */
-const checked = <E>(operation: string, cause: Cause.Cause<E>): Cause.Cause<E> => {
-  if (Cause.isCause(cause)) return cause
-  throw Argument.wrong(`ForcedEnd.${operation}`, cause, Argument.aCause)
+  const cause = Argument.causeOf("ForcedEnd.fromExit", exit)
+  return cause === undefined ? Option.none() : fromCause(cause)
 }
 
 const inCause = (cause: Cause.Cause<unknown>): ForcedEnd | undefined => {

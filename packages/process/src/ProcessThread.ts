@@ -111,7 +111,8 @@ export const spawn: {
   (args) => ChildProcess.isCommand(args[0]),
   (command: ChildProcess.Command, options?: Settings.Options) =>
     Effect.suspend(() => {
-      if (!ChildProcess.isCommand(command)) return Effect.die(wrongArgument(command_, command, aCommand))
+      if (!ChildProcess.isCommand(command))
+        return Effect.die(wrongArgument("ProcessThread.spawn's command", command, aCommand))
       // A command has at least one part.
       const last = Pipeline.partsOf(command).at(-1)!.command
       const settings = Settings.of(options, last)
@@ -134,7 +135,6 @@ export const spawn: {
     })
 )
 
-const command_ = "ProcessThread.spawn's command"
 const aCommand = 'a command; make one with ChildProcess.make("node", ["main.js"])'
 
 /** Adds the process to the thread's own object, which is the thread for all of core. */

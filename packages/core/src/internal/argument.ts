@@ -2,6 +2,7 @@
  * Checks arguments that a user without types may give. A wrong argument is a defect that names the function and says what
  * the function takes. Each description of a kind stands alone, so that a bundle has those that it needs.
  */
+import * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { ThreadError } from "../ThreadError.ts"
@@ -13,8 +14,6 @@ import * as Misuse from "./misuse.ts"
 export const anEffect = "an Effect, such as Effect.promise(() => f()) for an async function f"
 export const aFunction = "a function"
 export const aReason = 'a CancelReason, such as CancelReason.interrupted({ message: "why" })'
-export const aCause = "a Cause, such as the cause of a failed Exit"
-export const anExit = "an Exit, such as the result of Thread.await"
 
 /** The error of a wrong argument. `takes` says what the function takes. */
 export const wrong = (operation: string, given: unknown, takes: string): ThreadError =>
@@ -30,6 +29,18 @@ export const isWork = (u: unknown): boolean => isEffect(u)
 /** The given effect. In place of a value that is no effect: an effect that dies. */
 export const effect = <A, E, R>(operation: string, given: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   isEffect(given) ? given : die(operation, given, anEffect)
+
+/** The given Cause. Throws where a user without types gives something else. */
+export const cause = <E>(operation: string, given: Cause.Cause<E>): Cause.Cause<E> => {
+  if (Cause.isCause(given)) return given
+  throw wrong(operation, given, "a Cause, such as the cause of a failed Exit")
+}
+
+/** The Cause of the given Exit, if the Exit is a failure. Throws where a user without types gives something else. */
+export const causeOf = <E>(operation: string, given: Exit.Exit<unknown, E>): Cause.Cause<E> | undefined => {
+  if (!Exit.isExit(given)) throw wrong(operation, given, "an Exit, such as the result of Thread.await")
+  return given._tag === "Failure" ? given.cause : undefined
+}
 
 /**
  * The second half of a function with two forms, `f(self, options)` and `f(options)(self)`, after a first argument that is

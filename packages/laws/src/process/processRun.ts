@@ -29,6 +29,7 @@ import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import type { PlainFault } from "../plain/plainContract.ts"
 import { quiet } from "../workers/quiet.ts"
+import { waking } from "../workers/wakingScheduler.ts"
 import { Decoder, type EncodedEvent } from "../workers/wire.ts"
 import type { FromProcess, Given, Question } from "./messages.ts"
 import { Requests } from "./requests.ts"
@@ -77,27 +78,10 @@ export class ProcessRun {
     this.cut = cut
     this.options = options
     this.plan = cut === null ? [] : scenario.plan.map((_, index) => index)
-    this.context = Context.make(Scheduler.Scheduler, this.scheduler()).pipe(
+    const scheduler = waking(this.steps, () => this.wake())
+    this.context = Context.make(Scheduler.Scheduler, scheduler).pipe(
       Context.add(Clock.Clock, this.clock as Clock.Clock)
     )
-  }
-
-  private scheduler(): Scheduler.Scheduler {
-    const { steps } = this
-    return {
-      executionMode: "async",
-      shouldYield: (fiber) => steps.shouldYield(fiber),
-      makeDispatcher: () => {
-        const inner = steps.makeDispatcher()
-        return {
-          scheduleTask: (task, priority) => {
-            inner.scheduleTask(task, priority)
-            this.wake()
-          },
-          flush: () => inner.flush()
-        }
-      }
-    }
   }
 
   async outcome(): Promise<Outcome> {

@@ -1,6 +1,6 @@
 /** The checks of the laws: a trace in, violations out. */
 import type { ClusterLaw } from "./laws.ts"
-import type { Step } from "./scenario.ts"
+import { absence, type Step } from "./scenario.ts"
 
 export type End = "value" | "failed" | "interrupted" | "killed"
 
@@ -55,19 +55,24 @@ const afterEnd = (
     })
     .map(({ thread }) => `thread ${thread} ${what}`)
 
-/** Longer than the time to live of a row, with the looks of the client and of the other runners. */
+/**
+ * Longer than the time to live of a row, with the looks of the client and of the other runners. While the store is away,
+ * nothing of a dead runner can be taken over.
+ */
 export const takeoverMillis = 8000
 
-const takeoverTells: Check = ({ events, until }) =>
-  only(events, "Died").flatMap(({ at, runner }) =>
+const takeoverTells: Check = ({ events, steps, until }) => {
+  const limit = takeoverMillis + absence(steps)
+  return only(events, "Died").flatMap(({ at, runner }) =>
     only(events, "Started")
-      .filter((start) => start.runner === runner && start.at <= at && until >= at + takeoverMillis)
+      .filter((start) => start.runner === runner && start.at <= at && until >= at + limit)
       .filter(({ thread }) => {
         const settled = only(events, "Settled").find((one) => one.thread === thread)
-        return settled === undefined || settled.at > at + takeoverMillis
+        return settled === undefined || settled.at > at + limit
       })
-      .map(({ thread }) => `thread ${thread} of ${runner} had not settled ${takeoverMillis} ms after its death`)
+      .map(({ thread }) => `thread ${thread} of ${runner} had not settled ${limit} ms after its death`)
   )
+}
 
 /** The steps that give no thread a reason to end, beside the request to it. */
 const calm: ReadonlyArray<Step["_tag"]> = ["Spawn", "Wait", "Interrupt", "Join"]

@@ -2,7 +2,7 @@
 import * as fc from "fast-check"
 import { type ClusterTrace, checks, takeoverMillis } from "./checks.ts"
 import { type ClusterLaw, clusterLaws } from "./laws.ts"
-import { type ClusterScenario, scenarioOf } from "./scenario.ts"
+import { absence, type ClusterScenario, scenarioOf } from "./scenario.ts"
 import { SimulatedCluster } from "./simulatedCluster.ts"
 import type { Fault } from "./simulatedRunner.ts"
 
@@ -32,7 +32,7 @@ export const run = async ({ seed, steps }: ClusterScenario, fault: Fault = {}): 
   const cluster = new SimulatedCluster(seed, fault)
   try {
     await cluster.open()
-    cluster.perform(steps, takeoverMillis + 2000)
+    cluster.perform(steps, takeoverMillis + absence(steps) + 2000)
     return { steps, events: cluster.events, until: cluster.now() }
   } finally {
     cluster.close()

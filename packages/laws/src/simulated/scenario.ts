@@ -48,14 +48,25 @@ const partsOf = (bodies: ReadonlyArray<Body>): Parts => ({
 
 type Weights = Partial<Record<Step["_tag"], number>>
 
-const all: Weights = { Spawn: 5, Interrupt: 2, Kill: 1, Wait: 4, Die: 1, Leave: 1, Freeze: 1, CutOff: 2, Join: 1 }
+const all: Weights = {
+  Spawn: 5,
+  Interrupt: 2,
+  Kill: 1,
+  Wait: 4,
+  Die: 1,
+  Leave: 1,
+  Freeze: 1,
+  CutOff: 2,
+  Join: 1,
+  Away: 1
+}
 
 /** The steps of each law's scenarios. */
 const mixes: Readonly<Record<ClusterLaw, Weights>> = {
   "run-once": all,
-  "fence-holds": { Spawn: 4, Kill: 4, Wait: 4, Freeze: 1, Die: 1 },
-  "takeover-tells": { Spawn: 5, Wait: 3, Die: 2, Join: 1 },
-  "cancel-before-start": { Spawn: 5, Interrupt: 5, Kill: 1, Wait: 1, CutOff: 2, Die: 1, Join: 1 },
+  "fence-holds": { Spawn: 4, Kill: 4, Wait: 4, Freeze: 1, Die: 1, Away: 1 },
+  "takeover-tells": { Spawn: 5, Wait: 3, Die: 2, Join: 1, Away: 1 },
+  "cancel-before-start": { Spawn: 5, Interrupt: 5, Kill: 1, Wait: 1, CutOff: 2, Die: 1, Join: 1, Away: 1 },
   "join-harmless": { Spawn: 5, Wait: 3, Interrupt: 1, Join: 2 },
   "absence-harmless": { Spawn: 4, Wait: 5, Away: 3, Interrupt: 1, Join: 1 }
 }
@@ -63,6 +74,10 @@ const mixes: Readonly<Record<ClusterLaw, Weights>> = {
 /** The bodies of each law's scenarios. */
 const bodiesOf = (law: ClusterLaw): ReadonlyArray<Body> =>
   law === "fence-holds" ? ["writes", "writes", "waits"] : ["ends", "waits", "waits", "writes"]
+
+/** How long the store takes no writes, at most, in milliseconds. */
+export const absence = (steps: ReadonlyArray<Step>): number =>
+  steps.reduce((sum, step) => (step._tag === "Away" ? sum + step.millis : sum), 0)
 
 export const scenarioOf = (law: ClusterLaw): fc.Arbitrary<ClusterScenario> => {
   const parts = partsOf(bodiesOf(law))

@@ -327,8 +327,8 @@ export class HostRun {
   }
 
   private spawned(spawning: ReturnType<RunHost["spawn"]>): ReturnType<RunHost["spawn"]> {
-    // A thread of the host has the controls of a fiber.
     const { isCall, place } = this.host
+    // A thread of the host has the controls of a fiber.
     if (isCall) return spawning
     return Effect.tap(this.effort.watch(spawning), (thread) =>
       Effect.sync(() => (place === undefined ? undefined : this.place(thread, place)))

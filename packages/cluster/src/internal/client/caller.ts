@@ -11,7 +11,7 @@ import type { ClusterError } from "../../ClusterError.ts"
 import { ClusterStore } from "../../ClusterStore.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
-import { Calm, renewMillis } from "../watch/calm.ts"
+import { Calm, pauseFor } from "../watch/calm.ts"
 import { type Engine, engineOf, fenceRunner } from "../watch/lostRunner.ts"
 import type { RemoteThread, Shared } from "./remoteThread.ts"
 import { LostRunners } from "./lostRunners.ts"
@@ -42,11 +42,10 @@ export const make = ({
     const scope = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Fiber.runIn(runFork(effect), scope)
-    // After an absence, the store must soon know of this process again.
     const calm = yield* Calm.make(store)
-    const renew = Effect.andThen(MemberStore.renew(store, member, timeToLive), calm.renewed)
-    const beat = Effect.ignore(Effect.retry(renew, Schedule.spaced(lookMillis)))
-    fork(Effect.forever(Effect.andThen(Effect.sleep(Math.min(timeToLive / 3, renewMillis)), beat)))
+    // After an absence, the store must soon know of this process again.
+    const beat = Effect.ignore(Effect.retry(calm.renew(member, timeToLive), Schedule.spaced(lookMillis)))
+    fork(Effect.forever(Effect.andThen(Effect.sleep(pauseFor(timeToLive)), beat)))
     const engine = yield* engineOf
     const watch = yield* watchRunners(store, fork, engine)
     const lost = new LostRunners(store, engine, calm)

@@ -17,7 +17,7 @@ import * as ClusterError from "../../ClusterError.ts"
 import type { Keepers } from "../lease/keepers.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
-import { Calm, renewMillis } from "../watch/calm.ts"
+import { Calm, pauseFor } from "../watch/calm.ts"
 import type * as Outcome from "../wire/outcome.ts"
 import { addressOf, nameOf, type RunnerId } from "../wire/runnerId.ts"
 import type { Bodies } from "./bodies.ts"
@@ -86,8 +86,8 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
           )
         )
       )
-    const renew = Effect.andThen(MemberStore.renew(store, member, millis), calm.renewed)
-    yield* repeated(Math.min(millis / 3, renewMillis), renew)
+    const renew = calm.renew(member, millis)
+    yield* repeated(pauseFor(millis), renew)
     // A client without a connection may have removed the row of this runner.
     const enterAgain = Effect.flatMap(peers, (isEntered) => (isEntered ? Effect.void : renew))
     yield* repeated(roundMillis, Effect.andThen(rounds.look, enterAgain))

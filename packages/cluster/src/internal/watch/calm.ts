@@ -7,10 +7,13 @@
  */
 import * as Effect from "effect/Effect"
 import type { ClusterError } from "../../ClusterError.ts"
+import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 
-/** A member renews its row once in so many milliseconds, or three times in its time to live if that is shorter. */
-export const renewMillis = 1000
+const renewMillis = 1000
+
+/** The pause between two renewals of a row, in milliseconds: a second, or a third of a shorter time to live. */
+export const pauseFor = (timeToLive: number): number => Math.min(timeToLive / 3, renewMillis)
 
 /** The store's clock may jump by less, and two renewals may be less apart, without a consequence; in milliseconds. */
 const toleranceMillis = 2 * renewMillis
@@ -41,13 +44,15 @@ export class Calm {
     return Effect.map(ownClock, (now) => new Calm(store, now))
   }
 
-  /** Has to run after each renewal of this process's own row. */
-  get renewed(): Effect.Effect<void> {
-    return Effect.map(ownClock, (now) => {
-      this.noticeLate(now)
-      this.renewedAt = now
-    })
+  /** Renews the row of this process for so many milliseconds, as every renewal after the first has to be made. */
+  renew(own: MemberStore.Member, timeToLive: number): Effect.Effect<void, ClusterError> {
+    return Effect.andThen(MemberStore.renew(this.store, own, timeToLive), this.renewed)
   }
+
+  private readonly renewed: Effect.Effect<void> = Effect.map(ownClock, (now) => {
+    this.noticeLate(now)
+    this.renewedAt = now
+  })
 
   /** Whether members can be judged now. Ask at least once in a few seconds. */
   get look(): Effect.Effect<boolean, ClusterError> {

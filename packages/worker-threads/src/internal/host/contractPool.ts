@@ -3,7 +3,7 @@ import * as Abort from "@quiesce/core/Abort"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
-import { isAbortSignal, textOf } from "@quiesce/core/internal"
+import { isAbortSignal } from "@quiesce/core/internal"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
@@ -20,6 +20,7 @@ import * as TaskHandlers from "../leases/taskHandlers.ts"
 import * as CurrentTask from "../wire/currentTask.ts"
 import type { Capabilities } from "../wire/handshake.ts"
 import { isDone, type TaskCodec } from "../wire/wire.ts"
+import { wrongArgument } from "../wire/wrongArgument.ts"
 import type { Ticket } from "./admissions.ts"
 import { type CallOptions, type CallSettings, settingsOf } from "./callSettings.ts"
 import { CallSpan } from "./callSpan.ts"
@@ -166,10 +167,8 @@ export class ContractPool {
 
   readonly run = (tag: string, payload: unknown, options?: RunOptions): Promise<unknown> => {
     const signal = options?.signal
-    if (signal !== undefined && !isAbortSignal(signal)) {
-      const problem = `${textOf(signal)} is not an AbortSignal`
-      return Promise.reject(WorkerError.make({ _tag: "InvalidOption", option: "signal", problem }))
-    }
+    if (signal !== undefined && !isAbortSignal(signal))
+      return Promise.reject(wrongArgument("signal", signal, "an AbortSignal"))
     return Abort.run(this.observed(this.execute(tag, payload, options)), options)
   }
 

@@ -1,11 +1,12 @@
 /** The part of the pools of plain functions that needs Effect. It is loaded when something needs it: see `LazyHost`. */
 import * as Abort from "@quiesce/core/Abort"
 import type * as CancelReason from "@quiesce/core/CancelReason"
-import { isAbortSignal, textOf } from "@quiesce/core/internal"
+import { isAbortSignal } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { wrongArgument } from "../../wire/wrongArgument.ts"
 import * as WorkerError from "../../../WorkerError.ts"
 import type { BusyWorker } from "../../host/busyWatch.ts"
 import type { HandedOver, Running } from "./lightWorker.ts"
@@ -60,7 +61,7 @@ export const open = async (
   const invalid = invalidIn(permissions)
   if (invalid !== undefined) throw WorkerError.make({ _tag: "InvalidOption", ...invalid })
   const onBusy = options.busy?.onBusy
-  if (onBusy !== undefined && typeof onBusy !== "function") throw wrong("busy.onBusy", onBusy, "a function")
+  if (onBusy !== undefined && typeof onBusy !== "function") throw wrongArgument("busy.onBusy", onBusy, "a function")
   const scope = Scope.makeUnsafe()
   const started = handOver().map((worker) => ({ ...worker, adopt: adoptAll(worker.running) }))
   const pool = await Effect.runPromise(Scope.provide(PlainPool.open(options, permissions, { onBusy, started }), scope))
@@ -109,7 +110,8 @@ class Host implements TaskHost {
     const { audience } = this.pool.dispatcher
     if (audience instanceof WorkerError.WorkerError) throw audience
     const { transfer } = options ?? {}
-    if (transfer !== undefined) throw wrong("transfer", transfer, "an option of a broadcast, which copies its input")
+    if (transfer !== undefined)
+      throw wrongArgument("transfer", transfer, "an option of a broadcast, which copies its input")
     const results = await Promise.allSettled(audience.map((worker) => run(this.pool, url, input, options, worker)))
     // A bad option is no matter of one worker.
     const invalid = results.find((result) => result.status === "rejected" && isInvalid(result.reason))
@@ -175,14 +177,12 @@ const misuseIn = (options: RunOptions | undefined): WorkerError.WorkerError | un
   const { leases, onProgress, signal, transfer } = options ?? {}
   const invalid = leases === undefined ? undefined : invalidIn(leases)
   if (invalid !== undefined) return WorkerError.make({ _tag: "InvalidOption", ...invalid })
-  if (signal !== undefined && !isAbortSignal(signal)) return wrong("signal", signal, "an AbortSignal")
-  if (onProgress !== undefined && typeof onProgress !== "function") return wrong("onProgress", onProgress, "a function")
-  if (transfer !== undefined && !Array.isArray(transfer)) return wrong("transfer", transfer, "an array")
+  if (signal !== undefined && !isAbortSignal(signal)) return wrongArgument("signal", signal, "an AbortSignal")
+  if (onProgress !== undefined && typeof onProgress !== "function")
+    return wrongArgument("onProgress", onProgress, "a function")
+  if (transfer !== undefined && !Array.isArray(transfer)) return wrongArgument("transfer", transfer, "an array")
   return undefined
 }
-
-const wrong = (option: string, given: unknown, wanted: string): WorkerError.WorkerError =>
-  WorkerError.make({ _tag: "InvalidOption", option, problem: `${textOf(given)} is not ${wanted}` })
 
 const execute = (
   pool: PlainPool.PlainPool,
