@@ -17,7 +17,7 @@ import { readOr } from "./internal/foreignValue.ts"
 /**
  * The kinds of the error.
  *
- * - `InvalidArgument`: an argument is of a wrong kind. `takes` says what the function takes
+ * - `InvalidArgument`: an argument is of a wrong kind. `takes` describes the right kind
  * - `InvalidReason`, `InvalidError`, `InvalidReceivable`, `InvalidDuration`, `InvalidEscalation`: an argument is unusable
  * - `InvalidSection`: the section of `Blocking` returned a promise or an Effect
  * - `InvalidLease`: an option of `Lease.acquire` is of a wrong kind

@@ -1,6 +1,7 @@
 /**
- * Checks arguments that a user without types may give. A wrong argument is a defect that names the function and says what
- * the function takes. Each description of a kind stands alone, so that a bundle has those that it needs.
+ * Checks arguments that a user without types may give. A wrong argument is a defect with the name of the function
+ * and the kind of argument that the function takes. Each description of a kind stands alone, so that a bundle has those that
+ * it needs.
  */
 import * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
@@ -15,7 +16,7 @@ export const anEffect = "an Effect, such as Effect.promise(() => f()) for an asy
 export const aFunction = "a function"
 export const aReason = 'a CancelReason, such as CancelReason.interrupted({ message: "why" })'
 
-/** The error of a wrong argument. `takes` says what the function takes. */
+/** The error of a wrong argument. `takes` describes the argument that the function takes. */
 export const wrong = (operation: string, given: unknown, takes: string): ThreadError =>
   Misuse.error({ _tag: "InvalidArgument", operation, given: givenText(given), takes }, Texts.invalidArgument)
 
