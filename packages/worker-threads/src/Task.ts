@@ -403,8 +403,8 @@ export const runTask = <M extends TaskModule = never>(
 /**
  * Makes a pool for the function of the module at `url`. Its workers start at once, and load the module.
  *
- * A bad option rejects the calls with `InvalidOption`. If there is no call by the time at which the option is found, the
- * error is an unhandled rejection of the process.
+ * A bad option rejects the calls with `InvalidOption`. If it is found before the first call, the error is an unhandled
+ * rejection of the process.
  *
  * ```ts
  * import { Task } from "@quiesce/worker-threads"

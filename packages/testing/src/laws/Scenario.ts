@@ -72,7 +72,7 @@ export interface Scenario {
 export type Call = "effect" | "promise"
 
 /**
- * The time from the spawn to the begin of the plan, for a scenario whose first thread waits.
+ * The milliseconds from the spawn to the start of the plan, for a scenario whose first thread waits for a place.
  *
  * @stability unstable
  * @category observing
