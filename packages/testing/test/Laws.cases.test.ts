@@ -1,4 +1,6 @@
 /** Runs that long searches have found, in which a law has to look twice. */
+import { CancelReason, ForcedEnd } from "@quiesce/core"
+import { Exit } from "effect"
 import { describe, expect, it } from "vitest"
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import type * as Law from "@quiesce/testing/laws/Law"
@@ -111,6 +113,24 @@ describe("each law holds where", () => {
       ["stop", "Ended"],
       ["stop", "Outwaited"]
     ])
+  })
+
+  it("a worker is killed while a fiber in it interrupts a thread below the killed one", async () => {
+    const outcome = await Adapter.fibers.run(
+      {
+        program: [fork({ _tag: "Sleep", millis: 5 }), { _tag: "Sleep", millis: 5 }],
+        plan: [{ action: { _tag: "Interrupt", wait: true }, target: 1, after: 0 }],
+        seed: null,
+        bystanders: false
+      },
+      50
+    )
+    const unanswered = { ...outcome, events: outcome.events.filter(({ _tag }) => _tag !== "Returned") }
+    const law = Laws.laws["all-interruptors-wait"]
+    expect(law(unanswered)).toEqual(["an interrupt of t.0 never returned"])
+    const cause = ForcedEnd.annotate(CancelReason.toCause(CancelReason.interrupted()), ForcedEnd.killed("t", []))
+    const killed = { ...outcome.threads.get("t")!, exit: Exit.failCause(cause) }
+    expect(law({ ...unanswered, threads: new Map([...outcome.threads, ["t", killed]]) })).toEqual([])
   })
 
   it("the deadline around a join passes before the group that has failed is joined", async () => {

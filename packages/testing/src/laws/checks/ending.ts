@@ -3,7 +3,7 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { type AnyExit, anyGivenUp, isAbandoned, isGivenUp, type Outcome } from "../Outcome.ts"
+import { type AnyExit, anyGivenUp, isAbandoned, isForced, isGivenUp, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 import { firstBy, placesOf } from "./firsts.ts"
 
@@ -70,12 +70,17 @@ const allInterruptorsWait: Check = (outcome) => {
   ]
 }
 
-/** An interrupt that never returned. A thread that was given up may still wait when the run ends. */
+/**
+ * An interrupt that never returned. A thread that was given up may still wait when the run ends. The threads below one that
+ * was killed or has crashed end with its worker, and so do the fibers that interrupt them.
+ */
 const unanswered = (outcome: Outcome): ReadonlyArray<string> => {
   const returned = firstBy(outcome.events, "Returned", "id")
+  const forced = [...outcome.threads.values()].flatMap(({ exit, name }) => (isForced(exit) ? [name] : []))
   return only(outcome.events, "Asked")
     .filter((asked) => asked.how === "interrupt" && !returned.has(asked.id))
     .filter(({ message }) => !isGivenUp(outcome.threads.get(message.replace(/ asked$/, ""))?.exit))
+    .filter(({ thread }) => !forced.some((name) => thread.startsWith(`${name}.`)))
     .map(({ thread }) => `an interrupt of ${thread} never returned`)
 }
 
