@@ -10,13 +10,6 @@ import { messageOf } from "./foreignText.ts"
 import * as OwnEnd from "./ownEnd.ts"
 import type { ThreadNode } from "./threadNode.ts"
 
-// Reports of threads that end together often have equal endings. Equal endings are one object.
-
-let lastInterrupted: Extract<Ending, { readonly _tag: "Interrupted" }> | undefined
-
-const interrupted = (reason: CancelReason.CancelReason): Ending =>
-  lastInterrupted?.reason === reason ? lastInterrupted : (lastInterrupted = { _tag: "Interrupted", reason })
-
 /** The last Cause that is an interruption for every thread: the end by force of no thread is in it. */
 let lastInterruption: { readonly cause: Cause.Cause<unknown>; readonly reason: CancelReason.CancelReason } | undefined
 
@@ -41,4 +34,4 @@ export const endingOf = (node: ThreadNode): Ending => {
 }
 
 const interruption = ({ controls }: ThreadNode, reason: CancelReason.CancelReason): Ending =>
-  controls.hasStarted === false ? { _tag: "NeverStarted", reason } : interrupted(reason)
+  controls.hasStarted === false ? { _tag: "NeverStarted", reason } : { _tag: "Interrupted", reason }

@@ -1,4 +1,5 @@
 /** Writes the reports of a climb while it happens. */
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as CancelReason from "../CancelReason.ts"
@@ -46,23 +47,6 @@ export const shutdown = (
 
 const nothing: ReadonlyArray<never> = []
 
-// Reports of threads that end together often have equal parts. Equal parts are one object.
-
-let lastAttempts: readonly [Extract<Attempt, { readonly _tag: "Ended" }>] | undefined
-
-const attempts = (
-  outwaited: ReadonlyArray<Attempt>,
-  rung: Rung,
-  at: number,
-  millis: number
-): ReadonlyArray<Attempt> => {
-  const ended = lastAttempts?.[0]
-  const same = ended !== undefined && ended.rung === rung && ended.at === at && ended.millis === millis
-  const last = same ? ended : ({ _tag: "Ended", rung, at, millis } as const)
-  if (outwaited !== nothing) return [...outwaited, last]
-  return same ? lastAttempts! : (lastAttempts = [last])
-}
-
 /** Notes on a thread besides its end. */
 interface Notes {
   readonly leases: Partial<Record<LeaseResult, Array<LeaseOutcome>>>
@@ -77,6 +61,34 @@ interface Asked {
   readonly rung: Rung
   readonly at: number
 }
+
+/**
+ * The last report, if its thread was interrupted and held nothing. A thread that has ended in the same way, at the same time,
+ * has the same report with another name.
+ */
+interface LastReport {
+  readonly cause: Cause.Cause<unknown>
+  readonly state: State.State
+  readonly endedAt: number | undefined
+  /** The number of rungs on which the threads were asked until then. */
+  readonly asks: number
+  readonly report: ShutdownReport
+}
+
+/** With each field by name, because V8 copies a spread object more slowly. */
+const renamed = (report: ShutdownReport, thread: string): ShutdownReport => ({
+  thread,
+  reason: report.reason,
+  startedAt: report.startedAt,
+  millis: report.millis,
+  rung: report.rung,
+  attempts: report.attempts,
+  ending: report.ending,
+  released: report.released,
+  failed: report.failed,
+  timedOut: report.timedOut,
+  lost: report.lost
+})
 
 const abandoned: Ending = { _tag: "Abandoned" }
 
@@ -99,6 +111,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
   private readonly asks: Array<Asked> = []
   /** Of the threads of which there is something to note. */
   private readonly notes: Map<ThreadNode, Notes> = new Map()
+  private last: LastReport | undefined = undefined
 
   constructor(nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.CancelReason) {
     this.reason = reason
@@ -158,9 +171,31 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
   }
 
   private report(node: ThreadNode): ShutdownReport {
+    const exit = received(node, node.controls.poll()!)
+    const notes = this.notes.size === 0 ? clean : (this.notes.get(node) ?? clean)
+    const { last } = this
+    if (
+      last !== undefined &&
+      notes === clean &&
+      exit._tag === "Failure" &&
+      last.cause === exit.cause &&
+      last.state === node.state &&
+      last.endedAt === node.endedAt &&
+      last.asks === this.asks.length &&
+      node.controls.hasStarted !== false
+    ) {
+      return renamed(last.report, node.name)
+    }
+    const report = this.write(node, notes)
+    this.last =
+      notes === clean && exit._tag === "Failure" && report.ending._tag === "Interrupted"
+        ? { cause: exit.cause, state: node.state, endedAt: node.endedAt, asks: this.asks.length, report }
+        : undefined
+    return report
+  }
+
+  private write(node: ThreadNode, { leases, outwaited, isAbandoned }: Notes): ShutdownReport {
     const { startedAt } = this
-    received(node, node.controls.poll()!)
-    const { leases, outwaited, isAbandoned } = this.notes.size === 0 ? clean : (this.notes.get(node) ?? clean)
     // A node that settles while it is observed keeps the time.
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
@@ -196,7 +231,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     if (last === undefined) return outwaited
     const millis = endedAt - this.startedAt - last.at
     return to === undefined
-      ? attempts(outwaited, last.rung, last.at, millis)
+      ? [...outwaited, { _tag: "Ended", rung: last.rung, at: last.at, millis }]
       : [...outwaited, { _tag: "Overtaken", rung: last.rung, at: last.at, millis, to }]
   }
 
