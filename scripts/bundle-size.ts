@@ -128,7 +128,7 @@ const sizes: ReadonlyArray<Size> = [
   }
 ]
 
-const kB = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`
+const kB = (bytes: number): string => `${(bytes / 1000).toFixed(2)} kB`
 
 /**
  * The worker of plain functions, by esbuild: minified and not compressed, because a worker reads it from a disk. It is the

@@ -236,38 +236,46 @@ export const spawn = <A, E, E2, R>(
 export const execute = <A, E>(
   start: (remote: RemoteThread<A, E>) => Controls,
   options?: SpawnOptions
-): Effect.Effect<A, E> =>
-  Effect.withFiber((fiber) => {
-    let node: ThreadNode<A, E> | undefined
-    const waiting = Effect.callback<A, E>((resume) => {
-      const destination = {
-        scope: everOpen,
-        scopeOfOrigin: everOpen,
-        parent: Spawn.liveThread(fiber),
-        hasOwnLink: false
-      }
-      const spawned = Spawn.into<A, E>(fiber, destination, options, (made) => {
-        node = made
-        const remote = new RemoteControls<A, E>(made, fiber.context)
-        remote.run(start(remote))
-        const exit = remote.poll()
-        if (exit === undefined) made.onSettled(resume)
-        else resume(received(made, exit))
-        return Exit.succeed(made)
-      })
-      // No thread was made.
-      if (node === undefined) resume(spawned as Effect.Effect<never>)
+): Effect.Effect<A, E> => Effect.withFiber((fiber) => executeIn(fiber, start, options))
+
+/**
+ * The effect of `execute`, for an adapter that knows the fiber which runs the effect. It is one step of Effect less.
+ *
+ * @stability unstable
+ * @category constructors
+ * @since 0.1.0
+ */
+export const executeIn = <A, E>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  start: (remote: RemoteThread<A, E>) => Controls,
+  options?: SpawnOptions
+): Effect.Effect<A, E> => {
+  let node: ThreadNode<A, E> | undefined
+  const waiting = Effect.callback<A, E>((resume) => {
+    const destination = { scope: everOpen, scopeOfOrigin: everOpen, parent: Spawn.liveThread(fiber), hasOwnLink: false }
+    const spawned = Spawn.into<A, E>(fiber, destination, options, (made) => {
+      node = made
+      const remote = new RemoteControls<A, E>(made, fiber.context)
+      remote.run(start(remote))
+      const exit = remote.poll()
+      if (exit === undefined) made.onSettled(resume)
+      else resume(received(made, exit))
+      return Exit.succeed(made)
     })
-    return Effect.onExitPrimitive(waiting, (exit) => {
-      if (node?.isAlive !== true) return undefined
-      const ended = node
-      const reason = Ladder.reasonOfEnd(exit, ended.parentNode!, ended.clock.currentTimeMillisUnsafe())
-      return Effect.flatMap(Climb.endAll([ended], reason), () => {
-        const failure = CleanupFailure.ofThread(ended)
-        return failure === undefined ? Effect.void : Effect.failCause(failure)
-      })
-    })
+    // No thread was made.
+    if (node === undefined) resume(spawned as Effect.Effect<never>)
   })
+  return Effect.onExitPrimitive(waiting, (exit) => (node?.isAlive === true ? endAfter(node, exit) : undefined))
+}
+
+/** Ends a thread whose caller was interrupted. */
+const endAfter = (node: ThreadNode, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+  const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
+  return Effect.flatMap(Climb.endAll([node], reason), () => {
+    const failure = CleanupFailure.ofThread(node)
+    return failure === undefined ? Effect.void : Effect.failCause(failure)
+  })
+}
 
 /**
  * Starts a thread whose exit no other code receives if the current scope ends the thread. `report` then gets the failure of

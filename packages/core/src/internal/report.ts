@@ -67,11 +67,9 @@ interface Asked {
  * has the same report with another name.
  */
 interface LastReport {
-  readonly cause: Cause.Cause<unknown>
+  readonly cause: Cause.Cause<unknown> | undefined
   readonly state: State.State
   readonly endedAt: number | undefined
-  /** The number of rungs on which the threads were asked until then. */
-  readonly asks: number
   readonly report: ShutdownReport
 }
 
@@ -172,25 +170,22 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
 
   private report(node: ThreadNode): ShutdownReport {
     const exit = received(node, node.controls.poll()!)
+    const cause = exit._tag === "Failure" ? exit.cause : undefined
     const notes = this.notes.size === 0 ? clean : (this.notes.get(node) ?? clean)
+    const { endedAt, state } = node
     const { last } = this
     if (
       last !== undefined &&
+      last.cause === cause &&
       notes === clean &&
-      exit._tag === "Failure" &&
-      last.cause === exit.cause &&
-      last.state === node.state &&
-      last.endedAt === node.endedAt &&
-      last.asks === this.asks.length &&
+      last.state === state &&
+      last.endedAt === endedAt &&
       node.controls.hasStarted !== false
     ) {
       return renamed(last.report, node.name)
     }
     const report = this.write(node, notes)
-    this.last =
-      notes === clean && exit._tag === "Failure" && report.ending._tag === "Interrupted"
-        ? { cause: exit.cause, state: node.state, endedAt: node.endedAt, asks: this.asks.length, report }
-        : undefined
+    this.last = notes === clean && report.ending._tag === "Interrupted" ? { cause, state, endedAt, report } : undefined
     return report
   }
 

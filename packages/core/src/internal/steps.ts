@@ -18,15 +18,21 @@ type Input = { readonly [R in Rung]?: Duration.Input | undefined }
 
 const parsed = new WeakMap<Input, ReadonlyArray<Step> | string>()
 
+let lastInput: Input | undefined
+let lastSteps: ReadonlyArray<Step> | string
+
 /** The steps of an escalation in climbing order, or the problem with the escalation. */
 export const of = (escalation: Input): ReadonlyArray<Step> | string => {
+  // Many threads in a row have one escalation.
+  if (escalation === lastInput) return lastSteps
   if (typeof escalation !== "object" || escalation === null) return `it is ${givenText(escalation)}`
   let steps = parsed.get(escalation)
   if (steps === undefined) {
     steps = parse(escalation)
     parsed.set(escalation, steps)
   }
-  return steps
+  lastInput = escalation
+  return (lastSteps = steps)
 }
 
 const parse = (escalation: Input): ReadonlyArray<Step> | string => {

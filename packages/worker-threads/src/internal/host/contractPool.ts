@@ -125,7 +125,8 @@ export class ContractPool {
       const encoded = encodedNow(codec, payload)
       if (encoded === undefined || !this.opened.dispatcher.hasRoom) return this.spawnAndJoin(tag, payload, options)
       const call = { codec, settings, payload: encoded.payload, transfers: encoded.transfers, onChunk: undefined }
-      return ThreadAdapter.execute(
+      return ThreadAdapter.executeIn(
+        fiber,
         (cell) => this.take(fiber, cell, call, undefined),
         options?.name === undefined ? entry.options : { ...entry.options, name: options.name }
       )

@@ -164,8 +164,8 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private sendStart(task: RemoteTask, slot: number): void {
     const { id, payload, span, transfers } = task
     const [name, label] = [task.codec.name, task.cell.name]
-    if (transfers.length === 0 && label === name && span === undefined && this.rings.start(id, slot, name, payload))
-      return
+    const isSmall = transfers.length === 0 && label === name && span === undefined
+    if (isSmall && this.rings.start(id, slot, name, payload)) return
     const message = { _tag: "Start", id, slot, task: name, name: label, payload, trace: span?.trace ?? null } as const
     return transfers.length > 0 ? this.outbox.putNow(message, transfers) : this.outbox.put(message)
   }
@@ -253,11 +253,13 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   // ---- From the worker ----
 
   private readonly fromRing: FromRing = {
-    ended: (id, value) => this.guarded(() => this.tasks.get(id)?.succeeded(value)),
+    ended: (id, value) => this.guarded(this.succeeded, id, value),
     interrupted: (id) => this.guarded(() => this.tasks.get(id)?.interrupted()),
     sent: (messages) => this.guarded(() => this.receiveAll(messages)),
     fail: (problem) => this.refuse(problem)
   }
+
+  private readonly succeeded = (id: number, value: unknown): void => this.tasks.get(id)?.succeeded(value)
 
   readonly onMessage = (raw: unknown): void =>
     this.guarded(() => {
@@ -274,10 +276,10 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   }
 
   /** Runs code on data of the worker. Data that the code can't take ends the worker. */
-  private guarded(run: () => void): void {
+  private guarded(run: (id: number, value: unknown) => void, id: number = 0, value?: unknown): void {
     if (this.state._tag === "Refused") return
     try {
-      run()
+      run(id, value)
     } catch (cause) {
       this.problem.caught(cause)
       this.refuse("it sent a message outside the protocol")
@@ -376,9 +378,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     this.unlistenEnds()
     this.port.close()
     this.guarded(() => this.threadDeaths.end())
-    const error = this.problem.exited(code, () =>
-      WorkerState.likelyProblem(state, this.wasReady, (task) => task.cell.name)
-    )
+    const error = this.problem.exited(code, () => WorkerState.likelyProblem(state, this.wasReady, (task) => task.name))
     for (const task of Array.from(this.tasks))
       this.guarded(() => task.lost(state._tag === "Killed" ? state.reasons.get(task) : undefined, error))
     this.listener.gone(this, state._tag === "Killed" || state._tag === "Closing" ? undefined : error)

@@ -22,9 +22,12 @@ export interface TaskCodec {
   readonly element: Wire | undefined
 }
 
+/** The class of successes. Effect's own check looks for a type id, which is slower. */
+const successes: unknown = Object.getPrototypeOf(Exit.void)
+
 /** Whether an effect is a plain success, as most encodings are. */
 export const isDone = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Success<A> =>
-  Exit.isExit(effect) && Exit.isSuccess(effect)
+  Object.getPrototypeOf(effect) === successes || (Exit.isExit(effect) && Exit.isSuccess(effect))
 
 /** The value of an effect that is a plain success. */
 export const immediate = <A, E>(effect: Effect.Effect<A, E>): A | undefined =>

@@ -60,7 +60,8 @@ export class PlainPool {
   execute(call: Call, options: CallOptions, worker?: PoolWorker<RemoteTask>): Effect.Effect<unknown, unknown> {
     const submit = (ticket: Ticket | undefined): Effect.Effect<unknown, unknown> =>
       Effect.withFiber((fiber) =>
-        ThreadAdapter.execute<unknown, unknown>(
+        ThreadAdapter.executeIn<unknown, unknown>(
+          fiber,
           (cell) => this.submit(cell, fiber.getRef(Deadline.Current), call, options, ticket, worker),
           this.threadOptions(options)
         )
