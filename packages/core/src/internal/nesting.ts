@@ -58,5 +58,5 @@ const runWaiting = (): void => {
   }
   if (errors.length === 0) return
   depth--
-  throw errors.length === 1 ? errors[0] : new AggregateError(errors, "Several steps of ending threads have failed")
+  throw errors.length === 1 ? errors[0] : new AggregateError(errors, "Steps of ending threads have failed")
 }
