@@ -118,6 +118,51 @@ describe("Thread.shutdown", () => {
     })
   )
 
+  it.effect("runs the releases of leases that a child acquires while the thread is abandoned", () =>
+    Effect.gen(function* () {
+      const { log, noted } = logging()
+      const gate = yield* Deferred.make<void>()
+      const child = Effect.uninterruptible(
+        Effect.gen(function* () {
+          yield* noted("early", Effect.andThen(Deferred.succeed(gate, undefined), Effect.sleep(5)))
+          yield* Deferred.await(gate)
+          yield* noted("late")
+          yield* hung
+        })
+      )
+      const parent = Effect.gen(function* () {
+        yield* Thread.interruptFork(yield* Thread.spawn(child, now))
+        yield* hung
+      })
+      const thread = yield* Thread.spawn(Effect.uninterruptible(parent), now)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 15)
+      expect(log).toEqual(["early", "late"])
+      expect(report.released.map((_) => _.lease)).toEqual(["early", "late"])
+      expect(report.lost).toEqual([])
+    })
+  )
+
+  it.effect("abandons a thread whose releases acquire a lease each", () =>
+    Effect.gen(function* () {
+      let acquired = 0
+      const again: Effect.Effect<void, never, Scope.Scope> = Effect.suspend(() => {
+        const name = `lease-${acquired++}`
+        return Effect.asVoid(
+          Lease.acquire({
+            name,
+            acquire: Effect.void,
+            release: () => Effect.andThen(Scope.provide(again, scope), Effect.sleep(1))
+          })
+        )
+      })
+      const scope = yield* Scope.make()
+      const thread = yield* Thread.spawn(Effect.uninterruptible(Effect.andThen(again, hung)), now)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 20)
+      expect(report.ending).toEqual({ _tag: "Abandoned" })
+      expect(report.released.length).toBeGreaterThan(1)
+    })
+  )
+
   it.effect("runs the releases of an abandoned thread after those of its child, whose release hangs", () =>
     Effect.gen(function* () {
       const { log, noted } = logging()

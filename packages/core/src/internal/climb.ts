@@ -145,7 +145,7 @@ const climbAll: (
 /**
  * Runs the remaining releases of threads before the threads are abandoned, so that the results are in the report. Code
  * that was not interrupted yet is interrupted first, because it may use a lease. All threads together get the grace of the
- * last rung once more.
+ * last rung once more. Leases that code of the threads acquires meanwhile are released, too.
  */
 const releaseRemaining = (
   nodes: ReadonlyArray<ThreadNode>,
@@ -154,21 +154,27 @@ const releaseRemaining = (
   grace: number,
   defects: Array<unknown>
 ): Effect.Effect<void> => {
-  const holders = places.map((place) => nodes[place]!).filter((node) => RemainingReleases.ofAbandoned(node).length > 0)
-  if (holders.length === 0) return Effect.void
-  const { clock } = holders[0]!
+  const abandoned = places.map((place) => nodes[place]!)
+  const { clock } = abandoned[0]!
   const end = clock.currentTimeMillisUnsafe() + grace
   const left = (): number => Math.max(0, end - clock.currentTimeMillisUnsafe())
-  const running = holders.flatMap((node) => [...unasked(node)])
-  const released = Effect.suspend(() =>
-    atOnce(holders.map((node) => Effect.suspend(() => releaseAll(node, reason, left()))))
-  )
-  if (running.length === 0) return released
-  const interrupted = inOrder(running, (node) =>
-    guarded(() => Ladder.interrupt(node, node.parentNode?.reason ?? reason), defects)
-  )
-  return Effect.andThen(interrupted, Effect.andThen(within(endsOf(running), grace), released))
+  const look = (looks: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const holders = abandoned.filter((node) => RemainingReleases.ofAbandoned(node).length > 0)
+      if (holders.length === 0) return Effect.void
+      const running = holders.flatMap((node) => [...unasked(node)])
+      const interrupted = inOrder(running, (node) =>
+        guarded(() => Ladder.interrupt(node, node.parentNode?.reason ?? reason), defects)
+      )
+      const released = Effect.suspend(() => atOnce(holders.map((node) => releaseAll(node, reason, left()))))
+      const again = looks > 1 ? look(looks - 1) : Effect.void
+      return inOrder([interrupted, within(endsOf(running), left()), released, again], identity)
+    })
+  return look(mostLooks)
 }
+
+/** Code that acquires a lease for each release would otherwise never let its thread be abandoned. */
+const mostLooks = 64
 
 const releaseAll = (node: ThreadNode, reason: CancelReason.CancelReason, millis: number): Effect.Effect<void> => {
   const exit = Exit.failCause(CancelReason.toCause(node.reason ?? reason))

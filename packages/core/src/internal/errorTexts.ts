@@ -27,13 +27,13 @@ export const invalidRelease: Text<{ readonly lease: string; readonly given: stri
   `The release of lease "${lease}" returned ${given} and no Effect, so nothing has waited for its end. Wrap an async function in Effect.promise(() => ...), and a plain one in Effect.sync(() => ...).`
 
 export const invalidCapacity: Text<{ readonly given: string }> = ({ given }) =>
-  `The capacity of Timeline.record is ${given}. Give the number of events to keep, from 1 to 1000000, as in { capacity: 10000 }.`
+  `The capacity of Timeline.record is ${given}. Give a number of events from 1 to 1000000.`
 
 export const mainThread: Text<{ readonly operation: string }> = ({ operation }) =>
   `${operation} was asked of the main thread, which ends only with its process. Outside any spawned thread, Thread.current is the main thread. Spawn the program with Thread.spawn and end that thread.`
 
 export const selfJoin: Text<{ readonly thread: string }> = ({ thread }) =>
-  `Thread "${thread}" would wait for its own end for ever. Join it from its parent, or end it from within by returning.`
+  `Thread "${thread}" would wait for its own end for ever. Join it from its parent, or return in it.`
 
 export const releaseTimedOut: Text<{ readonly lease: string; readonly millis: number }> = ({ lease, millis }) =>
   `The release of lease "${lease}" did not end within its limit of ${millis} ms and was given up; the resource may still be held. Find out why the release waits, or raise releaseWithin.`

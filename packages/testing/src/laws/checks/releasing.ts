@@ -29,32 +29,31 @@ type Acquired = Extract<Event, { readonly _tag: "Acquired" }>
 
 /**
  * The leases that an abandoned thread may lose: all leases of a thread elsewhere. A thread on a fiber and its descendants
- * lose only the leases that they acquire later, because a hanging release holds up no other release when its thread is
- * abandoned. A shutdown looks for the leases when the grace of its last rung is over, and the thread settles after their
- * releases.
+ * lose only the leases that they acquire later, or when the time for the remaining releases is over, because a hanging
+ * release holds up no other release when its thread is abandoned.
  */
 const losses = (outcome: Outcome): ((event: Acquired) => boolean) => {
   if (outcome.isElsewhere) return () => true
   const ends = placesOf(outcome.events, "Settled")
-  const begins = abandonsBegin(outcome)
+  const over = timesOver(outcome)
   const givenUp = [...outcome.threads.values()].filter(({ exit }) => isGivenUp(exit)).map(({ name }) => name)
   return (event) => {
     const above = givenUp.filter((name) => event.thread === name || event.thread.startsWith(`${name}.`))
     const place = outcome.events.indexOf(event)
-    return above.some((name) => (ends.get(name) ?? Infinity) < place || (begins.get(name) ?? Infinity) <= event.at)
+    return above.some((name) => (ends.get(name) ?? Infinity) < place || (over.get(name) ?? Infinity) <= event.at)
   }
 }
 
-/** The times at which threads had outwaited the last rung of a shutdown. */
-const abandonsBegin = ({ events }: Outcome): ReadonlyMap<string, number> => {
-  const begins = new Map<string, number>()
+/** The times at which the remaining releases of threads had no more time: the grace of the last rung, once more. */
+const timesOver = ({ events }: Outcome): ReadonlyMap<string, number> => {
+  const times = new Map<string, number>()
   for (const { report } of only(events, "Reported")) {
     const { attempts, startedAt, thread } = report
     const last = attempts.findLast(({ _tag }) => _tag !== "Unavailable")
     if (last?._tag !== "Outwaited") continue
-    begins.set(thread, Math.min(begins.get(thread) ?? Infinity, startedAt + last.at + last.millis))
+    times.set(thread, Math.min(times.get(thread) ?? Infinity, startedAt + last.at + 2 * last.millis))
   }
-  return begins
+  return times
 }
 
 const noAcquireNoRelease: Check = (outcome) => {
