@@ -250,8 +250,7 @@ describe("Timeline.record", () => {
       )
       expect(messages).toEqual(
         ["0", "-1", "1.5", "NaN", "Infinity", "1000001", '"10"', "null"].map(
-          (given) =>
-            `The capacity of Timeline.record is ${given}. Give a number of events from 1 to 1000000.`
+          (given) => `The capacity of Timeline.record is ${given}. Give a number of events from 1 to 1000000.`
         )
       )
     })

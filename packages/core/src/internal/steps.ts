@@ -23,9 +23,9 @@ let lastSteps: ReadonlyArray<Step> | string
 
 /** The steps of an escalation in climbing order, or the problem with the escalation. */
 export const of = (escalation: Input): ReadonlyArray<Step> | string => {
+  if (typeof escalation !== "object" || escalation === null) return `it is ${givenText(escalation)}`
   // Many threads in a row have one escalation.
   if (escalation === lastInput) return lastSteps
-  if (typeof escalation !== "object" || escalation === null) return `it is ${givenText(escalation)}`
   let steps = parsed.get(escalation)
   if (steps === undefined) {
     steps = parse(escalation)
