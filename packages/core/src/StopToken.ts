@@ -55,8 +55,9 @@ export const current: Effect.Effect<StopToken> = /* @__PURE__ */ Effect.withFibe
 const stride = { polling: 63, notified: 4095 } as const
 
 /**
- * Calls a callback once. V8 copies a called method into a hot loop, which is then 12 % slower. It copies no callback of a
- * Set. A field of the token, because V8 also checks a constant of the module in the loop.
+ * A set of one element, whose `forEach` calls a callback once. If a check called the look as a method, V8 would copy the
+ * look into a hot loop, and the loop would be 12 % slower. V8 copies no callback of a set. Each token has the set in a
+ * field, because V8 would otherwise check in the loop that this module has been loaded.
  */
 const once: ReadonlySet<undefined> = /* @__PURE__ */ new Set([undefined])
 

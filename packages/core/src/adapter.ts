@@ -239,7 +239,10 @@ export const execute = <A, E>(
 ): Effect.Effect<A, E> => Effect.withFiber((fiber) => executeIn(fiber, start, options))
 
 /**
- * The effect of `execute`, for an adapter that knows the fiber which runs the effect. It is one step of Effect less.
+ * The effect of `execute`, for an adapter that already has its caller's fiber. Only that fiber may run the effect. The call
+ * takes one step of Effect less.
+ *
+ * *Cancellation*: as of `execute`.
  *
  * @stability unstable
  * @category constructors

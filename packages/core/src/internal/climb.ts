@@ -173,7 +173,7 @@ const releaseRemaining = (
   return look(mostLooks)
 }
 
-/** Code that acquires a lease for each release would otherwise never let its thread be abandoned. */
+/** A limit, because a release that acquires another lease would otherwise keep its thread from being abandoned. */
 const mostLooks = 64
 
 const releaseAll = (node: ThreadNode, reason: CancelReason.CancelReason, millis: number): Effect.Effect<void> => {

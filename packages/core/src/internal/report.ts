@@ -73,7 +73,7 @@ interface LastReport {
   readonly report: ShutdownReport
 }
 
-/** With each field by name, because V8 copies a spread object more slowly. */
+/** The report of another thread. Each field is written out, because V8 copies an object by `...` more slowly. */
 const renamed = (report: ShutdownReport, thread: string): ShutdownReport => ({
   thread,
   reason: report.reason,

@@ -275,7 +275,10 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
     for (const message of messagesToHost(raw)) this.guarded(() => this.receive(message))
   }
 
-  /** Runs code on data of the worker. Data that the code can't take ends the worker. */
+  /**
+   * Runs code on data of the worker. Data that the code can't take ends the worker. The code gets the two arguments, so that
+   * the end of a task makes no closure.
+   */
   private guarded(run: (id: number, value: unknown) => void, id: number = 0, value?: unknown): void {
     if (this.state._tag === "Refused") return
     try {
