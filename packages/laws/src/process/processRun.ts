@@ -29,6 +29,8 @@ import * as Scheduler from "effect/Scheduler"
 import * as Stream from "effect/Stream"
 import type { PlainFault } from "../plain/plainContract.ts"
 import { quiet } from "../workers/quiet.ts"
+import { RunBudget } from "../workers/runBudget.ts"
+import { Changes } from "../workers/changes.ts"
 import { waking } from "../workers/wakingScheduler.ts"
 import { Decoder, type EncodedEvent } from "../workers/wire.ts"
 import type { FromProcess, Given, Question } from "./messages.ts"
@@ -49,9 +51,6 @@ type Child =
 /** The milliseconds of real time without a change after which a run counts as hanging. */
 const silence = 60_000
 
-/** The number of turns after which a run counts as endless. */
-const budget = 5_000
-
 export class ProcessRun {
   private readonly scenario: Scenario.Scenario
   private readonly cut: number | null
@@ -62,7 +61,9 @@ export class ProcessRun {
   private readonly context: Context.Context<never>
   private readonly events: Array<Event | EncodedEvent> = []
   private readonly answers = Effect.runSync(Queue.unbounded<Uint8Array>())
-  private readonly requests = new Requests(() => this.wake())
+  private readonly changes = new Changes()
+  private readonly budget = new RunBudget()
+  private readonly requests = new Requests(this.changes.wake)
   /** The indices of the plan that are not performed yet, in order. */
   private readonly plan: Array<number>
   private child: Child = { _tag: "Busy" }
@@ -71,14 +72,13 @@ export class ProcessRun {
   private main: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private isDone = false
   private acting = 0
-  private wake: () => void = () => {}
 
   constructor(scenario: Scenario.Scenario, cut: number | null, options: Options) {
     this.scenario = scenario
     this.cut = cut
     this.options = options
     this.plan = cut === null ? [] : scenario.plan.map((_, index) => index)
-    const scheduler = waking(this.steps, () => this.wake())
+    const scheduler = waking(this.steps, this.changes.wake)
     this.context = Context.make(Scheduler.Scheduler, scheduler).pipe(
       Context.add(Clock.Clock, this.clock as Clock.Clock)
     )
@@ -89,12 +89,12 @@ export class ProcessRun {
       this.isDone = true
     })
     let end: Outcome["end"] = "Done"
-    for (let turn = 0; ; turn++) {
+    for (;;) {
       await this.settle()
       if (this.isDone && this.acting === 0 && this.plan.length === 0) break
-      if (turn > budget) end = "Endless"
-      const next = turn > budget ? "stuck" : this.next()
-      if (next === "stuck" || (next === "wait" && !(await this.change()))) {
+      if (this.budget.spend(() => this.state)) end = "Endless"
+      const next = end === "Endless" ? "stuck" : this.next()
+      if (next === "stuck" || (next === "wait" && !(await this.changes.next(silence)))) {
         if (end === "Done") end = "Deadlock"
         break
       }
@@ -117,20 +117,12 @@ export class ProcessRun {
     do {
       while (this.steps.runTask());
       await quiet()
-    } while (this.steps.pending > 0)
+    } while (this.steps.pending > 0 && !this.budget.isLate)
   }
 
-  /** Completes at the next message or task; false after the limit. */
-  private change(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const done = (changed: boolean): void => {
-        this.wake = () => {}
-        clearTimeout(timer)
-        resolve(changed)
-      }
-      const timer = setTimeout(() => done(false), silence)
-      this.wake = () => done(true)
-    })
+  private get state(): Readonly<Record<string, unknown>> {
+    const { acting, child, isDone, plan, steps } = this
+    return { child: child._tag, pending: steps.pending, acting, isDone, left: plan.length }
   }
 
   /** Ends the process of a run that hangs. */
@@ -203,7 +195,7 @@ export class ProcessRun {
     const fiber = Effect.runForkWith(this.context)(effect)
     fiber.addObserver(() => {
       done()
-      this.wake()
+      this.changes.wake()
     })
     return fiber
   }
@@ -260,7 +252,7 @@ export class ProcessRun {
         ThreadAdapter.onExit(thread, () => {
           this.child = { _tag: "Gone" }
           this.requests.over()
-          this.wake()
+          this.changes.wake()
         })
         this.requests.watch(thread)
         return thread
@@ -273,7 +265,7 @@ export class ProcessRun {
     const message = JSON.parse(line) as FromProcess
     if (message._tag === "Trace") this.events.push(...message.events)
     else if (this.child._tag !== "Gone") this.child = { _tag: "Asking", question: message }
-    this.wake()
+    this.changes.wake()
   }
 
   private outcomeOf(end: Outcome["end"]): Outcome {

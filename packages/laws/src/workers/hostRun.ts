@@ -21,10 +21,12 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import type { ToHost, ToWorker } from "./messages.ts"
+import { Changes } from "./changes.ts"
 import * as CleanupLog from "./cleanupLog.ts"
 import { Effort } from "./effort.ts"
 import { busy, type Reported } from "./reportedState.ts"
 import { type Numbered, upTo } from "./merge.ts"
+import { RunBudget } from "./runBudget.ts"
 import type { RunHost } from "./runHost.ts"
 import * as RunOutcome from "./runOutcome.ts"
 import { waking } from "./wakingScheduler.ts"
@@ -37,9 +39,6 @@ const pause = 10
 
 /** The milliseconds without a message after which a run counts as hanging. No operation takes that long. */
 const silence = 30_000
-
-/** The number of turns after which a run counts as endless. */
-const budget = 5_000
 
 export class HostRun {
   readonly run: number
@@ -55,13 +54,14 @@ export class HostRun {
   private main: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private worker: Reported = busy
   private isDone = false
+  private readonly budget = new RunBudget()
   /** The numbers of the end of the host's program, and of the last report of the same moment. */
   private endedAt = Infinity
   private doneAt = Infinity
   /** Whether the host was active since its last request for `Idle`. */
   private isDirty = true
   private readonly effort: Effort
-  private wake: () => void = () => {}
+  private readonly changes = new Changes()
 
   constructor(run: number, scenario: Scenario.Scenario, cut: number | null, host: RunHost) {
     this.run = run
@@ -75,15 +75,12 @@ export class HostRun {
       unwound: (spin) => {
         if (this.worker._tag === "Spinning" && this.worker.spin === spin) this.worker = busy
       },
-      changed: () => this.wake()
+      changed: this.changes.wake
     })
     if (host.place !== undefined) this.worker = { _tag: "Queued" }
     host.hand.now = 0
     this.clock = VirtualClock.make(host.hand)
-    this.context = Context.make(
-      Scheduler.Scheduler,
-      waking(this.steps, () => this.wake())
-    ).pipe(
+    this.context = Context.make(Scheduler.Scheduler, waking(this.steps, this.changes.wake)).pipe(
       Context.add(Clock.Clock, this.clock as Clock.Clock),
       Context.merge(CleanupLog.loggers(() => this.noteLogged()))
     )
@@ -116,13 +113,13 @@ export class HostRun {
         this.worker = { _tag: "Finished", message }
         break
     }
-    this.wake()
+    this.changes.wake()
   }
 
   gone(): void {
     this.effort.isDying = false
     this.worker = { _tag: "Gone" }
-    this.wake()
+    this.changes.wake()
   }
 
   // ---- Actions ----
@@ -131,21 +128,20 @@ export class HostRun {
     this.main = this.fork(this.program(), () => {
       this.isDone = true
       this.endedAt = this.host.sequence()
-      this.wake()
+      this.changes.wake()
     })
-    let turns = 0
     let looks = 0
     let end: Outcome["end"] = "Done"
     for (;;) {
       await this.settle()
       if (this.isDone && this.doneAt === Infinity) this.doneAt = this.host.sequence()
       if (this.isOver) break
-      if (++turns > budget) {
+      if (this.budget.spend(() => this.state)) {
         end = "Endless"
         break
       }
       const next = this.next()
-      if (next === "wait" && !(await this.change())) {
+      if (next === "wait" && !(await this.changes.next(silence))) {
         end = "Deadlock"
         break
       }
@@ -169,7 +165,12 @@ export class HostRun {
     do {
       this.drain()
       await this.host.quiet()
-    } while (this.steps.pending > 0)
+    } while (this.steps.pending > 0 && !this.budget.isLate)
+  }
+
+  private get state(): Readonly<Record<string, unknown>> {
+    const { effort, isDirty, isDone, run, steps, worker } = this
+    return { run, worker: worker._tag, pending: steps.pending, underWay: effort.isUnderWay, isDirty, isDone }
   }
 
   private drain(): void {
@@ -180,19 +181,6 @@ export class HostRun {
   private async lookAgain(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, pause))
     if (this.worker._tag === "Idle") this.post({ _tag: "Look", run: this.run })
-  }
-
-  /** Completes at the next message or task; false after the limit. */
-  private change(): Promise<boolean> {
-    return new Promise((resolve) => {
-      const done = (changed: boolean): void => {
-        this.wake = () => {}
-        clearTimeout(timer)
-        resolve(changed)
-      }
-      const timer = setTimeout(() => done(false), silence)
-      this.wake = () => done(true)
-    })
   }
 
   private next(): "wait" | "go" | "stuck" {
