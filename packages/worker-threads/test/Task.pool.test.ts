@@ -1,8 +1,10 @@
+import { setEnvironmentData } from "node:worker_threads"
 import { CancelReason, Deadline } from "@quiesce/core"
 import { Task, WorkerError } from "@quiesce/worker-threads"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { Cell } from "./fixtures/cells.ts"
+import * as Announced from "./fixtures/announced-function.ts"
 import { makeCells } from "./fixtures/contract.ts"
 import { runsOf } from "./fixtures/random-work.ts"
 import { whenSet } from "./support.ts"
@@ -39,6 +41,27 @@ describe("createTaskPool", () => {
     goOn(first)
     goOn(second)
     expect(new Set(await Promise.all(calls)).size).toBe(1)
+  })
+
+  it("ends a loop of a worker that had started before its pool listened to the inspector", async () => {
+    // The first pool opens the connection to the inspector, and leaves it without a user.
+    await using before = Task.createTaskPool<Plain>(url, { size: 1 })
+    await before.run({ how: "thread" })
+    await before[Symbol.asyncDispose]()
+    const cells = makeCells()
+    setEnvironmentData(Announced.key, cells)
+    const announced = new URL("./fixtures/announced-function.ts", import.meta.url)
+    await using pool = Task.createTaskPool<typeof Announced>(announced, { size: 1 })
+    // The worker starts meanwhile, but the pool can't open.
+    Atomics.wait(cells, Cell.begun, 0)
+    setEnvironmentData(Announced.key, undefined)
+    const threadId = await pool.run("thread")
+    const controller = new AbortController()
+    const spinning = pool.run("spin", { signal: controller.signal })
+    while (pool.status.running === 0) await new Promise((resolve) => setImmediate(resolve))
+    controller.abort()
+    await expect(spinning).rejects.toBe(controller.signal.reason)
+    expect(await pool.run("thread")).toBe(threadId)
   })
 
   it("sends the first failure of a worker before a later call can block the worker", async () => {

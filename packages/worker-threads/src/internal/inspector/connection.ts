@@ -8,8 +8,9 @@
  * Invariants:
  * 1. The main thread keeps its first connection until the process exits. A new connection lists all existing workers, one
  *    by one, in the middle of JavaScript, and Node takes the whole process down if the listed worker ends at that moment.
- *    The connection is opened before its worker starts. While nobody uses or holds it, it has no listeners and knows no
- *    worker, so that it is no left-over of its first user; Node does not wait for it at exit.
+ *    The connection is opened before its worker starts. It also learns of the workers that start while nobody uses or holds
+ *    it, because each of them may get a user later. It has no listener then, so that it is no left-over of its first user;
+ *    Node does not wait for it at exit.
  *    A connection through a relay lists workers where no JavaScript runs. It is therefore open only while it is used or
  *    held.
  * 2. There is no second connection beside the first, for the same reason. A user that leaves a worker turns the debugger of
@@ -38,7 +39,8 @@ export const hold = (): (() => void) => (current ??= new Connection()).hold()
 export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope.Scope> =>
   Effect.flatMap(
     Effect.acquireRelease(
-      Effect.suspend(() => join(worker.threadId)),
+      // The worker tells of its end itself. A thread that was started later may have been reported first.
+      Effect.suspend(() => join(worker.threadId, true)),
       (user) => Effect.sync(() => user.leave())
     ),
     ({ attachment }) => Effect.raceFirst(awaitAttached(worker, attachment), attachment.whenGone)
@@ -53,7 +55,7 @@ export const attach = (worker: Worker): Effect.Effect<Attachment, Problem, Scope
 export const attachThread = (threadId: number): Effect.Effect<Attachment, Problem, Scope.Scope> =>
   Effect.flatMap(
     Effect.acquireRelease(
-      Effect.suspend(() => join(threadId)),
+      Effect.suspend(() => join(threadId, false)),
       (user) => Effect.sync(() => user.leave())
     ),
     ({ attachment }) =>
@@ -82,12 +84,13 @@ interface User {
 /** The one connection of this thread. */
 let current: Connection | undefined
 
-const join = (threadId: number): Effect.Effect<User, Problem> => {
+/** `isComing`: the connection will learn of the thread, or the caller will learn of its end. */
+const join = (threadId: number, isComing: boolean): Effect.Effect<User, Problem> => {
   // -1 is the thread id of a worker that has ended.
   if (threadId < 0) return Effect.fail(problem("The worker has ended"))
   try {
     current ??= new Connection()
-    return current.isFor(threadId)
+    return current.hasNoUser(threadId) && (isComing || current.isFor(threadId))
       ? Effect.succeed(current.join(threadId))
       : Effect.fail(problem("The worker has ended, has a user, or was not started by this toolkit"))
   } catch (cause) {
@@ -111,7 +114,7 @@ class Connection {
   private newest = 0
   private holders = 0
   private state: "Connected" | "Enabled" | "Closed" = "Connected"
-  private isListening = false
+  private isUsed = false
 
   constructor() {
     this.session = MainSession.open({
@@ -149,7 +152,11 @@ class Connection {
 
   /** Whether the connection will learn of the worker, or has a session without a user. */
   isFor(threadId: number): boolean {
-    return !this.byThread.has(threadId) && (threadId > this.newest || this.unused.has(threadId))
+    return threadId > this.newest || this.unused.has(threadId)
+  }
+
+  hasNoUser(threadId: number): boolean {
+    return !this.byThread.has(threadId)
   }
 
   hold(): () => void {
@@ -175,7 +182,7 @@ class Connection {
   }
 
   private enable(): void {
-    this.listen()
+    this.closeAtExit()
     if (this.state !== "Connected") return
     this.state = "Enabled"
     this.session.post("NodeWorker.enable", { waitForDebuggerOnStart: false })
@@ -190,10 +197,9 @@ class Connection {
     this.closeIfUnused()
   }
 
-  private listen(): void {
-    if (this.isListening) return
-    this.isListening = true
-    this.session.setListening(true)
+  private closeAtExit(): void {
+    if (this.isUsed) return
+    this.isUsed = true
     // At the exit of a worker, its relay ends as well, and a request to the main thread would come too late.
     if (isMainThread) process.once("exit", this.close)
   }
@@ -201,11 +207,8 @@ class Connection {
   private closeIfUnused(): void {
     if (this.byThread.size > 0 || this.holders > 0) return
     if (!isMainThread || this !== current) return this.close()
-    this.isListening = false
-    this.session.setListening(false)
+    this.isUsed = false
     process.off("exit", this.close)
-    this.threads.clear()
-    this.unused.clear()
   }
 
   private readonly close = (): void => {

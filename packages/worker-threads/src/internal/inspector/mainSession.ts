@@ -23,8 +23,6 @@ export interface Listener {
 
 export interface MainSession {
   readonly post: (method: string, params: Readonly<Record<string, unknown>>, failed?: (why: string) => void) => void
-  /** Passes notifications on, or drops them. A session drops them at first. A relay always passes them on. */
-  readonly setListening: (isListening: boolean) => void
   readonly close: () => void
 }
 
@@ -39,24 +37,23 @@ interface Notification {
 const direct = (listener: Listener): MainSession => {
   // Not imported, because a runtime without an inspector can't load the module.
   const { Session } = process.getBuiltinModule("node:inspector")
-  const session = new Session()
+  // Not a listener: the session outlives its first user, and a leak check would take the listener for a left-over of the user.
+  const session = new (class extends Session {
+    override emit(event: string | symbol, ...args: Array<unknown>): boolean {
+      if (event !== "inspectorNotification") return false
+      // The shape is from the inspector's protocol.
+      const { method, params } = args[0] as Notification
+      listener.notified(method, params)
+      return true
+    }
+  })()
   session.connect()
-  const notified = (raw: object): void => {
-    // The shape is from the inspector's protocol.
-    const { method, params } = raw as Notification
-    listener.notified(method, params)
-  }
   return {
-    setListening: (isListening) =>
-      isListening ? session.on("inspectorNotification", notified) : session.off("inspectorNotification", notified),
     post: (method, params, failed) =>
       session.post(method, params, (error) => {
         if (error !== null) failed?.(error.message)
       }),
-    close: () => {
-      session.removeAllListeners()
-      session.disconnect()
-    }
+    close: () => session.disconnect()
   }
 }
 
@@ -108,7 +105,6 @@ const relayed = (listener: Listener): MainSession => {
     if (!isClosed) listener.lost()
   })
   return {
-    setListening: () => {},
     post: (method, params, failed) => {
       const id = ++lastId
       if (failed !== undefined) pending.set(id, failed)
