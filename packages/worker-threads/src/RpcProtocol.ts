@@ -9,11 +9,10 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as RpcClient from "effect/rpc/RpcClient"
-import * as RpcServer from "effect/rpc/RpcServer"
-import * as RpcClientProtocol from "./internal/rpc/host/client.ts"
-import * as RpcServerProtocol from "./internal/rpc/worker/server.ts"
+import type * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcServer from "effect/rpc/RpcServer"
 import type * as WorkerError from "./WorkerError.ts"
 import type * as WorkerPool from "./WorkerPool.ts"
 
@@ -44,7 +43,13 @@ import type * as WorkerPool from "./WorkerPool.ts"
  * @since 0.1.0
  */
 export const layerClient = (options: WorkerPool.Options): Layer.Layer<RpcClient.Protocol, WorkerError.WorkerError> =>
-  Layer.effect(RpcClient.Protocol, RpcClientProtocol.make(options))
+  // Most workers import this module and need neither end of it.
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./internal/rpc/host/client.ts")),
+      (client) => client.layer(options)
+    )
+  )
 
 /**
  * A protocol for `RpcServer` in a worker of `layerClient`, in place of `RpcServer.layerProtocolWorkerRunner`. No
@@ -60,7 +65,9 @@ export const layerClient = (options: WorkerPool.Options): Layer.Layer<RpcClient.
  * @category layers
  * @since 0.1.0
  */
-export const layerServer: Layer.Layer<RpcServer.Protocol, WorkerError.WorkerError> = Layer.effect(
-  RpcServer.Protocol,
-  RpcServerProtocol.make
+export const layerServer: Layer.Layer<RpcServer.Protocol, WorkerError.WorkerError> = Layer.unwrap(
+  Effect.map(
+    Effect.promise(() => import("./internal/rpc/worker/server.ts")),
+    (server) => server.layer
+  )
 )

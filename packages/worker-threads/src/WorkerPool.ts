@@ -13,7 +13,6 @@ import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Rpc from "effect/rpc/Rpc"
@@ -23,12 +22,11 @@ import type * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import type * as Draining from "./internal/host/draining.ts"
 import type * as DrainSettings from "./internal/host/drainOptions.ts"
-import * as ClientMiddleware from "./internal/host/clientMiddleware.ts"
-import { ContractPool } from "./internal/host/contractPool.ts"
-import { openContractPool } from "./internal/host/openContractPool.ts"
-import * as PoolOptions from "./internal/host/poolOptions.ts"
+import * as DefaultEscalation from "./internal/host/defaultEscalation.ts"
+import type * as PoolOptions from "./internal/host/poolOptions.ts"
 import type * as Size from "./internal/host/poolSize.ts"
 import { wrongArgument } from "./internal/wire/wrongArgument.ts"
+import { TypeId } from "./internal/host/poolTypeId.ts"
 import type * as PoolStatus from "./internal/host/poolStatus.ts"
 import type * as RecycleSettings from "./internal/host/recycleOptions.ts"
 import type * as WorkerError from "./WorkerError.ts"
@@ -143,8 +141,6 @@ type Args<Payload, Options extends ReadonlyArray<unknown> = []> = undefined exte
   : [payload: Payload, ...options: Options]
 
 type PayloadOf<Rpcs extends Rpc.Any, Tag extends Rpcs["_tag"]> = Rpc.PayloadConstructor<Tagged<Rpcs, Tag>>
-
-const TypeId: "~@quiesce/worker-threads/WorkerPool" = "~@quiesce/worker-threads/WorkerPool"
 
 /** The tasks by tag. A pool of fewer tasks is no pool of more. */
 type Table<Rpcs extends Rpc.Any> = {
@@ -323,7 +319,7 @@ export type Of<Group extends RpcGroup.Any, F = Failure> = WorkerPool<RpcGroup.Rp
  * @category constructors
  * @since 0.1.0
  */
-export const defaultEscalation: Escalation.Escalation = PoolOptions.defaultEscalation
+export const defaultEscalation: Escalation.Escalation = DefaultEscalation.defaultEscalation
 
 /** The type of an option that a pool does not have. */
 interface NotAnOption<Name> {
@@ -358,23 +354,15 @@ export const make = <Rpcs extends Rpc.Any, const O extends Options>(
   WorkerError.WorkerError,
   Scope.Scope | Rpc.MiddlewareClient<Rpcs>
 > =>
-  Effect.gen(function* () {
-    if (!hasRequests(group)) {
-      return yield* Effect.die(wrongArgument("The contract", group, "an RpcGroup; make one with RpcGroup.make(...)"))
-    }
-    const through = yield* ClientMiddleware.of(group.requests, yield* Effect.context<never>())
-    const opened = yield* openContractPool(options, Array.from(group.requests.keys()))
-    const escalation = options.escalation ?? defaultEscalation
-    return new Pool(group.requests, opened, escalation, through) as unknown as WorkerPool<Rpcs, Failure | Timed<O>>
-  })
+  hasRequests(group)
+    ? (Effect.flatMap(
+        Effect.promise(() => import("./internal/host/makeContractPool.ts")),
+        (host) => host.make(group.requests, options)
+      ) as unknown as Made<WorkerPool<Rpcs, Failure | Timed<O>>, Rpcs>)
+    : Effect.die(wrongArgument("The contract", group, "an RpcGroup; make one with RpcGroup.make(...)"))
 
 const hasRequests = (group: unknown): boolean =>
   readOr(() => Predicate.hasProperty(group, "requests") && group.requests instanceof Map, false)
-
-/** `WorkerPool` checks the contract's types. */
-class Pool extends ContractPool {
-  readonly [TypeId]: (_: never) => never = identity
-}
 
 /** The type of options that nobody has: the group lacks tasks of the service. */
 interface LacksTasksOf<Service> {

@@ -53,16 +53,6 @@ export interface Options {
   readonly hostLeases?: ReadonlyArray<Handler> | undefined
 }
 
-/**
- * The escalation of a task that is ended without one. On a busy machine the debugger may take more than a second to start
- * in a worker, and a kill in the meantime would lose the leases of the task.
- */
-export const defaultEscalation: Escalation.Escalation = {
-  interrupt: "1 second",
-  unwind: "3 seconds",
-  kill: "5 seconds"
-}
-
 export interface Parsed {
   readonly min: number
   readonly max: number

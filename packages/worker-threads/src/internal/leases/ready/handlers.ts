@@ -7,12 +7,8 @@ import * as WorkerError from "../../../WorkerError.ts"
 import type { ReadyName } from "../../wire/readyNames.ts"
 import type { DeclaredLease, Handler } from "../declaredLease.ts"
 import { invalidIn, type Permissions } from "../permissions.ts"
-import * as ChildProcess from "./childProcess.ts"
 import * as Declared from "./declared.ts"
-import * as FileHandle from "./fileHandle.ts"
-import * as LockFile from "./lockFile.ts"
 import { notAllowed } from "./system.ts"
-import * as TemporaryFolder from "./temporaryFolder.ts"
 
 type Acquire<P, A> = (payload: P) => Effect.Effect<A, Declared.HostLeaseError, Scope.Scope>
 
@@ -42,16 +38,39 @@ export const make = (permissions: Permissions): ReadonlyArray<Handler> => {
   return [
     handler(
       Declared.temporaryFolder,
-      temporaryFolder === false ? undefined : (payload) => TemporaryFolder.acquire(temporaryFolder?.root, payload)
+      temporaryFolder === false
+        ? undefined
+        : loaded(loadTemporaryFolder, (code, payload) => code.acquire(temporaryFolder?.root, payload))
     ),
-    handler(Declared.lockFile, lockFile && ((payload) => LockFile.acquire(lockFile.roots, payload))),
+    handler(
+      Declared.lockFile,
+      lockFile && loaded(loadLockFile, (code, payload) => code.acquire(lockFile.roots, payload))
+    ),
     handler(
       Declared.childProcess,
-      childProcess && ((payload) => ChildProcess.acquire(childProcess.commands, graceMillis, payload))
+      childProcess &&
+        loaded(loadChildProcess, (code, payload) => code.acquire(childProcess.commands, graceMillis, payload))
     ),
-    handler(Declared.fileHandle, fileHandle && ((payload) => FileHandle.acquire(fileHandle.roots, payload)))
+    handler(
+      Declared.fileHandle,
+      fileHandle && loaded(loadFileHandle, (code, payload) => code.acquire(fileHandle.roots, payload))
+    )
   ]
 }
+
+const loadTemporaryFolder = () => import("./temporaryFolder.ts")
+const loadLockFile = () => import("./lockFile.ts")
+const loadChildProcess = () => import("./childProcess.ts")
+const loadFileHandle = () => import("./fileHandle.ts")
+
+/** Acquires by code that is loaded at the first request. A worker imports the declared leases, and acquires none itself. */
+const loaded =
+  <Code, P, A>(
+    load: () => Promise<Code>,
+    acquire: (code: Code, payload: P) => ReturnType<Acquire<P, A>>
+  ): Acquire<P, A> =>
+  (payload) =>
+    Effect.flatMap(Effect.promise(load), (code) => acquire(code, payload))
 
 const millisOfGrace = (given: NonNullable<Permissions["childProcess"]>["grace"] & {}): number => {
   const millis = Result.getOrElse(millisOf(given), () => NaN)

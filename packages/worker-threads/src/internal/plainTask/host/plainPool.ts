@@ -13,7 +13,8 @@ import { CallSpan } from "../../host/callSpan.ts"
 import type { CallSettings } from "../../host/callSettings.ts"
 import type { Dispatcher } from "../../host/dispatcher.ts"
 import { type OpenedPool, type Opening, openPool } from "../../host/openPool.ts"
-import * as PoolOptions from "../../host/poolOptions.ts"
+import { defaultEscalation } from "../../host/defaultEscalation.ts"
+import type * as PoolOptions from "../../host/poolOptions.ts"
 import type { PoolWorker } from "../../host/poolWorker.ts"
 import { RemoteTask } from "../../host/remoteTask.ts"
 import type { StartedWorker } from "../../host/workerEnds.ts"
@@ -166,7 +167,7 @@ export const open = (
     const leases = new LateLeases(permissions)
     let made: PlainPool | undefined
     const poolOf = (opened: OpenedPool<LateLeases>): PlainPool =>
-      (made ??= new PlainPool(opened, leases, options.escalation ?? PoolOptions.defaultEscalation))
+      (made ??= new PlainPool(opened, leases, options.escalation ?? defaultEscalation))
     const opening = openPool<LateLeases, StartedPlainWorker>(options, [task], () => leases, {
       probe: "later",
       onBusy,

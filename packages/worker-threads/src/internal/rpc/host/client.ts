@@ -14,6 +14,7 @@ import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as RpcClient from "effect/rpc/RpcClient"
 import type { RpcClientError } from "effect/rpc/RpcClientError"
@@ -32,12 +33,16 @@ import { RemoteTask } from "../../host/remoteTask.ts"
 import type { Started } from "../../host/remoteStream.ts"
 import * as RpcCodec from "../codec.ts"
 import * as RpcFailure from "./failure.ts"
-import { defaultEscalation, type Options } from "../../host/poolOptions.ts"
+import { defaultEscalation } from "../../host/defaultEscalation.ts"
+import type { Options } from "../../host/poolOptions.ts"
 import type * as WorkerError from "../../../WorkerError.ts"
 
 type Protocol = RpcClient.Protocol["Service"]
 
-export const make = (options: Options): Effect.Effect<Protocol, WorkerError.WorkerError, Scope.Scope> =>
+export const layer = (options: Options): Layer.Layer<RpcClient.Protocol, WorkerError.WorkerError> =>
+  Layer.effect(RpcClient.Protocol, make(options))
+
+const make = (options: Options): Effect.Effect<Protocol, WorkerError.WorkerError, Scope.Scope> =>
   Effect.gen(function* () {
     const initial = yield* Effect.serviceOption(RpcWorker.InitialMessage)
     const hooks = yield* Effect.serviceOption(RpcClient.ConnectionHooks)

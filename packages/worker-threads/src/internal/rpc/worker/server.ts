@@ -9,9 +9,10 @@ import * as ThreadDump from "@quiesce/core/ThreadDump"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import type * as RpcMessage from "effect/rpc/RpcMessage"
-import type * as RpcServer from "effect/rpc/RpcServer"
+import * as RpcServer from "effect/rpc/RpcServer"
 import type * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
 import * as InitialMessage from "../initialMessage.ts"
@@ -25,8 +26,8 @@ import { guardUncaught } from "../../worker/uncaught.ts"
 import * as WorkerRuntime from "../../worker/workerRuntime.ts"
 import type { Entry } from "../../worker/workerTask.ts"
 
-export const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.WorkerError, Scope.Scope> =
-  Effect.withFiber((builder) => {
+const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.WorkerError, Scope.Scope> = Effect.withFiber(
+  (builder) => {
     const handshake = handshakeOf(workerData)
     if (handshake === undefined) return Effect.fail(WorkerError.make(noHandshake))
     const problem = versionProblem(handshake)
@@ -49,7 +50,10 @@ export const make: Effect.Effect<RpcServer.Protocol["Service"], WorkerError.Work
       supportsNotifications: false,
       codecFor: RpcCodec.codecFor
     }))
-  })
+  }
+)
+
+export const layer: Layer.Layer<RpcServer.Protocol, WorkerError.WorkerError> = Layer.effect(RpcServer.Protocol, make)
 
 const noHandshake: WorkerError.WorkerErrorReason = {
   _tag: "SpawnFailed",
