@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import * as ClusterSchema from "effect/cluster/ClusterSchema"
-import type * as Entity from "effect/cluster/Entity"
+import * as Entity from "effect/cluster/Entity"
 import * as EntityAddress from "effect/cluster/EntityAddress"
 import * as EntityId from "effect/cluster/EntityId"
 import { Sharding } from "effect/cluster/Sharding"
@@ -19,6 +19,7 @@ import * as RpcClient from "effect/rpc/RpcClient"
 import type { RequestId } from "effect/rpc/RpcMessage"
 import * as Scope from "effect/Scope"
 import { limitOf } from "./internal/limit.ts"
+import { checkedOptions, wrongArgument } from "./internal/wrongArgument.ts"
 import { Calls, Target } from "./internal/entity/calls.ts"
 import * as Reasons from "./internal/entity/reasons.ts"
 
@@ -45,6 +46,8 @@ export const client = <Type extends string, Rpcs extends Rpc.Any>(
   options: { readonly waitAtMost?: Duration.Input | undefined } = {}
 ): Entity.Entity<Type, Rpcs>["client"] =>
   Effect.gen(function* () {
+    if (!Entity.isEntity(entity)) return yield* Effect.die(notEntity("ClusterEntity.client", entity))
+    yield* checkedOptions("ClusterEntity.client", options)
     const waitMillis = yield* limitOf("waitAtMost", options.waitAtMost ?? "30 seconds")
     const sharding = yield* Sharding
     // The calls are those of the entity, whatever its type.
@@ -64,6 +67,9 @@ export const client = <Type extends string, Rpcs extends Rpc.Any>(
     calls.write = made.write
     return (id: string) => proxy(untyped, made.client as unknown as Call, addressOf(untyped, sharding, id))
   }) as Entity.Entity<Type, Rpcs>["client"]
+
+const notEntity = (of: string, given: unknown): ReturnType<typeof wrongArgument> =>
+  wrongArgument(`${of}'s entity`, given, "an Entity. Make one with Entity.make(...)")
 
 type Call = (tag: string, payload: unknown, options: object) => unknown
 
@@ -111,6 +117,7 @@ const withReasons = new WeakSet<object>()
 export const from = <Type extends string, Rpcs extends Rpc.Any>(
   entity: Entity.Entity<Type, Rpcs>
 ): Entity.Entity<Type, Rpcs> => {
+  if (!Entity.isEntity(entity)) throw notEntity("ClusterEntity.from", entity)
   const untyped = entity as unknown as Entity.Entity<string, Rpc.Any>
   const better: Entity.Entity<Type, Rpcs> = Object.create(entity, {
     client: { get: () => client(better) },

@@ -5,13 +5,14 @@
  * @since 0.1.0
  */
 import * as Lease from "@quiesce/core/Lease"
-import { messageOf } from "@quiesce/core/internal"
+import { messageOf, readOr } from "@quiesce/core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as ClusterError from "./ClusterError.ts"
+import { leaseProblem, wrongArgument } from "./internal/wrongArgument.ts"
 import { type ClusterThread, CurrentClusterThread } from "./internal/lease/currentClusterThread.ts"
 import type * as Keepers from "./internal/lease/keepers.ts"
 import * as Entering from "./internal/lease/entering.ts"
@@ -68,7 +69,12 @@ export interface Keeper<out R> {
 export const make = <Payload, Value>(
   name: string,
   schemas: { readonly payload: Schema.Codec<Payload, unknown>; readonly value: Schema.Codec<Value, unknown> }
-): ClusterLease<Payload, Value> => ({ name, ...schemas })
+): ClusterLease<Payload, Value> => {
+  const lease = { name, ...schemas }
+  const problem = leaseProblem("ClusterLease.make", lease)
+  if (problem !== undefined) throw problem
+  return lease
+}
 
 /**
  * Says how runners acquire and release a kind of lease. The runner of a thread acquires; any runner may release. The store
@@ -86,17 +92,29 @@ export const keeper = <Payload, Value, E, R, E2, R2>(
     readonly acquire: (payload: Payload) => Effect.Effect<Value, E, R>
     readonly release: (left: Left<Payload, Value>) => Effect.Effect<void, E2, R2>
   }
-): Keeper<R | R2> => ({
-  "~@quiesce/cluster/Keeper": (context) => ({
-    name: lease.name,
-    // The texts of the store were encoded by the same Schemas.
-    kind: kindOf(lease),
-    acquire: (payload) => Effect.provideContext(options.acquire(payload as Payload), context),
-    release: (left) => Effect.provideContext(options.release(left as Left<Payload, Value>), context),
-    ...codecs(lease.name, "Payload", lease.payload),
-    ...codecs(lease.name, "Value", lease.value)
-  })
-})
+): Keeper<R | R2> => {
+  const problem = leaseProblem("ClusterLease.keeper", lease) ?? waysProblem(options)
+  if (problem !== undefined) throw problem
+  return {
+    "~@quiesce/cluster/Keeper": (context) => ({
+      name: lease.name,
+      // The texts of the store were encoded by the same Schemas.
+      kind: kindOf(lease),
+      acquire: (payload) => Effect.provideContext(options.acquire(payload as Payload), context),
+      release: (left) => Effect.provideContext(options.release(left as Left<Payload, Value>), context),
+      ...codecs(lease.name, "Payload", lease.payload),
+      ...codecs(lease.name, "Value", lease.value)
+    })
+  }
+}
+
+const waysProblem = (options: {
+  readonly acquire: unknown
+  readonly release: unknown
+}): ReturnType<typeof wrongArgument> | undefined =>
+  readOr(() => typeof options.acquire === "function" && typeof options.release === "function", false)
+    ? undefined
+    : wrongArgument("ClusterLease.keeper's options", options, "an object with the functions acquire and release")
 
 /** The Schemas of a lease for values of any type. */
 const kindOf = <Payload, Value>({ name, payload, value }: ClusterLease<Payload, Value>): Keepers.Kind => ({
@@ -139,6 +157,8 @@ export const acquire = <Payload, Value>(
 ): Effect.Effect<Value, ClusterError.ClusterError, Scope.Scope> =>
   // The keeper of the lease gave the value.
   Effect.withFiber((fiber) => {
+    const problem = leaseProblem("ClusterLease.acquire", lease)
+    if (problem !== undefined) return Effect.die(problem)
     const thread = Context.getOrUndefined(fiber.context, CurrentClusterThread)
     return thread === undefined ? PoolLeases.acquire(kindOf(lease), payload) : acquireHere(thread, lease.name, payload)
   }) as Effect.Effect<Value, ClusterError.ClusterError, Scope.Scope>

@@ -28,6 +28,7 @@ import * as FiberBodies from "./internal/runner/fiberBodies.ts"
 import * as PoolBodies from "./internal/runner/poolBodies.ts"
 import * as Watchdog from "./internal/watch/watchdog.ts"
 import { escalationOf, limitOf } from "./internal/limit.ts"
+import { checkedOptions } from "./internal/wrongArgument.ts"
 import { Keepers } from "./internal/lease/keepers.ts"
 import * as Engines from "./internal/engine.ts"
 import * as Runner from "./internal/runner/runner.ts"
@@ -149,7 +150,8 @@ export const embedded = <Rpcs extends Rpc.Any, const O extends Options = NoOptio
  */
 export const client = (
   options: { readonly sharding?: Sharded | undefined } = {}
-): Layer.Layer<Engine, ConfigError, SqlClient> => Engines.client(options.sharding)
+): Layer.Layer<Engine, ConfigError, SqlClient> =>
+  Layer.unwrap(Effect.map(checkedOptions("ClusterRunner.client", options), () => Engines.client(options.sharding)))
 
 const on = <Rpcs extends Rpc.Any, O>(
   group: RpcGroup.RpcGroup<Rpcs>,

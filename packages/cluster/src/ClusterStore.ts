@@ -4,10 +4,13 @@
  *
  * @since 0.1.0
  */
+import { readOr } from "@quiesce/core/internal"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type * as ClusterError from "./ClusterError.ts"
+import { wrongArgument } from "./internal/wrongArgument.ts"
 import * as SqliteClient from "./internal/store/sqliteClient.ts"
 import * as ThreadStore from "./internal/store/threadStore.ts"
 
@@ -51,12 +54,24 @@ export const fromSqlClient: Layer.Layer<ClusterStore, ClusterError.ClusterError,
  */
 export const sqlite = (options: {
   readonly filename: string
-}): Layer.Layer<ClusterStore | SqlClient, ClusterError.ClusterError> =>
+}): Layer.Layer<ClusterStore | SqlClient, ClusterError.ClusterError> => {
+  const filename = readOr(() => options.filename, undefined)
+  return typeof filename === "string" ? inFile(filename) : Layer.effectContext(Effect.die(withoutFile(options)))
+}
+
+const withoutFile = (options: unknown): ClusterError.ClusterError =>
+  wrongArgument(
+    "ClusterStore.sqlite's options",
+    options,
+    'options with the name of a file, such as { filename: "cluster.db" }'
+  )
+
+const inFile = (filename: string): Layer.Layer<ClusterStore | SqlClient, ClusterError.ClusterError> =>
   fromSqlClient.pipe(
     Layer.provideMerge(
-      SqliteClient.layer(options.filename).pipe(
+      SqliteClient.layer(filename).pipe(
         Layer.catchTag("SqlError", (error) =>
-          Layer.effectContext(ThreadStore.unavailable(`open the file ${options.filename}`)(error))
+          Layer.effectContext(ThreadStore.unavailable(`open the file ${filename}`)(error))
         )
       )
     )

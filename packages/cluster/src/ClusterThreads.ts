@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as ClusterError from "./ClusterError.ts"
 import type * as ClusterStore from "./ClusterStore.ts"
 import { escalationOf, limitOf } from "./internal/limit.ts"
+import { checkedOptions } from "./internal/wrongArgument.ts"
 import * as Caller from "./internal/client/caller.ts"
 import { RemoteThread } from "./internal/client/remoteThread.ts"
 import * as Group from "./internal/wire/group.ts"
@@ -126,6 +127,7 @@ export const make = <Rpcs extends Rpc.Any>(
   options: Options = {}
 ): Effect.Effect<ClusterThreads<Rpcs>, ClusterError.ClusterError, Sharding | ClusterStore.ClusterStore | Scope.Scope> =>
   Effect.gen(function* () {
+    yield* checkedOptions("ClusterThreads.make", options)
     const startWithin = yield* limitOf("startWithin", options.startWithin ?? "1 minute")
     const timeToLive = yield* limitOf("timeToLive", options.timeToLive ?? "15 seconds")
     const escalation = yield* escalationOf(options.escalation ?? defaultEscalation)

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as ClusterError from "./ClusterError.ts"
+import { wrongArgument } from "./internal/wrongArgument.ts"
 import { CurrentClusterThread } from "./internal/lease/currentClusterThread.ts"
 import * as PoolLeases from "./internal/lease/poolLeases.ts"
 import { unavailable } from "./internal/store/threadStore.ts"
@@ -46,6 +47,8 @@ export const check = <A, E, R>(
   statements: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | SqlError | ClusterError.ClusterError, R> =>
   Effect.flatMap(current("Fence.check"), ({ id, sql, token: own }): Effect.Effect<A, Failed<E> | SqlError, R> => {
+    if (!Effect.isEffect(statements))
+      return Effect.die(wrongArgument("Fence.check's statements", statements, "an Effect"))
     if (sql === undefined) return Effect.die(ClusterError.make({ _tag: "NoSqlClient", operation: "Fence.check" }))
     // The update locks the row until the end of the transaction, so that a kill comes before or after all statements.
     const touched = sql`UPDATE quiesce_threads SET changed = changed

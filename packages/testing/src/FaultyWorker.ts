@@ -75,7 +75,7 @@ const smallHeap = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 }
  * @since 0.1.0
  */
 export const makeUnsafe = (fault: Fault, options?: WorkerOptions): Worker =>
-  new Worker(url(fault), fault === "out-of-memory" ? { resourceLimits: smallHeap, ...options } : options)
+  new Worker(url(fault), { ...(fault === "out-of-memory" ? { resourceLimits: smallHeap } : {}), ...options })
 
 /**
  * Starts a faulty worker in the current scope. When the scope closes, the worker is terminated and awaited. The worker's

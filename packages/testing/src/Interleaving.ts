@@ -13,6 +13,7 @@ import { checked, seedsOf } from "./internal/explore/explorationOptions.ts"
 import { ExploredRun, type Result } from "./internal/explore/exploredRun.ts"
 import type { AnyProgram, Explorer } from "./internal/explore/explorer.ts"
 import * as Journal from "./Journal.ts"
+import { checkedProgram } from "./internal/explore/givenProgram.ts"
 import * as TestingError from "./TestingError.ts"
 
 /**
@@ -77,6 +78,7 @@ const exploreAny = (
   options: AnyOptions = {}
 ): Effect.Effect<Exploration, TestingError.TestingError> =>
   Effect.gen(function* () {
+    yield* checkedProgram("Interleaving", program, options)
     const { budget = 100_000 } = options
     yield* checked({ budget })
     const all = yield* seedsOf(options.seeds)

@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { textOf } from "@quiesce/core/internal"
+import { readOr, textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
@@ -18,7 +18,8 @@ import type { AnyProgram, Explorer } from "./internal/explore/explorer.ts"
 import { limitOf } from "./internal/time/limit.ts"
 import * as TimeBudget from "./internal/explore/timeBudget.ts"
 import { random, sampleSteps, shuffled } from "./internal/time/random.ts"
-import { counted } from "./internal/wording.ts"
+import { counted, gotText } from "./internal/wording.ts"
+import { checkedProgram } from "./internal/explore/givenProgram.ts"
 import * as Journal from "./Journal.ts"
 import * as TestingError from "./TestingError.ts"
 
@@ -81,6 +82,7 @@ const exploreAny = (
   options: AnyOptions = {}
 ): Effect.Effect<Exploration, TestingError.TestingError> =>
   Effect.gen(function* () {
+    yield* checkedProgram("Interruption", program, options)
     yield* checked(options)
     const time = yield* Effect.fromResult(TimeBudget.make(options.stopAfter, options.live === true))
     const [whole, second] = yield* baseline(program, options, time)
@@ -185,6 +187,11 @@ const most = 5
  * @since 0.1.0
  */
 export const render = (self: Exploration): string => {
+  if (!Array.isArray(readOr(() => self.findings, undefined))) {
+    throw new TypeError(
+      gotText("Interruption.render", self, "the result of Interruption.explore or Interruption.check")
+    )
+  }
   const { cuts, exit, findings, seed, steps, untried } = self
   // Findings that differ only in the number of a process, a worker or a step are of one kind.
   const kinds = Map.groupBy(findings, ({ problems }) => problems.join("\n").replaceAll(/\d+/g, "#"))

@@ -10,10 +10,12 @@
  *
  * @since 0.1.0
  */
+import { readOr } from "@quiesce/core/internal"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { gotText } from "./internal/wording.ts"
 
 /**
  * One entry. `scope` is the owner of the resource, if known.
@@ -132,6 +134,7 @@ export const resource = <A = void, E = never, R = never>(
  * @since 0.1.0
  */
 export const problems = (self: Journal): ReadonlyArray<string> => {
+  checkJournal("Journal.problems", self)
   const out: Array<string> = []
   const held = new Map<string, Array<Entry>>()
   const stacks = new Map<object, Array<Entry>>()
@@ -170,12 +173,18 @@ export const problems = (self: Journal): ReadonlyArray<string> => {
  * @category conversions
  * @since 0.1.0
  */
-export const render = (self: Journal, count: number = self.entries.length): string =>
-  count === 0
-    ? "nothing was noted as acquired"
-    : self.entries
-        .slice(0, count)
-        .flatMap(({ name, what }) => (what === "releasing" ? [] : [`${signs[what]}${name}`]))
-        .join(" ")
+export const render = (self: Journal, count?: number): string => {
+  checkJournal("Journal.render", self)
+  if (count === 0 || self.entries.length === 0) return "nothing was noted as acquired"
+  return self.entries
+    .slice(0, count)
+    .flatMap(({ name, what }) => (what === "releasing" ? [] : [`${signs[what]}${name}`]))
+    .join(" ")
+}
+
+const checkJournal = (of: string, given: unknown): void => {
+  const isJournal = readOr(() => Array.isArray((given as Journal).entries), false)
+  if (!isJournal) throw new TypeError(gotText(of, given, "a journal, which Journal.make() makes"))
+}
 
 const signs = { acquired: "+", released: "-", failed: "!", lost: "?" } as const

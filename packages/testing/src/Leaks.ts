@@ -18,6 +18,8 @@ import * as Tracer from "effect/Tracer"
 import { visibilityProblem } from "./internal/effectInternals.ts"
 import { watchedScheduler, watchedTracer } from "./internal/leaks/fibers.ts"
 import { limitOf } from "./internal/time/limit.ts"
+import { checkedProgram } from "./internal/explore/givenProgram.ts"
+import { gotText } from "./internal/wording.ts"
 import { ListenerWatch as InternalListenerWatch, Watch as InternalWatch } from "./internal/leaks/watch.ts"
 import type { LeftOver } from "./LeftOver.ts"
 import * as TestingError from "./TestingError.ts"
@@ -76,7 +78,7 @@ export const none: <Arg extends Effect.Effect<unknown, unknown, unknown> | Optio
   (args) => Effect.isEffect(args[0]),
   <A, E, R>(effect: Effect.Effect<A, E, R>, options: Options = {}) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.fromResult(limitOf(options.within)), (within) =>
+      Effect.flatMap(checkedLimit(effect, options), (within) =>
         Effect.suspend(() => {
           const problem = visibilityProblem()
           if (problem !== undefined) return Effect.fail(TestingError.make({ _tag: "UnknownEffect", problem }))
@@ -94,6 +96,9 @@ export const none: <Arg extends Effect.Effect<unknown, unknown, unknown> | Optio
       )
     )
 )
+
+const checkedLimit = (effect: unknown, options: Options): Effect.Effect<number, TestingError.TestingError> =>
+  Effect.flatMap(checkedProgram("Leaks.none", effect, options), () => Effect.fromResult(limitOf(options.within)))
 
 /** The effect, with a mark for its resources and fibers. */
 const watched = <A, E, R>(effect: Effect.Effect<A, E, R>, watch: InternalWatch): Effect.Effect<A, E, R> =>
@@ -150,6 +155,7 @@ export interface Watch extends Disposable {
  * @since 0.1.0
  */
 export const watch = (options: Options = {}): Watch => {
+  if (typeof options !== "object" || options === null) throw new TypeError(gotText("Leaks.watch", options, "options"))
   const watch = new InternalWatch("all")
   const end = () => watch.end()
   return {

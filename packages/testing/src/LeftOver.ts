@@ -3,7 +3,9 @@
  *
  * @since 0.1.0
  */
+import { readOr } from "@quiesce/core/internal"
 import * as Schema from "effect/Schema"
+import { gotText } from "./internal/wording.ts"
 
 /**
  * A left-over resource. `what` is its name in words. `unref` marks a handle or a timer that does not keep the process
@@ -51,8 +53,12 @@ export const LeftOver: Schema.Codec<LeftOver> = Schema.Struct({
  * @category conversions
  * @since 0.1.0
  */
-export const render = (self: LeftOver): string =>
-  [
+export const render = (self: LeftOver): string => {
+  if (!Array.isArray(readOr(() => self.madeAt, undefined))) {
+    throw new TypeError(gotText("LeftOver.render", self, "a left-over, such as an element of Watch.leftOvers()"))
+  }
+  return [
     `- ${self.kind}: ${self.what}${self.unref ? " (unref'd)" : ""}`,
     ...self.madeAt.map((frame) => `    at ${frame}`)
   ].join("\n")
+}

@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Scheduler from "effect/Scheduler"
+import { gotText } from "./internal/wording.ts"
 import * as StepScheduler from "./StepScheduler.ts"
 import * as VirtualClock from "./VirtualClock.ts"
 
@@ -70,7 +71,10 @@ class World<A, E> {
   readonly scheduler: StepScheduler.StepScheduler
   private exit: Exit.Exit<A, E> | undefined = undefined
 
-  constructor(effect: (clock: VirtualClock.VirtualClock) => Effect.Effect<A, E>, options: Options) {
+  constructor(of: string, effect: (clock: VirtualClock.VirtualClock) => Effect.Effect<A, E>, options: Options) {
+    if (typeof effect !== "function") throw new TypeError(gotText(of, effect, "a function such as (clock) => effect"))
+    if (typeof options !== "object" || options === null)
+      throw new TypeError(gotText(of, options, "options, which are an object"))
     const cuts = options.cuts?.map(({ step, action }) => ({ step, action: () => this.fork(action) }))
     this.scheduler = StepScheduler.make({ seed: options.seed, budget: options.budget, cuts })
     this.fork(effect(this.clock), (exit) => {
@@ -125,7 +129,7 @@ export const run = <A, E>(
   effect: (clock: VirtualClock.VirtualClock) => Effect.Effect<A, E>,
   options: Options = {}
 ): Run<A, E> => {
-  const world = new World(effect, options)
+  const world = new World("Simulation.run", effect, options)
   world.drain()
   while (world.isOpen && world.clock.advance()) world.drain()
   return world.result()
@@ -142,7 +146,7 @@ export const runAsync = async <A, E>(
   effect: (clock: VirtualClock.VirtualClock) => Effect.Effect<A, E>,
   options: Options = {}
 ): Promise<Run<A, E>> => {
-  const world = new World(effect, options)
+  const world = new World("Simulation.runAsync", effect, options)
   do {
     do {
       world.drain()

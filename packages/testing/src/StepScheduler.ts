@@ -10,6 +10,7 @@
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import { random } from "./internal/time/random.ts"
+import { gotText } from "./internal/wording.ts"
 
 /**
  * The action at a step.
@@ -129,4 +130,8 @@ class Stepping implements StepScheduler {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options = {}): StepScheduler => new Stepping(options)
+export const make = (options: Options = {}): StepScheduler => {
+  if (typeof options !== "object" || options === null)
+    throw new TypeError(gotText("StepScheduler.make", options, "options"))
+  return new Stepping(options)
+}

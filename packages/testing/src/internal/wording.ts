@@ -1,4 +1,9 @@
-/** Words for findings. */
+/** Words for findings and refusals. */
+import { textOf } from "@quiesce/core/internal"
 
 /** A number with its noun, such as "1 fiber" or "2 fibers". */
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+/** The message of a function that refuses an argument. `takes` says what belongs there, and how to get one. */
+export const gotText = (of: string, given: unknown, takes: string): string =>
+  `${of} got ${textOf(given)}, so nothing has happened. It takes ${takes}.`

@@ -87,6 +87,7 @@ export interface Script<A, E> {
 
 /** Checks the durations of a script. */
 export const checked = <A, E>(script: Script<A, E>): Effect.Effect<void, TestingError.TestingError> => {
+  if (typeof script !== "object" || script === null) return invalid("script", `${textOf(script)} is not an object`)
   const times: Array<readonly [option: string, time: Duration.Input]> = []
   for (const key of ["onStart", "onStop", "onInterrupt", "onUnwind", "onKill"] as const) {
     const reaction = script[key]
@@ -98,5 +99,8 @@ export const checked = <A, E>(script: Script<A, E>): Effect.Effect<void, Testing
   )
   if (wrong === undefined) return Effect.void
   const problem = `${textOf(wrong[1])} is no time. Give one such as "300 millis"`
-  return Effect.fail(TestingError.make({ _tag: "InvalidOption", option: wrong[0], problem }))
+  return invalid(wrong[0], problem)
 }
+
+const invalid = (option: string, problem: string): Effect.Effect<never, TestingError.TestingError> =>
+  Effect.fail(TestingError.make({ _tag: "InvalidOption", option, problem }))
