@@ -3,6 +3,7 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
+import { values } from "./fixtures/byte-values.ts"
 
 const main = fileURLToPath(new URL("./fixtures/light-main.ts", import.meta.url))
 
@@ -28,6 +29,7 @@ describe("without Effect", () => {
         status: { workers: 1, retiring: 0, missing: 0, running: 0, queued: 0, min: 1, max: 1 }
       }
     ],
+    ["many bytes", Object.keys(values).length],
     ["drained", { reports: [zero, zero], workers: 0 }],
     ["an abort in the queue", { counts: [1, 1, 0], error: enough, running: "released" }]
   ])("%s", async (scenario, result) => {

@@ -12,14 +12,10 @@ export interface Call {
   readonly reports: boolean
 }
 
-export const isCall = (u: unknown): u is Call =>
-  typeof u === "object" &&
-  u !== null &&
-  "url" in u &&
-  typeof u.url === "string" &&
-  "input" in u &&
-  "reports" in u &&
-  typeof u.reports === "boolean"
+export const isCall = (u: unknown): u is Call => {
+  const call = Object(u) as Partial<Record<keyof Call, unknown>>
+  return typeof call.url === "string" && typeof call.reports === "boolean" && "input" in call
+}
 
 /** The module can't be loaded, or has no function. */
 export interface BadModule {

@@ -9,14 +9,19 @@ import { type EncodedExit, type EncodedReason, maxReasons, maxText } from "./mes
 
 export interface Check {
   (u: unknown): boolean
-  readonly parts?: Parts
+  readonly parts?: Items | Kinds
 }
 
 export type Fields = ReadonlyArray<readonly [field: string, check: Check]>
 
-export type Parts =
-  | { readonly _tag: "Items"; readonly most: number; readonly check: Check }
-  | { readonly _tag: "Kinds"; readonly fieldsByTag: ReadonlyMap<unknown, Fields> }
+/** The parts of an array, and those of an object with a tag. */
+export interface Items {
+  readonly most: number
+  readonly check: Check
+}
+export interface Kinds {
+  readonly fieldsByTag: ReadonlyMap<unknown, Fields>
+}
 
 export const anything: Check = () => true
 export const integer: Check = (u) => Number.isSafeInteger(u) && (u as number) >= 0
@@ -34,18 +39,18 @@ export const items = (most: number, check: Check): Check => {
     }
     return true
   }
-  return Object.assign(fits, { parts: { _tag: "Items", most, check } as const })
+  return Object.assign(fits, { parts: { most, check } })
 }
 
 /** The fields of each kind. */
-type Kinds<Message extends { readonly _tag: string }> = {
+type KindsOf<Message extends { readonly _tag: string }> = {
   readonly [Tag in Message["_tag"]]: {
     readonly [Field in Exclude<keyof Extract<Message, { readonly _tag: Tag }>, "_tag">]: Check
   }
 }
 
 /** An object with a tag and exactly the fields of its kind. */
-export const oneOf = <Message extends { readonly _tag: string }>(kinds: Kinds<Message>): Check => {
+export const oneOf = <Message extends { readonly _tag: string }>(kinds: KindsOf<Message>): Check => {
   const fieldsByTag: ReadonlyMap<unknown, Fields> = new Map(
     Object.entries<Readonly<Record<string, Check>>>(kinds).map(([tag, of]) => [tag, Object.entries(of)])
   )
@@ -56,7 +61,7 @@ export const oneOf = <Message extends { readonly _tag: string }>(kinds: Kinds<Me
     for (const [field, check] of fields) if (!Object.hasOwn(u, field) || !check(u[field])) return false
     return true
   }
-  return Object.assign(fits, { parts: { _tag: "Kinds", fieldsByTag } as const })
+  return Object.assign(fits, { parts: { fieldsByTag } })
 }
 
 export const isTagged = (u: unknown): u is Readonly<Record<string, unknown>> =>

@@ -21,7 +21,8 @@ export class Outbox<M> {
     this.#target = target
   }
 
-  put(message: M): void {
+  put(message: M, transfers?: ReadonlyArray<unknown>): void {
+    if (transfers !== undefined) return this.putNow(message, transfers)
     this.queue.push(message)
     if (this.scheduled) return
     this.scheduled = true

@@ -108,7 +108,7 @@ export class Writer {
     if (depth === 0 || !this.#isNew(value)) return false
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === Array.prototype) return this.#array(value, depth)
-    if (prototype === Uint8Array.prototype) return types.isUint8Array(value) && this.#bytes(value)
+    if (prototype === Uint8Array.prototype) return isPlainBytes(value) && this.#bytes(value)
     if (prototype !== Object.prototype || isExotic(value)) return false
     const keys = Object.keys(value)
     if (keys.length > maxLength || !this.word(objectTag) || !this.word(keys.length)) return false
@@ -120,21 +120,16 @@ export class Writer {
     return true
   }
 
-  /** Bytes are plain if they are all the bytes of their buffer, because a clone copies the whole buffer. */
   #bytes(value: Uint8Array): boolean {
-    // Properties of these names would hide the real ones.
-    if (Object.hasOwn(value, "buffer") || Object.hasOwn(value, "length")) return false
     const { buffer, length } = value
     // The tag and the length take two words.
-    if (wordsFor(length) + 2 > this.end - this.at || !this.#isNew(buffer) || !isPlainBuffer(buffer)) return false
-    const all = new Uint8Array(buffer)
-    if (all.length !== length) return false
+    if (wordsFor(length) + 2 > this.end - this.at || !this.#isNew(buffer)) return false
     this.word(bytesTag)
     this.word(length)
     for (let at = 0; at < length; at += 4) {
       let word = 0
       // A byte beyond the end is undefined, and counts as zero. A shift of 32 bits or more begins again.
-      for (let next = at; next < at + 4; next++) word |= all[next]! << (next * 8)
+      for (let next = at; next < at + 4; next++) word |= value[next]! << (next * 8)
       this.word(word)
     }
     return true
@@ -155,10 +150,23 @@ export class Writer {
   }
 }
 
-/** A shared buffer stays shared, a resizable one stays resizable, and a detached one can't be cloned. */
-const isPlainBuffer = (buffer: ArrayBufferLike): boolean =>
-  // A shared buffer has neither property.
-  "resizable" in buffer && !buffer.resizable && !buffer.detached
+/**
+ * Whether a value is bytes of the usual class that are all the bytes of their buffer, because a clone copies the whole
+ * buffer. A shared buffer stays shared, a resizable one stays resizable, and a detached one can't be cloned.
+ */
+export const isPlainBytes = (value: unknown): value is Uint8Array<ArrayBuffer> => {
+  // Properties of these names would hide the real ones.
+  if (!types.isUint8Array(value) || Object.hasOwn(value, "buffer") || Object.hasOwn(value, "length")) return false
+  const { buffer, length } = value
+  return (
+    Object.getPrototypeOf(value) === Uint8Array.prototype &&
+    // A shared buffer has neither property.
+    "resizable" in buffer &&
+    !buffer.resizable &&
+    !buffer.detached &&
+    new Uint8Array(buffer).length === length
+  )
+}
 
 /**
  * Whether a clone treats an object with the usual prototype in another way: a proxy, the `arguments` of a function, and
@@ -191,7 +199,7 @@ export class Reader {
   }
 
   word(): number {
-    if (this.at >= this.end) throw new BadWords("the words end too early")
+    if (this.at >= this.end) throw new BadWords("too few words")
     return this.#words[this.at++ & this.#mask]!
   }
 
@@ -224,9 +232,9 @@ export class Reader {
     throw new BadWords(`no value is of kind ${kind}`)
   }
 
-  #length(depth: number): number {
+  #length(depth: number, most: number = maxLength): number {
     const length = this.word()
-    if (length < 0 || length > maxLength || depth === 0) throw new BadWords("a bad length")
+    if (length < 0 || length > most || depth === 0) throw new BadWords("a bad length")
     return length
   }
 
@@ -242,10 +250,8 @@ export class Reader {
   }
 
   #bytes(depth: number): Uint8Array {
-    const length = this.word()
-    if (length < 0 || depth === 0 || wordsFor(length) > this.end - this.at) {
-      throw new BadWords("a bad length")
-    }
+    // The length itself takes a word.
+    const length = this.#length(depth, (this.end - this.at - 1) * 4)
     const bytes = new Uint8Array(length)
     for (let at = 0, word = 0; at < length; at++) {
       if (at % 4 === 0) word = this.word()
@@ -259,7 +265,7 @@ export class Reader {
     const object: Record<string, unknown> = {}
     for (let left = this.#length(depth); left > 0; left--) {
       const key = this.#string()
-      if (key === "__proto__") throw new BadWords("a property has no such name")
+      if (key === "__proto__") throw new BadWords("a bad name")
       object[key] = this.value(depth - 1)
     }
     return object

@@ -7,10 +7,11 @@ import {
   type Check,
   exit,
   integer,
+  type Items,
   isTagged,
   items,
+  type Kinds,
   oneOf,
-  type Parts,
   string,
   stringOrNull
 } from "./check.ts"
@@ -53,7 +54,7 @@ export const problemToHost = (u: unknown): string | undefined => (toHost(u) ? un
 const problemOf = (check: Check, u: unknown): string => {
   const { parts } = check
   if (parts === undefined) return `${textOf(u)} in place of ${words.get(check)}`
-  return parts._tag === "Items" ? problemOfItems(parts, u) : problemOfKinds(parts, u)
+  return "most" in parts ? problemOfItems(parts, u) : problemOfKinds(parts, u)
 }
 
 const words: ReadonlyMap<Check, string> = new Map([
@@ -64,7 +65,7 @@ const words: ReadonlyMap<Check, string> = new Map([
   [result, "the result of a lease"]
 ])
 
-const problemOfItems = ({ check, most }: PartsOf<"Items">, u: unknown): string => {
+const problemOfItems = ({ check, most }: Items, u: unknown): string => {
   if (!Array.isArray(u) || u.length > most) return `${textOf(u)} in place of an array of at most ${most} elements`
   for (let index = 0; index < u.length; index++) {
     if (!Object.hasOwn(u, index)) return "an array with holes"
@@ -73,7 +74,7 @@ const problemOfItems = ({ check, most }: PartsOf<"Items">, u: unknown): string =
   return "an array that has changed"
 }
 
-const problemOfKinds = ({ fieldsByTag }: PartsOf<"Kinds">, u: unknown): string => {
+const problemOfKinds = ({ fieldsByTag }: Kinds, u: unknown): string => {
   const fields = isTagged(u) ? fieldsByTag.get(u["_tag"]) : undefined
   if (!isTagged(u) || fields === undefined)
     return `${textOf(u)}, which has none of the tags ${[...fieldsByTag.keys()].join(", ")}`
@@ -83,8 +84,6 @@ const problemOfKinds = ({ fieldsByTag }: PartsOf<"Kinds">, u: unknown): string =
   }
   return `${textOf(u)}, which has not the fields of its kind`
 }
-
-type PartsOf<Tag extends Parts["_tag"]> = Extract<Parts, { readonly _tag: Tag }>
 
 /** A worker has sent a value outside the protocol. */
 export class BadMessage extends Error {}

@@ -21,6 +21,7 @@ import * as ControlBlock from "../../wire/controlBlock.ts"
 import { word } from "../../wire/controlBlock.ts"
 import { wakeUp } from "../../wire/handshake.ts"
 import type { ToHost } from "../../wire/message.ts"
+import { transferable } from "../../wire/largeBytes.ts"
 import { decodeToHost } from "../../wire/toHost.ts"
 import { SlotTable } from "../../wire/slotTable.ts"
 import { type Call, task } from "../contract.ts"
@@ -184,9 +185,11 @@ export class LightWorker implements WorkerEnds.WorkerEvents {
   }
 
   private post(call: LightCall, payload: Call): void {
-    const start = { _tag: "Start", id: call.id, slot: this.slotOf(call), task, name: task, payload, trace: null }
+    const bytes = call.transfers.length === 0 ? transferable(payload.input) : undefined
+    const sent = bytes === undefined ? payload : { ...payload, input: bytes }
+    const start = { _tag: "Start", id: call.id, slot: this.slotOf(call), task, name: task, payload: sent, trace: null }
     // The platform checks the transfers, and throws.
-    this.ends.rings.postMessage([start], call.transfers as Array<Transferable>)
+    this.ends.rings.postMessage([start], bytes === undefined ? (call.transfers as Array<Transferable>) : [bytes.buffer])
   }
 
   /** Takes back the first calls that were sent ahead, unless the worker has started them. */

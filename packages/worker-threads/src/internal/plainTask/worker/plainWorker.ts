@@ -18,12 +18,13 @@
 import { AsyncResource } from "node:async_hooks"
 import { MessageChannel, type MessagePort } from "node:worker_threads"
 import type * as CancelReason from "@quiesce/core/CancelReason"
-import { anything } from "../../wire/check.ts"
+import { anything, isTagged } from "../../wire/check.ts"
 import * as ControlBlock from "../../wire/controlBlock.ts"
 import { word } from "../../wire/controlBlock.ts"
 import { type Handshake, wakeUp } from "../../wire/handshake.ts"
 import type { EncodedExit, ToHost, ToWorker } from "../../wire/message.ts"
 import { Outbox } from "../../wire/outbox.ts"
+import { transferable } from "../../wire/largeBytes.ts"
 import * as PlainHooks from "../../wire/plainHooks.ts"
 import * as Ring from "../../wire/ring.ts"
 import * as Word from "../../wire/sectionWord.ts"
@@ -318,11 +319,14 @@ class PlainWorker implements Outlet {
     if (!call.hasSentMessage && this.#values.write(call.id, 0, 0, value)) {
       if (this.#values.mustWake()) this.#port.postMessage(wakeUp)
       this.#callEnded(call)
-    } else this.exit(call, { _tag: "Success", value })
+    } else {
+      const bytes = transferable(value)
+      this.exit(call, { _tag: "Success", value: bytes ?? value }, bytes && [bytes.buffer])
+    }
   }
 
-  exit(call: PlainCall, exit: EncodedExit): void {
-    this.#outbox.put({ _tag: "Exit", id: call.id, exit })
+  exit(call: PlainCall, exit: EncodedExit, transfers?: ReadonlyArray<ArrayBuffer>): void {
+    this.#outbox.put({ _tag: "Exit", id: call.id, exit }, transfers)
     this.#callEnded(call)
   }
 
@@ -343,6 +347,6 @@ class PlainWorker implements Outlet {
 
 /** The host sends reasons as they are. */
 const reasonOf = (u: unknown): CancelReason.CancelReason =>
-  typeof u === "object" && u !== null && "_tag" in u && "message" in u && typeof u.message === "string"
-    ? (u as CancelReason.CancelReason)
+  isTagged(u) && typeof u["message"] === "string"
+    ? (u as unknown as CancelReason.CancelReason)
     : { _tag: "Interrupted", message: "Interrupted" }
