@@ -63,14 +63,23 @@ const loadLockFile = () => import("./lockFile.ts")
 const loadChildProcess = () => import("./childProcess.ts")
 const loadFileHandle = () => import("./fileHandle.ts")
 
-/** Acquires by code that is loaded at the first request. A worker imports the declared leases, and acquires none itself. */
-const loaded =
-  <Code, P, A>(
-    load: () => Promise<Code>,
-    acquire: (code: Code, payload: P) => ReturnType<Acquire<P, A>>
-  ): Acquire<P, A> =>
-  (payload) =>
-    Effect.flatMap(Effect.promise(load), (code) => acquire(code, payload))
+/**
+ * Acquires by code that is loaded from now on. A worker imports the declared leases, makes no handlers and loads none of that
+ * code. A host does not wait for its first request, because its files may have been replaced by then, as in a deploy.
+ */
+const loaded = <Code, P, A>(
+  load: () => Promise<Code>,
+  acquire: (code: Code, payload: P) => ReturnType<Acquire<P, A>>
+): Acquire<P, A> => {
+  const loading = load()
+  // The request says so.
+  loading.catch(() => {})
+  return (payload) =>
+    Effect.flatMap(
+      Effect.promise(() => loading),
+      (code) => acquire(code, payload)
+    )
+}
 
 const millisOfGrace = (given: NonNullable<Permissions["childProcess"]>["grace"] & {}): number => {
   const millis = Result.getOrElse(millisOf(given), () => NaN)
