@@ -19,7 +19,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scheduler from "effect/Scheduler"
 import * as WorkerError from "../../WorkerError.ts"
-import type { Dialect } from "../wire/dialect.ts"
+import type { Dialect, Transferred } from "../wire/dialect.ts"
 import { immediate, isDone, type Problem, type TaskCodec } from "../wire/wire.ts"
 import type * as CurrentTask from "../wire/currentTask.ts"
 import type { Keeper, Leases } from "../leases/keeper.ts"
@@ -106,6 +106,11 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   }
 
   // ---- From the queue to a worker ----
+
+  /** Must be sent at once: the caller may change the payload later. */
+  get sendable(): Transferred {
+    return (this.transfers.length === 0 ? this.dialect.transferred(this.payload) : undefined) ?? this
+  }
 
   enqueued(dequeue: () => void): void {
     this.state = { _tag: "Queued", dequeue }

@@ -162,7 +162,8 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
 
   /** Throws if the payload can't be cloned. */
   private sendStart(task: RemoteTask, slot: number): void {
-    const { id, payload, span, transfers } = task
+    const { id, span } = task
+    const { payload, transfers } = task.sendable
     const [name, label] = [task.codec.name, task.cell.name]
     const isSmall = transfers.length === 0 && label === name && span === undefined
     if (isSmall && this.rings.start(id, slot, name, payload)) return

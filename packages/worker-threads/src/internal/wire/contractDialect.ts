@@ -19,4 +19,10 @@ const errorToWire = (error: unknown): unknown => {
   }
 }
 
-export const contractDialect: Dialect = { reasonToWire, errorToWire, exitFromWire }
+export const contractDialect: Dialect = {
+  reasonToWire,
+  errorToWire,
+  // The contract says what is transferred.
+  transferred: () => undefined,
+  exitFromWire
+}

@@ -5,9 +5,10 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Dialect } from "../../wire/dialect.ts"
+import { transferable } from "../../wire/largeBytes.ts"
 import { type EncodedReason, maxReasons } from "../../wire/message.ts"
 import type { Problem, TaskCodec, Wire } from "../../wire/wire.ts"
-import { isBadModule, task } from "../contract.ts"
+import { type Call, isBadModule, task } from "../contract.ts"
 import { canCross, isThrown, rethrown } from "../thrown.ts"
 
 /** Why a module has no function to call. A class, because a function may throw an object of any shape. */
@@ -63,6 +64,11 @@ const decodeReason = (reason: EncodedReason): Cause.Reason<unknown> | Problem =>
 export const plainDialect: Dialect = {
   reasonToWire,
   errorToWire: messageOf,
+  transferred: (payload) => {
+    // The payload is a call.
+    const bytes = transferable((payload as Call).input)
+    return bytes && { payload: { ...(payload as Call), input: bytes }, transfers: [bytes.buffer] }
+  },
   exitFromWire: (_, encoded) => {
     if (encoded._tag === "Success") return Effect.succeed(Exit.succeed(encoded.value))
     const reasons: Array<Cause.Reason<unknown>> = []
