@@ -142,6 +142,30 @@ describe("Thread.shutdown", () => {
     })
   )
 
+  it.effect(
+    "runs the release of a lease that is acquired during the remaining releases before those of earlier leases",
+    () =>
+      Effect.gen(function* () {
+        const { log, noted } = logging()
+        const thread = yield* Thread.spawn(
+          Effect.uninterruptible(
+            Effect.gen(function* () {
+              yield* noted("first")
+              yield* noted("slow", Effect.sleep(5))
+              yield* Effect.sleep(12)
+              yield* noted("late")
+              yield* hung
+            })
+          ),
+          now
+        )
+        const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 15)
+        expect(log).toEqual(["slow", "late", "first"])
+        expect(report.released.map((_) => _.lease)).toEqual(["slow", "late", "first"])
+        expect(report.lost).toEqual([])
+      })
+  )
+
   it.effect("abandons a thread whose releases acquire a lease each", () =>
     Effect.gen(function* () {
       let acquired = 0

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as RpcClient from "effect/rpc/RpcClient"
 import type * as RpcServer from "effect/rpc/RpcServer"
+import { laterPart } from "./internal/wire/laterPart.ts"
 import type * as WorkerError from "./WorkerError.ts"
 import type * as WorkerPool from "./WorkerPool.ts"
 
@@ -46,7 +47,7 @@ export const layerClient = (options: WorkerPool.Options): Layer.Layer<RpcClient.
   // Most workers import this module and need neither end of it.
   Layer.unwrap(
     Effect.map(
-      Effect.promise(() => import("./internal/rpc/host/client.ts")),
+      Effect.promise(() => laterPart(import("./internal/rpc/host/client.ts"))),
       (client) => client.layer(options)
     )
   )
@@ -67,7 +68,7 @@ export const layerClient = (options: WorkerPool.Options): Layer.Layer<RpcClient.
  */
 export const layerServer: Layer.Layer<RpcServer.Protocol, WorkerError.WorkerError> = Layer.unwrap(
   Effect.map(
-    Effect.promise(() => import("./internal/rpc/worker/server.ts")),
+    Effect.promise(() => laterPart(import("./internal/rpc/worker/server.ts"))),
     (server) => server.layer
   )
 )

@@ -27,6 +27,7 @@ import type * as PoolOptions from "./internal/host/poolOptions.ts"
 import type * as Size from "./internal/host/poolSize.ts"
 import { wrongArgument } from "./internal/wire/wrongArgument.ts"
 import { TypeId } from "./internal/host/poolTypeId.ts"
+import { laterPart } from "./internal/wire/laterPart.ts"
 import type * as PoolStatus from "./internal/host/poolStatus.ts"
 import type * as RecycleSettings from "./internal/host/recycleOptions.ts"
 import type * as WorkerError from "./WorkerError.ts"
@@ -356,7 +357,7 @@ export const make = <Rpcs extends Rpc.Any, const O extends Options>(
 > =>
   hasRequests(group)
     ? (Effect.flatMap(
-        Effect.promise(() => import("./internal/host/makeContractPool.ts")),
+        Effect.promise(() => laterPart(import("./internal/host/makeContractPool.ts"))),
         (host) => host.make(group.requests, options)
       ) as unknown as Made<WorkerPool<Rpcs, Failure | Timed<O>>, Rpcs>)
     : Effect.die(wrongArgument("The contract", group, "an RpcGroup; make one with RpcGroup.make(...)"))

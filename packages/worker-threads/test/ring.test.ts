@@ -52,6 +52,8 @@ const text = (characters: string): ReadonlyArray<number> => [
 
 const objectPrototype = <A extends object>(value: A): A => Object.setPrototypeOf(value, Object.prototype) as A
 
+const resizable = (): ArrayBuffer => new ArrayBuffer(8, { maxByteLength: 16 })
+
 describe("RingWriter.write", () => {
   it("gives each value as structured clone would, in order, however often the ring comes round", () => {
     const { writer, reader } = open()
@@ -121,10 +123,20 @@ describe("RingWriter.write", () => {
       [whole.subarray(4), whole.subarray(0, 4), [whole, new Uint8Array(whole.buffer)], Buffer.alloc(8), detached],
       [new Uint8Array(new SharedArrayBuffer(8)), new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 }))],
       [Object.setPrototypeOf(new Uint16Array(4), Uint8Array.prototype) as unknown, Object.create(Uint8Array.prototype)],
-      [Object.defineProperty(new Uint8Array(2), "length", { value: 9 })]
+      [Object.defineProperty(new Uint8Array(2), "length", { value: 9 })],
+      [new Uint8Array(Object.assign(new SharedArrayBuffer(8), { resizable: false, detached: false }))],
+      [new Uint8Array(Object.defineProperty(resizable(), "resizable", { value: false }))],
+      [new Uint8Array(Object.setPrototypeOf(resizable(), Object.prototype) as ArrayBuffer)]
     ].flat(1)
     for (const value of refused) expect(writer.write(1, 2, 3, value)).toBe(false)
     expect(take(reader)).toEqual([])
+  })
+
+  it("refuses bytes at once whose number has more than 32 bits", () => {
+    const { writer } = open()
+    // The system gives this memory only when it is used.
+    expect(writer.write(1, 2, 3, new Uint8Array(2 ** 32))).toBe(false)
+    expect(writer.write(1, 2, 3, new Uint8Array(8))).toBe(true)
   })
 
   it("takes no value that a clone gives in another way, or can't give", () => {

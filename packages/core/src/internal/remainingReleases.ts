@@ -2,7 +2,8 @@
  * Runs the releases that a hanging body, a hanging release or a broken finalizer holds up.
  *
  * Invariants:
- * 1. Each release starts once, the release of the latest lease first; those of children come first.
+ * 1. Each release starts once, the release of the latest lease first, also if that lease was acquired during the releases;
+ *    those of children come first.
  * 2. A release that takes longer than the rest of the time goes on, but no other release waits for it. The time is over
  *    when another caller has abandoned the thread.
  * 3. A lease in a scope that other code owns is left to that scope.
@@ -28,7 +29,7 @@ export const run = (
   millis: number
 ): Effect.Effect<void> => {
   const end = node.clock.currentTimeMillisUnsafe() + millis
-  return inOrder(due, (entry) =>
+  const release = (entry: LeaseEntry): Effect.Effect<void> =>
     Effect.suspend(() => {
       const { reason } = entry.node
       // A descendant has a reason of its own.
@@ -42,7 +43,15 @@ export const run = (
           : within(eitherOf(endOf(fiber), endOfThread(node)), left)
       })
     })
-  )
+  return inOrder(due, (entry) => Effect.suspend(() => inOrder([...newerThan(entry), entry], release)))
+}
+
+/** The leases that running code has acquired in the scope of a lease during the releases before. */
+const newerThan = function* (entry: LeaseEntry): Generator<LeaseEntry> {
+  for (const newer of Ledger.held(entry.node)) {
+    if (newer === entry) return
+    if (isPending(newer) && newer.release!.scope === entry.release!.scope) yield newer
+  }
 }
 
 const endOfThread =

@@ -24,9 +24,6 @@ const bytesTag = 9
 const maxDepth = 4
 const maxLength = 512
 
-/** How many words have room for so many bytes. */
-const wordsFor = (bytes: number): number => (bytes + 3) >>> 2
-
 const float = new Float64Array(1)
 const halves = new Int32Array(float.buffer)
 
@@ -123,7 +120,7 @@ export class Writer {
   #bytes(value: Uint8Array): boolean {
     const { buffer, length } = value
     // The tag and the length take two words.
-    if (wordsFor(length) + 2 > this.end - this.at || !this.#isNew(buffer)) return false
+    if (length > (this.end - this.at - 2) * 4 || !this.#isNew(buffer)) return false
     this.word(bytesTag)
     this.word(length)
     for (let at = 0; at < length; at += 4) {
@@ -157,14 +154,16 @@ export class Writer {
 export const isPlainBytes = (value: unknown): value is Uint8Array<ArrayBuffer> => {
   // Properties of these names would hide the real ones.
   if (!types.isUint8Array(value) || Object.hasOwn(value, "buffer") || Object.hasOwn(value, "length")) return false
-  const { buffer, length } = value
+  const { length } = value
+  const buffer = value.buffer as ArrayBuffer
   return (
     Object.getPrototypeOf(value) === Uint8Array.prototype &&
-    // A shared buffer has neither property.
-    "resizable" in buffer &&
+    // The properties of this prototype throw for a shared buffer.
+    Object.getPrototypeOf(buffer) === ArrayBuffer.prototype &&
+    Reflect.ownKeys(buffer).length === 0 &&
     !buffer.resizable &&
     !buffer.detached &&
-    new Uint8Array(buffer).length === length
+    buffer.byteLength === length
   )
 }
 
@@ -229,7 +228,7 @@ export class Reader {
       case bytesTag:
         return this.#bytes(depth)
     }
-    throw new BadWords(`no value is of kind ${kind}`)
+    throw new BadWords(`a bad kind, ${kind}`)
   }
 
   #length(depth: number, most: number = maxLength): number {

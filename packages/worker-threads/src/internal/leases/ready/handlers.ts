@@ -8,6 +8,7 @@ import type { ReadyName } from "../../wire/readyNames.ts"
 import type { DeclaredLease, Handler } from "../declaredLease.ts"
 import { invalidIn, type Permissions } from "../permissions.ts"
 import * as Declared from "./declared.ts"
+import { laterPart } from "../../wire/laterPart.ts"
 import { notAllowed } from "./system.ts"
 
 type Acquire<P, A> = (payload: P) => Effect.Effect<A, Declared.HostLeaseError, Scope.Scope>
@@ -67,16 +68,17 @@ const loadFileHandle = () => import("./fileHandle.ts")
  * Acquires by code that is loaded from now on. A worker imports the declared leases, makes no handlers and loads none of that
  * code. A host does not wait for its first request, because its files may have been replaced by then, as in a deploy.
  */
-const loaded = <Code, P, A>(
+const loaded = <Code extends object, P, A>(
   load: () => Promise<Code>,
   acquire: (code: Code, payload: P) => ReturnType<Acquire<P, A>>
 ): Acquire<P, A> => {
-  const loading = load()
-  // The request says so.
+  const loading = laterPart(load())
+  // The request tries again.
   loading.catch(() => {})
   return (payload) =>
     Effect.flatMap(
-      Effect.promise(() => loading),
+      // In a bundle, the code may come after the code that makes the handlers.
+      Effect.promise(() => loading.catch(() => laterPart(load()))),
       (code) => acquire(code, payload)
     )
 }

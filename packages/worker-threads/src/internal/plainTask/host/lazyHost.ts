@@ -10,6 +10,7 @@ import type { DrainReport } from "../../host/draining.ts"
 import type { DrainOptions } from "../../host/drainOptions.ts"
 import type { Status as PoolStatus } from "../../host/poolStatus.ts"
 import type { QueuedTask } from "../../host/taskQueue.ts"
+import { laterPart } from "../../wire/laterPart.ts"
 import { LightPool, type Limits } from "./lightPool.ts"
 import { isObserved, onObserved } from "./observers.ts"
 import { OpeningCalls } from "./openingCalls.ts"
@@ -36,7 +37,12 @@ const light: State = { _tag: "Light" }
 /** The code that needs Effect. */
 let loading: Promise<typeof import("./taskHost.ts")> | undefined
 
-const load = (): NonNullable<typeof loading> => (loading ??= import("./taskHost.ts"))
+const load = (): NonNullable<typeof loading> => {
+  loading ??= laterPart(import("./taskHost.ts"))
+  // A later call tries again.
+  loading.catch(() => (loading = undefined))
+  return loading
+}
 
 export class LazyHost {
   private readonly options: LazyOptions

@@ -43,7 +43,7 @@ const waiting: State = { _tag: "Waiting" }
 const running: State = { _tag: "Running" }
 const done: State = { _tag: "Done" }
 
-const endedFromOutside: CancelReason.CancelReason = { _tag: "Interrupted", message: "It was ended from outside" }
+const endedFromOutside: CancelReason.CancelReason = { _tag: "Interrupted", message: "Ended from outside" }
 
 export class PlainCall implements Source {
   readonly id: number

@@ -48,7 +48,7 @@ const loopMillis = 1
 /** How long a loop may take to notice an interrupt by its token, in milliseconds. */
 const graceMillis = 1000
 
-const why = "only code before the first await of a plain function is in a section"
+const why = "only code before the first await of a function is in a section"
 
 export const serve = (handshake: Handshake): void => new PlainWorker(handshake).listen()
 
