@@ -81,5 +81,5 @@ const lateOf = (deadline: number): CancelReason.CancelReason => ({
 /** The reason until the message with the real one has been taken. */
 export const pending: CancelReason.CancelReason = {
   _tag: "Interrupted",
-  message: "Cancelled; the reason arrives when the function returns"
+  message: "Cancelled from outside; the reason arrives later"
 }
