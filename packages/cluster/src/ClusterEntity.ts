@@ -107,6 +107,8 @@ const withReasons = new WeakSet<object>()
  * export const Counter = ClusterEntity.from(Entity.make("Counter", [Get])) // before: Entity.make("Counter", [Get])
  * ```
  *
+ * Throws `InvalidOption` for a value that is no entity.
+ *
  * *Gotchas*: annotate the entity before. Deploy the runners before the clients, because a runner without this change fails
  * the calls of a client that sends it a reason. The handler of a stream has no reason.
  *

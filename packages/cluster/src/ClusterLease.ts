@@ -60,7 +60,7 @@ export interface Keeper<out R> {
 }
 
 /**
- * Defines a kind of lease.
+ * Defines a kind of lease. Throws `InvalidOption` for a name that is no text, and for a Schema that is none.
  *
  * @stability unstable
  * @category constructors
@@ -81,6 +81,8 @@ export const make = <Payload, Value>(
  * makes sure that each resource is released at least once, so `release` must do nothing for a resource that is gone.
  *
  * A release that fails, or takes more than 30 seconds, is tried again, by any runner, after a pause.
+ *
+ * Throws `InvalidOption` for a value that is no kind of lease, and for a missing function.
  *
  * @stability unstable
  * @category constructors
@@ -142,8 +144,9 @@ const codecs = <Part extends "Payload" | "Value">(
 /**
  * Acquires a lease in the current scope, in the body of a thread. The lease is in the report of the thread. It is released with the scope; if the runner dies or the thread is killed, another runner releases it.
  *
- * Fails with `FencedOff` if the thread was killed, and with the keeper's own error as `KeeperFailed`. Dies with `NoKeeper`
- * or `NotInThread`. In a worker of a pool, the runner acquires and keeps the lease, and a missing keeper is a `NotInThread`.
+ * Fails with `FencedOff` if the thread was killed, and with the keeper's own error as `KeeperFailed`. Dies with `NoKeeper`,
+ * `NotInThread`, or `InvalidOption` for a value that is no kind of lease. In a worker of a pool, the runner acquires and
+ * keeps the lease, and a missing keeper is a `NotInThread`.
  *
  * *Cancellation*: as for `Lease.acquire`.
  *

@@ -19,7 +19,7 @@ import { visibilityProblem } from "./internal/effectInternals.ts"
 import { watchedScheduler, watchedTracer } from "./internal/leaks/fibers.ts"
 import { limitOf } from "./internal/time/limit.ts"
 import { checkedProgram } from "./internal/explore/givenProgram.ts"
-import { gotText } from "./internal/wording.ts"
+import { checkOptions } from "./internal/wording.ts"
 import { ListenerWatch as InternalListenerWatch, Watch as InternalWatch } from "./internal/leaks/watch.ts"
 import type { LeftOver } from "./LeftOver.ts"
 import * as TestingError from "./TestingError.ts"
@@ -155,7 +155,7 @@ export interface Watch extends Disposable {
  * @since 0.1.0
  */
 export const watch = (options: Options = {}): Watch => {
-  if (typeof options !== "object" || options === null) throw new TypeError(gotText("Leaks.watch", options, "options"))
+  checkOptions("Leaks.watch", options)
   const watch = new InternalWatch("all")
   const end = () => watch.end()
   return {

@@ -10,7 +10,7 @@
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import { random } from "./internal/time/random.ts"
-import { gotText } from "./internal/wording.ts"
+import { checkOptions } from "./internal/wording.ts"
 
 /**
  * The action at a step.
@@ -131,7 +131,6 @@ class Stepping implements StepScheduler {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): StepScheduler => {
-  if (typeof options !== "object" || options === null)
-    throw new TypeError(gotText("StepScheduler.make", options, "options"))
+  checkOptions("StepScheduler.make", options)
   return new Stepping(options)
 }

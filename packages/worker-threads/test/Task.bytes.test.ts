@@ -4,6 +4,7 @@ import { count, described, values } from "./fixtures/byte-values.ts"
 
 const url = new URL("./fixtures/large-bytes.ts", import.meta.url)
 
+/** In pools that need Effect. `Task.light.test.ts` has the same values for a pool without Effect. */
 describe("many bytes", () => {
   it.each(Object.entries(values))("cross in both directions as a clone does: %s", async (_, make) => {
     await using pool = Task.createTaskPool<typeof import("./fixtures/large-bytes.ts")>(url, { size: 1 })
@@ -13,8 +14,6 @@ describe("many bytes", () => {
     expect(described(await pool.run(input))).toEqual(wanted)
     // The input is still the caller's.
     expect(described(input)).toEqual(before)
-    // An option opens the pool.
-    expect(described(await pool.run(input, { runWithin: "1 hour" }))).toEqual(wanted)
   })
 
   it("stay with the worker that gives them", async () => {

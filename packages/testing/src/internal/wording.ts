@@ -7,3 +7,9 @@ export const counted = (count: number, noun: string): string => `${count} ${noun
 /** The message of a function that refuses an argument. `takes` says what belongs there, and how to get one. */
 export const gotText = (of: string, given: unknown, takes: string): string =>
   `${of} got ${textOf(given)}, so nothing has happened. It takes ${takes}.`
+
+/** Throws for options that can't be read. */
+export const checkOptions = (of: string, options: unknown): void => {
+  if (typeof options === "object" && options !== null) return
+  throw new TypeError(gotText(of, options, "an object with options, which may be left out"))
+}

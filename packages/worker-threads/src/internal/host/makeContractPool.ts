@@ -1,6 +1,6 @@
 /**
  * Makes the pool of a contract. `WorkerPool` loads this module when its first pool is made, because a worker imports the
- * package as well: without the host's part, which is two thirds of the modules, a worker starts earlier.
+ * package as well: without the host's part, which is more than a third of its modules, a worker starts earlier.
  */
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"

@@ -39,7 +39,7 @@ let loading: Promise<typeof import("./taskHost.ts")> | undefined
 
 const load = (): NonNullable<typeof loading> => {
   loading ??= laterPart(import("./taskHost.ts"))
-  // A later call tries again.
+  // A later pool tries again.
   loading.catch(() => (loading = undefined))
   return loading
 }
