@@ -5,18 +5,21 @@
  *
  * `tests` are all tests, on the Node that runs this. `node22` and the like are the tests that depend on the version of Node.
  *
- * If QUIESCE_GATE_SUMMARY names a file, the counts are written to it as JSON: each check counts as one, and the tests
- * as many as there are.
+ * The failed tests are printed last, by their names. If QUIESCE_GATE_SUMMARY names a file, the counts and those names are
+ * written to it as JSON: each check counts as one, and the tests as many as there are.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { isAbsolute, join } from "node:path"
+import { isAbsolute, join, relative } from "node:path"
+import { stripVTControlCharacters } from "node:util"
 import * as Nodes from "./nodes.ts"
 
 interface Outcome {
   readonly passed: number
   readonly failed: number
+  /** The failed tests: file, name and the beginning of the message. */
+  readonly failures?: ReadonlyArray<string>
   /** Why it was not run here. */
   readonly absence?: string
 }
@@ -25,8 +28,14 @@ interface VitestReport {
   readonly numPassedTests: number
   readonly numFailedTests: number
   readonly testResults: ReadonlyArray<{
+    readonly name: string
     readonly status: string
-    readonly assertionResults: ReadonlyArray<{ readonly status: string }>
+    readonly message?: string
+    readonly assertionResults: ReadonlyArray<{
+      readonly status: string
+      readonly fullName: string
+      readonly failureMessages?: ReadonlyArray<string>
+    }>
   }>
 }
 
@@ -44,13 +53,15 @@ const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
 }
 
 const command = (name: string, ...args: ReadonlyArray<string>): Outcome =>
-  succeeds(name, ...args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+  succeeds(name, ...args) ? { passed: 1, failed: 0 } : failed(`${[name, ...args].join(" ")} failed`)
+
+const failed = (failure: string): Outcome => ({ passed: 0, failed: 1, failures: [failure] })
 
 /** The second check needs what the first has made. */
 const both = (first: Outcome, second: () => Outcome): Outcome => {
   if (first.failed > 0) return first
-  const { failed, passed } = second()
-  return { passed: first.passed + passed, failed: first.failed + failed }
+  const { failed, failures, passed } = second()
+  return { passed: first.passed + passed, failed: first.failed + failed, ...(failures && { failures }) }
 }
 
 const vitest = join(import.meta.dirname, "../node_modules/vitest/vitest.mjs")
@@ -101,14 +112,28 @@ const readReport = (file: string): VitestReport | undefined => {
 }
 
 const count = (report: VitestReport | undefined, ok: boolean): Outcome => {
-  if (report === undefined) return { passed: 0, failed: 1 }
+  if (report === undefined) return failed("vitest wrote no report")
   // A file that did not load has failed without a single failed test.
   const unloaded = report.testResults.filter(
     (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed")
-  ).length
-  const failed = report.numFailedTests + unloaded
-  return { passed: report.numPassedTests, failed: ok ? failed : Math.max(failed, 1) }
+  )
+  const count = report.numFailedTests + unloaded.length
+  const failures = [
+    ...report.testResults.flatMap((file) =>
+      file.assertionResults
+        .filter((test) => test.status === "failed")
+        .map((test) => failure(file.name, test.fullName, test.failureMessages?.[0]))
+    ),
+    ...unloaded.map((file) => failure(file.name, "did not load", file.message)),
+    ...(ok || count > 0 ? [] : ["vitest failed although no test did: its output has an error outside the tests"])
+  ]
+  return { passed: report.numPassedTests, failed: ok ? count : Math.max(count, 1), failures }
 }
+
+const mostOfMessage = 400
+
+const failure = (file: string, name: string, message = "no message"): string =>
+  `${relative(process.cwd(), file)} > ${name}: ${stripVTControlCharacters(message).slice(0, mostOfMessage)}`
 
 const checks: Readonly<Record<string, () => Outcome>> = {
   format: () => command("oxfmt", "--check"),
@@ -140,9 +165,13 @@ for (const { name, passed, failed, absence, seconds } of results) {
   console.log(`${failed > 0 ? "FAIL" : absence === undefined ? "ok  " : "--  "}  ${name.padEnd(10)}${outcome}`)
 }
 
+const failures = results.flatMap(({ name, failures }) => (failures ?? []).map((text) => `${name}: ${text}`))
+for (const text of failures) console.log(`\nFAIL  ${text}`)
+
 const total: Outcome = {
   passed: results.reduce((sum, result) => sum + result.passed, 0),
-  failed: results.reduce((sum, result) => sum + result.failed, 0)
+  failed: results.reduce((sum, result) => sum + result.failed, 0),
+  failures
 }
 const summary = process.env["QUIESCE_GATE_SUMMARY"]
 if (summary) writeFileSync(summary, JSON.stringify(total))

@@ -385,6 +385,20 @@ describe("none", () => {
     expect(await look(effect, patient)).toEqual([])
   })
 
+  it("finds a listener on a garbage signal to be none while another thread of the engine compiles code with it", async () => {
+    const effect = Effect.sync(() => {
+      const { signal } = new AbortController()
+      signal.addEventListener("abort", () => {})
+      compileElsewhere(() => signal.aborted)
+    })
+    setFlagsFromString("--concurrent-recompilation-delay=90") // milliseconds
+    try {
+      for (let i = 0; i < 5; i++) expect(await look(effect, { within: "1 milli" })).toEqual([])
+    } finally {
+      setFlagsFromString("--concurrent-recompilation-delay=0")
+    }
+  })
+
   it("does not count a listener twice that was added twice, nor one that its own signal forbids", async () => {
     const effect = Effect.sync(() => {
       signal.addEventListener("abort", onAbort)
@@ -670,6 +684,17 @@ describe("watch", () => {
     expect(parts()).toEqual(before)
   })
 })
+
+/** Makes the engine compile the function on another thread. */
+const compileElsewhere = (code: () => unknown): void => {
+  setFlagsFromString("--allow-natives-syntax")
+  // The syntax is known only to code that is parsed from now on.
+  const compile = runInNewContext(
+    `(f) => { %PrepareFunctionForOptimization(f); f(); f(); %OptimizeFunctionOnNextCall(f, "concurrent"); f() }`
+  ) as (code: () => unknown) => void
+  compile(code)
+  setFlagsFromString("--no-allow-natives-syntax")
+}
 
 const listenOnce = (signal: AbortSignal): void => signal.addEventListener("abort", () => {}, { once: true })
 

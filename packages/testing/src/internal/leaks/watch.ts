@@ -19,6 +19,12 @@ import { openTrackers, type Reach, recordsPlaces, type TrackedResource, Tracker 
 /** How many turns an event loop may need to close a handle and report the end. */
 const turns = 4
 
+/**
+ * The pauses before further collections, in milliseconds. While the engine compiles a function on another thread, it keeps
+ * all that the function refers to, so that a collection does not find that garbage.
+ */
+const pauses = [10, 30, 90]
+
 const open = (tracker: Tracker): void => {
   if (openTrackers.size === 0) Listeners.install()
   const isFirst = !recordsPlaces()
@@ -90,8 +96,8 @@ export class Watch {
  * Checks the resources for some turns of the event loop, and again after any code has run.
  *
  * A listener on a garbage signal is not left over, but only the engine knows garbage. The engine collects when the turns
- * have passed, and again at the limit. The collection comes before the first check of the turn, because a check keeps
- * the signal alive.
+ * have passed, again after some pauses, and again at the limit. The collection comes before the first check of the turn,
+ * because a check keeps the signal alive.
  */
 class Wait {
   private readonly remaining: () => ReadonlyArray<TrackedResource>
@@ -101,6 +107,8 @@ class Wait {
   private turnsLeft = turns
   private hasListeners = false
   private isLate = false
+  private pausesTaken = 0
+  private pause: NodeJS.Timeout | undefined = undefined
   private state: "Idle" | "Due" | "Over" = "Idle"
   private readonly hook = createHook({
     after: (id) => {
@@ -139,8 +147,25 @@ class Wait {
       collect()
     }
     const remaining = this.check()
-    if (remaining.length === 0 || (this.turnsLeft <= 0 && this.isLate)) this.give(remaining)
+    if (remaining.length === 0) this.give(remaining)
     else if (this.turnsLeft > 0) this.checkSoon()
+    else if (!this.collectsLater() && this.isLate) this.give(remaining)
+  }
+
+  /** Begins the next pause if a listener is left. Returns whether a collection is still to come. */
+  private collectsLater(): boolean {
+    if (!this.hasListeners) return false
+    if (this.pause !== undefined) return true
+    const pause = pauses[this.pausesTaken++]
+    if (pause === undefined) return false
+    this.pause = Resources.quietly(() => setTimeout(() => this.afterPause(), pause))
+    return true
+  }
+
+  private afterPause(): void {
+    this.pause = undefined
+    this.turnsLeft = Math.max(this.turnsLeft, 1)
+    this.checkSoon()
   }
 
   /** A resource that closes at the limit still gets the turns that its end takes. */
@@ -160,6 +185,7 @@ class Wait {
     if (this.state === "Over") return
     this.state = "Over"
     clearTimeout(this.timer)
+    clearTimeout(this.pause)
     this.hook.disable()
     this.resolve(leftOversOf(remaining))
   }
