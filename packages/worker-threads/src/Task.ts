@@ -29,6 +29,19 @@ import * as ModuleUrl from "./ModuleUrl.ts"
  * caller has not taken earlier values, so a function that awaits each report is not faster than its caller. Without an
  * `onProgress` nothing is sent. `lease` asks the host for resources: see `TaskLeases`.
  *
+ * `transfer(value, parts)` marks `parts`, such as the buffer of an array, and returns `value`. The worker moves the marked
+ * parts to the caller with the result instead of copying them. Nothing is moved if the call fails. A part that can't be moved
+ * fails the call with `ResultNotSendable`.
+ *
+ * ```ts
+ * import type { Task } from "@quiesce/worker-threads"
+ *
+ * export default function invert(pixels: Uint8Array<ArrayBuffer>, { transfer }: Task.TaskContext): Uint8Array {
+ *   for (let i = 0; i < pixels.length; i++) pixels[i] = 255 - pixels[i]!
+ *   return transfer(pixels, [pixels.buffer])
+ * }
+ * ```
+ *
  * @stability unstable
  * @category models
  * @since 0.1.0
@@ -38,6 +51,7 @@ export interface TaskContext<in P = never> {
   readonly token: StopToken.StopToken
   readonly report: (value: P) => Promise<void>
   readonly lease: TaskLeases
+  readonly transfer: <A>(value: A, parts: Iterable<unknown>) => A
 }
 
 /**

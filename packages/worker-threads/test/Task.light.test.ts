@@ -30,6 +30,7 @@ describe("without Effect", () => {
       }
     ],
     ["many bytes", Object.keys(values).length],
+    ["a moved result", { sizes: [100_000, 100_000, 8], left: 0 }],
     ["drained", { reports: [zero, zero], workers: 0 }],
     ["an abort in the queue", { counts: [1, 1, 0], error: enough, running: "released" }]
   ])("%s", async (scenario, result) => {

@@ -56,7 +56,9 @@ export const comparisons: ReadonlyArray<Comparison> = [
   against("piscina", "1-kB", asFast, ["calls", 1, 1_000]),
   against("piscina", "64-kB", asFast, ["calls", 1, 64_000]),
   against("piscina", "1-MB", asFast, ["calls", 1, 1_000_000]),
+  // The input is transferred, and the result is copied.
   against("piscina", "16-MB-transferred", asFast, ["transfer", 1, 16_000_000]),
+  against("piscina", "16-MB-moved-both-ways", asFast, ["move", 1, 16_000_000]),
   against("tinypool", "1-caller", information, ["calls", 1, 0], ["idle"]),
   against("tinypool", "64-callers", information, ["calls", 64, 0], ["idle"]),
   against("workerpool", "1-caller", information, ["calls", 1, 0], ["idle"]),

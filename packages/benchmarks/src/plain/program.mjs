@@ -1,8 +1,10 @@
 // Measures one pool of plain functions in a process of its own: `node program.mjs POOL MEASURE CALLERS BYTES`. Prints a number.
-// Runs in a project that has the packages as users get them.
+// Runs in a project that has the packages as users get them. The process ends by itself: on Node 26, a `process.exit` while
+// another thread of the engine compiles and needs memory has hung once, in the end of Node's own threads.
 const [kind, measure, callers, bytes] = process.argv.slice(2)
 const start = performance.now()
-const url = new URL("./add.mjs", import.meta.url)
+const moves = kind === "piscina" ? "./move.piscina.mjs" : "./move.mjs"
+const url = new URL(measure === "move" ? moves : "./add.mjs", import.meta.url)
 const size = Number(callers) === 1 ? 1 : 2
 
 /** Each pool with the settings that its documentation recommends for short tasks. */
@@ -84,6 +86,16 @@ const measures = {
     await calls(run, 20)
     return [await calls(run, 40), pool]
   },
+  /** The same with bytes that are transferred to the worker and back, again and again. */
+  move: async () => {
+    const pool = await pools[kind](size)
+    let moved = new Uint8Array(Number(bytes))
+    const run = async () => {
+      moved = await pool.run(moved, [moved.buffer])
+    }
+    await calls(run, 1000)
+    return [await calls(run, 4000), pool]
+  },
   /** Megabytes of resident memory that each of eight idle workers adds to the first. */
   memory: async () => {
     const [before, first] = await used(1)
@@ -96,4 +108,3 @@ const measures = {
 const [result, pool] = await measures[measure]()
 console.log(result)
 await pool.close()
-process.exit()

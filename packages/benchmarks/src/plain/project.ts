@@ -22,7 +22,8 @@ export const folder = (): string => {
   for (const name of ["effect", "piscina", "tinypool", "workerpool"]) {
     symlinkSync(folderOf(name), join(root, "node_modules", name), "dir")
   }
-  for (const file of ["program.mjs", "add.mjs", "workerpool.worker.mjs"]) cpSync(join(programs, file), join(root, file))
+  for (const file of ["program.mjs", "add.mjs", "move.mjs", "move.piscina.mjs", "workerpool.worker.mjs"])
+    cpSync(join(programs, file), join(root, file))
   return (made = root)
 }
 

@@ -22,7 +22,10 @@ export class Outbox<M> {
   }
 
   put(message: M, transfers?: ReadonlyArray<unknown>): void {
-    if (transfers !== undefined) return this.putNow(message, transfers)
+    if (transfers !== undefined) {
+      this.flush()
+      return this.#putAlone(message, transfers)
+    }
     this.queue.push(message)
     if (this.scheduled) return
     this.scheduled = true
@@ -55,9 +58,10 @@ export class Outbox<M> {
   /** Called with a message that can't be cloned, and with the thrown value. */
   onUnsendable: (message: M, cause: unknown) => void = () => {}
 
-  #putAlone(message: M): void {
+  #putAlone(message: M, transfers: ReadonlyArray<unknown> = []): void {
     try {
-      this.#target.postMessage([message], [])
+      // The platform checks the transfers, and throws.
+      this.#target.postMessage([message], transfers as Array<Transferable>)
     } catch (cause) {
       this.onUnsendable(message, cause)
     }

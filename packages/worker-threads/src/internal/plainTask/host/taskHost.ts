@@ -228,6 +228,9 @@ const transferRemedy =
 
 const outputRemedy = "Return plain data, without functions and without getters that throw."
 
+const outputTransferRemedy =
+  "The function's `transfer` takes buffers, ports and streams that were not moved before, such as `pixels.buffer` for an array `pixels`."
+
 /** The error of a call in the words of a caller without a contract: the module stands for the task. */
 const inOwnWords = (error: WorkerError.WorkerError, task: string): WorkerError.WorkerError => {
   const { reason } = error
@@ -236,7 +239,8 @@ const inOwnWords = (error: WorkerError.WorkerError, task: string): WorkerError.W
     return WorkerError.make({ ...reason, task, remedy }, error.cause)
   }
   if (reason._tag === "ResultNotSendable") {
-    return WorkerError.make({ ...reason, task, remedy: outputRemedy }, error.cause)
+    const remedy = isOfTransfer(reason.problem) ? outputTransferRemedy : outputRemedy
+    return WorkerError.make({ ...reason, task, remedy }, error.cause)
   }
   return reason._tag === "BadReply" ? WorkerError.make({ ...reason, task }, error.cause) : error
 }

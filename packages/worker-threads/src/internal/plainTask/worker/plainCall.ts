@@ -43,8 +43,6 @@ const waiting: State = { _tag: "Waiting" }
 const running: State = { _tag: "Running" }
 const done: State = { _tag: "Done" }
 
-const endedFromOutside: CancelReason.CancelReason = { _tag: "Interrupted", message: "Ended from outside" }
-
 export class PlainCall implements Source {
   readonly id: number
   readonly call: Call
@@ -67,6 +65,8 @@ export class PlainCall implements Source {
   #lease = 0
   #ownReport: Report | undefined = undefined
   #reporter: Reporter | undefined = undefined
+  /** The parts of the result that are moved. */
+  moved: Set<unknown> | undefined = undefined
   /** How many reports the host has accepted before there is a reporter. */
   #credits = 0
 
@@ -125,7 +125,10 @@ export class PlainCall implements Source {
     this.#context = context
     try {
       const result = f(this.call.input, context)
-      return isThenable(result) ? () => this.#follow(result) : () => this.#succeed(result)
+      if (!isThenable(result)) return () => this.#succeed(result)
+      // The `then` of a foreign value may throw, and may give a further thenable.
+      const promise = Promise.resolve(result)
+      return () => this.#follow(promise)
     } catch (error) {
       return () => this.#fail(error)
     }
@@ -140,8 +143,8 @@ export class PlainCall implements Source {
     this.#exit(failure({ _tag: "Fail", error: { _tag: "BadModule", problem } }))
   }
 
-  #follow(result: PromiseLike<unknown>): void {
-    promiseOf(result).then(
+  #follow(result: Promise<unknown>): void {
+    result.then(
       (value) => (this.reason === undefined ? this.#succeed(value) : this.#endInterrupted([])),
       (error: unknown) => this.#fail(error)
     )
@@ -171,7 +174,7 @@ export class PlainCall implements Source {
   }
 
   #endInterrupted(failures: ReadonlyArray<EncodedReason>): void {
-    const reason = this.reason ?? this.token.reason ?? endedFromOutside
+    const reason = this.reason ?? this.token.reason ?? pending
     // The signal of a function that has ended by its token is not aborted yet, and listeners may have the cleanup.
     this.#context?.abort(reason)
     this.#exit(failure({ _tag: "Interrupt", reason }, ...failures))
@@ -228,6 +231,12 @@ export class PlainCall implements Source {
     this.#outlet.send(message)
   }
 
+  move(parts: Iterable<unknown>): void {
+    this.moved = new Set([...(this.moved ?? []), ...parts])
+    // A result in the ring can't move anything.
+    this.hasSentMessage = true
+  }
+
   /** Calls `ready` when the function can report, at once if the code for that is loaded. */
   withReporter(ready: () => void): void {
     reports.use(({ Reporter }) => {
@@ -246,12 +255,9 @@ export class PlainCall implements Source {
 
 const failure = (...cause: ReadonlyArray<EncodedReason>): EncodedExit => ({ _tag: "Failure", cause })
 
+/** As `await` sees it. */
 const isThenable = (u: unknown): u is PromiseLike<unknown> =>
-  typeof u === "object" && u !== null && "then" in u && typeof u.then === "function"
-
-/** The `then` of a foreign value may throw, and may give a further thenable. */
-const promiseOf = (result: PromiseLike<unknown>): Promise<unknown> =>
-  result instanceof Promise ? result : new Promise((resolve) => resolve(result))
+  typeof (u as { readonly then?: unknown } | null | undefined)?.then === "function"
 
 /** Whether the error is the one that the token throws for this reason. */
 const isOf = (error: unknown, reason: CancelReason.CancelReason | undefined): boolean => {

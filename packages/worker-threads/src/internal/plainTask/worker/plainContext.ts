@@ -14,7 +14,12 @@ export interface Source {
   readonly reason: CancelReason.CancelReason | undefined
   readonly report: Report
   readonly leases: TaskLeases
+  /** Moves the parts with the result. */
+  readonly move: (parts: Iterable<unknown>) => void
 }
+
+/** Marks parts of the result, which are moved to the caller. Returns the value as it is. */
+export type Transfer = <A>(value: A, parts: Iterable<unknown>) => A
 
 export class Context {
   readonly token: StopToken.StopToken
@@ -41,6 +46,13 @@ export class Context {
 
   get lease(): TaskLeases {
     return this.#source.leases
+  }
+
+  get transfer(): Transfer {
+    return (value, parts) => {
+      this.#source.move(parts)
+      return value
+    }
   }
 
   /** Tells the function, by its signal. */

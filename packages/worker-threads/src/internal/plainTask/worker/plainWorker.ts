@@ -36,6 +36,7 @@ import * as Functions from "./functions.ts"
 import { HostWait } from "./hostWait.ts"
 import { failures } from "./onDemand.ts"
 import { type Outlet, PlainCall } from "./plainCall.ts"
+import { pending } from "./plainToken.ts"
 
 const decode = decoder(anything)
 
@@ -48,7 +49,7 @@ const loopMillis = 1
 /** How long a loop may take to notice an interrupt by its token, in milliseconds. */
 const graceMillis = 1000
 
-const why = "only code before the first await of a function is in a section"
+const why = "only code before a function's first await is a section"
 
 export const serve = (handshake: Handshake): void => new PlainWorker(handshake).listen()
 
@@ -213,7 +214,7 @@ class PlainWorker implements Outlet {
   }
 
   #start(id: number, slot: number, payload: unknown): void {
-    if (!isCall(payload)) return this.#outbox.put({ _tag: "Unsendable", id, problem: "the call does not fit" })
+    if (!isCall(payload)) return this.#outbox.put({ _tag: "Unsendable", id, problem: "it is no call" })
     const flags = (this.#flags[slot] ??= new SharedFlags(this.#control, slot))
     // The host has taken the earlier call back.
     const before = this.#calls.at(slot)
@@ -277,7 +278,7 @@ class PlainWorker implements Outlet {
     const run = this.#run
     const { words } = this.#control
     const locks = this.#hooks.locks
-    const scope = locks === undefined ? undefined : new AsyncResource("QuiescePlainCall")
+    const scope = locks === undefined ? undefined : new AsyncResource("QuiesceCall")
     const enter = <A>(body: () => A): A => (scope === undefined ? body() : scope.runInAsyncScope(body))
     const settle = enter(() => {
       const withdrawLocks = locks?.begin(() => this.#run === run && Word.isBusy(this.#section))
@@ -320,12 +321,13 @@ class PlainWorker implements Outlet {
       if (this.#values.mustWake()) this.#port.postMessage(wakeUp)
       this.#callEnded(call)
     } else {
-      const bytes = transferable(value)
-      this.exit(call, { _tag: "Success", value: bytes ?? value }, bytes && [bytes.buffer])
+      const { moved } = call
+      const bytes = moved ? undefined : transferable(value)
+      this.exit(call, { _tag: "Success", value: bytes ?? value }, moved ? [...moved] : bytes && [bytes.buffer])
     }
   }
 
-  exit(call: PlainCall, exit: EncodedExit, transfers?: ReadonlyArray<ArrayBuffer>): void {
+  exit(call: PlainCall, exit: EncodedExit, transfers?: ReadonlyArray<unknown>): void {
     this.#outbox.put({ _tag: "Exit", id: call.id, exit }, transfers)
     this.#callEnded(call)
   }
@@ -347,6 +349,4 @@ class PlainWorker implements Outlet {
 
 /** The host sends reasons as they are. */
 const reasonOf = (u: unknown): CancelReason.CancelReason =>
-  isTagged(u) && typeof u["message"] === "string"
-    ? (u as unknown as CancelReason.CancelReason)
-    : { _tag: "Interrupted", message: "Interrupted" }
+  isTagged(u) && typeof u["message"] === "string" ? (u as unknown as CancelReason.CancelReason) : pending

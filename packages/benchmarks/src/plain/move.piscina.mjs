@@ -1,0 +1,4 @@
+// The same for piscina.
+import { move } from "piscina"
+
+export default (input) => move(input)
