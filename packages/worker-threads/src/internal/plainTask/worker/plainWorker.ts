@@ -49,7 +49,7 @@ const loopMillis = 1
 /** How long a loop may take to notice an interrupt by its token, in milliseconds. */
 const graceMillis = 1000
 
-const why = "only code before a function's first await is a section"
+const why = "code after an await is in no section"
 
 export const serve = (handshake: Handshake): void => new PlainWorker(handshake).listen()
 
@@ -188,7 +188,8 @@ class PlainWorker implements Outlet {
       case "Stop":
         return this.#calls.get(message.id)?.stop(reasonOf(message.reason))
       case "Interrupt":
-        return this.#interruptAll(message.ids, reasonOf(message.reason))
+        for (const id of message.ids) this.#calls.get(id)?.interrupt(reasonOf(message.reason))
+        return
       case "Raise":
         return this.#outbox.put({ _tag: "Raised", raise: message.raise, delivered: false })
       case "Pull":
@@ -209,12 +210,8 @@ class PlainWorker implements Outlet {
     }
   }
 
-  #interruptAll(ids: ReadonlyArray<number>, reason: CancelReason.CancelReason): void {
-    for (const id of ids) this.#calls.get(id)?.interrupt(reason)
-  }
-
   #start(id: number, slot: number, payload: unknown): void {
-    if (!isCall(payload)) return this.#outbox.put({ _tag: "Unsendable", id, problem: "it is no call" })
+    if (!isCall(payload)) return this.#outbox.put({ _tag: "Unsendable", id, problem: "no call" })
     const flags = (this.#flags[slot] ??= new SharedFlags(this.#control, slot))
     // The host has taken the earlier call back.
     const before = this.#calls.at(slot)
@@ -278,7 +275,7 @@ class PlainWorker implements Outlet {
     const run = this.#run
     const { words } = this.#control
     const locks = this.#hooks.locks
-    const scope = locks === undefined ? undefined : new AsyncResource("QuiesceCall")
+    const scope = locks === undefined ? undefined : new AsyncResource("Quiesce")
     const enter = <A>(body: () => A): A => (scope === undefined ? body() : scope.runInAsyncScope(body))
     const settle = enter(() => {
       const withdrawLocks = locks?.begin(() => this.#run === run && Word.isBusy(this.#section))
