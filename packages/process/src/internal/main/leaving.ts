@@ -15,20 +15,11 @@ const writeOutMillis = { asked: 2000, byItself: 60_000 }
 /** The time until a signal that the process has sent to itself counts as refused, in milliseconds. */
 const patience = 1000
 
-/** The signals whose default actions end the process while it exits. */
-export interface Endings {
-  readonly signals: ReadonlyArray<Signal>
-  /** The time in which a wrapper may repeat the last signal, in milliseconds. */
-  readonly repeatsFor: () => number
-}
-
-/** Ends the process after its output. */
-export const leave = async (way: Way, asked: boolean, endings: Endings): Promise<never> => {
+/** Ends the process after its output. `repeatsFor` is the time in which a wrapper may repeat the last signal. */
+export const leave = async (way: Way, asked: boolean, repeatsFor: () => number): Promise<never> => {
   await writeOut(asked ? writeOutMillis.asked : writeOutMillis.byItself)
-  // A repeated signal would take the place of the exit code.
-  await sleep(endings.repeatsFor())
-  // The exit waits for each worker, also for one that is blocked by native code. No listener of a signal runs meanwhile.
-  for (const signal of endings.signals) process.removeAllListeners(signal)
+  // During the exit, a repeated signal would end the process in place of the exit code.
+  await sleep(repeatsFor())
   if (way._tag === "Exit") return process.exit(way.code)
   raise(way.signal)
   // The process ends here, but for the first process of a container, to which no signal does anything by default.

@@ -57,7 +57,6 @@ export class Program {
   private readonly uncaught: Array<unknown> = []
   private readonly removals: ReadonlyArray<() => void>
   private readonly endOutput: () => void
-  private readonly endings: Leaving.Endings
 
   constructor(settings: Settings, release: () => void) {
     this.settings = settings
@@ -66,12 +65,11 @@ export class Program {
     process.on("uncaughtException", onError)
     this.removals = [
       SignalListener.listen(settings.dumpSignals, (signal) => this.dump(signal)),
-      SignalListener.listen(settings.signals, (signal) => this.received(signal)),
+      SignalListener.listenUntilExit(settings.signals, (signal) => this.received(signal)),
       () => process.off("uncaughtException", onError),
       settings.followsParent ? Parent.watch(() => this.ask({ _tag: "ParentEnded" })) : () => {}
     ]
     this.endOutput = BrokenOutput.watch((how) => this.broke(how))
-    this.endings = { signals: settings.signals, repeatsFor: () => this.signals.repeatsFor(performance.now()) }
   }
 
   /** Records the timeline that the environment asks for, until the scope closes. */
@@ -132,7 +130,7 @@ export class Program {
       const signal = this.settings.reraises ? ExitCode.signalOf(exit) : undefined
       const way: Leaving.Way =
         signal !== undefined && code === exitCode(signal) ? { _tag: "Reraise", signal } : { _tag: "Exit", code }
-      void Leaving.leave(way, asked, this.endings)
+      void Leaving.leave(way, asked, this.repeatsFor)
     })
   }
 
@@ -214,8 +212,10 @@ export class Program {
     else this.ask(how)
   }
 
+  private readonly repeatsFor = (): number => this.signals.repeatsFor(performance.now())
+
   private leaveWith(code: number): void {
-    void Leaving.leave({ _tag: "Exit", code }, true, this.endings)
+    void Leaving.leave({ _tag: "Exit", code }, true, this.repeatsFor)
   }
 
   private readonly gaveUp = ({ report, uninterruptible }: GivenUp): void => {
