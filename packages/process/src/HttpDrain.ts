@@ -20,6 +20,7 @@ import * as Layer from "effect/Layer"
 import { hasProperty } from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as Diagnostics from "node:diagnostics_channel"
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { Server as NetServer, type Socket } from "node:net"
 import { millisOf, readOr, textOf } from "@quiesce/core/internal"
@@ -173,6 +174,15 @@ const millis = (option: string, input: Duration.Input): Effect.Effect<number> =>
       )
   })
 
+/** The channel on which Node publishes each HTTP request before it calls a listener of the server. */
+const requestStart = "http.server.request.start"
+
+interface Started {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly server: unknown
+}
+
 /** The connections of a server, each with its responses that are not written whole. */
 class Connections {
   readonly gone: Effect.Effect<void>
@@ -192,7 +202,8 @@ class Connections {
     // The requests of a server with TLS come on the inner sockets.
     server.prependListener("setSecureContext" in server ? "secureConnection" : "connection", this.connected)
     server.prependListener("request", this.requested)
-    server.prependListener("checkContinue", this.requested)
+    // A listener for `checkContinue` or `checkExpectation` would replace Node's own answer to a request with `Expect`.
+    Diagnostics.subscribe(requestStart, this.published)
   }
 
   status(): Status {
@@ -223,6 +234,14 @@ class Connections {
     this.close()
     for (const socket of this.responses.keys()) socket.destroySoon()
     this.server.close()
+    Diagnostics.unsubscribe(requestStart, this.published)
+  }
+
+  /** The channel has the requests of all servers of the process. */
+  private readonly published = (message: unknown): void => {
+    // Node documents the form of the messages.
+    const { request, response, server } = message as Started
+    if (server === this.server) this.requested(request, response)
   }
 
   private readonly connected = (socket: Socket): void => {
@@ -239,7 +258,8 @@ class Connections {
 
   private readonly requested = ({ socket }: IncomingMessage, response: ServerResponse): void => {
     const responses = this.responses.get(socket)
-    if (responses === undefined) return
+    // The channel and the event of the server show the same response.
+    if (responses === undefined || responses.has(response)) return
     responses.add(response)
     if (this.phase !== "Serving") closeAfter(response)
     response.once("close", () => {

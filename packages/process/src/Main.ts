@@ -83,7 +83,8 @@ export const run: {
   (options?: Options): <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => void
   <A, E>(effect: Effect.Effect<A, E, Scope.Scope>, options?: Options): void
 } = ((...args: ReadonlyArray<unknown>) => {
-  if (Effect.isEffect(args[0])) return start(args[0], args[1])
+  // An effect that is missing before its options is no piped call.
+  if (Effect.isEffect(args[0]) || args.length > 1) return start(args[0], args[1])
   // The options are checked now, because a promise in their place would just be ignored.
   Settings.of(args[0])
   return (effect: unknown) => start(effect, args[0])

@@ -17,7 +17,8 @@ export type { Data as ProcessDump } from "./internal/eyes/data.ts"
 
 /**
  * Looks at a process of this user: the trees of its threads, and the stacks of its busy threads. The main thread answers
- * also while it is busy in JavaScript. On Linux only.
+ * also while it is busy in JavaScript. On Linux only. Fails with `NotVisible` for a process that can't be looked at, and for
+ * this process itself: use `ThreadDump.whole`.
  *
  * The look opens the inspector of the process by SIGUSR1, unless it is open, and closes it again. Node prints "Debugger
  * listening" and "Debugger attached" on the stderr of the process. Nothing else is changed, and nothing is halted.

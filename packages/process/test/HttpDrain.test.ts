@@ -1,5 +1,13 @@
 import { once } from "node:events"
-import { Agent, createServer, get, type IncomingMessage, type RequestListener, type Server } from "node:http"
+import {
+  Agent,
+  createServer,
+  get,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse
+} from "node:http"
 import { type AddressInfo, connect, type Socket } from "node:net"
 import { HttpDrain, ProcessError } from "@quiesce/process"
 import * as Cause from "effect/Cause"
@@ -114,6 +122,65 @@ it("HttpDrain.drain returns after its limit, and the scope then closes the rest"
   await end()
   await closed
   expect(await Effect.runPromise(drain.status)).toMatchObject({ phase: "Closed" })
+})
+
+const expecting = (expectation: string): string =>
+  `POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nConnection: close\r\nExpect: ${expectation}\r\n\r\n`
+
+/** The answer to a request that is sent without its body. The body follows after `Continue`. */
+const answerTo = async (port: number, expectation: string): Promise<string> => {
+  const socket = await connection(port)
+  let text = ""
+  socket.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk
+    if (text === "HTTP/1.1 100 Continue\r\n\r\n") socket.write("ok")
+  })
+  socket.write(expecting(expectation))
+  await once(socket, "close")
+  return text
+}
+
+/** Answers with the body of a request. */
+const echo: RequestListener = (request, response) => void request.pipe(response)
+
+it("HttpDrain leaves the answer to a request with Expect to Node", async () => {
+  const { drain, port } = await serve(echo)
+
+  expect(await answerTo(port, "100-continue")).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*ok/)
+  expect(await answerTo(port, "a miracle")).toMatch(/^HTTP\/1\.1 417 Expectation Failed\r\n/)
+  expect(await Effect.runPromise(drain.drain())).toEqual({ phase: "Closed", connections: 0, requests: 0 })
+})
+
+it("HttpDrain leaves the answer to a request with Expect to the listeners of the server", async () => {
+  const { port, server } = await serve(() => {
+    throw new Error("The listener of the expectation answers")
+  })
+  server.on("checkContinue", (_, response: ServerResponse) => response.writeHead(403).end("too much"))
+  server.on("checkExpectation", (_, response: ServerResponse) => response.end("granted"))
+
+  expect(await answerTo(port, "100-continue")).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n[^]*too much/)
+  expect(await answerTo(port, "a miracle")).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*granted/)
+})
+
+it.each([
+  ["request", "100-continue"],
+  ["checkContinue", "100-continue"],
+  ["checkExpectation", "a miracle"]
+])("HttpDrain.drain waits for a request with Expect that a listener of %s answers", async (event, expectation) => {
+  const { drain, port, server } = await serve(() => {})
+  const requested = once(server, event)
+  const socket = await connection(port)
+  const closed = once(socket.resume(), "close")
+  socket.write(expecting(expectation))
+  // The listeners of all these events have the response.
+  const [, response] = (await requested) as [IncomingMessage, ServerResponse]
+  const draining = Effect.runPromise(drain.drain())
+  await untilClosed(drain)
+  expect(await Effect.runPromise(drain.status)).toMatchObject({ connections: 1, requests: 1 })
+
+  response.end("done")
+  expect(await draining).toEqual({ phase: "Closed", connections: 0, requests: 0 })
+  await closed
 })
 
 it("HttpDrain.drain that is called twice waits twice", async () => {

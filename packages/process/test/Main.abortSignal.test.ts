@@ -35,3 +35,17 @@ it("Main.abortSignal with onSecondSignal exit ends the process at the second sig
 
   expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
 })
+
+it.skipIf(process.platform === "win32")(
+  "Main.abortSignal: a signal ends the process while a worker in native code holds up its exit",
+  async () => {
+    const program = start("abortSignal", { args: ["{}", "blocksExit"] })
+    await program.prints("ready")
+    await program.prints("in native code")
+    program.kill("SIGTERM")
+    await program.prints("exiting")
+    program.kill("SIGTERM")
+
+    expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
+  }
+)

@@ -37,6 +37,8 @@ it("Main.run ends after an uncaught error even if a finalizer hangs", async () =
 it.each([
   ["twice", 'Main.run was called while Main.run of "program" handles the signals of this process'],
   ["promise", "Main.run was given Promise({}) and no Effect"],
+  ["missing", "Main.run was given undefined and no Effect"],
+  ["optionsFirst", 'Main.run was given {"name":"api"} and no Effect'],
   ["function", "Main.run was given"],
   ["signal", `Main's signals: "SIGFOO" is not a signal. Use names such as "SIGTERM".`],
   ["uncatchable", "Main's signals: no program can handle SIGKILL. Leave it out."],

@@ -38,6 +38,29 @@ it("Main.run of a program whose reader goes away runs the finalizers and ends as
   expect(existsSync(file)).toBe(true)
 })
 
+it("Main.run of a program whose last write has no reader ends as by SIGPIPE, quietly", async () => {
+  const program = start("output", { args: ["writesLast", file] })
+  program.child.stdout!.destroy()
+  const { code, err, signal } = await program.ended
+
+  expect({ code, err, signal }).toEqual({ code: 141, err: "", signal: null })
+  expect(existsSync(file)).toBe(true)
+})
+
+it("Main.run says that output is lost if the first signal comes after the end of a failed program", async () => {
+  const program = start("output", { args: ["failed", file] })
+  program.child.stdout!.pause()
+  await program.prints("leaving")
+  program.kill("SIGTERM")
+  const [code, signal] = (await once(program.child, "exit")) as [number | null, NodeJS.Signals | null]
+
+  expect({ code, signal }).toEqual({ code: null, signal: "SIGTERM" })
+  expect(program.output.err).toBe(
+    "leaving\nprogram: SIGTERM, ending at once. Output that has not been written is lost.\n"
+  )
+  program.child.stdout!.destroy()
+})
+
 it.runIf(existsSync("/dev/full"))("Main.run reports once that its output can't be written, and ends", async () => {
   const command = [process.execPath, fixture("output"), "broken", file].map(shellWord).join(" ")
   const program = observe(spawn("sh", ["-c", `exec ${command} >/dev/full`], { stdio: ["ignore", "pipe", "pipe"] }))

@@ -122,6 +122,44 @@ it("Main.run gives up a hanging finalizer when the budget is used up, and releas
   expect(Number(first)).toBeGreaterThanOrEqual(600)
 })
 
+it.skipIf(process.platform === "win32")(
+  "Main.run ends at a further signal while a worker in native code holds up the exit",
+  async () => {
+    const program = run("blocksExit")
+    await program.prints("ready")
+    await program.prints("in native code")
+    program.kill("SIGTERM")
+    await program.prints("exiting")
+    program.kill("SIGTERM")
+
+    expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
+  }
+)
+
+it.each([[{ kill: "1 minute" }], [{ unwind: "1 minute", kill: "1 minute" }]] as const)(
+  "Main.run interrupts a program whose escalation has rungs by force only: %j",
+  async (escalation) => {
+    const program = run("waits", { escalation })
+    await program.prints("ready")
+    program.kill("SIGTERM")
+    const { code, err, out } = await program.ended
+
+    expect({ code, err }).toEqual({ code: 143, err: "" })
+    expect(out).toContain("reason: ")
+  }
+)
+
+it("Main.run gives up a program whose escalation has rungs by force only, within the budget", async () => {
+  const program = run("hangs", { progress: "none", escalation: { kill: "100 millis" } })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  const { code, err, out } = await program.ended
+
+  expect(code).toBe(143)
+  expect(out).toContain("releasing")
+  expect(err).toContain("program: given up, because it did not end in time.")
+})
+
 it("Main.run of a program whose finalizer fails after a signal has the code 1 and reports the failure", async () => {
   const program = run("fails")
   await program.prints("ready")

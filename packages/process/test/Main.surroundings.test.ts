@@ -1,5 +1,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
+import type { Readable } from "node:stream"
+import { text } from "node:stream/consumers"
 import { expect, it } from "vitest"
 import { fixture, observe, shellWord, start } from "./support.ts"
 
@@ -118,4 +120,17 @@ it.runIf(hasScript)("Main.run in a terminal: Ctrl-C in a busy section ends the s
 
   expect(code).toBe(130)
   expect(out).toContain("cleaned: Received SIGINT")
+})
+
+it.runIf(hasScript)("Main.run whose terminal is closed ends as by SIGHUP", async () => {
+  const program = [process.execPath, fixture("output"), "terminal"].map(shellWord).join(" ")
+  const child = spawn("script", ["--quiet", "--return", "--command", `exec ${program}`, "/dev/null"], {
+    stdio: ["pipe", "pipe", "pipe", "pipe"]
+  })
+  const terminal = observe(child)
+  await terminal.prints("ready")
+  const said = text(child.stdio[3] as Readable) // a pipe is readable
+  terminal.kill("SIGKILL")
+
+  expect(await said).toBe("code 129")
 })

@@ -36,6 +36,13 @@ const fixtureWith = (name: string, ...flags: ReadonlyArray<string>): Running =>
 /** Processes of other tests may use the default port of the inspector. 0 lets the system choose one. */
 const ownPort = "--inspect-port=0"
 
+it.runIf(process.platform === "linux")("ProcessDump.of refuses its own process", async () => {
+  const error = await Effect.runPromise(Effect.flip(ProcessDump.of(process.pid)))
+
+  expect(error.reason).toMatchObject({ _tag: "NotVisible", pid: process.pid })
+  expect(error.message).toContain("it is this process")
+})
+
 describe.runIf(process.platform === "linux")("quiesce ps", () => {
   it("prints the threads of a waiting program, and leaves the program as it was", async () => {
     const program = fixtureWith("waits", ownPort)

@@ -1,5 +1,5 @@
 /** Bad input: each ends with an error that says the problem and the remedy, and nothing is left running. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ProcessError, ProcessThread } from "@quiesce/process"
@@ -18,6 +18,12 @@ const file = (name: string, content: string, mode: number): string => {
   writeFileSync(path, content)
   chmodSync(path, mode)
   return path
+}
+
+/** A link to itself. */
+const link = (name: string): string => {
+  symlinkSync(name, join(folder, name))
+  return join(folder, name)
 }
 
 const isWindows = process.platform === "win32"
@@ -40,6 +46,12 @@ describe.skipIf(isWindows)("ProcessThread.spawn fails", () => {
     ],
     ["for a file without the permission", ChildProcess.make(file("plain", "text", 0o644)), /does not permit it/],
     ["for a folder as the command", ChildProcess.make(folder), /does not permit it/],
+    ["for an empty command", ChildProcess.make(""), /empty/],
+    ["for arguments that are too long", ChildProcess.make("true", ["x".repeat(3_000_000)]), /longer than the system/],
+    ["for a name that is too long", ChildProcess.make("x".repeat(5000)), /name is longer than the system/],
+    ["for a loop of links", ChildProcess.make(link("loop")), /loop of symbolic links/],
+    ["for a path through a file", ChildProcess.make(join(file("part", "text", 0o644), "x")), /a file and no folder/],
+    ["for a file as the folder", ChildProcess.make("true", { cwd: file("cwd", "text", 0o644) }), /cwd.* a file and no/],
     ["for a NUL in an argument", ChildProcess.make("true", ["a\0b"]), /NUL/],
     ["for a shell with arguments", ChildProcess.make("true", ["a"], { shell: true }), /shell/]
   ])("%s", async (_, command, message) => {

@@ -120,6 +120,20 @@ describe.skipIf(isWindows)("the outputs of a ProcessThread", () => {
     expect(holder.left()).toStrictEqual([])
   })
 
+  it.each([["30 days"], [Infinity]] as const)(
+    "are whole if a descendant writes later, with a drainWithin that no timer of Node takes: %s",
+    async (drainWithin) => {
+      const text = await run(
+        Effect.flatMap(
+          ProcessThread.spawn(shell("(sleep 0.3; echo late) & echo early").command, { drainWithin }),
+          (thread) => textOf(thread.stdout)
+        )
+      )
+
+      expect(text).toBe("early\nlate\n")
+    }
+  )
+
   it("are cut if a descendant goes on writing and nobody reads", async () => {
     const writer = shell("sh -c 'trap \"\" TERM; while :; do head -c 100000 /dev/zero; done' & exit 0")
 
@@ -164,6 +178,36 @@ describe.skipIf(isWindows)("the input of a ProcessThread", () => {
     )
 
     expect(reasonOf(exit)).toMatchObject({ _tag: "InputFailed", cause: failure })
+  })
+
+  it.each([
+    ["dies", Stream.die(new Error("broken")), "broken"],
+    ["is interrupted", Stream.fromEffect(Effect.interrupt), "Interrupt"]
+  ])("ends the process with InputFailed when the stream of the command %s", async (_, rest, problem) => {
+    const stdin = Stream.concat(Stream.encodeText(Stream.make("a part")), rest)
+    const command = ChildProcess.make("cat", { stdin })
+
+    const exit = await run(Effect.exit(Effect.flatMap(ProcessThread.spawn(command), (thread) => Thread.join(thread))))
+
+    expect(reasonOf(exit)).toMatchObject({ _tag: "InputFailed", command: "cat" })
+    expect(String((reasonOf(exit) as { readonly cause: unknown }).cause)).toContain(problem)
+  })
+
+  it("is no failure when the process ends before a stream that waits", async () => {
+    const command = ChildProcess.make("true", { stdin: Stream.never })
+
+    const exit = await run(Effect.flatMap(ProcessThread.spawn(command), (thread) => Thread.join(thread)))
+
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
+  })
+
+  it("is no failure when the process reads no more", async () => {
+    const stdin = Stream.encodeText(Stream.repeat(Stream.make(megabyte), Schedule.forever))
+    const command = ChildProcess.make("sh", ["-c", "exec <&-; sleep 0.2; exit 3"], { stdin })
+
+    const exit = await run(Effect.flatMap(ProcessThread.spawn(command), (thread) => Thread.join(thread)))
+
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 3 })
   })
 
   it("fails a writer when the process reads no more", async () => {

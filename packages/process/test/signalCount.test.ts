@@ -25,3 +25,11 @@ it("SignalCount counts signals of different kinds each", () => {
     "Third"
   ])
 })
+
+it("SignalCount says how long a signal may still be repeated", () => {
+  const count = new SignalCount()
+
+  expect(count.repeatsFor(0)).toBe(0)
+  count.add("SIGINT", 10)
+  expect([count.repeatsFor(10), count.repeatsFor(70), count.repeatsFor(500)]).toEqual([100, 40, 0])
+})

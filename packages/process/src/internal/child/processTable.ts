@@ -61,11 +61,15 @@ export const numbers = async (): Promise<ReadonlyArray<number>> => {
   return names.filter((name) => /^\d+$/.test(name)).map(Number)
 }
 
-/** The same as `find`, without a block of the event loop. */
+/** The same as `find`, without a block of the event loop. Rejects if this process has no file descriptor left. */
 export const read = (pid: number): Promise<Process | undefined> =>
   readFile(`/proc/${pid}/stat`, "latin1").then(
     (stat) => parse(pid, stat),
-    () => undefined
+    (error: NodeJS.ErrnoException) => {
+      // Otherwise every process would look as if it had ended.
+      if (error.code === "EMFILE" || error.code === "ENFILE") throw error
+      return undefined
+    }
   )
 
 /** The environment with which a process was started; undefined if it may not be read, or the process has ended. */

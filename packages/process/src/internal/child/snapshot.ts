@@ -4,6 +4,7 @@
  * Invariants:
  * 1. A look begins after its request, and shows every process of the time of the request.
  * 2. At most one look is under way. Requests during a look share the next look.
+ * 3. A request is answered also if its look fails.
  */
 import * as Mark from "./mark.ts"
 import * as Table from "./processTable.ts"
@@ -20,6 +21,8 @@ export interface Snapshot {
    * and a process that starts its program has no environment for a moment.
    */
   readonly isSure: boolean
+  /** Whether nothing could be seen. The next look may succeed. */
+  readonly hasFailed: boolean
 }
 
 /** No process that is older than this process descends from this process. */
@@ -41,7 +44,7 @@ const look = async (): Promise<Snapshot> => {
   // After a wrap, a new process may have a number that the look had passed.
   const isMissed = before !== after && (vanished.length > 0 || after < before)
   harmless = harmlessOf(read, seen)
-  return { seen, isSure: !isMissed && !read.some(({ result }) => result === "Starting") }
+  return { seen, isSure: !isMissed && !read.some(({ result }) => result === "Starting"), hasFailed: false }
 }
 
 interface Read {
@@ -98,9 +101,16 @@ export const closure = (
 let current: Promise<Snapshot> | undefined
 let following: Promise<Snapshot> | undefined
 
-/** The live processes that are no older than this process. */
+/** In place of a look that has failed, for example because this process has no file descriptor left. */
+const failed: Snapshot = { seen: [], isSure: false, hasFailed: true }
+
+/** The live processes that are no older than this process. Does not reject. */
 export const take = (): Promise<Snapshot> => {
-  if (current === undefined) return (current = look().finally(() => (current = undefined)))
+  if (current === undefined) {
+    return (current = look()
+      .catch(() => failed)
+      .finally(() => (current = undefined)))
+  }
   following ??= current.then(() => {
     following = undefined
     return take()

@@ -1,12 +1,15 @@
 /** Starts the processes of a command as a pipeline. If one process can't be started, the others are ended. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as PlatformError from "effect/PlatformError"
 import type * as ChildProcess from "effect/process/ChildProcess"
 import { type ChildProcessHandle, ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import { hasProperty } from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { readOr } from "@quiesce/core/internal"
 import * as ProcessError from "../../ProcessError.ts"
 import * as Channel from "./channel.ts"
 import { Family } from "./family.ts"
@@ -68,6 +71,8 @@ class Starting {
     const isLeader = (command.options.detached ?? process.platform !== "win32") && process.platform !== "win32"
     return spawner.spawn(Mark.command(command, this.mark, variables)).pipe(
       Scope.provide(this.scope),
+      // Node throws some errors of the system where others are events, and Effect lets them through as defects.
+      Effect.catchDefect((defect) => (hasCode(defect) ? Effect.fail(defect) : Effect.die(defect))),
       Effect.mapError((error) => spawnFailed(command, error)),
       Effect.map((handle) => {
         const member = new Member(handle, command.command, isLeader)
@@ -107,10 +112,17 @@ class Starting {
 
   private feed(source: Pipeline.Bytes, handle: ChildProcessHandle, command: string): void {
     // A failure of the source differs from a process that has stopped reading.
-    const told = Stream.tapError(source, (cause) =>
-      Effect.sync(() => this.input.resolve(ProcessError.make({ _tag: "InputFailed", command, cause })))
-    )
-    this.feeds.push(Effect.runFork(Effect.ignore(Stream.run(told, handle.stdin))))
+    const failed = (cause: unknown): void =>
+      this.input.resolve(ProcessError.make({ _tag: "InputFailed", command, cause }))
+    const told = Stream.tapError(source, (cause) => Effect.sync(() => failed(cause)))
+    const fed = Effect.matchCause(Stream.run(told, handle.stdin), {
+      onSuccess: () => {},
+      // The process reports the end of its reading as a typed failure, so a defect or an interruption is the source's.
+      onFailure: (cause) => {
+        if (!Cause.hasFails(cause)) failed(cause)
+      }
+    })
+    this.feeds.push(Effect.runFork(fed))
   }
 
   /** Joins the output of a process to the input of the next one. */
@@ -128,18 +140,48 @@ class Starting {
   }
 }
 
+/** An error of Node, which has thrown it in place of an event. */
+interface Thrown {
+  readonly code: string
+  readonly message: string
+}
+
+const hasCode = (defect: unknown): defect is Thrown =>
+  readOr(() => defect instanceof Error && hasProperty(defect, "code") && typeof defect.code === "string", false)
+
 const spawnFailed = (
-  { command, options }: ChildProcess.StandardCommand,
-  cause: PlatformError.PlatformError
+  command: ChildProcess.StandardCommand,
+  cause: PlatformError.PlatformError | Thrown
 ): ProcessError.ProcessError => {
-  const { reason } = cause
-  const problem = (): string => {
-    if (reason._tag === "PermissionDenied")
-      return "the system does not permit it. Check that the file is a program with the permission to execute"
-    if (reason._tag !== "NotFound") return reason.message
-    return options.cwd === undefined
-      ? "no such program was found. Check the name and the PATH"
-      : `no such program was found, or the folder ${options.cwd} does not exist. Check the name, the PATH and the folder`
+  const problem = "code" in cause ? thrownProblem(command, cause) : platformProblem(command, cause)
+  return ProcessError.make({ _tag: "SpawnFailed", command: command.command, problem, cause })
+}
+
+const thrownProblem = ({ options }: ChildProcess.StandardCommand, { code, message }: Thrown): string => {
+  switch (code) {
+    case "E2BIG":
+      return "its arguments and its environment are longer than the system permits. Give long data as input or in a file"
+    case "ENAMETOOLONG":
+      return "the name is longer than the system permits"
+    case "ELOOP":
+      return "its path has a loop of symbolic links"
+    case "ENOTDIR":
+      return options.cwd === undefined
+        ? "a part of its path is a file and no folder"
+        : `${options.cwd}, or a part of the path of the program, is a file and no folder`
+    default:
+      return message
   }
-  return ProcessError.make({ _tag: "SpawnFailed", command, problem: problem(), cause })
+}
+
+const platformProblem = (
+  { options }: ChildProcess.StandardCommand,
+  { reason }: PlatformError.PlatformError
+): string => {
+  if (reason._tag === "PermissionDenied")
+    return "the system does not permit it. Check that the file is a program with the permission to execute"
+  if (reason._tag !== "NotFound") return reason.message
+  return options.cwd === undefined
+    ? "no such program was found. Check the name and the PATH"
+    : `no such program was found, or the folder ${options.cwd} does not exist. Check the name, the PATH and the folder`
 }

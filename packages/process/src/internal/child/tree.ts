@@ -13,6 +13,9 @@ import * as Snapshot from "./snapshot.ts"
 const looks = 30
 const pauseMillis = 3
 
+/** The pause after a look that has failed, in milliseconds. The cause of the failure may need some time to go away. */
+const failedMillis = 100
+
 /** The live processes with this mark or in one of these sessions, and all processes below. */
 export const find = async (mark: string, sessions: ReadonlySet<number>): Promise<ReadonlyArray<Table.Process>> => {
   for (let look = 1; ; look++) {
@@ -20,7 +23,7 @@ export const find = async (mark: string, sessions: ReadonlySet<number>): Promise
     const found = findIn(snapshot, mark, sessions)
     // Only an empty result needs to be sure, because a caller with a result looks again.
     if (found.length > 0 || snapshot.isSure || look >= looks) return found
-    await pause(pauseMillis)
+    await pause(snapshot.hasFailed ? failedMillis : pauseMillis)
   }
 }
 

@@ -21,8 +21,13 @@ export type Found =
 /** The number of SIGUSR1 on Linux, on each architecture of Node. */
 const sigusr1 = 10
 
+/** The request to close the inspector would run on the thread that waits for the end of the connection. */
+const itself =
+  "it is this process, and a process can't close its inspector while it looks at itself. Use ThreadDump.whole"
+
 export const find = (pid: number): Found => {
   const refused = (problem: string): Found => ({ _tag: "Refused", pid, problem })
+  if (pid === process.pid) return refused(itself)
   if (!Table.isShown) return refused("this system has no /proc, by which a process is checked before a signal is sent")
   const found = Table.find(pid)
   if (found === undefined) return refused("there is no such process")

@@ -16,7 +16,7 @@ export const make = (
   const controller = new AbortController()
   const count = new SignalCount()
   const second = onSecondSignal === "climb" ? tell : Leaving.leaveNow
-  const unlisten = SignalListener.listen(signals, (signal) => {
+  const unlisten = SignalListener.listenUntilExit(signals, (signal) => {
     const counted = count.add(signal, performance.now())
     if (counted === "First") {
       process.exitCode ??= exitCode(signal)

@@ -15,9 +15,11 @@ const writeOutMillis = { asked: 2000, byItself: 60_000 }
 /** The time until a signal that the process has sent to itself counts as refused, in milliseconds. */
 const patience = 1000
 
-/** Ends the process after its output. */
-export const leave = async (way: Way, asked: boolean): Promise<never> => {
+/** Ends the process after its output. `repeatsFor` is the time in which a wrapper may repeat the last signal. */
+export const leave = async (way: Way, asked: boolean, repeatsFor: () => number): Promise<never> => {
   await writeOut(asked ? writeOutMillis.asked : writeOutMillis.byItself)
+  // During the exit, a repeated signal would end the process in place of the exit code.
+  await sleep(repeatsFor())
   if (way._tag === "Exit") return process.exit(way.code)
   raise(way.signal)
   // The process ends here, but for the first process of a container, to which no signal does anything by default.

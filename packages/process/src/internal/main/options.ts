@@ -10,7 +10,8 @@ import type * as Escalation from "@quiesce/core/Escalation"
  * - `name`: the name of the program's thread, which begins each message. Default: `program`
  * - `signals`: the signals that end the program. Default: SIGINT, SIGTERM, SIGHUP, SIGQUIT, and SIGBREAK on Windows. Names
  *   of signals that the platform lacks are left out
- * - `escalation`: the rungs to climb. Default: `interrupt` for 5 seconds, `unwind` and `kill` for 1 second each
+ * - `escalation`: the rungs to climb. `unwind` and `kill` end tasks of workers. A program with these rungs only is
+ *   interrupted at once, too. Default: `interrupt` for 5 seconds, `unwind` and `kill` for 1 second each
  * - `budget`: the time for the whole end. Longer graces are shortened in proportion. The last second, or an eighth of a
  *   short budget, is for the remaining releases of a program that is given up. Default: 8 seconds, or the sum of the
  *   graces of an `escalation` with an end, and a second

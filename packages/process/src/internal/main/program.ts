@@ -6,7 +6,8 @@
  *
  * Invariants:
  * 1. The first request decides the reason of the end. A later signal only climbs or ends the process.
- * 2. The listeners of the process are removed when the program is gone. Until then a third signal ends the process.
+ * 2. The listeners of the process are removed when the program is gone, and those of its output when the output is
+ *    written. Until then a third signal ends the process.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -18,7 +19,8 @@ import * as ShutdownReport from "@quiesce/core/ShutdownReport"
 import type * as Thread from "@quiesce/core/Thread"
 import * as Timeline from "@quiesce/core/Timeline"
 import * as BrokenOutput from "../output/brokenOutput.ts"
-import { SignalCount } from "../signals/signalCount.ts"
+import { written } from "../output/writeOut.ts"
+import { type Counted, SignalCount } from "../signals/signalCount.ts"
 import { exitCode, type Signal } from "../signals/signalName.ts"
 import * as SignalListener from "../signals/signalListener.ts"
 import { Climb, endsWithin, type GivenUp, giveUp } from "./climb.ts"
@@ -54,6 +56,7 @@ export class Program {
   /** The uncaught exceptions. They are a part of the exit. */
   private readonly uncaught: Array<unknown> = []
   private readonly removals: ReadonlyArray<() => void>
+  private readonly endOutput: () => void
 
   constructor(settings: Settings, release: () => void) {
     this.settings = settings
@@ -62,11 +65,11 @@ export class Program {
     process.on("uncaughtException", onError)
     this.removals = [
       SignalListener.listen(settings.dumpSignals, (signal) => this.dump(signal)),
-      SignalListener.listen(settings.signals, (signal) => this.received(signal)),
+      SignalListener.listenUntilExit(settings.signals, (signal) => this.received(signal)),
       () => process.off("uncaughtException", onError),
-      BrokenOutput.watch((error) => (error.code === "EPIPE" ? this.ask({ _tag: "ReaderGone" }) : this.failed(error))),
       settings.followsParent ? Parent.watch(() => this.ask({ _tag: "ParentEnded" })) : () => {}
     ]
+    this.endOutput = BrokenOutput.watch((how) => this.broke(how))
   }
 
   /** Records the timeline that the environment asks for, until the scope closes. */
@@ -127,7 +130,7 @@ export class Program {
       const signal = this.settings.reraises ? ExitCode.signalOf(exit) : undefined
       const way: Leaving.Way =
         signal !== undefined && code === exitCode(signal) ? { _tag: "Reraise", signal } : { _tag: "Exit", code }
-      void Leaving.leave(way, asked)
+      void Leaving.leave(way, asked, this.repeatsFor)
     })
   }
 
@@ -140,12 +143,12 @@ export class Program {
       case "First":
         // The rest of the output is not worth a signal.
         return this.state._tag === "Leaving" && !this.state.asked
-          ? this.now(signal)
+          ? this.now(signal, counted)
           : this.ask({ _tag: "Signal", signal })
       case "Second":
-        return this.settings.onSecondSignal === "exit" ? this.now(signal) : this.climb(signal)
+        return this.settings.onSecondSignal === "exit" ? this.now(signal, counted) : this.climb(signal)
       case "Third":
-        return this.now(signal)
+        return this.now(signal, counted)
     }
   }
 
@@ -186,8 +189,11 @@ export class Program {
     Effect.runFork(Effect.map(InTheWay.tree, (tree) => this.say(`${signal}, the threads of this process:\n${tree}`)))
   }
 
-  private now(signal: Signal): void {
-    this.say(`${signal} again, ending at once. Finalizers that have not run are lost.`)
+  private now(signal: Signal, counted: Counted): void {
+    const again = counted === "First" ? "" : " again"
+    const lost =
+      this.state._tag === "Leaving" ? "Output that has not been written is" : "Finalizers that have not run are"
+    this.say(`${signal}${again}, ending at once. ${lost} lost.`)
     Leaving.leaveNow(signal)
   }
 
@@ -195,8 +201,21 @@ export class Program {
     this.uncaught.push(error)
     if (this.settings.reportsErrors && ExitCode.isReported(Exit.die(error)))
       Effect.runFork(Effect.logError("Uncaught exception", Cause.die(error)))
-    if (this.state._tag === "Leaving") void Leaving.leave({ _tag: "Exit", code: 1 }, true)
+    if (this.state._tag === "Leaving" || this.state._tag === "Gone") this.leaveWith(1)
     else this.ask({ _tag: "Uncaught", error })
+  }
+
+  private broke(how: BrokenOutput.Broken): void {
+    if (how._tag === "Failed") return this.failed(how.error)
+    // The program has ended well, but its output is lost.
+    if (this.state._tag === "Gone") this.leaveWith(exitCode(BrokenOutput.signals[how._tag]))
+    else this.ask(how)
+  }
+
+  private readonly repeatsFor = (): number => this.signals.repeatsFor(performance.now())
+
+  private leaveWith(code: number): void {
+    void Leaving.leave({ _tag: "Exit", code }, true, this.repeatsFor)
   }
 
   private readonly gaveUp = ({ report, uninterruptible }: GivenUp): void => {
@@ -213,6 +232,8 @@ export class Program {
     this.state = { _tag: "Gone" }
     for (const remove of this.removals) remove()
     this.release()
+    // A write may fail after the end of the program.
+    void written().then(this.endOutput)
     const { millis, reserve } = this.settings.ladder
     Handles.watch(millis + reserve, (text) => this.say(text))
   }

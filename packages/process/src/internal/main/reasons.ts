@@ -1,6 +1,7 @@
 /** The reasons for which a program ends. */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import { messageOf } from "@quiesce/core/internal"
+import * as BrokenOutput from "../output/brokenOutput.ts"
 import type { Signal } from "../signals/signalName.ts"
 
 /** A request to end a program. */
@@ -9,6 +10,8 @@ export type Request =
   | { readonly _tag: "ParentEnded" }
   /** Nobody reads stdout or stderr any more. */
   | { readonly _tag: "ReaderGone" }
+  /** The terminal of stdout or stderr was closed. */
+  | { readonly _tag: "TerminalGone" }
   | { readonly _tag: "Uncaught"; readonly error: unknown }
   /** The finalizers of a program that has ended by itself don't end. */
   | { readonly _tag: "OutOfTime" }
@@ -22,7 +25,10 @@ const options = (request: Request): { readonly message: string; readonly signal?
       return { message: "The parent process has ended", signal: "SIGHUP" }
     case "ReaderGone":
       // Other programs get this signal at their next write. Node ignores the signal.
-      return { message: "The reader of the output has gone away", signal: "SIGPIPE" }
+      return { message: "The reader of the output has gone away", signal: BrokenOutput.signals.ReaderGone }
+    case "TerminalGone":
+      // The system sends this signal, too, but only to the processes in the foreground.
+      return { message: "The terminal was closed", signal: BrokenOutput.signals.TerminalGone }
     case "Uncaught":
       return { message: `Uncaught exception: ${messageOf(request.error)}` }
     case "OutOfTime":

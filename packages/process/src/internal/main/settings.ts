@@ -119,13 +119,19 @@ const invalid = (option: string, problem: string): ProcessError.ProcessError =>
 const ladderOf = (given: Escalation.Escalation | undefined, budget: Duration.Input | undefined): Ladder => {
   const parsed = Escalation.steps(given ?? defaultEscalation)
   if (Result.isFailure(parsed)) throw invalid("escalation", parsed.failure.message.replace(/\.$/, ""))
-  const steps = parsed.success
+  const steps = withInterrupt(parsed.success)
   const sum = steps.reduce((total, { grace }) => total + grace, 0)
   const limit = budget === undefined ? defaultLimit(given, sum) : budgetOf(budget)
   if (limit === Infinity) return { steps, millis: sum, reserve: reserveMillis }
   const reserve = Math.min(reserveMillis, limit * reserveShare)
   return { steps: fit(steps, limit - reserve), millis: limit - reserve, reserve }
 }
+
+/** A program has no rung by force. If it has no other rung, it is interrupted at once, before the rungs of its tasks. */
+const withInterrupt = (steps: ReadonlyArray<Escalation.Step>): ReadonlyArray<Escalation.Step> =>
+  steps.some(({ rung }) => rung === "stop" || rung === "interrupt")
+    ? steps
+    : [{ rung: "interrupt", grace: 0 }, ...steps]
 
 /** An escalation with an end is its own budget. */
 const defaultLimit = (given: Escalation.Escalation | undefined, sum: number): number =>

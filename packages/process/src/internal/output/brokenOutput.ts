@@ -5,19 +5,43 @@
  * the same stream.
  */
 
-/** Calls `failed` at the first error of each stream, unless the program has a listener of its own. The result ends the watch. */
-export const watch = (failed: (error: NodeJS.ErrnoException) => void): (() => void) => {
+/** The way in which an output is broken. */
+export type Broken =
+  /** The reader of a pipe has gone away. */
+  | { readonly _tag: "ReaderGone" }
+  /** The terminal was closed. */
+  | { readonly _tag: "TerminalGone" }
+  | { readonly _tag: "Failed"; readonly error: NodeJS.ErrnoException }
+
+/** The signals that end other programs then. */
+export const signals = { ReaderGone: "SIGPIPE", TerminalGone: "SIGHUP" } as const
+
+let endLast = (): void => {}
+
+/**
+ * Calls `broken` at the first error of each stream, unless the program has a listener of its own. The result ends the
+ * watch. A new watch ends the one before.
+ */
+export const watch = (broken: (how: Broken) => void): (() => void) => {
+  endLast()
   const ends = [process.stdout, process.stderr].map((stream) => {
     let isFirst = true
     const listener = (error: NodeJS.ErrnoException): void => {
       if (!isFirst || stream.listenerCount("error") > 1) return
       isFirst = false
-      failed(error)
+      broken(brokenBy(error, stream.isTTY))
     }
     stream.on("error", listener)
     return () => stream.off("error", listener)
   })
-  return () => {
+  endLast = () => {
     for (const end of ends) end()
   }
+  return endLast
+}
+
+const brokenBy = (error: NodeJS.ErrnoException, isTerminal: boolean): Broken => {
+  if (error.code === "EPIPE") return { _tag: "ReaderGone" }
+  // A file with this error is on a broken disk.
+  return error.code === "EIO" && isTerminal ? { _tag: "TerminalGone" } : { _tag: "Failed", error }
 }

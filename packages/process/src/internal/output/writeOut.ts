@@ -22,7 +22,8 @@ export const writeOut = async (millis: number): Promise<boolean> => {
   }
 }
 
-const written = async (): Promise<boolean> => {
+/** Waits without a limit. */
+export const written = async (): Promise<true> => {
   for (let quiet = 0; quiet < turns; quiet++) {
     await new Promise((resolve) => setImmediate(resolve))
     for (const stream of [process.stdout, process.stderr]) {

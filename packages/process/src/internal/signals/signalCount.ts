@@ -15,6 +15,11 @@ export class SignalCount {
   private count = 0
   private last: { readonly signal: Signal; readonly at: number } | undefined = undefined
 
+  /** The time in which another signal of the same kind as the last one does not count, in milliseconds. */
+  repeatsFor(now: number): number {
+    return this.last === undefined ? 0 : Math.max(0, this.last.at + pause - now)
+  }
+
   /** Counts a signal that came at `now`, in milliseconds by any clock. */
   add(signal: Signal, now: number): Counted {
     const { last } = this

@@ -11,3 +11,19 @@ export const listen = (signals: ReadonlyArray<Signal>, received: (signal: Signal
     for (const { event, listener } of listeners) process.off(event, listener)
   }
 }
+
+/**
+ * Does the same as `listen`, and gives the signals back their default actions while the process exits. The exit waits for
+ * each worker, also for a worker in native code, and no listener runs meanwhile.
+ */
+export const listenUntilExit = (signals: ReadonlyArray<Signal>, received: (signal: Signal) => void): (() => void) => {
+  const unlisten = listen(signals, received)
+  const exiting = (): void => {
+    for (const signal of signals) process.removeAllListeners(signal)
+  }
+  process.once("exit", exiting)
+  return () => {
+    process.off("exit", exiting)
+    unlisten()
+  }
+}

@@ -1,0 +1,56 @@
+/** Looks at the processes of the machine that fail, because this process has no file descriptor left for a moment. */
+import type * as Files from "node:fs/promises"
+import { Thread } from "@quiesce/core"
+import { ProcessThread } from "@quiesce/process"
+import * as Effect from "effect/Effect"
+import { beforeEach, expect, it, vi } from "vitest"
+import * as Table from "../src/internal/child/processTable.ts"
+import * as Snapshot from "../src/internal/child/snapshot.ts"
+import { run, shell } from "./processSupport.ts"
+
+/** How many of the next calls fail. */
+const failing = vi.hoisted(() => ({ readdir: 0, stat: 0 }))
+const fail = vi.hoisted(() => () => Promise.reject(Object.assign(new Error("too many open files"), { code: "EMFILE" })))
+beforeEach(() => Object.assign(failing, { readdir: 0, stat: 0 }))
+
+vi.mock("node:fs/promises", async (original) => {
+  const real = await original<typeof Files>()
+  return {
+    ...real,
+    readdir: (path: string) => (failing.readdir-- > 0 ? fail() : real.readdir(path)),
+    readFile: (path: string, encoding: "latin1") =>
+      path.endsWith("/stat") && failing.stat-- > 0 ? fail() : real.readFile(path, encoding)
+  }
+})
+
+it.skipIf(!Table.isShown)("are answered, and the next look is a new one", async () => {
+  failing.readdir = 2
+  const looks = await Promise.all([Snapshot.take(), Snapshot.take(), Snapshot.take()])
+  const next = await Snapshot.take()
+
+  expect(looks.map(({ hasFailed, isSure }) => ({ hasFailed, isSure }))).toStrictEqual(
+    Array.from(looks, () => ({ hasFailed: true, isSure: false }))
+  )
+  expect(next.hasFailed).toBe(false)
+  expect(next.seen.length).toBeGreaterThan(0)
+})
+
+it.skipIf(!Table.isShown)("are not taken for looks that find no process", async () => {
+  failing.stat = 1
+
+  expect(await Snapshot.take()).toMatchObject({ hasFailed: true, isSure: false })
+})
+
+it.skipIf(!Table.isShown).each(["readdir", "stat"] as const)(
+  "do not hang a join, and the descendants are found later: %s",
+  async (call) => {
+    const tree = shell("setsid sh -c 'while :; do sleep 1; done' & exit 0")
+    failing[call] = 2
+
+    const exit = await run(Effect.flatMap(ProcessThread.spawn(tree.command, { drainWithin: 20 }), Thread.join))
+
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
+    expect(failing[call]).toBeLessThanOrEqual(0)
+    expect(tree.left()).toStrictEqual([])
+  }
+)
