@@ -27,7 +27,8 @@ export interface CancelPoint {
  * - `environment`: the Layer of the program. It is built anew for each cancel, and taken down before the search for
  *   left-overs
  * - `cuts`: the limit on cancels (default 1,000). A program with more steps is cancelled at a sample of them, by `seed`
- * - `hit`: an interrupt (the default), two interrupts, or an error that is raised into the program
+ * - `hit`: an interrupt (the default), two interrupts, or an error that is raised into the program. An exploration in which
+ *   no `Thread.receive` of the program gets the error fails with `InvalidOption`
  * - `seed`: the seed of the sample and of the order of tasks. Without a seed, tasks run first in, first out
  * - `only`: the cancels to try, as a finding prints them
  * - `live`: real time, for programs with files, sockets, workers or child processes. A millisecond of waiting is also a
@@ -85,6 +86,12 @@ const notCount = (option: string, value: unknown, of: string): Refusal =>
 
 const isRaise = (hit: unknown): boolean =>
   typeof hit === "object" && hit !== null && "raise" in hit && typeof hit.raise === "object" && hit.raise !== null
+
+/** Refuses an exploration in which no hit reached the program, because such an exploration shows nothing. */
+export const undelivered: Refusal = invalid(
+  "hit",
+  "no error was delivered, so that nothing was tried; a raised error reaches only a program inside Thread.receive for its class"
+)
 
 /** Checks that the program has the requested steps. Step 0 stands for no cancel. */
 export const within = (
