@@ -68,7 +68,9 @@ export const checked = <R, E>({
   budget,
   cuts,
   hit,
-  only
+  live,
+  only,
+  seed
 }: Options<R, E>): Effect.Effect<void, TestingError.TestingError> => {
   const problem = visibilityProblem()
   if (problem !== undefined) return Effect.fail(TestingError.make({ _tag: "UnknownEffect", problem }))
@@ -77,9 +79,29 @@ export const checked = <R, E>({
   const known = hit === undefined || hit === "interrupt" || hit === "interruptTwice" || isRaise(hit)
   if (!known)
     return invalid("hit", `${textOf(hit)} is no hit; give "interrupt", "interruptTwice" or { raise: anError }`)
-  if (only?.length === 0) return invalid("only", "it has no cut, so that nothing would be tried; leave it out for all")
-  return Effect.void
+  if (seed !== undefined && !Number.isInteger(seed)) return notSeed("seed", seed)
+  if (live !== undefined && typeof live !== "boolean") {
+    return invalid("live", `${textOf(live)} is neither true nor false; leave it out for virtual time`)
+  }
+  return only === undefined ? Effect.void : checkedCuts(only)
 }
+
+const checkedCuts = (only: unknown): Effect.Effect<void, TestingError.TestingError> => {
+  if (!Array.isArray(only)) return invalid("only", `${textOf(only)} is no array; give the cuts as [{ step: 1 }]`)
+  if (only.length === 0) return invalid("only", "it has no cut, so that nothing would be tried; leave it out for all")
+  const wrong: number = only.findIndex((cut) => !isCut(cut))
+  if (wrong < 0) return Effect.void
+  return invalid("only", `${textOf(only[wrong])} is no cut; give one such as { step: 1 } or { step: 1, second: 3 }`)
+}
+
+/** Whether the steps are numbers. The program decides whether it has the step. */
+const isCut = (cut: unknown): boolean => {
+  if (typeof cut !== "object" || cut === null || !("step" in cut) || typeof cut.step !== "number") return false
+  return !("second" in cut) || cut.second === undefined || isCount(cut.second)
+}
+
+const notSeed = (option: string, value: unknown): Refusal =>
+  invalid(option, `${textOf(value)} is no seed; give ${option === "seed" ? "an integer" : "integers"}`)
 
 const notCount = (option: string, value: unknown, of: string): Refusal =>
   invalid(option, `${textOf(value)} is not a number of ${of}; give a positive integer`)
@@ -113,7 +135,10 @@ export const seedsOf = (
       ? Effect.succeed(Array.from({ length: seeds }, (_, index) => index + 1))
       : notCount("seeds", seeds, "orders")
   }
+  if (!Array.isArray(seeds)) {
+    return invalid("seeds", `${textOf(seeds)} is neither a number of orders nor an array of seeds`)
+  }
   if (seeds.length === 0) return invalid("seeds", "there is none, so that nothing would be tried; leave it out for 100")
-  const other = seeds.find((seed) => !Number.isInteger(seed))
-  return other === undefined ? Effect.succeed(seeds) : invalid("seeds", `${textOf(other)} is no seed; give integers`)
+  const other = seeds.findIndex((seed) => !Number.isInteger(seed))
+  return other < 0 ? Effect.succeed(seeds) : notSeed("seeds", seeds[other])
 }
