@@ -8,7 +8,8 @@ import {
   Leaks,
   Simulation,
   StepScheduler,
-  TestingError
+  TestingError,
+  VirtualClock
 } from "@quiesce/testing"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
@@ -121,4 +122,16 @@ it.each<[object]>([
 ])("Simulation and StepScheduler refuse %o", (options) => {
   expect(() => Simulation.run(() => nap, wrong(options))).toThrow(/^Simulation\.run got /)
   expect(() => StepScheduler.make(wrong(options))).toThrow(/^StepScheduler\.make got /)
+})
+
+it("VirtualClock refuses a time that is no number, and a time that would go back", () => {
+  const clock = VirtualClock.make()
+  clock.pass(5)
+  for (const millis of [-5, Number.NaN, Infinity]) {
+    expect(() => clock.pass(millis)).toThrow(/^VirtualClock\.pass got /)
+  }
+  for (const millis of [Number.NaN, Infinity]) {
+    expect(() => clock.after(millis, () => {})).toThrow(/^VirtualClock\.after got /)
+  }
+  expect([clock.advance(), clock.pending, clock.currentTimeMillisUnsafe()]).toEqual([false, 0, 5])
 })
