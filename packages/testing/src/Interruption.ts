@@ -155,6 +155,14 @@ const uncut: CancelPoint = { step: 0 }
  * ```ts
  * import { it } from "@effect/vitest"
  * import { Interruption } from "@quiesce/testing"
+ * import { Effect } from "effect"
+ *
+ * const upload = Effect.scoped(
+ *   Effect.gen(function* () {
+ *     yield* Effect.acquireRelease(Effect.succeed("connection"), () => Effect.log("closed"))
+ *     yield* Effect.sleep("1 second")
+ *   })
+ * )
  *
  * it.effect("an upload leaves nothing behind", () => Interruption.check(upload))
  * ```

@@ -55,7 +55,9 @@ export interface Options {
  * *Cancellation*: the effect is interrupted, and the search still runs, for `within` at most.
  *
  * *Gotchas*: the place of a fiber is known only inside an `Effect.fn` or a span. Fibers of `Effect.runFork` are not seen,
- * but their timers and handles are. A timer of `AbortSignal.timeout` can't be cleared and does not count. Descriptors of
+ * but their timers and handles are. A timer of `AbortSignal.timeout` can't be cleared and does not count. A
+ * listener on such a signal counts until the timeout, because Node keeps the signal until then. Full fake timers of a test
+ * runner, such as `vi.useFakeTimers()`, stop Effect itself: use `Leaks.watch`, or fake fewer functions. Descriptors of
  * native code or of another thread are seen on Linux only, without their place.
  *
  * ```ts
