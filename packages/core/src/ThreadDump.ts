@@ -38,7 +38,7 @@ export const make: Effect.Effect<ThreadDump> = /* @__PURE__ */ Effect.map(Clock.
 const dumpAll = (at: number, stacks?: DumpSources.Stacks): ThreadDump => ({
   at,
   leases: leasesOf(root, at),
-  threads: [...root.children(), ...abandonedThreads].map((node) => dumpNode(node, at, stacks))
+  threads: [...root.children(), ...abandonedThreads].map((node) => dumpNode(node, stacks))
 })
 
 /**
@@ -96,22 +96,23 @@ export const trackPlaces: Effect.Effect<void, never, Scope.Scope> = /* @__PURE__
  * @since 0.1.0
  */
 export const of = (thread: Thread<unknown, unknown>): Effect.Effect<DumpedThread> =>
-  Effect.map(Clock.currentTimeMillis, (at) => dumpNode(nodeOfGiven("ThreadDump.of", thread), at))
+  Effect.sync(() => dumpNode(nodeOfGiven("ThreadDump.of", thread)))
 
 interface Dumping extends DumpedThread {
   readonly children: Array<DumpedThread>
 }
 
-const dumpNode = (node: ThreadNode, at: number, stacks?: DumpSources.Stacks): DumpedThread => {
+const dumpNode = (node: ThreadNode, stacks?: DumpSources.Stacks): DumpedThread => {
   const dumps = new Map<ThreadNode, Dumping>()
   for (const below of node.withDescendants()) {
-    const dumped = dumpAlone(below, at, stacks?.get(below.id))
+    const dumped = dumpAlone(below, below.clock.currentTimeMillisUnsafe(), stacks?.get(below.id))
     if (below !== node) dumps.get(below.parentNode!)!.children.push(dumped)
     dumps.set(below, dumped)
   }
   return dumps.get(node)!
 }
 
+/** `at` is a time of the thread's own clock, because a test may run the thread under another clock than the dump. */
 const dumpAlone = (node: ThreadNode, at: number, stack: string | undefined): Dumping => ({
   id: node.id,
   name: node.name,

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, Thread, ThreadDump } from "@quiesce/core"
 import * as Schemas from "@quiesce/core/Schemas"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import { Deferred, Effect, Exit, Fiber, Latch, Option, Schema } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Latch, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { endsIn, settle } from "./support.ts"
 
@@ -34,7 +34,21 @@ const busyOnWorker: ThreadAdapter.Controls = {
   runsOn: "worker 3"
 }
 
+const realClock: Clock.Clock = Effect.runSync(Clock.clockWith(Effect.succeed))
+
 describe("ThreadDump", () => {
+  it.effect("ages a thread and its leases by the clock of the thread, also in a dump under another clock", () =>
+    Effect.gen(function* () {
+      const thread = yield* family
+      yield* TestClock.adjust(5)
+      const dump = yield* Effect.provideService(ThreadDump.make, Clock.Clock, realClock)
+      const dumped = dump.threads.find(({ id }) => id === thread.id)!
+      expect(dumped).toMatchObject({ ageMillis: 5, leases: [{ name: "pool", ageMillis: 5 }] })
+      expect(dumped.children).toMatchObject([{ ageMillis: 5, leases: [{ name: "socket", ageMillis: 5 }] }])
+      expect(yield* Effect.provideService(ThreadDump.of(thread), Clock.Clock, realClock)).toEqual(dumped)
+    })
+  )
+
   it.effect("of a thread is its tree with the leases and their ages", () =>
     Effect.gen(function* () {
       const thread = yield* family

@@ -12,7 +12,7 @@ import { readOr, textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import { checked, type CancelPoint, type Options, within } from "./internal/explore/explorationOptions.ts"
+import { checked, type CancelPoint, type Options, undelivered, within } from "./internal/explore/explorationOptions.ts"
 import { type Injection, ExploredRun, type Result } from "./internal/explore/exploredRun.ts"
 import type { AnyProgram, Explorer } from "./internal/explore/explorer.ts"
 import { limitOf } from "./internal/time/limit.ts"
@@ -100,6 +100,7 @@ const exploreAny = (
     }
     let tried = 0
     let untried = 0
+    let delivered = cuts.every(({ step }) => step === 0)
     for (const cut of cuts) {
       if (!time.next()) {
         untried = cuts.length - tried
@@ -108,10 +109,12 @@ const exploreAny = (
       tried++
       if (cut.step === 0) continue
       const { breaks, problems, result } = yield* hit(program, options, cut, whole, time)
+      delivered ||= result.delivered
       find(cut, result, problems)
       if (breaks) break
     }
     if (tried === 0 && findings.length === 0) return yield* failed({ _tag: "TooSlow", millis: time.millis, waits: [] })
+    if (!delivered && findings.length === 0) return yield* undelivered
     findings.sort((a, b) => a.cut.step - b.cut.step)
     return { steps: whole.steps, cuts: tried, untried, seed: options.seed, exit: whole.exit!, findings }
   })
@@ -152,6 +155,14 @@ const uncut: CancelPoint = { step: 0 }
  * ```ts
  * import { it } from "@effect/vitest"
  * import { Interruption } from "@quiesce/testing"
+ * import { Effect } from "effect"
+ *
+ * const upload = Effect.scoped(
+ *   Effect.gen(function* () {
+ *     yield* Effect.acquireRelease(Effect.succeed("connection"), () => Effect.log("closed"))
+ *     yield* Effect.sleep("1 second")
+ *   })
+ * )
  *
  * it.effect("an upload leaves nothing behind", () => Interruption.check(upload))
  * ```

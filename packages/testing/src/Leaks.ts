@@ -17,7 +17,7 @@ import * as Scheduler from "effect/Scheduler"
 import * as Tracer from "effect/Tracer"
 import { visibilityProblem } from "./internal/effectInternals.ts"
 import { watchedScheduler, watchedTracer } from "./internal/leaks/fibers.ts"
-import { limitOf } from "./internal/time/limit.ts"
+import { searchLimitOf } from "./internal/time/limit.ts"
 import { checkedProgram } from "./internal/explore/givenProgram.ts"
 import { checkOptions } from "./internal/wording.ts"
 import { ListenerWatch as InternalListenerWatch, Watch as InternalWatch } from "./internal/leaks/watch.ts"
@@ -55,7 +55,9 @@ export interface Options {
  * *Cancellation*: the effect is interrupted, and the search still runs, for `within` at most.
  *
  * *Gotchas*: the place of a fiber is known only inside an `Effect.fn` or a span. Fibers of `Effect.runFork` are not seen,
- * but their timers and handles are. A timer of `AbortSignal.timeout` can't be cleared and does not count. Descriptors of
+ * but their timers and handles are. A timer of `AbortSignal.timeout` can't be cleared and does not count. A
+ * listener on such a signal counts until the timeout, because Node keeps the signal until then. Full fake timers of a test
+ * runner, such as `vi.useFakeTimers()`, stop Effect itself: use `Leaks.watch`, or fake fewer functions. Descriptors of
  * native code or of another thread are seen on Linux only, without their place.
  *
  * ```ts
@@ -98,7 +100,7 @@ export const none: <Arg extends Effect.Effect<unknown, unknown, unknown> | Optio
 )
 
 const checkedLimit = (effect: unknown, options: Options): Effect.Effect<number, TestingError.TestingError> =>
-  Effect.flatMap(checkedProgram("Leaks.none", effect, options), () => Effect.fromResult(limitOf(options.within)))
+  Effect.flatMap(checkedProgram("Leaks.none", effect, options), () => Effect.fromResult(searchLimitOf(options)))
 
 /** The effect, with a mark for its resources and fibers. */
 const watched = <A, E, R>(effect: Effect.Effect<A, E, R>, watch: InternalWatch): Effect.Effect<A, E, R> =>
@@ -159,7 +161,7 @@ export const watch = (options: Options = {}): Watch => {
   const watch = new InternalWatch("all")
   const end = () => watch.end()
   return {
-    leftOvers: async () => watch.leftOvers(Result.getOrThrow(limitOf(options.within)), options.ignore),
+    leftOvers: async () => watch.leftOvers(Result.getOrThrow(searchLimitOf(options)), options.ignore),
     end,
     [Symbol.dispose]: end
   }

@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Scheduler from "effect/Scheduler"
-import { checkOptions, gotText } from "./internal/wording.ts"
+import { checkSteps, gotText } from "./internal/wording.ts"
 import * as StepScheduler from "./StepScheduler.ts"
 import * as VirtualClock from "./VirtualClock.ts"
 
@@ -73,7 +73,7 @@ class World<A, E> {
 
   constructor(of: string, effect: (clock: VirtualClock.VirtualClock) => Effect.Effect<A, E>, options: Options) {
     if (typeof effect !== "function") throw new TypeError(gotText(of, effect, "a function such as (clock) => effect"))
-    checkOptions(of, options)
+    checkSteps(of, options, Effect.isEffect)
     const cuts = options.cuts?.map(({ step, action }) => ({ step, action: () => this.fork(action) }))
     this.scheduler = StepScheduler.make({ seed: options.seed, budget: options.budget, cuts })
     this.fork(effect(this.clock), (exit) => {

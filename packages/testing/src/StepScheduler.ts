@@ -10,7 +10,7 @@
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import { random } from "./internal/time/random.ts"
-import { checkOptions } from "./internal/wording.ts"
+import { checkSteps } from "./internal/wording.ts"
 
 /**
  * The action at a step.
@@ -131,6 +131,6 @@ class Stepping implements StepScheduler {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): StepScheduler => {
-  checkOptions("StepScheduler.make", options)
+  checkSteps("StepScheduler.make", options, (action) => typeof action === "function")
   return new Stepping(options)
 }

@@ -11,6 +11,7 @@
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { gotText } from "./internal/wording.ts"
 
 interface Sleep {
   readonly due: number
@@ -31,9 +32,14 @@ export interface VirtualClock extends Clock.Clock {
   readonly next: number | undefined
   /** Jumps to the end of the next sleep and ends all sleeps of that time. False without a pending sleep. */
   readonly advance: () => boolean
-  /** Calls `wake` after some milliseconds. The result cancels the call. */
+  /**
+   * Calls `wake` after some milliseconds, a finite number; a negative number counts as zero. The result cancels the call.
+   */
   readonly after: (millis: number, wake: () => void) => () => void
-  /** Lets time pass, as in synchronous code: no sleep ends before the next `advance`. */
+  /**
+   * Lets time pass, as in synchronous code: no sleep ends before the next `advance`. Throws for a negative number of
+   * milliseconds, because time never goes back.
+   */
   readonly pass: (millis: number) => void
 }
 
@@ -47,6 +53,9 @@ export interface VirtualClock extends Clock.Clock {
 export interface Hand {
   now: number
 }
+
+const wrongMillis = (method: "after" | "pass", given: unknown, further = ""): TypeError =>
+  new TypeError(gotText(`VirtualClock.${method}`, given, `a finite number of milliseconds${further}`))
 
 const nanosPerMilli = 1_000_000
 
@@ -102,11 +111,13 @@ class Virtual implements VirtualClock {
   }
 
   pass(millis: number): void {
+    if (!(Number.isFinite(millis) && millis >= 0)) throw wrongMillis("pass", millis, ", not negative")
     this.hand.now += millis
   }
 
   after(millis: number, wake: () => void): () => void {
-    const sleep: Sleep = { due: this.hand.now + millis, wake }
+    if (!Number.isFinite(millis)) throw wrongMillis("after", millis)
+    const sleep: Sleep = { due: this.hand.now + Math.max(0, millis), wake }
     const later = this.sleeps.findIndex((other) => other.due > sleep.due)
     if (later < 0) this.sleeps.push(sleep)
     else this.sleeps.splice(later, 0, sleep)

@@ -178,6 +178,21 @@ describe("Interruption.explore", () => {
     })
   )
 
+  it.effect("refuses an error that no step of the program receives", () =>
+    Effect.gen(function* () {
+      const hit = { raise: new Nudge() }
+      const error = yield* Effect.flip(Interruption.explore(sound, { hit }))
+      expect(error.reason).toMatchObject({ _tag: "InvalidOption", option: "hit" })
+      expect(error.message).toContain("Thread.receive")
+
+      const late = Effect.andThen(sound, Effect.ignore(Thread.receive(sound, Nudge)))
+      expect((yield* Interruption.explore(late, { hit })).findings).toEqual([])
+      expect((yield* Interruption.explore(sound, { hit, only: [{ step: 0 }] })).findings).toEqual([])
+      const leaky = Effect.andThen(Journal.acquired("a"), sound)
+      expect((yield* Interruption.explore(leaky, { hit })).findings).not.toEqual([])
+    })
+  )
+
   it.effect("samples the steps of a long program, by a seed, and repeats just one cut", () =>
     Effect.gen(function* () {
       const leaky = Effect.andThen(

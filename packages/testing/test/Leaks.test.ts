@@ -5,11 +5,13 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { createSocket } from "node:dgram"
 import { addAbortListener, EventEmitter, once } from "node:events"
 import * as fs from "node:fs"
-import { connect, createServer, type Server } from "node:net"
+import { createServer as createHttpServer } from "node:http"
+import { connect, createServer, type Server, Socket } from "node:net"
+import { finished, PassThrough, Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { MessageChannel, Worker } from "node:worker_threads"
+import { BroadcastChannel, MessageChannel, Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 
 const here = fileURLToPath(import.meta.url)
@@ -289,6 +291,82 @@ const opened: Readonly<Record<string, Opened>> = {
 
 const held = new Set<unknown>()
 
+/** Targets from before a watch, that have not ended. */
+interface Target {
+  readonly target: object
+  readonly add: (listener: () => void) => unknown
+  readonly close?: () => unknown
+}
+
+class Breaker extends EventEmitter {
+  readonly closed = true
+  readonly destroyed = true
+  readonly fd = -1
+  readonly _handle = null
+}
+
+class Door extends EventTarget {
+  readonly closed = true
+  readonly destroyed = true
+}
+
+const onEmitter = (target: EventEmitter, close?: () => unknown): Target => ({
+  target,
+  add: (listener) => target.on("change", listener),
+  ...(close === undefined ? {} : { close })
+})
+
+const onTarget = (target: EventTarget, close?: () => unknown): Target => ({
+  target,
+  add: (listener) => target.addEventListener("change", listener),
+  ...(close === undefined ? {} : { close })
+})
+
+const stream = new PassThrough()
+
+const targets: Readonly<Record<string, () => Target | Promise<Target>>> = {
+  "a stream": () => onEmitter(stream),
+  "a stream, by once": () => ({ target: stream, add: (listener) => stream.once("change", listener) }),
+  "a stream, by addListener": () => ({ target: stream, add: (listener) => stream.addListener("change", listener) }),
+  "a stream that only writes": () => onEmitter(new Writable()),
+  "the output of a child process": async () => {
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 60_000)"])
+    await once(child, "spawn")
+    return onEmitter(child.stdout, () => ended(child))
+  },
+  "a socket that is connected": async () => {
+    const server = createServer()
+    const socket = connect(await listen(server), "127.0.0.1")
+    await once(socket, "connect")
+    return onEmitter(socket, () => {
+      socket.destroy()
+      return closed(server)
+    })
+  },
+  "a socket that is not connected": () => onEmitter(new Socket()),
+  "a server that does not listen": () => onEmitter(createHttpServer()),
+  "a server that listens": async () => {
+    const server = createServer()
+    await listen(server)
+    return onEmitter(server, () => closed(server))
+  },
+  "an emitter with properties of something that has ended": () => onEmitter(new Breaker()),
+  "a target with properties of something that has ended": () => onTarget(new Door()),
+  "a message port": () => {
+    const { port1 } = new MessageChannel()
+    return onTarget(port1, () => port1.close())
+  },
+  "a message port, by on": () => {
+    const { port1 } = new MessageChannel()
+    return { target: port1, add: (listener) => port1.on("message", listener), close: () => port1.close() }
+  },
+  "a broadcast channel": () => {
+    const channel = new BroadcastChannel("Leaks.test")
+    channel.unref()
+    return onTarget(channel, () => channel.close())
+  }
+}
+
 /** Collects garbage. Node itself refers to a handle for some turns after it has been opened. */
 const collectLater = async () => {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -335,6 +413,65 @@ describe("none", () => {
 
     expect(found.map(({ kind }) => kind)).toEqual(["descriptor"])
     expect(left).toBeDefined()
+  })
+
+  it.each(Object.entries(targets))(
+    "finds a listener that is left on %s from before, and its place",
+    async (_, make) => {
+      const { add, close, target } = await make()
+      const found = await look(Effect.sync(() => add(onAbort)))
+      await close?.()
+
+      expect(target).toBeDefined()
+      expect(found).toMatchObject([{ kind: "listener", what: expect.stringMatching(/^"onAbort" for /) }])
+      expect(found[0]!.madeAt[0]).toContain("Leaks.test.ts")
+    }
+  )
+
+  it("finds nothing of listeners that Node adds to streams for itself", async () => {
+    const outer = new PassThrough()
+    const source = new PassThrough()
+    const effect = Effect.promise(async () => {
+      source.pipe(outer)
+      finished(outer, () => {})
+      const child = spawn(process.execPath, ["-e", ""])
+      held.add(child)
+      await once(child, "close")
+    })
+
+    expect(await look(effect)).toEqual([])
+  })
+
+  it("says of a handle just that it is left, not the listeners on it", async () => {
+    let close: (() => void) | undefined
+    const found = await look(
+      Effect.promise(async () => {
+        const { port1 } = new MessageChannel()
+        port1.on("message", onAbort)
+        const server = createServer().on("connection", onAbort)
+        await listen(server)
+        close = () => {
+          port1.close()
+          server.close()
+        }
+      })
+    )
+    close?.()
+
+    expect(new Set(found.map(({ kind }) => kind))).toEqual(new Set(["handle"]))
+  })
+
+  it("finds nothing of a listener on a port from before that was closed", async () => {
+    const { port1 } = new MessageChannel()
+    const channel = new BroadcastChannel("Leaks.test")
+    const effect = Effect.sync(() => {
+      port1.on("message", onAbort)
+      channel.addEventListener("message", onAbort)
+      port1.close()
+      channel.close()
+    })
+
+    expect(await look(effect, patient)).toEqual([])
   })
 
   it("finds one of two equal listeners on an EventEmitter after one was removed", async () => {

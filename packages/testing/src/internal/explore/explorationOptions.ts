@@ -27,7 +27,8 @@ export interface CancelPoint {
  * - `environment`: the Layer of the program. It is built anew for each cancel, and taken down before the search for
  *   left-overs
  * - `cuts`: the limit on cancels (default 1,000). A program with more steps is cancelled at a sample of them, by `seed`
- * - `hit`: an interrupt (the default), two interrupts, or an error that is raised into the program
+ * - `hit`: an interrupt (the default), two interrupts, or an error that is raised into the program. An exploration in which
+ *   no `Thread.receive` of the program gets the error fails with `InvalidOption`
  * - `seed`: the seed of the sample and of the order of tasks. Without a seed, tasks run first in, first out
  * - `only`: the cancels to try, as a finding prints them
  * - `live`: real time, for programs with files, sockets, workers or child processes. A millisecond of waiting is also a
@@ -67,7 +68,9 @@ export const checked = <R, E>({
   budget,
   cuts,
   hit,
-  only
+  live,
+  only,
+  seed
 }: Options<R, E>): Effect.Effect<void, TestingError.TestingError> => {
   const problem = visibilityProblem()
   if (problem !== undefined) return Effect.fail(TestingError.make({ _tag: "UnknownEffect", problem }))
@@ -76,15 +79,41 @@ export const checked = <R, E>({
   const known = hit === undefined || hit === "interrupt" || hit === "interruptTwice" || isRaise(hit)
   if (!known)
     return invalid("hit", `${textOf(hit)} is no hit; give "interrupt", "interruptTwice" or { raise: anError }`)
-  if (only?.length === 0) return invalid("only", "it has no cut, so that nothing would be tried; leave it out for all")
-  return Effect.void
+  if (seed !== undefined && !Number.isInteger(seed)) return notSeed("seed", seed)
+  if (live !== undefined && typeof live !== "boolean") {
+    return invalid("live", `${textOf(live)} is neither true nor false; leave it out for virtual time`)
+  }
+  return only === undefined ? Effect.void : checkedCuts(only)
 }
+
+const checkedCuts = (only: unknown): Effect.Effect<void, TestingError.TestingError> => {
+  if (!Array.isArray(only)) return invalid("only", `${textOf(only)} is no array; give the cuts as [{ step: 1 }]`)
+  if (only.length === 0) return invalid("only", "it has no cut, so that nothing would be tried; leave it out for all")
+  const wrong: number = only.findIndex((cut) => !isCut(cut))
+  if (wrong < 0) return Effect.void
+  return invalid("only", `${textOf(only[wrong])} is no cut; give one such as { step: 1 } or { step: 1, second: 3 }`)
+}
+
+/** Whether the steps are numbers. The program decides whether it has the step. */
+const isCut = (cut: unknown): boolean => {
+  if (typeof cut !== "object" || cut === null || !("step" in cut) || typeof cut.step !== "number") return false
+  return !("second" in cut) || cut.second === undefined || isCount(cut.second)
+}
+
+const notSeed = (option: string, value: unknown): Refusal =>
+  invalid(option, `${textOf(value)} is no seed; give ${option === "seed" ? "an integer" : "integers"}`)
 
 const notCount = (option: string, value: unknown, of: string): Refusal =>
   invalid(option, `${textOf(value)} is not a number of ${of}; give a positive integer`)
 
 const isRaise = (hit: unknown): boolean =>
   typeof hit === "object" && hit !== null && "raise" in hit && typeof hit.raise === "object" && hit.raise !== null
+
+/** Refuses an exploration in which no hit reached the program, because such an exploration shows nothing. */
+export const undelivered: Refusal = invalid(
+  "hit",
+  "no error was delivered, so that nothing was tried; a raised error reaches only a program inside Thread.receive for its class"
+)
 
 /** Checks that the program has the requested steps. Step 0 stands for no cancel. */
 export const within = (
@@ -106,7 +135,10 @@ export const seedsOf = (
       ? Effect.succeed(Array.from({ length: seeds }, (_, index) => index + 1))
       : notCount("seeds", seeds, "orders")
   }
+  if (!Array.isArray(seeds)) {
+    return invalid("seeds", `${textOf(seeds)} is neither a number of orders nor an array of seeds`)
+  }
   if (seeds.length === 0) return invalid("seeds", "there is none, so that nothing would be tried; leave it out for 100")
-  const other = seeds.find((seed) => !Number.isInteger(seed))
-  return other === undefined ? Effect.succeed(seeds) : invalid("seeds", `${textOf(other)} is no seed; give integers`)
+  const other = seeds.findIndex((seed) => !Number.isInteger(seed))
+  return other < 0 ? Effect.succeed(seeds) : notSeed("seeds", seeds[other])
 }

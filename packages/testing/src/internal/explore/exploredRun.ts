@@ -52,6 +52,8 @@ export interface Result {
   readonly end: "Done" | "Deadlock" | "Endless"
   /** The steps of the program, without those of its environment. */
   readonly steps: number
+  /** Whether an injection reached the program. An error reaches only a program that receives it. */
+  readonly delivered: boolean
   readonly exit: AnyExit | undefined
   /** The exit of the second run, if any. */
   readonly again: AnyExit | undefined
@@ -79,6 +81,7 @@ export class ExploredRun {
   private readonly context: Context.Context<never>
   private thread: Thread.Thread<unknown, unknown> | undefined = undefined
   private done = false
+  private delivered = false
   private from = Infinity
   /** The steps without a runnable task. */
   private idle = 0
@@ -160,6 +163,7 @@ export class ExploredRun {
     return {
       end: this.done ? "Done" : scheduler.exhausted ? "Endless" : "Deadlock",
       steps: this.steps,
+      delivered: this.delivered,
       exit: this.exit,
       again: this.again,
       place: this.place,
@@ -247,8 +251,14 @@ export class ExploredRun {
     if (this.place === "") this.place = place()
     return () => {
       const injection =
-        next.raise === undefined ? Thread.interruptFork(thread, { reason }) : Thread.raise(thread, next.raise)
-      Effect.runForkWith(this.context)(injection)
+        next.raise === undefined
+          ? Effect.as(Thread.interruptFork(thread, { reason }), true)
+          : Thread.raise(thread, next.raise)
+      Effect.runForkWith(this.context)(
+        Effect.map(injection, (delivered) => {
+          this.delivered ||= delivered
+        })
+      )
     }
   }
 

@@ -85,11 +85,40 @@ export interface Script<A, E> {
   readonly stack?: string | undefined
 }
 
-/** Checks the durations of a script. */
+/** The tags of the reactions to a rung. */
+const reactions = {
+  onStart: ["Ignores", "Ends"],
+  onStop: ["Ignores", "Ends"],
+  onInterrupt: ["Ignores", "Ends"],
+  onUnwind: ["Ignores", "Ends", "Refuses", "Lacks"],
+  onKill: ["Ignores", "Ends", "Lacks"]
+} as const
+
+const rungs = ["onStart", "onStop", "onInterrupt", "onUnwind", "onKill"] as const
+
+/** Checks the reactions, leases and durations of a script. */
 export const checked = <A, E>(script: Script<A, E>): Effect.Effect<void, TestingError.TestingError> => {
   if (typeof script !== "object" || script === null) return invalid("script", `${textOf(script)} is not an object`)
+  const unknown = rungs.find((rung) => script[rung] !== undefined && !isReaction(script[rung], reactions[rung]))
+  if (unknown !== undefined) {
+    return invalid(unknown, `${textOf(script[unknown])} is no reaction to it. Give one such as FakeAdapter.ignores`)
+  }
+  const { leases = [] } = script
+  if (!Array.isArray(leases) || !leases.every(isLease)) {
+    return invalid("leases", `${textOf(leases)} is no array of leases. Give one such as [{ name: "file" }]`)
+  }
+  return checkedTimes(script)
+}
+
+const isReaction = (reaction: unknown, tags: ReadonlyArray<string>): boolean =>
+  typeof reaction === "object" && reaction !== null && "_tag" in reaction && tags.some((tag) => tag === reaction._tag)
+
+const isLease = (lease: unknown): boolean =>
+  typeof lease === "object" && lease !== null && "name" in lease && typeof lease.name === "string"
+
+const checkedTimes = <A, E>(script: Script<A, E>): Effect.Effect<void, TestingError.TestingError> => {
   const times: Array<readonly [option: string, time: Duration.Input]> = []
-  for (const key of ["onStart", "onStop", "onInterrupt", "onUnwind", "onKill"] as const) {
+  for (const key of rungs) {
     const reaction = script[key]
     if (reaction?._tag === "Ends") times.push([key, reaction.after])
   }

@@ -6,9 +6,10 @@
  */
 import { ChildProcess } from "node:child_process"
 import { getEventListeners } from "node:events"
+import { ReadStream, WriteStream } from "node:fs"
 import { Worker } from "node:worker_threads"
 import type { Kind } from "../../LeftOver.ts"
-import { hasEnded } from "./endedTarget.ts"
+import { handleOf, hasEnded } from "./endedTarget.ts"
 import { Origin } from "./origin.ts"
 import { running } from "./resources.ts"
 import { recordsPlaces, report, type TrackedResource } from "./tracker.ts"
@@ -26,10 +27,17 @@ let original: Originals | undefined
 /** Node adds one listener a signal for `onabort`, and that listener stays without a handler. */
 let isSetting = false
 
-/** Whether Node adds a listener for itself. `stack` begins in the patched method. Code of node:events acts for its caller. */
+/** A function of Node that adds the listener of its caller, such as `on` of a stream, which overrides that of EventEmitter. */
+const forwards =
+  /[ (]node:events:|[ .](?:\[as )?(?:on|once|addListener|addEventListener|prependListener|prependOnceListener)\]? \(node:|^\s*at new Promise \(<anonymous>\)/
+
+/** Whether Node adds a listener for itself. `stack` begins in the patched method. */
 export const isAddedByNode = (stack: string | undefined): boolean => {
-  const caller = stack?.split("\n")[2] ?? ""
-  return caller.includes("node:") && !caller.includes("node:events:")
+  const caller = stack
+    ?.split("\n")
+    .slice(2)
+    .find((frame) => !forwards.test(frame))
+  return caller?.includes("node:") === true
 }
 
 const count = (signal: EventTarget, type: string, listener: object): number =>
@@ -101,6 +109,7 @@ export const track = <T extends object, L extends object>({ target, type, listen
       return `${name} for "${type}" on ${on}${hasAborted ? " that has aborted" : ""}`
     },
     partOf: () => whole,
+    handle: () => handleOf(weakTarget.deref()),
     unref: () => false,
     madeAt: () => frames
   }
@@ -111,6 +120,7 @@ export const track = <T extends object, L extends object>({ target, type, listen
 const wholeOf = (target: object, type: string): Kind | undefined => {
   if (target instanceof Worker) return "worker"
   if (target instanceof ChildProcess) return "process"
+  if (target instanceof ReadStream || target instanceof WriteStream) return "descriptor"
   return target === process && type.startsWith("SIG") ? "handle" : undefined
 }
 

@@ -114,6 +114,7 @@ const hook = createHook({
     const resource: TrackedResource = {
       ...description,
       isThere: () => tracked.has(id) && !ofNode.test(origin.text) && !origin.isRunners,
+      handle: () => raw,
       unref: () => raw.hasRef?.() === false,
       madeAt: () => origin.frames,
       partOf: () => partOf(origin.text)

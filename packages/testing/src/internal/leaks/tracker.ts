@@ -20,6 +20,8 @@ export interface TrackedResource {
   readonly madeAt: () => ReadonlyArray<string>
   /** Whether the resource is a listener on an AbortSignal. */
   readonly isOnSignal?: boolean
+  /** The handle itself or, for a listener, the handle behind its target, if any. */
+  readonly handle?: () => unknown
   /** The worker, child process or handle that the resource belongs to, if any: both go together. */
   readonly partOf?: () => Kind | undefined
 }

@@ -85,8 +85,8 @@ export class Watch {
     tracker.ended = tracker.reach !== "all"
     const appeared = before === undefined ? [] : Descriptors.appeared(before, links())
     const remaining = (): ReadonlyArray<TrackedResource> =>
-      [...tracker.resources, ...appeared].filter(
-        (resource) => resource.isThere() && ignore?.(leftOverOf(resource)) !== true
+      withoutHandled([...tracker.resources, ...appeared].filter((resource) => resource.isThere())).filter(
+        (resource) => ignore?.(leftOverOf(resource)) !== true
       )
     return Resources.quietly(() => new Promise((resolve) => new Wait(remaining, within, resolve)))
   }
@@ -189,6 +189,13 @@ class Wait {
     this.hook.disable()
     this.resolve(leftOversOf(remaining))
   }
+}
+
+/** Omits the listeners on a target whose handle is itself among the resources. */
+const withoutHandled = (resources: ReadonlyArray<TrackedResource>): ReadonlyArray<TrackedResource> => {
+  const handles = new Set(resources.flatMap(({ handle, kind }) => (kind === "listener" ? [] : [handle?.()])))
+  handles.delete(undefined)
+  return resources.filter(({ handle, kind }) => kind !== "listener" || !handles.has(handle?.()))
 }
 
 /** The left-overs in words. The ports of a left-over worker and the pipes of a left-over child process are omitted. */

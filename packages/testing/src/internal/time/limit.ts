@@ -19,5 +19,16 @@ export const limitOf = (within: Duration.Input = "1 second"): Result.Result<numb
       )
 }
 
+/** The limit of a search in milliseconds, after a check of the other option. */
+export const searchLimitOf = (options: {
+  readonly within?: Duration.Input | undefined
+  readonly ignore?: unknown
+}): Result.Result<number, TestingError.TestingError> => {
+  const { ignore, within } = options
+  if (ignore === undefined || typeof ignore === "function") return limitOf(within)
+  const problem = `${textOf(ignore)} is no function. Give one such as (leftOver) => leftOver.unref`
+  return Result.fail(TestingError.make({ _tag: "InvalidOption", option: "ignore", problem }))
+}
+
 /** The longest timer of Node. */
 const longest = 2 ** 31 - 1
