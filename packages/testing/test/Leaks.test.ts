@@ -536,6 +536,21 @@ describe("none", () => {
     }
   })
 
+  it("finds a listener on an emitter whose properties can't be read", async () => {
+    class Broken extends EventEmitter {
+      get socket(): never {
+        throw new Error("not to be read")
+      }
+      get _handle(): never {
+        throw new Error("not to be read")
+      }
+    }
+    const broken = Object.defineProperty(new Broken(), "constructor", { value: undefined })
+
+    expect(await look(Effect.sync(() => broken.on("change", onAbort)))).toMatchObject([{ kind: "listener" }])
+    broken.off("change", onAbort)
+  })
+
   it("does not count a listener twice that was added twice, nor one that its own signal forbids", async () => {
     const effect = Effect.sync(() => {
       signal.addEventListener("abort", onAbort)

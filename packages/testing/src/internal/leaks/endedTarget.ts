@@ -11,6 +11,7 @@ import { Server } from "node:net"
 import { Interface } from "node:readline"
 import { Stream } from "node:stream"
 import { BroadcastChannel, MessagePort, Worker } from "node:worker_threads"
+import { readOr } from "@quiesce/core/internal"
 
 export const hasEnded = (target: object): boolean => {
   if (target instanceof ChildProcess) return target.exitCode !== null || target.signalCode !== null
@@ -21,7 +22,7 @@ export const hasEnded = (target: object): boolean => {
   if (target instanceof BroadcastChannel) return handleOf(target) === undefined
   if (isStream(target)) return read(target, "destroyed") === true || read(target, "closed") === true
   if (target instanceof Interface) return read(target, "closed") === true
-  const unexported = target instanceof EventEmitter ? ends.get(target.constructor.name) : undefined
+  const unexported = target instanceof EventEmitter ? ends.get(classNameOf(target)) : undefined
   if (unexported !== undefined) return unexported(target)
   // A WebSocket and an EventSource have the constant themselves.
   const closed = read(target, "CLOSED")
@@ -39,8 +40,9 @@ export const handleOf = (target: object | undefined): unknown => {
   return read(handle, "_parent") ?? handle
 }
 
+/** A getter of the user's target may throw. */
 const read = (from: unknown, property: string): unknown =>
-  typeof from === "object" && from !== null ? Reflect.get(from, property) : undefined
+  readOr(() => (typeof from === "object" && from !== null ? Reflect.get(from, property) : undefined), undefined)
 
 /** Reads an internal of Node, whose symbol only the description names. */
 const internal = (from: object, description: string): unknown => {
@@ -51,6 +53,11 @@ const internal = (from: object, description: string): unknown => {
 /** Streams of Node, and copies of them in a package, which have the same state. */
 const isStream = (target: object): boolean =>
   target instanceof Stream || "_readableState" in target || "_writableState" in target
+
+const classNameOf = (target: object): string => {
+  const constructor: unknown = readOr(() => target.constructor, undefined)
+  return typeof constructor === "function" ? constructor.name : ""
+}
 
 const isDestroyed = (target: object): boolean => read(target, "destroyed") === true
 
