@@ -251,14 +251,11 @@ export class ExploredRun {
     if (this.place === "") this.place = place()
     return () => {
       const injection =
-        next.raise === undefined
-          ? Effect.as(Thread.interruptFork(thread, { reason }), true)
-          : Thread.raise(thread, next.raise)
-      Effect.runForkWith(this.context)(
-        Effect.map(injection, (delivered) => {
-          this.delivered = this.delivered === true || delivered
-        })
-      )
+        next.raise === undefined ? Thread.interruptFork(thread, { reason }) : Thread.raise(thread, next.raise)
+      // An observer takes no step, so that the steps of the program stay as they are.
+      Effect.runForkWith(this.context)<boolean | void, never>(injection).addObserver((exit) => {
+        if (Exit.isSuccess(exit)) this.delivered = this.delivered === true || exit.value !== false
+      })
     }
   }
 
