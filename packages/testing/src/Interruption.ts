@@ -100,7 +100,7 @@ const exploreAny = (
     }
     let tried = 0
     let untried = 0
-    let delivered = cuts.every(({ step }) => step === 0)
+    let delivered: boolean | undefined
     for (const cut of cuts) {
       if (!time.next()) {
         untried = cuts.length - tried
@@ -109,12 +109,12 @@ const exploreAny = (
       tried++
       if (cut.step === 0) continue
       const { breaks, problems, result } = yield* hit(program, options, cut, whole, time)
-      delivered ||= result.delivered
+      if (delivered !== true) delivered = result.delivered ?? delivered
       find(cut, result, problems)
       if (breaks) break
     }
     if (tried === 0 && findings.length === 0) return yield* failed({ _tag: "TooSlow", millis: time.millis, waits: [] })
-    if (!delivered && findings.length === 0) return yield* undelivered
+    if (delivered === false && findings.length === 0) return yield* undelivered
     findings.sort((a, b) => a.cut.step - b.cut.step)
     return { steps: whole.steps, cuts: tried, untried, seed: options.seed, exit: whole.exit!, findings }
   })

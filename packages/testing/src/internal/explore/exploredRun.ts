@@ -52,8 +52,8 @@ export interface Result {
   readonly end: "Done" | "Deadlock" | "Endless"
   /** The steps of the program, without those of its environment. */
   readonly steps: number
-  /** Whether an injection reached the program. An error reaches only a program that receives it. */
-  readonly delivered: boolean
+  /** Whether an injection reached the program, as a raised error may not; undefined without an injection. */
+  readonly delivered: boolean | undefined
   readonly exit: AnyExit | undefined
   /** The exit of the second run, if any. */
   readonly again: AnyExit | undefined
@@ -81,7 +81,7 @@ export class ExploredRun {
   private readonly context: Context.Context<never>
   private thread: Thread.Thread<unknown, unknown> | undefined = undefined
   private done = false
-  private delivered = false
+  private delivered: boolean | undefined = undefined
   private from = Infinity
   /** The steps without a runnable task. */
   private idle = 0
@@ -251,14 +251,11 @@ export class ExploredRun {
     if (this.place === "") this.place = place()
     return () => {
       const injection =
-        next.raise === undefined
-          ? Effect.as(Thread.interruptFork(thread, { reason }), true)
-          : Thread.raise(thread, next.raise)
-      Effect.runForkWith(this.context)(
-        Effect.map(injection, (delivered) => {
-          this.delivered ||= delivered
-        })
-      )
+        next.raise === undefined ? Thread.interruptFork(thread, { reason }) : Thread.raise(thread, next.raise)
+      // An observer takes no step, so that the steps of the program stay as they are.
+      Effect.runForkWith(this.context)<boolean | void, never>(injection).addObserver((exit) => {
+        if (Exit.isSuccess(exit)) this.delivered = this.delivered === true || exit.value !== false
+      })
     }
   }
 
