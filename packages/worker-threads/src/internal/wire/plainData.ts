@@ -203,7 +203,7 @@ export class BadWords extends Error {}
 /** Throws `BadWords` if the words were not written by a `Writer`. */
 export class Reader extends Cursor {
   word(): number {
-    if (this.at >= this.end) throw new BadWords("a bad end")
+    if (this.at >= this.end) throw new BadWords("bad end")
     return this.words[this.at++ & this.mask]!
   }
 
@@ -233,12 +233,12 @@ export class Reader extends Cursor {
       case bytesTag:
         return this.#copy(depth)
     }
-    throw new BadWords("a bad kind")
+    throw new BadWords("bad kind")
   }
 
   #length(depth: number, most: number = maxLength): number {
     const length = this.word()
-    if (length < 0 || length > most || depth === 0) throw new BadWords("a bad length")
+    if (length < 0 || length > most || depth === 0) throw new BadWords("bad length")
     return length
   }
 
@@ -269,7 +269,7 @@ export class Reader extends Cursor {
     const object: Record<string, unknown> = {}
     for (let left = this.#length(depth); left > 0; left--) {
       const key = this.#string()
-      if (key === "__proto__") throw new BadWords("a bad name")
+      if (key === "__proto__") throw new BadWords("bad name")
       object[key] = this.value(depth - 1)
     }
     return object

@@ -129,7 +129,7 @@ export class RingReader {
     const reader = this.#reader
     const end = Atomics.load(this.#state, tail)
     if (end < 0 || end > positions || ((end - this.#at) & positions) > length) {
-      throw new BadWords("a bad end")
+      throw new BadWords("bad end")
     }
     let count = 0
     while (this.#at !== end && count < most) {

@@ -1,4 +1,5 @@
 /** Loads the functions of task modules, each module once. */
+import { importUrl } from "./importUrl.ts"
 import type { Context } from "./plainContext.ts"
 
 export type PlainFunction = (input: unknown, context: Context) => unknown
@@ -13,7 +14,7 @@ export const load = async (url: string): Promise<PlainFunction | string> => {
   let failed: { readonly cause: unknown } | undefined
   try {
     // The caller knows the types of input and result.
-    const { default: run } = (await import(url)) as { readonly default?: PlainFunction }
+    const { default: run } = (await importUrl(url)) as { readonly default?: PlainFunction }
     if (typeof run === "function") {
       loaded.set(url, run)
       return run
