@@ -1,6 +1,6 @@
 // Measures one pool of plain functions in a process of its own: `node program.mjs POOL MEASURE CALLERS BYTES`. Prints a number.
-// Runs in a project that has the packages as users get them. The process ends by itself: on Node 26, a `process.exit` while
-// another thread of the engine compiles and needs memory has hung once, in the end of Node's own threads.
+// Runs in a project that has the packages as users get them. The process ends by itself, because `process.exit` can hang while
+// another thread of the engine compiles (nodejs/node#54918).
 const [kind, measure, callers, bytes] = process.argv.slice(2)
 const start = performance.now()
 const moves = kind === "piscina" ? "./move.piscina.mjs" : "./move.mjs"
