@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { BadWords } from "../src/internal/wire/plainData.ts"
@@ -8,6 +9,9 @@ const open = () => {
   const buffer = Ring.make()
   return { buffer, writer: new Ring.RousingWriter(buffer), reader: new Ring.RingReader(buffer) }
 }
+
+/** The most bytes of an entry. */
+const most = 32_767 * 4
 
 const take = (reader: Ring.RingReader): Array<unknown> => {
   const taken: Array<unknown> = []
@@ -31,7 +35,8 @@ const plain = fc.letrec((tie) => ({
     fc.string({ unit: "binary" }),
     fc.boolean(),
     fc.constantFrom(null, undefined),
-    fc.uint8Array({ maxLength: 300 })
+    fc.uint8Array({ maxLength: 300 }),
+    fc.nat(40_000).map((length) => new Uint8Array(length).fill(length))
   ),
   value: fc.oneof(
     { maxDepth: 3, depthSize: "small" },
@@ -60,7 +65,9 @@ describe("RingWriter.write", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer(), plain), { minLength: 1, maxLength: 20 }), (entries) => {
         const written = entries.filter(([id, value]) => writer.write(id, 1, 2, value))
-        expect(take(reader)).toEqual(written.map(([id, value]) => [id, 1, 2, structuredClone(value)]))
+        const expected = written.map(([id, value]) => [id, 1, 2, structuredClone(value)])
+        // Vitest compares bytes one by one, which takes ten times as long. A failure shows the entries.
+        expect(isDeepStrictEqual(take(reader), expected)).toBe(true)
       }),
       { numRuns: 2_000 }
     )
@@ -101,17 +108,57 @@ describe("RingWriter.write", () => {
     expect(take(reader)).toEqual([])
   })
 
-  it("takes bytes up to the size of an entry, at each place of the ring", () => {
+  it.each([
+    ["few", 0, 4_060, 13],
+    ["many", 130_000, most, 1],
+    ["some", 4_000, most, 997]
+  ])("takes %s bytes, from %d to %d, at each place of the ring", (_, from, to, step) => {
     const { writer, reader } = open()
-    const bytes = Uint8Array.from({ length: 4_060 }, (_, index) => index * 7)
-    for (let length = 0; length <= bytes.length; length += 13) {
+    const bytes = Uint8Array.from({ length: to }, (_, index) => index * 7)
+    for (let length = from; length <= to; length += step) {
       const value = bytes.slice(0, length)
       expect(writer.write(length, 0, 0, value)).toBe(true)
       const [taken] = take(reader) as [[number, number, number, Uint8Array]]
       expect(Buffer.compare(taken[3], value)).toBe(0)
       expect([taken[3].constructor, taken[3].buffer.byteLength]).toEqual([Uint8Array, length])
     }
-    expect(writer.write(0, 0, 0, new Uint8Array(4_096))).toBe(false)
+  })
+
+  it("takes no more bytes than half of the ring has", () => {
+    const { writer, reader } = open()
+    expect(writer.write(0, 0, 0, new Uint8Array(most + 1))).toBe(false)
+    // Each needs a word for its alignment.
+    const half = () => new Uint8Array(most / 2 - 2)
+    expect(writer.write(0, 0, 0, [half(), half(), new Uint8Array(1)])).toBe(false)
+    expect(take(reader)).toEqual([])
+    expect(writer.write(0, 0, 0, [half(), 1, half()])).toBe(true)
+    expect(take(reader)).toEqual([[0, 0, 0, [half(), 1, half()]]])
+  })
+
+  it("has as much room for other values beside many bytes as without them, and for all that fits", () => {
+    const { writer, reader } = open()
+    const others = Array.from({ length: 7 }, () => "x".repeat(250))
+    const [large, small] = [new Uint8Array(100_000).fill(7), new Uint8Array(30_000).fill(9)]
+    const values = [[others, large], [large, others], { large, others, small }, [[large], 1, [small]]]
+    for (let round = 0; round < 5; round++) {
+      for (const value of values) {
+        expect(writer.write(1, 2, 3, value)).toBe(true)
+        expect(take(reader)).toEqual([[1, 2, 3, value]])
+      }
+      expect(writer.write(1, 2, 3, [large, ...others, ...others])).toBe(false)
+    }
+  })
+
+  it("takes bytes while there is room for them, and few words while there is room for those", () => {
+    const { writer, reader } = open()
+    const value = new Uint8Array(100_000)
+    let large = 0
+    while (writer.write(large, 0, 0, value)) large++
+    let small = 0
+    while (writer.write(small, 0, 0, 1)) small++
+    expect([large, small > 1000]).toEqual([2, true])
+    expect(take(reader).length).toBe(large + small)
+    expect(writer.write(0, 0, 0, value)).toBe(true)
   })
 
   it("refuses bytes whose buffer only a clone gets right", () => {
@@ -262,7 +309,7 @@ describe("RingReader.read", () => {
     )
   })
 
-  it.each([-1, 2 ** 15, 2 ** 31 - 1, -(2 ** 31), 16_384 + 16])("throws BadWords for an end at %d", (end) => {
+  it.each([-1, 2 ** 17, 2 ** 31 - 1, -(2 ** 31), 65_536 + 16])("throws BadWords for an end at %d", (end) => {
     const { buffer, reader } = open()
     Atomics.store(new Int32Array(buffer), 16, end)
     expect(problemOf(() => take(reader))).toBeInstanceOf(BadWords)

@@ -1,7 +1,11 @@
-// Measures one pool of plain functions in a process of its own: `node program.mjs POOL MEASURE CALLERS BYTES`. Prints a number.
+// Measures one pool of plain functions in a process of its own: `node program.mjs POOL MEASURE CALLERS BYTES [CORES]`. Prints a
+// number. CORES are two numbers, such as 0,1: the core of the host's thread and that of the worker's.
 // Runs in a project that has the packages as users get them. The process ends by itself, because `process.exit` can hang while
 // another thread of the engine compiles (nodejs/node#54918).
-const [kind, measure, callers, bytes] = process.argv.slice(2)
+import { execFileSync } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+
+const [kind, measure, callers, bytes, cores] = process.argv.slice(2)
 const start = performance.now()
 const moves = kind === "piscina" ? "./move.piscina.mjs" : "./move.mjs"
 const url = new URL(measure === "move" ? moves : "./add.mjs", import.meta.url)
@@ -40,6 +44,15 @@ const pools = {
 
 const inputOf = (bytes) => (bytes === 0 ? 1 : new Uint8Array(bytes))
 
+/** Keeps the threads of host and worker on their cores, if there are CORES. The pool has a worker. */
+const place = () => {
+  if (cores === undefined) return
+  const tasks = readdirSync("/proc/self/task")
+  const worker = tasks.find((task) => readFileSync(`/proc/self/task/${task}/comm`, "utf8").trim() === "WorkerThread")
+  for (const [index, thread] of [process.pid, worker].entries())
+    execFileSync("taskset", ["-cp", cores.split(",")[index], thread])
+}
+
 /** Microseconds a call. */
 const calls = async (run, count) => {
   let left = count
@@ -74,6 +87,7 @@ const measures = {
     const count =
       Number(bytes) > 500_000 ? 200 : Number(bytes) > 10_000 ? 2_000 : Number(callers) === 1 ? 6_000 : 20_000
     await calls(run, count)
+    place()
     return [await calls(run, count), pool]
   },
   /** The same with an input that is transferred. */
@@ -84,6 +98,7 @@ const measures = {
       return pool.run(input, [input.buffer])
     }
     await calls(run, 20)
+    place()
     return [await calls(run, 40), pool]
   },
   /** The same with bytes that are transferred to the worker and back, again and again. */
@@ -94,6 +109,7 @@ const measures = {
       moved = await pool.run(moved, [moved.buffer])
     }
     await calls(run, 1000)
+    place()
     return [await calls(run, 4000), pool]
   },
   /** Megabytes of resident memory that each of eight idle workers adds to the first. */

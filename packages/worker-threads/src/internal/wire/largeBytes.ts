@@ -5,7 +5,10 @@
  */
 import { isPlainBytes } from "./plainData.ts"
 
-/** The bytes from which copies for a transfer are made. Fewer bytes cross as fast in a clone. */
+/**
+ * The bytes from which copies for a transfer are made, where they don't go through the ring. Fewer bytes cross as fast in a
+ * clone.
+ */
 const leastTransferred = 32_768
 
 /**

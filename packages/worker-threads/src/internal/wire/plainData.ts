@@ -3,7 +3,7 @@
  * objects of these. The reader gets the same value as from structured clone.
  *
  * All other values are refused and have to be cloned: large, deep and non-plain values, and values that contain an
- * object twice, because only a clone keeps its identity.
+ * object twice, because only a clone keeps its identity. Bytes are not large until they fill half of the ring.
  *
  * Words are written and read in sequence in a ring, whose length is a power of two. `at` goes on beyond the ring's end.
  */
@@ -27,27 +27,41 @@ const maxLength = 512
 const float = new Float64Array(1)
 const halves = new Int32Array(float.buffer)
 
+/** A position in a ring of words, which are the last part of their memory. */
+class Cursor {
+  at = 0
+  /** The position where the words end, or the room. */
+  end = 0
+  protected readonly words: Int32Array
+  /** The same memory. */
+  protected readonly bytes: Uint8Array
+  protected readonly mask: number
+
+  constructor(words: Int32Array) {
+    this.words = words
+    this.bytes = new Uint8Array(words.buffer, words.byteOffset)
+    this.mask = words.length - 1
+  }
+
+  /** Where the next bytes start. The engine copies bytes of shared memory one by one if they are not aligned. */
+  protected get start(): number {
+    return ((this.at + (this.at & 1)) & this.mask) * 4
+  }
+}
+
 /**
  * The methods return false if the value is refused or there is no room. The words written until then are to be ignored.
  */
-export class Writer {
-  at = 0
-  /** The position where the room ends. */
-  end = 0
-  readonly #words: Int32Array
-  readonly #mask: number
+export class Writer extends Cursor {
+  /** How many words of bytes there may be, besides the room. */
+  left = 0
   /** The first object of the value, and a list of the others. Most values are one object, which needs no list. */
   #first: object | undefined
   #others: Array<object> | undefined
 
-  constructor(words: Int32Array) {
-    this.#words = words
-    this.#mask = words.length - 1
-  }
-
   word(word: number): boolean {
     if (this.at >= this.end) return false
-    this.#words[this.at++ & this.#mask] = word
+    this.words[this.at++ & this.mask] = word
     return true
   }
 
@@ -105,7 +119,7 @@ export class Writer {
     if (depth === 0 || !this.#isNew(value)) return false
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype === Array.prototype) return this.#array(value, depth)
-    if (prototype === Uint8Array.prototype) return isPlainBytes(value) && this.#bytes(value)
+    if (prototype === Uint8Array.prototype) return isPlainBytes(value) && this.#copy(value)
     if (prototype !== Object.prototype || isExotic(value)) return false
     const keys = Object.keys(value)
     if (keys.length > maxLength || !this.word(objectTag) || !this.word(keys.length)) return false
@@ -117,18 +131,20 @@ export class Writer {
     return true
   }
 
-  #bytes(value: Uint8Array): boolean {
+  #copy(value: Uint8Array): boolean {
     const { buffer, length } = value
-    // The tag and the length take two words.
-    if (length > (this.end - this.at - 2) * 4 || !this.#isNew(buffer)) return false
-    this.word(bytesTag)
-    this.word(length)
-    for (let at = 0; at < length; at += 4) {
-      let word = 0
-      // A byte beyond the end is undefined, and counts as zero. A shift of 32 bits or more begins again.
-      for (let next = at; next < at + 4; next++) word |= value[next]! << (next * 8)
-      this.word(word)
-    }
+    // With one for the alignment.
+    const words = Math.ceil(length / 4) + 1
+    if (words > this.left || !this.#isNew(buffer)) return false
+    if (!this.word(bytesTag) || !this.word(length)) return false
+    const { bytes, start: from } = this
+    const first = Math.min(length, bytes.length - from)
+    // The methods of the value itself may have been replaced.
+    bytes.set(new Uint8Array(buffer, 0, first), from)
+    bytes.set(new Uint8Array(buffer, first))
+    this.at += words
+    this.end += words
+    this.left -= words
     return true
   }
 
@@ -185,21 +201,10 @@ const isExotic = (value: object): boolean =>
 export class BadWords extends Error {}
 
 /** Throws `BadWords` if the words were not written by a `Writer`. */
-export class Reader {
-  at = 0
-  /** The position where the words end. */
-  end = 0
-  readonly #words: Int32Array
-  readonly #mask: number
-
-  constructor(words: Int32Array) {
-    this.#words = words
-    this.#mask = words.length - 1
-  }
-
+export class Reader extends Cursor {
   word(): number {
-    if (this.at >= this.end) throw new BadWords("too few words")
-    return this.#words[this.at++ & this.#mask]!
+    if (this.at >= this.end) throw new BadWords("bad end")
+    return this.words[this.at++ & this.mask]!
   }
 
   value(depth: number = maxDepth): unknown {
@@ -226,14 +231,14 @@ export class Reader {
       case objectTag:
         return this.#object(depth)
       case bytesTag:
-        return this.#bytes(depth)
+        return this.#copy(depth)
     }
-    throw new BadWords(`a bad kind, ${kind}`)
+    throw new BadWords("bad kind")
   }
 
   #length(depth: number, most: number = maxLength): number {
     const length = this.word()
-    if (length < 0 || length > most || depth === 0) throw new BadWords("a bad length")
+    if (length < 0 || length > most || depth === 0) throw new BadWords("bad length")
     return length
   }
 
@@ -248,23 +253,23 @@ export class Reader {
     return text
   }
 
-  #bytes(depth: number): Uint8Array {
-    // The length itself takes a word.
-    const length = this.#length(depth, (this.end - this.at - 1) * 4)
-    const bytes = new Uint8Array(length)
-    for (let at = 0, word = 0; at < length; at++) {
-      if (at % 4 === 0) word = this.word()
-      // A shift of 32 bits or more begins again.
-      bytes[at] = word >> (at * 8)
-    }
-    return bytes
+  #copy(depth: number): Uint8Array {
+    // The length itself takes a word, and the alignment another one.
+    const length = this.#length(depth, (this.end - this.at - 2) * 4)
+    const copy = new Uint8Array(length)
+    const { bytes, start: from } = this
+    const first = bytes.subarray(from, from + length)
+    copy.set(first)
+    copy.set(bytes.subarray(0, length - first.length), first.length)
+    this.at += ((length + 3) >> 2) + 1
+    return copy
   }
 
   #object(depth: number): object {
     const object: Record<string, unknown> = {}
     for (let left = this.#length(depth); left > 0; left--) {
       const key = this.#string()
-      if (key === "__proto__") throw new BadWords("a bad name")
+      if (key === "__proto__") throw new BadWords("bad name")
       object[key] = this.value(depth - 1)
     }
     return object
