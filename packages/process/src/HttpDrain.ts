@@ -189,18 +189,23 @@ class Connections {
   private readonly server: Server
   private phase: Phase = "Serving"
   private readonly responses = new Map<Socket, Set<ServerResponse>>()
+  /** The connections whose handshake of TLS has not ended, by their address. */
+  private readonly shaking = new Map<string, Socket>()
   private readonly waiters = new Set<() => void>()
 
   constructor(server: Server) {
     this.server = server
     this.gone = Effect.callback<void>((resume) => {
       const notify = (): void => resume(Effect.void)
-      if (this.responses.size === 0) return notify()
+      if (this.isEmpty) return notify()
       this.waiters.add(notify)
       return Effect.sync(() => this.waiters.delete(notify))
     })
     // The requests of a server with TLS come on the inner sockets.
-    server.prependListener("setSecureContext" in server ? "secureConnection" : "connection", this.connected)
+    if ("setSecureContext" in server) {
+      server.prependListener("connection", this.accepted)
+      server.prependListener("secureConnection", this.connected)
+    } else server.prependListener("connection", this.connected)
     server.prependListener("request", this.requested)
     // A listener for `checkContinue` or `checkExpectation` would replace Node's own answer to a request with `Expect`.
     Diagnostics.subscribe(requestStart, this.published)
@@ -209,14 +214,14 @@ class Connections {
   status(): Status {
     let requests = 0
     for (const responses of this.responses.values()) requests += responses.size
-    return { phase: this.phase, connections: this.responses.size, requests }
+    return { phase: this.phase, connections: this.responses.size + this.shaking.size, requests }
   }
 
   /** Fails the readiness. Each response asks its client for a new connection, which goes to another server. */
   leave(): void {
     if (this.phase !== "Serving") return
     this.phase = "Leaving"
-    for (const responses of this.responses.values()) for (const response of responses) closeAfter(response)
+    for (const responses of this.responses.values()) closeAfterLast(responses)
   }
 
   /** Stops listening, and closes the connections without a request. */
@@ -227,6 +232,7 @@ class Connections {
     // The method of HTTP servers also destroys connections that are still being written.
     NetServer.prototype.close.call(this.server)
     for (const [socket, responses] of this.responses) if (responses.size === 0) socket.destroySoon()
+    for (const socket of this.shaking.values()) socket.destroy()
   }
 
   /** Closes everything. Responses that have ended are written. */
@@ -244,13 +250,35 @@ class Connections {
     if (server === this.server) this.requested(request, response)
   }
 
+  private get isEmpty(): boolean {
+    return this.responses.size === 0 && this.shaking.size === 0
+  }
+
+  private notifyIfEmpty(): void {
+    if (!this.isEmpty) return
+    for (const notify of this.waiters) notify()
+    this.waiters.clear()
+  }
+
+  /** A connection under TLS is accepted first, and connected after its handshake. */
+  private readonly accepted = (socket: Socket): void => {
+    const address = addressOf(socket)
+    if (address === undefined) return
+    this.shaking.set(address, socket)
+    socket.once("close", () => {
+      if (this.shaking.get(address) === socket) this.shaking.delete(address)
+      this.notifyIfEmpty()
+    })
+    if (this.phase === "Closed") socket.destroy()
+  }
+
   private readonly connected = (socket: Socket): void => {
+    const address = addressOf(socket)
     this.responses.set(socket, new Set())
+    if (address !== undefined) this.shaking.delete(address)
     socket.once("close", () => {
       this.responses.delete(socket)
-      if (this.responses.size > 0) return
-      for (const notify of this.waiters) notify()
-      this.waiters.clear()
+      this.notifyIfEmpty()
     })
     // It was accepted just before the server stopped listening.
     if (this.phase === "Closed") socket.destroySoon()
@@ -261,7 +289,7 @@ class Connections {
     // The channel and the event of the server show the same response.
     if (responses === undefined || responses.has(response)) return
     responses.add(response)
-    if (this.phase !== "Serving") closeAfter(response)
+    if (this.phase !== "Serving") closeAfterLast(responses)
     response.once("close", () => {
       responses.delete(response)
       if (this.phase === "Closed" && responses.size === 0) socket.destroySoon()
@@ -269,6 +297,21 @@ class Connections {
   }
 }
 
-const closeAfter = (response: ServerResponse): void => {
-  if (!response.headersSent) response.setHeader("Connection", "close")
+/** The address of the other side, which the outer and the inner socket of TLS share. A socket of a file has none. */
+const addressOf = ({ remoteAddress, remotePort }: Socket): string | undefined =>
+  remotePort === undefined ? undefined : `${remoteAddress} ${remotePort}`
+
+/** The responses that had no header of their own when a drain marked them. */
+const closing = new WeakSet<ServerResponse>()
+
+/** Marks the last response of a connection. With pipelining, an earlier one would cut those that follow. */
+const closeAfterLast = (responses: ReadonlySet<ServerResponse>): void => {
+  const last = [...responses].at(-1)
+  for (const response of responses) {
+    if (response.headersSent) continue
+    if (response === last) {
+      if (!response.hasHeader("Connection")) closing.add(response)
+      response.setHeader("Connection", "close")
+    } else if (response !== last && closing.delete(response)) response.removeHeader("Connection")
+  }
 }

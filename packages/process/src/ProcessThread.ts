@@ -31,6 +31,7 @@ import { dual } from "effect/Function"
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "effect/process/ChildProcess"
 import type { ChildProcessSpawner } from "effect/process/ChildProcessSpawner"
+import { isObject, isString } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
@@ -113,8 +114,13 @@ export const spawn: {
     Effect.suspend(() => {
       if (!ChildProcess.isCommand(command))
         return Effect.die(wrongArgument("ProcessThread.spawn's command", command, aCommand))
+      const parts = Pipeline.partsOf(command)
+      const words = parts.flatMap(({ command: { args, command } }) => [command, ...args])
+      if (!words.every(isString)) return Effect.die(wrongArgument("ProcessThread.spawn's command", words, allTexts))
+      if (options !== undefined && !isObject(options))
+        return Effect.die(wrongArgument("ProcessThread.spawn's options", options, anObject))
       // A command has at least one part.
-      const last = Pipeline.partsOf(command).at(-1)!.command
+      const last = parts.at(-1)!.command
       const settings = Settings.of(options, last)
       const hasChannel = settings.stop === "message" || settings.interrupt === "message"
       let child: ChildThread | undefined
@@ -134,6 +140,10 @@ export const spawn: {
       return Effect.map(spawned, (thread) => handleOf(thread, child))
     })
 )
+
+const allTexts = "a program and arguments that are all texts"
+
+const anObject = 'an object such as { stop: "SIGINT" }'
 
 const aCommand = 'a command; make one with ChildProcess.make("node", ["main.js"])'
 

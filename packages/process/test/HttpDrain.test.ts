@@ -8,6 +8,7 @@ import {
   type Server,
   type ServerResponse
 } from "node:http"
+import { createServer as createSecureServer } from "node:https"
 import { type AddressInfo, connect, type Socket } from "node:net"
 import { HttpDrain, ProcessError } from "@quiesce/process"
 import * as Cause from "effect/Cause"
@@ -93,6 +94,49 @@ it("HttpDrain.drain closes a connection that has sent no request yet", async () 
 
   expect(await Effect.runPromise(drain.drain())).toMatchObject({ connections: 0 })
   await closed
+})
+
+it("HttpDrain.drain closes a connection whose handshake of TLS has not begun", async () => {
+  const server = createSecureServer()
+  const scope = Scope.makeUnsafe()
+  const drain = await Effect.runPromise(Scope.provide(HttpDrain.make(server), scope))
+  closing.push(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const accepted = once(server, "connection")
+  const silent = await connection(portOf(server))
+  const closed = once(silent.resume(), "close")
+  await accepted
+  expect(await Effect.runPromise(drain.status)).toEqual({ phase: "Serving", connections: 1, requests: 0 })
+  expect(await Effect.runPromise(drain.drain())).toEqual({ phase: "Closed", connections: 0, requests: 0 })
+  await closed
+})
+
+it("HttpDrain.drain answers all requests that a client has sent at once on a connection", async () => {
+  const responses: Array<ServerResponse> = []
+  const arrived = Promise.withResolvers<void>()
+  const { drain, port } = await serve((_, response) => {
+    responses.push(response)
+    if (responses.length === 3) arrived.resolve()
+  })
+  const socket = await connection(port)
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3))
+  await arrived.promise
+  const text = (async () => {
+    let received = ""
+    for await (const chunk of socket.setEncoding("utf8")) received += String(chunk)
+    return received
+  })()
+  const drained = Effect.runPromise(drain.drain())
+  responses.forEach((response, index) => response.end(`answer ${index + 1}`))
+  expect(await drained).toEqual({ phase: "Closed", connections: 0, requests: 0 })
+  const received = await text
+  expect(received.match(/answer \d/g)).toEqual(["answer 1", "answer 2", "answer 3"])
+  expect(received.match(/^Connection: .*$/gim)?.map((line) => line.trim().toLowerCase())).toEqual([
+    "connection: keep-alive",
+    "connection: keep-alive",
+    "connection: close"
+  ])
 })
 
 it("HttpDrain.drain waits for a running request and for a response that a slow client still reads", async () => {

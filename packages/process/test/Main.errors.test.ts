@@ -17,6 +17,17 @@ it.each([
   expect(`${out}${err}`.split(text)).toHaveLength(2)
 })
 
+it.each(["unreadable", "throwing", "unreadableFailure", "throwingFailure"])(
+  "Main.run reports an error that throws when it is read, and its finalizers run: %s",
+  async (name) => {
+    const { code, err, out } = await run(name)
+
+    expect(code).toBe(1)
+    expect(out).toContain("cleaned")
+    expect(`${out}${err}`).toContain("ERROR")
+  }
+)
+
 it("Main.run reports an error that comes during the end, too", async () => {
   const { code, err, out } = await run("again")
 
@@ -43,6 +54,7 @@ it.each([
   ["signal", `Main's signals: "SIGFOO" is not a signal. Use names such as "SIGTERM".`],
   ["uncatchable", "Main's signals: no program can handle SIGKILL. Leave it out."],
   ["budget", `Main's budget: it is "-1 second": a time can't be negative.`],
+  ["noSignal", "Main's signals: {} is not a signal"],
   ["escalation", "Main's escalation: The escalation can't be climbed: interrupt would never be reached"],
   ["progress", `Main's progress: it is true. Give one of "auto", "lines", "none".`],
   ["abortSignal", "Main.abortSignal was called while"],

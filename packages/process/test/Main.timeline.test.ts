@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -89,6 +90,14 @@ it("Main refuses a folder in the place of the timeline file", async () => {
   const { err } = await startWith("success", "link.svg").ended
 
   expect(err).toContain("is a folder. Name a file in it.")
+})
+
+it.skipIf(process.platform === "win32")("Main refuses a pipe in the place of the timeline file", async () => {
+  execFileSync("mkfifo", [join(folder, "pipe.svg")])
+  const { code, err, out } = await startWith("success", "pipe.svg").ended
+
+  expect({ code, out }).toEqual({ code: 1, out: "" })
+  expect(err).toContain("is a pipe, and a write would wait for its reader. Name a file.")
 })
 
 it("Main ends as without a timeline if the file can't be written, and says so", async () => {

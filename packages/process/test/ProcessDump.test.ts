@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
+import { setImmediate } from "node:timers/promises"
 import { ProcessDump } from "@quiesce/process"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import { afterEach, describe, expect, it } from "vitest"
+import * as Listening from "../src/internal/eyes/listening.ts"
 import { fixture, observe, type Running, start } from "./support.ts"
 
 const command = join(import.meta.dirname, "../src/internal/eyes/quiesce.ts")
@@ -97,6 +100,28 @@ describe.runIf(process.platform === "linux")("quiesce ps", () => {
     const [one, other] = await Promise.all([quiesce("ps", `${first}`), quiesce("ps", `${second}`)])
     expect(one.out).toContain("waiter #")
     expect(other.out).toContain("spinHere")
+  })
+
+  // The port belongs to the system's choice, so a second look finds no inspector if the first has left one open.
+  it.each([1, 3, 10, 30, 100])("closes the inspector of a look that was interrupted after %d turns", async (turns) => {
+    const pid = await kept(fixtureWith("waits", ownPort))
+    const looking = Effect.runFork(ProcessDump.of(pid))
+    for (let turn = 0; turn < turns; turn++) await setImmediate()
+    await Effect.runPromise(Fiber.interrupt(looking))
+    expect(Listening.of(pid)).toEqual([])
+    expect((await quiesce("ps", `${pid}`)).out).toContain("waiter #")
+  })
+
+  it("closes the inspector when the command gets a signal", async () => {
+    const program = fixtureWith("waits", ownPort)
+    const pid = await kept(program)
+    const opened = once(program.child.stderr!, "data")
+    const looking = observe(spawn(process.execPath, [command, "ps", `${pid}`]))
+    await opened
+    looking.kill("SIGINT")
+    expect([0, 130]).toContain((await looking.ended).code)
+    expect(Listening.of(pid)).toEqual([])
+    expect((await quiesce("ps", `${pid}`)).out).toContain("waiter #")
   })
 
   it("uses an inspector that is open, and leaves it open", async () => {

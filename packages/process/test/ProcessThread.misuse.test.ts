@@ -79,7 +79,8 @@ describe("ProcessThread.spawn dies", () => {
       "no duration",
       { drainWithin: "soon" as never },
       `drainWithin: "soon" can't be used, because that is not a duration`
-    ]
+    ],
+    ["options that are a text", "5 seconds" as never, `"5 seconds" is not an object such as { stop: "SIGINT" }`]
   ])("for %s", async (_, options, message) => {
     const child = shell("sleep 60")
 
@@ -96,6 +97,19 @@ describe("ProcessThread.spawn dies", () => {
     const error = await errorOf(ChildProcess.make("true", options))
 
     expect(error).toMatchObject({ isDefect: true, message: expect.stringMatching(new RegExp(`^${option}: `)) })
+  })
+
+  it.each([
+    ["a program", ChildProcess.make(5 as never)],
+    ["an argument", ChildProcess.make("true", [null as never])],
+    [
+      "an argument of a pipeline",
+      ChildProcess.make("true").pipe(ChildProcess.pipeTo(ChildProcess.make("cat", [{} as never])))
+    ]
+  ])("for %s that is no text", async (_, command) => {
+    const error = await errorOf(command)
+
+    expect(error).toMatchObject({ isDefect: true, message: expect.stringContaining("arguments that are all texts") })
   })
 
   it("for a grace of the escalation that is negative, before a process is started", async () => {

@@ -5,6 +5,7 @@
  * open its inspector.
  */
 import { parseArgs } from "node:util"
+import { endings } from "../signals/signalName.ts"
 import * as Knock from "./knock.ts"
 import * as Listing from "./listing.ts"
 import type { Wanted } from "./show.ts"
@@ -75,7 +76,10 @@ const list = async (json: boolean): Promise<number> => {
 }
 
 const show = async (wanted: Wanted): Promise<number> => {
+  // Before the knock, because an inspector that is open must be closed again.
+  const signals = new AbortController()
+  for (const signal of endings) process.once(signal, () => signals.abort(signal))
   const knocked = Knock.at(wanted.pid)
   const { show } = await import("./show.ts")
-  return show(wanted, knocked)
+  return show(wanted, knocked, signals.signal)
 }

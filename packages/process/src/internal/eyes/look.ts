@@ -3,12 +3,14 @@
  *
  * Invariants:
  * 1. An answer counts only if its process says the number that was asked for.
- * 2. An inspector that was open before stays open. An inspector that the look has opened is closed on each way out.
+ * 2. An inspector that was open before stays open. An inspector that the look has opened is closed on each way out, also
+ *    by an interruption before the inspector answers.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type { DumpedPlace } from "@quiesce/core/ThreadDump"
 import type { Data } from "./data.ts"
 import * as ProcessError from "../../ProcessError.ts"
@@ -34,13 +36,30 @@ const attempt = (
   workers: boolean,
   knock: () => Knock.Knocked
 ): Effect.Effect<Result.Result<Data, string>> =>
+  Effect.suspend(() => {
+    const visit: Visit = { hasFailed: false }
+    // Before the scope closes, because the line is needed.
+    return Effect.ensuring(
+      seen(pid, workers, knock, visit),
+      Effect.suspend(() => leave(visit))
+    )
+  }).pipe(Effect.scoped)
+
+const seen = (
+  pid: number,
+  workers: boolean,
+  knock: () => Knock.Knocked,
+  visit: Visit
+): Effect.Effect<Result.Result<Data, string>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const knocked = knock()
+    visit.knock = knocked.knock
     const endpoint = yield* Endpoint.of(knocked.knock)
+    visit.hasFailed = Result.isFailure(endpoint)
     if (Result.isFailure(endpoint)) return Result.fail(endpoint.failure)
     const line = yield* Line.open(endpoint.success.url)
     if (Option.isNone(line)) return Result.fail("its inspector refused the connection")
-    if (endpoint.success.opened) yield* Effect.addFinalizer(() => close(line.value))
+    visit.line = line.value
     const main = yield* ask(line.value)
     if (Option.isNone(main)) return Result.fail("its main thread does not answer, because it runs native code")
     if (main.value.pid !== pid) return Result.fail(`its inspector belongs to the process ${main.value.pid}`)
@@ -53,7 +72,32 @@ const attempt = (
       main: placeOf("main", main.value),
       workers: others
     })
-  }).pipe(Effect.scoped)
+  })
+
+/** How far a look has come. */
+interface Visit {
+  knock?: Knock.Knock
+  line?: Line.Line
+  /** Whether the process has not opened its inspector in time. */
+  hasFailed: boolean
+}
+
+/** The time in which an interrupted look waits for the inspector that it has asked for. */
+const leavingPatience = "1 second"
+
+/** Closes the inspector that the look has opened. A look that was interrupted before opens a line for this. */
+const leave = ({ hasFailed, knock, line }: Visit): Effect.Effect<void> => {
+  if (knock?._tag !== "Signaled" || hasFailed) return Effect.void
+  if (line !== undefined) return close(line)
+  const opened = Effect.flatMap(Endpoint.of(knock), (endpoint) =>
+    Result.isFailure(endpoint) ? Effect.succeedNone : Line.open(endpoint.success.url)
+  )
+  return Effect.timeoutOption(opened, leavingPatience).pipe(
+    Effect.map(Option.flatten),
+    Effect.flatMap(Option.match({ onNone: () => Effect.void, onSome: close })),
+    Effect.scoped
+  )
+}
 
 /** The reply of a request does not come, because the request ends the line. */
 const close = (line: Line.Line): Effect.Effect<void> =>

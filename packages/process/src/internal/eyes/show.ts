@@ -1,9 +1,12 @@
 /** Prints the threads of a process for the command `quiesce`. The part of the command that loads Effect. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as ProcessDump from "../../ProcessDump.ts"
 import * as Paint from "../output/paint.ts"
+import { exitCode } from "../signals/signalName.ts"
 import type { Knocked } from "./knock.ts"
 import * as Look from "./look.ts"
 
@@ -13,9 +16,17 @@ export interface Wanted {
   readonly workers: boolean
 }
 
-/** Gives the exit code. */
-export const show = async ({ json, pid, workers }: Wanted, knocked: Knocked): Promise<number> => {
-  const dump = await Effect.runPromise(Effect.result(Look.at(pid, workers, () => knocked)))
+/** Gives the exit code. The reason of `interrupted` is the name of a signal. */
+export const show = async (
+  { json, pid, workers }: Wanted,
+  knocked: Knocked,
+  interrupted: AbortSignal
+): Promise<number> => {
+  const looked = Effect.result(Look.at(pid, workers, () => knocked))
+  const exit = await Effect.runPromiseExit(looked, { signal: interrupted })
+  if (interrupted.aborted) return exitCode(interrupted.reason)
+  if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+  const dump = exit.value
   if (Result.isFailure(dump)) {
     process.stderr.write(`quiesce: ${dump.failure.message}\n`)
     return 1

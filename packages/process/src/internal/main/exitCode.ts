@@ -1,8 +1,10 @@
-/** The exit code of a program, as a shell expects it. */
+/** The exit code of a program, as a shell expects it, and the report of its failure. */
 import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import * as CancelReason from "@quiesce/core/CancelReason"
+import { readOr, textOf } from "@quiesce/core/internal"
 import { isThreadError } from "@quiesce/core/ThreadError"
 import { exitCode, type Signal } from "../signals/signalName.ts"
 
@@ -15,8 +17,16 @@ const signalIn = (reason: CancelReason.CancelReason | undefined): Signal | undef
  */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
   const signal = exit._tag === "Failure" && isCancelled(exit.cause) ? signalOf(exit) : undefined
-  if (signal === undefined) Runtime.defaultTeardown(exit, onExit)
-  else onExit(exitCode(signal))
+  onExit(signal === undefined ? readOr(() => ownCode(exit), 1) : exitCode(signal))
+}
+
+/** Throws if the error of the exit throws when it is read. */
+const ownCode = (exit: Exit.Exit<unknown, unknown>): number => {
+  let own = 1
+  Runtime.defaultTeardown(exit, (code) => {
+    own = code
+  })
+  return own
 }
 
 /** The signal that has ended the program, if the exit is an interruption. */
@@ -36,4 +46,22 @@ export const isReported = (exit: Exit.Exit<unknown, unknown>): exit is Exit.Fail
   exit._tag === "Failure" &&
   !Cause.hasInterruptsOnly(exit.cause) &&
   !isCancelled(exit.cause) &&
-  Runtime.getErrorReported(Cause.squash(exit.cause))
+  readOr(() => Runtime.getErrorReported(Cause.squash(exit.cause)), true)
+
+/** Logs a cause. An error that throws when it is read is logged as the text that can be made of it. */
+export const report = (cause: Cause.Cause<unknown>, ...message: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.catchDefect(Effect.logError(...message, cause), () => Effect.logError(...message, readable(cause)))
+
+const readable = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
+  Cause.fromReasons(
+    cause.reasons.map((reason) => {
+      switch (reason._tag) {
+        case "Fail":
+          return Cause.makeFailReason(new Error(textOf(reason.error)))
+        case "Die":
+          return Cause.makeDieReason(new Error(textOf(reason.defect)))
+        case "Interrupt":
+          return reason
+      }
+    })
+  )

@@ -32,8 +32,8 @@ const note = (id: number, kind: string, trigger: number, resource: object): void
   made.set(id, { kind, place, resource: new WeakRef(resource) })
 }
 
-/** Effect and Node make most handles for other code. */
-const passedOver = /node:|[\\/]node_modules[\\/]effect[\\/]/
+/** Effect and Node make most handles for other code, and methods such as `Array.map` have no place. */
+const passedOver = /node:|[\\/]node_modules[\\/]effect[\\/]|\(<anonymous>\)$/
 
 /** The first frame above `note` of other code. Frames are left out by function, because a bundle has one path for all. */
 const placeOfCaller = (): string | undefined => {

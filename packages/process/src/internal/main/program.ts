@@ -114,7 +114,7 @@ export class Program {
     const dies = uncaught.map(Cause.makeDieReason)
     const whole = uncaught.length === 0 ? exit : Exit.failCause(Cause.fromReasons<E>([...dies, ...own]))
     // Uncaught exceptions were reported when they came.
-    const report = this.settings.reportsErrors && ExitCode.isReported(exit) ? Effect.logError(exit.cause) : Effect.void
+    const report = this.settings.reportsErrors && ExitCode.isReported(exit) ? ExitCode.report(exit.cause) : Effect.void
     return Effect.andThen(report, whole)
   }
 
@@ -200,7 +200,7 @@ export class Program {
   private failed(error: unknown): void {
     this.uncaught.push(error)
     if (this.settings.reportsErrors && ExitCode.isReported(Exit.die(error)))
-      Effect.runFork(Effect.logError("Uncaught exception", Cause.die(error)))
+      Effect.runFork(ExitCode.report(Cause.die(error), "Uncaught exception"))
     if (this.state._tag === "Leaving" || this.state._tag === "Gone") this.leaveWith(1)
     else this.ask({ _tag: "Uncaught", error })
   }

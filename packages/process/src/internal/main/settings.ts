@@ -10,7 +10,8 @@ import type { Kind } from "../output/statusLine.ts"
 import * as ExitCode from "./exitCode.ts"
 import type { Options } from "./options.ts"
 import * as TimelineFile from "./timelineFile.ts"
-import { endings, problemOf, type Signal } from "../signals/signalName.ts"
+import { endings, type Signal } from "../signals/signalName.ts"
+import { problemOf } from "../signals/signalProblem.ts"
 
 export interface Settings {
   readonly name: string

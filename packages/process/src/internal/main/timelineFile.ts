@@ -3,7 +3,7 @@
  * decides the format: `.svg` a picture, `.json` a trace, `.txt` a text. In the name, `%p` is the number of the process.
  */
 import * as Effect from "effect/Effect"
-import { statSync, writeFileSync } from "node:fs"
+import { type Stats, statSync, writeFileSync } from "node:fs"
 import { dirname, extname, resolve } from "node:path"
 import { messageOf } from "@quiesce/core/internal"
 import * as Timeline from "@quiesce/core/Timeline"
@@ -36,10 +36,14 @@ export const requested = (): TimelineFile | undefined => {
   const folder = dirname(path)
   if (!isFolder(folder)) throw invalid(`the folder "${folder}" does not exist. Make it, or name another file`)
   if (isFolder(path)) throw invalid(`"${path}" is a folder. Name a file in it`)
+  if (statsOf(path)?.isFIFO() === true)
+    throw invalid(`"${path}" is a pipe, and a write would wait for its reader. Name a file`)
   return { path, render }
 }
 
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+const statsOf = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false })
+
+const isFolder = (path: string): boolean => statsOf(path)?.isDirectory() === true
 
 const invalid = (problem: string): ProcessError.ProcessError =>
   ProcessError.make({ _tag: "InvalidOption", option: `The environment variable ${variable}`, problem })
