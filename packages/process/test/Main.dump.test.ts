@@ -52,6 +52,22 @@ it("Main.run names the handles that keep the process alive after the program has
   expect((await program.ended).code).toBe(0)
 })
 
+it("Main.run names the workers that keep the process alive after the program has ended", async () => {
+  const program = start("eyes", { args: ["holdsWorker"] })
+  await program.prints("program: has ended, but the process is still alive after 0.3 s, because of 2 Worker.")
+  program.kill("SIGTERM")
+
+  expect((await program.ended).code).toBe(0)
+})
+
+it("Main.run with QUIESCE_PLACES says where the workers were made", async () => {
+  const program = start("eyes", { args: ["holdsWorker"], command: ["env", "QUIESCE_PLACES=1"] })
+  await program.prints("- WORKER, made at ")
+  program.kill("SIGTERM")
+
+  expect((await program.ended).err).toMatch(/WORKER, made at .*eyes\.ts:\d+:\d+/)
+})
+
 it("Main.run with QUIESCE_PLACES says where the handles were made", async () => {
   const program = start("eyes", { args: ["holds"], command: ["env", "QUIESCE_PLACES=1"] })
   await program.prints("- TCPSERVERWRAP, made at ")

@@ -57,6 +57,7 @@ export class Program {
   private readonly uncaught: Array<unknown> = []
   private readonly removals: ReadonlyArray<() => void>
   private readonly endOutput: () => void
+  private readonly workers = new Handles.Workers()
 
   constructor(settings: Settings, release: () => void) {
     this.settings = settings
@@ -235,6 +236,6 @@ export class Program {
     // A write may fail after the end of the program.
     void written().then(this.endOutput)
     const { millis, reserve } = this.settings.ladder
-    Handles.watch(millis + reserve, (text) => this.say(text))
+    Handles.watch(millis + reserve, this.workers, (text) => this.say(text))
   }
 }
