@@ -11,6 +11,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
+import * as Given from "./internal/adapterArguments.ts"
 import { EncodedError } from "./internal/encodedError.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import * as CleanupFailure from "./internal/cleanupFailure.ts"
@@ -208,11 +209,14 @@ export const spawn = <A, E, E2, R>(
   Effect.uninterruptible(
     Effect.flatMap(Scope.Scope, (scope) =>
       Effect.withFiber((fiber) => {
+        Given.callable("spawn", start)
         const parent = Spawn.liveThread(fiber)
         const destination = { scope, scopeOfOrigin: scope, parent, hasOwnLink: scope !== parent.scope }
-        return Spawn.into<A, E, E2, R>(fiber, destination, options, (node) => {
+        const given = Given.spawnOptions("spawn", options)
+        return Spawn.into<A, E, E2, R>(fiber, destination, given, (node) => {
           const remote = new RemoteControls<A, E>(node, fiber.context)
-          const started = Effect.map(start(remote), (controls) => remote.run(controls))
+          const starting = Given.work("spawn's start", start(remote))
+          const started = Effect.map(starting, (controls) => remote.run(Given.made("spawn", controls)))
           return Effect.onExitPrimitive(started, (exit) => {
             if (Exit.isFailure(exit)) node.unlink(exit)
             return undefined
@@ -236,7 +240,11 @@ export const spawn = <A, E, E2, R>(
 export const execute = <A, E>(
   start: (remote: RemoteThread<A, E>) => Controls,
   options?: SpawnOptions
-): Effect.Effect<A, E> => Effect.withFiber((fiber) => executeIn(fiber, start, options))
+): Effect.Effect<A, E> =>
+  Effect.withFiber((fiber) => {
+    Given.callable("execute", start)
+    return executeIn(fiber, start, Given.spawnOptions("execute", options))
+  })
 
 /**
  * The effect of `execute`, for an adapter that already has its caller's fiber. Only that fiber may run the effect. The call
@@ -253,13 +261,16 @@ export const executeIn = <A, E>(
   start: (remote: RemoteThread<A, E>) => Controls,
   options?: SpawnOptions
 ): Effect.Effect<A, E> => {
+  Given.fiber("executeIn", fiber)
+  Given.callable("executeIn", start)
+  Given.spawnOptions("executeIn", options)
   let node: ThreadNode<A, E> | undefined
   const waiting = Effect.callback<A, E>((resume) => {
     const destination = { scope: everOpen, scopeOfOrigin: everOpen, parent: Spawn.liveThread(fiber), hasOwnLink: false }
     const spawned = Spawn.into<A, E>(fiber, destination, options, (made) => {
       node = made
       const remote = new RemoteControls<A, E>(made, fiber.context)
-      remote.run(start(remote))
+      remote.run(Given.made("executeIn", start(remote)))
       const exit = remote.poll()
       if (exit === undefined) made.onSettled(resume)
       else resume(received(made, exit))
@@ -294,6 +305,9 @@ export const reportingCleanup = <A, E, R>(
   report: (failure: Cause.Cause<never>) => Effect.Effect<void>
 ): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) => {
+    Given.work("reportingCleanup", start)
+    Given.callable("reportingCleanup", threadOf)
+    Given.callable("reportingCleanup", report)
     let ended: Thread<unknown, unknown> | undefined
     // Finalizers run in reverse order: the last before the end of the thread, the first after it.
     const last = Effect.addFinalizer(() =>
@@ -306,10 +320,11 @@ export const reportingCleanup = <A, E, R>(
       Effect.addFinalizer(() =>
         Effect.sync(() => {
           const thread = threadOf(made)
-          if (nodeOf(thread).controls.poll() !== undefined) return
+          const node = Given.node("reportingCleanup's threadOf", thread)
+          if (node.controls.poll() !== undefined) return
           ended = thread
           // `report` gets the failure.
-          nodeOf(thread).onSettled(() => {})
+          node.onSettled(() => {})
         })
       )
     )
@@ -344,7 +359,7 @@ export type SpawnBelow = (
  * @since 0.1.0
  */
 export const spawnBelow = (parent: Thread<unknown, unknown>, settings: Context.Context<never>): SpawnBelow =>
-  DirectSpawn.below(nodeOf(parent), settings)
+  DirectSpawn.below(Given.node("spawnBelow", parent), Given.context("spawnBelow", settings))
 
 /**
  * Receives the leases of a thread and of its descendants.
@@ -367,7 +382,8 @@ export interface LeaseObserver {
  * @since 0.1.0
  */
 export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseObserver): (() => void) => {
-  const node = nodeOf(thread)
+  const node = Given.node("observeLeases", thread)
+  Given.withFunctions("observeLeases", observer, ["entered", "settled"])
   const ledgerObserver = {
     entered: (entry: Ledger.LeaseEntry) => observer.entered(entry, entry.name, entry.node, entry),
     settled: (
@@ -389,7 +405,8 @@ export const observeLeases = (thread: Thread<unknown, unknown>, observer: LeaseO
  * @category observing
  * @since 0.1.0
  */
-export const provideDumps = (source: Effect.Effect<ReadonlyArray<DumpedPlace>>): (() => void) => DumpSources.add(source)
+export const provideDumps = (source: Effect.Effect<ReadonlyArray<DumpedPlace>>): (() => void) =>
+  DumpSources.add(Given.work("provideDumps", source))
 
 /**
  * Makes requests in shared memory visible to a thread and to its later children. `checks` is one word. The tokens of the
@@ -404,7 +421,8 @@ export const shareFlags = (
   thread: Thread<unknown, unknown>,
   flags: { readonly stopRequested: boolean; readonly interrupted: boolean; readonly checks: Int32Array }
 ): void => {
-  const node = nodeOf(thread)
+  const node = Given.node("shareFlags", thread)
+  Given.flags("shareFlags", flags)
   node.flags = flags
   node.checks = flags.checks
 }
@@ -427,7 +445,8 @@ export const pendingReason: CancelReason.CancelReason = PendingReason.pendingRea
  * @category guards
  * @since 0.1.0
  */
-export const isReleasing: (fiber: Fiber.Fiber<unknown, unknown>) => boolean = Release.isReleasing
+export const isReleasing = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+  Release.isReleasing(Given.fiber("isReleasing", fiber))
 
 /**
  * Calls `begin` at the beginning of each section of a fiber that may be ended by force, inside the section's own async
@@ -438,8 +457,8 @@ export const isReleasing: (fiber: Fiber.Fiber<unknown, unknown>) => boolean = Re
  * @category observing
  * @since 0.1.0
  */
-export const observeSections: (begin: (fiber: Fiber.Fiber<unknown, unknown>) => (wasEnded: boolean) => void) => void =
-  FiberSections.observe
+export const observeSections = (begin: (fiber: Fiber.Fiber<unknown, unknown>) => (wasEnded: boolean) => void): void =>
+  FiberSections.observe(Given.callable("observeSections", begin))
 
 /**
  * Attaches a fiber to a thread. Cancelling the thread also interrupts the fiber, with the same reason, and cancels the
@@ -451,7 +470,8 @@ export const observeSections: (begin: (fiber: Fiber.Fiber<unknown, unknown>) => 
  * @since 0.1.0
  */
 export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<unknown, unknown>): void => {
-  const node = nodeOf(thread)
+  const node = Given.node("extendTo", thread)
+  Given.fiber("extendTo", fiber)
   if (node.ownFiber === undefined) return
   const inner = CancelScope.innerFibersOf(node, node.ownFiber)
   const interrupt = (reason: CancelReason.CancelReason): void =>
@@ -468,7 +488,8 @@ export const extendTo = (thread: Thread<unknown, unknown>, fiber: Fiber.Fiber<un
  * @category observing
  * @since 0.1.0
  */
-export const controlsOf = <A, E>(thread: Thread<A, E>): ThreadControls<A, E> => nodeOf(thread).controls
+export const controlsOf = <A, E>(thread: Thread<A, E>): ThreadControls<A, E> =>
+  Given.node("controlsOf", thread).controls
 
 /**
  * A thread and its live descendants, each before its children.
@@ -477,8 +498,10 @@ export const controlsOf = <A, E>(thread: Thread<A, E>): ThreadControls<A, E> => 
  * @category observing
  * @since 0.1.0
  */
-export const withDescendants = (thread: Thread<unknown, unknown>): ReadonlyArray<Thread<unknown, unknown>> =>
-  nodeOf(thread).isAlive ? [...nodeOf(thread).withDescendants()] : []
+export const withDescendants = (thread: Thread<unknown, unknown>): ReadonlyArray<Thread<unknown, unknown>> => {
+  const node = Given.node("withDescendants", thread)
+  return node.isAlive ? [...node.withDescendants()] : []
+}
 
 /**
  * Calls `f` once with the exit of a thread: at its end, or at once if the thread has ended.
@@ -488,9 +511,11 @@ export const withDescendants = (thread: Thread<unknown, unknown>): ReadonlyArray
  * @since 0.1.0
  */
 export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) => void): void => {
-  const exit = nodeOf(thread).controls.poll()
-  if (exit !== undefined) return f(received(nodeOf(thread), exit))
-  nodeOf(thread).onSettled(f)
+  const node = Given.node("onExit", thread)
+  Given.callable("onExit", f)
+  const exit = node.controls.poll()
+  if (exit !== undefined) return f(received(node, exit))
+  node.onSettled(f)
 }
 
 /**
@@ -502,7 +527,8 @@ export const onExit = <A, E>(thread: Thread<A, E>, f: (exit: Exit.Exit<A, E>) =>
  * @since 0.1.0
  */
 export const enterLease = (fiber: Fiber.Fiber<unknown, unknown>, lease: string): ((result: LeaseResult) => void) => {
-  const node = Spawn.liveThread(fiber)
+  const node = Spawn.liveThread(Given.fiber("enterLease", fiber))
+  Given.text("enterLease", lease)
   const entry = Ledger.enter(node, lease, node.clock.currentTimeMillisUnsafe())
   return (result) => Ledger.settle(entry, result, node.clock)
 }

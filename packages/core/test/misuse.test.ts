@@ -1,17 +1,27 @@
 import { expect, it } from "@effect/vitest"
 import * as Core from "@quiesce/core"
+import * as Adapter from "@quiesce/core/adapter"
 import { CancelReason, Thread, ThreadError, ThreadGroup, ThreadMap } from "@quiesce/core"
 import * as ThreadMetrics from "@quiesce/core/ThreadMetrics"
 import * as Timeline from "@quiesce/core/Timeline"
-import { Cause, Context, Effect, Exit, ManagedRuntime, Layer } from "effect"
+import { Cause, Context, Effect, Exit, ManagedRuntime, Layer, Option } from "effect"
 import { functionsOf, type Table, unhelpful } from "./fixtures/hostile.ts"
 import { defectOf } from "./support.ts"
 
-const modules: Readonly<Record<string, object>> = { ...Core, ThreadMetrics, Timeline }
+const modules: Readonly<Record<string, object>> = { ...Core, ThreadMetrics, Timeline, adapter: Adapter }
 
 const functions = new Map(Object.entries(modules).flatMap(([name, module]) => [...functionsOf(name, module)]))
 
 const f = (): void => {}
+
+/** A thread elsewhere that ends when it is interrupted. */
+const start = (remote: Adapter.RemoteThread<unknown, unknown>): Adapter.Controls => ({
+  requestStop: () => Effect.void,
+  requestInterrupt: () => Effect.sync(() => remote.settle(Exit.void)),
+  unwind: Option.none(),
+  kill: Option.none(),
+  locate: Effect.succeedNone
+})
 
 const rows = Effect.gen(function* (): Effect.fn.Return<Table, never, import("effect").Scope.Scope> {
   const thread = yield* Thread.spawn(Effect.void, { startImmediately: true })
@@ -26,9 +36,26 @@ const rows = Effect.gen(function* (): Effect.fn.Return<Table, never, import("eff
   const dump = yield* Core.ThreadDump.make
   const timeline = yield* Effect.scoped(Effect.flatMap(Timeline.record(), ({ read }) => read))
   const options = {}
+  const fiber = yield* Effect.withFiber(Effect.succeed)
   const lease = { name: "lease", acquire: Effect.void, release: () => Effect.void }
   const end = Core.ForcedEnd.killed("thread", [])
   return {
+    "adapter.controlsOf": [thread],
+    "adapter.encodedError": [{}, f],
+    "adapter.enterLease": [fiber, "lease"],
+    "adapter.execute": [start, options],
+    "adapter.executeIn": [fiber, start, options],
+    "adapter.extendTo": [thread, fiber],
+    "adapter.isReleasing": [fiber],
+    "adapter.observeLeases": [thread, { entered: f, settled: f }],
+    "adapter.observeSections": [() => f],
+    "adapter.onExit": [thread, f],
+    "adapter.provideDumps": [Effect.succeed([])],
+    "adapter.reportingCleanup": [work, () => thread, () => work],
+    "adapter.shareFlags": [thread, { stopRequested: false, interrupted: false, checks: new Int32Array(1) }],
+    "adapter.spawn": [(remote: Adapter.RemoteThread<unknown, unknown>) => Effect.succeed(start(remote)), options],
+    "adapter.spawnBelow": [thread, Context.empty()],
+    "adapter.withDescendants": [thread],
     "Abort.any": [[signal]],
     "Abort.awaitAbort": [signal],
     "Abort.interruptOn": [work, signal],
