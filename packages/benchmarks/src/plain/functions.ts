@@ -2,53 +2,34 @@
  * Pools of plain functions beside their peers. Each measurement runs in a process of its own, because pools in one process
  * disturb each other, and on the packages as users get them. Each claim must hold on an idle machine and beside two busy
  * processes.
- *
- * Beside busy processes, Linux keeps the host's thread and the worker's thread either on one core or on two, by chance, for as
- * long as a process lives. A call takes two to three times as long on two cores, with each pool, so that the medians of a few
- * processes say which pool was lucky. Each busy measurement of a single caller is therefore the mean of two processes, one on
- * one core and one on two.
  */
-import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
-import { availableParallelism } from "node:os"
+import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import type { Comparison, Measure } from "../Comparison.ts"
+import * as Load from "../load.ts"
 import * as Project from "./project.ts"
 
-type Load = "idle" | "busy"
+type Beside = "idle" | "busy"
 type Peer = "piscina" | "tinypool" | "workerpool"
 
 const execute = promisify(execFile)
 
-/** The cores of host and worker: one core for both, and two. */
-const placements: ReadonlyArray<string> = ["0,0", "0,1"]
-
-const canPlace: boolean =
-  process.platform === "linux" && availableParallelism() > 1 && spawnSync("taskset", ["--version"]).status === 0
-
-/** The measures of a single caller. */
-const placed: ReadonlySet<string | number | undefined> = new Set(["calls", "transfer", "move"])
+/** The measures of one worker, if there is one caller. */
+const ofOneWorker: ReadonlySet<string | number | undefined> = new Set(["calls", "transfer", "move"])
 
 const measure =
-  (load: Load, pool: "quiesce" | Peer, ...args: ReadonlyArray<string | number>): Measure =>
-  async () => {
+  (load: Beside, pool: "quiesce" | Peer, ...args: ReadonlyArray<string | number>): Measure =>
+  () => {
     const [measured, callers] = args
-    const places = load === "busy" && canPlace && placed.has(measured) && callers === 1 ? placements : [undefined]
-    const others = load === "idle" ? [] : [busyProcess(), busyProcess()]
-    try {
-      let sum = 0
-      for (const place of places) sum += await execution(pool, ...args, ...(place === undefined ? [] : [place]))
-      return sum / places.length
-    } finally {
-      for (const other of others) other.kill("SIGKILL")
-    }
+    if (load === "idle") return execution(pool, ...args)
+    if (!ofOneWorker.has(measured) || callers !== 1) return Load.beside(() => execution(pool, ...args))
+    return Load.onEachPlace((cores) => execution(pool, ...args, ...(cores === undefined ? [] : [cores])))
   }
 
 const execution = async (...args: ReadonlyArray<string | number>): Promise<number> => {
   const { stdout } = await execute(process.execPath, ["program.mjs", ...args.map(String)], { cwd: Project.folder() })
   return Number(stdout)
 }
-
-const busyProcess = (): ChildProcess => spawn(process.execPath, ["-e", "for(;;);"], { stdio: "ignore" })
 
 type Claim = Pick<Comparison, "unit" | "direction" | "target">
 
@@ -57,7 +38,7 @@ const against = (
   name: string,
   claim: Claim,
   args: ReadonlyArray<string | number>,
-  loads: ReadonlyArray<Load> = ["idle", "busy"]
+  loads: ReadonlyArray<Beside> = ["idle", "busy"]
 ): ReadonlyArray<Comparison> =>
   loads.map((load) => ({
     ...claim,

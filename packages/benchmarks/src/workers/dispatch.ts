@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads"
 import { Effect } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
+import * as Load from "../load.ts"
 import { inPiscina, inPool, peerUrl } from "./pools.ts"
 import { dispatchInRpc } from "./rpc.ts"
 
@@ -23,8 +24,9 @@ const tasksOf = (callers: number): number => (callers === 1 ? 10_000 : 50_000)
 const warmUpOf = (callers: number): number => (callers === 1 ? 30_000 : 200_000)
 
 /** With the callers as fibers, as an Effect app has them. */
-const dispatchInPool = (callers: number): Measure =>
+const dispatchInPool = (callers: number, cores?: Load.Cores): Measure =>
   inPool(callers, (pool) => {
+    Load.place(cores)
     const run = (tasks: number) =>
       Effect.suspend(() => {
         let left = tasks
@@ -47,12 +49,18 @@ const dispatchInPool = (callers: number): Measure =>
     return Effect.andThen(run(warmUpOf(callers)), run(tasksOf(callers)))
   })
 
-const dispatchInPiscina = (callers: number): Measure =>
+const dispatchInPiscina = (callers: number, cores?: Load.Cores): Measure =>
   inPiscina(callers, async (pool) => {
+    Load.place(cores)
     const call = () => pool.run({ a: 1, b: 2 })
     await dispatched(callers, warmUpOf(callers), call)
     return dispatched(callers, tasksOf(callers), call)
   })
+
+const busy =
+  (dispatch: (callers: number, cores: Load.Cores) => Measure, callers: number): Measure =>
+  () =>
+    Load.onEachPlace((cores) => dispatch(callers, cores)())
 
 /** Two bare `postMessage` loops, one on each side. */
 const dispatchBare =
@@ -95,6 +103,24 @@ export const comparisons: ReadonlyArray<Comparison> = [
     direction: "at least",
     target: 2,
     rounds: 5
+  },
+  {
+    id: "worker-dispatch-1-against-piscina-busy",
+    unit: "us a task",
+    ours: busy(dispatchInPool, 1),
+    peer: busy(dispatchInPiscina, 1),
+    direction: "at least",
+    target: 1,
+    rounds: 3
+  },
+  {
+    id: "worker-dispatch-64-against-piscina-busy",
+    unit: "us a task",
+    ours: busy(dispatchInPool, 64),
+    peer: busy(dispatchInPiscina, 64),
+    direction: "at least",
+    target: 2,
+    rounds: 3
   },
   {
     id: "worker-dispatch-64-against-effect-rpc",
