@@ -56,6 +56,43 @@ describe("each law holds where", () => {
     expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Releasing", reason }))
   })
 
+  it("the synchronous code of two threads, one after the other, holds up the first step of a release with a limit", async () => {
+    const group = (
+      policy: "failFast" | "isolate",
+      members: ReadonlyArray<ReadonlyArray<Instruction>>
+    ): Instruction => ({
+      _tag: "Group",
+      policy,
+      within: null,
+      members,
+      body: []
+    })
+    const limited: Instruction = {
+      _tag: "Group",
+      policy: "failFast",
+      within: 3,
+      members: [[], [], []],
+      body: [{ ...slow, release: { _tag: "Slow", millis: 1 }, within: 7 }]
+    }
+    const threads = group("isolate", [[limited], [acquire], [group("failFast", [[], [{ _tag: "Poll", millis: 3 }]])]])
+    const program: Scenario["program"] = [
+      {
+        _tag: "Group",
+        policy: "failFast",
+        within: null,
+        members: [[], [], [{ _tag: "Poll", millis: 5 }]],
+        body: [threads]
+      }
+    ]
+    const plan: Scenario["plan"] = [{ action: { _tag: "Interrupt", wait: true }, target: 1, after: 0 }]
+    const run = await problems("finalizer-shield", { program, plan }, 428, 448)
+    expect(run.problems).toEqual([])
+    expect((await problems("bounded-cleanup", { program, plan }, 428, 448)).problems).toEqual([])
+    // Eight milliseconds of other code, and none for the release.
+    expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Releasing", lease: "t.3/0", at: 8 }))
+    expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Released", lease: "t.3/0", at: 8, how: "cut" }))
+  })
+
   it("a thread below one that was abandoned is still giving back what it came to hold since", async () => {
     const climb = { stop: 0, interrupt: null, unwind: null, kill: null }
     const run = await problems(

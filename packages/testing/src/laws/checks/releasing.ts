@@ -161,11 +161,16 @@ const timedOut = (outcome: Outcome, lease: string): boolean => {
 }
 
 /**
- * How long another thread's synchronous code has blocked the JavaScript thread just before a release takes its first step.
- * The limit of the release counts from its start, which may lie before that code.
+ * How long the synchronous code of other threads, one after another, has blocked the JavaScript thread just before a release
+ * takes its first step. The limit of the release counts from its start, which may lie before that code.
  */
-const heldUp = (outcome: Outcome, at: number): number =>
-  Math.max(0, ...blocks(outcome).flatMap(({ from, to }) => (to === at ? [to - from] : [])))
+const heldUp = (outcome: Outcome, at: number): number => at - startOf(blocks(outcome), at)
+
+/** The start of the adjacent blocks that end at a time, or that time. */
+const startOf = (all: ReturnType<typeof blocks>, at: number): number => {
+  const last = all.find(({ from, to }) => from < to && to === at)
+  return last === undefined ? at : startOf(all, last.from)
+}
 
 /** The times in which synchronous code has blocked the JavaScript thread. Code that was ended by force has no end here. */
 const blocks = ({ events }: Outcome): ReadonlyArray<{ readonly from: number; readonly to: number }> => {
