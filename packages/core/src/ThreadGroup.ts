@@ -115,9 +115,15 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
   /** Closed once the group accepts no more threads. */
   readonly scope: Scope.Closeable = Scope.makeUnsafe()
   size = 0
-  failure: Cause.Cause<F> | undefined = undefined
-  /** The failure that a join has received. */
-  joined: Cause.Cause<F> | undefined = undefined
+  /** How many failures a join has received. */
+  joined = 0
+  /** How many members have ended with a failure that the group keeps. */
+  kept = 0
+  /**
+   * The parts of these failures, each object once, because a member passes the failure of another one on by a join. Equal
+   * errors are not sought: a comparison reads the errors, whose getters may throw.
+   */
+  private readonly reasons = new Set<Cause.Reason<F>>()
   /** The reason for which a late thread does not start. */
   ending: CancelReason.CancelReason | undefined = undefined
   // Only the ledger changes this field.
@@ -148,6 +154,11 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
     return undefined
   }
 
+  /** All failures that the group keeps, in one Cause. */
+  get failure(): Cause.Cause<F> | undefined {
+    return this.reasons.size === 0 ? undefined : Cause.fromReasons([...this.reasons])
+  }
+
   get whenEmpty(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (this.size === 0) return resume(Effect.void)
@@ -169,33 +180,35 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
 
   /** Records the exit of a member. The siblings are interrupted without a wait; a join of the group awaits them. */
   ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): Receipt {
-    const before = this.failure
     const failure = this.policy === "isolate" ? undefined : failureOf(node, exit)
-    if (failure !== undefined) this.failed(node, failure)
+    const isKept = failure !== undefined && this.failed(node, failure)
     if (--this.size === 0) {
       const emptied = this.emptied
       this.emptied = []
       for (const done of emptied) done()
     }
-    if (this.failure === before) return "Ignored"
-    return this.joined === this.failure ? "Received" : "Kept"
+    if (!isKept) return "Ignored"
+    return this.joined === this.kept ? "Received" : "Kept"
   }
 
-  private failed(node: ThreadNode, failure: Cause.Cause<unknown>): void {
+  /** False if the group does not keep the failure. */
+  private failed(node: ThreadNode, failure: Cause.Cause<unknown>): boolean {
+    if (this.policy === "failFast" && this.kept > 0) return false
+    this.kept++
     // A node notifies only the group of its spawn, and the policy is not `isolate`: `make` says which errors these are.
-    const cause = failure as Cause.Cause<F>
-    if (this.policy === "collect") {
-      this.failure = this.failure === undefined ? cause : Cause.combine(this.failure, cause)
-    } else if (this.failure === undefined) {
-      this.failure = cause
-      const reason = (this.ending = {
-        ...CancelReason.siblingFailed(node.name),
-        by: node.name,
-        at: node.clock.currentTimeMillisUnsafe()
-      })
-      const interrupts = Effect.forEach(this.members, (sibling) => Ladder.interrupt(sibling, reason), { discard: true })
-      Effect.runFork(interrupts)
-    }
+    for (const reason of (failure as Cause.Cause<F>).reasons) this.reasons.add(reason)
+    if (this.policy === "failFast") this.interruptMembers(node)
+    return true
+  }
+
+  private interruptMembers(failed: ThreadNode): void {
+    const reason = (this.ending = {
+      ...CancelReason.siblingFailed(failed.name),
+      by: failed.name,
+      at: failed.clock.currentTimeMillisUnsafe()
+    })
+    const interrupts = Effect.forEach(this.members, (sibling) => Ladder.interrupt(sibling, reason), { discard: true })
+    Effect.runFork(interrupts)
   }
 }
 
@@ -324,10 +337,11 @@ export const joinAll = <E, F>(self: ThreadGroup<E, F>): Effect.Effect<void, F> =
     const around = group.memberAround(current)
     if (around !== undefined) return selfJoin(around)
     return Effect.flatMap(group.whenEmpty, () => {
-      if (group.failure === undefined) return Effect.void
-      group.joined = group.failure
-      Unjoined.received(group, group.failure)
-      return Effect.failCause(group.failure)
+      const { failure } = group
+      if (failure === undefined) return Effect.void
+      group.joined = group.kept
+      Unjoined.received(group, failure)
+      return Effect.failCause(failure)
     })
   })
 

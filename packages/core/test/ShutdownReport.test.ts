@@ -685,6 +685,28 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
     })
   )
 
+  const unavailable: ReadonlyArray<Escalation.Escalation> = [
+    { kill: "1 second" },
+    { unwind: "1 second", kill: "1 second" }
+  ]
+  for (const escalation of unavailable) {
+    const rungs = Object.keys(escalation)
+    it.live(
+      `of a fiber says that the last interrupt has ended it where no rung was available: ${rungs.join(", ")}`,
+      () =>
+        Effect.gen(function* () {
+          const thread = yield* Thread.spawn(Effect.never, { startImmediately: true, name: "worker" })
+          const report = yield* Thread.shutdown(thread, { escalation })
+          expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "Interrupted" } })
+          expect(report.attempts.map(({ _tag, rung }) => [_tag, rung])).toEqual([
+            ...rungs.map((rung) => ["Unavailable", rung]),
+            ["Ended", "interrupt"]
+          ])
+          expect(ShutdownReport.render(report)).toMatch(/^worker: ended on interrupt after \d+ ms/)
+        }).pipe(Effect.scoped)
+    )
+  }
+
   it.effect("waits for a slow search for one second at most", () =>
     Effect.gen(function* () {
       const { thread } = yield* deaf(3000)

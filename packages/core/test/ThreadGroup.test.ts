@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Lease, Thread, ThreadDump, ThreadGroup } from "@quiesce/core"
-import { Cause, Clock, Data, Effect, Exit, Scope } from "effect"
+import { Cause, Clock, Data, Effect, Exit, Logger, Scope } from "effect"
 import { endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
 class Lost extends Data.TaggedError("Lost")<{}> {}
@@ -207,6 +207,55 @@ describe("ThreadGroup, collect", () => {
       const errors = Exit.isFailure(exit) ? exit.cause.reasons.filter(Cause.isFailReason).map((_) => _.error) : []
       expect(errors).toEqual(["first", "second"])
       expect(yield* Thread.join(sibling)).toBe("done")
+    })
+  )
+})
+
+class NotFound extends Data.TaggedError("NotFound")<{ readonly path: string }> {}
+
+/** Errors that throw when they are compared. */
+const incomparable = (): Error =>
+  Object.defineProperty(new Error("lazy"), "detail", {
+    enumerable: true,
+    get: () => {
+      throw new Error("nobody reads this")
+    }
+  })
+
+describe("ThreadGroup, collect, of failures that are alike", () => {
+  it.effect("fails with each of them, and none counts as a death that nobody has joined", () => {
+    const logged: Array<unknown> = []
+    const logger = Logger.make(({ message }) => void logged.push(message))
+    return Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<NotFound>({ policy: "collect" })
+      for (let i = 0; i < 3; i++) yield* ThreadGroup.spawn(group, Effect.fail(new NotFound({ path: "/a" })))
+      const exit = yield* Effect.exit(ThreadGroup.joinAll(group))
+      expect(Exit.isFailure(exit) && exit.cause.reasons).toHaveLength(3)
+    }).pipe(
+      Effect.scoped,
+      Effect.andThen(Effect.sync(() => expect(logged).toEqual([]))),
+      Effect.provideService(Logger.CurrentLoggers, new Set([logger]))
+    )
+  })
+
+  it.effect("fails once with a failure that a member has from another member", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<string>({ policy: "collect" })
+      const first = yield* ThreadGroup.spawn(group, Effect.fail("no"))
+      yield* ThreadGroup.spawn(group, Thread.join(first))
+      const exit = yield* Effect.exit(ThreadGroup.joinAll(group))
+      expect(Exit.isFailure(exit) && exit.cause.reasons).toHaveLength(1)
+    })
+  )
+
+  it.effect("fails with errors that throw when they are compared", () =>
+    Effect.gen(function* () {
+      const group = yield* ThreadGroup.make<Error>({ policy: "collect" })
+      const errors = [incomparable(), incomparable()]
+      for (const error of errors) yield* ThreadGroup.spawn(group, Effect.fail(error))
+      const exit = yield* Effect.exit(ThreadGroup.joinAll(group))
+      const found = Exit.isFailure(exit) ? exit.cause.reasons.filter(Cause.isFailReason) : []
+      expect(found.map(({ error }, index) => error === errors[index])).toEqual([true, true])
     })
   )
 })

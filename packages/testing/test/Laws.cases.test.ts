@@ -18,6 +18,14 @@ const fork = (...body: ReadonlyArray<Instruction>): Instruction => ({
   escalation: null
 })
 
+const group = (policy: "failFast" | "isolate", members: ReadonlyArray<ReadonlyArray<Instruction>>): Instruction => ({
+  _tag: "Group",
+  policy,
+  within: null,
+  members,
+  body: []
+})
+
 const shutdown = (interrupt: number | null) =>
   ({ _tag: "Shutdown", climb: { stop: 0, interrupt, unwind: null, kill: null } }) as const
 
@@ -57,16 +65,6 @@ describe("each law holds where", () => {
   })
 
   it("the synchronous code of two threads, one after the other, holds up the first step of a release with a limit", async () => {
-    const group = (
-      policy: "failFast" | "isolate",
-      members: ReadonlyArray<ReadonlyArray<Instruction>>
-    ): Instruction => ({
-      _tag: "Group",
-      policy,
-      within: null,
-      members,
-      body: []
-    })
     const limited: Instruction = {
       _tag: "Group",
       policy: "failFast",

@@ -198,7 +198,11 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     const next = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]
     // A thread that ended just before the request of the next rung was not asked on that rung.
     const last = next === undefined || isBelow(reached, next.rung) ? undefined : next
-    const own = last?.rung ?? outwaited.findLast((_) => _._tag === "Outwaited")?.rung
+    const outwaitedRung = outwaited.findLast((_) => _._tag === "Outwaited")?.rung
+    const wasAsked = last !== undefined || outwaitedRung !== undefined
+    // No rung was available. The interrupt that comes before a thread is given up has ended this thread.
+    const final = endedBefore || isAbandoned || wasAsked ? undefined : reached
+    const own = last?.rung ?? outwaitedRung ?? final
     const ending = isAbandoned ? abandoned : endingOf(node)
     const overtaken = last !== undefined && isOvertaken(last.rung, reached, ending)
     const rung = overtaken ? reached : own
@@ -208,7 +212,12 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
       startedAt,
       millis: endedAt - startedAt,
       rung: rung ?? null,
-      attempts: this.attemptsOf(outwaited, last, overtaken ? reached : undefined, endedAt),
+      attempts: this.attemptsOf(
+        outwaited,
+        final === undefined ? last : { rung: final, at: this.asks.at(-1)!.at },
+        overtaken ? reached : undefined,
+        endedAt
+      ),
       ending,
       released: leases.released ?? nothing,
       failed: leases.failed ?? nothing,
