@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, Lease, ShutdownReport, Thread } from "@quiesce/core"
+import { CancelReason, type Escalation, Lease, ShutdownReport, Thread } from "@quiesce/core"
 import * as Schemas from "@quiesce/core/Schemas"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { UnwindOutcome } from "@quiesce/core/adapter"

@@ -472,7 +472,9 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
     ...args: BroadcastArguments<M>
   ): Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>> => {
     const [input, given] = args as [unknown, BroadcastOptions<M> | undefined]
-    given?.signal?.throwIfAborted()
+    // A wrong signal is refused below.
+    const signal: Partial<AbortSignal> | undefined = given?.signal
+    signal?.throwIfAborted?.()
     const results = use(this.lazy.open(), (host) => host.broadcast(this.url, input, given))
     // The caller has named the module.
     return results as Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>>

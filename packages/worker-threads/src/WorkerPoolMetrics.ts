@@ -9,7 +9,7 @@
  * | `quiesce_pool_tasks_queued`, `quiesce_pool_tasks_running` | gauges | |
  * | `quiesce_pool_utilization_ratio` | gauge: the running tasks for each place of the workers | |
  * | `quiesce_pool_tasks_completed_total` | counter of tasks that ended by themselves | `task`; `result`: `succeeded`, `failed` |
- * | `quiesce_pool_tasks_cancelled_total` | counter | `task`; `rung`: the highest rung of a request |
+ * | `quiesce_pool_tasks_cancelled_total` | counter | `task`; `rung`: the highest rung of a request, `interrupt` for a task that its pool took out of the queue |
  * | `quiesce_pool_workers_replaced_total` | counter | `cause`: `lost`, `killed`, `failed_start`, and the limit of `recycle`: `tasks`, `age`, `heap` |
  * | `quiesce_pool_task_waiting_seconds` | histogram of the time in the queue | `task` |
  * | `quiesce_pool_task_running_seconds` | histogram of the time on a worker, to the end of the last release | `task` |
@@ -25,8 +25,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import type { Rung } from "@quiesce/core/Escalation"
 import * as PoolEvents from "./internal/host/poolEvents.ts"
 import type { PoolCounts, PoolObserver } from "./internal/host/poolEvents.ts"
+import * as WorkerError from "./WorkerError.ts"
 
 /**
  * Shows the metrics of all pools, live and to come, in the metric registry of the context, until the layer's scope closes.
@@ -69,6 +71,16 @@ class Watch {
   }
 }
 
+/** A call that waits is cancelled by its pool without a rung. */
+const isCancelled = (cause: Cause.Cause<unknown>, rung: Rung | undefined): boolean =>
+  rung === undefined
+    ? Cause.hasInterruptsOnly(cause) ||
+      cause.reasons.some((reason) => Cause.isFailReason(reason) && isPoolClosed(reason.error))
+    : rung !== "stop" && Cause.hasInterrupts(cause)
+
+const isPoolClosed = (error: unknown): boolean =>
+  error instanceof WorkerError.WorkerError && error.reason._tag === "PoolClosed"
+
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, Infinity]
 
 /** The pools of one name. Its gauges are shown while there is a pool, its other metrics until the layer's end. */
@@ -104,8 +116,8 @@ class Group {
         const labels = { task: task.codec.name }
         if (running.delete(task)) this.observe("running", labels, performance.now() - start!)
         const { rung } = task.cell
-        if (Exit.isFailure(exit) && rung !== undefined && rung !== "stop" && Cause.hasInterrupts(exit.cause)) {
-          return this.count("tasks_cancelled", { ...labels, rung })
+        if (Exit.isFailure(exit) && isCancelled(exit.cause, rung)) {
+          return this.count("tasks_cancelled", { ...labels, rung: rung ?? "interrupt" })
         }
         this.count("tasks_completed", { ...labels, result: Exit.isSuccess(exit) ? "succeeded" : "failed" })
       },

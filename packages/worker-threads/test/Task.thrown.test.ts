@@ -84,5 +84,5 @@ it("an uncaught value with too many levels ends its worker with a text, and the 
   await using pool = Task.createTaskPool<Later>(new URL("./fixtures/plain-throws-later.ts", import.meta.url), {
     size: 1
   })
-  await expect(pool.run(20_000)).rejects.toThrow("An uncaught value was too large to be sent")
+  await expect(pool.run(20_000)).rejects.toThrow("An uncaught value was too large to send")
 })

@@ -24,7 +24,8 @@ export const settingsOf = (
   options: CallOptions | undefined,
   defaults: CallSettings
 ): CallSettings | WorkerError.WorkerError => {
-  const { priority = defaults.priority, runWithin } = options ?? {}
+  const { name, priority = defaults.priority, runWithin } = options ?? {}
+  if (name !== undefined && typeof name !== "string") return invalid("name", `${textOf(name)} is not a text`)
   if (!Number.isFinite(priority)) return invalid("priority", `${textOf(priority)} is not a number`)
   if (runWithin === undefined) return priority === defaults.priority ? defaults : { priority, millis: defaults.millis }
   const millis = limitOf("runWithin", runWithin)

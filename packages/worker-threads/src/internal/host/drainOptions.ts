@@ -14,9 +14,12 @@ export interface DrainSettings {
   readonly queued: "finish" | "drop"
 }
 
-export const drainSettings = ({ queued = "finish", within }: DrainOptions = {}):
-  | DrainSettings
-  | WorkerError.WorkerError => {
+export const drainSettings = (given: DrainOptions = {}): DrainSettings | WorkerError.WorkerError => {
+  if (typeof given !== "object" || given === null) {
+    const problem = `${textOf(given)} is not an object; give one such as { within: "10 seconds" }`
+    return WorkerError.make({ _tag: "InvalidOption", option: "The options of the drain", problem })
+  }
+  const { queued = "finish", within } = given
   if (queued !== "finish" && queued !== "drop") {
     const problem = `${textOf(queued)} is neither "finish" nor "drop"`
     return WorkerError.make({ _tag: "InvalidOption", option: "queued", problem })

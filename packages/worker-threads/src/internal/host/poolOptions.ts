@@ -90,6 +90,9 @@ const parseAll = (options: Options): Effect.Effect<Parsed> =>
     if (!isCount(concurrency, 1)) {
       return yield* invalid("concurrency", `${textOf(concurrency)} is not a number of tasks, which is at least 1`)
     }
+    if (queue !== undefined && (typeof queue !== "object" || queue === null || queue.bound === undefined)) {
+      return yield* invalid("queue", `${textOf(queue)} has no bound; give one such as { bound: 100, whenFull: "fail" }`)
+    }
     if (bound !== Infinity && !isCount(bound, 0)) {
       return yield* invalid("queue.bound", `${textOf(bound)} is not a number of tasks that wait, which is at least 0`)
     }

@@ -19,7 +19,7 @@ import * as Option from "effect/Option"
 import * as ControlBlock from "../wire/controlBlock.ts"
 import { type Unwind, wakeUp } from "../wire/handshake.ts"
 import { closeMillis, startingCloseMillis } from "./closeMillis.ts"
-import type { ToHost, ToWorker } from "../wire/message.ts"
+import { cutName, type ToHost, type ToWorker } from "../wire/message.ts"
 import { messagesToHost } from "../wire/toHost.ts"
 import { ThreadDeaths } from "../locks/threadDeaths.ts"
 import { Allowance } from "../leases/allowance.ts"
@@ -164,7 +164,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private sendStart(task: RemoteTask, slot: number): void {
     const { id, span } = task
     const { payload, transfers } = task.sendable
-    const [name, label] = [task.codec.name, task.cell.name]
+    const [name, label] = [task.codec.name, cutName(task.cell.name)]
     const isSmall = transfers.length === 0 && label === name && span === undefined
     if (isSmall && this.rings.start(id, slot, name, payload)) return
     const message = { _tag: "Start", id, slot, task: name, name: label, payload, trace: span?.trace ?? null } as const

@@ -6,6 +6,7 @@
  */
 import type { Thread } from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import { cutName } from "../wire/message.ts"
 import type { Carried } from "../wire/ringEntry.ts"
 
 type AnyThread = Thread<unknown, unknown>
@@ -33,7 +34,7 @@ export const mirrorLeases = (parent: AnyThread, tasks: Iterable<Holder>): void =
       const task = keptBy === "host" ? undefined : taskOf(tasks, holder)
       if (task === undefined) return
       leases.set(lease, { task, lease: ++last })
-      task.tell({ _tag: "LeaseHeld", id: task.id, lease: last, name })
+      task.tell({ _tag: "LeaseHeld", id: task.id, lease: last, name: cutName(name) })
     },
     settled: (lease, fate, error) => {
       const mirrored = leases.get(lease)

@@ -15,7 +15,7 @@ const stackOf = (thrown: unknown): string => {
   } catch {
     // The value throws when it is read.
   }
-  return "An uncaught value was too large to be sent"
+  return "An uncaught value was too large to send"
 }
 
 const handshake = handshakeOf(workerData)

@@ -62,6 +62,10 @@ const parts = (value: unknown, levels: number, left: Left): Thrown => {
 const thrownError = (error: Error, levels: number, left: Left): Thrown => {
   const own: Record<string, unknown> = { name: typeof error.name === "string" ? error.name : messageOf(error.name) }
   for (const [key, property] of Object.entries(error)) if (canCross(property)) own[key] = property
+  for (const key of ofSuppressed) {
+    const property: unknown = Object.hasOwn(error, key) ? (error as unknown as Record<string, unknown>)[key] : undefined
+    if (property !== undefined && canCross(property)) own[key] = property
+  }
   const errors: unknown = (error as { readonly errors?: unknown }).errors
   const isAggregate = error instanceof AggregateError && Array.isArray(errors) && levels > 0
   return {
@@ -82,6 +86,9 @@ const partsOfAll = (errors: ReadonlyArray<unknown>, levels: number, left: Left):
   return all
 }
 
+/** The properties of a SuppressedError, which the end of a `using` makes. Not each version of Node has the class. */
+const ofSuppressed = ["error", "suppressed"]
+
 const kinds = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]
 
 /**
@@ -91,8 +98,8 @@ const kinds = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, UR
 const baseOf = (error: Error): Error => {
   if (error instanceof DOMException && canCross(error)) return error
   const Kind = kinds.find((kind) => error instanceof kind) ?? Error
-  const { cause, stack } = error
-  const base = new Kind(messageOf(error))
+  const { cause, message, stack } = error
+  const base = new Kind(typeof message === "string" ? message : messageOf(error))
   if (typeof stack === "string") base.stack = stack
   if (cause !== undefined) base.cause = canCross(cause) ? cause : messageOf(cause)
   return base

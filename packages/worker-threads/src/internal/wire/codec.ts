@@ -16,7 +16,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Transferable from "effect/workers/Transferable"
 import * as Envelope from "./envelope.ts"
-import { type EncodedExit, type EncodedReason, maxReasons, maxText } from "./message.ts"
+import { cutName, type EncodedExit, type EncodedReason, maxReasons } from "./message.ts"
 import { isDone, type Problem, type TaskCodec, type Wire } from "./wire.ts"
 
 type AnySchema = Schema.Codec<unknown, unknown>
@@ -239,14 +239,12 @@ const inOrder = <A, B, E>(
 const mapped = <A, B, E>(effect: Effect.Effect<A, E>, f: (value: A) => B): Effect.Effect<B, E> =>
   isDone(effect) ? Exit.succeed(f(effect.value)) : Effect.map(effect, f)
 
-const cut = (name: string): string => name.slice(0, maxText)
-
 const interruptToWire = (entry: Cause.Interrupt): EncodedReason => {
   const cause = Cause.fromReasons([entry])
   const reason = reasonToWire(CancelReason.firstOfCause(cause) ?? CancelReason.interrupted())
   const end = Option.getOrUndefined(ForcedEnd.fromCause(cause))
   if (end?._tag !== "Killed") return { _tag: "Interrupt", reason }
-  return { _tag: "Killed", reason, thread: cut(end.thread), lost: end.lost.slice(0, maxReasons).map(cut) }
+  return { _tag: "Killed", reason, thread: cutName(end.thread), lost: end.lost.slice(0, maxReasons).map(cutName) }
 }
 
 const failure = (reason: EncodedReason): EncodedExit => ({ _tag: "Failure", cause: [reason] })

@@ -73,6 +73,8 @@ export class RingWriter {
     writer.at = at
     writer.end = at + maxEntry
     if (!(writer.word(first) && writer.word(second) && writer.word(third) && this.#tryValue(value))) return false
+    // A getter of the value has written an entry of its own in this place.
+    if (this.#at !== at) return false
     this.#at = writer.at & positions
     Atomics.store(this.state, tail, this.#at)
     return true

@@ -2,7 +2,7 @@
 import type { BigIntStats } from "node:fs"
 import { lstat, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { resolve, sep } from "node:path"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { readyName } from "../../wire/readyNames.ts"
@@ -28,7 +28,8 @@ export const acquire = (
     return Effect.fail(notAllowed(name, problem))
   }
   const made = attempt(name, async () => {
-    const path = await mkdtemp(join(root ?? tmpdir(), prefix))
+    // A join would take a prefix such as ".." for a way out of the folder.
+    const path = await mkdtemp(`${resolve(root ?? tmpdir())}${sep}${prefix}`)
     return { path, identity: await identityOf(path) }
   })
   const folder = Effect.acquireRelease(made, ({ identity, path }) => Effect.promise(() => remove(path, identity)))

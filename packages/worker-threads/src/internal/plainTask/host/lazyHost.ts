@@ -124,9 +124,13 @@ export class LazyHost {
   async drain(options: DrainOptions | undefined): Promise<DrainReport> {
     const closed = options === undefined ? this.closeLight() : undefined
     if (closed !== undefined) return closed.then(() => ({ finished: 0, cut: 0, neverStarted: 0 }))
-    const before = this.light.finished
+    const { finished, running, waiting } = this.light
+    const all = this.state._tag === "Open" ? 0 : running + waiting + this.calls.size
     const report = await use(this.ending(), (host) => host.drain(options))
-    return { ...report, finished: report.finished + this.light.finished - before }
+    const ended = this.light.finished - finished
+    // The others were aborted before the pool was open.
+    const aborted = Math.max(0, all - ended - report.finished - report.cut - report.neverStarted)
+    return { ...report, finished: report.finished + ended, neverStarted: report.neverStarted + aborted }
   }
 
   async close(): Promise<void> {

@@ -4,9 +4,9 @@ type Use<Code> = (code: Code) => void
 
 export class OnDemand<Code> {
   readonly #load: () => Promise<Code>
-  #code: Code | undefined = undefined
+  #code: Code | undefined
   /** The uses that wait while the code is loaded. */
-  #waiting: Array<Use<Code>> | undefined = undefined
+  #waiting: Array<Use<Code>> | undefined
 
   constructor(load: () => Promise<Code>) {
     this.#load = load

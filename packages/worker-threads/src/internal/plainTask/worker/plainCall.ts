@@ -54,19 +54,19 @@ export class PlainCall implements Source {
   readonly #flags: SharedFlags
   readonly #outlet: Outlet
   #state: State = waiting
-  #stopReason: CancelReason.CancelReason | undefined = undefined
-  reason: CancelReason.CancelReason | undefined = undefined
-  #context: Context | undefined = undefined
+  #stopReason: CancelReason.CancelReason | undefined
+  reason: CancelReason.CancelReason | undefined
+  #context: Context | undefined
   /** Made by the function's first use of them. */
-  #ownLeases: TaskLeases | undefined = undefined
+  #ownLeases: TaskLeases | undefined
   /** The code for answers is loaded when the function has asked for its first lease. */
-  #asked: PlainLeases | undefined = undefined
+  #asked: PlainLeases | undefined
   /** The number of the last lease. */
   #lease = 0
-  #ownReport: Report | undefined = undefined
-  #reporter: Reporter | undefined = undefined
+  #ownReport: Report | undefined
+  #reporter: Reporter | undefined
   /** The parts of the result that are moved. */
-  moved: Set<unknown> | undefined = undefined
+  moved: Set<unknown> | undefined
   /** How many reports the host has accepted before there is a reporter. */
   #credits = 0
 
@@ -84,7 +84,7 @@ export class PlainCall implements Source {
   }
 
   get isDone(): boolean {
-    return this.#state._tag === "Done"
+    return this.#state === done
   }
 
   // ---- From the host ----
@@ -96,7 +96,7 @@ export class PlainCall implements Source {
   interrupt(reason: CancelReason.CancelReason): void {
     if (this.reason !== undefined || this.isDone) return
     this.reason = reason
-    if (this.#state._tag === "Waiting") return this.#endInterrupted([])
+    if (this.#state === waiting) return this.#endInterrupted([])
     if (this.#state._tag === "AwaitingReason") return this.#endInterrupted(this.#state.failures)
     this.#reporter?.settle(toError(reason))
     this.#withLeases((asked) => asked.interrupt(toError(reason)))
@@ -128,7 +128,11 @@ export class PlainCall implements Source {
       if (!isThenable(result)) return () => this.#succeed(result)
       // The `then` of a foreign value may throw, and may give a further thenable.
       const promise = Promise.resolve(result)
-      return () => this.#follow(promise)
+      return () =>
+        void promise.then(
+          (value) => this.#succeed(value),
+          (error: unknown) => this.#fail(error)
+        )
     } catch (error) {
       return () => this.#fail(error)
     }
@@ -143,21 +147,20 @@ export class PlainCall implements Source {
     this.#exit(failure({ _tag: "Fail", error: { _tag: "BadModule", problem } }))
   }
 
-  #follow(result: Promise<unknown>): void {
-    result.then(
-      (value) => (this.reason === undefined ? this.#succeed(value) : this.#endInterrupted([])),
-      (error: unknown) => this.#fail(error)
-    )
-  }
-
   #succeed(value: unknown): void {
-    if (this.isDone) return
+    if (this.#waits(() => this.#succeed(value))) return
+    if (this.reason !== undefined) return this.#endInterrupted([])
     this.#finish()
     this.#outlet.succeed(this, value)
   }
 
+  /** True if the call is over, or if reports wait for the host. They arrive before the result, and then `f` is called. */
+  #waits(f: () => void): boolean | undefined {
+    return this.isDone || (this.reason === undefined && this.#reporter?.whenIdle(f))
+  }
+
   #fail(error: unknown): void {
-    if (this.isDone) return
+    if (this.#waits(() => this.#fail(error))) return
     if (this.reason === undefined && !this.#flags.interrupted && !isOf(error, this.token.reason)) {
       this.#finish()
       failures.use(({ thrown }) => this.#outlet.exit(this, failure({ _tag: "Fail", error: thrown(error) })))

@@ -24,7 +24,7 @@ export type Transfer = <A>(value: A, parts: Iterable<unknown>) => A
 export class Context {
   readonly token: StopToken.StopToken
   readonly #source: Source
-  #controller: AbortController | undefined = undefined
+  #controller: AbortController | undefined
 
   constructor(source: Source) {
     this.token = source.token

@@ -9,6 +9,8 @@ export class Reporter {
   #credits: number
   #waiting: Array<(error: Error | undefined) => void> = []
   #isClosed = false
+  /** Set when the function has returned. */
+  #idle: (() => void) | undefined
 
   /** `send` throws if the value can't be cloned. */
   constructor(credits: number, send: (value: unknown) => void) {
@@ -21,10 +23,22 @@ export class Reporter {
     this.#credits += count
     while (this.#credits > 0) {
       const next = this.#waiting.shift()
-      if (next === undefined) return
+      if (next === undefined) break
       this.#credits--
       next(undefined)
     }
+    this.#notifyIdle()
+  }
+
+  #notifyIdle(): void {
+    // The last report is sent in a job of its own, which comes first.
+    if (this.#idle !== undefined && this.#waiting.length === 0) queueMicrotask(this.#idle)
+  }
+
+  /** Calls `f` when no report waits any more. False if none waits now. */
+  whenIdle(f: () => void): boolean {
+    this.#idle = f
+    return this.#waiting.length > 0
   }
 
   /** Ends the reports that wait, with an error or without. */
@@ -32,6 +46,7 @@ export class Reporter {
     const waiting = this.#waiting
     this.#waiting = []
     for (const settle of waiting) settle(error)
+    this.#notifyIdle()
   }
 
   /** The call has ended. */
@@ -45,8 +60,9 @@ export class Reporter {
     if (this.#credits > 0) this.#credits--
     else {
       const error = await new Promise<Error | undefined>((resolve) => this.#waiting.push(resolve))
+      // Nobody waits for the reports of a function that has returned.
+      if (this.#isClosed || (error !== undefined && this.#idle !== undefined)) return
       if (error !== undefined) throw error
-      if (this.#isClosed) return
     }
     try {
       this.#send(value)
