@@ -13,7 +13,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Deadline from "./Deadline.ts"
-import { withoutInterrupts } from "./internal/cancelScope.ts"
 import type { ThreadErrorReason } from "./ThreadError.ts"
 import { CurrentNode, root } from "./internal/currentThread.ts"
 import { isExceeded } from "./internal/deadlines.ts"
@@ -241,7 +240,7 @@ class Release<A> implements PendingRelease {
         fiber.interruptUnsafe()
         const error = Misuse.error({ _tag: "ReleaseTimedOut", lease: this.entry.name, millis }, Texts.releaseTimedOut)
         Ledger.settle(this.entry, "timedOut", this.clock, error.message)
-        const defects = ended === undefined ? Effect.void : withoutInterrupts(ended)
+        const defects = ended === undefined ? Effect.void : onlyDefects(ended)
         return Effect.ensuring(Effect.die(error), defects)
       })
     })
@@ -281,6 +280,12 @@ const releaseOfNothing = (): Release<unknown> => {
     undefined,
     releaseNothing
   )
+}
+
+/** The deadline of a release is no defect. */
+const onlyDefects = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+  const defects = Exit.isSuccess(exit) ? [] : exit.cause.reasons.filter(Cause.isDieReason)
+  return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
 }
 
 const isPromise = (u: unknown): u is Promise<unknown> => readOr(() => u instanceof Promise, false)

@@ -7,6 +7,7 @@ import { hasProperty } from "effect/Predicate"
 import type { CancelReason } from "./CancelReason.ts"
 import type { Rung } from "./Escalation.ts"
 import * as Argument from "./internal/argument.ts"
+import { printable } from "./internal/printable.ts"
 
 /**
  * The attempt on one rung.
@@ -137,7 +138,7 @@ export const render = (self: ShutdownReport): string => {
   for (const kind of ["released", "failed", "timedOut", "lost"] as const) {
     if (self[kind].length > 0) lines.push(`  ${kind}: ${self[kind].map((_) => _.lease).join(", ")}`)
   }
-  return lines.join("\n")
+  return lines.map(printable).join("\n")
 }
 
 /** The end, with the first line of its error. */

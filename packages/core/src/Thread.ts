@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
@@ -641,15 +642,20 @@ export const untilStopped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Ef
           stopped = true
           interrupt(node.reason!)
         }),
-      (exit) => (stopped && Exit.isFailure(exit) && Exit.hasInterrupts(exit) ? givenUp(exit) : Effect.asSome(exit))
+      (exit) =>
+        stopped && Exit.isFailure(exit) && Exit.hasInterrupts(exit)
+          ? givenUp(exit, node.isCancelled)
+          : Effect.asSome(exit)
     )
     // An interrupt aborts `stopSignal` just before it reaches the fiber. It reaches an unmasked fiber in this step.
     return Effect.tap(result, () => (node.state._tag === "Cancelled" ? Effect.yieldNow : Effect.void))
   })
 
-/** None, unless a finalizer failed. */
-const givenUp = (exit: Exit.Failure<unknown, unknown>): Effect.Effect<Option.Option<never>> =>
-  Effect.as(CancelScope.withoutInterrupts(exit), Option.none())
+/** None, unless a finalizer failed. The interrupt of a cancelled thread stays beside such a failure. */
+const givenUp = <E>(exit: Exit.Failure<unknown, E>, isCancelled: boolean): Effect.Effect<Option.Option<never>, E> =>
+  isCancelled && !Cause.hasInterruptsOnly(exit.cause)
+    ? Effect.failCause(exit.cause)
+    : Effect.as(CancelScope.withoutInterrupts(exit), Option.none())
 
 /**
  * A point at which the current thread lets other fibers run and, if it was interrupted, ends.

@@ -19,6 +19,7 @@ import { abandonedThreads } from "./internal/abandonedThreads.ts"
 import * as Argument from "./internal/argument.ts"
 import { nodeOfGiven } from "./internal/givenThreads.ts"
 import * as Abandonment from "./internal/abandonment.ts"
+import { printable as toPrintable } from "./internal/printable.ts"
 import type { ThreadNode } from "./internal/threadNode.ts"
 import type { Thread } from "./Thread.ts"
 
@@ -174,5 +175,5 @@ export const render = (self: ThreadDump, options?: RenderOptions): string => {
  */
 export const printable = (text: string): string => {
   if (typeof text !== "string") throw Argument.wrong("ThreadDump.printable", text, "a text")
-  return DumpText.printable(text)
+  return toPrintable(text)
 }

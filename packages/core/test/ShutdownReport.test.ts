@@ -685,6 +685,20 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
     })
   )
 
+  it.live("has no line that a name or a message of other code has written", () =>
+    Effect.gen(function* () {
+      const forged = "encode\n  released: everything\u001b[2K\u202e"
+      const thread = yield* Thread.spawn(Effect.never, { startImmediately: true, name: forged })
+      const reason = CancelReason.shutdown({ message: forged })
+      const text = ShutdownReport.render(
+        yield* Thread.shutdown(thread, { escalation: { interrupt: "1 second" }, reason })
+      )
+      // The line of the thread, and that of its one rung.
+      expect(text.split("\n")).toHaveLength(2)
+      expect(text).not.toMatch(/\p{Cc}(?<!\n)|\u202e/u)
+    }).pipe(Effect.scoped)
+  )
+
   const unavailable: ReadonlyArray<Escalation.Escalation> = [
     { kill: "1 second" },
     { unwind: "1 second", kill: "1 second" }

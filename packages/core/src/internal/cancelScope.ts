@@ -19,13 +19,14 @@ export { type CancelScope, CurrentCancelScope } from "./currentThread.ts"
 /**
  * Runs `work` in a cancel scope. `arm` is called before the work begins, with a function that interrupts the work, and
  * returns a function that disarms. The latter is called as soon as the work has ended; its argument says whether the
- * outer fiber was interrupted as a whole. `then` makes the result from the exit, in the same uninterruptible step.
+ * outer fiber was interrupted as a whole. `then` makes the result from the exit, in the same uninterruptible step. An
+ * interrupted outer fiber gets the failures of the work's finalizers, too.
  */
 export const run = <A, E, R, B, E2>(
   work: Effect.Effect<A, E, R>,
   arm: (interrupt: (reason: CancelReason.CancelReason) => void) => (interruptedAsWhole: boolean) => void,
   then: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
-): Effect.Effect<B, E2, R> =>
+): Effect.Effect<B, E | E2, R> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(pending, ([reason, wasCancelled]) =>
       Effect.withFiber((outer) => {
@@ -123,7 +124,7 @@ class Inner<A, E> implements CancelScope {
   }
 
   /** Called when the outer fiber was interrupted: interrupts the inner fiber for the same reason, and waits for its end. */
-  propagate(exit: Exit.Exit<unknown, unknown>, disarm: (interruptedAsWhole: boolean) => void): Effect.Effect<void> {
+  propagate(exit: Exit.Exit<unknown, unknown>, disarm: (interruptedAsWhole: boolean) => void): Effect.Effect<void, E> {
     // The fork comes before the outer fiber's wait.
     const fiber = this.fiber!
     const reason = reasonOfExit(exit)
@@ -150,9 +151,9 @@ export const innerFibersOf = (node: ThreadNode, outer: object): ThreadNode["inne
   return (node.innerFibers ??= new Map())
 }
 
-/** Keeps the defects of an exit and drops its interrupts, so that no defect is lost with an interruption. */
-export const withoutInterrupts = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+/** Drops the interrupts of an exit and keeps the rest, so that no failure of a finalizer is lost with an interruption. */
+export const withoutInterrupts = <E>(exit: Exit.Exit<unknown, E>): Effect.Effect<void, E> => {
   if (Exit.isSuccess(exit)) return Effect.void
-  const defects = exit.cause.reasons.filter(Cause.isDieReason)
-  return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
+  const others = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+  return others.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(others))
 }

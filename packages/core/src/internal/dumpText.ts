@@ -1,10 +1,8 @@
 /** The text of a dump: one line for each thread, lease, place and frame of a stack. */
 import type { DumpedLease, DumpedThread, Part, ThreadDump } from "./dumpModel.ts"
+import { printable } from "./printable.ts"
 
 type Paint = (part: Part, text: string) => string
-
-/** Texts of other code could hide in control sequences of a terminal. */
-export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, " ")
 
 export const render = (dump: ThreadDump, paint: Paint): string => lines(dump, "", paint).join("\n")
 

@@ -52,7 +52,10 @@ export const receive = <A, E, R>(
         raised.answer(true)
         // The handler claims only errors that it can decode.
         const failure = Effect.fail(Option.getOrThrow(decode(raised)))
-        return Exit.isFailure(exit) ? Effect.ensuring(failure, CancelScope.withoutInterrupts(exit)) : failure
+        if (Exit.isSuccess(exit)) return failure
+        // The error of a finalizer is one of the effect's, which the result may fail with.
+        const others = CancelScope.withoutInterrupts(exit) as Effect.Effect<void>
+        return Effect.ensuring(failure, others)
       }
     )
   })

@@ -1,0 +1,81 @@
+/** The failure of a finalizer beside the interruption of its work, in the combinators that end a part of a thread. */
+import { describe, expect, it } from "@effect/vitest"
+import { CancelReason, Deadline, Thread } from "@quiesce/core"
+import { Cause, Effect, Exit, Option, Schema } from "effect"
+
+class Nudge extends Schema.TaggedError<Nudge>()("Nudge", {}) {}
+
+const now = { startImmediately: true } as const
+
+/** Work whose release fails with an error of its type. */
+const work = Effect.acquireUseRelease(
+  Effect.void,
+  () => Effect.never,
+  () => Effect.fail("flush failed")
+)
+
+const parts = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<unknown> =>
+  Exit.isSuccess(exit)
+    ? ["Success"]
+    : exit.cause.reasons.map((reason) => (Cause.isFailReason(reason) ? reason.error : reason._tag))
+
+type End = (thread: Thread.Thread<unknown, unknown>) => Effect.Effect<unknown>
+
+const rows: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown>, End, ReadonlyArray<unknown>]> = [
+  ["alone, after an interrupt", work, Thread.interrupt, ["Interrupt", "flush failed"]],
+  ["under untilStopped, after a stop", Thread.untilStopped(work), Thread.stop, ["flush failed"]],
+  [
+    "under untilStopped, after an interrupt",
+    Thread.untilStopped(work),
+    Thread.interrupt,
+    ["Interrupt", "flush failed"]
+  ],
+  ["under receive, after an interrupt", Thread.receive(work, Nudge), Thread.interrupt, ["Interrupt", "flush failed"]],
+  [
+    "under a deadline, after an interrupt",
+    work.pipe(Deadline.within("1 hour")),
+    Thread.interrupt,
+    ["Interrupt", "flush failed"]
+  ]
+]
+
+describe("the failure of a finalizer is in the exit", () => {
+  for (const [name, effect, end, expected] of rows) {
+    it.live(name, () =>
+      Effect.gen(function* () {
+        const thread = yield* Thread.spawn(effect, now)
+        yield* end(thread)
+        expect([...new Set(parts(yield* Thread.await(thread)))]).toEqual(expected)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("under receive, after a raise, beside the raised error", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Thread.receive(work, Nudge), now)
+      yield* Thread.raise(thread, new Nudge())
+      expect(parts(yield* Thread.await(thread))).toEqual([new Nudge(), "flush failed"])
+    }).pipe(Effect.scoped)
+  )
+})
+
+it.live("a defect of a finalizer under untilStopped leaves an interrupted thread interrupted, with its reason", () =>
+  Effect.gen(function* () {
+    const seen: Array<string | undefined> = []
+    const broken = Effect.ensuring(Effect.never, Effect.die("boom"))
+    const body = Thread.untilStopped(broken).pipe(
+      Effect.onExit((exit) => Effect.sync(() => seen.push(Option.getOrUndefined(CancelReason.fromExit(exit))?.message)))
+    )
+    const thread = yield* Thread.spawn(body, now)
+    yield* Thread.interrupt(thread, { reason: CancelReason.shutdown({ message: "Closing time" }) })
+    const exit = yield* Thread.await(thread)
+    expect([seen, Exit.hasInterrupts(exit), Exit.hasDies(exit)]).toEqual([["Closing time"], true, true])
+  }).pipe(Effect.scoped)
+)
+
+it.live("a name that is no text is refused, and no thread is made", () =>
+  Effect.gen(function* () {
+    const exit = yield* Effect.exit(Thread.spawn(Effect.never, { name: Symbol("x") as never }))
+    expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toMatch(/The name of Thread.spawn got .*It takes a text/s)
+  }).pipe(Effect.scoped)
+)
