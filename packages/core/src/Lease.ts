@@ -130,7 +130,7 @@ class Release<A> implements PendingRelease {
   private readonly resource: A
   private readonly release: (resource: A, exit: Exit.Exit<unknown, unknown>) => unknown
   /** The fiber of the release, once `takeOver` has started the release. */
-  private taken: Fiber.Fiber<unknown> | undefined = undefined
+  private taken: Fiber.Fiber<unknown> | undefined
 
   constructor(
     entry: LeaseEntry,
@@ -235,13 +235,16 @@ class Release<A> implements PendingRelease {
       return Effect.flatMap(within(endOf(fiber), left), (): Effect.Effect<unknown> => {
         const now = this.clock.currentTimeMillisUnsafe()
         const ended = fiber.pollUnsafe()
-        const isLate = ended !== undefined && Exit.isFailure(ended) && isExceeded(ended.cause, limit, now)
-        if (ended !== undefined && !isLate) return this.record(ended)
+        let defects: ReadonlyArray<Cause.Reason<never>> = []
+        if (ended !== undefined) {
+          if (Exit.isSuccess(ended) || !isExceeded(ended.cause, limit, now)) return this.record(ended)
+          // The deadline of a release is no defect.
+          defects = ended.cause.reasons.filter(Cause.isDieReason)
+        }
         fiber.interruptUnsafe()
         const error = Misuse.error({ _tag: "ReleaseTimedOut", lease: this.entry.name, millis }, Texts.releaseTimedOut)
         Ledger.settle(this.entry, "timedOut", this.clock, error.message)
-        const defects = ended === undefined ? Effect.void : onlyDefects(ended)
-        return Effect.ensuring(Effect.die(error), defects)
+        return Effect.failCause(Cause.fromReasons([Cause.makeDieReason(error), ...defects]))
       })
     })
   }
@@ -280,12 +283,6 @@ const releaseOfNothing = (): Release<unknown> => {
     undefined,
     releaseNothing
   )
-}
-
-/** The deadline of a release is no defect. */
-const onlyDefects = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
-  const defects = Exit.isSuccess(exit) ? [] : exit.cause.reasons.filter(Cause.isDieReason)
-  return defects.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(defects))
 }
 
 const isPromise = (u: unknown): u is Promise<unknown> => readOr(() => u instanceof Promise, false)

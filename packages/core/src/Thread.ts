@@ -9,7 +9,6 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
@@ -642,20 +641,15 @@ export const untilStopped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Ef
           stopped = true
           interrupt(node.reason!)
         }),
+      // None, unless a finalizer failed. The interrupt of a cancelled thread stays beside such a failure.
       (exit) =>
         stopped && Exit.isFailure(exit) && Exit.hasInterrupts(exit)
-          ? givenUp(exit, node.isCancelled)
+          ? Effect.as(CancelScope.failures(exit, node.isCancelled), Option.none())
           : Effect.asSome(exit)
     )
     // An interrupt aborts `stopSignal` just before it reaches the fiber. It reaches an unmasked fiber in this step.
     return Effect.tap(result, () => (node.state._tag === "Cancelled" ? Effect.yieldNow : Effect.void))
   })
-
-/** None, unless a finalizer failed. The interrupt of a cancelled thread stays beside such a failure. */
-const givenUp = <E>(exit: Exit.Failure<unknown, E>, isCancelled: boolean): Effect.Effect<Option.Option<never>, E> =>
-  isCancelled && !Cause.hasInterruptsOnly(exit.cause)
-    ? Effect.failCause(exit.cause)
-    : Effect.as(CancelScope.withoutInterrupts(exit), Option.none())
 
 /**
  * A point at which the current thread lets other fibers run and, if it was interrupted, ends.

@@ -123,11 +123,11 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
    * The parts of these failures, each object once, because a member passes the failure of another one on by a join. Equal
    * errors are not sought: a comparison reads the errors, whose getters may throw.
    */
-  private readonly reasons = new Set<Cause.Reason<F>>()
+  readonly reasons = new Set<Cause.Reason<F>>()
   /** The reason for which a late thread does not start. */
-  ending: CancelReason.CancelReason | undefined = undefined
+  ending: CancelReason.CancelReason | undefined
   // Only the ledger changes this field.
-  ledgerObservers: ReadonlyArray<Observer<ThreadNode>> | undefined = undefined
+  ledgerObservers: ReadonlyArray<Observer<ThreadNode>> | undefined
   private readonly maker: ThreadNode
   private emptied: Array<() => void> = []
 
@@ -154,11 +154,6 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
     return undefined
   }
 
-  /** All failures that the group keeps, in one Cause. */
-  get failure(): Cause.Cause<F> | undefined {
-    return this.reasons.size === 0 ? undefined : Cause.fromReasons([...this.reasons])
-  }
-
   get whenEmpty(): Effect.Effect<void> {
     return Effect.callback((resume) => {
       if (this.size === 0) return resume(Effect.void)
@@ -181,7 +176,8 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
   /** Records the exit of a member. The siblings are interrupted without a wait; a join of the group awaits them. */
   ended(node: ThreadNode, exit: Exit.Exit<unknown, unknown>): Receipt {
     const failure = this.policy === "isolate" ? undefined : failureOf(node, exit)
-    const isKept = failure !== undefined && this.failed(node, failure)
+    const isKept = failure !== undefined && (this.policy === "collect" || this.kept === 0)
+    if (isKept) this.keep(node, failure)
     if (--this.size === 0) {
       const emptied = this.emptied
       this.emptied = []
@@ -191,21 +187,15 @@ class Group<E, F> extends Inspectable.Class implements ThreadGroup<E, F>, NodeGr
     return this.joined === this.kept ? "Received" : "Kept"
   }
 
-  /** False if the group does not keep the failure. */
-  private failed(node: ThreadNode, failure: Cause.Cause<unknown>): boolean {
-    if (this.policy === "failFast" && this.kept > 0) return false
+  private keep(node: ThreadNode, failure: Cause.Cause<unknown>): void {
     this.kept++
     // A node notifies only the group of its spawn, and the policy is not `isolate`: `make` says which errors these are.
     for (const reason of (failure as Cause.Cause<F>).reasons) this.reasons.add(reason)
-    if (this.policy === "failFast") this.interruptMembers(node)
-    return true
-  }
-
-  private interruptMembers(failed: ThreadNode): void {
+    if (this.policy === "collect") return
     const reason = (this.ending = {
-      ...CancelReason.siblingFailed(failed.name),
-      by: failed.name,
-      at: failed.clock.currentTimeMillisUnsafe()
+      ...CancelReason.siblingFailed(node.name),
+      by: node.name,
+      at: node.clock.currentTimeMillisUnsafe()
     })
     const interrupts = Effect.forEach(this.members, (sibling) => Ladder.interrupt(sibling, reason), { discard: true })
     Effect.runFork(interrupts)
@@ -256,7 +246,7 @@ export const make: {
 
 const policies: ReadonlyArray<Policy> = ["failFast", "collect", "isolate"]
 
-const aPolicy = `a policy, which is one of "${policies.join('", "')}", as in { policy: "collect" }`
+const aPolicy = `a policy, which is one of "${policies.join('", "')}"`
 
 /** A member that closes the scope from inside is interrupted like the others, but not awaited. */
 const endMembers = (group: Group<never, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>
@@ -337,8 +327,8 @@ export const joinAll = <E, F>(self: ThreadGroup<E, F>): Effect.Effect<void, F> =
     const around = group.memberAround(current)
     if (around !== undefined) return selfJoin(around)
     return Effect.flatMap(group.whenEmpty, () => {
-      const { failure } = group
-      if (failure === undefined) return Effect.void
+      if (group.kept === 0) return Effect.void
+      const failure = Cause.fromReasons([...group.reasons])
       group.joined = group.kept
       Unjoined.received(group, failure)
       return Effect.failCause(failure)

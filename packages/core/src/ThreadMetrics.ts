@@ -76,7 +76,7 @@ interface Counted {
 
 /** Counts all threads and leases, once for all readers of one step. A reader that comes again gets a new count. */
 class Census {
-  private counted: Counted | undefined = undefined
+  private counted: Counted | undefined
   private readonly readers = new Set<string>()
 
   forReader(reader: string): Counted {

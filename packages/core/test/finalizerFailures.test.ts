@@ -1,7 +1,7 @@
 /** The failure of a finalizer beside the interruption of its work, in the combinators that end a part of a thread. */
 import { describe, expect, it } from "@effect/vitest"
 import { CancelReason, Deadline, Thread } from "@quiesce/core"
-import { Cause, Effect, Exit, Option, Schema } from "effect"
+import { Cause, Deferred, Effect, Exit, Option, Schema } from "effect"
 
 class Nudge extends Schema.TaggedError<Nudge>()("Nudge", {}) {}
 
@@ -73,9 +73,13 @@ it.live("a defect of a finalizer under untilStopped leaves an interrupted thread
   }).pipe(Effect.scoped)
 )
 
-it.live("a name that is no text is refused, and no thread is made", () =>
+it.live("a thread whose name is no text has the text of the name, and its children end with it", () =>
   Effect.gen(function* () {
-    const exit = yield* Effect.exit(Thread.spawn(Effect.never, { name: Symbol("x") as never }))
-    expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toMatch(/The name of Thread.spawn got .*It takes a text/s)
+    const child = yield* Deferred.make<Thread.Thread<never>>()
+    const body = Effect.flatMap(Thread.spawn(Effect.never, now), (thread) => Deferred.succeed(child, thread))
+    const parent = yield* Thread.spawn(body, { name: Symbol("x") as never })
+    yield* Thread.await(parent)
+    expect(parent.name).toBe("Symbol(x)")
+    expect(yield* Thread.isAlive(yield* Deferred.await(child))).toBe(false)
   }).pipe(Effect.scoped)
 )

@@ -37,13 +37,13 @@ export class AbortListener {
   readonly signal: AbortSignal
   private readonly callbacks = new LinkedList<() => void>()
   /** A dependent that was the only one when it came. It has no link, because most dependents have come and gone alone. */
-  private first: Dependent | undefined = undefined
+  private first: Dependent | undefined
   /** The dependents that came later than the first one, in their order. */
   private readonly others = new LinkedList<Dependent>()
   /** The members of both lists, and the first dependent. */
   private size = 0
   /** Made for the first dependent. Its event comes just after the event of the signal. */
-  private echo: AbortSignal | undefined = undefined
+  private echo: AbortSignal | undefined
 
   constructor(signal: AbortSignal) {
     this.signal = signal

@@ -8,9 +8,9 @@ import { readOr } from "./foreignValue.ts"
 import { nodeOfGiven } from "./givenThreads.ts"
 import type { Handle, ThreadNode } from "./threadNode.ts"
 
-const aFiber = "a fiber, such as that of Effect.withFiber"
-const controls = "the controls of a thread: an object with requestStop and requestInterrupt"
-const settings = "a Context, such as the context of a fiber"
+const aFiber = "a fiber"
+const controls = "controls with requestStop and requestInterrupt"
+const settings = "a Context"
 const options = 'options such as { name: "encode" }'
 
 export const node = <A, E>(operation: string, given: Handle<A, E>): ThreadNode<A, E> =>

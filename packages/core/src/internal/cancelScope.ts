@@ -69,13 +69,13 @@ const pending: Effect.Effect<readonly [CancelReason.CancelReason | undefined, bo
 /** The fiber of the work. */
 class Inner<A, E> implements CancelScope {
   /** The reason of an interrupt from before the work could begin. */
-  early: CancelReason.CancelReason | undefined = undefined
+  early: CancelReason.CancelReason | undefined
   readonly node: ThreadNode
-  reason: CancelReason.CancelReason | undefined = undefined
+  reason: CancelReason.CancelReason | undefined
   private readonly outer: Fiber.Fiber<unknown, unknown>
   private readonly wasCancelled: boolean
-  private fiber: Fiber.Fiber<A, E> | undefined = undefined
-  private propagated: CancelReason.CancelReason | undefined = undefined
+  private fiber: Fiber.Fiber<A, E> | undefined
+  private propagated: CancelReason.CancelReason | undefined
 
   constructor(outer: Fiber.Fiber<unknown, unknown>, wasCancelled: boolean) {
     this.outer = outer
@@ -133,7 +133,7 @@ class Inner<A, E> implements CancelScope {
     return Effect.flatMap(Fiber.await(fiber), (ended) => {
       this.leave()
       disarm(true)
-      return withoutInterrupts(ended)
+      return failures(ended)
     })
   }
 
@@ -151,9 +151,13 @@ export const innerFibersOf = (node: ThreadNode, outer: object): ThreadNode["inne
   return (node.innerFibers ??= new Map())
 }
 
-/** Drops the interrupts of an exit and keeps the rest, so that no failure of a finalizer is lost with an interruption. */
-export const withoutInterrupts = <E>(exit: Exit.Exit<unknown, E>): Effect.Effect<void, E> => {
+/**
+ * Fails with the failures of an exit, without its interrupts or beside them, so that no failure of a finalizer is lost with an
+ * interruption. Succeeds without a failure.
+ */
+export const failures = <E>(exit: Exit.Exit<unknown, E>, withInterrupts?: boolean): Effect.Effect<void, E> => {
   if (Exit.isSuccess(exit)) return Effect.void
-  const others = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
-  return others.length === 0 ? Effect.void : Effect.failCause(Cause.fromReasons(others))
+  const reasons = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+  if (reasons.length === 0) return Effect.void
+  return withInterrupts ? exit : Effect.failCause(Cause.fromReasons(reasons))
 }

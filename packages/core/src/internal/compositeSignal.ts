@@ -49,9 +49,9 @@ export class CompositeSignal implements AbortListener.Dependent, Disposable {
   /** The sources, those of the parents too. */
   private sources: ReadonlyArray<AbortListener.AbortListener> = none
   /** The links to the sources that had other dependents, the last one first. */
-  private links: AbortListener.Link | undefined = undefined
+  private links: AbortListener.Link | undefined
   /** The composites that were made of this composite. Made for the first. */
-  private derived: Set<CompositeSignal> | undefined = undefined
+  private derived: Set<CompositeSignal> | undefined
   private state: State = following
 
   constructor(signals: ReadonlyArray<AbortSignal>) {

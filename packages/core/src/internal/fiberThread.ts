@@ -35,7 +35,7 @@ export class FiberControls<A, E> extends Settlement<A, E> implements ThreadContr
   /** Whether the fiber was interrupted with the first reason. */
   private isNotified = false
   /** The context of the spawn, from then until the body begins. A thread that is interrupted meanwhile has no fiber. */
-  private waiting: Context.Context<never> | undefined = undefined
+  private waiting: Context.Context<never> | undefined
 
   get unwind(): Option.Option<never> {
     return none

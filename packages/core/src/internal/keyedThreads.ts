@@ -29,8 +29,8 @@ export class Entry<K, F> implements NodeGroup {
   /** Whether an interruption of the thread ends the joins of the map. */
   readonly propagates: boolean
   // Only the map changes these fields.
-  older: Entry<K, F> | undefined = undefined
-  newer: Entry<K, F> | undefined = undefined
+  older: Entry<K, F> | undefined
+  newer: Entry<K, F> | undefined
   /** Whether the map climbs with the thread. */
   isEnding = false
   // Only the ledger changes this field.
@@ -72,7 +72,7 @@ export class KeyedThreads<K, F> {
   /** The first failure of a thread, or the end of the map. */
   private readonly outcome: Deferred.Deferred<void, F> = Deferred.makeUnsafe()
   /** The thread whose failure the joins receive. */
-  private failed: Entry<K, F> | undefined = undefined
+  private failed: Entry<K, F> | undefined
   private isJoined = false
   private readonly youngest: MutableHashMap.MutableHashMap<K, Entry<K, F>> = MutableHashMap.empty()
   private readonly maker: ThreadNode

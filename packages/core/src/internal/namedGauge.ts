@@ -27,7 +27,7 @@ export class NamedGauge {
   private readonly count: Count
   private readonly series = new Map<string, Metric.Registration>()
   /** The series `other`, once there are too many names. */
-  private rest: Metric.Registration | undefined = undefined
+  private rest: Metric.Registration | undefined
   /** Whether unused names may be left since the last search for them. A search costs a walk through all threads. */
   private mayHaveUnused = true
 

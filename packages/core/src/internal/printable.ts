@@ -2,5 +2,4 @@
  * A text of other code for a line of a terminal or a log: control characters, line separators and marks that reverse the
  * direction of text could hide or forge what is beside it.
  */
-export const printable = (text: string): string =>
-  text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u{61c}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2066}-\u{2069}]/gu, " ")
+export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Z}\p{Bidi_C}]/gu, " ")

@@ -52,10 +52,8 @@ export const receive = <A, E, R>(
         raised.answer(true)
         // The handler claims only errors that it can decode.
         const failure = Effect.fail(Option.getOrThrow(decode(raised)))
-        if (Exit.isSuccess(exit)) return failure
         // The error of a finalizer is one of the effect's, which the result may fail with.
-        const others = CancelScope.withoutInterrupts(exit) as Effect.Effect<void>
-        return Effect.ensuring(failure, others)
+        return Effect.ensuring(failure, CancelScope.failures(exit) as Effect.Effect<void>)
       }
     )
   })

@@ -109,7 +109,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
   private readonly asks: Array<Asked> = []
   /** Of the threads of which there is something to note. */
   private readonly notes: Map<ThreadNode, Notes> = new Map()
-  private last: LastReport | undefined = undefined
+  private last: LastReport | undefined
 
   constructor(nodes: ReadonlyArray<ThreadNode>, reason: CancelReason.CancelReason) {
     this.reason = reason
@@ -195,14 +195,15 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
     const reached = State.rungOf(node.state)
-    const next = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]
+    const byRung = !endedBefore && !isAbandoned
+    const next = byRung ? this.asks[outwaited.length] : undefined
+    const waited = outwaited.findLast((_) => _._tag === "Outwaited")?.rung
+    // Where no rung is available, the interrupt that comes before a thread is given up may end the thread.
+    const final = next === undefined && byRung && waited === undefined ? reached : undefined
+    const asked = final === undefined ? next : { rung: final, at: this.asks.at(-1)!.at }
     // A thread that ended just before the request of the next rung was not asked on that rung.
-    const last = next === undefined || isBelow(reached, next.rung) ? undefined : next
-    const outwaitedRung = outwaited.findLast((_) => _._tag === "Outwaited")?.rung
-    const wasAsked = last !== undefined || outwaitedRung !== undefined
-    // No rung was available. The interrupt that comes before a thread is given up has ended this thread.
-    const final = endedBefore || isAbandoned || wasAsked ? undefined : reached
-    const own = last?.rung ?? outwaitedRung ?? final
+    const last = asked === undefined || isBelow(reached, asked.rung) ? undefined : asked
+    const own = last?.rung ?? waited
     const ending = isAbandoned ? abandoned : endingOf(node)
     const overtaken = last !== undefined && isOvertaken(last.rung, reached, ending)
     const rung = overtaken ? reached : own
@@ -212,12 +213,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
       startedAt,
       millis: endedAt - startedAt,
       rung: rung ?? null,
-      attempts: this.attemptsOf(
-        outwaited,
-        final === undefined ? last : { rung: final, at: this.asks.at(-1)!.at },
-        overtaken ? reached : undefined,
-        endedAt
-      ),
+      attempts: this.attemptsOf(outwaited, last, overtaken ? reached : undefined, endedAt),
       ending,
       released: leases.released ?? nothing,
       failed: leases.failed ?? nothing,

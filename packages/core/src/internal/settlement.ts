@@ -15,7 +15,7 @@ import type { ThreadNode } from "./threadNode.ts"
 import * as Unjoined from "./unjoined.ts"
 
 export class Settlement<A, E> {
-  private settled: Exit.Exit<A, E> | undefined = undefined
+  private settled: Exit.Exit<A, E> | undefined
   protected readonly node: ThreadNode<A, E>
 
   constructor(node: ThreadNode<A, E>) {

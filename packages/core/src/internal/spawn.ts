@@ -7,7 +7,6 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
-import * as Argument from "./argument.ts"
 import { forkWithFinalizer } from "./effectInternals.ts"
 import { reasonOfExit } from "./exitReason.ts"
 import * as FiberThread from "./fiberThread.ts"
@@ -84,17 +83,13 @@ export const into = <A, E, E2 = never, R = never>(
   const steps = Steps.of(escalation)
   if (typeof steps === "string")
     return Misuse.die({ _tag: "InvalidEscalation", problem: steps }, Texts.invalidEscalation)
-  const name = options?.name
-  if (name !== undefined && typeof name !== "string") return Argument.die("The name of Thread.spawn", name, aName)
-  const node = new ThreadNode<A, E>(parent, references.getRef(Clock.Clock), escalation, name)
+  const node = new ThreadNode<A, E>(parent, references.getRef(Clock.Clock), escalation, options?.name)
   const ended = reasonOfNoStart(node, destination)
   if (ended !== undefined) return endedBeforeStart(node, ended)
   if (parent.state._tag === "Stopping") node.beginStop(parent.state.reason)
   if (hasOwnLink) linkToScope(node, scope)
   return start(node)
 }
-
-const aName = 'a text, as in { name: "encode" }'
 
 /** The reason for which a thread has ended before its body can run. */
 const reasonOfNoStart = (

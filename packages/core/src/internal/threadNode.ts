@@ -127,49 +127,49 @@ export class ThreadNode<out A = unknown, out E = unknown>
 
   // Changed by the methods here only.
   state: State.State = State.running
-  firstChild: ThreadNode | undefined = undefined
-  private lastChild: ThreadNode | undefined = undefined
-  private previous: ThreadNode | undefined = undefined
-  private next: ThreadNode | undefined = undefined
-  private stopController: AbortController | undefined = undefined
-  private controller: AbortController | undefined = undefined
+  firstChild: ThreadNode | undefined
+  private lastChild: ThreadNode | undefined
+  private previous: ThreadNode | undefined
+  private next: ThreadNode | undefined
+  private stopController: AbortController | undefined
+  private controller: AbortController | undefined
   /** Each takes the exit of this very node, a type that would break the variance of the class. */
   private settleObservers: Array<(exit: Exit.Exit<never, never>) => unknown> | undefined = undefined
   /** The time at which an observed node settled, by its clock. */
-  endedAt: number | undefined = undefined
+  endedAt: number | undefined
 
   // Written once, while the thread is spawned.
   /** The adapter's record, set in the same step that makes the node. */
   controls!: ThreadControls<A, E>
   /** A child of the scope in which the thread was spawned. Undefined if the scope is the parent's own. */
-  link: Scope.Closeable | undefined = undefined
-  group: NodeGroup | undefined = undefined
+  link: Scope.Closeable | undefined
+  group: NodeGroup | undefined
 
   // Written by the ledger.
-  account: Account<ThreadNode> | undefined = undefined
-  ledgerObservers: ReadonlyArray<Observer<ThreadNode>> | undefined = undefined
+  account: Account<ThreadNode> | undefined
+  ledgerObservers: ReadonlyArray<Observer<ThreadNode>> | undefined
 
   // Written by the adapter and by the tokens of the thread.
   /** Requests in shared memory, visible while no event is delivered. Children share the flags. */
   flags: Flags | undefined
-  checks: Checks | undefined = undefined
+  checks: Checks | undefined
 
   // Written by the adapter onto fibers.
   /** The fiber that runs the thread now. */
-  ownFiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  ownFiber: Fiber.Fiber<unknown, unknown> | undefined
   /** In `cleanup` the body has ended; children end, and leases are released. */
   phase: "body" | "cleanup" = "body"
 
   // Written by cancel scopes, and by adapters that attach a fiber.
   /** The further fibers for a cancel to interrupt besides the thread's own, the outermost first. */
-  innerFibers: Map<object, Propagate> | undefined = undefined
+  innerFibers: Map<object, Propagate> | undefined
 
   // Written by `Thread.raise` and `Thread.receive`.
-  inbox: Inbox | undefined = undefined
+  inbox: Inbox | undefined
 
   // Written by the collection of abandoned threads.
   /** Set while the thread is abandoned and still runs. */
-  abandonedReference: WeakRef<ThreadNode> | undefined = undefined
+  abandonedReference: WeakRef<ThreadNode> | undefined
 
   get "~@quiesce/core/Thread"(): Variance<A, E> {
     return variance
@@ -181,7 +181,8 @@ export class ThreadNode<out A = unknown, out E = unknown>
     this.clock = clock
     this.spawnedAt = clock.currentTimeMillisUnsafe()
     this.escalation = escalation
-    this.label = label
+    // oxlint-disable-next-line typescript/no-unnecessary-type-conversion -- A user without types may give another value.
+    this.label = label === undefined ? label : String(label)
     this.flags = parent?.flags
     noteStep?.({ _tag: "Spawned", node: this })
   }

@@ -27,7 +27,7 @@ class Pending {
   private readonly cause: Cause.Cause<unknown>
   private readonly context: Context.Context<never>
   /** A child of the scope whose close logs the failure. */
-  private link: Scope.Closeable | undefined = undefined
+  private link: Scope.Closeable | undefined
   private isOver = false
 
   constructor(node: ThreadNode, cause: Cause.Cause<unknown>, context: Context.Context<never>) {

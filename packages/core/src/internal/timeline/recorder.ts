@@ -49,7 +49,7 @@ export class Recorder implements Observer<ThreadNode> {
   private lastLease = 0
   private readonly unwatch: () => void
   /** The result of the last look, once the recording is over. */
-  private last: Timeline | undefined = undefined
+  private last: Timeline | undefined
 
   constructor(clock: Clock.Clock, capacity: number) {
     this.clock = clock
