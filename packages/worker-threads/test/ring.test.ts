@@ -73,6 +73,30 @@ describe("RingWriter.write", () => {
     )
   })
 
+  it.each([
+    ["is taken elsewhere", 1],
+    ["is refused elsewhere", new Map()],
+    ["throws", Object.defineProperty({}, "thrown", { enumerable: true, get: () => JSON.parse("no value") })]
+  ])("keeps a value whole whose getter writes a value that %s", (_, inner) => {
+    const { writer, reader } = open()
+    const results: Array<boolean> = []
+    const value = {
+      before: "before",
+      get own() {
+        results.push(writer.write(9, 9, 9, inner))
+        return [1, 2, 3]
+      },
+      after: "after"
+    }
+    expect(writer.write(1, 2, 3, value)).toBe(true)
+    expect(writer.write(4, 5, 6, "next")).toBe(true)
+    expect(results).toEqual([false])
+    expect(take(reader)).toEqual([
+      [1, 2, 3, { before: "before", own: [1, 2, 3], after: "after" }],
+      [4, 5, 6, "next"]
+    ])
+  })
+
   it("takes small plain values", () => {
     const { writer, reader } = open()
     const values = [

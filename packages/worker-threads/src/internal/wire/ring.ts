@@ -67,26 +67,24 @@ export class RingWriter {
   write(first: number, second: number, third: number, value: unknown): boolean {
     const at = this.#at
     const writer = this.#writer
+    // A getter of a value writes a value of its own.
+    if (writer.end > 0) return false
     if (this.#room < maxWithBytes) this.#head = Atomics.load(this.state, head)
     writer.left = Math.min(this.#room, maxWithBytes) - maxEntry
     if (writer.left < 0) return false
     writer.at = at
     writer.end = at + maxEntry
-    if (!(writer.word(first) && writer.word(second) && writer.word(third) && this.#tryValue(value))) return false
-    // A getter of the value has written an entry of its own in this place.
-    if (this.#at !== at) return false
+    let isWritten = false
+    try {
+      isWritten = writer.word(first) && writer.word(second) && writer.word(third) && writer.value(value)
+    } catch {
+      // A getter has thrown, which a clone then says.
+    }
+    writer.end = 0
+    if (!isWritten) return false
     this.#at = writer.at & positions
     Atomics.store(this.state, tail, this.#at)
     return true
-  }
-
-  /** False also if a getter throws, which a clone then says. */
-  #tryValue(value: unknown): boolean {
-    try {
-      return this.#writer.value(value)
-    } catch {
-      return false
-    }
   }
 
   get #room(): number {
