@@ -312,6 +312,6 @@ const closeAfterLast = (responses: ReadonlySet<ServerResponse>): void => {
     if (response === last) {
       if (!response.hasHeader("Connection")) closing.add(response)
       response.setHeader("Connection", "close")
-    } else if (response !== last && closing.delete(response)) response.removeHeader("Connection")
+    } else if (closing.delete(response)) response.removeHeader("Connection")
   }
 }

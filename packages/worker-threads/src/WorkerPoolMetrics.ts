@@ -71,12 +71,14 @@ class Watch {
   }
 }
 
-/** A call that waits is cancelled by its pool without a rung. */
-const isCancelled = (cause: Cause.Cause<unknown>, rung: Rung | undefined): boolean =>
-  rung === undefined
-    ? Cause.hasInterruptsOnly(cause) ||
-      cause.reasons.some((reason) => Cause.isFailReason(reason) && isPoolClosed(reason.error))
-    : rung !== "stop" && Cause.hasInterrupts(cause)
+/** The rung of a cancelled task. A pool takes a task out of its queue without a rung. Undefined for a task that ended by itself. */
+const cancelledBy = (cause: Cause.Cause<unknown>, rung: Rung | undefined, hasRun: boolean): Rung | undefined => {
+  if (rung !== undefined) return rung !== "stop" && Cause.hasInterrupts(cause) ? rung : undefined
+  const isTaken =
+    Cause.hasInterruptsOnly(cause) ||
+    cause.reasons.some((reason) => Cause.isFailReason(reason) && isPoolClosed(reason.error))
+  return isTaken && !hasRun ? "interrupt" : undefined
+}
 
 const isPoolClosed = (error: unknown): boolean =>
   error instanceof WorkerError.WorkerError && error.reason._tag === "PoolClosed"
@@ -114,11 +116,10 @@ class Group {
         const start = since.get(task)
         since.delete(task)
         const labels = { task: task.codec.name }
-        if (running.delete(task)) this.observe("running", labels, performance.now() - start!)
-        const { rung } = task.cell
-        if (Exit.isFailure(exit) && isCancelled(exit.cause, rung)) {
-          return this.count("tasks_cancelled", { ...labels, rung: rung ?? "interrupt" })
-        }
+        const hasRun = running.delete(task)
+        if (hasRun) this.observe("running", labels, performance.now() - start!)
+        const rung = Exit.isFailure(exit) ? cancelledBy(exit.cause, task.cell.rung, hasRun) : undefined
+        if (rung !== undefined) return this.count("tasks_cancelled", { ...labels, rung })
         this.count("tasks_completed", { ...labels, result: Exit.isSuccess(exit) ? "succeeded" : "failed" })
       },
       replaced: (cause) => this.count("workers_replaced", { cause }),

@@ -1,6 +1,6 @@
 import { Thread } from "@quiesce/core"
 import { Task, WorkerPoolMetrics } from "@quiesce/worker-threads"
-import { Effect, Metric } from "effect"
+import { Effect, Fiber, Metric } from "effect"
 import { describe, expect, it } from "vitest"
 import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
@@ -69,6 +69,28 @@ describe("WorkerPoolMetrics.layer", () => {
         "utilization_ratio pool=words": 0
       })
       expect(Object.keys(after)).not.toContain("task_waiting_seconds pool=words task=Wait")
+    }).pipe(Effect.scoped, Effect.provide(WorkerPoolMetrics.layer), metered))
+
+  it("counts tasks that their pool takes out of its queue as cancelled", () =>
+    Effect.gen(function* () {
+      const pool = yield* makePool({ name: "words" })
+      const cells = makeCells()
+      const marked = yield* pool.spawn("Mark", { cells })
+      yield* whenSet(cells, Cell.begun)
+      yield* pool.spawn("Wait", { lease: "first" })
+      yield* pool.spawn("Wait", { lease: "second" })
+      expect(yield* pool.cancelQueued()).toBe(2)
+      const dropped = yield* pool.spawn("Add", { a: 1, b: 2 })
+      const draining = yield* Effect.forkChild(pool.drain({ queued: "drop" }), { startImmediately: true })
+      yield* Thread.await(dropped)
+      yield* Thread.interrupt(marked)
+      yield* Fiber.join(draining)
+      const shown = Object.entries(yield* numbers).filter(([name]) => /_(?:completed|cancelled)_total/.test(name))
+      expect(Object.fromEntries(shown)).toEqual({
+        "tasks_cancelled_total pool=words task=Wait rung=interrupt": 2,
+        "tasks_cancelled_total pool=words task=Add rung=interrupt": 1,
+        "tasks_cancelled_total pool=words task=Mark rung=interrupt": 1
+      })
     }).pipe(Effect.scoped, Effect.provide(WorkerPoolMetrics.layer), metered))
 
   it("counts pools of one name together, and hides the gauges of a closed pool", () =>

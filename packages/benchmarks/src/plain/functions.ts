@@ -9,7 +9,7 @@ import type { Comparison, Measure } from "../Comparison.ts"
 import * as Load from "../load.ts"
 import * as Project from "./project.ts"
 
-type Beside = "idle" | "busy"
+type Machine = "idle" | "busy"
 type Peer = "piscina" | "tinypool" | "workerpool"
 
 const execute = promisify(execFile)
@@ -18,7 +18,7 @@ const execute = promisify(execFile)
 const ofOneWorker: ReadonlySet<string | number | undefined> = new Set(["calls", "transfer", "move"])
 
 const measure =
-  (load: Beside, pool: "quiesce" | Peer, ...args: ReadonlyArray<string | number>): Measure =>
+  (load: Machine, pool: "quiesce" | Peer, ...args: ReadonlyArray<string | number>): Measure =>
   () => {
     const [measured, callers] = args
     if (load === "idle") return execution(pool, ...args)
@@ -38,7 +38,7 @@ const against = (
   name: string,
   claim: Claim,
   args: ReadonlyArray<string | number>,
-  loads: ReadonlyArray<Beside> = ["idle", "busy"]
+  loads: ReadonlyArray<Machine> = ["idle", "busy"]
 ): ReadonlyArray<Comparison> =>
   loads.map((load) => ({
     ...claim,

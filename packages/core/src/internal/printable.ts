@@ -1,5 +1,5 @@
 /**
- * A text of other code for a line of a terminal or a log: control characters, line separators and marks that reverse the
- * direction of text could hide or forge what is beside it.
+ * A text of other code for a line of a terminal or a log. Control characters, line separators and marks of text direction, which
+ * could hide or forge the text beside them, become spaces.
  */
 export const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Z}\p{Bidi_C}]/gu, " ")

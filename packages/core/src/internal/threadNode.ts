@@ -134,7 +134,7 @@ export class ThreadNode<out A = unknown, out E = unknown>
   private stopController: AbortController | undefined
   private controller: AbortController | undefined
   /** Each takes the exit of this very node, a type that would break the variance of the class. */
-  private settleObservers: Array<(exit: Exit.Exit<never, never>) => unknown> | undefined = undefined
+  private settleObservers: Array<(exit: Exit.Exit<never, never>) => unknown> | undefined
   /** The time at which an observed node settled, by its clock. */
   endedAt: number | undefined
 

@@ -1,4 +1,4 @@
-/** What is wrong with a value that should be the name of a signal. */
+/** The problem with a value in the place of a signal's name. */
 import { textOf } from "@quiesce/core/internal"
 import { numberOf, type Signal } from "./signalName.ts"
 

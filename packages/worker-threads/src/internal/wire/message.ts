@@ -103,7 +103,7 @@ export const maxReasons = 10_000
 
 /** How long a name or a problem may be, and how many messages or values one array may have. */
 export const maxText = 32_768
-
-/** A name of any length as it crosses. */
-export const cutName = (name: string): string => name.slice(0, maxText)
 export const maxItems = 16_777_216
+
+/** The part of a name that crosses. */
+export const cutName = (name: string): string => name.slice(0, maxText)

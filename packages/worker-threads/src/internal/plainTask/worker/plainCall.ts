@@ -154,7 +154,7 @@ export class PlainCall implements Source {
     this.#outlet.succeed(this, value)
   }
 
-  /** True if the call is over, or if reports wait for the host. They arrive before the result, and then `f` is called. */
+  /** True if the call is over, or if a report still waits for the host. `f` is then called after the last report. */
   #waits(f: () => void): boolean | undefined {
     return this.isDone || (this.reason === undefined && this.#reporter?.whenIdle(f))
   }
