@@ -195,15 +195,12 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     const endedBefore = this.asks.length === 0 || node.endedAt === undefined || node.endedAt < startedAt
     const endedAt = endedBefore ? startedAt : (node.endedAt ?? node.clock.currentTimeMillisUnsafe())
     const reached = State.rungOf(node.state)
-    const byRung = !endedBefore && !isAbandoned
-    const next = byRung ? this.asks[outwaited.length] : undefined
-    const waited = outwaited.findLast((_) => _._tag === "Outwaited")?.rung
-    // Where no rung is available, the interrupt that comes before a thread is given up may end the thread.
-    const final = next === undefined && byRung && waited === undefined ? reached : undefined
-    const asked = final === undefined ? next : { rung: final, at: this.asks.at(-1)!.at }
+    const next = endedBefore || isAbandoned ? undefined : this.asks[outwaited.length]
     // A thread that ended just before the request of the next rung was not asked on that rung.
-    const last = asked === undefined || isBelow(reached, asked.rung) ? undefined : asked
-    const own = last?.rung ?? waited
+    const last = next === undefined || isBelow(reached, next.rung) ? undefined : next
+    const waited = outwaited.findLast((_) => _._tag === "Outwaited")?.rung
+    // Where no rung was available, another request or the interrupt before a thread is given up has ended the thread.
+    const own = last?.rung ?? waited ?? (isAbandoned || outwaited.length === 0 ? undefined : reached)
     const ending = isAbandoned ? abandoned : endingOf(node)
     const overtaken = last !== undefined && isOvertaken(last.rung, reached, ending)
     const rung = overtaken ? reached : own
