@@ -33,8 +33,9 @@ export type Rung = (typeof rungs)[number]
  * The grace for each rung. A rung without a grace is not climbed. The order is always `stop`, `interrupt`, `unwind`,
  * `kill`. Only the last rung may wait without limit (`"Infinity"`).
  *
- * A rung that the thread's adapter lacks is left out, and the report names the rung. A thread that outlasts the last rung
- * is abandoned: its waiters resume with an error.
+ * A thread may lack a rung. In place of the first rung above `stop`, such a thread is interrupted, and has the grace of the
+ * rung. Any later rung is left out. The report of a thread that is still alive then names the rung. A thread that outlasts
+ * the last rung is abandoned: its waiters resume with an error.
  *
  * @stability unstable
  * @category models

@@ -632,6 +632,21 @@ describe("Thread.shutdown", () => {
     })
   )
 
+  it.effect("returns when another shutdown has abandoned the thread, before the rest of its own time", () =>
+    Effect.gen(function* () {
+      const { noted } = logging()
+      const child = Effect.scoped(Effect.andThen(noted("file", Effect.sleep(1000)), Effect.never))
+      const body = Effect.andThen(Thread.spawn(child, now), Effect.uninterruptible(Effect.sleep(1000)))
+      const thread = yield* Thread.spawn(Effect.scoped(body), now)
+      const shutdown = Thread.shutdown(thread, { escalation: { interrupt: 10 } })
+      const reports = yield* endsIn(Effect.all([shutdown, shutdown], { concurrency: "unbounded" }), 10)
+      expect(reports.map(({ ending, millis }) => [ending._tag, millis])).toEqual([
+        ["Abandoned", 10],
+        ["Abandoned", 10]
+      ])
+    })
+  )
+
   it.effect("keeps the exit of an abandoned thread when the fiber comes back to life", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.uninterruptible(Effect.sleep(100)), now)
@@ -668,6 +683,98 @@ const deaf = (searchMillis: number, unwind: Option.Option<Effect.Effect<UnwindOu
     return { thread, remote: remote!, searches }
   })
 
+/** The rungs and the kinds of the attempts of a report. */
+const attemptsOf = ({ attempts }: ShutdownReport.ShutdownReport) => attempts.map(({ _tag, rung }) => [_tag, rung])
+
+describe("Thread.shutdown of a thread that lacks the first rung above stop", () => {
+  const forced: ReadonlyArray<Escalation.Escalation> = [{ kill: 50 }, { unwind: 50, kill: 5 }]
+  for (const escalation of forced) {
+    const rungs = Object.keys(escalation)
+    it.effect(`interrupts the thread, and gives it the grace of that rung: ${rungs.join(", ")}`, () =>
+      Effect.gen(function* () {
+        const { log, noted } = logging()
+        const slow = (name: string) => noted(name, Effect.sleep(20))
+        const body = Effect.scoped(Effect.andThen(Effect.andThen(slow("file"), slow("lock")), Effect.never))
+        const thread = yield* Thread.spawn(body, { ...now, name: "writer" })
+        const report = yield* endsIn(Thread.shutdown(thread, { escalation }), 40)
+        expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "Interrupted" }, lost: [] })
+        expect(report.released.map(({ lease }) => lease)).toEqual(["lock", "file"])
+        expect(log).toEqual(["lock", "file"])
+        expect(attemptsOf(report)).toEqual([["Ended", "interrupt"]])
+        expect(ShutdownReport.render(report)).toMatch(/^writer: ended on interrupt after 40 ms/)
+      })
+    )
+
+    it.effect(
+      `says which finalizer has outlasted the grace, and that the rungs were not available: ${rungs.join(", ")}`,
+      () =>
+        Effect.gen(function* () {
+          const { noted } = logging()
+          const held = noted("socket", Effect.never)
+          const thread = yield* Thread.spawn(Effect.scoped(Effect.andThen(held, Effect.never)), now)
+          // The remaining releases have the same time once more.
+          const report = yield* endsIn(Thread.shutdown(thread, { escalation }), 100)
+          expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "Abandoned" } })
+          expect(attemptsOf(report)).toEqual([
+            ["Outwaited", "interrupt"],
+            ...rungs.map((rung) => ["Unavailable", rung])
+          ])
+          expect(report.attempts[0]).toMatchObject({ at: 0, millis: 50, finalizer: "socket" })
+          expect(report.attempts[1]).toMatchObject({ at: 50 })
+        })
+    )
+  }
+
+  it.effect("interrupts it after stop", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(cleansUp(7), now)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 30, kill: 20 } }), 37)
+      expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "Interrupted" } })
+      expect(attemptsOf(report)).toEqual([
+        ["Outwaited", "stop"],
+        ["Ended", "interrupt"]
+      ])
+    })
+  )
+
+  it.effect("kills it after the grace of an unwind that it lacks", () =>
+    Effect.gen(function* () {
+      const killed: Array<number> = []
+      const thread = yield* ThreadAdapter.spawn<void, never, never, never>((remote) =>
+        Effect.succeed({
+          requestStop: () => Effect.void,
+          requestInterrupt: () => Effect.void,
+          raise: () => Effect.succeed(false),
+          unwind: Option.none(),
+          kill: Option.some((reason: CancelReason.CancelReason) =>
+            Effect.map(Clock.currentTimeMillis, (at) => {
+              killed.push(at)
+              remote.settle(Exit.failCause(CancelReason.toCause(reason)))
+            })
+          ),
+          locate: Effect.succeedNone
+        })
+      )
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { unwind: 30, kill: 20 } }), 30)
+      expect(killed).toEqual([30])
+      expect(attemptsOf(report)).toEqual([
+        ["Outwaited", "interrupt"],
+        ["Unavailable", "unwind"],
+        ["Ended", "kill"]
+      ])
+    })
+  )
+
+  it.effect("says interrupt where the interrupt before an abandon has ended it after stop", () =>
+    Effect.gen(function* () {
+      const thread = yield* Thread.spawn(Effect.never, now)
+      const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 10 } }), 10)
+      expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "Interrupted" } })
+      expect(attemptsOf(report)).toEqual([["Outwaited", "stop"]])
+    })
+  )
+})
+
 describe("Thread.shutdown, while it searches for the stack of a thread", () => {
   it.effect("searches only before it gives the thread up, and reports the stack on that rung", () =>
     Effect.gen(function* () {
@@ -698,27 +805,6 @@ describe("Thread.shutdown, while it searches for the stack of a thread", () => {
       expect(text).not.toMatch(/\p{Cc}(?<!\n)|\u202e/u)
     }).pipe(Effect.scoped)
   )
-
-  const unavailable: ReadonlyArray<Escalation.Escalation> = [
-    { kill: "1 second" },
-    { unwind: "1 second", kill: "1 second" }
-  ]
-  for (const escalation of unavailable) {
-    const rungs = Object.keys(escalation)
-    it.live(
-      `of a fiber says that the last interrupt has ended it where no rung was available: ${rungs.join(", ")}`,
-      () =>
-        Effect.gen(function* () {
-          const thread = yield* Thread.spawn(Effect.never, { startImmediately: true, name: "worker" })
-          const report = yield* Thread.shutdown(thread, { escalation })
-          expect(report).toMatchObject({ rung: "interrupt", ending: { _tag: "Interrupted" } })
-          expect(report.attempts.map(({ _tag, rung }) => [_tag, rung])).toEqual(
-            rungs.map((rung) => ["Unavailable", rung])
-          )
-          expect(ShutdownReport.render(report)).toMatch(/^worker: ended on interrupt after \d+ ms/)
-        }).pipe(Effect.scoped)
-    )
-  }
 
   it.effect("waits for a slow search for one second at most", () =>
     Effect.gen(function* () {

@@ -139,8 +139,30 @@ describe("each law holds where", () => {
           { action: shutdown(null), target: 0, after: 30 }
         ]
       },
-      22,
-      5
+      18,
+      32
+    )
+    expect(run.problems).toEqual([])
+    const reports = run.events.flatMap((event) => (event._tag === "Reported" ? [event.report] : []))
+    expect(reports.map(({ attempts, rung }) => [rung, attempts.at(-1)?._tag])).toEqual([
+      ["stop", "Ended"],
+      ["stop", "Outwaited"]
+    ])
+  })
+
+  it("a release with a limit ends a thread by itself, just before the interrupt of a shutdown that has outwaited stop", async () => {
+    const hanging: Instruction = { ...slow, release: { _tag: "Hang" }, within: 7 }
+    const run = await problems(
+      "report-true",
+      {
+        program: [hanging],
+        plan: [
+          { action: shutdown(null), target: 0, after: 0 },
+          { action: shutdown(null), target: 0, after: 28 }
+        ]
+      },
+      61,
+      6
     )
     expect(run.problems).toEqual([])
     const reports = run.events.flatMap((event) => (event._tag === "Reported" ? [event.report] : []))

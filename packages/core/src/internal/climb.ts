@@ -9,7 +9,8 @@
  * 2. A request that a thread already has, even from another caller, is not sent again. Its grace is waited for.
  * 3. When a climb is over, each of its threads has settled by itself or was abandoned. The observer was notified of
  *    each thread once, by `ended` or by `abandoned`.
- * 4. A defect of one thread's adapter does not keep the other threads from their requests. The climb fails with all
+ * 4. The first rung above `stop` is never left out: threads that lack the rung are interrupted instead, with the same grace.
+ * 5. A defect of one thread's adapter does not keep the other threads from their requests. The climb fails with all
  *    defects, once it is over.
  */
 import * as Cause from "effect/Cause"
@@ -28,7 +29,7 @@ import * as RemainingReleases from "./remainingReleases.ts"
 import { atOnce, inOrder } from "./sequence.ts"
 import * as Steps from "./steps.ts"
 import { onlyWaits, type ThreadNode } from "./threadNode.ts"
-import { type Listen, within } from "./waiting.ts"
+import { eitherOf, type Listen, within } from "./waiting.ts"
 
 /** The notifications of a climb, for the writer of the report. `place` is the index of a thread in the given list. */
 export interface Observer {
@@ -114,8 +115,16 @@ const climbAll: (
   let grace = 0
   // An ended thread gets no request. With many threads, the first pass finds the ended ones.
   if (nodes.length === 1) left = living(nodes, left, observer)
-  for (const [index, step] of steps.entries()) {
+  const rest = [...steps]
+  let isFirst = true
+  for (let step = rest.shift(); step !== undefined; step = rest.shift()) {
     if (left.length === 0) return
+    const { grace: given, rung } = step
+    if (isFirst && !left.some((place) => hasRung(nodes[place]!, rung))) {
+      rest.unshift(step)
+      step = { rung: "interrupt", grace: given }
+    }
+    isFirst &&= step.rung === "stop"
     const { clock } = nodes[left[0]!]!
     observer?.asked(step, clock.currentTimeMillisUnsafe())
     let isAsked = true
@@ -126,11 +135,10 @@ const climbAll: (
     yield* within(endsOf(left.map((place) => nodes[place]!)), step.grace)
     left = living(nodes, left, observer)
     if (observer === undefined || left.length === 0) continue
-    const next = { steps: steps.slice(index + 1), defects }
     yield* observer.outwaited(
       left.map((place) => nodes[place]!),
       clock.currentTimeMillisUnsafe(),
-      next
+      { steps: rest, defects }
     )
     left = living(nodes, left, observer)
   }
@@ -168,7 +176,9 @@ const releaseRemaining = (
       )
       const released = Effect.suspend(() => atOnce(holders.map((node) => releaseAll(node, reason, left()))))
       const again = looks > 1 ? look(looks - 1) : Effect.void
-      return inOrder([interrupted, within(endsOf(running), left()), released, again], identity)
+      // Another caller may abandon the threads meanwhile.
+      const ended = within(eitherOf(endsOf(running), endsOf(abandoned)), left())
+      return inOrder([interrupted, ended, released, again], identity)
     })
   return look(mostLooks)
 }
@@ -235,7 +245,7 @@ const interruptGuarded = (
   }
 }
 
-/** Sends the request to each thread that has the rung. False if no thread has the rung. */
+/** Sends the request to each thread that has the rung, and interrupts the others. False if no thread has the rung. */
 const askAll = (
   nodes: ReadonlyArray<ThreadNode>,
   places: Places,
@@ -245,17 +255,16 @@ const askAll = (
   defects: Array<unknown>
 ): Effect.Effect<boolean> =>
   Effect.suspend(() => {
-    const available = places.filter((place) => {
+    let isAsked = false
+    const asks = inOrder(places, (place) => {
       const node = nodes[place]!
       const isAvailable = hasRung(node, rung)
-      if (!isAvailable) observer?.unavailable(node, rung, node.clock.currentTimeMillisUnsafe())
-      return isAvailable
+      if (isAvailable) isAsked = true
+      else observer?.unavailable(node, rung, node.clock.currentTimeMillisUnsafe())
+      const own = isAvailable ? rung : "interrupt"
+      return guarded(() => Ladder.ask(node, own, reason, (outcome) => observer?.unwound(node, outcome)), defects)
     })
-    const asks = inOrder(available, (place) => {
-      const node = nodes[place]!
-      return guarded(() => Ladder.ask(node, rung, reason, (outcome) => observer?.unwound(node, outcome)), defects)
-    })
-    return Effect.as(asks, available.length > 0)
+    return Effect.map(asks, () => isAsked)
   })
 
 /** Listens for the end of all threads. */

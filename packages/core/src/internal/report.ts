@@ -90,13 +90,12 @@ const renamed = (report: ShutdownReport, thread: string): ShutdownReport => ({
 
 const abandoned: Ending = { _tag: "Abandoned" }
 
-const isBelow = (reached: Rung | undefined, rung: Rung): boolean =>
-  reached !== undefined && reached !== rung && Steps.rungs.indexOf(reached) < Steps.rungs.indexOf(rung)
+const isBelow = (reached: Rung | undefined, rung: Rung | undefined): boolean =>
+  reached !== undefined && rung !== undefined && Steps.rungs.indexOf(reached) < Steps.rungs.indexOf(rung)
 
 /** Whether another request took the thread from the rung of this climb to a higher one, or abandoned the thread. */
 const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boolean =>
-  reached !== undefined &&
-  ((reached !== rung && Steps.rungs.indexOf(reached) > Steps.rungs.indexOf(rung)) || ending._tag === "Abandoned")
+  isBelow(rung, reached) || (reached !== undefined && ending._tag === "Abandoned")
 
 class Recorder implements Climb.Observer, Observer<ThreadNode> {
   readonly reportsLosses = true
@@ -199,8 +198,8 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     // A thread that ended just before the request of the next rung was not asked on that rung.
     const last = next === undefined || isBelow(reached, next.rung) ? undefined : next
     const waited = outwaited.findLast((_) => _._tag === "Outwaited")?.rung
-    // Where no rung was available, another request or the interrupt before a thread is given up has ended the thread.
-    const own = last?.rung ?? waited ?? (isAbandoned || outwaited.length === 0 ? undefined : reached)
+    // The interrupt before a thread is abandoned may have ended the thread.
+    const own = last?.rung ?? (!isAbandoned && next === undefined && isBelow(waited, reached) ? reached : waited)
     const ending = isAbandoned ? abandoned : endingOf(node)
     const overtaken = last !== undefined && isOvertaken(last.rung, reached, ending)
     const rung = overtaken ? reached : own

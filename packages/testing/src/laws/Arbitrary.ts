@@ -75,7 +75,7 @@ export const climb: fc.Arbitrary<Climb> = fc
     unwind: fc.constantFrom(null, 2),
     kill: fc.constantFrom(null, 2)
   })
-  .map((made) => (made.stop === null && made.interrupt === null ? { ...made, interrupt: 5 } : made))
+  .map((made) => (Object.values(made).every((grace) => grace === null) ? { ...made, interrupt: 5 } : made))
 
 /**
  * Programs of a mix.

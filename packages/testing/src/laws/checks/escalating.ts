@@ -3,6 +3,7 @@ import * as Escalation from "@quiesce/core/Escalation"
 import type { ShutdownReport } from "@quiesce/core/ShutdownReport"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { anyGivenUp, isAbandoned, isForced, isKilled, type Outcome } from "../Outcome.ts"
@@ -43,7 +44,7 @@ const ladderMonotone: Check = (outcome) => {
       if (rungsBetween(climb, rank, next)) problems.push(`a rung below ${attempt.rung} was skipped`)
       if (attempt.at < at || attempt.at > at + search)
         problems.push(`${attempt.rung} was asked at ${attempt.at}, not at ${at}`)
-      if (attempt._tag === "Outwaited" && attempt.millis !== climb[attempt.rung])
+      if (attempt._tag === "Outwaited" && attempt.millis !== graceOf(climb, attempt.rung))
         problems.push(`${attempt.rung} had ${attempt.millis} ms`)
       // The later rungs count from the rung that was asked after a search.
       at = attempt.at
@@ -54,6 +55,13 @@ const ladderMonotone: Check = (outcome) => {
     return problems
   })
 }
+
+/** A thread that lacks the first rung above `stop` is interrupted instead, with the grace of that rung. */
+const graceOf = (
+  { unwind, kill, ...climb }: Escalation.Escalation,
+  rung: Escalation.Rung
+): Duration.Input | undefined =>
+  rung === "interrupt" ? (climb.interrupt ?? unwind ?? kill) : { ...climb, unwind, kill }[rung]
 
 /** A stopped thread ends by itself or not at all. Descendants of the first thread may end with their scope. */
 const isForcedByStop = ({ attempts, ending, thread }: ShutdownReport): boolean => {
@@ -234,8 +242,8 @@ const wrongRungs = (outcome: Outcome): ReadonlyArray<string> => {
   return made.flatMap((report) =>
     report.rung === null ||
     report.rung === reached ||
-    // The trace does not say whether a thread succeeded just before that interrupt or despite it.
-    (report.rung === last && Exit.isSuccess(settled.exit)) ||
+    // The trace does not say whether such a thread ended by itself just before that interrupt or despite it.
+    (report.rung === last && !Exit.hasInterrupts(settled.exit)) ||
     hasOutwaitedAll(report)
       ? []
       : [`the thread ended on ${reached}, the report says ${report.rung}`]
