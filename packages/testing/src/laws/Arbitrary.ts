@@ -77,6 +77,10 @@ export const climb: fc.Arbitrary<Climb> = fc
   })
   .map((made) => (Object.values(made).every((grace) => grace === null) ? { ...made, interrupt: 5 } : made))
 
+/** Climbs whose last grace is longer than almost all releases. */
+const gentle: Climb = { stop: 2, interrupt: 500, unwind: null, kill: null }
+const forced: Climb = { stop: null, interrupt: null, unwind: null, kill: 500 }
+
 /**
  * Programs of a mix.
  *
@@ -143,7 +147,7 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
       return fc.record({
         _tag: fc.constant(_tag),
         child,
-        climb: fc.constant({ stop: 2, interrupt: 500, unwind: null, kill: null })
+        climb: fc.constantFrom(gentle, gentle, forced)
       })
     case "Raise":
       return fc.record({
@@ -186,7 +190,7 @@ const nested = (mix: Mix, depth: number, _tag: Nested): fc.Arbitrary<Instruction
         body,
         immediately: fc.boolean(),
         outer: fc.boolean(),
-        escalation: fc.constantFrom(null, null, { stop: 2, interrupt: 500, unwind: null, kill: null })
+        escalation: fc.constantFrom(null, null, null, gentle, forced)
       })
     case "Group":
       return fc.record({
