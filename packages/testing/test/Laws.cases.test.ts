@@ -7,6 +7,7 @@ import type * as Law from "@quiesce/testing/laws/Law"
 import * as Laws from "@quiesce/testing/laws/Laws"
 import type { Instruction } from "@quiesce/testing/laws/Program"
 import type { Scenario } from "@quiesce/testing/laws/Scenario"
+import { remote } from "./fixtures/remoteAdapter.ts"
 
 const slow = { _tag: "Acquire", millis: 0, fails: false, interruptible: false, within: null } as const
 const acquire: Instruction = { ...slow, release: { _tag: "Slow", millis: 1 } }
@@ -170,6 +171,19 @@ describe("each law holds where", () => {
       ["stop", "Ended"],
       ["stop", "Outwaited"]
     ])
+  })
+
+  it("a mask ends while the cancel is on its way to a thread elsewhere", async () => {
+    const scenario: Scenario = {
+      program: [fork({ _tag: "Mask", body: [{ _tag: "Sleep", millis: 5 }] }), { _tag: "Sleep", millis: 5 }],
+      plan: [{ action: { _tag: "Interrupt", wait: true }, target: 0, after: 0 }],
+      seed: null,
+      bystanders: false
+    }
+    for (let cut = 0; cut < 150; cut++) {
+      const outcome = await remote.run(scenario, cut)
+      expect(Laws.laws["mask-pends"](outcome), `cut at ${cut}`).toEqual([])
+    }
   })
 
   it("a worker is killed while a fiber in it interrupts a thread below the killed one", async () => {

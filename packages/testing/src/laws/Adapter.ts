@@ -8,7 +8,8 @@
  * @since 0.1.0
  */
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import type * as Thread from "@quiesce/core/Thread"
+import * as Thread from "@quiesce/core/Thread"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Leaks from "../Leaks.ts"
 import * as Simulation from "../Simulation.ts"
@@ -98,6 +99,8 @@ export const fromControls = (
 ): Adapter =>
   fromSubject(name, {
     isElsewhere: true,
+    // A cancelled thread goes on until its request has reached it.
+    hasArrived: Effect.map(Thread.current, ({ signal }) => signal.aborted),
     spawn: (effect, options) => ThreadAdapter.spawn((cell) => start(effect, cell, options), options)
   })
 
