@@ -5,6 +5,7 @@ import { Effect, Scope } from "effect"
 import { type Comparison, type Measure, median } from "../Comparison.ts"
 import { Tinypool } from "tinypool"
 import workerpool from "workerpool"
+import { withBareCancel } from "./bareCancel.ts"
 import { inPiscina, inPool, makePool, peerUrl, type Pool } from "./pools.ts"
 
 const workerpoolUrl = new URL("./workerpool.worker.mjs", import.meta.url)
@@ -47,6 +48,15 @@ const cancelInPool = (task: "Hog" | "Poll", next: boolean): Measure =>
   inPool(1, (pool) =>
     Effect.promise(() => repeat(100, () => Effect.runPromise(Effect.scoped(cancelled(pool, task, next)))))
   )
+
+/** The same after many cancels, when the engine has compiled the code of host and worker. */
+const cancelInWarmPool: Measure = inPool(1, (pool) => {
+  const cancels = (times: number) =>
+    Effect.promise(() => repeat(times, () => Effect.runPromise(Effect.scoped(cancelled(pool, "Hog", true)))))
+  return Effect.andThen(cancels(1000), cancels(100))
+})
+
+const cancelBare: Measure = () => withBareCancel((cancel) => repeat(100, cancel))
 
 interface PeerPool {
   readonly run: (payload: unknown, options?: { readonly signal: AbortSignal }) => Promise<unknown>
@@ -152,6 +162,24 @@ export const comparisons: ReadonlyArray<Comparison> = [
     id: "worker-cancel-busy-millis",
     unit: "ms against 0.6 ms",
     ours: cancelInPool("Hog", true),
+    peer: () => Promise.resolve(0.6),
+    direction: "at most",
+    target: 1,
+    rounds: 3
+  },
+  {
+    id: "worker-cancel-busy-against-bare",
+    unit: "ms until the next task is done",
+    ours: cancelInPool("Hog", true),
+    peer: cancelBare,
+    direction: "at most",
+    target: 3,
+    rounds: 5
+  },
+  {
+    id: "worker-cancel-busy-warm-millis",
+    unit: "ms against 0.6 ms, after 1,000 cancels",
+    ours: cancelInWarmPool,
     peer: () => Promise.resolve(0.6),
     direction: "at most",
     target: 1,
