@@ -71,9 +71,9 @@ const releaseOf = (
 export const climb: fc.Arbitrary<Climb> = fc
   .record({
     stop: fc.constantFrom(null, 0, 3),
-    interrupt: fc.constantFrom(null, 1, 5, 100),
-    unwind: fc.constantFrom(null, 2),
-    kill: fc.constantFrom(null, 2)
+    interrupt: fc.constantFrom(null, 0, 1, 5, 100),
+    unwind: fc.constantFrom(null, 0, 2),
+    kill: fc.constantFrom(null, 0, 2)
   })
   .map((made) => (Object.values(made).every((grace) => grace === null) ? { ...made, interrupt: 5 } : made))
 
