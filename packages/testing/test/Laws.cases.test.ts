@@ -11,7 +11,7 @@ import { remote } from "./fixtures/remoteAdapter.ts"
 
 const slow = { _tag: "Acquire", millis: 0, fails: false, interruptible: false, within: null } as const
 const acquire: Instruction = { ...slow, release: { _tag: "Slow", millis: 1 } }
-const fork = (...body: ReadonlyArray<Instruction>): Instruction => ({
+const fork = (...body: ReadonlyArray<Instruction>): Extract<Instruction, { readonly _tag: "Fork" }> => ({
   _tag: "Fork",
   body,
   immediately: false,
@@ -171,6 +171,36 @@ describe("each law holds where", () => {
       ["stop", "Ended"],
       ["stop", "Outwaited"]
     ])
+  })
+
+  it("a thread below an abandoned one still waits for an interrupt when the run ends", async () => {
+    const slowly: Instruction = { ...slow, release: { _tag: "Slow", millis: 20 } }
+    const cancels: Instruction = { ...slow, release: { _tag: "Cancel" } }
+    const asks: Instruction = {
+      _tag: "Finally",
+      body: [{ _tag: "Scoped", body: [cancels] }],
+      cleanup: [{ _tag: "Scoped", body: [{ _tag: "Interrupt", child: 0, wait: true }] }]
+    }
+    const child: Instruction = { ...fork(fork(fork(slowly)), asks), immediately: true }
+    const climb = { stop: null, interrupt: 5, unwind: null, kill: null }
+    const scenario = {
+      program: [child],
+      plan: [
+        { action: { _tag: "Interrupt", wait: true }, target: 0, after: 0 },
+        { action: { _tag: "Shutdown", climb }, target: 0, after: 0 }
+      ]
+    } as const
+    const waiting: Array<number> = []
+    for (let cut = 0; cut < 150; cut++) {
+      const run = await problems("all-interruptors-wait", scenario, cut, 87)
+      expect(run.problems, `cut at ${cut}`).toEqual([])
+      const returned = run.events.flatMap((event) => (event._tag === "Returned" ? [event.id] : []))
+      if (
+        run.events.some((event) => event._tag === "Asked" && event.thread === "t.0.0" && !returned.includes(event.id))
+      )
+        waiting.push(cut)
+    }
+    expect(waiting).not.toEqual([])
   })
 
   it("a mask ends while the cancel is on its way to a thread elsewhere", async () => {

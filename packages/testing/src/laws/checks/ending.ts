@@ -71,15 +71,19 @@ const allInterruptorsWait: Check = (outcome) => {
 }
 
 /**
- * An interrupt that never returned. A thread that was given up may still wait when the run ends. The threads below one that
- * was killed or has crashed end with its worker, and so do the fibers that interrupt them.
+ * An interrupt that never returned. A thread that was given up may still wait when the run ends, and so may a thread below
+ * one. The threads below one that was killed or has crashed end with its worker, and so do the fibers that interrupt them.
  */
 const unanswered = (outcome: Outcome): ReadonlyArray<string> => {
   const returned = firstBy(outcome.events, "Returned", "id")
   const forced = [...outcome.threads.values()].flatMap(({ exit, name }) => (isForced(exit) ? [name] : []))
+  const givenUp = [...outcome.threads.values()].flatMap(({ exit, name }) => (isGivenUp(exit) ? [name] : []))
+  const mayWait = (thread: string): boolean =>
+    givenUp.includes(thread) ||
+    (outcome.threads.get(thread)?.exit === undefined && givenUp.some((name) => thread.startsWith(`${name}.`)))
   return only(outcome.events, "Asked")
     .filter((asked) => asked.how === "interrupt" && !returned.has(asked.id))
-    .filter(({ message }) => !isGivenUp(outcome.threads.get(message.replace(/ asked$/, ""))?.exit))
+    .filter(({ message }) => !mayWait(message.replace(/ asked$/, "")))
     .filter(({ thread }) => !forced.some((name) => thread.startsWith(`${name}.`)))
     .map(({ thread }) => `an interrupt of ${thread} never returned`)
 }

@@ -11,9 +11,16 @@ const noticed = (bystanders: ReadonlyArray<Bystander>): ReadonlyArray<string> =>
     ...(crashed ? [`the thread ${where} crashed`] : [])
   ])
 
+/** Whether a thread was abandoned before its worker had ended, because its kill had too little time. */
+const isKilledLate = ({ events }: Outcome): boolean =>
+  only(events, "Reported").some(
+    ({ report: { attempts, ending } }) =>
+      ending._tag === "Abandoned" && attempts.some(({ _tag, rung }) => _tag === "Outwaited" && rung === "kill")
+  )
+
 /** A section without an end was ended by force, or ended with its worker. */
 const unwindPrecise: Check = (outcome) => {
-  const killed = [...outcome.threads.values()].some(({ exit }) => isForced(exit))
+  const killed = [...outcome.threads.values()].some(({ exit }) => isForced(exit)) || isKilledLate(outcome)
   const ended = new Set(only(outcome.events, "Spun").map(({ id }) => id))
   const cut = only(outcome.events, "Spinning").filter(({ id }) => !ended.has(id))
   const closes = outcome.scenario.plan.some(({ action }) => action._tag === "Close")
