@@ -9,7 +9,7 @@ import { Thread } from "@quiesce/core"
 import { Effect, Layer } from "effect"
 import { afterAll, expect, it } from "vitest"
 import { events } from "./fixtures/eventLog.ts"
-import { Tasks } from "./fixtures/tasks.ts"
+import { Flush, Tasks } from "./fixtures/tasks.ts"
 import { storeOf } from "./fixtures/store.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "quiesce-cluster-pool-"))
@@ -37,4 +37,13 @@ it("a busy loop is ended, its finalizers run, and the runner goes on", async () 
   expect(report).toMatchObject({ rung: "unwind", ending: { _tag: "Interrupted" }, released: [{ lease: "page" }] })
   expect(events(file)).toEqual(["spin", "released"])
   expect(sum).toBe(3)
+})
+
+it("a raised error reaches a body in a worker", async () => {
+  const [isDelivered, part] = await Effect.gen(function* () {
+    const threads = yield* ClusterThreads.make(Tasks)
+    const thread = yield* threads.spawn("Receive")
+    return yield* Effect.all([Thread.raise(thread, new Flush({ part: 7 })), Thread.join(thread)])
+  }).pipe(Effect.scoped, Effect.provide(cluster), Effect.runPromise)
+  expect([isDelivered, part]).toEqual([true, 7])
 })

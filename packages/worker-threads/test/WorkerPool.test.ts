@@ -1,4 +1,5 @@
 import { CancelReason, ForcedEnd, Lease, Thread, ThreadDump } from "@quiesce/core"
+import * as ThreadAdapter from "@quiesce/core/adapter"
 import { WorkerError, type WorkerPool } from "@quiesce/worker-threads"
 import { Cause, DateTime, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { Worker } from "node:worker_threads"
@@ -240,6 +241,20 @@ describe("spawn", () => {
           expect(yield* Thread.raise(thread, new Refresh({ page: 9 }))).toBe(true)
           expect(yield* Thread.join(thread)).toBe(9)
           expect(yield* Thread.raise(thread, new Refresh({ page: 10 }))).toBe(false)
+        })
+      )
+    )
+  )
+
+  it(
+    "handles an error that was raised in its encoded form, as by another machine",
+    withPool((pool) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const thread = yield* pool.spawn("Wait", { lease: "page" })
+          const encoded = ThreadAdapter.encodedError({ _tag: "Refresh", page: 9, name: "Refresh", message: "" })
+          expect(yield* Thread.raise(thread, encoded)).toBe(true)
+          expect(yield* Thread.join(thread)).toBe(9)
         })
       )
     )
