@@ -39,6 +39,7 @@ export type ClusterErrorReason =
   | { readonly _tag: "PoolFailed"; readonly problem: string }
   | { readonly _tag: "NotInThread"; readonly operation: string }
   | { readonly _tag: "NoSqlClient"; readonly operation: string }
+  | { readonly _tag: "InTransaction"; readonly lease: string }
   | { readonly _tag: "NoKeeper"; readonly lease: string }
   | { readonly _tag: "UnknownTask"; readonly task: string; readonly runner: string }
   | { readonly _tag: "WrongVersion"; readonly found: number; readonly expected: number }
@@ -103,6 +104,8 @@ const explain = (reason: ClusterErrorReason): string => {
       return `${reason.operation} was called outside a thread of a cluster. Call it in the handler of a task that a runner runs. If this is such a handler in a worker of a pool, give the runner a keeper of that lease.`
     case "NoSqlClient":
       return `${reason.operation} found no SqlClient. In a worker of a pool, provide the handlers with a client of the cluster's database, such as by ClusterStore.sqlite.`
+    case "InTransaction":
+      return `The lease "${reason.lease}" was not acquired, because the current fiber is in a transaction of the cluster's database. If this machine died, the row of the lease would be rolled back with the transaction, and nobody would release the resource. Acquire the lease before the transaction, or before Fence.check.`
     case "NoKeeper":
       return `This runner has no keeper for the lease "${reason.lease}". Give ClusterRunner the keeper in its option keepers.`
     case "UnknownTask":

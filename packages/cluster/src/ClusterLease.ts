@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import * as ClusterError from "./ClusterError.ts"
 import { leaseProblem, wrongArgument } from "./internal/wrongArgument.ts"
 import { type ClusterThread, CurrentClusterThread } from "./internal/lease/currentClusterThread.ts"
-import type * as Keepers from "./internal/lease/keepers.ts"
+import * as Keepers from "./internal/lease/keepers.ts"
 import * as Entering from "./internal/lease/entering.ts"
 import * as PoolLeases from "./internal/lease/poolLeases.ts"
 
@@ -80,7 +80,8 @@ export const make = <Payload, Value>(
  * Says how runners acquire and release a kind of lease. The runner of a thread acquires; any runner may release. The store
  * makes sure that each resource is released at least once, so `release` must do nothing for a resource that is gone.
  *
- * A release that fails, or takes more than 30 seconds, is tried again, by any runner, after a pause.
+ * A release that fails, or takes more than 30 seconds, is tried again, by any runner, after a pause. In a worker of a pool, the
+ * first release has no such limit while its thread lives.
  *
  * Throws `InvalidOption` for a value that is no kind of lease, and for a missing function.
  *
@@ -145,7 +146,8 @@ const codecs = <Part extends "Payload" | "Value">(
  * Acquires a lease in the current scope, in the body of a thread. The lease is in the report of the thread. It is released with the scope; if the runner dies or the thread is killed, another runner releases it.
  *
  * Fails with `FencedOff` if the thread was killed, and with the keeper's own error as `KeeperFailed`. Dies with `NoKeeper`,
- * `NotInThread`, or `InvalidOption` for a value that is no kind of lease. In a worker of a pool, the runner acquires and
+ * `NotInThread`, `InvalidOption` for a value that is no kind of lease, or `InTransaction` in a transaction of the cluster's
+ * database, and so in `Fence.check`. In a worker of a pool, the runner acquires and
  * keeps the lease, and a missing keeper is a `NotInThread`.
  *
  * *Cancellation*: as for `Lease.acquire`.
@@ -177,6 +179,7 @@ const acquireHere = (
   return Lease.acquire({
     name,
     acquire: Entering.enter(thread, found, id, payload),
-    release: (value) => Entering.leave(thread, found, id, payload, value)
+    release: (value) => Entering.leave(thread, found, id, payload, value),
+    releaseWithin: Keepers.releaseMillis
   })
 }

@@ -1,5 +1,5 @@
 /** Leases that outlive their thread, and checked writes. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
@@ -84,6 +84,22 @@ describe.each(places)("in bodies of %s", (place) => {
     )
   })
 
+  it("a failed release is tried again by a runner while the thread goes on", async () => {
+    const [file, folder] = [nextFolder(), nextFolder()]
+    writeFileSync(`${folder}.deny`, "")
+    await run(place, (threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("KeepInside", { file, folder })
+        yield* when(() => events(file).length === 2)
+        yield* when(() => !existsSync(folder))
+        yield* Effect.repeat(leaseRows, { until: (rows) => rows.length === 0 })
+        expect((yield* Thread.status(thread))._tag).toBe("Running")
+        yield* Thread.interrupt(thread)
+      })
+    )
+    expect(events(file)).toEqual(["kept", "over Failure"])
+  })
+
   it("a killed thread writes no more", async () => {
     const [file, folder] = [nextFolder(), nextFolder()]
     const lines = await run(place, (threads) =>
@@ -104,6 +120,15 @@ describe.each(places)("in bodies of %s", (place) => {
     expect(lines).toEqual([{ line: "line" }])
     expect(events(file)).toEqual(["first Success", "second Failure true"])
   })
+})
+
+it("a lease is refused in a transaction, whose end could take the row of the lease away", async () => {
+  const [file, folder] = [nextFolder(), nextFolder()]
+  const problem = await run("fibers", (threads) =>
+    Effect.flatMap(threads.spawn("KeepInTransaction", { file, folder }), Thread.join)
+  )
+  expect(problem).toContain("is in a transaction of the cluster's database")
+  expect(existsSync(folder)).toBe(false)
 })
 
 it("outside a thread of a cluster a lease and a checked write are refused by name", async () => {

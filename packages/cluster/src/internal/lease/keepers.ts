@@ -36,7 +36,7 @@ export interface Keeper {
 }
 
 /** A release that takes longer is given to another runner, in milliseconds. */
-const releaseMillis = 30_000
+export const releaseMillis = 30_000
 
 /** The longest pause before a release that has failed is tried again, in milliseconds. */
 const longestPauseMillis = 60_000

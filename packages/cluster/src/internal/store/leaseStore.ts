@@ -54,6 +54,15 @@ export const acquired = (store: ThreadStore, entry: Entry, value: string): Effec
 export const remove = (store: ThreadStore, id: string): Effect.Effect<void, ClusterError> =>
   Effect.asVoid(store.ask("remove a lease", store.sql`DELETE FROM quiesce_leases WHERE id = ${id}`))
 
+/** No token of a thread. The lease belongs to no running thread any more. */
+const noToken = 0
+
+/** Leaves a lease to the runners, while its thread goes on. */
+export const leave = (store: ThreadStore, id: string): Effect.Effect<void, ClusterError> =>
+  Effect.asVoid(
+    store.ask("leave a lease to the runners", store.sql`UPDATE quiesce_leases SET token = ${noToken} WHERE id = ${id}`)
+  )
+
 /** Removes a lease whose resource was released as the row said. A row that has changed since stays. */
 export const removeReleased = (store: ThreadStore, { id, value }: LeaseRow): Effect.Effect<void, ClusterError> => {
   const removed = store.sql`DELETE FROM quiesce_leases WHERE id = ${id} AND value IS NOT DISTINCT FROM ${value}`
