@@ -85,8 +85,8 @@ type NoOptions = {}
  * When the layer's scope closes, the runner takes no more threads, and ends its threads by the escalation, with the reason
  * `Shutdown`.
  *
- * Dies with `InvalidOption` for a group with streams or middleware, for two keepers of one name, and for limits that are no
- * durations.
+ * Dies with `InvalidOption` for a group with streams or middleware, for two keepers of one name, for limits that are no
+ * durations, and for a second group on one engine.
  *
  * @stability unstable
  * @category layers

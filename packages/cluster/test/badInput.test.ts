@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { ClusterError, ClusterLease, ClusterRunner, ClusterStore, ClusterThreads } from "@quiesce/cluster"
 import { Thread } from "@quiesce/core"
 import { Effect, Exit, Layer, Option, Schema } from "effect"
+import { ShardingConfig } from "effect/cluster"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
@@ -177,4 +178,16 @@ it("a lease without a keeper is refused by name", async () => {
   )
   const message = ClusterError.make({ _tag: "NoKeeper", lease: "Other" }).message
   expect(String(Exit.isFailure(exit) && exit.cause)).toContain(message)
+})
+
+it("a second group on one engine is refused by name, because the engine would run none of its threads", async () => {
+  const others = Newer.toLayer({ Add: () => Effect.succeed(1), Extra: () => Effect.succeed(2) })
+  const second = ClusterRunner.layerOn(Newer).pipe(
+    Layer.provide(others),
+    Layer.provide(cluster),
+    Layer.provide(ShardingConfig.layer())
+  )
+  expect(await defectOf(Effect.scoped(Layer.build(second)))).toContain("runs the threads of another group already")
+  // The engine is free again.
+  await runner(Effect.flatMap(ClusterThreads.make(Tasks), (threads) => threads.spawn("Add", { a: 1 })))
 })

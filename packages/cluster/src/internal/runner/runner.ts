@@ -6,7 +6,7 @@ import { hostname } from "node:os"
 import * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Escalation from "@quiesce/core/Escalation"
 import { logUnhandled } from "@quiesce/core/internal"
-import type { Sharding } from "effect/cluster/Sharding"
+import { Sharding } from "effect/cluster/Sharding"
 import { ShardingConfig } from "effect/cluster/ShardingConfig"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -65,6 +65,7 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
   Effect.gen(function* () {
     const { runner, store } = options
     const millis = options.timeToLive
+    yield* occupied(yield* Sharding)
     const context = yield* Effect.context<never>()
     const member = { id: runner.incarnation, kind: "runner", address: addressOf(runner) } as const
     yield* Effect.acquireRelease(MemberStore.renew(store, member, millis), () =>
@@ -98,6 +99,23 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
     // Runs before the engine leaves the entities, which would end their threads as moved.
     yield* Effect.addFinalizer(() => Effect.flatMap(leaving(store, runner), (reason) => threads.drain(reason)))
   })
+
+/** The engines that have a runner. */
+const engines = new WeakSet<Sharding["Service"]>()
+
+/** An engine takes the handlers of one runner, and leaves out those of a second. */
+const occupied = (engine: Sharding["Service"]): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.suspend(() => (engines.has(engine) ? Effect.die(secondGroup) : Effect.sync(() => void engines.add(engine)))),
+    () => Effect.sync(() => engines.delete(engine))
+  )
+
+const secondGroup = ClusterError.make({
+  _tag: "InvalidOption",
+  option: "group",
+  problem:
+    "the engine of this process runs the threads of another group already, and takes one group. Make one group of both, by GroupA.merge(GroupB)."
+})
 
 /** The reason of the threads of a runner that ends: other runners may live on, and take such threads again. */
 const leaving = (store: ThreadStore, runner: RunnerId): Effect.Effect<CancelReason.CancelReason> => {
