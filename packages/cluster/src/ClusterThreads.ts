@@ -114,7 +114,8 @@ export const defaultEscalation: Escalation.Escalation = {
 }
 
 /**
- * Makes a client of the cluster in the current scope. When the scope closes, its threads end by their escalations.
+ * Makes a client of the cluster in the current scope. When the scope closes, the threads of the client end by their
+ * escalations, also the threads in other scopes. A later `spawn` gives a thread that has ended and never starts.
  *
  * Dies with `InvalidOption`, also for a group with streams or middleware.
  *

@@ -13,6 +13,7 @@ import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 import { Calm, pauseFor } from "../watch/calm.ts"
 import { type Engine, engineOf, fenceRunner } from "../watch/lostRunner.ts"
+import { LiveThreads } from "./liveThreads.ts"
 import type { RemoteThread, Shared } from "./remoteThread.ts"
 import { LostRunners } from "./lostRunners.ts"
 import { RunnerWatch } from "../watch/runnerWatch.ts"
@@ -38,7 +39,6 @@ export const make = ({
     yield* Effect.acquireRelease(MemberStore.renew(store, member, timeToLive), () =>
       Effect.ignore(MemberStore.remove(store, caller))
     )
-    // The first scope closes last: the threads end before the fibers that follow them.
     const scope = yield* Effect.acquireRelease(Scope.make(), (made, exit) => Scope.close(made, exit))
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const fork = (effect: Effect.Effect<unknown>): Fiber.Fiber<unknown> => Fiber.runIn(runFork(effect), scope)
@@ -54,6 +54,9 @@ export const make = ({
     const settle = Effect.suspend(() => settleFenced(store, lost, watch))
     const look = Effect.ignore(Effect.andThen(lost.look, Effect.andThen(settle, unstarted.look)))
     fork(Effect.forever(Effect.andThen(Effect.sleep(lookMillis), look)))
+    const live = new LiveThreads()
+    // Added last, so that the threads end while the fibers that follow them still run.
+    yield* Effect.addFinalizer((exit) => live.end(exit))
     return {
       store,
       caller,
@@ -61,6 +64,7 @@ export const make = ({
       fork,
       clientOf,
       unstarted,
+      live,
       watch: (runner, thread) => watch.add(runner, thread),
       unwatch: (runner, thread) => watch.remove(runner, thread)
     }

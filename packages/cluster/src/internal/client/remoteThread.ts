@@ -24,6 +24,7 @@ import type { ThreadStore } from "../store/threadStore.ts"
 import * as Outcome from "../wire/outcome.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
 import { nameOf, type RunnerId } from "../wire/runnerId.ts"
+import type { LiveThreads } from "./liveThreads.ts"
 import { againMillis, courtesy, encodedError, type Reachable, reach } from "./reach.ts"
 import { RemoteLeases } from "./remoteLeases.ts"
 import { run as runEvents } from "./runEvents.ts"
@@ -45,6 +46,7 @@ export interface Shared {
   readonly watch: (runner: RunnerId, thread: RemoteThread) => void
   readonly unwatch: (runner: RunnerId, thread: RemoteThread) => void
   readonly unstarted: UnstartedThreads
+  readonly live: LiveThreads
 }
 
 /** `onLoss` says whether the body starts again after its runner is gone or has given the thread up. */
@@ -97,9 +99,11 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     this.shared = shared
   }
 
-  /** Asks for a runner, and follows the thread until it has settled. */
+  /** Asks for a runner, and follows the thread until it has settled. A client that has ended asks for none. */
   begin(): void {
-    const { clientOf, fork, startWithin, unstarted } = this.shared
+    const { clientOf, fork, live, startWithin, unstarted } = this.shared
+    if (live.reason !== undefined) return this.settle(Exit.failCause(CancelReason.toCause(live.reason)))
+    live.add(this.cell)
     this.id = crypto.randomUUID()
     this.client = clientOf(this.id)
     unstarted.add(this)
@@ -289,6 +293,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     Deferred.doneUnsafe(this.known, Exit.void)
     Deferred.doneUnsafe(this.over, Exit.void)
     this.shared.unstarted.delete(this)
+    this.shared.live.delete(this.cell)
     // The stream of events may never end: the runner may be gone.
     this.running?.interruptUnsafe()
     this.patience?.interruptUnsafe()
