@@ -14,11 +14,18 @@ import * as ThreadStore from "../src/internal/store/threadStore.ts"
 import * as Outcome from "../src/internal/wire/outcome.ts"
 
 type Store = ThreadStore.ThreadStore
+type ClaimOf = (...args: Parameters<Store["claim"]>) => ReturnType<Store["claim"]>
 type EndOf = (...args: Parameters<Store["end"]>) => ReturnType<Store["end"]>
 
-/** A store with an `end` of its own. */
+/** A store with an `end` and a `claim` of its own. */
 class Other extends ThreadStore.ThreadStore {
   around: (end: ReturnType<EndOf>) => ReturnType<EndOf> = (end) => end
+
+  aroundClaim: (claim: ReturnType<ClaimOf>) => ReturnType<ClaimOf> = (claim) => claim
+
+  override claim(...args: Parameters<Store["claim"]>): ReturnType<ClaimOf> {
+    return this.aroundClaim(super.claim(...args))
+  }
 
   override end(...args: Parameters<Store["end"]>): ReturnType<EndOf> {
     return this.around(super.end(...args))
@@ -36,20 +43,37 @@ const bodies: Bodies = {
   // A thread of the name "short" does not wait.
   spawn: ({ name }, begun) => Thread.spawn(Effect.andThen(begun, name === "short" ? leased : Effect.never))
 }
+
+/** Bodies that take two steps to spawn. `spawning` completes after the first step, and `go` is needed for the second. */
+const slowBodies = (spawning: Deferred.Deferred<void>, go: Deferred.Deferred<void>): Bodies => ({
+  ...bodies,
+  spawn: (start, begun) =>
+    Deferred.succeed(spawning, undefined).pipe(
+      Effect.andThen(Deferred.await(go)),
+      Effect.andThen(bodies.spawn(start, begun))
+    )
+})
 const runner = { incarnation: "own", host: null, port: null }
 const request = { task: "T", name: "t", caller: "c", payload: "null" }
 
+/** A runner without a thread. */
+const idle = (own: Bodies) =>
+  Effect.gen(function* () {
+    const store = yield* opened
+    const threads = new RunnerThreads({
+      store,
+      runner,
+      bodies: own,
+      wires: new Map([["T", wire]]),
+      escalation: { interrupt: "1 second" },
+      context: Context.omit(SqlClient)(yield* Effect.context<SqlClient>())
+    })
+    return { store, threads }
+  })
+
 /** A runner with one thread that runs. */
 const running = Effect.gen(function* () {
-  const store = yield* opened
-  const threads = new RunnerThreads({
-    store,
-    runner,
-    bodies,
-    wires: new Map([["T", wire]]),
-    escalation: { interrupt: "1 second" },
-    context: Context.omit(SqlClient)(yield* Effect.context<SqlClient>())
-  })
+  const { store, threads } = yield* idle(bodies)
   const started = yield* Deferred.make<void>()
   const events = yield* threads.run("t", request).pipe(
     Stream.tap((event) => (event._tag === "Started" ? Deferred.succeed(started, undefined) : Effect.void)),
@@ -102,6 +126,48 @@ it("a runner that ends waits no longer than a minute for a store that is away, a
     }).pipe(Effect.provide(TestClock.layer()))
   ))
 
+/** The reason with which a thread has ended, by its row. */
+const reasonOf = (store: Store, id: string) =>
+  Effect.gen(function* () {
+    const row = yield* store.row(id)
+    const { exit } = yield* wire.decodeExit(row?.outcome ?? "")
+    return CancelReason.fromExit(exit)
+  })
+
+const moved = CancelReason.moved("own", { message: "enough" })
+
+it("a runner that ends gives its reason to a thread whose row is being written, and the body does not start", () =>
+  run(
+    Effect.gen(function* () {
+      const { store, threads } = yield* idle(bodies)
+      const [claimed, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      store.aroundClaim = (claim) =>
+        Effect.tap(claim, () => Effect.andThen(Deferred.succeed(claimed, undefined), Deferred.await(gate)))
+      const events = yield* Effect.forkChild(Stream.runCollect(threads.run("t", request)))
+      yield* Deferred.await(claimed)
+      const ending = yield* Effect.forkChild(threads.drain(moved), { startImmediately: true })
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(ending)
+      expect((yield* Fiber.join(events)).map(({ _tag }) => _tag)).toEqual(["Ended"])
+      expect(yield* reasonOf(store, "t")).toMatchObject({ value: { _tag: "Moved", message: "enough" } })
+    })
+  ))
+
+it("a runner that ends gives its reason to a thread that is being spawned", () =>
+  run(
+    Effect.gen(function* () {
+      const [spawning, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const { store, threads } = yield* idle(slowBodies(spawning, gate))
+      const events = yield* Effect.forkChild(Stream.runCollect(threads.run("t", request)))
+      yield* Deferred.await(spawning)
+      const ending = yield* Effect.forkChild(threads.drain(moved), { startImmediately: true })
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(ending)
+      expect((yield* Fiber.join(events)).map(({ _tag }) => _tag)).toEqual(["Started", "Ended"])
+      expect(yield* reasonOf(store, "t")).toMatchObject({ value: { _tag: "Moved", message: "enough" } })
+    })
+  ))
+
 it("the first answer has the end of a body that does not wait, and otherwise the start", () =>
   run(
     Effect.gen(function* () {
@@ -125,9 +191,7 @@ it("a thread whose caller is gone ends with the reason ParentEnded", () =>
       const { events, store, threads } = yield* running
       yield* threads.endOrphans((caller) => caller === "c")
       yield* Fiber.join(events)
-      const row = yield* store.row("t")
-      const { exit } = yield* wire.decodeExit(row?.outcome ?? "")
-      expect(CancelReason.fromExit(exit)).toMatchObject({
+      expect(yield* reasonOf(store, "t")).toMatchObject({
         value: { _tag: "ParentEnded", message: "The caller is gone" }
       })
     })

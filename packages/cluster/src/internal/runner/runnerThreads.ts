@@ -133,10 +133,13 @@ export class RunnerThreads {
     return new Set(Array.from(this.threads.values(), ({ caller }) => caller))
   }
 
-  /** Ends one thread by its escalation, because it can't stay here. */
+  /**
+   * Ends one thread by its escalation, because it can't stay here. A thread whose row is not yet written goes on: the engine
+   * also gives up a shard while the store is away, and may give it back to this runner.
+   */
   end(id: string, reason: CancelReason.CancelReason): Effect.Effect<void> {
     const running = this.threads.get(id)
-    return running === undefined ? Effect.void : this.endAll([running], () => reason)
+    return running?.thread === undefined ? Effect.void : this.endAll([running], () => reason)
   }
 
   /** Ends all threads by their escalation, starts no more, and waits until the store has their outcomes. */
@@ -144,9 +147,9 @@ export class RunnerThreads {
     return Effect.suspend(() => {
       this.isDraining = true
       return this.endAll(Array.from(this.threads.values()), () => reason).pipe(
-        Effect.andThen(Scope.close(this.scope, Exit.void)),
         Effect.andThen(Effect.suspend(() => Effect.timeoutOption(Fiber.awaitAll(this.starts), longestStore))),
-        Effect.asVoid
+        // A thread whose claim returns later has the reason, too.
+        Effect.andThen(Scope.close(this.scope, failedBy(reason)))
       )
     })
   }
@@ -160,7 +163,8 @@ export class RunnerThreads {
       all,
       (one) => {
         const { thread } = one
-        if (thread === undefined || this.ending.has(one)) return Effect.void
+        if (thread === undefined) return Effect.sync(() => one.endEarly(reasonOf(one)))
+        if (this.ending.has(one)) return Effect.void
         this.ending.add(one)
         return Thread.shutdown(thread, { escalation, reason: reasonOf(one) })
       },
@@ -178,13 +182,17 @@ export class RunnerThreads {
       const claimed = yield* store.claim({ id, task, name, caller, runner: runner.incarnation })
       if (claimed._tag === "Known") return this.over(running, yield* this.eventOf(id, claimed.row))
       const { token } = claimed
+      const { earlyEnd } = running
+      if (earlyEnd !== undefined) return yield* this.store(running, token, wire, failedBy(earlyEnd))
       const begun = Deferred.makeUnsafe<void>()
       const start = { id, token, name, task, payload: payload.value }
       const spawned = yield* Effect.exit(
         Scope.provide(this.options.bodies.spawn(start, Deferred.await(begun)), this.scope)
       )
       if (Exit.isFailure(spawned)) return yield* this.store(running, token, wire, spawned)
+      const endMeanwhile = running.earlyEnd
       running.started(spawned.value, token)
+      if (endMeanwhile !== undefined) yield* Effect.forkChild(this.endAll([running], () => endMeanwhile))
       Deferred.doneUnsafe(begun, Exit.void)
       // A body without a wait has ended after this turn, and its end goes into the first answer.
       yield* Effect.yieldNow
@@ -253,5 +261,7 @@ const misfit = (cause: Cause.Cause<ClusterError>): ThreadEvent => {
   const problem = isClusterError(error) && error.reason._tag === "NotSendable" ? error.reason.problem : messageOf(error)
   return { _tag: "Misfit", problem }
 }
+
+const failedBy = (reason: CancelReason.CancelReason): Exit.Exit<never> => Exit.failCause(CancelReason.toCause(reason))
 
 const ended = (outcome: string): ThreadEvent => ({ _tag: "Ended", outcome })

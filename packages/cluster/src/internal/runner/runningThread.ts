@@ -1,5 +1,6 @@
 /** A thread that runs at this runner, and the streams of events that are attached to it. */
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as Thread from "@quiesce/core/Thread"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -21,16 +22,17 @@ interface Receiver {
 /**
  * The states of a thread at a runner:
  *
- * - `Claiming`: the row of the thread is not yet written, and the body has not begun
+ * - `Claiming`: the row of the thread is not yet written, and the body has not begun. `reason` is that of an end which was
+ *   asked for meanwhile
  * - `Running`: the body runs
  * - `Over`: no further event will come
  */
 type State =
-  | { readonly _tag: "Claiming" }
+  | { readonly _tag: "Claiming"; readonly reason: CancelReason.CancelReason | undefined }
   | { readonly _tag: "Running"; readonly thread: Thread.Thread<unknown, unknown>; readonly token: number }
   | { readonly _tag: "Over"; readonly last: ThreadEvent }
 
-const claiming: State = { _tag: "Claiming" }
+const claiming: State = { _tag: "Claiming", reason: undefined }
 
 /** The events of as many leases are kept for a client that attaches later. */
 const maxLeases = 1000
@@ -60,6 +62,16 @@ export class RunningThread {
 
   get thread(): Thread.Thread<unknown, unknown> | undefined {
     return this.state._tag === "Running" ? this.state.thread : undefined
+  }
+
+  /** Asks for the end of a thread whose body has not begun. The first reason counts. */
+  endEarly(reason: CancelReason.CancelReason): void {
+    if (this.state._tag === "Claiming" && this.state.reason === undefined) this.state = { _tag: "Claiming", reason }
+  }
+
+  /** The reason of an end that was asked for before the body has begun. */
+  get earlyEnd(): CancelReason.CancelReason | undefined {
+    return this.state._tag === "Claiming" ? this.state.reason : undefined
   }
 
   /** The events so far, and then all further events. */
