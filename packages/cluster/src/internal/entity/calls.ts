@@ -146,13 +146,24 @@ export class Calls {
     const reason = Option.getOrElse(CancelReason.fromCause(Cause.interrupt()), () => CancelReason.interrupted())
     return Effect.flatMap(this.isTransient(call), (isTransient) => {
       // The engine runs a stored call again after a move of its caller.
-      if (isPersisted && isTransient) return Effect.void
-      return this.options.sendReason(call.address.entityId, id, reason).pipe(
-        Effect.andThen(this.untilOver(call)),
-        Effect.timeoutOption(this.options.waitMillis),
-        Effect.flatMap((ended) => (Option.isSome(ended) ? Effect.void : this.giveUp(id, call)))
-      )
-    })
+      if (isPersisted && isTransient) return Effect.sync(() => this.forget(id, call))
+      return this.awaitHandler(id, call, reason)
+      // The engine's client waits for one second, interrupts this wait, and returns when it has ended.
+    }).pipe(Effect.uninterruptible)
+  }
+
+  private awaitHandler(id: string, call: Call, reason: CancelReason.CancelReason): Effect.Effect<void> {
+    const { sendReason, waitMillis } = this.options
+    // The request to a frozen runner may wait for long, so the caller does not wait for the request.
+    return Effect.flatMap(
+      Effect.forkDetach(Effect.andThen(sendReason(call.address.entityId, id, reason), this.askAgain(call))),
+      (asking) =>
+        Deferred.await(call.over).pipe(
+          Effect.timeoutOption(waitMillis),
+          Effect.ensuring(Effect.sync(() => asking.interruptUnsafe())),
+          Effect.flatMap((ended) => (Option.isSome(ended) ? Effect.void : this.giveUp(id, call)))
+        )
+    )
   }
 
   /** Whether the caller is interrupted only because it moves to another runner. */
@@ -163,28 +174,27 @@ export class Calls {
     return sharding.isShutdown
   }
 
-  private untilOver(call: Call): Effect.Effect<void> {
+  /** Interrupts a call every second. */
+  private askAgain(call: Call): Effect.Effect<never> {
     const requestId = call.message.envelope.requestId
     const ask = Effect.flatMap(this.options.sharding.getSnowflake, (own) =>
       this.send(call, new Envelope.Interrupt({ id: own, address: call.address, requestId }))
     )
-    const over = Deferred.await(call.over)
-    const round: Effect.Effect<void> = Effect.suspend(() =>
-      // An interrupt that can't be delivered is retried by the engine without an end.
-      Effect.raceFirst(Effect.andThen(Effect.ignore(ask), Effect.never), over).pipe(
-        Effect.timeoutOption(againMillis),
-        Effect.flatMap((ended) => (Option.isSome(ended) ? Effect.void : round))
-      )
-    )
-    return round
+    // An interrupt that can't be delivered is retried by the engine without an end.
+    return Effect.andThen(Effect.ignore(ask), Effect.never).pipe(Effect.timeoutOption(againMillis), Effect.forever)
   }
 
-  private giveUp(id: string, { address, sending }: Call): Effect.Effect<void> {
+  private giveUp(id: string, call: Call): Effect.Effect<void> {
+    this.forget(id, call)
+    const { entityId, entityType } = call.address
+    return Effect.logWarning(
+      `A call of the entity ${entityType} "${entityId}" was interrupted ${this.options.waitMillis} ms ago, and its runner has not said that the handler has ended. The caller goes on.`
+    )
+  }
+
+  private forget(id: string, { sending }: Call): void {
     this.over(id)
     sending.interruptUnsafe()
-    return Effect.logWarning(
-      `A call of the entity ${address.entityType} "${address.entityId}" was interrupted ${this.options.waitMillis} ms ago, and its runner has not said that the handler has ended. The caller goes on.`
-    )
   }
 }
 

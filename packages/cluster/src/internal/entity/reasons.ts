@@ -59,7 +59,6 @@ export const sender = (entity: Entity.Any): Effect.Effect<Send, never, Sharding>
           .pipe(
             Effect.timeout(answerMillis),
             Effect.catchCause(() => Effect.void),
-            Effect.asVoid,
-            Effect.interruptible
+            Effect.asVoid
           )
   )
