@@ -5,7 +5,7 @@
  * 1. The thread settles with the outcome that its runner sent, or after the store has made any other outcome impossible: the
  *    row says `cancelled`, `killed` or `ended`.
  * 2. The calls of `Start` and `Run` are never interrupted before the thread has settled, because the engine would return
- *    before the finalizers of the thread.
+ *    before the finalizers of the thread. Only a call without an answer is replaced by another `Start` of the same row.
  */
 import type * as ThreadAdapter from "@quiesce/core/adapter"
 import * as CancelReason from "@quiesce/core/CancelReason"
@@ -27,6 +27,7 @@ import { nameOf, type RunnerId } from "../wire/runnerId.ts"
 import type { LiveThreads } from "./liveThreads.ts"
 import { againMillis, courtesy, encodedError, type Reachable, reach } from "./reach.ts"
 import { RemoteLeases } from "./remoteLeases.ts"
+import { asked, type Sending, type State } from "./remoteState.ts"
 import { run as runEvents } from "./runEvents.ts"
 import type { ThreadClient } from "./threadClient.ts"
 import type { UnstartedThreads } from "./unstarted.ts"
@@ -48,25 +49,6 @@ export interface Shared {
   readonly unstarted: UnstartedThreads
   readonly live: LiveThreads
 }
-
-/** `onLoss` says whether the body starts again after its runner is gone or has given the thread up. */
-export interface Sending {
-  readonly name: string
-  readonly payload: string
-  readonly onLoss: "killed" | "rerun"
-}
-
-/**
- * - `Asked`: no runner has said that the thread has started. `hadStarted` is for a thread that starts again
- * - `Started`: `runner` runs the thread
- * - `Settled`: the thread has an exit
- */
-type State =
-  | { readonly _tag: "Asked"; readonly hadStarted: boolean }
-  | { readonly _tag: "Started"; readonly runner: RunnerId; readonly canUnwind: boolean }
-  | { readonly _tag: "Settled"; readonly hadStarted: boolean }
-
-const asked: State = { _tag: "Asked", hadStarted: false }
 
 const again = Schedule.spaced(againMillis)
 
@@ -107,7 +89,12 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     this.id = crypto.randomUUID()
     this.client = clientOf(this.id)
     unstarted.add(this)
-    const { id } = this
+    this.follow()
+    if (startWithin !== Infinity) this.patience = fork(Effect.andThen(Effect.sleep(startWithin), this.giveUp))
+  }
+
+  private follow(): void {
+    const { client, id } = this
     const { name, payload } = this.sending
     const request = { task: this.wire.task, name, caller: this.shared.caller, payload }
     const follower = {
@@ -115,9 +102,19 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
       isOver: () => this.isOver || this.id !== id,
       hasStarted: () => !this.isAsked
     }
-    const source = { start: this.client.Start(request), events: this.client.Run(request) }
-    this.running = fork(runEvents(source, follower, againMillis))
-    if (startWithin !== Infinity) this.patience = fork(Effect.andThen(Effect.sleep(startWithin), this.giveUp))
+    const source = { start: client.Start(request), events: client.Run(request) }
+    this.running = this.shared.fork(runEvents(source, follower, againMillis))
+  }
+
+  /**
+   * Replaces the call of a start that the engine may never answer, because the runner of the call is gone. A runner that has
+   * received the first call goes on with the start, and answers the second call with the same events.
+   */
+  startOver(): void {
+    if (!this.isAsked) return
+    const { running } = this
+    this.follow()
+    running?.interruptUnsafe()
   }
 
   get hasStarted(): boolean {

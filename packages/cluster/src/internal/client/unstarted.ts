@@ -1,6 +1,7 @@
 /**
  * The threads of a client that no runner has said to run. The runner of such a thread may be gone: after it has entered the
- * thread into the store, and before its first event has arrived. The client watches no runner for it yet.
+ * thread into the store, and before its first event has arrived. The client watches no runner for it yet. The runner may
+ * also be gone before it has entered the thread. The engine then does not always answer or repeat the call.
  */
 import * as Effect from "effect/Effect"
 import type { ClusterError } from "../../ClusterError.ts"
@@ -11,10 +12,15 @@ import type { LostRunners } from "./lostRunners.ts"
 export interface Unstarted {
   readonly id: string
   readonly settleByRow: Effect.Effect<void>
+  /** Calls for a start again. The body starts once, because only one runner can enter the thread into the store. */
+  readonly startOver: () => void
 }
 
 /** As many threads are looked up in one statement. */
 const batch = 500
+
+/** After so many looks in a row without a row of the thread, its start is called for again. */
+const looksWithoutRow = 3
 
 export class UnstartedThreads {
   private readonly store: ThreadStore
@@ -22,6 +28,8 @@ export class UnstartedThreads {
   private readonly threads = new Set<Unstarted>()
   /** Those of the last look. A thread that starts between two looks costs nothing. */
   private before: ReadonlySet<Unstarted> = new Set()
+  /** How many looks in a row have found no row of a thread, by the id of the thread. */
+  private missing = new Map<string, number>()
 
   constructor(store: ThreadStore, lost: LostRunners) {
     this.store = store
@@ -36,20 +44,24 @@ export class UnstartedThreads {
     this.threads.delete(thread)
   }
 
-  /** Settles the threads whose rows have an end, and fences dead runners. */
+  /** Settles the threads whose rows have an end, fences dead runners, and repeats starts without an answer. */
   get look(): Effect.Effect<void, ClusterError> {
     return Effect.suspend(() => {
-      const { before } = this
+      const { before, missing } = this
+      this.missing = new Map()
       const waiting = Array.from(this.threads).filter((thread) => before.has(thread))
       this.before = new Set(this.threads)
       const batches = Array.from({ length: Math.ceil(waiting.length / batch) }, (_, n) =>
         waiting.slice(n * batch, (n + 1) * batch)
       )
-      return Effect.forEach(batches, (some) => this.lookAt(some), { discard: true })
+      return Effect.forEach(batches, (some) => this.lookAt(some, missing), { discard: true })
     })
   }
 
-  private lookAt(threads: ReadonlyArray<Unstarted>): Effect.Effect<void, ClusterError> {
+  private lookAt(
+    threads: ReadonlyArray<Unstarted>,
+    missing: ReadonlyMap<string, number>
+  ): Effect.Effect<void, ClusterError> {
     return Effect.gen({ self: this }, function* () {
       const rows = yield* this.store.rows(threads.map(({ id }) => id))
       yield* this.lost.fence(new Set(rows.flatMap(({ runner, state }) => (state === "running" ? (runner ?? []) : []))))
@@ -59,6 +71,12 @@ export class UnstartedThreads {
         ({ settleByRow }) => settleByRow,
         { discard: true }
       )
+      for (const thread of threads) if (!known.has(thread.id)) this.missed(thread, (missing.get(thread.id) ?? 0) + 1)
     })
+  }
+
+  private missed(thread: Unstarted, looks: number): void {
+    if (looks < looksWithoutRow) this.missing.set(thread.id, looks)
+    else thread.startOver()
   }
 }
