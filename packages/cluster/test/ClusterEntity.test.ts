@@ -27,12 +27,14 @@ const calling = <A, E>(
     Effect.runPromise
   )
 
-const interrupted = (cluster: Cluster, entity: typeof Counter) =>
+const enough = CancelReason.interrupted({ message: "enough" })
+
+const interrupted = (cluster: Cluster, entity: typeof Counter, reason = enough) =>
   calling(cluster, entity, (counter) =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(counter.Hold({ file: cluster.log, releaseMillis: 300 }))
       yield* cluster.whenLogged("hold")
-      yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "enough" }) })
+      yield* Thread.interrupt(thread, { reason })
       const events = cluster.events
       return { events, exit: yield* Thread.await(thread) }
     })
@@ -58,6 +60,13 @@ it("ClusterEntity.client alone waits for the finalizers of handlers that the eng
   await cluster.startEntity("bare")
   const { events } = await interrupted(cluster, Counter)
   expect(events).toEqual(["hold", expect.stringMatching(/^release Interrupted by fiber/)])
+})
+
+it("ClusterEntity.client sends a reason that lacks the fields of its kind by its message", async () => {
+  await using cluster = new Cluster()
+  await cluster.startEntity("better")
+  const { events } = await interrupted(cluster, Better, JSON.parse('{ "_tag": "TimedOut", "message": "late" }'))
+  expect(events).toEqual(["hold", "release late"])
 })
 
 it("ClusterEntity.client waits no longer than it was told to for a runner that is frozen", async () => {

@@ -45,6 +45,12 @@ const answerMillis = 500
 /** Sends the reason of a call to the runner of an entity. Never fails, and waits for a moment at most. */
 export type Send = (entityId: string, request: string, reason: CancelReason.CancelReason) => Effect.Effect<void>
 
+/** Core also takes a reason without the fields of its kind. Such a reason is sent as an `Interrupted` with its message. */
+const sendable = (reason: CancelReason.CancelReason): CancelReason.CancelReason =>
+  isComplete(reason) ? reason : CancelReason.interrupted({ message: reason.message })
+
+const isComplete: (reason: unknown) => boolean = Schema.is(Schemas.CancelReason)
+
 /** For runners that receive no reasons. */
 export const send: Send = () => Effect.void
 
@@ -54,11 +60,10 @@ export const sender = (entity: Entity.Any): Effect.Effect<Send, never, Sharding>
     besideOf(entity).client,
     (clientOf): Send =>
       (entityId, request, reason) =>
-        clientOf(entityId)
-          .Cancel({ request, reason })
-          .pipe(
-            Effect.timeout(answerMillis),
-            Effect.catchCause(() => Effect.void),
-            Effect.asVoid
-          )
+        // The client throws for a wrong reason.
+        Effect.suspend(() => clientOf(entityId).Cancel({ request, reason: sendable(reason) })).pipe(
+          Effect.timeout(answerMillis),
+          Effect.catchCause(() => Effect.void),
+          Effect.asVoid
+        )
   )

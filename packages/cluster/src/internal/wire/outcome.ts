@@ -4,7 +4,6 @@
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
-import * as Schemas from "@quiesce/core/Schemas"
 import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -13,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import * as ClusterError from "../../ClusterError.ts"
+import { SentReason } from "./sentReason.ts"
 
 /** The services that a Schema needs come from the environment in which the task is used. */
 type AnySchema = Schema.Codec<unknown, unknown>
@@ -29,7 +29,7 @@ const Outcome = Schema.Struct({
   exit: Schema.Json,
   /** The leases that were not released. */
   leases: Schema.Array(LeaseEnd),
-  reason: Schema.NullOr(Schemas.CancelReason),
+  reason: Schema.NullOr(SentReason),
   forced: Schema.NullOr(
     Schema.Struct({
       _tag: Schema.Literals(["Killed", "Crashed"]),
@@ -133,15 +133,11 @@ const complete = (exit: Exit.Exit<unknown, unknown>, { forced, reason }: Besides
   return Exit.failCause(ForcedEnd.annotate(cause, end))
 }
 
-const ReasonText = Schema.fromJsonString(Schema.toCodecJson(Schemas.CancelReason))
+const ReasonText = Schema.fromJsonString(SentReason)
 
-/** A reason as JSON. A reason that can't be encoded goes as its text. */
+/** A reason as JSON. */
 export const encodeReason = (reason: CancelReason.CancelReason): Effect.Effect<string> =>
-  Effect.suspend(() => Schema.encodeUnknownEffect(ReasonText)(reason)).pipe(
-    Effect.catchCause(() =>
-      Effect.orDie(Schema.encodeUnknownEffect(ReasonText)(CancelReason.interrupted({ message: reason.message })))
-    )
-  )
+  Effect.orDie(Schema.encodeUnknownEffect(ReasonText)(reason))
 
 /** The reason in a row; a row without a readable reason has the given one. */
 export const decodeReason = (

@@ -7,12 +7,12 @@
  * the thread. The engine sends both again after a lost connection; the runner then attaches them to the thread that runs
  * already. The other messages are short, and reach the thread beside `Run`. All are volatile, because the row of the thread makes a second start impossible.
  */
-import * as Schemas from "@quiesce/core/Schemas"
 import * as Entity from "effect/cluster/Entity"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import { LeaseEnd } from "./outcome.ts"
 import { RunnerId } from "./runnerId.ts"
+import { SentReason } from "./sentReason.ts"
 
 /** A thread that a client wants to run. `payload` is JSON. */
 const Request = Schema.Struct({
@@ -50,7 +50,7 @@ const Unwound = Schema.Union([
   Schema.TaggedStruct("Refused", { why: Schema.String, stack: Schema.optional(Schema.String) })
 ])
 
-const reason = { reason: Schemas.CancelReason }
+const reason = { reason: SentReason }
 
 export const ThreadEntity = Entity.make("quiesce-thread", [
   Rpc.make("Start", { payload: Request, success: Schema.Array(ThreadEvent) }),
