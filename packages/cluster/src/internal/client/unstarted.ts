@@ -19,8 +19,14 @@ export interface Unstarted {
 /** As many threads are looked up in one statement. */
 const batch = 500
 
-/** After so many looks in a row without a row of the thread, its start is called for again. */
+/**
+ * After so many looks in a row without a row of the thread, its start is called for again. The next call comes after twice as
+ * many looks, and so on, so that calls for many threads don't add to the work of a busy runner.
+ */
 const looksWithoutRow = 3
+
+const isTurn = (looks: number): boolean =>
+  Number.isInteger(Math.log2(looks / looksWithoutRow)) && looks >= looksWithoutRow
 
 export class UnstartedThreads {
   private readonly store: ThreadStore
@@ -76,7 +82,7 @@ export class UnstartedThreads {
   }
 
   private missed(thread: Unstarted, looks: number): void {
-    if (looks < looksWithoutRow) this.missing.set(thread.id, looks)
-    else thread.startOver()
+    this.missing.set(thread.id, looks)
+    if (isTurn(looks)) thread.startOver()
   }
 }
