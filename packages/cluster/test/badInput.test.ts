@@ -17,13 +17,25 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 class Tasks extends RpcGroup.make(
   Rpc.make("Add", { payload: { a: Schema.Number }, success: Schema.Number }),
-  Rpc.make("Wrong", { success: Schema.Number })
+  Rpc.make("Wrong", { success: Schema.Number }),
+  Rpc.make("WrongError", { error: Schema.Number }),
+  Rpc.make("Unreadable")
 ) {}
+
+const unexpected: unknown = new RangeError("the disk is full")
+
+const unreadable = Object.defineProperty(new TypeError("a"), "message", {
+  get: () => {
+    throw new Error("the message throws")
+  }
+})
 
 const handlers = Tasks.toLayer({
   Add: ({ a }) => Effect.succeed(a + 1),
   // The compiler would refuse it; a value from outside may do so.
-  Wrong: () => Effect.succeed(JSON.parse('"text"'))
+  Wrong: () => Effect.succeed(JSON.parse('"text"')),
+  WrongError: () => Effect.fail(unexpected as never),
+  Unreadable: () => Effect.die(unreadable)
 })
 
 /** The same program after a change of the task, and with a task more. */
@@ -93,6 +105,30 @@ describe("a thread fails", () => {
         const threads = yield* ClusterThreads.make(Tasks)
         const exit = yield* Effect.flatMap(threads.spawn("Wrong"), Thread.await)
         expect(String(Exit.isFailure(exit) && exit.cause)).toContain('A value of the task "Wrong" can\'t be sent')
+      })
+    ))
+
+  it("by a defect with the name and the message of an error outside its Schema, and the Schema's problem beside it", () =>
+    runner(
+      Effect.gen(function* () {
+        const threads = yield* ClusterThreads.make(Tasks)
+        const exit = yield* Effect.flatMap(threads.spawn("WrongError"), Thread.await)
+        const problem = expect.stringContaining('A value of the task "WrongError" can\'t be sent: Expected number')
+        expect(Exit.isFailure(exit) && exit.cause.reasons).toMatchObject([
+          { _tag: "Die", defect: { name: "RangeError", message: "the disk is full" } },
+          { _tag: "Die", defect: { message: problem } }
+        ])
+      })
+    ))
+
+  it("by an error with a text if its defect can't be read", () =>
+    runner(
+      Effect.gen(function* () {
+        const threads = yield* ClusterThreads.make(Tasks)
+        const exit = yield* Effect.flatMap(threads.spawn("Unreadable"), Thread.await)
+        expect(Exit.isFailure(exit) && exit.cause.reasons).toMatchObject([
+          { _tag: "Die", defect: { message: "TypeError" } }
+        ])
       })
     ))
 })

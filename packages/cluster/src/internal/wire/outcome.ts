@@ -13,6 +13,7 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import * as ClusterError from "../../ClusterError.ts"
 import { SentReason } from "./sentReason.ts"
+import * as Undeclared from "./undeclared.ts"
 
 /** The services that a Schema needs come from the environment in which the task is used. */
 type AnySchema = Schema.Codec<unknown, unknown>
@@ -48,7 +49,7 @@ export interface TaskWire {
   readonly task: string
   readonly encodePayload: (payload: unknown) => Effect.Effect<string, ClusterError.ClusterError>
   readonly decodePayload: (text: string) => Effect.Effect<unknown, ClusterError.ClusterError>
-  /** An exit that can't be encoded becomes a defect that says why, because the thread has ended all the same. */
+  /** Never fails, because the thread has ended all the same: a part that does not fit the Schema is sent as a defect. */
   readonly encodeExit: (exit: Exit.Exit<unknown, unknown>, leases?: ReadonlyArray<LeaseEnd>) => Effect.Effect<string>
   readonly decodeExit: (text: string) => Effect.Effect<Decoded, ClusterError.ClusterError>
 }
@@ -79,14 +80,13 @@ const make = (rpc: Rpc.AnyWithProps): TaskWire => {
   const encodeExit = guarded(Schema.encodeUnknownEffect(exit), refuse)
   const decodeExit = guarded(Schema.decodeUnknownEffect(exit), refuse)
   const decodeText = guarded(decodeOutcome, refuse)
-  const encodeDefect = (problem: unknown) => Effect.orDie(encodeExit(Exit.die(problem)))
   return {
     task,
     encodePayload,
     decodePayload,
     encodeExit: (value, leases = []) =>
       encodeExit(value).pipe(
-        Effect.catch(encodeDefect),
+        Effect.catch((problem) => Undeclared.encode(value, problem, encodeExit)),
         Effect.flatMap((encoded) => Effect.orDie(encodeOutcome({ exit: encoded, leases, ...besides(value) })))
       ),
     decodeExit: (text) =>
