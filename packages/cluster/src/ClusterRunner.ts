@@ -5,6 +5,7 @@
  */
 import type * as WorkerPool from "@quiesce/worker-threads/WorkerPool"
 import type * as Escalation from "@quiesce/core/Escalation"
+import { readOr } from "@quiesce/core/internal"
 import type { ConfigError } from "effect/Config"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -28,7 +29,7 @@ import * as FiberBodies from "./internal/runner/fiberBodies.ts"
 import * as PoolBodies from "./internal/runner/poolBodies.ts"
 import * as Watchdog from "./internal/watch/watchdog.ts"
 import { escalationOf, limitOf } from "./internal/limit.ts"
-import { checkedOptions } from "./internal/wrongArgument.ts"
+import { checkedOptions, wrongArgument } from "./internal/wrongArgument.ts"
 import { Keepers } from "./internal/lease/keepers.ts"
 import * as Engines from "./internal/engine.ts"
 import * as Runner from "./internal/runner/runner.ts"
@@ -172,7 +173,7 @@ const on = <Rpcs extends Rpc.Any, O>(
       const context = yield* Effect.context<Needs<Rpcs, O>>()
       // The types of the options have checked that the services of the keepers are there.
       const services = context as Context.Context<unknown>
-      const own = (options.keepers ?? []).map((keeper) => keeper["~@quiesce/cluster/Keeper"](services))
+      const own = (yield* keepersOf(options)).map((keeper) => keeper["~@quiesce/cluster/Keeper"](services))
       yield* differ(own)
       const keepers = new Keepers(store, runner.incarnation, own, context)
       const bodies = yield* bodiesOf(group, options, ({ id, token }) => ({ id, token, store, keepers }))
@@ -191,6 +192,21 @@ const on = <Rpcs extends Rpc.Any, O>(
     ClusterError.ClusterError,
     Needs<Rpcs, O> | Sharding | ShardingConfig.ShardingConfig | ClusterStore
   >
+
+/** Dies with `InvalidOption` for a value that is no list of keepers. */
+const keepersOf = ({ keepers = [] }: Options): Effect.Effect<ReadonlyArray<ClusterLease.Keeper<unknown>>> => {
+  if (!readOr(() => Array.isArray(keepers), false)) return wrongKeepers(keepers, "an array of keepers")
+  const index = Array.from(keepers).findIndex((keeper) => !isKeeper(keeper))
+  return index === -1
+    ? Effect.succeed(keepers)
+    : wrongKeepers(keepers[index], "a keeper. Make one with ClusterLease.keeper(lease, { acquire, release })")
+}
+
+const wrongKeepers = (given: unknown, wanted: string): Effect.Effect<never> =>
+  Effect.die(wrongArgument("keepers", given, wanted))
+
+const isKeeper = (keeper: ClusterLease.Keeper<unknown>): boolean =>
+  readOr(() => typeof keeper["~@quiesce/cluster/Keeper"] === "function", false)
 
 /** The runner would release the leases of two keepers with one name by the second keeper. */
 const differ = (keepers: ReadonlyArray<{ readonly name: string }>): Effect.Effect<void> => {

@@ -48,6 +48,8 @@ export const fromSqlClient: Layer.Layer<ClusterStore, ClusterError.ClusterError,
  * A statement waits for another process's lock for 5 seconds at most, and does not block the event loop. A store in a file
  * survives the death of a process; the last rows may be lost when the machine loses its power.
  *
+ * Dies with `InvalidOption` for an empty name.
+ *
  * @stability unstable
  * @category layers
  * @since 0.1.0
@@ -56,6 +58,7 @@ export const sqlite = (options: {
   readonly filename: string
 }): Layer.Layer<ClusterStore | SqlClient, ClusterError.ClusterError> => {
   const filename = readOr(() => options.filename, undefined)
+  if (filename === "") return Layer.effectContext(Effect.die(emptyName))
   return typeof filename === "string" ? inFile(filename) : Layer.effectContext(Effect.die(withoutFile(options)))
 }
 
@@ -65,6 +68,13 @@ const withoutFile = (options: unknown): ClusterError.ClusterError =>
     options,
     'options with the name of a file, such as { filename: "cluster.db" }'
   )
+
+/** SQLite takes an empty name for a temporary database of this process alone. */
+const emptyName = wrongArgument(
+  "filename",
+  "",
+  'the name of a file. Give one such as "cluster.db", which all processes of the cluster open'
+)
 
 const inFile = (filename: string): Layer.Layer<ClusterStore | SqlClient, ClusterError.ClusterError> =>
   fromSqlClient.pipe(

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as ThreadAdapter from "@quiesce/core/adapter"
+import { textOf } from "@quiesce/core/internal"
 import type * as Escalation from "@quiesce/core/Escalation"
 import type * as Thread from "@quiesce/core/Thread"
 import type { Sharding } from "effect/cluster/Sharding"
@@ -16,7 +17,7 @@ import type * as Scope from "effect/Scope"
 import * as ClusterError from "./ClusterError.ts"
 import type * as ClusterStore from "./ClusterStore.ts"
 import { escalationOf, limitOf } from "./internal/limit.ts"
-import { checkedOptions } from "./internal/wrongArgument.ts"
+import { checkedOptions, problemOfOptions } from "./internal/wrongArgument.ts"
 import * as Caller from "./internal/client/caller.ts"
 import { RemoteThread } from "./internal/client/remoteThread.ts"
 import * as Group from "./internal/wire/group.ts"
@@ -134,7 +135,10 @@ export const make = <Rpcs extends Rpc.Any>(
     const escalation = yield* escalationOf(options.escalation ?? defaultEscalation)
     const wires = yield* Group.wiresOf(group)
     const caller = yield* Caller.make({ startWithin, timeToLive })
-    const spawn = (task: string, payload: unknown, { onLoss = "killed", ...spawnOptions }: SpawnOptions = {}) => {
+    const spawn = (task: string, payload: unknown, given: SpawnOptions = {}) => {
+      const refused = problemOfOptions("spawn", given)
+      if (refused !== undefined) return Effect.die(refused)
+      const { onLoss = "killed", ...spawnOptions } = given
       const wire = wires.get(task)
       if (wire === undefined) return invalid(noSuchTask(task))
       if (onLoss !== "killed" && onLoss !== "rerun") return invalid(noSuchEnd(onLoss))
@@ -164,10 +168,10 @@ const invalid = (mistake: Mistake): Effect.Effect<never> =>
 
 const noSuchEnd = (given: never): Mistake => ({
   option: "onLoss",
-  problem: `it is ${JSON.stringify(given)}. Give "killed" or "rerun".`
+  problem: `it is ${textOf(given)}. Give "killed" or "rerun".`
 })
 
 const noSuchTask = (task: string): Mistake => ({
   option: "task",
-  problem: `the group has no task ${JSON.stringify(task)}. Give a name of the group.`
+  problem: `the group has no task ${textOf(task)}. Give a name of the group.`
 })

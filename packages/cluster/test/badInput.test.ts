@@ -152,6 +152,13 @@ describe("a store is refused", () => {
     expect(await opening(join(root, "missing", "threads.db"))).toEqual(unavailable)
   })
 
+  it("if its file has no name, because each process would have a database of its own", async () => {
+    const exit = await opening("")
+    expect(String(Exit.isFailure(exit) && exit.cause)).toContain(
+      'The option filename can\'t be used: "" is not the name of a file'
+    )
+  })
+
   it("if a table of the program has one of its names", async () => {
     const filename = join(root, "taken.db")
     const taken = Effect.flatMap(SqlClient, (sql) => sql`CREATE TABLE quiesce_threads (line TEXT)`)
@@ -181,6 +188,15 @@ describe("an option is refused by name", () => {
         const other: ClusterThreads.SpawnOptions = JSON.parse('{ "onLoss": "again" }')
         const exit = yield* Effect.exit(threads.spawn("Add", { a: 1 }, other))
         expect(String(Exit.isFailure(exit) && exit.cause)).toContain('onLoss can\'t be used: it is "again"')
+        const wrong: ClusterThreads.SpawnOptions = { onLoss: 10n as never }
+        const big = yield* Effect.exit(threads.spawn("Add", { a: 1 }, wrong))
+        expect(String(Exit.isFailure(big) && big.cause)).toContain("onLoss can't be used: it is 10n")
+        const none = yield* Effect.exit(threads.spawn("Add", { a: 1 }, null as never))
+        expect(String(Exit.isFailure(none) && none.cause)).toContain(
+          "spawn's options can't be used: null is not an object"
+        )
+        const noText = yield* Effect.exit(threads.spawn(10n as never, { a: 1 } as never))
+        expect(String(Exit.isFailure(noText) && noText.cause)).toContain("the group has no task 10n")
         const name: "Add" = JSON.parse('"Missing"')
         const missing = yield* Effect.exit(threads.spawn(name, { a: 1 }))
         expect(String(Exit.isFailure(missing) && missing.cause)).toContain('the group has no task "Missing"')
@@ -193,6 +209,16 @@ describe("an option is refused by name", () => {
       "The option escalation can't be used"
     )
     expect(await defectOf(running({ keepers: [folders, folders] }))).toContain('two keepers are for the lease "Folder"')
+    for (const keepers of [{}, 5]) {
+      expect(await defectOf(running({ keepers: keepers as never }))).toMatch(
+        /The option keepers can't be used: .* is not an array of keepers/
+      )
+    }
+    for (const keeper of [null, undefined, {}]) {
+      expect(await defectOf(running({ keepers: [keeper as never] }))).toMatch(
+        /The option keepers can't be used: .* is not a keeper\. Make one with ClusterLease\.keeper/
+      )
+    }
     const nowhere = { sharding: { runnerAddress: Option.none() } }
     expect(await defectOf(running(nowhere))).toContain("a runner without an address gets no threads")
   })

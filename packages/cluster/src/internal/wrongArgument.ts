@@ -8,11 +8,18 @@ import * as ClusterError from "../ClusterError.ts"
 export const wrongArgument = (option: string, given: unknown, wanted: string): ClusterError.ClusterError =>
   ClusterError.make({ _tag: "InvalidOption", option, problem: `${textOf(given)} is not ${wanted}.` })
 
+/** The problem of a value in the place of options. */
+export const problemOfOptions = (of: string, options: unknown): ClusterError.ClusterError | undefined =>
+  typeof options === "object" && options !== null
+    ? undefined
+    : wrongArgument(`${of}'s options`, options, "an object. Leave them out for the defaults")
+
 /** Dies with `InvalidOption` for options that can't be read. */
 export const checkedOptions = (of: string, options: unknown): Effect.Effect<void> =>
-  typeof options === "object" && options !== null
-    ? Effect.void
-    : Effect.die(wrongArgument(`${of}'s options`, options, "an object. Leave them out for the defaults"))
+  Effect.suspend(() => {
+    const problem = problemOfOptions(of, options)
+    return problem === undefined ? Effect.void : Effect.die(problem)
+  })
 
 /** The problem of a value in the place of a kind of lease. */
 export const leaseProblem = (of: string, lease: unknown): ClusterError.ClusterError | undefined =>
