@@ -157,7 +157,7 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
     expect(report.released.map(({ lease }) => lease)).toStrictEqual([expect.stringMatching(/^process sh \(pid \d+\)$/)])
   })
 
-  it("has the unwind reported as not available", async () => {
+  it("is interrupted in place of an unwind, and has the unwind reported as not available", async () => {
     const report = await run(
       Effect.gen(function* () {
         const thread = yield* ProcessThread.spawn(stubborn.command)
@@ -166,7 +166,11 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
       })
     )
 
-    expect(report.attempts[0]).toMatchObject({ _tag: "Unavailable", why: expect.stringContaining("another process") })
+    expect(report.attempts).toMatchObject([
+      { _tag: "Outwaited", rung: "interrupt", at: 0 },
+      { _tag: "Unavailable", rung: "unwind", why: expect.stringContaining("another process") },
+      { _tag: "Ended", rung: "kill" }
+    ])
   })
 
   it("sends one signal for an interrupt after a stop, and for further reasons none", async () => {
