@@ -5,6 +5,8 @@ import * as ThreadAdapter from "@quiesce/core/adapter"
 import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import * as Ladder from "../src/internal/ladder.ts"
+import { nodeOf } from "../src/internal/threadNode.ts"
 import { defectTags, endsIn, defectTag, hung, messages, settle } from "./support.ts"
 
 const now = { startImmediately: true } as const
@@ -736,6 +738,19 @@ describe("Thread.shutdown of a thread that lacks the first rung above stop", () 
       ])
     })
   )
+
+  for (const rung of ["unwind", "kill"] as const) {
+    it.effect(`notes the rung interrupt for a fiber that was asked on ${rung}, which a later report names`, () =>
+      Effect.gen(function* () {
+        const thread = yield* Thread.spawn(cleansUp(20), now)
+        yield* settle
+        yield* Ladder.ask(nodeOf(thread), rung, CancelReason.interrupted())
+        const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 100 } }), 20)
+        expect(report.rung).toBe("interrupt")
+        expect(attemptsOf(report)).toEqual([["Ended", "interrupt"]])
+      })
+    )
+  }
 
   it.effect("kills it after the grace of an unwind that it lacks", () =>
     Effect.gen(function* () {

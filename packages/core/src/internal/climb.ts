@@ -261,8 +261,7 @@ const askAll = (
       const isAvailable = hasRung(node, rung)
       if (isAvailable) isAsked = true
       else observer?.unavailable(node, rung, node.clock.currentTimeMillisUnsafe())
-      const own = isAvailable ? rung : "interrupt"
-      return guarded(() => Ladder.ask(node, own, reason, (outcome) => observer?.unwound(node, outcome)), defects)
+      return guarded(() => Ladder.ask(node, rung, reason, (outcome) => observer?.unwound(node, outcome)), defects)
     })
     return Effect.map(asks, () => isAsked)
   })

@@ -72,7 +72,10 @@ export const reasonOfEnd = (
     at
   }
 
-/** Asks a thread on one rung and returns at once. `unwound` is called later, with the outcome of an unwind. */
+/**
+ * Asks a thread on one rung and returns at once. A thread that lacks the rung is interrupted. `unwound` is called later, with
+ * the outcome of an unwind.
+ */
 export const ask = (
   node: ThreadNode,
   rung: Escalation.Rung,
@@ -86,23 +89,19 @@ export const ask = (
     case "interrupt":
       return interrupt(node, reason)
     case "unwind": {
-      const asked = interrupt(node, reason, rung)
-      if (Option.isNone(unwind)) return asked
+      if (Option.isNone(unwind)) return interrupt(node, reason)
       const attempt = Effect.map(unwind.value, (outcome) => {
         noteStep?.({ _tag: "Unwound", node, outcome })
         unwound?.(outcome)
       })
-      return Effect.andThen(asked, Effect.forkDetach(attempt, { startImmediately: true }))
+      return Effect.andThen(interrupt(node, reason, rung), Effect.forkDetach(attempt, { startImmediately: true }))
     }
-    case "kill": {
-      const asked = interrupt(node, reason, rung)
-      // The exit of the thread has the first reason.
-      return Option.isNone(kill)
-        ? asked
-        : Effect.andThen(
-            asked,
-            Effect.suspend(() => kill.value(node.reason ?? reason))
-          )
-    }
+    case "kill":
+      if (Option.isNone(kill)) return interrupt(node, reason)
+      return Effect.andThen(
+        interrupt(node, reason, rung),
+        // The exit of the thread has the first reason.
+        Effect.suspend(() => kill.value(node.reason ?? reason))
+      )
   }
 }
