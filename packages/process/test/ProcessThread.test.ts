@@ -167,7 +167,7 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
     )
 
     expect(report.attempts).toMatchObject([
-      { _tag: "Outwaited", rung: "interrupt", at: 0 },
+      { _tag: "Outwaited", rung: "interrupt" },
       { _tag: "Unavailable", rung: "unwind", why: expect.stringContaining("another process") },
       { _tag: "Ended", rung: "kill" }
     ])
