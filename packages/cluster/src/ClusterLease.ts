@@ -147,8 +147,8 @@ const codecs = <Part extends "Payload" | "Value">(
  *
  * Fails with `FencedOff` if the thread was killed, and with the keeper's own error as `KeeperFailed`. Dies with `NoKeeper`,
  * `NotInThread`, `InvalidOption` for a value that is no kind of lease, or `InTransaction` in a transaction of the cluster's
- * database, and so in `Fence.check`. In a worker of a pool, the runner acquires and
- * keeps the lease, and a missing keeper is a `NotInThread`.
+ * database, and so in `Fence.check`. In a worker of a pool, the runner acquires and keeps the lease, and a missing keeper is
+ * a `NotInThread`.
  *
  * *Cancellation*: as for `Lease.acquire`.
  *

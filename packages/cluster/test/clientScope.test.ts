@@ -1,27 +1,11 @@
 /** The scope of a client closes while its threads are in another scope. */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import * as ClusterRunner from "@quiesce/cluster/ClusterRunner"
 import * as ClusterThreads from "@quiesce/cluster/ClusterThreads"
 import { CancelReason, ForcedEnd, Thread } from "@quiesce/core"
-import { Effect, Exit, Layer, Option, Scope } from "effect"
-import { afterAll, expect, it } from "vitest"
+import { Effect, Exit, type Layer, Option, Scope } from "effect"
+import { expect, it } from "vitest"
+import { embedded, fileOf } from "./fixtures/embedded.ts"
 import { events } from "./fixtures/eventLog.ts"
-import { storeOf } from "./fixtures/store.ts"
-import { handlers, Tasks } from "./fixtures/tasks.ts"
-
-const folder = mkdtempSync(join(tmpdir(), "quiesce-client-scope-"))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-let files = 0
-const fileOf = (name: string): string => join(folder, `${name}-${files++}`)
-
-const embedded = () =>
-  ClusterRunner.embedded(Tasks, { escalation: { interrupt: "1 second" } }).pipe(
-    Layer.provide(handlers),
-    Layer.provideMerge(storeOf(fileOf("threads.db")))
-  )
+import { Tasks } from "./fixtures/tasks.ts"
 
 /** A client with a scope of its own. The current scope is that of its threads. */
 const client = Effect.gen(function* () {

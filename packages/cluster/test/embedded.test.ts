@@ -1,29 +1,15 @@
 /** A runner and its client in one process, over one file. */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import * as ClusterRunner from "@quiesce/cluster/ClusterRunner"
 import * as ClusterThreads from "@quiesce/cluster/ClusterThreads"
 import { CancelReason, ForcedEnd, Lease, Thread } from "@quiesce/core"
 import { Effect, Exit, Fiber, Layer, Option, type Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { afterAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import * as ThreadClient from "../src/internal/client/threadClient.ts"
+import { embedded, fileOf } from "./fixtures/embedded.ts"
 import { events } from "./fixtures/eventLog.ts"
-import { Flush, Full, handlers, Tasks } from "./fixtures/tasks.ts"
+import { Flush, Full, Tasks } from "./fixtures/tasks.ts"
 import { storeOf } from "./fixtures/store.ts"
-
-const folder = mkdtempSync(join(tmpdir(), "quiesce-cluster-"))
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-let files = 0
-const fileOf = (name: string): string => join(folder, `${name}-${files++}`)
-
-const embedded = () =>
-  ClusterRunner.embedded(Tasks, { escalation: { interrupt: "1 second" } }).pipe(
-    Layer.provide(handlers),
-    Layer.provideMerge(storeOf(fileOf("threads.db")))
-  )
 
 /** The client of a cluster without a runner. */
 const noRunner = () =>

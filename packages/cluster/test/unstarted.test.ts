@@ -76,6 +76,26 @@ it("a thread without a row after three looks is started again, because the engin
     })
   ))
 
+it("a start without an answer is repeated less and less often, so that many such starts don't add to the work of a runner", () =>
+  run(
+    Effect.gen(function* () {
+      const { asked, look, spawn, store } = yield* client([])
+      const thread = yield* spawn
+      const repeated: Array<number> = []
+      for (let looks = 0; looks <= 24; looks++) {
+        const before = asked.length
+        yield* look
+        if (asked.length > before) repeated.push(looks)
+      }
+      expect(repeated).toEqual([3, 6, 12, 24])
+      expect(asked).toHaveLength(5)
+      yield* store.claim({ id: asked[0]!, task: "T", name: "t", caller: "c", runner: "slow" })
+      yield* store.kill(asked[0]!, JSON.stringify({ _tag: "Interrupted" }))
+      yield* look
+      expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
+    })
+  ))
+
 it("a thread with a row is not started again, because its runner may be slow", () =>
   run(
     Effect.gen(function* () {

@@ -34,8 +34,8 @@ export type Rung = (typeof rungs)[number]
  * `kill`. Only the last rung may wait without limit (`"Infinity"`).
  *
  * A thread may lack a rung. In place of the first rung above `stop`, such a thread is interrupted, and has the grace of the
- * rung. Any later rung is left out. The report of a thread that is still alive then names the rung. A thread that outlasts
- * the last rung is abandoned: its waiters resume with an error.
+ * rung. A later rung that the thread lacks is left out, and the report names that rung. A thread that outlasts the last rung
+ * is abandoned: its waiters resume with an error.
  *
  * @stability unstable
  * @category models

@@ -234,6 +234,28 @@ describe("each law holds where", () => {
     expect(law({ ...unanswered, threads: new Map([...outcome.threads, ["t", killed]]) })).toEqual([])
   })
 
+  it("the kill of an abandoned thread had no grace, and ends a shielded section with the worker", async () => {
+    const climb = { stop: null, interrupt: null, unwind: 2, kill: 0 }
+    const scenario = {
+      program: [{ _tag: "Sleep", millis: 5 }],
+      plan: [{ action: { _tag: "Shutdown", climb }, target: 0, after: 0 }]
+    } as const
+    const { events, ...outcome } = await Adapter.fibers.run({ ...scenario, seed: null, bystanders: false }, 30)
+    const reported = events.find(({ _tag }) => _tag === "Reported")
+    if (reported?._tag !== "Reported") throw new Error("the shutdown gave no report")
+    const law = Laws.laws["unwind-precise"]
+    const ending = { _tag: "Abandoned" } as const
+    const outwaited = { _tag: "Outwaited", at: 2, millis: 0, stack: null, finalizer: null, why: null } as const
+    // As on a worker that is terminated after its thread was abandoned.
+    const after = (rung: "unwind" | "kill") => {
+      const report = { ...reported.report, ending, attempts: [{ ...outwaited, rung }] }
+      const spinning = { at: 0, _tag: "Spinning", thread: "t", id: 1, how: "uninterruptible", shielded: true } as const
+      return law({ ...outcome, events: [spinning, ...events, { ...reported, report }] })
+    }
+    expect(after("kill")).toEqual([])
+    expect(after("unwind")).toEqual(["a shielded section of t was ended"])
+  })
+
   it("the deadline around a join passes before the group that has failed is joined", async () => {
     const failing: Instruction = { ...slow, fails: true, release: { _tag: "Ok" } }
     const group: Instruction = { _tag: "Group", policy: "failFast", members: [[failing], []], body: [] }

@@ -1,6 +1,6 @@
 /**
- * The least that ends a busy loop in a worker and keeps the worker: one request to the inspector, one message to the worker
- * and one more task, without a pool, a report, a lease or a check of what it is that runs.
+ * Ends a busy loop in a worker in the fewest steps, and keeps the worker: one request to the inspector, one message to the
+ * worker and one more task. There is no pool, report, lease or check of the running code.
  */
 import { Session } from "node:inspector"
 import { Worker } from "node:worker_threads"
@@ -23,7 +23,7 @@ interface Received {
   readonly params: { readonly message: string }
 }
 
-/** An inspector that ends the running code of the next worker, and completes when the code has ended. */
+/** Opens an inspector for the next worker. `terminate` ends the worker's running code, and completes after the end. */
 const openInspector = () => {
   const session = new Session()
   session.connect()
@@ -51,7 +51,7 @@ const openInspector = () => {
   }
 }
 
-/** Runs `measure` with a function that cancels one loop, and gives the milliseconds that it took. */
+/** Runs `measure` with a function that cancels one loop. The function returns the milliseconds until the next task is done. */
 export const withBareCancel = async <A>(measure: (cancel: () => Promise<number>) => Promise<A>): Promise<A> => {
   const inspector = openInspector()
   const cells = new Int32Array(new SharedArrayBuffer(4))

@@ -90,8 +90,8 @@ const renamed = (report: ShutdownReport, thread: string): ShutdownReport => ({
 
 const abandoned: Ending = { _tag: "Abandoned" }
 
-const isBelow = (reached: Rung | undefined, rung: Rung | undefined): boolean =>
-  reached !== undefined && rung !== undefined && Steps.rungs.indexOf(reached) < Steps.rungs.indexOf(rung)
+const isBelow = (lower: Rung | undefined, higher: Rung | undefined): boolean =>
+  lower !== undefined && higher !== undefined && Steps.rungs.indexOf(lower) < Steps.rungs.indexOf(higher)
 
 /** Whether another request took the thread from the rung of this climb to a higher one, or abandoned the thread. */
 const isOvertaken = (rung: Rung, reached: Rung | undefined, ending: Ending): boolean =>

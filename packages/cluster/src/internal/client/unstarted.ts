@@ -25,8 +25,7 @@ const batch = 500
  */
 const looksWithoutRow = 3
 
-const isTurn = (looks: number): boolean =>
-  Number.isInteger(Math.log2(looks / looksWithoutRow)) && looks >= looksWithoutRow
+const isTurn = (looks: number): boolean => Number.isInteger(Math.log2(looks / looksWithoutRow))
 
 export class UnstartedThreads {
   private readonly store: ThreadStore

@@ -148,7 +148,7 @@ export class Calls {
       // The engine runs a stored call again after a move of its caller.
       if (isPersisted && isTransient) return Effect.sync(() => this.forget(id, call))
       return this.awaitHandler(id, call, reason)
-      // The engine's client waits for one second, interrupts this wait, and returns when it has ended.
+      // The engine's client interrupts this wait after one second, and then returns when the wait has ended.
     }).pipe(Effect.uninterruptible)
   }
 

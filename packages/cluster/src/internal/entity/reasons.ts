@@ -3,7 +3,6 @@
  * with the same id is on the same shard, and so at the same runner: it interrupts the handler's fiber with the reason.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
-import * as Schemas from "@quiesce/core/Schemas"
 import * as ClusterSchema from "effect/cluster/ClusterSchema"
 import * as Entity from "effect/cluster/Entity"
 import * as Effect from "effect/Effect"
@@ -12,9 +11,10 @@ import type * as Layer from "effect/Layer"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import type { Sharding } from "effect/cluster/Sharding"
+import { SentReason } from "../wire/sentReason.ts"
 
 const Cancel = Rpc.make("Cancel", {
-  payload: { request: Schema.String, reason: Schemas.CancelReason },
+  payload: { request: Schema.String, reason: SentReason },
   success: Schema.Boolean
 })
 
@@ -45,12 +45,6 @@ const answerMillis = 500
 /** Sends the reason of a call to the runner of an entity. Never fails, and waits for a moment at most. */
 export type Send = (entityId: string, request: string, reason: CancelReason.CancelReason) => Effect.Effect<void>
 
-/** Core also takes a reason without the fields of its kind. Such a reason is sent as an `Interrupted` with its message. */
-const sendable = (reason: CancelReason.CancelReason): CancelReason.CancelReason =>
-  isComplete(reason) ? reason : CancelReason.interrupted({ message: reason.message })
-
-const isComplete: (reason: unknown) => boolean = Schema.is(Schemas.CancelReason)
-
 /** For runners that receive no reasons. */
 export const send: Send = () => Effect.void
 
@@ -60,10 +54,11 @@ export const sender = (entity: Entity.Any): Effect.Effect<Send, never, Sharding>
     besideOf(entity).client,
     (clientOf): Send =>
       (entityId, request, reason) =>
-        // The client throws for a wrong reason.
-        Effect.suspend(() => clientOf(entityId).Cancel({ request, reason: sendable(reason) })).pipe(
-          Effect.timeout(answerMillis),
-          Effect.catchCause(() => Effect.void),
-          Effect.asVoid
-        )
+        clientOf(entityId)
+          .Cancel({ request, reason })
+          .pipe(
+            Effect.timeout(answerMillis),
+            Effect.catchCause(() => Effect.void),
+            Effect.asVoid
+          )
   )

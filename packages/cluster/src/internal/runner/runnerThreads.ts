@@ -134,7 +134,7 @@ export class RunnerThreads {
   }
 
   /**
-   * Ends one thread by its escalation, because it can't stay here. A thread whose row is not yet written goes on: the engine
+   * Ends one thread by its escalation, because it can't stay here. A thread without a row so far goes on: the engine
    * also gives up a shard while the store is away, and may give it back to this runner.
    */
   end(id: string, reason: CancelReason.CancelReason): Effect.Effect<void> {
@@ -148,7 +148,7 @@ export class RunnerThreads {
       this.isDraining = true
       return this.endAll(Array.from(this.threads.values()), () => reason).pipe(
         Effect.andThen(Effect.suspend(() => Effect.timeoutOption(Fiber.awaitAll(this.starts), longestStore))),
-        // A thread whose claim returns later has the reason, too.
+        // A claim may return after that time. Its thread has the reason, too.
         Effect.andThen(Scope.close(this.scope, failedBy(reason)))
       )
     })

@@ -64,7 +64,7 @@ export class RunningThread {
     return this.state._tag === "Running" ? this.state.thread : undefined
   }
 
-  /** Asks for the end of a thread whose body has not begun. The first reason counts. */
+  /** Asks for the end of a thread before its body begins. The first reason counts. */
   endEarly(reason: CancelReason.CancelReason): void {
     if (this.state._tag === "Claiming" && this.state.reason === undefined) this.state = { _tag: "Claiming", reason }
   }

@@ -35,6 +35,7 @@ const ladderMonotone: Check = (outcome) => {
   return reports(outcome).flatMap(({ report }) => {
     const problems: Array<string> = []
     if (isForcedByStop(report)) problems.push("stop has ended it by force")
+    if (isGivenUpEarly(climb, report)) problems.push("it was abandoned without a grace above stop")
     let at = 0
     let search = 0
     let rank = -1
@@ -57,11 +58,14 @@ const ladderMonotone: Check = (outcome) => {
 }
 
 /** A thread that lacks the first rung above `stop` is interrupted instead, with the grace of that rung. */
-const graceOf = (
-  { unwind, kill, ...climb }: Escalation.Escalation,
-  rung: Escalation.Rung
-): Duration.Input | undefined =>
-  rung === "interrupt" ? (climb.interrupt ?? unwind ?? kill) : { ...climb, unwind, kill }[rung]
+const graceOf = (climb: Escalation.Escalation, rung: Escalation.Rung): Duration.Input | undefined =>
+  climb[rung] ?? (rung === "interrupt" ? (climb.unwind ?? climb.kill) : undefined)
+
+/** Whether a thread was abandoned without an interrupt and a grace for its finalizers. A climb of `stop` alone has none. */
+const isGivenUpEarly = ({ interrupt, kill, unwind }: Escalation.Escalation, report: ShutdownReport): boolean =>
+  (interrupt ?? unwind ?? kill) !== undefined &&
+  report.ending._tag === "Abandoned" &&
+  !report.attempts.some(({ _tag, rung }) => rung !== "stop" && (_tag === "Outwaited" || _tag === "Overtaken"))
 
 /** A stopped thread ends by itself or not at all. Descendants of the first thread may end with their scope. */
 const isForcedByStop = ({ attempts, ending, thread }: ShutdownReport): boolean => {
