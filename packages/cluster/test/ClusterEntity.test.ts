@@ -62,11 +62,12 @@ it("ClusterEntity.client alone waits for the finalizers of handlers that the eng
   expect(events).toEqual(["hold", expect.stringMatching(/^release Interrupted by fiber/)])
 })
 
-it("ClusterEntity.client sends a reason that lacks the fields of its kind by its message", async () => {
+it("ClusterEntity.client sends the reason of a signal that lacks the field of its tag", async () => {
   await using cluster = new Cluster()
   await cluster.startEntity("better")
-  const { events } = await interrupted(cluster, Better, JSON.parse('{ "_tag": "TimedOut", "message": "late" }'))
-  expect(events).toEqual(["hold", "release late"])
+  const reason = CancelReason.fromUnknown({ _tag: "TimedOut", message: "late" })
+  const { events } = await interrupted(cluster, Better, reason)
+  expect(events).toEqual(["hold", `release ${reason.message}`])
 })
 
 it("ClusterEntity.client waits no longer than it was told to for a runner that is frozen", async () => {

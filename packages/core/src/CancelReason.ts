@@ -11,7 +11,6 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 import * as Argument from "./internal/argument.ts"
 import * as AmbientReason from "./internal/ambientReason.ts"
 import { messageOf } from "./internal/foreignText.ts"
@@ -19,6 +18,7 @@ import { readOr } from "./internal/foreignValue.ts"
 import * as Errors from "./internal/cancelError.ts"
 import * as ReasonAnnotation from "./internal/reasonAnnotation.ts"
 import * as ReasonFrame from "./internal/reasonFrame.ts"
+import * as ReasonKinds from "./internal/reasonKinds.ts"
 
 /**
  * The fields of every reason: `message`; `by`, the name of the asking thread (`main` outside any thread); and `at`, the
@@ -65,34 +65,16 @@ export type CancelReason =
   | (Asked & { readonly _tag: "Lost"; readonly from: string })
   | (Asked & { readonly _tag: "Aborted"; readonly cause: unknown })
 
-const tags: ReadonlySet<unknown> = new Set<CancelReason["_tag"]>([
-  "Stopped",
-  "Interrupted",
-  "TimedOut",
-  "DeadlineExceeded",
-  "ParentEnded",
-  "SiblingFailed",
-  "Shutdown",
-  "Moved",
-  "Lost",
-  "Aborted"
-])
-
 /**
- * Whether a value is a reason, by its tag and message. A value that throws when it is read is no reason. Decode values from
- * other threads with `Schemas.CancelReason`.
+ * Whether a value is a reason: an object with the tag and the fields of a kind, each of its type. An error is no reason,
+ * whatever its tag is. A value that throws when it is read is no reason either. Decode values from other threads with
+ * `Schemas.CancelReason`.
  *
  * @stability unstable
  * @category guards
  * @since 0.1.0
  */
-export const isCancelReason = (u: unknown): u is CancelReason =>
-  readOr(() => hasProperty(u, "_tag") && tags.has(u._tag) && hasProperty(u, "message") && isAsked(u), false)
-
-const isAsked = (u: Readonly<Record<"message", unknown>> & Partial<Readonly<Record<"by" | "at", unknown>>>): boolean =>
-  typeof u.message === "string" &&
-  (u.by === undefined || typeof u.by === "string") &&
-  (u.at === undefined || typeof u.at === "number")
+export const isCancelReason = (u: unknown): u is CancelReason => readOr(() => ReasonKinds.isKind(u), false)
 
 /**
  * A reason as an `Error`: for `signal.reason`, for `StopToken.check`, which throws the error, and for `Abort.run`, which

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason } from "@quiesce/core"
+import { CancelReason, Deadline } from "@quiesce/core"
 import * as Schemas from "@quiesce/core/Schemas"
-import { Cause, Effect, Exit, Fiber, Option, Schema } from "effect"
+import { Cause, Data, Effect, Exit, Fiber, Option, Schema } from "effect"
 
 const all: ReadonlyArray<CancelReason.CancelReason> = [
   CancelReason.stopped(),
@@ -49,6 +49,32 @@ describe("CancelReason", () => {
     for (const given of [null, {}, { _tag: "Interrupted" }, { _tag: "Other", message: "" }, "Interrupted"]) {
       expect(Exit.isFailure(Schema.decodeUnknownExit(Schemas.CancelReason)(given))).toBe(true)
       expect(CancelReason.isCancelReason(given)).toBe(false)
+    }
+  })
+
+  it("has each field of its kind, of its type", () => {
+    for (const reason of all) {
+      expect(CancelReason.isCancelReason(reason)).toBe(true)
+      for (const field of Object.keys(reason)) {
+        const isOptional = ["by", "at", "signal"].includes(field)
+        const without = Object.fromEntries(Object.entries(reason).filter(([name]) => name !== field))
+        expect([field, CancelReason.isCancelReason(without)]).toEqual([field, isOptional])
+        if (field === "cause") continue
+        for (const wrong of [null, true, [], {}, Symbol("s"), field === "at" ? "7" : 7n]) {
+          expect([field, CancelReason.isCancelReason({ ...reason, [field]: wrong })]).toEqual([field, false])
+        }
+      }
+    }
+  })
+
+  it("is no error, whatever its tag is, so that the error keeps its stack as the cause of an Aborted", () => {
+    class Interrupted extends Data.TaggedError("Interrupted")<{ readonly message: string }> {}
+    class TimedOut extends Data.TaggedError("TimedOut")<{ readonly message: string; readonly millis: number }> {}
+    const exceeded = new Deadline.DeadlineExceeded({ millis: 5, suppressed: [] })
+    const own = [new Interrupted({ message: "mine" }), new TimedOut({ message: "mine", millis: 1 }), exceeded]
+    for (const error of own) {
+      expect(CancelReason.isCancelReason(error)).toBe(false)
+      expect(CancelReason.fromUnknown(error)).toMatchObject({ _tag: "Aborted", cause: error })
     }
   })
 

@@ -6,6 +6,7 @@
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ThreadError from "@quiesce/core/ThreadError"
+import { plainReason } from "@quiesce/core/internal"
 import type { AnyExit, Ended } from "@quiesce/testing/laws/Outcome"
 import type { Event } from "@quiesce/testing/laws/Trace"
 import * as Cause from "effect/Cause"
@@ -41,6 +42,10 @@ export interface EncodedEnded {
 
 const exitFields = ["exit", "result"] as const
 
+/** A reason of a program may have parts that can't be cloned. */
+const sendable = (reason: Reason | undefined): Reason | undefined =>
+  reason === undefined ? undefined : plainReason(reason)
+
 /** The worker's side. */
 export class Encoder {
   private readonly ids: Map<AnyExit, number> = new Map()
@@ -50,11 +55,18 @@ export class Encoder {
     for (const field of exitFields) {
       if (encoded[field] !== undefined) encoded[field] = this.exit(encoded[field] as AnyExit)
     }
+    if ("reason" in event) encoded["reason"] = sendable(event.reason)
     return { sequence, event: encoded }
   }
 
   ended({ exit, name, reason, scope, signalReason }: Ended): EncodedEnded {
-    return { name, scope, exit: exit === undefined ? undefined : this.exit(exit), reason, signalReason }
+    return {
+      name,
+      scope,
+      exit: exit === undefined ? undefined : this.exit(exit),
+      reason: sendable(reason),
+      signalReason: sendable(signalReason)
+    }
   }
 
   private exit(exit: AnyExit): EncodedExit {
@@ -78,7 +90,7 @@ const encodeReason = (reason: Cause.Reason<unknown>): EncodedReason => {
     }
   }
   const found = CancelReason.fromCause(Cause.fromReasons([reason]))
-  return { _tag: "Interrupt", reason: Option.getOrUndefined(found) }
+  return { _tag: "Interrupt", reason: sendable(Option.getOrUndefined(found)) }
 }
 
 /** The host's side. */

@@ -1,8 +1,9 @@
 /**
- * The Schema of a reason that a program gave, for the wire and for the store. Core takes any value with the tag and the
- * message of a reason. Each such value can be encoded, because a request with another value would never be sent.
+ * The Schema of a reason that a program gave, for the wire and for the store. Each reason can be encoded, because a request
+ * with another one would never be sent.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
+import { textOf } from "@quiesce/core/internal"
 import * as Schemas from "@quiesce/core/Schemas"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -12,7 +13,7 @@ const strict = Schema.toCodecJson(Schemas.CancelReason)
 const encode = Schema.encodeUnknownEffect(strict)
 const decode = Schema.decodeUnknownEffect(strict)
 
-/** A reason without the fields of its kind is encoded as an `Interrupted` with its message. */
+/** A cause that can't be read is encoded as its text. */
 export const SentReason: Schema.Codec<CancelReason.CancelReason, Schema.Json> = Schema.Json.pipe(
   Schema.decodeTo(
     Schema.declare(CancelReason.isCancelReason),
@@ -22,14 +23,11 @@ export const SentReason: Schema.Codec<CancelReason.CancelReason, Schema.Json> = 
         // The Schema may also throw, such as for a getter.
         Effect.catchCause(
           Effect.suspend(() => encode(reason)),
-          () => Effect.orDie(encode(plain(reason)))
+          () => Effect.orDie(encode(withText(reason)))
         )
     })
   )
 )
 
-const plain = ({ at, by, message }: CancelReason.CancelReason): CancelReason.CancelReason => ({
-  ...CancelReason.interrupted({ message }),
-  by,
-  at
-})
+const withText = (reason: CancelReason.CancelReason): CancelReason.CancelReason =>
+  reason._tag === "Aborted" ? { ...reason, cause: textOf(reason.cause) } : reason

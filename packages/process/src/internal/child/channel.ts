@@ -3,7 +3,7 @@
  * environment names. Effect's spawner makes no channel, but the descriptor is a pipe like any other.
  */
 import type { CancelReason } from "@quiesce/core/CancelReason"
-import { textOf } from "@quiesce/core/internal"
+import { plainReason, textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -53,8 +53,9 @@ export class Channel {
   }
 
   ask(rung: Request["rung"], reason: CancelReason): void {
-    const plain = reason._tag === "Aborted" ? { ...reason, cause: textOf(reason.cause) } : reason
-    const message: Request = { _tag: "quiesce/Request", rung, reason: plain }
+    const plain = plainReason(reason)
+    const sent = plain._tag === "Aborted" ? { ...plain, cause: textOf(plain.cause) } : plain
+    const message: Request = { _tag: "quiesce/Request", rung, reason: sent }
     Queue.offerUnsafe(this.queue, new TextEncoder().encode(`${JSON.stringify(message)}\n`))
   }
 

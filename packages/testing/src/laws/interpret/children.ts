@@ -7,9 +7,10 @@ import type { Climb } from "../Program.ts"
 import type { Work } from "../Subject.ts"
 import { escalation, type Of, type Position } from "./position.ts"
 import { asking, type NamedThread, raise, type World } from "../World.ts"
+import { reasonOf } from "./reasons.ts"
 
 export const interrupt = (world: World, target: NamedThread, message: string, wait: boolean): Work => {
-  const reason = CancelReason.interrupted({ message })
+  const reason = reasonOf(message)
   return asking(world, target, wait ? "interrupt" : "interruptFork", message, () =>
     (wait ? world.subject.interrupt : world.subject.interruptFork)(target.thread, reason)
   )

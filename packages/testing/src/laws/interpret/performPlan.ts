@@ -6,6 +6,7 @@ import type { Action, Planned } from "../Scenario.ts"
 import type { Work } from "../Subject.ts"
 import { asking, type NamedThread, raise, type World } from "../World.ts"
 import { shutdown } from "./children.ts"
+import { reasonOf } from "./reasons.ts"
 
 /** The target thread of an action. */
 export const targetOf = (world: World, { target }: Planned): NamedThread | undefined =>
@@ -25,10 +26,7 @@ const act = (world: World, known: NamedThread, action: Action, message: string, 
   switch (action._tag) {
     case "Interrupt":
       return asking(world, known, action.wait ? "interrupt" : "interruptFork", message, () =>
-        (action.wait ? world.subject.interrupt : world.subject.interruptFork)(
-          thread,
-          CancelReason.interrupted({ message })
-        )
+        (action.wait ? world.subject.interrupt : world.subject.interruptFork)(thread, reasonOf(message))
       )
     case "Stop":
       return asking(world, known, "stop", message, () => world.subject.stop(thread, CancelReason.stopped({ message })))

@@ -5,7 +5,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import * as Schemas from "@quiesce/core/Schemas"
-import { hasAtMost, messageOf, textOf } from "@quiesce/core/internal"
+import { hasAtMost, messageOf, plainReason, textOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -141,7 +141,6 @@ const hasSameFields = (a: Readonly<Record<string, unknown>>, b: Readonly<Record<
   )
 }
 
-const lastSent = remembering<CancelReason.CancelReason, unknown>()
 const lastReceived = remembering<unknown, CancelReason.CancelReason>()
 
 const encodeReason = Schema.encodeSync(Schemas.CancelReason)
@@ -153,8 +152,9 @@ const decodeReason = Schema.decodeUnknownExit(Schemas.CancelReason)
  */
 export const isBounded = (u: unknown): boolean => hasAtMost(u, 10_000, 100)
 
+/** Never throws. Only the cause of a foreign abort needs a Schema, whose first use takes some milliseconds. */
 export const reasonToWire = (reason: CancelReason.CancelReason): unknown => {
-  if (reason._tag !== "Aborted") return lastSent(reason, encodeReason)
+  if (reason._tag !== "Aborted") return plainReason(reason)
   const { cause } = reason
   const text = (): unknown => encodeReason({ ...reason, cause: textOf(cause) })
   if (!isBounded(cause)) return text()
@@ -170,6 +170,7 @@ export const reasonToWire = (reason: CancelReason.CancelReason): unknown => {
 export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => lastReceived(encoded, decodedReason)
 
 const decodedReason = (encoded: unknown): CancelReason.CancelReason => {
+  if (CancelReason.isCancelReason(encoded) && encoded._tag !== "Aborted") return plainReason(encoded)
   if (!isBounded(encoded)) return CancelReason.aborted(textOf(encoded))
   const exit = decodeReason(encoded)
   return Exit.isSuccess(exit) ? exit.value : CancelReason.aborted(encoded)

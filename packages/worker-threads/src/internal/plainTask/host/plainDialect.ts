@@ -1,6 +1,6 @@
 /** The dialect of pools of plain functions: reasons, errors and exits cross without Schemas. */
 import * as CancelReason from "@quiesce/core/CancelReason"
-import { hasAtMost, messageOf, textOf } from "@quiesce/core/internal"
+import { hasAtMost, messageOf, plainReason, textOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -38,13 +38,16 @@ export const codec: TaskCodec = { name: task, payload: asItIs, success: asItIs, 
 /** A cause with more parts crosses as its text. */
 const isSmall = (u: unknown): boolean => hasAtMost(u, 10_000, 100)
 
-const reasonToWire = (reason: CancelReason.CancelReason): unknown =>
-  reason._tag !== "Aborted" || (isSmall(reason.cause) && canCross(reason.cause))
-    ? reason
-    : { ...reason, cause: textOf(reason.cause) }
+const reasonToWire = (reason: CancelReason.CancelReason): unknown => {
+  const plain = plainReason(reason)
+  if (plain._tag !== "Aborted" || (isSmall(plain.cause) && canCross(plain.cause))) return plain
+  return { ...plain, cause: textOf(plain.cause) }
+}
 
 const reasonOf = (encoded: unknown): CancelReason.CancelReason =>
-  CancelReason.isCancelReason(encoded) ? encoded : CancelReason.aborted(isSmall(encoded) ? encoded : textOf(encoded))
+  CancelReason.isCancelReason(encoded)
+    ? plainReason(encoded)
+    : CancelReason.aborted(isSmall(encoded) ? encoded : textOf(encoded))
 
 const decodeReason = (reason: EncodedReason): Cause.Reason<unknown> | Problem => {
   switch (reason._tag) {
