@@ -234,6 +234,25 @@ describe("each law holds where", () => {
     expect(law({ ...unanswered, threads: new Map([...outcome.threads, ["t", killed]]) })).toEqual([])
   })
 
+  it("a worker is killed before it has told the reasons of the threads whose releases have begun", async () => {
+    const outcome = await Adapter.fibers.run(
+      {
+        program: [fork(acquire, { _tag: "Sleep", millis: 5 }), { _tag: "Sleep", millis: 5 }],
+        plan: [{ action: { _tag: "Interrupt", wait: true }, target: 1, after: 0 }],
+        seed: null,
+        bystanders: false
+      },
+      50
+    )
+    expect(outcome.events).toContainEqual(expect.objectContaining({ _tag: "Releasing", thread: "t.0" }))
+    const law = Laws.laws["reason-everywhere"]
+    const known = outcome.threads.get("t.0")!
+    const without = new Map([...outcome.threads].filter(([name]) => name !== "t.0"))
+    expect(law({ ...outcome, threads: without })).toEqual([])
+    const other = { ...known, reason: CancelReason.interrupted({ message: "other" }) }
+    expect(law({ ...outcome, threads: new Map([...without, ["t.0", other]]) })).not.toEqual([])
+  })
+
   it("the kill of an abandoned thread had no grace, and ends a shielded section with the worker", async () => {
     const climb = { stop: null, interrupt: null, unwind: 2, kill: 0 }
     const scenario = {

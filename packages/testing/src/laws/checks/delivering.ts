@@ -80,11 +80,13 @@ const reasonEverywhere: Check = (outcome) => {
 
 /**
  * Whether a thread may see a reason. Allowed are its own reason, the reason of a `receive` or deadline in the thread, the
- * reason of a joined descendant, and, before any reason of its own, the reason of an ancestor.
+ * reason of a joined descendant, and, before any reason of its own, the reason of an ancestor. The own reason of a thread
+ * that was lost with its worker is not known.
  */
 const isReasonOf = (outcome: Outcome, thread: string, seen: CancelReason.CancelReason): boolean => {
   const own = outcome.threads.get(thread)?.reason
   return (
+    !outcome.threads.has(thread) ||
     isSame(seen, own) ||
     (seen._tag === "DeadlineExceeded" && hasDeadline(outcome, thread)) ||
     (seen.message === raised && wasRaisedInto(outcome, thread)) ||
