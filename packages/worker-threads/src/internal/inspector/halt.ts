@@ -37,6 +37,8 @@ export interface Halt {
   readonly frames: ReadonlyArray<Frame>
   /** Evaluates an expression in a frame. The value must be plain data. */
   readonly evaluate: (frame: Frame, expression: string) => Effect.Effect<unknown, Problem>
+  /** Lets the innermost function return, and halts in its caller. None if that takes too long: the worker runs then. */
+  readonly stepOut: Effect.Effect<Option.Option<Halt>, Problem>
 }
 
 /** The result of a judgement: the code resumes, or is ended where it halted. */
@@ -142,7 +144,8 @@ const haltAndJudge = <A>(
     const paused = yield* pause(attachment, patience)
     if (Option.isNone(paused)) return Option.none()
     const { value, end } = yield* judge(haltOf(attachment, paused.value, urls))
-    yield* resume(attachment, end)
+    // A worker that runs already takes no resume.
+    yield* end ? resume(attachment, end) : Effect.ignore(resume(attachment, end))
     return Option.some(value)
   })
 
@@ -218,6 +221,21 @@ const pause = (attachment: Attachment, { isAlive, millis }: Patience): Effect.Ef
     )
   })
 
+/** The limit on the wait for the return of one function. */
+const stepMillis = 500
+
+const stepOut = (attachment: Attachment): Effect.Effect<Option.Option<unknown>, Problem> =>
+  Effect.suspend(() => {
+    const paused = Deferred.makeUnsafe<unknown>()
+    const stop = attachment.listen("Debugger.paused", (params) => Deferred.doneUnsafe(paused, Effect.succeed(params)))
+    return attachment
+      .post("Debugger.stepOut")
+      .pipe(
+        Effect.andThen(Effect.timeoutOption(Deferred.await(paused), stepMillis)),
+        Effect.ensuring(Effect.sync(stop))
+      )
+  })
+
 interface CallFrame {
   readonly callFrameId: string
   readonly functionName: string
@@ -243,7 +261,11 @@ const haltOf = (attachment: Attachment, params: unknown, urls: ReadonlyMap<strin
       }),
       // The shape is from the inspector's protocol. An expression that throws has no value.
       (reply) => (reply as { readonly result?: { readonly value?: unknown } }).result?.value
-    )
+    ),
+  stepOut: Effect.map(
+    stepOut(attachment),
+    Option.map((paused) => haltOf(attachment, paused, urls))
+  )
 })
 
 /** A ladder waits for the stack, so the limits are short. */

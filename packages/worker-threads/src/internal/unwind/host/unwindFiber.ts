@@ -41,11 +41,13 @@ export const unwindFiber = (
   Debugger.halt(
     attachment,
     limits,
-    (halt) =>
-      Effect.map(judge(halt, task, isOver), ({ value, end }) => ({
-        value: value._tag === "Idle" ? value : { ...value, stack: Debugger.render(halt.frames) },
-        end
-      })),
+    (first) =>
+      Effect.gen(function* () {
+        const halt = yield* outsideNode(first)
+        const { value, end } = Option.isSome(halt) ? yield* judge(halt.value, task, isOver) : refused(goesOn)
+        const { frames } = Option.getOrElse(halt, () => first)
+        return { value: value._tag === "Idle" ? value : { ...value, stack: Debugger.render(frames) }, end }
+      }),
     heartbeat
   ).pipe(
     Effect.map(Option.getOrElse(() => idle)),
@@ -84,6 +86,35 @@ export const retryUntilEnded = (
 
 const isPassing = (outcome: UnwindOutcome): boolean =>
   outcome._tag === "Idle" || (outcome._tag === "Refused" && passing.includes(outcome.why))
+
+/** Modules of Node whose functions change nothing but their results. Some of them run for long. */
+const harmless = ["node:internal/util/", "node:util", "node:internal/assert", "node:assert", "node:path", "node:url"]
+
+const changesNode = ({ url }: Debugger.Frame): boolean =>
+  url.startsWith("node:") && !harmless.some((module) => url.startsWith(module))
+
+/** The most functions of Node in a row, on top of the user's code. */
+const mostSteps = 32
+
+/**
+ * Lets functions of Node return that are on top of the stack. A function that is ended in the middle, such as one that
+ * clears a timer, would leave Node's own lists broken, and later timers of the worker would never fire. None if the functions
+ * do not return in time.
+ */
+const outsideNode = (halt: Debugger.Halt): Effect.Effect<Option.Option<Debugger.Halt>, Problem> =>
+  Effect.gen(function* () {
+    let current = halt
+    for (let steps = 0; steps < mostSteps; steps++) {
+      const [top] = current.frames
+      // Code of Node alone, such as the event loop's, returns to nobody.
+      const isCalled = current.frames.some(({ url }) => !url.startsWith("node:"))
+      if (top === undefined || !isCalled || !changesNode(top)) return Option.some(current)
+      const next = yield* current.stepOut
+      if (Option.isNone(next)) return next
+      current = next.value
+    }
+    return Option.none()
+  })
 
 const judge = (
   halt: Debugger.Halt,
