@@ -222,7 +222,7 @@ export const fromScope: Effect.Effect<AbortSignal, never, Scope.Scope> = /* @__P
 export interface Linked extends Disposable {
   readonly signal: AbortSignal
   /** Aborts this signal and never its sources. Without a reason, the signal gets the platform's `AbortError`. */
-  readonly abort: (reason?: unknown) => void
+  abort(reason?: unknown): void
 }
 
 /**

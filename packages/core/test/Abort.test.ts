@@ -376,6 +376,18 @@ describe("Abort.fromScope", () => {
 })
 
 describe("Abort.any", () => {
+  it.each([1, 2])("dispatches its event if a source is a composite of the platform, at depth %i", async (depth) => {
+    const source = new AbortController()
+    let composite = source.signal
+    for (let level = 0; level < depth; level++) composite = AbortSignal.any([composite, new AbortController().signal])
+    const all = Abort.any([composite, new AbortController().signal])
+    const dispatched = new Promise((resolve) => all.signal.addEventListener("abort", resolve))
+    source.abort(gone)
+    // Node 24 has dispatched the event of its own dependent before, so the event comes after the turn.
+    await dispatched
+    expect(all.signal.reason).toBe(gone)
+  })
+
   it("aborts with the first aborting source and its reason, and leaves no listener on the others", () => {
     const [first, second] = [new AbortController(), new AbortController()]
     const all = Abort.any([first.signal, second.signal])

@@ -234,6 +234,30 @@ describe("Thread's scope", () => {
     })
   )
 
+  it.effect("climbs with all threads of a scope at once: their graces pass together", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const released: Array<string> = []
+      const stubborn = (name: string, interrupt: number) =>
+        Effect.gen(function* () {
+          yield* Effect.addFinalizer(() => Effect.sync(() => released.push(name)))
+          return yield* Thread.spawn(hung, { ...now, escalation: { stop: 10, interrupt } })
+        })
+      const spawned = yield* Scope.provide(
+        Effect.all([stubborn("first", 20), stubborn("second", 40), stubborn("third", 20)]),
+        scope
+      )
+      const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void), now)
+      yield* TestClock.adjust(30)
+      // The lease before the third thread waits for that thread alone, the other leases for the second thread, too.
+      expect(released).toEqual(["third"])
+      yield* TestClock.adjust(20)
+      yield* Fiber.join(closed)
+      expect(released).toEqual(["third", "second", "first"])
+      for (const thread of spawned) expect((yield* Thread.status(thread))._tag).toBe("Abandoned")
+    })
+  )
+
   it.effect("gives the whole tree one reason, in finalizers, signals and children", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []

@@ -116,6 +116,12 @@ describe("hasAtMost", () => {
 
   it("is false for too many levels, an array of holes, and a value that can't be read", () => {
     for (const value of [deep(101), holes(), revoked()]) expect(hasAtMost(value, 10_000, 100)).toBe(false)
+    // To list the keys of so many bytes would take all memory.
+    const bytes = new Uint8Array(2 ** 28)
+    for (const value of [bytes, { body: bytes }, Object.assign(new Error("502"), { response: { body: bytes } })]) {
+      expect(hasAtMost(value, 10_000, 100)).toBe(false)
+    }
+    expect(hasAtMost(new Uint8Array(100), 10_000, 100)).toBe(true)
     expect(hasAtMost(deep(99), 10_000, 100)).toBe(true)
   })
 })

@@ -11,6 +11,13 @@ import { makePool, whenSet } from "./support.ts"
 class TimedOut extends Data.TaggedError("TimedOut")<{ readonly message: string }> {}
 class Aborted extends Data.TaggedError("Aborted")<{ readonly message: string }> {}
 
+class Shutdown {
+  readonly _tag = "Shutdown"
+  get message(): string {
+    return "bye"
+  }
+}
+
 const foreign: ReadonlyArray<{ readonly name: string; readonly value: unknown; readonly word: number }> = [
   {
     name: "an error of the user that is tagged TimedOut",
@@ -37,6 +44,12 @@ const foreign: ReadonlyArray<{ readonly name: string; readonly value: unknown; r
     value: { ...CancelReason.interrupted({ message: "enough" }), retry: () => {} },
     word: arrived.interrupted
   },
+  {
+    name: "an instance of a class of the user that is tagged Shutdown and has a getter",
+    value: new Shutdown(),
+    word: arrived.aborted
+  },
+  { name: "an object that inherits a reason", value: Object.create(CancelReason.interrupted()), word: arrived.aborted },
   { name: "an object with a function", value: { retry: () => {} }, word: arrived.aborted }
 ]
 

@@ -104,6 +104,8 @@ export class AbortListener {
       call(entry.value)
     }
     if (later === undefined) this.dispatch()
+    // Where the event of the echo has come already, as for a composite on Node 24, no other event follows.
+    else queueMicrotask(() => this.dispatch())
   }
 
   private dispatch(): void {

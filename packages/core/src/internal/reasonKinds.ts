@@ -37,14 +37,18 @@ const fits = (given: Fields, field: string): boolean => {
 
 /**
  * Throws if the value can't be read. An error is no reason, whatever its tag is: as the `cause` of an `Aborted` the error
- * keeps its stack.
+ * keeps its stack. Neither is an instance of another class, whose fields may be getters: a copy would lack them.
  */
 export const isKind = (u: unknown): boolean => {
   // A part that is not there is undefined, and reading a part of null throws.
   const given = u as Fields
   const field = fields.get(given["_tag"])
+  const parent: unknown = field && Object.getPrototypeOf(given)
   return (
-    field !== undefined && !(u instanceof Error) && ["message", "by", "at", field].every((name) => fits(given, name))
+    field !== undefined &&
+    // A plain object, also one of another realm.
+    (parent === null || Object.getPrototypeOf(parent) === null) &&
+    ["message", "by", "at", field].every((name) => fits(given, name))
   )
 }
 

@@ -11,12 +11,10 @@ import { forkWithFinalizer } from "./effectInternals.ts"
 import { reasonOfExit } from "./exitReason.ts"
 import * as FiberThread from "./fiberThread.ts"
 import * as Texts from "./errorTexts.ts"
-import * as Climb from "./climb.ts"
-import * as Ladder from "./ladder.ts"
 import { CurrentNode } from "./currentThread.ts"
 import * as Misuse from "./misuse.ts"
+import * as ScopeEnd from "./scopeEnd.ts"
 import * as Steps from "./steps.ts"
-import { inOrder } from "./sequence.ts"
 import { ThreadNode } from "./threadNode.ts"
 
 export interface Options {
@@ -123,30 +121,8 @@ export const endedBeforeStart = <A, E>(
     return node
   })
 
-/** Closing scopes, with a request already sent to all their threads. */
-const closing = new WeakSet<Scope.Scope>()
-
 /** Ends the thread with a scope other than its parent's own. */
 const linkToScope = (node: ThreadNode, scope: Scope.Scope): void => {
   // A link that leaves its scope calls its finalizer and drops the effect.
-  node.link = forkWithFinalizer(scope, (exit) => (node.isAlive ? endWithScope(node, scope, exit) : Effect.void))
+  node.link = forkWithFinalizer(scope, (exit) => (node.isAlive ? ScopeEnd.end(node, scope, exit) : Effect.void))
 }
-
-/**
- * A scope runs its finalizers one after another, but its threads are to end at the same time. The first finalizer
- * therefore sends the request to all threads of the scope. Each finalizer still waits for its own thread.
- */
-const endWithScope = (node: ThreadNode, scope: Scope.Scope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
-    if (!node.isAlive) return Effect.void
-    const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
-    const isSelf = node.contains(fiber.getRef(CurrentNode))
-    const own = isSelf ? Ladder.interrupt(node, reason) : Climb.endAll([node], reason)
-    if (closing.has(scope)) return own
-    closing.add(scope)
-    const siblings = [...(node.parentNode?.children() ?? [])].filter((child) => child.link?.parent === scope)
-    return Effect.andThen(
-      inOrder(siblings, (sibling) => (sibling === node ? Effect.void : Climb.askFirst(sibling, reason))),
-      own
-    )
-  })

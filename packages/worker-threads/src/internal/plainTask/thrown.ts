@@ -16,6 +16,8 @@ export interface Thrown {
   readonly own: Readonly<Record<string, unknown>>
   /** The errors of an AggregateError. */
   readonly errors: ReadonlyArray<Thrown> | undefined
+  /** The cause, if it is an error. Any other cause is in the value. */
+  readonly cause: Thrown | undefined
 }
 
 /** How many errors of AggregateErrors cross in all, and how many levels of them. */
@@ -34,7 +36,8 @@ export const isThrown = (u: unknown): u is Thrown =>
   u["_tag"] === "Thrown" &&
   "value" in u &&
   isRecord(u["own"]) &&
-  (u["errors"] === undefined || (Array.isArray(u["errors"]) && u["errors"].every(isThrown)))
+  (u["errors"] === undefined || (Array.isArray(u["errors"]) && u["errors"].every(isThrown))) &&
+  (u["cause"] === undefined || isThrown(u["cause"]))
 
 /** Whether a value can be cloned. */
 export const canCross = (value: unknown): boolean => {
@@ -49,13 +52,15 @@ export const canCross = (value: unknown): boolean => {
 /** The parts of a thrown value. A value that can't be cloned crosses as its text. */
 export const thrown = (value: unknown): Thrown => parts(value, maxLevels, { errors: maxErrors })
 
+const bare = { _tag: "Thrown", own: {}, errors: undefined, cause: undefined } as const
+
 const parts = (value: unknown, levels: number, left: Left): Thrown => {
   try {
     if (value instanceof Error) return thrownError(value, levels, left)
-    return { _tag: "Thrown", value: canCross(value) ? value : messageOf(value), own: {}, errors: undefined }
+    return { ...bare, value: canCross(value) ? value : messageOf(value) }
   } catch {
     // The value throws when it is read.
-    return { _tag: "Thrown", value: new Error(messageOf(value)), own: {}, errors: undefined }
+    return { ...bare, value: new Error(messageOf(value)) }
   }
 }
 
@@ -68,11 +73,13 @@ const thrownError = (error: Error, levels: number, left: Left): Thrown => {
   }
   const errors: unknown = (error as { readonly errors?: unknown }).errors
   const isAggregate = error instanceof AggregateError && Array.isArray(errors) && levels > 0
+  const isNested = error.cause instanceof Error && !(error instanceof DOMException) && levels > 0 && --left.errors >= 0
   return {
     _tag: "Thrown",
-    value: baseOf(error),
+    value: baseOf(error, !isNested),
     own,
-    errors: isAggregate ? partsOfAll(errors, levels - 1, left) : undefined
+    errors: isAggregate ? partsOfAll(errors, levels - 1, left) : undefined,
+    cause: isNested ? parts(error.cause, levels - 1, left) : undefined
   }
 }
 
@@ -95,32 +102,35 @@ const kinds = [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, UR
  * A plain error of the same kind. A clone of the error itself would be no error if the object only inherits from `Error`,
  * and of the kind `Error` if its class has a name of its own.
  */
-const baseOf = (error: Error): Error => {
+const baseOf = (error: Error, withCause: boolean): Error => {
   if (error instanceof DOMException && canCross(error)) return error
   const Kind = kinds.find((kind) => error instanceof kind) ?? Error
   const { cause, message, stack } = error
   const base = new Kind(typeof message === "string" ? message : messageOf(error))
   if (typeof stack === "string") base.stack = stack
-  if (cause !== undefined) base.cause = canCross(cause) ? cause : messageOf(cause)
+  if (withCause && cause !== undefined) base.cause = canCross(cause) ? cause : messageOf(cause)
   return base
 }
 
 /** The error of the parts. */
-export const rethrown = ({ errors, own, value }: Thrown): unknown => {
+export const rethrown = ({ cause, errors, own, value }: Thrown): unknown => {
   if (!(value instanceof Error)) return value
   const error = errors === undefined ? value : aggregate(value, errors)
+  if (cause !== undefined) define(error, "cause", rethrown(cause), false)
   for (const [key, property] of Object.entries(own)) {
     if ((error as unknown as Readonly<Record<string, unknown>>)[key] === property) continue
-    const isShown = key !== "name"
-    Object.defineProperty(error, key, { value: property, enumerable: isShown, writable: true, configurable: true })
+    define(error, key, property, key !== "name")
   }
   return error
 }
 
+const define = (error: Error, key: string, value: unknown, isShown: boolean): void => {
+  Object.defineProperty(error, key, { value, enumerable: isShown, writable: true, configurable: true })
+}
+
 const aggregate = (value: Error, errors: ReadonlyArray<Thrown>): Error => {
   const error = new AggregateError(errors.map(rethrown), value.message)
-  if (typeof value.stack === "string")
-    Object.defineProperty(error, "stack", { value: value.stack, writable: true, configurable: true })
+  if (typeof value.stack === "string") define(error, "stack", value.stack, false)
   if (value.cause !== undefined) error.cause = value.cause
   return error
 }

@@ -5,7 +5,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import * as Schemas from "@quiesce/core/Schemas"
-import { hasAtMost, messageOf, plainReason, textOf } from "@quiesce/core/internal"
+import { hasAtMost, isError, messageOf, plainReason, textOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -180,14 +180,28 @@ const Defect = Schema.Defect({ includeStack: true })
 const encodeDefect = Schema.encodeUnknownExit(Defect)
 const decodeDefect = Schema.decodeUnknownExit(Defect)
 
-const defectToWire = (defect: unknown): unknown => {
-  if (!isBounded(defect)) return messageOf(defect)
+type Parts = Readonly<Record<"name" | "message" | "stack", unknown>> & { readonly cause?: unknown }
+
+/** An error without its other properties, such as the response of a client, which are not sent and may be endless. */
+const slim = ({ cause, message, name, stack }: Parts): Error => {
+  const given = isBounded(cause) || !isError(cause) ? {} : { cause: slim({ ...partsOf(cause), cause: undefined }) }
+  const slimmed = new Error(plainText(message), isBounded(cause) && cause !== undefined ? { cause } : given)
+  return Object.assign(slimmed, { name: plainText(name), stack: plainText(stack) })
+}
+
+const partsOf = ({ message, name, stack }: Parts): Parts => ({ message, name, stack })
+
+const plainText = (u: unknown): string => (typeof u === "string" ? u : textOf(u))
+
+const defectToWire = (given: unknown): unknown => {
+  if (!isBounded(given) && !isError(given)) return messageOf(given)
   try {
+    const defect = isError(given) && !isBounded(given) ? slim(given) : given
     const exit = encodeDefect(defect)
     return Exit.isSuccess(exit) ? exit.value : messageOf(defect)
   } catch {
     // The defect can't be read.
-    return messageOf(defect)
+    return messageOf(given)
   }
 }
 

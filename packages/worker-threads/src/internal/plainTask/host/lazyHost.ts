@@ -4,6 +4,7 @@
  *
  * Invariant: while the pool is being opened, no call is started, so that no call overtakes another.
  */
+import { AsyncResource } from "node:async_hooks"
 import { availableParallelism } from "node:os"
 import type { Permissions } from "../../leases/permissions.ts"
 import type { DrainReport } from "../../host/draining.ts"
@@ -77,7 +78,8 @@ export class LazyHost {
     })
   }
 
-  run(url: string, input: unknown, options: RunOptions | undefined): Promise<unknown> {
+  run(url: string, input: unknown, given: RunOptions | undefined): Promise<unknown> {
+    const options = inContext(given)
     if (this.state._tag === "Open") return this.state.host.run(url, input, options)
     if (this.state._tag === "Light") {
       if (!isObserved() && LightPool.takes(input, options)) return this.light.run(url, input, options)
@@ -197,3 +199,9 @@ const limitsOf = (options: LazyOptions): Limits | undefined => {
   const isGood = [min, max, concurrency].every((count) => Number.isInteger(count) && count >= 0 && count <= most)
   return isGood && max >= 1 && min <= max && concurrency >= 1 ? { min, max, concurrency } : undefined
 }
+
+/** The options with a listener that runs in the async context of the call, because reports come with other events. */
+const inContext = (options: RunOptions | undefined): RunOptions | undefined =>
+  typeof options?.onProgress === "function"
+    ? { ...options, onProgress: AsyncResource.bind(options.onProgress as (value: unknown) => void) }
+    : options

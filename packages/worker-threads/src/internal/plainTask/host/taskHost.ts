@@ -116,7 +116,8 @@ class Host implements TaskHost {
     // A bad option is no matter of one worker.
     const invalid = results.find((result) => result.status === "rejected" && isInvalid(result.reason))
     if (invalid?.status === "rejected") throw invalid.reason
-    options?.signal?.throwIfAborted()
+    // A signal of another library may lack `throwIfAborted`.
+    if (options?.signal?.aborted === true) throw options.signal.reason
     return results
   }
 

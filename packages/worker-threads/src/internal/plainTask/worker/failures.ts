@@ -4,12 +4,28 @@ import { messageOf } from "@quiesce/core/internal/plainText"
 export { messageOf }
 export { thrown } from "../thrown.ts"
 
+interface Emitted<F> {
+  readonly default?: { readonly default?: F } | null
+}
+
 /**
- * Why a module is no task module. `failed` is undefined for a module that was loaded. A text that is neither a URL nor a
- * path from the root names no file of the caller.
+ * The function in the default export of a CommonJS module that `tsc` has emitted, which is put into `loaded`. For any other
+ * module without a function: its problem. `failed` is undefined for a module that was loaded. A text that is neither a URL
+ * nor a path from the root names no file of the caller.
  */
-export const loadProblem = (url: string, failed: { readonly cause: unknown } | undefined): string => {
-  if (failed === undefined) return "it has no default export that is a function"
+export const otherFunction = async <F>(
+  url: string,
+  failed: { readonly cause: unknown } | undefined,
+  loaded: Map<string, F>,
+  importUrl: (url: string) => Promise<unknown>
+): Promise<F | string> => {
+  if (failed === undefined) {
+    // The caller knows the types of input and result.
+    const run = ((await importUrl(url)) as Emitted<F>).default?.default
+    if (typeof run !== "function") return "it has no default export that is a function"
+    loaded.set(url, run)
+    return run
+  }
   return URL.canParse(url) || url.startsWith("/")
     ? messageOf(failed.cause)
     : "it is a relative text, and a worker does not know the file that it is relative to"

@@ -22,6 +22,6 @@ export const load = async (url: string): Promise<PlainFunction | string> => {
   } catch (cause) {
     failed = { cause }
   }
-  const { loadProblem } = await import("./failures.ts")
-  return loadProblem(url, failed)
+  const { otherFunction } = await import("./failures.ts")
+  return otherFunction(url, failed, loaded, importUrl)
 }

@@ -210,7 +210,8 @@ export class PlainCall implements Source {
   async #acquire<Kind extends ReadyKind>(kind: Kind, payload: object, signal?: AbortSignal): Promise<Granted<Kind>> {
     if (this.isDone) return new Promise(() => {})
     if (this.reason !== undefined) throw toError(this.reason)
-    signal?.throwIfAborted()
+    // A signal of another library may lack `throwIfAborted`.
+    if (signal?.aborted) throw signal.reason
     const lease = this.#lease + 1
     // Throws if the payload can't be cloned.
     this.#send({ _tag: "Acquire", id: this.id, lease, name: readyName(kind), payload })
