@@ -5,9 +5,7 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import type * as CancelReason from "../CancelReason.ts"
 import type { Thread } from "../Thread.ts"
-import { root } from "./currentThread.ts"
 import * as Ladder from "./ladder.ts"
-import { stamp } from "./request.ts"
 import { inOrder } from "./sequence.ts"
 import { nodeOf } from "./threadNode.ts"
 
@@ -20,7 +18,11 @@ export const interruptThread = (
   reason: CancelReason.CancelReason,
   by: number
 ): void => {
-  const stamped = stamp(reason, root, Context.get(Context.empty(), Clock.Clock))
+  // A reason without an asker came from outside of any thread, such as from a foreign signal.
+  const stamped =
+    reason.at === undefined
+      ? { ...reason, at: Context.get(Context.empty(), Clock.Clock).currentTimeMillisUnsafe() }
+      : reason
   try {
     const requests = Ladder.interruptUnsafe(nodeOf(thread), stamped, "interrupt", by)
     if (requests.length > 0) Effect.runFork(Effect.uninterruptible(inOrder(requests, identity)))
