@@ -95,6 +95,19 @@ describe("Interruption.explore", () => {
     })
   )
 
+  it.effect("says where the function of Effect.fn is defined that the cancel fell in, and where it was called", () =>
+    Effect.gen(function* () {
+      const load = Effect.fn("load")(function* () {
+        yield* Journal.acquired("file")
+        yield* Effect.sleep(1)
+      })
+      const found = yield* Interruption.explore(Effect.andThen(Effect.suspend(load), Journal.released("file")))
+      const file = String.raw`\(?.*Interruption\.test\.ts:\d+:\d+\)?`
+      const place = new RegExp(String.raw` in load \(defined at ${file}\) > load \(${file}\)`)
+      expect(found.findings.map(({ place }) => place).join()).toMatch(place)
+    })
+  )
+
   it.effect("finds what is released twice", () =>
     Effect.gen(function* () {
       const twice = Effect.onInterrupt(

@@ -71,12 +71,23 @@ const threadOf = (fiber: AnyFiber): string => {
   return Exit.isSuccess(thread) ? ` of thread "${thread.value.name}"` : ""
 }
 
-/** The spans and traced functions around a fiber, the innermost last, with the innermost place. */
+/** The name that `Effect.fn` gives to the place of a function's definition. */
+const definition = " (definition)"
+
+/**
+ * The spans and traced functions around a fiber, the innermost last, with the innermost place. A function of `Effect.fn` has
+ * two places: of its call, and of its definition, where its steps are.
+ */
 const spansOf = (fiber: AnyFiber): string => {
   const names: Array<string> = []
   const innermost = fiber.cache.stackFrame
-  for (let frame = innermost; frame !== undefined; frame = frame.parent) names.unshift(frame.name)
-  if (names.length === 0) return ""
-  const at = innermost?.stack()?.trim().replace(/^at /, "")
-  return ` in ${names.join(" > ")}${at === undefined ? "" : ` (${at})`}`
+  for (let frame = innermost; frame !== undefined; frame = frame.parent) {
+    const isDefinition = frame.name.endsWith(definition)
+    const at = isDefinition || frame === innermost ? placeIn(frame.stack()) : undefined
+    const name = isDefinition && at !== undefined ? frame.name.slice(0, -definition.length) : frame.name
+    names.unshift(at === undefined ? name : `${name} (${isDefinition ? "defined at " : ""}${at})`)
+  }
+  return names.length === 0 ? "" : ` in ${names.join(" > ")}`
 }
+
+const placeIn = (stack: string | undefined): string | undefined => stack?.trim().replace(/^at /, "")
