@@ -133,9 +133,15 @@ const explain = (reason: WorkerErrorReason): string => {
     case "UnknownLease":
       return `The host does not keep "${reason.lease}" for this code: ${bare(reason.problem)}. Give the pool a HostLease.handler for it in hostLeases, and acquire the lease within a task of that pool.`
     case "BadTaskModule":
-      return `"${reason.url}" is not a task module: ${bare(reason.problem)}. Give an absolute URL, such as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
+      return `"${reason.url}" is not a task module: ${bare(reason.problem)}. ${moduleAdvice(reason)}`
   }
 }
+
+/** A module of TypeScript is not there any more after a build. */
+const moduleAdvice = ({ problem, url }: { readonly problem: string; readonly url: string }): string =>
+  url.endsWith(".ts") && problem.startsWith("Cannot find module")
+    ? 'After a build the module is a file of JavaScript: use ModuleUrl.of("./task.ts", import.meta.url), which finds it before and after.'
+    : `Give an absolute URL, such as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
 
 type Of<Tag extends WorkerErrorReason["_tag"]> = Extract<WorkerErrorReason, { readonly _tag: Tag }>
 

@@ -92,6 +92,13 @@ describe("runTask", () => {
     }
   )
 
+  it("names ModuleUrl.of for a module of TypeScript that is not there, as after a build", async () => {
+    const gone = new URL("./fixtures/nowhere.ts", import.meta.url)
+    await expect(Task.runTask<typeof import("./fixtures/identity.ts")>(gone, 1)).rejects.toThrow(
+      /^".*nowhere\.ts" is not a task module: Cannot find module .*use ModuleUrl\.of\("\.\/task\.ts", import\.meta\.url\)/
+    )
+  })
+
   it.each(["./fixtures/identity.ts", "../task.ts", "identity.ts"])(
     "says of a relative text, %s, that it takes a URL",
     async (text) => {
