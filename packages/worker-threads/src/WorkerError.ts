@@ -137,9 +137,11 @@ const explain = (reason: WorkerErrorReason): string => {
   }
 }
 
+const pathOf = (url: string): string => (URL.canParse(url) ? decodeURI(new URL(url).pathname) : url)
+
 /** A module of TypeScript is not there any more after a build. */
 const moduleAdvice = ({ problem, url }: { readonly problem: string; readonly url: string }): string =>
-  url.endsWith(".ts") && problem.startsWith("Cannot find module")
+  url.endsWith(".ts") && problem.startsWith(`Cannot find module '${pathOf(url)}'`)
     ? 'After a build the module is a file of JavaScript: use ModuleUrl.of("./task.ts", import.meta.url), which finds it before and after.'
     : `Give an absolute URL, such as new URL("./task.ts", import.meta.url), of a module whose default export is a function.`
 
