@@ -14,8 +14,6 @@ const unhaltable: ReadonlyArray<HogName> = ["atomicsWait", "regularExpression"]
 // `recursion` may have used up the stack at a halt, so the halt is repeated in a test of its own.
 const haltable = endless.filter((hog) => hog !== "recursion" && !unhaltable.includes(hog))
 
-const nodeMajor = Number.parseInt(process.versions.node, 10)
-
 /** The one halt of an unwind gives the stack as well. */
 const stack: unknown = expect.stringMatching(/^ {4}at .* \(.+:\d+:\d+\)(\n {4}at .* \(.+:\d+:\d+\))*$/)
 const unwoundFromStack = { _tag: "Unwound", stack }
@@ -32,25 +30,6 @@ describe("unwindFiber", () => {
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
     await harness.answer("Bystanders", id)
   })
-
-  // The engine of an older Node ends code a few calls after it resumes, and then one of 60 rounds breaks the timers.
-  it.runIf(nodeMajor >= 26)(
-    "lets Node finish a change of its timers before it ends the code that asked for it",
-    async () => {
-      await using harness = await Harness.open()
-      // An end in the middle of Node's code broke the timers in one of ten rounds.
-      for (let round = 0; round < 60; round++) {
-        const id = await harness.started({ hog: "timers", inSection: false })
-        const attempt = Effect.promise(() => harness.unwindFiber(id))
-        // A function of Node may return late on a busy machine.
-        const again = Effect.flatMap(attempt, (first) => UnwindFiber.retryUntilEnded(first, attempt, () => false))
-        expect(await Effect.runPromise(again)).toEqual(unwoundFromStack)
-        await harness.answer("Ended", id)
-        harness.send({ _tag: "Timers", id })
-        await harness.answer("Timers", id)
-      }
-    }
-  )
 
   it("ends an endless recursion in try and catch, also if its stack was used up at the first halt", async () => {
     await using harness = await Harness.open()

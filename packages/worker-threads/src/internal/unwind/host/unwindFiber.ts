@@ -101,7 +101,7 @@ const mostSteps = 32
  * clears a timer, would leave Node's own lists broken, and later timers of the worker would never fire. None if the functions
  * do not return in time.
  */
-const outsideNode = (halt: Debugger.Halt): Effect.Effect<Option.Option<Debugger.Halt>, Problem> =>
+export const outsideNode = (halt: Debugger.Halt): Effect.Effect<Option.Option<Debugger.Halt>, Problem> =>
   Effect.gen(function* () {
     let current = halt
     for (let steps = 0; steps < mostSteps; steps++) {
