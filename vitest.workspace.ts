@@ -104,6 +104,7 @@ const slow: ReadonlyArray<string> = [
   "examples/test/tour",
   "examples/test/readme",
   "worker-threads/test/Nesting.test",
+  "worker-threads/test/Queue.steps",
   "laws/test/OnProcesses",
   "laws/test/ProcessFaults",
   "laws/test/OnWorkers.killing",
