@@ -47,7 +47,8 @@ it("start reads an answer that came with the wake-up, without a message of the w
   expect(run()).toBe(true)
   // The caller's own step ends first.
   expect(answers).toEqual([])
-  await turn()
+  // On a busy machine the watch may look in a later turn.
+  while (answers.length === 0) await turn()
 
   expect(answers).toEqual([1])
   expect(woken).toEqual([null])
