@@ -66,9 +66,9 @@ export type CancelReason =
   | (Asked & { readonly _tag: "Aborted"; readonly cause: unknown })
 
 /**
- * Whether a value is a reason: an object with the tag and the fields of a kind, each of its type. An error is no reason,
- * whatever its tag is. A value that throws when it is read is no reason either. Decode values from other threads with
- * `Schemas.CancelReason`.
+ * Whether a value is a reason: a plain object with the tag and the fields of a kind, each of its type. An error or another
+ * instance of a class is no reason, whatever its tag is. A value that throws when it is read is no reason either. Decode
+ * values from other threads with `Schemas.CancelReason`.
  *
  * @stability unstable
  * @category guards

@@ -19,6 +19,7 @@ import type * as PoolStatus from "./internal/host/poolStatus.ts"
 import type * as RecycleSettings from "./internal/host/recycleOptions.ts"
 import type { Permissions } from "./internal/leases/permissions.ts"
 import { LazyHost, use } from "./internal/plainTask/host/lazyHost.ts"
+import { inContext } from "./internal/plainTask/host/runOptions.ts"
 import type { WorkerSettings as SpawnSettings } from "./internal/plainTask/host/spawnPlain.ts"
 import type * as PlainLeases from "./internal/plainTask/worker/plainLeases.ts"
 import * as ModuleUrl from "./ModuleUrl.ts"
@@ -475,7 +476,8 @@ class Pool<M extends TaskModule> implements TaskPool<M> {
     // A wrong signal is refused below.
     const signal: Partial<AbortSignal> | undefined = given?.signal
     signal?.throwIfAborted?.()
-    const results = use(this.lazy.open(), (host) => host.broadcast(this.url, input, given))
+    const options = inContext(given)
+    const results = use(this.lazy.open(), (host) => host.broadcast(this.url, input, options))
     // The caller has named the module.
     return results as Promise<ReadonlyArray<PromiseSettledResult<Output<M>>>>
   }

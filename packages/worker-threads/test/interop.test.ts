@@ -37,6 +37,9 @@ it("onProgress runs in the async context of its call", async () => {
     )
   )
   expect(seen.toSorted()).toEqual(["1 one", "1 two", "2 one", "2 two"])
+  const onProgress = (n: number): void => void seen.push(`${n} ${storage.getStore()}`)
+  await storage.run("all", () => pool.broadcast("report", { onProgress }))
+  expect(seen.slice(4)).toEqual(["1 all", "2 all"])
 })
 
 it("the default export of a CommonJS module that tsc has emitted is called", async () => {

@@ -185,15 +185,28 @@ const resumePatience = "1 second"
 
 /** Completes when the worker has resumed. The engine would ignore a request to halt before that. */
 const resume = (attachment: Attachment, end: boolean): Effect.Effect<unknown, Problem> =>
+  requested(attachment, "Debugger.resume", { terminateOnResume: end }, "Debugger.resumed", resumePatience)
+
+/** The limit on the wait for the return of one function. */
+const stepPatience = "500 millis"
+
+const stepOut = (attachment: Attachment): Effect.Effect<Option.Option<unknown>, Problem> =>
+  requested(attachment, "Debugger.stepOut", {}, "Debugger.paused", stepPatience)
+
+/** Sends a request, and waits for the event that comes of it. None if the event does not come in time. */
+const requested = (
+  attachment: Attachment,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  event: string,
+  patience: Duration.Input
+): Effect.Effect<Option.Option<unknown>, Problem> =>
   Effect.suspend(() => {
-    const resumed = Deferred.makeUnsafe<void>()
-    const stop = attachment.listen("Debugger.resumed", () => Deferred.doneUnsafe(resumed, Effect.void))
+    const arrived = Deferred.makeUnsafe<unknown>()
+    const stop = attachment.listen(event, (content) => Deferred.doneUnsafe(arrived, Effect.succeed(content)))
     return attachment
-      .post("Debugger.resume", { terminateOnResume: end })
-      .pipe(
-        Effect.andThen(Effect.timeoutOption(Deferred.await(resumed), resumePatience)),
-        Effect.ensuring(Effect.sync(stop))
-      )
+      .post(method, params)
+      .pipe(Effect.andThen(Effect.timeoutOption(Deferred.await(arrived), patience)), Effect.ensuring(Effect.sync(stop)))
   })
 
 /** The pause between two requests to halt. */
@@ -219,21 +232,6 @@ const pause = (attachment: Attachment, { isAlive, millis }: Patience): Effect.Ef
       }),
       Effect.sync(stop)
     )
-  })
-
-/** The limit on the wait for the return of one function. */
-const stepMillis = 500
-
-const stepOut = (attachment: Attachment): Effect.Effect<Option.Option<unknown>, Problem> =>
-  Effect.suspend(() => {
-    const paused = Deferred.makeUnsafe<unknown>()
-    const stop = attachment.listen("Debugger.paused", (params) => Deferred.doneUnsafe(paused, Effect.succeed(params)))
-    return attachment
-      .post("Debugger.stepOut")
-      .pipe(
-        Effect.andThen(Effect.timeoutOption(Deferred.await(paused), stepMillis)),
-        Effect.ensuring(Effect.sync(stop))
-      )
   })
 
 interface CallFrame {

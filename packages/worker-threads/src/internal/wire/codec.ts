@@ -116,32 +116,14 @@ export const of = (rpc: Rpc.AnyWithProps): TaskCodec => {
   return codec
 }
 
-/**
- * Remembers the last value and its result. One request often reaches many tasks, and its reason crosses with each of them.
- * `f` must give equal results for values with the same primitive fields.
- */
-const remembering = <A, B>(): ((value: A, f: (value: A) => B) => B) => {
-  let last: { readonly fields: Readonly<Record<string, unknown>>; readonly result: B } | undefined
-  return (value, f) => {
-    if (typeof value !== "object" || value === null) return f(value)
-    const fields = value as Readonly<Record<string, unknown>>
-    if (last !== undefined && hasSameFields(last.fields, fields)) return last.result
-    const result = f(value)
-    last = Object.values(fields).every(isPrimitive) ? { fields: { ...fields }, result } : undefined
-    return result
-  }
+/** Plain reasons have their fields in one order. */
+const hasSameFields = (a: object, b: object): boolean => {
+  const [left, right] = [Object.entries(a).flat(), Object.entries(b).flat()]
+  return left.length === right.length && left.every((part, index) => Object.is(part, right[index]))
 }
 
-const isPrimitive = (u: unknown): boolean => (typeof u !== "object" && typeof u !== "function") || u === null
-
-const hasSameFields = (a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean => {
-  const keys = Object.keys(a)
-  return (
-    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && Object.is(a[key], b[key]))
-  )
-}
-
-const lastReceived = remembering<unknown, CancelReason.CancelReason>()
+/** The last reason without a cause. One request often reaches many tasks, and its reason crosses with each of them. */
+let lastReceived: CancelReason.CancelReason | undefined
 
 const encodeReason = Schema.encodeSync(Schemas.CancelReason)
 const decodeReason = Schema.decodeUnknownExit(Schemas.CancelReason)
@@ -167,10 +149,12 @@ export const reasonToWire = (reason: CancelReason.CancelReason): unknown => {
 }
 
 /** Any other value becomes the content of an `Aborted` reason. */
-export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => lastReceived(encoded, decodedReason)
-
-const decodedReason = (encoded: unknown): CancelReason.CancelReason => {
-  if (CancelReason.isCancelReason(encoded) && encoded._tag !== "Aborted") return plainReason(encoded)
+export const reasonFromWire = (encoded: unknown): CancelReason.CancelReason => {
+  if (CancelReason.isCancelReason(encoded) && encoded._tag !== "Aborted") {
+    const reason = plainReason(encoded)
+    if (lastReceived === undefined || !hasSameFields(lastReceived, reason)) lastReceived = reason
+    return lastReceived
+  }
   if (!isBounded(encoded)) return CancelReason.aborted(textOf(encoded))
   const exit = decodeReason(encoded)
   return Exit.isSuccess(exit) ? exit.value : CancelReason.aborted(encoded)
@@ -184,12 +168,17 @@ type Parts = Readonly<Record<"name" | "message" | "stack", unknown>> & { readonl
 
 /** An error without its other properties, such as the response of a client, which are not sent and may be endless. */
 const slim = ({ cause, message, name, stack }: Parts): Error => {
-  const given = isBounded(cause) || !isError(cause) ? {} : { cause: slim({ ...partsOf(cause), cause: undefined }) }
-  const slimmed = new Error(plainText(message), isBounded(cause) && cause !== undefined ? { cause } : given)
-  return Object.assign(slimmed, { name: plainText(name), stack: plainText(stack) })
+  const error = Object.assign(new Error(plainText(message)), { name: plainText(name), stack: plainText(stack) })
+  if (cause !== undefined) error.cause = isBounded(cause) ? cause : slimCause(cause)
+  return error
 }
 
-const partsOf = ({ message, name, stack }: Parts): Parts => ({ message, name, stack })
+/** A cause may contain itself, so its own cause is left out. */
+const slimCause = (cause: unknown): unknown => {
+  if (!isError(cause)) return messageOf(cause)
+  const { message, name, stack } = cause
+  return slim({ message, name, stack })
+}
 
 const plainText = (u: unknown): string => (typeof u === "string" ? u : textOf(u))
 

@@ -4,7 +4,6 @@
  *
  * Invariant: while the pool is being opened, no call is started, so that no call overtakes another.
  */
-import { AsyncResource } from "node:async_hooks"
 import { availableParallelism } from "node:os"
 import type { Permissions } from "../../leases/permissions.ts"
 import type { DrainReport } from "../../host/draining.ts"
@@ -15,7 +14,7 @@ import { laterPart } from "../../wire/laterPart.ts"
 import { LightPool, type Limits } from "./lightPool.ts"
 import { isObserved, onObserved } from "./observers.ts"
 import { OpeningCalls } from "./openingCalls.ts"
-import type { RunOptions } from "./runOptions.ts"
+import { inContext, type RunOptions } from "./runOptions.ts"
 import { SpawnPlain, type WorkerSettings } from "./spawnPlain.ts"
 import type { PlainOptions, TaskHost } from "./taskHost.ts"
 
@@ -199,9 +198,3 @@ const limitsOf = (options: LazyOptions): Limits | undefined => {
   const isGood = [min, max, concurrency].every((count) => Number.isInteger(count) && count >= 0 && count <= most)
   return isGood && max >= 1 && min <= max && concurrency >= 1 ? { min, max, concurrency } : undefined
 }
-
-/** The options with a listener that runs in the async context of the call, because reports come with other events. */
-const inContext = (options: RunOptions | undefined): RunOptions | undefined =>
-  typeof options?.onProgress === "function"
-    ? { ...options, onProgress: AsyncResource.bind(options.onProgress as (value: unknown) => void) }
-    : options

@@ -1,4 +1,5 @@
 /** The options of one call of any function. Nothing here loads Effect. */
+import { AsyncResource } from "node:async_hooks"
 import type * as Duration from "effect/Duration"
 import type { Permissions } from "../../leases/permissions.ts"
 
@@ -11,3 +12,11 @@ export interface RunOptions {
   readonly onProgress?: ((value: never) => void) | undefined
   readonly leases?: Permissions | undefined
 }
+
+/** The same options with a listener that runs in the async context of this call, because reports come with other events. */
+export const inContext = <Options extends Pick<RunOptions, "onProgress">>(
+  options: Options | undefined
+): Options | undefined =>
+  typeof options?.onProgress === "function"
+    ? { ...options, onProgress: AsyncResource.bind(options.onProgress as (value: unknown) => void) }
+    : options
