@@ -258,6 +258,27 @@ describe("Thread's scope", () => {
     })
   )
 
+  it.effect("climbs at once with the threads of a scope that have different parents, and names each parent", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const children: Array<Thread.Thread<unknown, unknown>> = []
+      const parentOf = (name: string) => {
+        const child = Scope.provide(Thread.spawn(hung, { ...now, escalation: { interrupt: 20 } }), scope)
+        const body = Effect.andThen(
+          Effect.map(child, (thread) => children.push(thread)),
+          Effect.never
+        )
+        return Thread.spawn(body, { ...now, name })
+      }
+      const parents = yield* Effect.all(["one", "two", "three"].map(parentOf))
+      yield* endsIn(Scope.close(scope, Exit.void), 20)
+      expect(children.map(({ reason }) => reason)).toMatchObject(
+        ["one", "two", "three"].map((parent) => ({ _tag: "ParentEnded", parent }))
+      )
+      yield* Thread.interruptAll(parents)
+    })
+  )
+
   it.effect("gives the whole tree one reason, in finalizers, signals and children", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []

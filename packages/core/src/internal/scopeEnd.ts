@@ -6,6 +6,7 @@
  * waits for its own thread alone, so a lease from before a thread is released after the thread has ended.
  */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -13,58 +14,78 @@ import type * as CancelReason from "../CancelReason.ts"
 import * as Climb from "./climb.ts"
 import { CurrentNode } from "./currentThread.ts"
 import * as Ladder from "./ladder.ts"
-import { inOrder } from "./sequence.ts"
+import { forkWithFinalizer } from "./effectInternals.ts"
+import { atOnce, inOrder } from "./sequence.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import { endOf, eitherOf, within } from "./waiting.ts"
 
-/** The climb with all threads of a closing scope. */
-interface Climbing {
-  readonly nodes: ReadonlySet<ThreadNode>
-  readonly fiber: Fiber.Fiber<void>
+/** The live threads of an open scope, or the climb with those of a closing scope. */
+interface Members {
+  readonly nodes: Set<ThreadNode>
+  climb: Fiber.Fiber<unknown> | undefined
 }
 
-const closing = new WeakMap<Scope.Scope, Climbing>()
+const ofScope = new WeakMap<Scope.Scope, Members>()
 
-/** The finalizer of a live thread in a scope other than its parent's own. */
-export const end = (node: ThreadNode, scope: Scope.Scope, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+const membersOf = (scope: Scope.Scope): Members => {
+  let members = ofScope.get(scope)
+  if (members === undefined) ofScope.set(scope, (members = { nodes: new Set(), climb: undefined }))
+  return members
+}
+
+/** Ends a thread with a scope other than its parent's own. */
+export const link = (node: ThreadNode, scope: Scope.Scope): void => {
+  const members = membersOf(scope)
+  members.nodes.add(node)
+  // A link that leaves its scope calls its finalizer and drops the effect.
+  node.link = forkWithFinalizer(scope, (exit) => {
+    if (node.isAlive) return end(node, members, exit)
+    members.nodes.delete(node)
+    return Effect.void
+  })
+}
+
+/** The finalizer of a live thread. */
+const end = (node: ThreadNode, members: Members, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     if (!node.isAlive) return Effect.void
-    const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
     const current = fiber.getRef(CurrentNode)
-    const climbing = closing.get(scope)
-    if (climbing?.nodes.has(node) === true) return awaitEnd(node, climbing)
     // A thread that closes its own scope does not wait for itself.
     const isSelf = node.contains(current)
-    const alone = isSelf ? Ladder.interrupt(node, reason) : Climb.endAll([node], reason)
-    if (climbing !== undefined) return alone
-    const siblings = [...(node.parentNode?.children() ?? [])].filter(
-      (child) => child !== node && child.link?.parent === scope
-    )
-    if (siblings.length === 0) return alone
-    const around = siblings.filter((sibling) => sibling.contains(current))
-    const others = siblings.filter((sibling) => !sibling.contains(current))
-    return Effect.andThen(
-      inOrder(around, (sibling) => Climb.askFirst(sibling, reason)),
-      Effect.flatMap(start(scope, isSelf ? others : [node, ...others], reason), (started) =>
-        isSelf ? alone : awaitEnd(node, started)
-      )
+    if (members.nodes.size === 1 && !isSelf) return Climb.endAll([node], reasonOf(node, exit))
+    const own = isSelf
+      ? Ladder.interrupt(node, reasonOf(node, exit))
+      : Effect.suspend(() => awaitEnd(node, members.climb))
+    if (members.climb !== undefined) return own
+    const nodes = Array.from(members.nodes)
+    const around = nodes.filter((member) => member !== node && member.contains(current))
+    const others = nodes.filter((member) => !member.contains(current))
+    return inOrder(
+      [
+        inOrder(around, (member) => Climb.askFirst(member, reasonOf(member, exit))),
+        Effect.map(Effect.forkDetach(climb(others, exit), { startImmediately: true }), (started) => {
+          members.climb = started
+        }),
+        own
+      ],
+      identity
     )
   })
 
-const start = (
-  scope: Scope.Scope,
-  nodes: ReadonlyArray<ThreadNode>,
-  reason: CancelReason.CancelReason
-): Effect.Effect<Climbing> =>
-  Effect.map(Effect.forkDetach(Climb.endAll(nodes, reason), { startImmediately: true }), (fiber) => {
-    const climbing = { nodes: new Set(nodes), fiber }
-    closing.set(scope, climbing)
-    return climbing
-  })
+const reasonOf = (node: ThreadNode, exit: Exit.Exit<unknown, unknown>): CancelReason.CancelReason =>
+  Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
+
+/** The threads of a scope may have several parents, each of which is named in a reason. */
+const climb = (nodes: ReadonlyArray<ThreadNode>, exit: Exit.Exit<unknown, unknown>): Effect.Effect<unknown> => {
+  const byParent = Map.groupBy(nodes, (node) => node.parentNode)
+  return atOnce(Array.from(byParent.values(), (group) => Climb.endAll(group, reasonOf(group[0]!, exit))))
+}
 
 /** Waits for the end of a thread. Fails with the defects of adapters if the climb is over. */
-const awaitEnd = (node: ThreadNode, { fiber }: Climbing): Effect.Effect<void> =>
-  Effect.flatMap(within(eitherOf(Climb.endsOf([node]), endOf(fiber)), Infinity), () => {
-    const exit = fiber.pollUnsafe()
-    return exit?._tag === "Failure" ? exit : Effect.void
+const awaitEnd = (node: ThreadNode, climb: Fiber.Fiber<unknown> | undefined): Effect.Effect<void> => {
+  if (climb === undefined) return Effect.void
+  return Effect.flatMap(within(eitherOf(Climb.endsOf([node]), endOf(climb)), Infinity), () => {
+    const exit = climb.pollUnsafe()
+    return exit?._tag === "Failure" ? Effect.failCause(exit.cause) : Effect.void
   })
+}

@@ -7,7 +7,6 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as CancelReason from "../CancelReason.ts"
 import * as Escalation from "../Escalation.ts"
-import { forkWithFinalizer } from "./effectInternals.ts"
 import { reasonOfExit } from "./exitReason.ts"
 import * as FiberThread from "./fiberThread.ts"
 import * as Texts from "./errorTexts.ts"
@@ -85,7 +84,7 @@ export const into = <A, E, E2 = never, R = never>(
   const ended = reasonOfNoStart(node, destination)
   if (ended !== undefined) return endedBeforeStart(node, ended)
   if (parent.state._tag === "Stopping") node.beginStop(parent.state.reason)
-  if (hasOwnLink) linkToScope(node, scope)
+  if (hasOwnLink) ScopeEnd.link(node, scope)
   return start(node)
 }
 
@@ -120,9 +119,3 @@ export const endedBeforeStart = <A, E>(
     controls.settle(Exit.failCause(CancelReason.toCause(reason)), false)
     return node
   })
-
-/** Ends the thread with a scope other than its parent's own. */
-const linkToScope = (node: ThreadNode, scope: Scope.Scope): void => {
-  // A link that leaves its scope calls its finalizer and drops the effect.
-  node.link = forkWithFinalizer(scope, (exit) => (node.isAlive ? ScopeEnd.end(node, scope, exit) : Effect.void))
-}
