@@ -38,6 +38,7 @@ it.each(runnable.filter((one) => !isLive(one)))("the case study has the row of $
 /** The findings in `@effect/platform-node` that each machine finds with a few cancels. */
 const known = [
   "a handle was left: pipe",
+  'a listener was left: "onReadable" for "readable"',
   '"a process of node that was alive at the end" was acquired and not released',
   '"what the worker holds" was acquired and not released',
   '"a temporary folder" was acquired and not released',
