@@ -21,7 +21,10 @@ import * as StringifyFastPath from "../wire/stringifyFastPath.ts"
 /** How long a worker may outlive its port, in milliseconds. */
 const graceMillis = 500
 
-/** From this termination on, the inspector ends threads, too: a worker ends only after the threads below. */
+/**
+ * From this termination on, the inspector ends threads, too: a worker ends only after the threads below. The pause before
+ * keeps its requests away from a worker that is just ending.
+ */
 const attemptWithInspector = 3
 
 /** How often a termination is repeated, and the first pause in milliseconds. Each pause is twice the one before. */
