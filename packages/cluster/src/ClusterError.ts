@@ -12,6 +12,8 @@ import * as Data from "effect/Data"
  *
  * A correct program must expect:
  * - `NoRunner`: no runner has started the thread within the limit. The thread will never start
+ * - `NotReleased`: with `onLoss: "rerun"`, the leases of the former start were not released within the limit. The thread
+ *   does not start again
  * - `StoreUnavailable`: the store did not answer, or refused a statement
  * - `NotSendable`: the payload, or a result, does not fit its Schema
  * - `KeeperFailed`: a keeper could not acquire a lease
@@ -32,6 +34,13 @@ import * as Data from "effect/Data"
  */
 export type ClusterErrorReason =
   | { readonly _tag: "NoRunner"; readonly task: string; readonly millis: number }
+  | {
+      readonly _tag: "NotReleased"
+      readonly task: string
+      /** The names of the leases. */
+      readonly leases: ReadonlyArray<string>
+      readonly millis: number
+    }
   | { readonly _tag: "StoreUnavailable"; readonly operation: string; readonly problem: string }
   | { readonly _tag: "NotSendable"; readonly task: string; readonly problem: string }
   | { readonly _tag: "FencedOff"; readonly thread: string; readonly token: number }
@@ -90,6 +99,8 @@ const explain = (reason: ClusterErrorReason): string => {
   switch (reason._tag) {
     case "NoRunner":
       return `No runner has started a thread of the task "${reason.task}" within ${reason.millis} ms, and none will start it now. Probably no runner is up, or none is reachable from here. Start a runner with ClusterRunner.layer on the same store, or raise startWithin.`
+    case "NotReleased":
+      return `A thread of the task "${reason.task}" did not start again, because leases of its former start were not released within ${reason.millis} ms: ${reason.leases.join(", ")}. Probably their keepers fail or hang, or no runner has them. Look for the logged errors of the releases, or raise startWithin.`
     case "StoreUnavailable":
       return `The store did not ${reason.operation}: ${reason.problem}. Look whether the database is up and whether this process may write to it.`
     case "NotSendable":

@@ -46,8 +46,10 @@ export interface Options {
  * threads up (reason `Moved`).
  *
  * - `killed` (default): the thread ends. Its body has started at most once
- * - `rerun`: the body starts again at another runner, unless the thread was asked to end. The leases of the former start
- *   are in the report, as lost if nobody released them. The former body writes no more through `Fence.check`
+ * - `rerun`: the body starts again at another runner, unless the thread was asked to end. It starts after the resources of
+ *   all `ClusterLease`s of the former start are released, or fails with `NotReleased` if that takes longer than
+ *   `startWithin`. The other leases of the former start are in the report, as lost if nobody released them. The former body
+ *   writes no more through `Fence.check`
  *
  * @stability unstable
  * @category models

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { ClusterLease, ClusterRunner, ClusterThreads, Fence } from "@quiesce/cluster"
-import { Thread } from "@quiesce/core"
+import { CancelReason, Thread } from "@quiesce/core"
 import type { WorkerPool } from "@quiesce/worker-threads"
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, Exit, Layer, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
 import { events } from "./fixtures/eventLog.ts"
@@ -39,10 +39,11 @@ type Services = Layer.Success<ReturnType<typeof cluster>> | Scope.Scope
 
 const run = <A, E>(
   place: (typeof places)[number],
-  program: (threads: ClusterThreads.Of<typeof LeaseTasks>) => Effect.Effect<A, E, Services>
+  program: (threads: ClusterThreads.Of<typeof LeaseTasks>) => Effect.Effect<A, E, Services>,
+  options?: ClusterThreads.Options
 ): Promise<A> =>
   Effect.runPromise(
-    Effect.flatMap(ClusterThreads.make(LeaseTasks), program).pipe(
+    Effect.flatMap(ClusterThreads.make(LeaseTasks, options), program).pipe(
       Effect.scoped,
       Effect.provide(cluster(place, join(root, `threads-${folderCount++}.db`)))
     )
@@ -51,7 +52,20 @@ const run = <A, E>(
 const when = (condition: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(5), when(condition))))
 
+/** Ends all threads as another runner does that takes this runner for gone. */
+const loseRunner = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  const reason = JSON.stringify(CancelReason.lost("host-1:4000"))
+  yield* sql`UPDATE quiesce_threads SET state = 'killed', token = token + 1, reason = ${reason}`
+})
+
 const leaseRows = Effect.flatMap(SqlClient, (sql) => sql<{ readonly id: string }>`SELECT id FROM quiesce_leases`)
+
+/** How often a runner has tried to release the lease that is left. */
+const releases = Effect.map(
+  Effect.flatMap(SqlClient, (sql) => sql<{ readonly attempts: number }>`SELECT attempts FROM quiesce_leases`),
+  ([row]) => row?.attempts ?? 0
+)
 
 describe.each(places)("in bodies of %s", (place) => {
   it("a lease is released with its scope, and leaves no row", async () => {
@@ -82,6 +96,63 @@ describe.each(places)("in bodies of %s", (place) => {
         yield* Effect.repeat(leaseRows, { until: (rows) => rows.length === 0 })
       })
     )
+  })
+
+  it("a thread that starts again acquires after the release of its former lease, also if that release fails at first", async () => {
+    const [file, folder] = [nextFolder(), nextFolder()]
+    await run(place, (threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Keep", { file, folder }, { onLoss: "rerun" })
+        yield* when(() => events(file).includes("kept"))
+        writeFileSync(`${folder}.deny`, "")
+        yield* loseRunner
+        // The keeper makes a new folder, and fails if the former one is there.
+        yield* when(() => events(file).length > 1)
+        expect(events(file)).toEqual(["kept", "kept"])
+        expect(yield* leaseRows).toHaveLength(1)
+        expect(existsSync(folder)).toBe(true)
+        yield* Thread.interrupt(thread)
+        expect(existsSync(folder)).toBe(false)
+      })
+    )
+  })
+
+  it("a thread does not start again if its former lease is not released in time, and its error names the lease", async () => {
+    const [file, folder] = [nextFolder(), nextFolder()]
+    const exit = await run(
+      place,
+      (threads) =>
+        Effect.gen(function* () {
+          const thread = yield* threads.spawn("Keep", { file, folder }, { onLoss: "rerun" })
+          yield* when(() => events(file).includes("kept"))
+          writeFileSync(`${folder}.stuck`, "")
+          yield* loseRunner
+          return yield* Thread.await(thread)
+        }),
+      { startWithin: "5 seconds" }
+    )
+    expect(exit).toMatchObject(
+      Exit.fail({ reason: { _tag: "NotReleased", task: "Keep", leases: ["Folder"], millis: 5000 } })
+    )
+    expect(events(file)).toEqual(["kept"])
+  })
+
+  it("a thread that waits for its former lease is cancelled at once, and does not start again", async () => {
+    const [file, folder] = [nextFolder(), nextFolder()]
+    const exit = await run(place, (threads) =>
+      Effect.gen(function* () {
+        const thread = yield* threads.spawn("Keep", { file, folder }, { onLoss: "rerun" })
+        yield* when(() => events(file).includes("kept"))
+        writeFileSync(`${folder}.stuck`, "")
+        yield* loseRunner
+        // The client has noticed the loss long before the second release.
+        yield* Effect.repeat(releases, { until: (count) => count >= 2, schedule: Schedule.spaced(20) })
+        yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "enough" }) })
+        return yield* Thread.await(thread)
+      })
+    )
+    expect(exit).toMatchObject({ _tag: "Failure", cause: { reasons: [{ _tag: "Interrupt" }] } })
+    expect(events(file)).toEqual(["kept"])
   })
 
   it("a failed release is tried again by a runner while the thread goes on", async () => {

@@ -2,9 +2,10 @@
 import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as ClusterError from "../../ClusterError.ts"
+import type { ThreadClient } from "./threadClient.ts"
 
 /** A thread, as far as a request needs it. */
 export interface Reachable {
@@ -44,3 +45,11 @@ export const encodedError = (task: string, error: unknown): Schema.Json => {
     throw ClusterError.make({ _tag: "NotSendable", task, problem: messageOf(cause) })
   }
 }
+
+/** The stack of a running thread; none if its runner does not say it in time. */
+export const stackOf = (client: ThreadClient): Effect.Effect<Option.Option<string>> =>
+  client.Locate().pipe(
+    Effect.timeoutOption(courtesy),
+    Effect.map(Option.filter((stack): stack is string => typeof stack === "string" && stack !== "")),
+    Effect.catchCause(() => Effect.succeedNone)
+  )

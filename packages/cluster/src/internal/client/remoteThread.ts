@@ -25,7 +25,8 @@ import * as Outcome from "../wire/outcome.ts"
 import type { ThreadEvent } from "../wire/protocol.ts"
 import { nameOf, type RunnerId } from "../wire/runnerId.ts"
 import type { LiveThreads } from "./liveThreads.ts"
-import { againMillis, courtesy, encodedError, type Reachable, reach } from "./reach.ts"
+import { FormerLeases, notStarted } from "./formerLeases.ts"
+import { againMillis, courtesy, encodedError, type Reachable, reach, stackOf } from "./reach.ts"
 import { RemoteLeases } from "./remoteLeases.ts"
 import { asked, type Sending, type State } from "./remoteState.ts"
 import { run as runEvents } from "./runEvents.ts"
@@ -64,6 +65,8 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   /** Whether the thread was asked to end. It does not start again then. */
   private isEnding = false
   private running: Fiber.Fiber<unknown> | undefined = undefined
+  /** The leases for which the latest start waits or has waited. */
+  private former: FormerLeases | undefined = undefined
   /** Gives up if no runner starts the thread. */
   private patience: Fiber.Fiber<unknown> | undefined = undefined
   private readonly leases: RemoteLeases
@@ -81,20 +84,29 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     this.shared = shared
   }
 
-  /** Asks for a runner, and follows the thread until it has settled. A client that has ended asks for none. */
+  /**
+   * Asks for a runner, and follows the thread until it has settled. A client that has ended asks for none. A second start
+   * waits for the leases of the former one.
+   */
   begin(): void {
-    const { clientOf, fork, live, startWithin, unstarted } = this.shared
+    const { clientOf, fork, live, startWithin, store } = this.shared
     if (live.reason !== undefined) return this.settle(Exit.failCause(CancelReason.toCause(live.reason)))
     live.add(this.cell)
+    const former = this.id
     this.id = crypto.randomUUID()
     this.client = clientOf(this.id)
-    unstarted.add(this)
-    this.follow()
+    if (former === "") this.follow()
+    else {
+      this.former = new FormerLeases(store, former)
+      const start = Effect.sync(() => this.follow())
+      this.running = fork(Effect.andThen(this.former.whenReleased, start))
+    }
     if (startWithin !== Infinity) this.patience = fork(Effect.andThen(Effect.sleep(startWithin), this.giveUp))
   }
 
   private follow(): void {
     const { client, id } = this
+    this.shared.unstarted.add(this)
     const { name, payload } = this.sending
     const request = { task: this.wire.task, name, caller: this.shared.caller, payload }
     const follower = {
@@ -193,14 +205,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   }
 
   get locate(): Effect.Effect<Option.Option<string>> {
-    return Effect.suspend(() => {
-      if (this.state._tag !== "Started") return Effect.succeedNone
-      return this.client.Locate().pipe(
-        Effect.timeoutOption(courtesy),
-        Effect.map(Option.filter((stack): stack is string => typeof stack === "string" && stack !== "")),
-        Effect.catchCause(() => Effect.succeedNone)
-      )
-    })
+    return Effect.suspend(() => (this.state._tag === "Started" ? stackOf(this.client) : Effect.succeedNone))
   }
 
   /** Settles by the row, after the death of the runner. A thread with a running row goes on. */
@@ -329,13 +334,11 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     })
   }
 
-  /** No runner has started the thread in time. */
+  /** The thread has not started in time. */
   private get giveUp(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.state._tag !== "Asked") return Effect.void
-      const { startWithin } = this.shared
-      return this.refused(ClusterError.make({ _tag: "NoRunner", task: this.wire.task, millis: startWithin }))
-    })
+    return Effect.suspend(() =>
+      this.isAsked ? this.refused(notStarted(this.wire.task, this.former, this.shared.startWithin)) : Effect.void
+    )
   }
 
   /** Ends a thread that has not started. A thread that has started by now goes on. */

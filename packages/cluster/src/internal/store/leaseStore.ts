@@ -69,6 +69,12 @@ export const removeReleased = (store: ThreadStore, { id, value }: LeaseRow): Eff
   return Effect.asVoid(store.ask("remove a lease", removed))
 }
 
+/** The names of the leases of a thread, each once. A thread that has released all leases has none. */
+export const namesOf = (store: ThreadStore, thread: string): Effect.Effect<ReadonlyArray<string>, ClusterError> => {
+  const found = store.sql<Pick<LeaseRow, "name">>`SELECT DISTINCT name FROM quiesce_leases WHERE thread = ${thread}`
+  return Effect.map(store.ask("look for the leases of a thread", found), (rows) => rows.map(({ name }) => name))
+}
+
 /** As many leases are taken at once, so that several runners share them. */
 const batch = 16
 
