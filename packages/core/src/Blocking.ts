@@ -17,7 +17,7 @@ import * as FiberSections from "./internal/fiberSections.ts"
 import type * as StopToken from "./StopToken.ts"
 
 /**
- * Runs sections. `preemption` says what can end an interruptible section: `"unwind"` on an adapter with that rung,
+ * Runs sections. `preemption` names the means to end an interruptible section: `"unwind"` on an adapter with that rung,
  * `"deadline"` on a fiber, and `"none"` on a fiber of a platform that can't end synchronous code. `graceMillis` is the time
  * in which the section may notice a cancel or its deadline by itself.
  *
@@ -46,7 +46,7 @@ export const CurrentRunner: Context.Reference<Runner> = /* @__PURE__ */ Context.
 )
 
 /**
- * What can end an interruptible section here: the rung `unwind`, only a `"deadline"`, or `"none"`. On a fiber, the first
+ * The means to end an interruptible section here: the rung `unwind`, only a `"deadline"`, or `"none"`. On a fiber, the first
  * call tries out the platform, in about 2 ms.
  *
  * @stability unstable

@@ -79,7 +79,7 @@ export const make = (watchdogOf: () => Watchdog.Watchdog | undefined, ctrlC?: Ct
 /** The sections of fibers under the watchdog of the platform. */
 export const onPlatform: FiberSections = /* @__PURE__ */ make(Watchdog.platform)
 
-/** What has become of the code of a section. Code that was ended stays `Running`. */
+/** The state of the code of a section. Code that was ended stays `Running`. */
 type Outcome<A> =
   | { readonly _tag: "Running" }
   | { readonly _tag: "Returned"; readonly value: A }

@@ -21,11 +21,11 @@ export interface RaisedError {
   readonly answer: (delivered: boolean) => void
   /** Called when a handler is reserved. Undefined if the error needs no commit, or has been committed. */
   reserve?: (() => void) | undefined
-  /** What the handlers have found out about the error, by their Schemas. */
+  /** The error as decoded by the Schemas of the handlers that have looked at it. */
   readonly decoded: Map<object, Option.Option<unknown>>
 }
 
-/** What a handler has of an error. */
+/** The share of a handler in an error: none, a reservation, or the error itself. */
 export type Hold =
   | { readonly _tag: "Nothing" }
   | { readonly _tag: "Reserved"; readonly raised: RaisedError }

@@ -40,7 +40,7 @@ export interface Flags {
 }
 
 /**
- * What became of the exit of a settled node: an observer has received the exit, a group keeps the exit for its join, or
+ * The fate of the exit of a settled node: an observer has received the exit, a group keeps the exit for its join, or
  * neither.
  */
 export type Receipt = "Received" | "Kept" | "Ignored"

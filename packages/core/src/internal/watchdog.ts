@@ -161,7 +161,7 @@ class NodeWatchdog implements Watchdog {
     return finished
   }
 
-  /** Whether the platform refuses what is no time. A platform that ignores the limit does not look at it. */
+  /** Whether the platform refuses a limit that is no time. A platform that ignores limits does not look at them. */
   refuses(timeout: number): boolean {
     try {
       this.script.runInThisContext({ timeout, displayErrors: false })
