@@ -7,9 +7,7 @@ import * as Schedule from "effect/Schedule"
 import * as ClusterError from "../../ClusterError.ts"
 import * as LeaseStore from "../store/leaseStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
-import { againMillis } from "./reach.ts"
-
-const again = Schedule.spaced(againMillis)
+import { again } from "./reach.ts"
 
 /** The pause between two looks, in milliseconds. */
 const lookMillis = 50

@@ -3,6 +3,7 @@ import { messageOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as ClusterError from "../../ClusterError.ts"
 import type { ThreadClient } from "./threadClient.ts"
@@ -18,6 +19,9 @@ export interface Reachable {
 
 /** The pause between two attempts to reach a thread. */
 export const againMillis = 100
+
+/** Attempts without an end, with that pause. */
+export const again: Schedule.Schedule<number> = Schedule.spaced(againMillis)
 
 /** How long a runner has for a stack or a kill. Nobody depends on the answer. */
 export const courtesy = "2 seconds"

@@ -16,7 +16,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import * as ClusterError from "../../ClusterError.ts"
 import { endOf } from "../store/rowEnd.ts"
@@ -26,7 +25,7 @@ import type { ThreadEvent } from "../wire/protocol.ts"
 import { nameOf, type RunnerId } from "../wire/runnerId.ts"
 import type { LiveThreads } from "./liveThreads.ts"
 import { FormerLeases, notStarted } from "./formerLeases.ts"
-import { againMillis, courtesy, encodedError, type Reachable, reach, stackOf } from "./reach.ts"
+import { again, againMillis, courtesy, encodedError, type Reachable, reach, stackOf } from "./reach.ts"
 import { RemoteLeases } from "./remoteLeases.ts"
 import { asked, type Sending, type State } from "./remoteState.ts"
 import { run as runEvents } from "./runEvents.ts"
@@ -50,8 +49,6 @@ export interface Shared {
   readonly unstarted: UnstartedThreads
   readonly live: LiveThreads
 }
-
-const again = Schedule.spaced(againMillis)
 
 export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   private readonly cell: Cell
