@@ -159,7 +159,8 @@ export class Attachment {
     const request = this.requests.get(id)
     if (request === undefined) return
     this.requests.delete(id)
-    request.turnFastPathOn()
     request.reply?.(outcome)
+    // After the reply, because a cancelled task waits for the reply.
+    request.turnFastPathOn()
   }
 }

@@ -21,8 +21,13 @@ const [major = 0] = (process.versions.node ?? "0").split(".").map(Number)
 /** Node hands environment data down to all workers that a thread starts. */
 const key = "~@quiesce/worker-threads/stringifyFastPath"
 
-/** The uses of each thread, in the word that belongs to the thread. The main thread shares its word with no other thread. */
+/**
+ * The uses of each thread, in the word that belongs to the thread. The main thread shares its word with no other thread. One
+ * more word has the number of words up to the last one that was ever used. It bounds each search, because a search through
+ * all words would take as long as the end of a section.
+ */
 const threadWords = 1024
+const searchedWord = threadWords
 
 const wordOf = (thread: number): number => (thread === 0 ? 0 : 1 + (thread % (threadWords - 1)))
 
@@ -47,7 +52,7 @@ const findShared = (): Shared => {
   const given = getEnvironmentData(key) as unknown as Shared | undefined
   if (given !== undefined) return given
   const isNeeded = isSwitchable(major, process.execArgv)
-  const shared = { uses: isNeeded ? new Int32Array(new SharedArrayBuffer(4 * threadWords)) : undefined }
+  const shared = { uses: isNeeded ? new Int32Array(new SharedArrayBuffer(4 * (threadWords + 1))) : undefined }
   setEnvironmentData(key, shared)
   return shared
 }
@@ -56,7 +61,17 @@ const { uses } = findShared()
 
 const own = isMainThread ? 0 : wordOf(threadId)
 
-const isUsed = (table: Uses): boolean => table.some((count) => count > 0)
+const isUsed = (table: Uses): boolean => {
+  const end = Atomics.load(table, searchedWord)
+  for (let index = 0; index < end; index++) if (Atomics.load(table, index) > 0) return true
+  return false
+}
+
+/** Must be called before the first use of this thread is counted. */
+const searchUpTo = (table: Uses, index: number): void => {
+  let end = Atomics.load(table, searchedWord)
+  while (end <= index) end = Atomics.compareExchange(table, searchedWord, end, index + 1)
+}
 
 const set = (isOn: boolean): void => setFlagsFromString(`--${isOn ? "" : "no-"}json-stringify-fast-path`)
 
@@ -69,6 +84,7 @@ const turnOnIfUnused = (table: Uses): void => {
 /** Turns the fast path off until the result is called. Each caller's use counts. */
 export const turnOff = (): (() => void) => {
   if (uses === undefined) return () => {}
+  searchUpTo(uses, own)
   Atomics.add(uses, own, 1)
   set(false)
   let isOver = false
