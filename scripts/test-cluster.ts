@@ -1,6 +1,5 @@
 /**
- * Runs the tests of the cluster package on PostgreSQL: `pnpm test:cluster`. They are the tests that the gate runs on
- * SQLite. Then it runs on SQLite the tests of which the gate runs a part.
+ * Runs the tests of the cluster package on PostgreSQL: `pnpm test:cluster`. They are tests that the gate runs on SQLite.
  *
  * Starts a server of its own on a free port of this machine, in a temporary folder that is removed at the end. Says so, and
  * fails, if PostgreSQL is not there: Debian has it as the package `postgresql`.
@@ -12,7 +11,7 @@ import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 
 /** The tests of the store that is a file, of the watch and of the rounds have no database that could be another. */
-const files = ["ClusterEntity", "embedded", "leases", "pool", "processes"]
+const files = ["ClusterEntity", "clientScope", "embedded", "leases", "pool", "processes", "proxy"]
 
 /** This test freezes the server, so it runs alone. */
 const alone = ["storeAway"]

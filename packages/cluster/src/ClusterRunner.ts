@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import type { MessageStorage } from "effect/cluster/MessageStorage"
 import type { Runners } from "effect/cluster/Runners"
 import type { Sharding } from "effect/cluster/Sharding"
-import type * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
@@ -86,6 +86,9 @@ type NoOptions = {}
  * When the layer's scope closes, the runner takes no more threads, and ends its threads by the escalation, with the reason
  * `Shutdown`.
  *
+ * The process goes on if its event loop is blocked, also after others have taken its threads for lost: `layer` has a watchdog
+ * against that, and this layer has none.
+ *
  * Dies with `InvalidOption` for a group with streams or middleware, for two keepers of one name, for limits that are no
  * durations, and for a second group on one engine.
  *
@@ -106,8 +109,9 @@ export const layerOn = <Rpcs extends Rpc.Any, const O extends Options = NoOption
  * A runner of a cluster with several processes, in one layer: the engine with its socket server, and the threads of the
  * group. Give each runner an address that the others and the clients can reach.
  *
- * If the event loop is blocked for most of `timeToLive`, the runner ends its process by SIGKILL, because other runners are
- * about to take its threads for lost.
+ * If the event loop is blocked for too long, the runner ends its process by SIGKILL, because other runners are about to take
+ * its threads for lost. The limit is four fifths of `timeToLive`, or of the time that the engine's locks surely last without
+ * this process (`shardLockExpiration` less `shardLockRefreshInterval`), whichever is shorter: 20 seconds by default.
  *
  * @stability unstable
  * @category layers
@@ -122,7 +126,9 @@ export const layer = <Rpcs extends Rpc.Any, const O extends Options = NoOptions>
   Needs<Rpcs, O> | ClusterStore | SqlClient
 > => {
   const given: Options = options ?? {}
-  const watchdog = Effect.flatMap(timeToLiveOf(given), (millis) => Watchdog.watch(millis * 0.8))
+  const watchdog = Effect.flatMap(timeToLiveOf(given), (millis) =>
+    Effect.flatMap(ShardingConfig.ShardingConfig, (engine) => Watchdog.watch(Watchdog.limitOf(millis, engine)))
+  )
   return Layer.mergeAll(on<Rpcs, O>(group, given, "address"), Layer.effectDiscard(watchdog)).pipe(
     Layer.provideMerge(Engines.runner(given.sharding))
   )

@@ -69,3 +69,33 @@ it("a keeper that hangs delays no other release, and one that throws is asked ag
       expect(yield* LeaseStore.reap(store, ["lock"], "other", 1000)).toMatchObject([{ id: "hangs", attempts: 2 }])
     }).pipe(Effect.provide(SqliteClient.layer(":memory:").pipe(Layer.fresh)), Effect.provide(TestClock.layer()))
   ))
+
+/** As many leases of one killed thread. */
+const leave = (store: ThreadStore.ThreadStore, count: number, payload: string) =>
+  Effect.gen(function* () {
+    const thread = `the thread of ${payload}`
+    yield* store.claim({ id: thread, task: "T", name: "t", caller: "c", runner: "dead" })
+    for (let n = 0; n < count; n++) {
+      const entry = { id: `${payload} ${n}`, thread, token: 1, name: "lock", payload: JSON.stringify(payload) }
+      yield* LeaseStore.enter(store, entry)
+    }
+    yield* store.kill(thread, "{}")
+  })
+
+it("one look takes all leases that a dead runner has left, but at most some 512 releases at once", () =>
+  Effect.runPromise(
+    Effect.gen(function* () {
+      const store = yield* ThreadStore.open
+      const { keeper, released } = hostile()
+      const keepers = new Keepers(store, "own", [keeper], Context.empty())
+      yield* leave(store, 100, "fine")
+      yield* keepers.reap
+      yield* until([])
+      expect(released.length).toBe(100)
+
+      yield* leave(store, 600, "hangs")
+      yield* keepers.reap
+      const taken = (yield* rowsOf).filter((row) => row === "hangs taken")
+      expect(taken.length).toBe(512)
+    }).pipe(Effect.provide([SqliteClient.layer(":memory:").pipe(Layer.fresh), TestClock.layer()]))
+  ))

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import { ClusterLease, ClusterRunner, ClusterThreads, Fence } from "@quiesce/cluster"
-import { CancelReason, Thread } from "@quiesce/core"
+import { CancelReason, ForcedEnd, Lease, Thread } from "@quiesce/core"
 import type { WorkerPool } from "@quiesce/worker-threads"
-import { Effect, Exit, Layer, Schedule, type Scope } from "effect"
+import { Effect, Exit, Layer, Option, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
 import { events } from "./fixtures/eventLog.ts"
@@ -169,6 +169,25 @@ describe.each(places)("in bodies of %s", (place) => {
       })
     )
     expect(events(file)).toEqual(["kept", "over Failure"])
+  })
+
+  it("the report of a kill names a lease that the runner has entered and not reported", async () => {
+    const [file, folder] = [nextFolder(), nextFolder()]
+    const { end, tally } = await run(place, (threads) =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient
+        const thread = yield* threads.spawn("Keep", { file, folder })
+        yield* when(() => events(file).includes("kept"))
+        yield* Effect.repeat(Lease.tally(thread), { until: ({ acquired }) => acquired === 1 })
+        // As by a runner that is gone right after the statement. No keeper has this name, so that no runner removes the row.
+        yield* sql`INSERT INTO quiesce_leases (id, thread, token, name, payload, reaper_until, attempts)
+          SELECT 'unreported', id, token, 'Room', '""', 0, 0 FROM quiesce_threads`
+        yield* Thread.shutdown(thread, { escalation: { kill: "10 seconds" } })
+        return { end: ForcedEnd.fromExit(yield* Thread.await(thread)), tally: yield* Lease.tally(thread) }
+      })
+    )
+    expect(Option.map(end, ({ lost }) => lost)).toEqual(Option.some(["Room", "Folder"]))
+    expect(tally).toMatchObject({ acquired: 2, lost: 2 })
   })
 
   it("a killed thread writes no more", async () => {

@@ -152,17 +152,23 @@ describe("a thread at another process", () => {
     expect(Exit.hasInterrupts(exit)).toBe(true)
   })
 
-  it("is killed when it blocks its runner for too long, whose process ends before others take its threads for lost", async () => {
-    await using cluster = new Cluster()
-    const runner = await cluster.start(3000)
-    const exit = await cluster.run((threads) =>
-      Effect.flatMap(threads.spawn("Spin", { file: cluster.log }), Thread.await)
-    )
-    expect(Option.isSome(ForcedEnd.fromExit(exit))).toBe(true)
-    expect(await runner.exit).toBe("SIGKILL")
-    expect(runner.output()).toContain("The event loop of this runner was blocked for 2400 ms")
-    expect(cluster.events).toEqual(["spin"])
-  })
+  it.for([
+    ["the row of the runner", 3000, {}, 2400],
+    ["a lock of the engine", 35_000, { FAST: "1" }, 1600]
+  ] as const)(
+    "is killed when it blocks its runner for too long, whose process ends before %s expires",
+    async ([, timeToLive, env, millis]) => {
+      await using cluster = new Cluster()
+      const runner = await cluster.start(timeToLive, env)
+      const exit = await cluster.run((threads) =>
+        Effect.flatMap(threads.spawn("Spin", { file: cluster.log }), Thread.await)
+      )
+      expect(Option.isSome(ForcedEnd.fromExit(exit))).toBe(true)
+      expect(await runner.exit).toBe("SIGKILL")
+      expect(runner.output()).toContain(`The event loop of this runner was blocked for ${millis} ms`)
+      expect(cluster.events).toEqual(["spin"])
+    }
+  )
 
   it("ends by its runner's escalation when the process of its client is killed", async () => {
     await using cluster = new Cluster()

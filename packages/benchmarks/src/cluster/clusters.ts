@@ -115,7 +115,7 @@ const holding = (threads: Client["threads"], releaseMillis: number) =>
 
 const releaseMillis = 20
 
-/** The milliseconds of an interrupt without the finalizer at the runner: the 99th of 100. */
+/** The milliseconds of an interrupt without the finalizer at the runner: the 99th percentile. */
 const interrupts = withThreads(({ threads }) =>
   Effect.gen(function* () {
     const millis: Array<number> = []

@@ -15,7 +15,7 @@ const lookMillis = 50
 export class FormerLeases {
   private readonly store: ThreadStore
   private readonly thread: string
-  /** The names of the leases at the last look. */
+  /** The names of the leases at the last look, each once. */
   names: ReadonlyArray<string> = []
 
   /** `thread` is the id of the former start. */
@@ -27,7 +27,7 @@ export class FormerLeases {
   /** Waits, as long as it takes, also while the store is away. */
   get whenReleased(): Effect.Effect<void> {
     const look = Effect.suspend(() => Effect.retry(LeaseStore.namesOf(this.store, this.thread), again))
-    const looked = Effect.map(Effect.orDie(look), (names) => (this.names = names))
+    const looked = Effect.map(Effect.orDie(look), (names) => (this.names = Array.from(new Set(names))))
     return Effect.asVoid(
       Effect.repeat(looked, { until: (names) => names.length === 0, schedule: Schedule.spaced(lookMillis) })
     )

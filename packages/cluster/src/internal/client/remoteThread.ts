@@ -230,7 +230,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
           )
         )
       case "Killed":
-        return Effect.map(Outcome.decodeReason(event.reason, unknownReason), (reason) => this.killed(reason))
+        return Effect.flatMap(Outcome.decodeReason(event.reason, unknownReason), (reason) => this.killed(reason))
       case "Cancelled":
         return Effect.map(Outcome.decodeReason(event.reason, unknownReason), (reason) =>
           this.settle(Exit.failCause(CancelReason.toCause(reason)))
@@ -278,10 +278,16 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     running?.interruptUnsafe()
   }
 
-  private killed(reason: Reason): void {
-    if (this.startsAgain(reason)) return this.startAgain()
-    const end = ForcedEnd.killed(this.cell.name, this.cell.held())
-    this.settle(Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(reason), end)))
+  /** The report names the leases that have a row, too. */
+  private killed(reason: Reason): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.startsAgain(reason)) return Effect.sync(() => this.startAgain())
+      return Effect.map(this.leases.addRows(this.shared.store, this.id), () => {
+        if (this.isOver) return
+        const end = ForcedEnd.killed(this.cell.name, this.cell.held())
+        this.settle(Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(reason), end)))
+      })
+    })
   }
 
   private settle(exit: Exit.Exit<unknown, unknown>): void {
@@ -326,7 +332,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
       const text = yield* Outcome.encodeReason(reason)
       const isKilled = yield* Effect.orDie(Effect.retry(store.kill(this.id, text), again))
       if (!isKilled) return yield* this.settleByRow
-      this.killed(reason)
+      yield* this.killed(reason)
       yield* Effect.ignore(Effect.timeoutOption(this.client.Kill({ reason }), courtesy))
     })
   }

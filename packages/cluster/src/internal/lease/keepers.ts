@@ -38,6 +38,9 @@ export interface Keeper {
 /** A release that takes longer is given to another runner, in milliseconds. */
 export const releaseMillis = 30_000
 
+/** With so many releases at once, a runner takes no more leases until its next look. A release that hangs counts for its limit. */
+const mostReleases = 512
+
 /** The longest pause before a release that has failed is tried again, in milliseconds. */
 const longestPauseMillis = 60_000
 
@@ -46,6 +49,8 @@ export class Keepers {
   private readonly runner: string
   private readonly byName: ReadonlyMap<string, Keeper>
   private readonly context: Context.Context<never>
+  /** The releases of this runner that have not ended. */
+  private releasing = 0
 
   constructor(store: ThreadStore, runner: string, keepers: ReadonlyArray<Keeper>, context: Context.Context<never>) {
     this.store = store
@@ -66,13 +71,20 @@ export class Keepers {
   get reap(): Effect.Effect<void, ClusterError> {
     const names = Array.from(this.byName.keys())
     if (names.length === 0) return Effect.void
-    return Effect.flatMap(LeaseStore.reap(this.store, names, this.runner, releaseMillis), (rows) =>
-      Effect.forEach(rows, (row) => Effect.forkDetach(this.release(row)), { discard: true })
+    const some = Effect.flatMap(LeaseStore.reap(this.store, names, this.runner, releaseMillis), (rows) =>
+      Effect.as(
+        Effect.forEach(rows, (row) => Effect.forkDetach(this.release(row)), { discard: true }),
+        rows.length
+      )
     )
+    // A dead runner may leave thousands of leases. The other runners take their share between two statements.
+    const until = (count: number): boolean => count < LeaseStore.batch || this.releasing >= mostReleases
+    return Effect.asVoid(Effect.repeat(some, { until }))
   }
 
   private release(row: LeaseStore.LeaseRow): Effect.Effect<void> {
     const keeper = this.byName.get(row.name)!
+    this.releasing++
     return Effect.gen(function* () {
       const payload = yield* keeper.decodePayload(row.payload)
       const value = row.value === null ? Option.none() : Option.some(yield* keeper.decodeValue(row.value))
@@ -83,7 +95,8 @@ export class Keepers {
       Effect.flatMap((exit) =>
         Exit.isSuccess(exit) ? LeaseStore.removeReleased(this.store, row) : this.failed(row, exit.cause)
       ),
-      Effect.ignore
+      Effect.ignore,
+      Effect.ensuring(Effect.sync(() => this.releasing--))
     )
   }
 

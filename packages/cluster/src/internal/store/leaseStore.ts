@@ -69,14 +69,14 @@ export const removeReleased = (store: ThreadStore, { id, value }: LeaseRow): Eff
   return Effect.asVoid(store.ask("remove a lease", removed))
 }
 
-/** The names of the leases of a thread, each once. A thread that has released all leases has none. */
+/** The names of the leases of a thread, one for each row. A thread that has released all leases has none. */
 export const namesOf = (store: ThreadStore, thread: string): Effect.Effect<ReadonlyArray<string>, ClusterError> => {
-  const found = store.sql<Pick<LeaseRow, "name">>`SELECT DISTINCT name FROM quiesce_leases WHERE thread = ${thread}`
+  const found = store.sql<Pick<LeaseRow, "name">>`SELECT name FROM quiesce_leases WHERE thread = ${thread}`
   return Effect.map(store.ask("look for the leases of a thread", found), (rows) => rows.map(({ name }) => name))
 }
 
 /** As many leases are taken at once, so that several runners share them. */
-const batch = 16
+export const batch = 16
 
 /**
  * Takes leases of threads that no longer run. For so many milliseconds no other runner takes them. Two statements.

@@ -6,11 +6,27 @@
  * not time, so that a process that was frozen has time to beat after it has woken.
  */
 import { Worker } from "node:worker_threads"
+import type { ShardingConfig } from "effect/cluster/ShardingConfig"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Scope } from "effect/Scope"
 
 /** As many looks in a row see no beat before the process ends. */
 const looks = 10
+
+type Locks = Pick<ShardingConfig["Service"], "shardLockExpiration" | "shardLockRefreshInterval">
+
+/**
+ * The longest block of the event loop that no other runner notices, less a fifth; in milliseconds. Others notice that the row
+ * of this runner has expired, or that a lock of the engine has. A block may begin just before a lock would be refreshed.
+ */
+export const limitOf = (timeToLive: number, { shardLockExpiration, shardLockRefreshInterval }: Locks): number => {
+  const [expiry, pause] = [shardLockExpiration, shardLockRefreshInterval].map((given) =>
+    Duration.toMillis(Duration.fromInputUnsafe(given))
+  ) as [number, number]
+  // An engine whose locks expire before they are refreshed keeps none, also if nothing is blocked.
+  return 0.8 * Math.min(timeToLive, expiry > pause ? expiry - pause : Infinity)
+}
 
 /** Watches the event loop until the end of the scope. */
 export const watch = (limitMillis: number): Effect.Effect<void, never, Scope> =>
