@@ -45,7 +45,16 @@ const escapes: ReadonlyArray<readonly [how: string, script: string]> = [
   ["that starts others", `setsid sh -c "while :; do sleep 1 & sleep 0.01; done" &`]
 ]
 
-const scripts = escapes.map(([, script]) => `${before} ${script} ${after}`)
+/** These are found below their living parents only. */
+const hidden: ReadonlyArray<readonly [how: string, script: string]> = [
+  ["with a cleared environment, in a session of its own", `setsid ${clear} sh -c "${ignoring}" &`],
+  [
+    "with a cleared environment, in a session, below another one",
+    `setsid ${clear} sh -c "setsid sleep 1000 & ${ignoring}" &`
+  ]
+]
+
+const scripts = [...escapes, ...hidden].map(([, script]) => `${before} ${script} ${after}`)
 
 /** Waits until no process has the variable. A descendant that stays is found by the limit of the test. */
 const gone = async (left: Counted["left"]): Promise<void> => {
@@ -53,7 +62,7 @@ const gone = async (left: Counted["left"]): Promise<void> => {
 }
 
 describe.skipIf(!showsProcesses)("ProcessThread", () => {
-  it.each(escapes)("kills a descendant %s", async (_, script) => {
+  it.each([...escapes, ...hidden])("kills a descendant %s", async (_, script) => {
     const tree = shell(`${before} ${script} ${after}`)
 
     const report = await run(
@@ -67,6 +76,24 @@ describe.skipIf(!showsProcesses)("ProcessThread", () => {
     expect(report.ending._tag).toBe("Killed")
     expect(tree.left()).toStrictEqual([])
   })
+
+  it.each([...escapes, ...hidden])(
+    "leaves no descendant %s after a command that an interrupt ended",
+    async (_, script) => {
+      const tree = shell(`trap 'exit 3' TERM; ${script} echo ready; while :; do sleep 0.1; done`)
+
+      const report = await run(
+        Effect.gen(function* () {
+          const thread = yield* ProcessThread.spawn(tree.command, { drainWithin: 20 })
+          yield* printed(thread)
+          return yield* Thread.shutdown(thread, { escalation: { interrupt: "1 minute" } })
+        })
+      )
+
+      expect(report.ending._tag).toBe("Interrupted")
+      expect(tree.left()).toStrictEqual([])
+    }
+  )
 
   it.each(escapes)("leaves no descendant %s after a command that ended by itself", async (_, script) => {
     const tree = shell(`${before} ${script} exit 0`)

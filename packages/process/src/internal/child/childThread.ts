@@ -198,7 +198,7 @@ export class ChildThread implements ThreadAdapter.Controls {
     const error = await this.child.inputFailed
     if (this.state._tag !== "Running") return
     this.state = { _tag: "Failed", error }
-    this.child.family.signal("SIGTERM")
+    await this.child.family.signal("SIGTERM")
     await within(this.ended, this.settings.drainMillis, this.hurry.signal)
     this.killNow()
   }
@@ -227,10 +227,11 @@ export class ChildThread implements ThreadAdapter.Controls {
 
   private ask(rung: Request["rung"], reason: CancelReason.CancelReason): void {
     const way = this.settings[rung]
-    if (way === "message") this.child.channel?.ask(rung, reason)
-    else if (this.state._tag === "Running") this.child.family.signal(way)
+    const { channel, family } = this.child
+    if (way === "message") void family.afterLook(() => channel?.ask(rung, reason))
+    else if (this.state._tag === "Running") void family.signal(way)
     // The rest of a family whose command has ended.
-    else if (this.state._tag === "Draining") void this.child.family.signalAll(way)
+    else if (this.state._tag === "Draining") void family.signalAll(way)
   }
 
   readonly unwind: Option.Option<never> = Option.none()

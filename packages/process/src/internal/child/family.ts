@@ -2,11 +2,14 @@
  * The processes of one command and all their descendants, in any group and session.
  *
  * Where the system shows its processes, a descendant is found by the mark, or below a found process, or in the session
- * of a found process. Elsewhere only the groups of the command's own processes are known.
+ * of a found process, or because an earlier look has found it. A descendant with a cleared environment in a session of its
+ * own is found only below its living parent. So a look comes before each signal that may end the parent, and a kill first
+ * stops all processes, so that none of them starts another one meanwhile. Elsewhere only the groups of the command's own
+ * processes are known.
  */
 import type { Signal } from "effect/process/ChildProcess"
 import type { Member } from "./member.ts"
-import { pause } from "./pause.ts"
+import { pause, within } from "./pause.ts"
 import * as Table from "./processTable.ts"
 import * as Tree from "./tree.ts"
 
@@ -14,25 +17,63 @@ import * as Tree from "./tree.ts"
 const firstPause = 5
 const longestPause = 100
 
+/** A look that takes longer delays a signal no further, in milliseconds. */
+const lookMillis = 250
+
+/** A family that starts processes faster than they are stopped is killed after so many looks. */
+const mostLooks = 20
+
 export class Family {
   private readonly mark: string
   private readonly members: ReadonlyArray<Member>
+  /** The processes of the latest look. */
+  private known: ReadonlyArray<Table.Process> = []
+  /** Resolves after the latest request to end. */
+  private asked: Promise<void> = Promise.resolve()
 
   constructor(mark: string, members: ReadonlyArray<Member>) {
     this.mark = mark
     this.members = members
   }
 
-  /** Signals the groups of the command's processes that run. */
-  signal(name: Signal): void {
+  /** Signals the groups of the command's processes that run, after a look. */
+  signal(name: Signal): Promise<void> {
+    return this.afterLook(() => this.signalMembers(name))
+  }
+
+  /** Asks the command to end, after a look with a limit. Requests keep their order. */
+  afterLook(ask: () => void): Promise<void> {
+    const look = async (): Promise<void> => {
+      if (Table.isShown) await within(this.found(), lookMillis)
+      ask()
+    }
+    this.asked = this.asked.then(look)
+    return this.asked
+  }
+
+  private signalMembers(name: Signal): void {
     for (const member of this.members) member.signal(name)
   }
 
   /** Signals every process of the family that is found. */
   async signalAll(name: NodeJS.Signals): Promise<void> {
-    this.signal(name)
+    const found = await this.found()
+    this.signalMembers(name)
     if (!Table.isShown) for (const member of this.members) member.signalGroup(name)
-    for (const process of await this.found()) Tree.signal(process, name)
+    for (const process of found) Tree.signal(process, name)
+  }
+
+  /** Stops every process that is found, until a look finds no other one. */
+  private async stop(): Promise<void> {
+    const stopped = new Set<string>()
+    for (let look = 0; look < mostLooks; look++) {
+      const others = (await this.found()).filter((found) => !stopped.has(Table.identity(found)))
+      if (others.length === 0) return
+      for (const other of others) {
+        stopped.add(Table.identity(other))
+        Tree.signal(other, "SIGSTOP")
+      }
+    }
   }
 
   /** Waits until no process is left. False after `millis`, or when `hurry` aborts. */
@@ -50,6 +91,7 @@ export class Family {
   async kill(millis: number): Promise<ReadonlyArray<string>> {
     const end = performance.now() + millis
     for (let next = firstPause; ; next = Math.min(2 * next, longestPause)) {
+      await this.stop()
       await this.signalAll("SIGKILL")
       await pause(next)
       if ((await this.left()) === 0) return []
@@ -74,6 +116,7 @@ export class Family {
     if (!Table.isShown) return []
     // The number of a session may belong to other processes by now, once the group of the session was empty.
     const sessions = this.members.filter((member) => member.isLeader && member.looksAtGroup())
-    return Tree.find(this.mark, new Set(sessions.map(({ pid }) => pid)))
+    this.known = await Tree.find(this.mark, new Set(sessions.map(({ pid }) => pid)), this.known)
+    return this.known
   }
 }

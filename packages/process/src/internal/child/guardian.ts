@@ -1,11 +1,13 @@
 /**
  * A small process that ends the children of this process when this process ends in any way, also by SIGKILL.
  *
- * The guardian is a shell, and reads a pipe from this process. At the end of the pipe, the shell kills each process
- * with the mark of this process, again and again until none is found. Where the system does not show environments, the
- * shell kills the groups of a list. The shell has no mark of this process, and a session of its own.
+ * The guardian is a shell, and reads a pipe from this process. At the end of the pipe, the shell looks for each process with
+ * the mark of this process, and for the processes below: their children, and the members of their groups and sessions. It
+ * stops what it finds, until a look finds no other process, and then kills all of them. It begins again until nothing is
+ * found. Where the system does not show environments, the shell kills the groups of a list. The shell has no mark of this
+ * process, and a session of its own.
  *
- * Invariant: a process is killed only right after the mark was found in its environment, or as the rest of a group of
+ * Invariant: a process is signaled only if the time of its start is still the one of the look, or as the rest of a group of
  * this process after the end of the leader. So a process that was given the number of an ended process is left alone.
  */
 import { type ChildProcess, spawn } from "node:child_process"
@@ -27,21 +29,70 @@ if [ ! -r "$2/self/environ" ]; then
   for pid in $groups; do kill -s KILL -- "-$pid" 2>/dev/null; done
   exit 0
 fi
-has_mark() { grep -qaF "$mark=" "$1" 2>/dev/null; }
 mark=$1
+proc=$2
+tree=' '
+has_mark() { grep -qaF "$mark=" "$1" 2>/dev/null; }
+look() {
+  { read -r line < "$proc/$1/stat"; } 2>/dev/null || return 1
+  set -- \${line##*) }
+  [ $# -ge 20 ] || return 1
+  case $1 in Z | X) return 1 ;; esac
+  parent=$2 group=$3 session=$4 started=\${20}
+}
+is_in() {
+  case $tree in *" $1:"*) ;; *) return 1 ;; esac
+  entry=\${tree#*" $1:"}
+  ! look "$1" || [ "$started" = "\${entry%% *}" ]
+}
+is_below() {
+  own=$started
+  others="$parent $group $session"
+  for other in $others; do
+    if is_in "$other"; then
+      started=$own
+      return 0
+    fi
+  done
+  return 1
+}
+found() {
+  case $tree in *" $1:$started "*) return 1 ;; esac
+  tree="$tree$1:$started "
+  kill -s STOP "$1" 2>/dev/null
+  new=1
+}
+grow() {
+  turns=0
+  new=1
+  while [ $new = 1 ] && [ $turns -lt 20 ]; do
+    turns=$((turns + 1))
+    new=0
+    for file in $(grep -alF "$mark=" "$proc"/[0-9]*/environ 2>/dev/null); do
+      pid=\${file#"$proc/"}
+      pid=\${pid%/environ}
+      look "$pid" && has_mark "$file" && found "$pid"
+    done
+    [ "$tree" = ' ' ] && return
+    for file in "$proc"/[0-9]*/stat; do
+      pid=\${file#"$proc/"}
+      pid=\${pid%/stat}
+      look "$pid" && is_below && found "$pid"
+    done
+  done
+}
+grow
 for pid in $groups; do
-  if [ ! -e "$2/$pid" ] || has_mark "$2/$pid/environ"; then kill -s KILL -- "-$pid" 2>/dev/null; fi
+  if [ ! -e "$proc/$pid" ] || has_mark "$proc/$pid/environ"; then kill -s KILL -- "-$pid" 2>/dev/null; fi
 done
 round=0
 quiet=0
 while [ $round -lt 100 ] && [ $quiet -lt 3 ]; do
   quiet=$((quiet + 1))
-  for file in $(grep -alF "$mark=" "$2"/[0-9]*/environ 2>/dev/null); do
-    pid=\${file#"$2/"}
-    pid=\${pid%/environ}
-    has_mark "$file" || continue
-    kill -s KILL -- "-$pid" 2>/dev/null
-    kill -s KILL "$pid" 2>/dev/null && quiet=0
+  grow
+  for entry in $tree; do
+    pid=\${entry%%:*}
+    look "$pid" && [ "$pid:$started" = "$entry" ] && kill -s KILL "$pid" 2>/dev/null && quiet=0
   done
   round=$((round + 1))
   sleep 0.05 2>/dev/null || sleep 1

@@ -18,6 +18,9 @@ export interface Process {
   readonly program: string
 }
 
+/** A process has one, and no other process has the same. */
+export const identity = ({ pid, started }: Process): string => `${pid} ${started}`
+
 /** Whether this system shows its processes. */
 export const isShown: boolean = process.platform === "linux" && existsSync("/proc/self/stat")
 

@@ -9,7 +9,7 @@
 import * as Mark from "./mark.ts"
 import * as Table from "./processTable.ts"
 
-interface Seen {
+export interface Seen {
   readonly process: Table.Process
   readonly environment: string
 }

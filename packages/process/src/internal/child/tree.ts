@@ -1,5 +1,6 @@
 /**
- * The processes of one tree: found by their mark or, with a cleared environment, by their parent, group or session.
+ * The processes of one tree: found by their mark or, with a cleared environment, by their parent, group or session, or by an
+ * earlier look.
  *
  * Invariant: a signal goes to a process only if the time of its start is still the same, so a process that was given
  * the number of an ended process is left alone.
@@ -16,11 +17,16 @@ const pauseMillis = 3
 /** The pause after a look that has failed, in milliseconds. The cause of the failure may need some time to go away. */
 const failedMillis = 100
 
-/** The live processes with this mark or in one of these sessions, and all processes below. */
-export const find = async (mark: string, sessions: ReadonlySet<number>): Promise<ReadonlyArray<Table.Process>> => {
+/** The live processes with this mark, in one of these sessions or among the known ones, and all processes below. */
+export const find = async (
+  mark: string,
+  sessions: ReadonlySet<number>,
+  known: ReadonlyArray<Table.Process> = []
+): Promise<ReadonlyArray<Table.Process>> => {
+  const identities = new Set(known.map(Table.identity))
   for (let look = 1; ; look++) {
     const snapshot = await Snapshot.take()
-    const found = findIn(snapshot, mark, sessions)
+    const found = findIn(snapshot, mark, sessions, identities)
     // Only an empty result needs to be sure, because a caller with a result looks again.
     if (found.length > 0 || snapshot.isSure || look >= looks) return found
     await pause(snapshot.hasFailed ? failedMillis : pauseMillis)
@@ -30,9 +36,12 @@ export const find = async (mark: string, sessions: ReadonlySet<number>): Promise
 const findIn = (
   { seen }: Snapshot.Snapshot,
   mark: string,
-  sessions: ReadonlySet<number>
+  sessions: ReadonlySet<number>,
+  known: ReadonlySet<string>
 ): ReadonlyArray<Table.Process> => {
-  const roots = seen.filter(({ environment, process }) => Mark.isIn(environment, mark) || sessions.has(process.session))
+  const isRoot = ({ environment, process }: Snapshot.Seen): boolean =>
+    Mark.isIn(environment, mark) || sessions.has(process.session) || known.has(Table.identity(process))
+  const roots = seen.filter(isRoot)
   return Snapshot.closure(
     seen.map(({ process }) => process),
     new Set(roots.map(({ process }) => process))
