@@ -21,12 +21,19 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Scope from "effect/Scope"
-import { lacks } from "./ClusterAdapter.ts"
+import { lacks as ofEmbedded } from "./ClusterAdapter.ts"
 import { type Given, ProgramTasks, shardsPerGroup } from "./cluster/programTasks.ts"
 import { RunnerProcess } from "./cluster/runnerProcess.ts"
 import { sequence, SharedTime } from "./cluster/sharedTime.ts"
 import { Traffic } from "./cluster/traffic.ts"
 import { HostRun } from "./workers/hostRun.ts"
+
+/** The laws that these processes can't break or keep, each with the reason. */
+const lacks: Adapter.Adapter["lacks"] = {
+  ...ofEmbedded,
+  "crash-contained":
+    "a crash of a body's JavaScript thread ends its runner's process, in which all runs share the time; the cluster's own laws kill runners"
+}
 
 /** The adapter with its processes, which `close` ends. */
 export interface ClusterProcessAdapter extends Adapter.Adapter {
