@@ -111,6 +111,7 @@ const slow: ReadonlyArray<string> = [
   "process/test/ProcessDump",
   "testing/test/CaseStudy",
   "cluster/test/everyStatement",
+  "cluster/test/chaos",
   "worker-threads/test/RpcProtocol",
   "worker-threads/test/NeighbourAttacks",
   "worker-threads/test/Faults",
