@@ -7,31 +7,46 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { expect, it } from "vitest"
 import { Cluster } from "./fixtures/processes.ts"
 
+const folderOf = (cluster: Cluster, n: number): string => join(cluster.folder, `folder-${n}`)
+
+/** Runs a thread to its end. `hasLease` says whether the thread has left a folder or the row of a lease. */
+const runJob = (cluster: Cluster, folder: string) =>
+  cluster.runLeases((threads) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      yield* sql`CREATE TABLE IF NOT EXISTS written (line TEXT)`
+      const thread = yield* threads.spawn("Job", { file: cluster.log, folder })
+      const exit = yield* Thread.await(thread)
+      const hasFolder = existsSync(folder)
+      const rows = yield* sql`SELECT id FROM quiesce_leases WHERE payload = ${JSON.stringify(folder)}`
+      const written = yield* sql`SELECT line FROM written WHERE line = ${folder}`
+      return { exit, hasLease: hasFolder || rows.length > 0, written: written.length }
+    })
+  )
+
+const starts = (cluster: Cluster): ReadonlyArray<string> => cluster.events.filter((event) => event.startsWith("start "))
+
 it("a thread whose runner is killed after any statement settles, starts once, and leaves no lease", async () => {
   await using cluster = new Cluster()
   const ends: Array<string> = []
+  const reports: Array<string> = []
   for (let n = 1; ; n++) {
     await cluster.startLeases(2000, { KILL_AFTER: String(n) })
-    const folder = join(cluster.folder, `folder-${n}`)
-    const { exit, written } = await cluster.runLeases((threads) =>
-      Effect.gen(function* () {
-        const sql = yield* SqlClient
-        yield* sql`CREATE TABLE IF NOT EXISTS written (line TEXT)`
-        const thread = yield* threads.spawn("Job", { file: cluster.log, folder })
-        const exit = yield* Thread.await(thread)
-        const written = yield* sql`SELECT line FROM written WHERE line = ${folder}`
-        return { exit, written: written.length }
-      })
-    )
+    const folder = folderOf(cluster, n)
+    const { exit, hasLease, written } = await runJob(cluster, folder)
     const least = Exit.isSuccess(exit) ? 1 : 0
     expect(written === 1 || written === least).toBe(true)
-    ends.push(
-      Exit.isSuccess(exit)
-        ? "value"
-        : Option.match(ForcedEnd.fromExit(exit), { onNone: () => "?", onSome: ({ _tag }) => _tag })
-    )
-    expect(cluster.events.filter((event) => event === `start ${folder}`).length).toBeLessThanOrEqual(1)
-    if (!cluster.events.some((event) => event.startsWith(`statement ${n} of ${n}:`))) break
+    const end = Option.getOrUndefined(ForcedEnd.fromExit(exit))
+    ends.push(Exit.isSuccess(exit) ? "value" : (end?._tag ?? "?"))
+    const statements = cluster.events.filter((event) => event.includes(` of ${n}: `))
+    if (end?._tag === "Killed") {
+      // No runner lives that could release the lease: a row that is there now was there when the report was made.
+      const isEntered = statements.some((event) => event.endsWith(": INSERT INTO quiesce_leases"))
+      const state = hasLease ? "left" : isEntered ? "released" : "never entered"
+      reports.push(`${state}: ${state === "released" ? "any" : end.lost.join()}`)
+    }
+    expect(starts(cluster).filter((event) => event === `start ${folder}`).length).toBeLessThanOrEqual(1)
+    if (statements.length < n) break
   }
   // The last runner lives, and releases the leases of the others.
   await cluster.runLeases(() =>
@@ -40,9 +55,13 @@ it("a thread whose runner is killed after any statement settles, starts once, an
       yield* Effect.repeat(sql`SELECT id FROM quiesce_leases`, { until: (rows) => rows.length === 0 })
     })
   )
-  const left = ends.map((_, n) => join(cluster.folder, `folder-${n + 1}`)).filter((folder) => existsSync(folder))
+  const left = ends.map((_, n) => folderOf(cluster, n + 1)).filter((folder) => existsSync(folder))
   expect(left).toEqual([])
+  // No later runner has started a lost thread again.
+  expect(starts(cluster)).toEqual(Array.from(new Set(starts(cluster))))
   const count = ends.length
   // The outcome is in the store before the last cut, and all cuts before that lose the thread.
   expect(ends).toEqual([...Array.from({ length: count - 2 }, () => "Killed"), "value", "value"])
+  // A client can't know a release that its runner was gone too early to report.
+  expect(Array.from(new Set(reports))).toEqual(["never entered: ", "left: Folder", "released: any"])
 })
