@@ -1,9 +1,11 @@
 /** Runners in processes of their own, with real signals. */
-import { ClusterError } from "@quiesce/cluster"
+import { ClusterError, ClusterThreads } from "@quiesce/cluster"
 import { CancelReason, ForcedEnd, Lease, Thread, ThreadDump } from "@quiesce/core"
 import { Effect, Exit, Option } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
 import { describe, expect, it } from "vitest"
 import { Cluster } from "./fixtures/processes.ts"
+import { Tasks } from "./fixtures/tasks.ts"
 
 const messageOf = (exit: Exit.Exit<unknown, unknown>): string | undefined =>
   Option.getOrUndefined(Option.map(CancelReason.fromExit(exit), ({ message }) => message))
@@ -13,6 +15,21 @@ const whenHeld = (thread: Thread.Thread<unknown, unknown>): Effect.Effect<void> 
   Effect.flatMap(ThreadDump.of(thread), (dump) =>
     dump.leases.length > 0 ? Effect.void : Effect.andThen(Effect.sleep(5), whenHeld(thread))
   )
+
+/** The state of each thread and whether a runner has started it, with the oldest thread first. */
+const rows = Effect.flatMap(SqlClient, (sql) =>
+  Effect.map(
+    sql<{ readonly name: string; readonly state: string; readonly runner: string | null }>`
+      SELECT name, state, runner FROM quiesce_threads ORDER BY changed`,
+    (found) => found.map(({ name, runner, state }) => ({ name, state, hasRunner: runner !== null }))
+  )
+)
+
+/** The rows of a thread that has never started, and of a thread that a runner has run after that. */
+const neverStarted = (task: string) => [
+  { name: task, state: "cancelled", hasRunner: false },
+  { name: "Where", state: "ended", hasRunner: true }
+]
 
 describe("a thread at another process", () => {
   it("gives its value, and its interrupt returns after its finalizers", async () => {
@@ -143,17 +160,21 @@ describe("a thread at another process", () => {
     await Effect.runPromise(cluster.whenLogged("release a"))
   })
 
-  it("ends at an interrupt that follows a stop, while no runner is there", async () => {
+  it("ends at an interrupt that follows a stop, while no runner is there, and never starts later", async () => {
     await using cluster = new Cluster()
     const exit = await cluster.run((threads) =>
       Effect.gen(function* () {
         const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 0 })
         yield* Thread.stop(thread)
         yield* Thread.interrupt(thread)
+        const runner = yield* Effect.promise(() => cluster.start())
+        expect(yield* Effect.flatMap(threads.spawn("Where"), Thread.join)).toBe(runner.process.pid)
+        expect(yield* rows).toEqual(neverStarted("Hold"))
         return yield* Thread.await(thread)
       })
     )
     expect(Exit.hasInterrupts(exit)).toBe(true)
+    expect(cluster.events).toEqual([])
   })
 
   it.for([
@@ -219,9 +240,21 @@ describe("a thread at another process", () => {
 
   it("fails with NoRunner if no runner starts it, and never starts later", async () => {
     await using cluster = new Cluster()
-    const exit = await cluster.run((threads) => Effect.flatMap(threads.spawn("Add", { a: 1, b: 2 }), Thread.await), {
-      startWithin: "300 millis"
-    })
-    expect(exit).toEqual(Exit.fail(ClusterError.make({ _tag: "NoRunner", task: "Add", millis: 300 })))
+    const exit = await cluster.run(
+      (threads) =>
+        Effect.gen(function* () {
+          const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 0 })
+          const exit = yield* Thread.await(thread)
+          const runner = yield* Effect.promise(() => cluster.start())
+          // On the same engine, with time for the start.
+          const patient = yield* ClusterThreads.make(Tasks)
+          expect(yield* Effect.flatMap(patient.spawn("Where"), Thread.join)).toBe(runner.process.pid)
+          expect(yield* rows).toEqual(neverStarted("Hold"))
+          return exit
+        }),
+      { startWithin: "300 millis" }
+    )
+    expect(exit).toEqual(Exit.fail(ClusterError.make({ _tag: "NoRunner", task: "Hold", millis: 300 })))
+    expect(cluster.events).toEqual([])
   })
 })
