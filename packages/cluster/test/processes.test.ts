@@ -195,15 +195,21 @@ describe("a thread at another process", () => {
     }
   )
 
-  it("ends by its runner's escalation when the process of its client is killed", async () => {
-    await using cluster = new Cluster()
-    await cluster.start()
-    const client = cluster.startClient(1000)
-    await Effect.runPromise(cluster.whenLogged("acquire a"))
-    client.kill("SIGKILL")
-    await Effect.runPromise(cluster.whenLogged("release a"))
-    expect(cluster.events).toEqual(["start a", "acquire a", "release a"])
-  })
+  it.for([
+    ["killed", "SIGKILL"],
+    ["frozen", "SIGSTOP"]
+  ] as const)(
+    "ends by its runner's escalation with the reason ParentEnded when the process of its client is %s",
+    async ([, signal]) => {
+      await using cluster = new Cluster()
+      await cluster.start()
+      const client = cluster.startClient(1000)
+      await Effect.runPromise(cluster.whenLogged("acquire a"))
+      client.kill(signal)
+      await Effect.runPromise(cluster.whenLogged("release a"))
+      expect(cluster.events).toEqual(["start a", "acquire a", "reason a ParentEnded", "release a"])
+    }
+  )
 
   it("is started once, and ends with a reason, when runners join and leave during 100 threads", async () => {
     await using cluster = new Cluster()
