@@ -19,7 +19,7 @@ const watching = (port: number) => {
   const gone: Array<string> = []
   const watch = new RunnerWatch<object>(({ incarnation }) => gone.push(incarnation))
   watch.add(at(port), {})
-  return { gone, stop: () => Effect.runSync(watch.close) }
+  return { gone, watch, stop: () => Effect.runSync(watch.close) }
 }
 
 const connected = (server: Server): Promise<Socket> => new Promise((resolve) => server.once("connection", resolve))
@@ -56,6 +56,45 @@ it("a port that has never accepted a connection is judged only after one, becaus
   socket.destroy()
   await until(() => gone.length > 0)
   stop()
+})
+
+it("a port that has only refused is given up at once if its runner is silent, and not if its runner is not", async () => {
+  const free = createServer()
+  const port = await listening(free)
+  await new Promise((resolve) => free.close(resolve))
+  const { gone, stop, watch } = watching(port)
+  expect(Array.from(watch.unproven)).toEqual([`at-${port}`])
+  // The first attempt has not ended.
+  watch.giveUp(watch.unproven)
+  expect(gone).toEqual([])
+  await new Promise((resolve) =>
+    connect(port, "localhost")
+      .on("close", resolve)
+      .on("error", () => {})
+  )
+  await until(() => {
+    watch.giveUp(new Set(["another"]))
+    expect(gone).toEqual([])
+    watch.giveUp(watch.unproven)
+    return gone.length > 0
+  })
+  expect(gone).toEqual([`at-${port}`])
+  expect(watch.all).toEqual([])
+  stop()
+})
+
+it("a port that has accepted a connection is not given up, because its runner may be frozen", async () => {
+  const server = createServer()
+  const port = await listening(server)
+  const first = connected(server)
+  const { gone, stop, watch } = watching(port)
+  const socket = await first
+  await until(() => watch.unproven.size === 0)
+  watch.giveUp(new Set([`at-${port}`]))
+  expect(gone).toEqual([])
+  stop()
+  socket.destroy()
+  server.close()
 })
 
 it("a port that closes each connection at once is not tried again and again", async () => {

@@ -1,7 +1,7 @@
 /** A runner is killed after each statement of a thread: exhaustive, with a process for each statement. */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { ForcedEnd, Thread } from "@quiesce/core"
+import { CancelReason, ForcedEnd, Thread } from "@quiesce/core"
 import { Effect, Exit, Option } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { expect, it } from "vitest"
@@ -64,4 +64,74 @@ it("a thread whose runner is killed after any statement settles, starts once, an
   expect(ends).toEqual([...Array.from({ length: count - 2 }, () => "Killed"), "value", "value"])
   // A client can't know a release that its runner was gone too early to report.
   expect(Array.from(new Set(reports))).toEqual(["never entered: ", "left: Folder", "released: any"])
+})
+
+/** Waits until the log of the cluster has the n-th statement, after which its runner gets a signal. */
+const whenCut = (cluster: Cluster, n: number): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    cluster.events.some((event) => event.startsWith(`statement ${n} of ${n}:`))
+      ? Effect.void
+      : Effect.andThen(Effect.sleep(5), whenCut(cluster, n))
+  )
+
+it.for([
+  [1, "the claim of the thread"],
+  [2, "the first statement of the body"]
+] as const)(
+  "a thread whose only runner is killed after statement %i, %s, is killed before the row of the runner expires",
+  async ([n]) => {
+    await using cluster = new Cluster()
+    await cluster.startLeases(35_000, { KILL_AFTER: String(n) })
+    const { exit, left } = await cluster.runLeases((threads) =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient
+        const thread = yield* threads.spawn("Job", { file: cluster.log, folder: folderOf(cluster, n) })
+        yield* whenCut(cluster, n)
+        const [row] = yield* sql<{ readonly until: number }>`SELECT until FROM quiesce_members WHERE kind = 'runner'`
+        const exit = yield* Thread.await(thread)
+        // By the store's clock.
+        const [left] = yield* sql<{ readonly millis: number }>`SELECT
+          ${row?.until ?? 0} - CAST(unixepoch('subsec') * 1000 AS INTEGER) AS millis`
+        return { exit, left: left?.millis ?? 0 }
+      })
+    )
+    const end = Option.getOrUndefined(ForcedEnd.fromExit(exit))
+    expect(end).toMatchObject({ _tag: "Killed", lost: n === 1 ? [] : ["Folder"] })
+    expect(Option.map(CancelReason.fromExit(exit), ({ _tag }) => _tag)).toEqual(Option.some("Lost"))
+    expect(left).toBeGreaterThan(0)
+  }
+)
+
+/** Waits until the client has renewed its row so many times. */
+const whenRenewed = (times: number) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient
+    const until = Effect.map(
+      sql<{ readonly until: number }>`SELECT until FROM quiesce_members WHERE kind = 'caller'`,
+      ([row]) => row?.until
+    )
+    for (let seen = 0; seen < times; seen++) {
+      const last = yield* until
+      yield* Effect.repeat(Effect.andThen(Effect.sleep(5), until), { until: (next) => next !== last })
+    }
+  })
+
+it("a thread whose only runner is frozen after the claim is not killed, although the runner renews its row no more", async () => {
+  await using cluster = new Cluster()
+  const runner = await cluster.startLeases(35_000, { FREEZE_AFTER: "1" })
+  const folder = folderOf(cluster, 1)
+  const value = await cluster.runLeases((threads) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      yield* sql`CREATE TABLE IF NOT EXISTS written (line TEXT)`
+      const thread = yield* threads.spawn("Job", { file: cluster.log, folder })
+      yield* whenCut(cluster, 1)
+      // A killed runner is given up after some five renewals.
+      yield* whenRenewed(10)
+      runner.process.kill("SIGCONT")
+      return yield* Thread.join(thread)
+    })
+  )
+  expect(value).toBe(folder)
+  expect(starts(cluster)).toEqual([`start ${folder}`])
 })

@@ -9,7 +9,8 @@ import { LiveThreads } from "../src/internal/client/liveThreads.ts"
 import { LostRunners } from "../src/internal/client/lostRunners.ts"
 import { RemoteThread } from "../src/internal/client/remoteThread.ts"
 import type { ThreadClient } from "../src/internal/client/threadClient.ts"
-import { UnstartedThreads } from "../src/internal/client/unstarted.ts"
+import { UnstartedThreads, type Watch } from "../src/internal/client/unstarted.ts"
+import * as MemberStore from "../src/internal/store/memberStore.ts"
 import * as SqliteClient from "../src/internal/store/sqliteClient.ts"
 import * as ThreadStore from "../src/internal/store/threadStore.ts"
 import { Calm } from "../src/internal/watch/calm.ts"
@@ -26,7 +27,12 @@ const client = (answers: ReadonlyArray<Start>) =>
     const store = yield* Effect.flatMap(ThreadStore.open, () =>
       Effect.map(SqlClient, (sql) => new ThreadStore.ThreadStore(sql))
     )
-    const unstarted = new UnstartedThreads(store, new LostRunners(store, undefined, yield* Calm.make(store)))
+    const watched: Array<string> = []
+    const watch: Watch = {
+      add: ({ host, incarnation, port }) => watched.push(`add ${incarnation} at ${host}:${port}`),
+      remove: ({ incarnation }) => watched.push(`remove ${incarnation}`)
+    }
+    const unstarted = new UnstartedThreads(store, new LostRunners(store, undefined, yield* Calm.make(store)), watch)
     const asked: Array<string> = []
     const calls = (id: string) => ({
       Start: () => Effect.suspend(() => answers[asked.push(id) - 1] ?? Effect.never),
@@ -51,7 +57,7 @@ const client = (answers: ReadonlyArray<Start>) =>
         return remote
       })
     )
-    return { asked, spawn, store, look: unstarted.look }
+    return { asked, spawn, store, watched, look: unstarted.look }
   })
 
 const run = <A, E>(test: Effect.Effect<A, E, SqlClient | Scope.Scope>): Promise<A> =>
@@ -107,5 +113,26 @@ it("a thread with a row is not started again, because its runner may be slow", (
       yield* store.kill(asked[0]!, JSON.stringify({ _tag: "Interrupted" }))
       yield* look
       expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
+    })
+  ))
+
+it("the runner that has claimed a thread is watched until the thread settles", () =>
+  run(
+    Effect.gen(function* () {
+      const { asked, look, spawn, store, watched } = yield* client([])
+      const thread = yield* spawn
+      yield* look
+      yield* store.claim({ id: asked[0]!, task: "T", name: "t", caller: "c", runner: "slow" })
+      yield* look
+      // A runner without a row has no address.
+      expect(watched).toEqual([])
+      yield* MemberStore.renew(store, { id: "slow", kind: "runner", address: "host:4501" }, 60_000)
+      yield* look
+      yield* look
+      expect(watched).toEqual(["add slow at host:4501"])
+      yield* store.kill(asked[0]!, JSON.stringify({ _tag: "Interrupted" }))
+      yield* look
+      expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
+      expect(watched).toEqual(["add slow at host:4501", "remove slow"])
     })
   ))

@@ -49,10 +49,11 @@ export const make = ({
     const engine = yield* engineOf
     const watch = yield* watchRunners(store, fork, engine)
     const lost = new LostRunners(store, engine, calm)
-    const unstarted = new UnstartedThreads(store, lost)
+    const unstarted = new UnstartedThreads(store, lost, watch)
     // Suspended, because the watched runners are not the same at each look.
     const settle = Effect.suspend(() => settleFenced(store, lost, watch))
-    const look = Effect.ignore(Effect.andThen(lost.look, Effect.andThen(settle, unstarted.look)))
+    const judge = Effect.suspend(() => Effect.map(lost.silent(watch.unproven), (silent) => watch.giveUp(silent)))
+    const look = Effect.ignore(Effect.andThen(lost.look, Effect.andThen(settle, Effect.andThen(judge, unstarted.look))))
     fork(Effect.forever(Effect.andThen(Effect.sleep(lookMillis), look)))
     const live = new LiveThreads()
     // Added last, so that the threads end while the fibers that follow them still run.
@@ -70,6 +71,9 @@ export const make = ({
     }
   })
 
+/** The parts of a thread for the watch of its runner. */
+type Watched = Pick<RemoteThread, "isAmong" | "settleByRow">
+
 /** The pause between two looks for threads that were killed in the store. */
 const lookMillis = 1000
 
@@ -77,7 +81,7 @@ const lookMillis = 1000
 const settleFenced = (
   store: ThreadStore,
   lost: LostRunners,
-  watch: RunnerWatch<RemoteThread>
+  watch: RunnerWatch<Watched>
 ): Effect.Effect<void, ClusterError> => {
   const watched = watch.all
   const settle = Effect.forEach(
@@ -100,8 +104,8 @@ const watchRunners = (
   store: ThreadStore,
   fork: Shared["fork"],
   engine: Engine | undefined
-): Effect.Effect<RunnerWatch<RemoteThread>, never, Scope.Scope> => {
-  const onGone = (runner: RunnerId, threads: ReadonlyArray<RemoteThread>): void => {
+): Effect.Effect<RunnerWatch<Watched>, never, Scope.Scope> => {
+  const onGone = (runner: RunnerId, threads: ReadonlyArray<Watched>): void => {
     const settleAll = Effect.forEach(threads, (thread) => thread.settleByRow, { discard: true })
     fork(Effect.andThen(fenceRunner(store, runner, engine), settleAll))
   }

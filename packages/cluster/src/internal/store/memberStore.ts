@@ -41,6 +41,20 @@ export const live = (store: ThreadStore, kind: Member["kind"]): Effect.Effect<Re
   )
 }
 
+/** The members with these ids that have a row, and the times until which their rows are valid, in milliseconds. */
+export const rows = (
+  store: ThreadStore,
+  ids: ReadonlyArray<string>
+): Effect.Effect<ReadonlyArray<Pick<Member, "id" | "address"> & { readonly until: number }>, ClusterError> => {
+  const { sql } = store
+  // Postgres gives a BIGINT as text.
+  const found = sql<Pick<Member, "id" | "address"> & { readonly until: number | string }>`SELECT id, address, until
+    FROM quiesce_members WHERE ${sql.in("id", ids)}`
+  return Effect.map(store.ask("look for members", found), (members) =>
+    members.map((member) => ({ ...member, until: Number(member.until) }))
+  )
+}
+
 /** The runners that have running threads and no row that is valid, and so won't end the threads. */
 export const lostRunners = (
   store: ThreadStore

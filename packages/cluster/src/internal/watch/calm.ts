@@ -10,7 +10,8 @@ import type { ClusterError } from "../../ClusterError.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 
-const renewMillis = 1000
+/** The longest pause between two renewals of a row. */
+export const renewMillis = 1000
 
 /** The pause between two renewals of a row, in milliseconds: a second, or a third of a shorter time to live. */
 export const pauseFor = (timeToLive: number): number => Math.min(timeToLive / 3, renewMillis)
@@ -21,7 +22,8 @@ const toleranceMillis = 2 * renewMillis
 /** After so many milliseconds with a store that takes writes, each living member has renewed its row. */
 const quietMillis = 3 * renewMillis
 
-const ownClock: Effect.Effect<number> = Effect.clockWith(({ monotonicTimeNanos }) =>
+/** The monotonic clock of this process, in milliseconds. */
+export const ownClock: Effect.Effect<number> = Effect.clockWith(({ monotonicTimeNanos }) =>
   Effect.map(monotonicTimeNanos, (nanos) => Number(nanos) / 1_000_000)
 )
 

@@ -2,18 +2,26 @@
  * Watches the runners with threads of this client, each by an idle connection to its port. The engine itself notices
  * the death of a runner only when a lock has expired, half a minute later by default.
  *
- * A closed connection is tried once more. If the port refuses, the process is gone: its threads are fenced, and settle at
- * once. A frozen or unreachable runner keeps its connection, and is not judged here.
+ * If the port of a connected runner refuses, the process is gone: its threads are fenced, and settle at once. A frozen or
+ * unreachable runner keeps its connection, and is not judged here.
+ *
+ * A runner may be gone before the first connection. A refused port does not prove that, because the address may be wrong
+ * here, or a firewall may refuse. `giveUp` is for a runner of which all of this is true:
+ *
+ * 1. It has claimed or started a thread of this client. So the call of this client's engine has reached the runner, at the
+ *    same address and before the first attempt here. A client in the process of the runner needs no address for that; while
+ *    such a process is blocked, the client doesn't look, either.
+ * 2. Each attempt so far was refused or had no answer, and the last was refused. The system of a frozen or blocked process
+ *    still accepts connections, until too many wait; then it gives no answer.
+ * 3. The runner has not renewed its row for several renewals, while the store took the renewals of this client. A living
+ *    runner renews its row, also one that this client can't reach.
+ *
+ * For a wrong judgement, a living runner would have to be blocked, and something before its port would have to refuse each
+ * attempt since the claim. If one of the signs is missing, the runner is judged only when its row has expired.
  */
-import { connect, type Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import type { RunnerId } from "../wire/runnerId.ts"
-
-/** A connection attempt that takes longer proves nothing. */
-const connectMillis = 1000
-
-/** `refused`: no process listens on the port. `closed`: a connection was there. `unknown`: neither. */
-type Ended = "refused" | "closed" | "unknown"
+import { PortWatch } from "./portWatch.ts"
 
 /** A connection without a thread is kept for so long. */
 const idleMillis = 5000
@@ -21,7 +29,7 @@ const idleMillis = 5000
 interface Watched<A> {
   readonly runner: RunnerId
   readonly threads: Set<A>
-  readonly close: () => void
+  readonly port: PortWatch
 }
 
 export class RunnerWatch<A extends object> {
@@ -38,11 +46,11 @@ export class RunnerWatch<A extends object> {
     const { host, port } = runner
     if (host === null || port === null) return
     const threads = new Set<A>([thread])
-    const close = watch(host, port, () => {
+    const watch = new PortWatch(host, port, () => {
       this.watched.delete(runner.incarnation)
       this.onGone(runner, Array.from(threads))
     })
-    this.watched.set(runner.incarnation, { runner, threads, close })
+    this.watched.set(runner.incarnation, { runner, threads, port: watch })
   }
 
   remove(runner: RunnerId, thread: A): void {
@@ -52,7 +60,7 @@ export class RunnerWatch<A extends object> {
     const timer = setTimeout(() => {
       if (known.threads.size > 0 || this.watched.get(runner.incarnation) !== known) return
       this.watched.delete(runner.incarnation)
-      known.close()
+      known.port.close()
     }, idleMillis)
     timer.unref()
   }
@@ -62,72 +70,20 @@ export class RunnerWatch<A extends object> {
     return Array.from(this.watched.values(), ({ runner, threads }) => ({ runner, threads: Array.from(threads) }))
   }
 
+  /** The runners that have accepted no connection of this watch so far. */
+  get unproven(): ReadonlySet<string> {
+    return new Set(Array.from(this.watched).flatMap(([id, { port }]) => (port.isUnproven ? [id] : [])))
+  }
+
+  /** Takes the unproven runners of the set for gone whose ports refuse. The header says for which runners. */
+  giveUp(silent: ReadonlySet<string>): void {
+    for (const [id, { port }] of this.watched) if (silent.has(id)) port.giveUp()
+  }
+
   get close(): Effect.Effect<void> {
     return Effect.sync(() => {
-      for (const { close } of this.watched.values()) close()
+      for (const { port } of this.watched.values()) port.close()
       this.watched.clear()
     })
   }
-}
-
-/**
- * Calls `onGone` when a process that listened on the port does so no more. The result ends the watch.
- *
- * A port that has never accepted a connection proves nothing: the address may be wrong here, or a firewall may refuse.
- */
-const watch = (host: string, port: number, onGone: () => void): (() => void) => {
-  let socket: Socket
-  let isOver = false
-  let wasConnected = false
-  let wasSoon = false
-  let timer: NodeJS.Timeout | undefined
-  const attempt = (): void => {
-    const begun = performance.now()
-    socket = tried(host, port, (ended) => {
-      if (isOver) return
-      if (ended === "closed") {
-        wasConnected = true
-        // A proxy may close each connection at once: no two attempts in a row follow at once.
-        const isSoon = performance.now() - begun < connectMillis && wasSoon
-        wasSoon = !isSoon
-        if (!isSoon) return attempt()
-      }
-      if (ended === "refused" && wasConnected) {
-        isOver = true
-        return onGone()
-      }
-      timer = setTimeout(attempt, connectMillis)
-      timer.unref()
-    })
-    socket.unref()
-  }
-  attempt()
-  return () => {
-    isOver = true
-    clearTimeout(timer)
-    socket.destroy()
-  }
-}
-
-/** Connects, and calls `onEnd` when the connection has closed or was refused. */
-const tried = (host: string, port: number, onEnd: (ended: Ended) => void): Socket => {
-  const socket = connect({ host, port })
-  let isConnected = false
-  let code: string | undefined
-  socket.setTimeout(connectMillis, () => {
-    if (!isConnected) socket.destroy()
-  })
-  socket.on("connect", () => {
-    isConnected = true
-    socket.setTimeout(0)
-    socket.setKeepAlive(true, connectMillis)
-  })
-  // Bytes of the runner are not for this connection.
-  socket.resume()
-  socket.on("error", (error: NodeJS.ErrnoException) => (code = error.code))
-  socket.on("close", () => {
-    if (isConnected) onEnd("closed")
-    else onEnd(code === "ECONNREFUSED" ? "refused" : "unknown")
-  })
-  return socket
 }
