@@ -7,8 +7,9 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { NodeClusterSocket } from "@effect/platform-node"
 import { ClusterRunner, ClusterStore, ClusterThreads } from "@quiesce/cluster"
-import { ForcedEnd, Thread } from "@quiesce/core"
-import { Effect, Layer, Option, type Scope } from "effect"
+import { ForcedEnd, Thread, ThreadDump } from "@quiesce/core"
+import { Effect, Layer, Option, References, type Scope } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
 import type { Comparison, Measure } from "../Comparison.ts"
 import { Bare, Tasks } from "./contract.ts"
 
@@ -26,6 +27,8 @@ const freePort = (): Promise<number> =>
 interface Client {
   readonly threads: ClusterThreads.Of<typeof Tasks>
   readonly runner: ChildProcess
+  /** All runners, by their ports. */
+  readonly runners: ReadonlyMap<number, ChildProcess>
 }
 
 type BareOf = Effect.Success<typeof Bare.client>
@@ -38,35 +41,48 @@ const ready = (runner: ChildProcess): Promise<void> =>
     runner.once("exit", (code) => reject(new Error(`The runner has ended with ${code}`)))
   })
 
-/** Runs a measurement beside a runner that has just started. */
+type Measured = (filename: string, runners: ReadonlyMap<number, ChildProcess>) => Effect.Effect<number, unknown>
+
+/** Runs a measurement beside runners that have just started, by their ports. */
 const beside =
-  (
-    kind: "threads" | "bare",
-    measure: (filename: string, runner: ChildProcess) => Effect.Effect<number, unknown>
-  ): Measure =>
+  (kind: "threads" | "bare", measure: Measured, count = 1): Measure =>
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "quiesce-bench-"))
     const filename = join(folder, "threads.db")
-    const runner = spawn(process.execPath, [program, filename, String(await freePort()), kind], {
-      stdio: ["ignore", "pipe", "inherit"]
-    })
+    const runners = new Map<number, ChildProcess>()
     try {
-      await ready(runner)
-      return await Effect.runPromise(measure(filename, runner))
+      for (let n = 0; n < count; n++) {
+        const port = await freePort()
+        const runner = spawn(process.execPath, [program, filename, String(port), kind], {
+          stdio: ["ignore", "pipe", "inherit"]
+        })
+        runners.set(port, runner)
+        await ready(runner)
+      }
+      return await Effect.runPromise(measure(filename, runners))
     } finally {
-      runner.kill("SIGKILL")
+      for (const runner of runners.values()) runner.kill("SIGKILL")
       rmSync(folder, { recursive: true, force: true })
     }
   }
 
-const withThreads = (measure: (client: Client) => Effect.Effect<number, unknown, Scope.Scope>): Measure =>
-  beside("threads", (filename, runner) => {
-    const engine = ClusterRunner.client({ sharding })
-    return Effect.flatMap(ClusterThreads.make(Tasks), (threads) => measure({ threads, runner })).pipe(
-      Effect.scoped,
-      Effect.provide(engine.pipe(Layer.provideMerge(ClusterStore.sqlite({ filename }))))
-    )
-  })
+type OfClient<R> = (client: Client) => Effect.Effect<number, unknown, R>
+
+const withThreads = (measure: OfClient<Scope.Scope | SqlClient>, count = 1): Measure =>
+  beside(
+    "threads",
+    (filename, runners) => {
+      const engine = ClusterRunner.client({ sharding })
+      const runner = Array.from(runners.values())[0]!
+      return Effect.flatMap(ClusterThreads.make(Tasks), (threads) => measure({ threads, runner, runners })).pipe(
+        Effect.scoped,
+        // The loss of leases is what some measure.
+        Effect.provideService(References.UnhandledLogLevel, undefined),
+        Effect.provide(engine.pipe(Layer.provideMerge(ClusterStore.sqlite({ filename }))))
+      )
+    },
+    count
+  )
 
 const withEntity = (measure: (bareOf: BareOf) => Effect.Effect<number, unknown>): Measure =>
   beside("bare", (filename) => {
@@ -152,6 +168,34 @@ const takeovers = withThreads(({ runner, threads }) =>
   })
 )
 
+/** More leases than a runner takes by one statement. */
+const leaseCount = 200
+
+const leaseTakeovers = withThreads(
+  ({ runners, threads }) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      const leases = Effect.map(
+        sql<{ readonly count: number }>`SELECT COUNT(*) AS count FROM quiesce_leases WHERE value IS NOT NULL`,
+        ([row]) => Number(row?.count)
+      )
+      const pause = Effect.sleep(5)
+      const thread = yield* threads.spawn("Keep", { leases: leaseCount })
+      yield* Effect.repeat(Effect.andThen(pause, leases), { until: (count) => count === leaseCount })
+      const { runsOn } = yield* Effect.repeat(Effect.andThen(pause, ThreadDump.of(thread)), {
+        until: ({ runsOn }) => runsOn !== undefined
+      })
+      const runner = runners.get(Number(runsOn?.split(":").at(-1)))
+      if (runner === undefined) return yield* Effect.die(new Error(`No runner is named ${runsOn}`))
+      const start = performance.now()
+      runner.kill("SIGKILL")
+      yield* Thread.await(thread)
+      yield* Effect.repeat(Effect.andThen(pause, leases), { until: (count) => count === 0 })
+      return performance.now() - start
+    }),
+  2
+)
+
 const limit =
   (millis: number): Measure =>
   () =>
@@ -203,5 +247,14 @@ export const comparisons: ReadonlyArray<Comparison> = [
     direction: "at most",
     target: 1,
     rounds: 5
+  },
+  {
+    id: "cluster-takeover-leases-millis",
+    unit: "ms from the SIGKILL of a runner until another runner has released 200 leases of its thread",
+    ours: leaseTakeovers,
+    peer: limit(2000),
+    direction: "at most",
+    target: 1,
+    rounds: 3
   }
 ]

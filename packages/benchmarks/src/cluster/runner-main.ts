@@ -3,13 +3,13 @@ import { NodeClusterSocket, NodeRuntime } from "@effect/platform-node"
 import { ClusterRunner, ClusterStore } from "@quiesce/cluster"
 import { Effect, Layer, Option } from "effect"
 import { RunnerAddress } from "effect/cluster"
-import { bare, handlers, Tasks } from "./contract.ts"
+import { bare, handlers, rooms, Tasks } from "./contract.ts"
 
 const [filename = "", port = "", kind = ""] = process.argv.slice(2)
 
 const sharding = { runnerAddress: Option.some(RunnerAddress.make("localhost", Number(port))) }
 
-const threads = ClusterRunner.layer(Tasks, { sharding }).pipe(Layer.provide(handlers))
+const threads = ClusterRunner.layer(Tasks, { sharding, keepers: [rooms] }).pipe(Layer.provide(handlers))
 
 const entity = bare.pipe(Layer.provide(NodeClusterSocket.layer({ storage: "sql", shardingConfig: sharding })))
 
