@@ -11,6 +11,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Worker } from "node:worker_threads"
+import { Main } from "@quiesce/process"
 import { Console, Effect, type Layer, References } from "effect"
 import type { RpcClient } from "effect/rpc"
 import { protocol as after } from "./after/protocol.ts"
@@ -35,16 +36,13 @@ const run = Effect.fnUntraced(function* (
 ) {
   yield* Console.log(name)
   const path = yield* folder
-  yield* Effect.provide(Effect.andThen(app(path), atEnd), protocol)
+  yield* Effect.provide(Effect.ensuring(app(path), atEnd), protocol)
   const locks = (yield* Effect.promise(() => readdir(path))).filter((file) => file.endsWith(".lock"))
   yield* Console.log(`  ${"lock files left by the workers".padEnd(36)}${locks.length}`)
 }, Effect.scoped)
 
-await Effect.andThen(
-  run("RpcClient.layerProtocolWorker", before, terminateAll),
-  run("RpcProtocol.layerClient", after)
-).pipe(
+Effect.andThen(run("RpcClient.layerProtocolWorker", before, terminateAll), run("RpcProtocol.layerClient", after)).pipe(
   // The crash is intended. Without this line, the log has an entry for the lost worker.
   Effect.provideService(References.UnhandledLogLevel, undefined),
-  Effect.runPromise
+  Main.run
 )

@@ -9,24 +9,30 @@
 import { Worker, type WorkerOptions } from "node:worker_threads"
 import { Thread } from "@quiesce/core"
 import * as ThreadMetrics from "@quiesce/core/ThreadMetrics"
+import { Main } from "@quiesce/process"
 import { WorkerPool, WorkerPoolMetrics } from "@quiesce/worker-threads"
 import { Console, Effect, Layer, Schedule } from "effect"
 import { HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { Tasks } from "./contract.ts"
 
-const { dispose, handler } = HttpRouter.toWebHandler(PrometheusMetrics.layerHttp(), { disableLogger: true })
-
-const scrape = Effect.promise(async () => (await handler(new Request("http://localhost/metrics"))).text())
+const webHandler = Effect.acquireRelease(
+  Effect.sync(() => HttpRouter.toWebHandler(PrometheusMetrics.layerHttp(), { disableLogger: true })),
+  ({ dispose }) => Effect.promise(dispose)
+)
 
 /** The time of a task differs from run to run, so only the numbers of tasks and threads are shown. */
 const isShown = (line: string): boolean =>
   line.startsWith("quiesce_") && !/_bucket|_sum|state="(starting|ending)"/.test(line)
 
-/** Waits until the worker has reported the lease of the task. */
-const untilHeld = Effect.repeat(scrape, {
-  until: (text) => text.includes('quiesce_leases_held{name="file"} 1'),
-  schedule: Schedule.spaced("10 millis")
+/** Reads the route until the worker has reported the lease of the task. */
+const untilHeld = Effect.gen(function* () {
+  const { handler } = yield* webHandler
+  const scrape = Effect.promise(async () => (await handler(new Request("http://localhost/metrics"))).text())
+  return yield* Effect.repeat(scrape, {
+    until: (text) => text.includes('quiesce_leases_held{name="file"} 1'),
+    schedule: Schedule.spaced("10 millis")
+  })
 })
 
 const spawn = (options: WorkerOptions) => new Worker(new URL("./tasks.worker.ts", import.meta.url), options)
@@ -40,9 +46,4 @@ const program = Effect.gen(function* () {
   for (const line of text.split("\n").filter(isShown).toSorted()) yield* Console.log(line)
 })
 
-await program.pipe(
-  Effect.scoped,
-  Effect.provide(Layer.merge(ThreadMetrics.layer, WorkerPoolMetrics.layer)),
-  Effect.runPromise
-)
-await dispose()
+program.pipe(Effect.scoped, Effect.provide(Layer.merge(ThreadMetrics.layer, WorkerPoolMetrics.layer)), Main.run)

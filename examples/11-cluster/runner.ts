@@ -1,6 +1,6 @@
 /** A runner in a process of its own: `node runner.ts STORE PORT`. Prints a line when it can run jobs. */
-import { NodeRuntime } from "@effect/platform-node"
 import { ClusterRunner, ClusterStore } from "@quiesce/cluster"
+import { Main } from "@quiesce/process"
 import { Console, Layer, Option } from "effect"
 import { RunnerAddress } from "effect/cluster"
 import { handlers, parts, Tasks } from "./encoding.ts"
@@ -17,5 +17,5 @@ Layer.effectDiscard(Console.log(`runner ${port} is ready`)).pipe(
   Layer.provide(handlers),
   Layer.provide(ClusterStore.sqlite({ filename })),
   Layer.launch,
-  NodeRuntime.runMain
+  Main.run
 )

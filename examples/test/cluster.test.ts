@@ -1,5 +1,14 @@
-import { expect, it } from "vitest"
-import { runFile } from "./support.ts"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, expect, it } from "vitest"
+import { runFile, startFile } from "./support.ts"
+
+let temporary: string
+beforeEach(() => {
+  temporary = mkdtempSync(join(tmpdir(), "quiesce-cluster-"))
+})
+afterEach(() => rmSync(temporary, { recursive: true }))
 
 it("11-cluster: the job of a killed runner is reported as lost, its folder is removed by the other runner, and all jobs are done", async () => {
   const { code, errors, lines } = await runFile("examples/11-cluster/main.ts", {})
@@ -26,3 +35,30 @@ it("11-cluster --embedded: the same jobs are done in one process", async () => {
   ])
   expect({ code, errors }).toEqual({ code: 0, errors: "" })
 })
+
+/** The runners, which have the path of their store on the command line. */
+const runners = (): ReadonlyArray<string> =>
+  readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(temporary)
+    } catch {
+      // The process has ended since.
+      return false
+    }
+  })
+
+it.runIf(process.platform === "linux")(
+  "11-cluster: a Ctrl-C in the middle ends the jobs and the runners, and the folder is removed",
+  async () => {
+    const client = startFile("examples/11-cluster/main.ts", { env: { TMPDIR: temporary } })
+    await client.prints("killed the runner of a")
+    expect(runners()).toHaveLength(1)
+    client.kill("SIGINT")
+    const { code, lines } = await client.ended
+
+    expect(code).toBe(130)
+    expect(lines.filter((line) => line.startsWith("a: encoded"))).toEqual([])
+    expect(readdirSync(temporary)).toEqual([])
+    expect(runners()).toEqual([])
+  }
+)

@@ -116,7 +116,8 @@ it("09-metrics: Effect's Prometheus layer serves the numbers of threads, leases 
     'quiesce_pool_workers_blocked{pool="squares"} 0',
     'quiesce_pool_workers{pool="squares",state="busy"} 1',
     'quiesce_pool_workers{pool="squares",state="idle"} 0',
-    'quiesce_threads_alive{name="Wait"} 1'
+    'quiesce_threads_alive{name="Wait"} 1',
+    'quiesce_threads_alive{name="program"} 1'
   ])
   expect(code).toBe(0)
 })
