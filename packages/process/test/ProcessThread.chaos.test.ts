@@ -6,11 +6,16 @@ import { showsProcesses } from "./processSupport.ts"
 it.skipIf(!showsProcesses)(
   "no descendant of a random tree is left, though a third of the parents are killed",
   async () => {
-    const { endings, findings, killedParents, orphans, trees } = await chaos({ processes: 36, seed: 20_261 })
+    const { endings, findings, killedParents, orphanedTrees, orphans, trees } = await chaos({
+      processes: 36,
+      seed: 20_261
+    })
 
     expect(findings).toStrictEqual([])
-    expect(trees).toBe(36)
-    expect(killedParents).toBe(1)
+    // A parent may have started its last tree, too, before it was killed.
+    expect(trees).toBeGreaterThanOrEqual(36)
+    expect(trees - orphanedTrees).toBe(24)
+    expect(killedParents).toBeGreaterThan(0)
     expect(orphans).toBeGreaterThan(0)
     expect(Object.keys(endings).toSorted()).toStrictEqual(["Interruption", "Value"])
   }
