@@ -28,6 +28,26 @@ it("Main.run ends in spite of a reader that never reads", async () => {
   program.child.stdout!.destroy()
 })
 
+it("Main.run writes the whole stderr for a slow reader", async () => {
+  const program = start("output", { args: ["writesErrors", file] })
+  program.child.stderr!.pause()
+  await program.prints("ready")
+  program.child.stderr!.resume()
+  const { code, err } = await program.ended
+
+  expect({ code, length: err.length }).toEqual({ code: 0, length: 1_000_000 })
+})
+
+it("Main.run writes both outputs whole after a signal", async () => {
+  const program = start("output", { args: ["writesAtEnd", file] })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+  const { code, err, out } = await program.ended
+
+  expect(code).toBe(143)
+  expect({ out: out.length, err: err.length }).toEqual({ out: "ready\n".length + 1_000_000, err: 1_000_000 })
+})
+
 it("Main.run of a program whose reader goes away runs the finalizers and ends as by SIGPIPE, quietly", async () => {
   const program = start("output", { args: ["broken", file] })
   await program.prints("ready")

@@ -65,9 +65,10 @@ it.runIf(canUnshare)(
 /** The program of util-linux that gives a command a terminal. */
 const hasScript = String(spawnSync("script", ["--version"]).stdout).includes("util-linux")
 
-const inTerminal = (size: string, name: string, ...args: ReadonlyArray<string>) => {
-  const program = [process.execPath, fixture(name), ...args].map(shellWord).join(" ")
-  const command = `stty ${size}; exec ${program}`
+const inTerminal = (size: string, name: string, ...args: ReadonlyArray<string>) =>
+  shellInTerminal(`stty ${size}; exec ${[process.execPath, fixture(name), ...args].map(shellWord).join(" ")}`)
+
+const shellInTerminal = (command: string) => {
   const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
     env: { ...process.env, TERM: "xterm" },
     stdio: ["pipe", "pipe", "pipe"]
@@ -78,6 +79,17 @@ const inTerminal = (size: string, name: string, ...args: ReadonlyArray<string>) 
 const ctrlC = "\u0003"
 /** The line and the empty line after it. */
 const eraseTwoLines = "\u001B[2K\u001B[1A\u001B[2K\u001B[G"
+
+it.runIf(hasScript)("Main.run in a terminal ends when its parent has ended", async () => {
+  const program = [process.execPath, fixture("orphan")].map(shellWord).join(" ")
+  const between = `echo shell $$ runs; ${program}; true`
+  // The shell of the terminal lives on: its end would close the terminal, and the program would get a SIGHUP.
+  const terminal = shellInTerminal(`sh -c ${shellWord(between)}; read line`)
+  await terminal.prints("ready")
+  process.kill(Number(/shell (\d+) runs/.exec(terminal.output.out)![1]), "SIGKILL")
+
+  await terminal.prints("cleaned: The parent process has ended")
+})
 
 it.runIf(hasScript)("Main.run in a terminal rewrites one line about its end, and erases it", async () => {
   const program = inTerminal("rows 24 columns 80", "signals", "quietly")
