@@ -3,19 +3,8 @@ import { CancelReason, Lease, Thread } from "@quiesce/core"
 import { sharedCauses } from "@quiesce/core/internal"
 import { Effect, Fiber, type Scope } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
-
-const times = 20_000
-
-/** Nanoseconds for one of `times` runs of an effect, one after another in one fiber. */
-const each = <E, R>(effect: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
-  Effect.suspend(() => {
-    let left = times
-    const start = performance.now()
-    return Effect.map(
-      Effect.whileLoop({ while: () => left-- > 0, body: () => effect, step: () => {} }),
-      () => ((performance.now() - start) * 1e6) / times
-    )
-  })
+import { each } from "./each.ts"
+import * as Twin from "./twin.ts"
 
 /** In a scope outside any thread, as at the top of a program. */
 const inScope =
@@ -62,6 +51,16 @@ export const comparisons: ReadonlyArray<Comparison> = [
   { id: "lease-in-thread", ours: inThread(lease), peer: inThread(bareResource), target: 2 }
 ]
   .map((comparison): Comparison => ({ ...comparison, unit, direction: "at most" }))
+  .concat({
+    // No timeline is recorded. The peer is a copy of core without the calls that would record it: see `twin.ts`.
+    id: "timeline-off",
+    ours: Twin.measure("asBuilt"),
+    peer: Twin.measure("withoutHook"),
+    unit,
+    direction: "at most",
+    target: 1.02,
+    rounds: 9
+  })
   .concat({
     // Without a target: shows the gain of core's own way to interrupt, which its header names.
     id: "interrupt-100000-fibers",
