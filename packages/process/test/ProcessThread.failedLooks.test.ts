@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { beforeEach, expect, it, vi } from "vitest"
 import * as Table from "../src/internal/child/processTable.ts"
 import * as Snapshot from "../src/internal/child/snapshot.ts"
-import { run, shell } from "./processSupport.ts"
+import { printed, run, shell } from "./processSupport.ts"
 
 /** How many of the next calls fail. */
 const failing = vi.hoisted(() => ({ readdir: 0, stat: 0 }))
@@ -56,6 +56,26 @@ it.skipIf(!Table.isShown).each(["readdir", "stat"] as const)(
     const exit = await run(Effect.flatMap(ProcessThread.spawn(tree.command, { drainWithin: 20 }), Thread.join))
 
     expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
+    expect(failing[call]).toBeLessThanOrEqual(0)
+    expect(tree.left()).toStrictEqual([])
+  }
+)
+
+it.skipIf(!Table.isShown).each(["readdir", "stat"] as const)(
+  "do not hold up a kill, nor the signals before it: %s",
+  async (call) => {
+    const tree = shell("trap '' TERM; setsid sh -c 'while :; do sleep 1; done' & echo ready; while :; do sleep 1; done")
+
+    const report = await run(
+      Effect.gen(function* () {
+        const thread = yield* ProcessThread.spawn(tree.command)
+        yield* printed(thread)
+        failing[call] = 5
+        return yield* Thread.shutdown(thread, { escalation: { interrupt: 1, kill: "1 minute" } })
+      })
+    )
+
+    expect(report.ending._tag).toBe("Killed")
     expect(failing[call]).toBeLessThanOrEqual(0)
     expect(tree.left()).toStrictEqual([])
   }

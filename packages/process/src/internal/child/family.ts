@@ -20,6 +20,9 @@ const longestPause = 100
 /** A look that takes longer delays a signal no further, in milliseconds. */
 const lookMillis = 250
 
+/** The same for all looks before a kill. A look that fails is repeated for some seconds. */
+const stopMillis = 500
+
 /** A family that starts processes faster than they are stopped is killed after so many looks. */
 const mostLooks = 20
 
@@ -57,23 +60,33 @@ export class Family {
 
   /** Signals every process of the family that is found. */
   async signalAll(name: NodeJS.Signals): Promise<void> {
-    const found = await this.found()
-    this.signalMembers(name)
-    if (!Table.isShown) for (const member of this.members) member.signalGroup(name)
-    for (const process of found) Tree.signal(process, name)
+    await this.found()
+    this.signalKnown(name)
   }
 
-  /** Stops every process that is found, until a look finds no other one. */
+  /** Signals the command's processes, and those of the latest look. */
+  private signalKnown(name: NodeJS.Signals): void {
+    this.signalMembers(name)
+    if (!Table.isShown) for (const member of this.members) member.signalGroup(name)
+    for (const process of this.known) Tree.signal(process, name)
+  }
+
+  /** Stops every process that is found, until a look finds no other one. A look that takes long delays the caller no further. */
   private async stop(): Promise<void> {
-    const stopped = new Set<string>()
-    for (let look = 0; look < mostLooks; look++) {
-      const others = (await this.found()).filter((found) => !stopped.has(Table.identity(found)))
-      if (others.length === 0) return
-      for (const other of others) {
-        stopped.add(Table.identity(other))
-        Tree.signal(other, "SIGSTOP")
+    let isLate = false
+    const stopAll = async (): Promise<void> => {
+      const stopped = new Set<string>()
+      for (let look = 0; look < mostLooks; look++) {
+        const others = (await this.found()).filter((found) => !stopped.has(Table.identity(found)))
+        if (others.length === 0 || isLate) return
+        for (const other of others) {
+          stopped.add(Table.identity(other))
+          Tree.signal(other, "SIGSTOP")
+        }
       }
     }
+    await within(stopAll(), stopMillis)
+    isLate = true
   }
 
   /** Waits until no process is left. False after `millis`, or when `hurry` aborts. */
@@ -91,8 +104,8 @@ export class Family {
   async kill(millis: number): Promise<ReadonlyArray<string>> {
     const end = performance.now() + millis
     for (let next = firstPause; ; next = Math.min(2 * next, longestPause)) {
-      await this.stop()
-      await this.signalAll("SIGKILL")
+      if (Table.isShown) await this.stop()
+      this.signalKnown("SIGKILL")
       await pause(next)
       if ((await this.left()) === 0) return []
       if (performance.now() >= end) return this.describe()
