@@ -4,7 +4,7 @@
  *
  *     node examples/03-raise-from-outside/main.ts
  */
-import { Effect } from "effect"
+import { Main } from "@quiesce/process"
 import { program } from "./program.ts"
 
-await Effect.runPromise(program)
+Main.run(program)

@@ -4,6 +4,7 @@
  *
  *     node examples/06-cancel-safe/main.ts
  */
+import { Main } from "@quiesce/process"
 import { Interruption } from "@quiesce/testing"
 import { Console, Effect } from "effect"
 import { leaky, mended } from "./program.ts"
@@ -11,4 +12,4 @@ import { leaky, mended } from "./program.ts"
 const tried = (name: string, program: Effect.Effect<unknown>) =>
   Effect.flatMap(Interruption.explore(program), (found) => Console.log(`${name}: ${Interruption.render(found)}`))
 
-await Effect.runPromise(Effect.andThen(tried("leaky", leaky), tried("mended", mended)))
+Main.run(Effect.andThen(tried("leaky", leaky), tried("mended", mended)))
