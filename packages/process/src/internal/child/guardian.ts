@@ -7,8 +7,8 @@
  * found. Where the system does not show environments, the shell kills the groups of a list. The shell has no mark of this
  * process, and a session of its own.
  *
- * Invariant: a process is signaled only if the time of its start is still the one of the look, or as the rest of a group of
- * this process after the end of the leader. So a process that was given the number of an ended process is left alone.
+ * Invariant: a process is signaled only if the time of its start is still the one that was read before the mark was found, or
+ * as the rest of a group of this process after the end of the leader. So a process that was given the number of an ended process is left alone.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Writable } from "node:stream"
@@ -31,36 +31,58 @@ if [ ! -r "$2/self/environ" ]; then
 fi
 mark=$1
 proc=$2
-tree=' '
-has_mark() { grep -qaF "$mark=" "$1" 2>/dev/null; }
-look() {
-  { read -r line < "$proc/$1/stat"; } 2>/dev/null || return 1
-  set -- \${line##*) }
+tree=''
+words=$IFS
+lines='
+'
+marked() { grep -alF "$mark=" "$@" 2>/dev/null; }
+parse() {
+  pid=\${1%% *}
+  set -- \${1##*) }
   [ $# -ge 20 ] || return 1
   case $1 in Z | X) return 1 ;; esac
+  case $pid$2$3$4\${20} in *[!0-9]*) return 1 ;; esac
   parent=$2 group=$3 session=$4 started=\${20}
 }
+look() {
+  { read -r line < "$proc/$1/stat"; } 2>/dev/null && parse "$line"
+}
+is_known() { eval "[ \\"\\\${start_$1:-}\\" = \\"$2\\" ]"; }
 is_in() {
-  case $tree in *" $1:"*) ;; *) return 1 ;; esac
-  entry=\${tree#*" $1:"}
-  ! look "$1" || [ "$started" = "\${entry%% *}" ]
+  eval "entry=\\\${start_$1:-}"
+  [ -n "$entry" ] || return 1
+  ! look "$1" || [ "$started" = "$entry" ]
 }
 is_below() {
-  own=$started
-  others="$parent $group $session"
-  for other in $others; do
-    if is_in "$other"; then
-      started=$own
-      return 0
-    fi
+  for other in $parent $group $session; do
+    is_in "$other" && return 0
   done
   return 1
 }
 found() {
-  case $tree in *" $1:$started "*) return 1 ;; esac
-  tree="$tree$1:$started "
+  is_known "$1" "$2" && return 1
+  look "$1" && [ "$started" = "$2" ] || return 1
+  eval "start_$1=$2"
+  tree="$tree $1"
   kill -s STOP "$1" 2>/dev/null
   new=1
+}
+each() {
+  IFS=$lines
+  set -f
+  for line in $all; do
+    IFS=$words
+    parse "$line" && $1
+  done
+  IFS=$words
+  set +f
+}
+note() { eval "now_$pid=$started"; }
+take() {
+  is_known "$pid" "$started" && return
+  own=$pid
+  start=$started
+  is_below && found "$own" "$start"
 }
 grow() {
   turns=0
@@ -68,31 +90,29 @@ grow() {
   while [ $new = 1 ] && [ $turns -lt 20 ]; do
     turns=$((turns + 1))
     new=0
-    for file in $(grep -alF "$mark=" "$proc"/[0-9]*/environ 2>/dev/null); do
-      pid=\${file#"$proc/"}
-      pid=\${pid%/environ}
-      look "$pid" && has_mark "$file" && found "$pid"
+    all=$(cat "$proc"/[0-9]*/stat 2>/dev/null)
+    [ -n "$all" ] || all=$(for file in "$proc"/[0-9]*/stat; do { read -r line < "$file"; } 2>/dev/null && echo "$line"; done)
+    each note
+    for file in $(marked "$proc"/[0-9]*/environ); do
+      own=\${file#"$proc/"}
+      own=\${own%/*}
+      eval "start=\\\${now_$own:-}"
+      if [ -z "$start" ]; then new=1; else found "$own" "$start"; fi
     done
-    [ "$tree" = ' ' ] && return
-    for file in "$proc"/[0-9]*/stat; do
-      pid=\${file#"$proc/"}
-      pid=\${pid%/stat}
-      look "$pid" && is_below && found "$pid"
-    done
+    [ -z "$tree" ] || each take
   done
 }
 grow
 for pid in $groups; do
-  if [ ! -e "$proc/$pid" ] || has_mark "$proc/$pid/environ"; then kill -s KILL -- "-$pid" 2>/dev/null; fi
+  if [ ! -e "$proc/$pid" ] || [ -n "$(marked "$proc/$pid/environ")" ]; then kill -s KILL -- "-$pid" 2>/dev/null; fi
 done
 round=0
 quiet=0
 while [ $round -lt 100 ] && [ $quiet -lt 3 ]; do
   quiet=$((quiet + 1))
   grow
-  for entry in $tree; do
-    pid=\${entry%%:*}
-    look "$pid" && [ "$pid:$started" = "$entry" ] && kill -s KILL "$pid" 2>/dev/null && quiet=0
+  for pid in $tree; do
+    look "$pid" && is_known "$pid" "$started" && kill -s KILL "$pid" 2>/dev/null && quiet=0
   done
   round=$((round + 1))
   sleep 0.05 2>/dev/null || sleep 1
