@@ -3,8 +3,19 @@ import { CancelReason, Lease, Thread } from "@quiesce/core"
 import { sharedCauses } from "@quiesce/core/internal"
 import { Effect, Fiber, type Scope } from "effect"
 import type { Comparison, Measure } from "../Comparison.ts"
-import { each } from "./each.ts"
-import * as Twin from "./twin.ts"
+
+const times = 20_000
+
+/** Nanoseconds for one of `times` runs of an effect, one after another in one fiber. */
+const each = <E, R>(effect: Effect.Effect<unknown, E, R>): Effect.Effect<number, E, R> =>
+  Effect.suspend(() => {
+    let left = times
+    const start = performance.now()
+    return Effect.map(
+      Effect.whileLoop({ while: () => left-- > 0, body: () => effect, step: () => {} }),
+      () => ((performance.now() - start) * 1e6) / times
+    )
+  })
 
 /** In a scope outside any thread, as at the top of a program. */
 const inScope =
@@ -45,20 +56,21 @@ interface Hook {
   readonly noteStep: ((step: { readonly _tag: string; readonly node: object }) => void) | undefined
 }
 
-/** Nanoseconds of the calls that a spawn and a join have for a timeline. See `twin.ts` for their places. */
+/** Nanoseconds of the four calls for a timeline in a spawn and a join, in `threadNode.ts` and `fiberThread.ts` of core. */
 const absentHook: Measure = async () => {
   const url = new URL("../../../core/dist/internal/threadNode.js", import.meta.url)
   const hook = (await import(url.href)) as Hook // of the build
+  if (!("noteStep" in hook)) throw new Error(`${url.pathname} has no noteStep: measure the present hook of core`)
   const node = {}
-  const times = 5_000_000
+  const rounds = 5_000_000
   const start = performance.now()
-  for (let n = 0; n < times; n++) {
+  for (let round = 0; round < rounds; round++) {
     hook.noteStep?.({ _tag: "Spawned", node })
     hook.noteStep?.({ _tag: "Started", node })
     hook.noteStep?.({ _tag: "CleaningUp", node })
     hook.noteStep?.({ _tag: "Settled", node })
   }
-  return ((performance.now() - start) * 1e6) / times
+  return ((performance.now() - start) * 1e6) / rounds
 }
 
 const unit = "ns each"
@@ -80,16 +92,6 @@ export const comparisons: ReadonlyArray<Comparison> = [
     unit: "ns of the calls that would record, against 2 % of spawn and join",
     direction: "at most",
     target: 1
-  })
-  .concat({
-    // The whole operation beside a copy of core without those calls: see `twin.ts`. Without a target, because the two copies
-    // differ by up to 14 % in a run, to one side or the other, by the way in which the engine optimizes them.
-    id: "timeline-off-twin",
-    ours: Twin.measure("asBuilt"),
-    peer: Twin.measure("withoutHook"),
-    unit,
-    direction: "at most",
-    rounds: 9
   })
   .concat({
     // Without a target: shows the gain of core's own way to interrupt, which its header names.

@@ -36,7 +36,7 @@ const install = (root: string, name: string): void => {
 }
 
 /** The folder of an installed package, which need not export its manifest. */
-export const folderOf = (name: string): string => {
+const folderOf = (name: string): string => {
   const main = fileURLToPath(import.meta.resolve(name))
   const folder = join("node_modules", name)
   return main.slice(0, main.lastIndexOf(folder) + folder.length)
