@@ -29,7 +29,7 @@ const mostLooks = 20
 export class Family {
   private readonly mark: string
   private readonly members: ReadonlyArray<Member>
-  /** The processes of the latest look. */
+  /** The processes of the latest look that has found any. */
   private known: ReadonlyArray<Table.Process> = []
   /** Resolves after the latest request to end. */
   private asked: Promise<void> = Promise.resolve()
@@ -64,7 +64,7 @@ export class Family {
     this.signalKnown(name)
   }
 
-  /** Signals the command's processes, and those of the latest look. */
+  /** Signals the command's processes, and those of the latest look that has found any. */
   private signalKnown(name: NodeJS.Signals): void {
     this.signalMembers(name)
     if (!Table.isShown) for (const member of this.members) member.signalGroup(name)
@@ -129,7 +129,9 @@ export class Family {
     if (!Table.isShown) return []
     // The number of a session may belong to other processes by now, once the group of the session was empty.
     const sessions = this.members.filter((member) => member.isLeader && member.looksAtGroup())
-    this.known = await Tree.find(this.mark, new Set(sessions.map(({ pid }) => pid)), this.known)
-    return this.known
+    const found = await Tree.find(this.mark, new Set(sessions.map(({ pid }) => pid)), this.known)
+    // Nothing is found also if the look has failed.
+    if (found.length > 0) this.known = found
+    return found
   }
 }

@@ -8,7 +8,8 @@
  * process, and a session of its own.
  *
  * Invariant: a process is signaled only if the time of its start is still the one that was read before the mark was found, or
- * as the rest of a group of this process after the end of the leader. So a process that was given the number of an ended process is left alone.
+ * as the rest of a group of this process after the end of the leader. So a process that was given the number of an ended
+ * process is left alone.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import type { Writable } from "node:stream"

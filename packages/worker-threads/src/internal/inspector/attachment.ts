@@ -159,8 +159,11 @@ export class Attachment {
     const request = this.requests.get(id)
     if (request === undefined) return
     this.requests.delete(id)
-    request.reply?.(outcome)
-    // After the reply, because a cancelled task waits for the reply.
-    request.turnFastPathOn()
+    try {
+      request.reply?.(outcome)
+    } finally {
+      // After the reply, because a cancelled task waits for the reply.
+      request.turnFastPathOn()
+    }
   }
 }
