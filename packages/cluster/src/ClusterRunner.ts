@@ -129,7 +129,7 @@ export const layer = <Rpcs extends Rpc.Any, const O extends Options = NoOptions>
   const watchdog = Effect.flatMap(timeToLiveOf(given), (millis) =>
     Effect.flatMap(ShardingConfig.ShardingConfig, (engine) => Watchdog.watch(Watchdog.limitOf(millis, engine)))
   )
-  return Layer.mergeAll(on<Rpcs, O>(group, given, "address"), Layer.effectDiscard(watchdog)).pipe(
+  return Layer.mergeAll(on<Rpcs, O>(group, given, "port"), Layer.effectDiscard(watchdog)).pipe(
     Layer.provideMerge(Engines.runner(given.sharding))
   )
 }
@@ -186,6 +186,7 @@ const on = <Rpcs extends Rpc.Any, O>(
       yield* Runner.make({
         store,
         runner,
+        where,
         keepers,
         bodies,
         wires,

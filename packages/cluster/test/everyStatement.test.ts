@@ -102,6 +102,29 @@ it.for([
   }
 )
 
+it("a thread whose only runner is killed after the claim is killed when the runner starts again on the same port", async () => {
+  await using cluster = new Cluster()
+  const first = await cluster.startLeases(35_000, { KILL_AFTER: "1" })
+  const folder = folderOf(cluster, 1)
+  const { exit, runner, states, value } = await cluster.runLeases((threads) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      yield* sql`CREATE TABLE IF NOT EXISTS written (line TEXT)`
+      const thread = yield* threads.spawn("Job", { file: cluster.log, folder })
+      yield* Effect.promise(() => first.exit)
+      const restarted = yield* Effect.promise(() => cluster.startLeases(35_000, {}, first.port))
+      const states = yield* sql`SELECT state FROM quiesce_threads`
+      const exit = yield* Thread.await(thread)
+      const again = yield* threads.spawn("Job", { file: cluster.log, folder: folderOf(cluster, 2) })
+      return { states, exit, value: yield* Thread.join(again), runner: `localhost:${restarted.port}` }
+    })
+  )
+  expect(states).toEqual([{ state: "killed" }])
+  expect(Option.getOrUndefined(CancelReason.fromExit(exit))).toMatchObject({ _tag: "Lost", from: runner })
+  expect(value).toBe(folderOf(cluster, 2))
+  expect(starts(cluster)).toEqual([`start ${value}`])
+})
+
 /** Waits until the client has renewed its row so many times. */
 const whenRenewed = (times: number) =>
   Effect.gen(function* () {

@@ -66,10 +66,11 @@ export const engineOf = ({ network, storeOf, table }: Shared, machine: Machine, 
 /** Runs threads until the end of the scope. */
 export const make = Effect.fnUntraced(function* ({ wire = () => ({}) }: Fault) {
   const store = yield* ClusterStore.ClusterStore
-  const runner = yield* Runner.identify("address")
+  const where = "address"
+  const runner = yield* Runner.identify(where)
   const keepers = new Keepers(store, runner.incarnation, [], yield* Effect.context<never>())
   const bodies = yield* FiberBodies.make(SimulatedTasks, ({ id, token }) => ({ id, token, store, keepers }))
   const good = yield* Group.wiresOf(SimulatedTasks)
   const wires = new Map(Array.from(good, ([task, one]) => [task, { ...one, ...wire(one) }]))
-  yield* Runner.make({ store, runner, keepers, bodies, wires, escalation: { interrupt: 500 }, timeToLive })
+  yield* Runner.make({ store, runner, where, keepers, bodies, wires, escalation: { interrupt: 500 }, timeToLive })
 })

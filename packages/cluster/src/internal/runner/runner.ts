@@ -18,6 +18,7 @@ import type { Keepers } from "../lease/keepers.ts"
 import * as MemberStore from "../store/memberStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 import { Calm, pauseFor } from "../watch/calm.ts"
+import { fenceFormer } from "../watch/lostRunner.ts"
 import type * as Outcome from "../wire/outcome.ts"
 import { addressOf, nameOf, type RunnerId } from "../wire/runnerId.ts"
 import type { Bodies } from "./bodies.ts"
@@ -29,6 +30,7 @@ import * as ThreadHandlers from "./threadHandlers.ts"
 export interface Options {
   readonly store: ThreadStore
   readonly runner: RunnerId
+  readonly where: Where
   readonly bodies: Bodies
   readonly keepers: Keepers
   readonly wires: ReadonlyMap<string, Outcome.TaskWire>
@@ -37,15 +39,18 @@ export interface Options {
   readonly timeToLive: number
 }
 
-/** Where the clients find a runner: at the engine's address, or in their own process. */
-export type Where = "address" | "process"
+/**
+ * Where the clients find a runner: at the engine's address, or in their own process. `port` is the engine's address, where
+ * this process listens already.
+ */
+export type Where = "port" | "address" | "process"
 
 /** The identity of a runner that starts now. Dies with `InvalidOption` if the engine has no address. */
 export const identify = (where: Where): Effect.Effect<RunnerId, never, ShardingConfig> =>
   Effect.flatMap(ShardingConfig, ({ runnerAddress }) => {
     // The engine would take this process for a client, and send no threads.
     if (Option.isNone(runnerAddress)) return Effect.die(noAddress)
-    const address = where === "address" ? runnerAddress.value : undefined
+    const address = where === "process" ? undefined : runnerAddress.value
     const name = address === undefined ? `${hostname()}-${process.pid}` : `${address.host}-${address.port}`
     return Effect.succeed({
       incarnation: `runner-${name}-${crypto.randomUUID()}`,
@@ -68,6 +73,8 @@ export const make = (options: Options): Effect.Effect<void, ClusterError.Cluster
     yield* occupied(yield* Sharding)
     const context = yield* Effect.context<never>()
     const member = { id: runner.incarnation, kind: "runner", address: addressOf(runner) } as const
+    // No other process listens at the port of this one.
+    if (options.where === "port") yield* fenceFormer(store, runner)
     yield* Effect.acquireRelease(MemberStore.renew(store, member, millis), () =>
       Effect.ignore(MemberStore.remove(store, member.id))
     )
