@@ -31,6 +31,7 @@ import * as Abandonment from "./internal/abandonment.ts"
 import * as Release from "./internal/release.ts"
 import { nodeOf, noteStep, type ThreadNode } from "./internal/threadNode.ts"
 import { rungOf } from "./internal/threadState.ts"
+import * as UnreportedEnd from "./internal/unreportedEnd.ts"
 import type { Raisable, SpawnOptions, Thread } from "./Thread.ts"
 import type { ThreadControls } from "./internal/threadControls.ts"
 
@@ -41,7 +42,10 @@ import type { ThreadControls } from "./internal/threadControls.ts"
  * @category models
  * @since 0.1.0
  */
-export type Controls = Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon" | "context">
+export interface Controls extends Omit<ThreadControls<unknown, unknown>, "exit" | "poll" | "abandon" | "context"> {
+  /** The exit of the thread if it is abandoned (default: the given exit, which has the reason and the defect `Abandoned`). */
+  exitWhenAbandoned?(exit: Exit.Exit<never, never>): Exit.Exit<unknown, unknown>
+}
 
 export type { ThreadControls, UnwindOutcome } from "./internal/threadControls.ts"
 export type { LeaseResult } from "./internal/leaseAccount.ts"
@@ -135,11 +139,13 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
   }
 
   abandon(exit: Exit.Exit<never, never>): void {
-    this.settle(exit, true)
+    // An adapter whose work fails for its type knows its errors.
+    const own = this.controls.exitWhenAbandoned?.(exit) as Exit.Exit<A, E> | undefined
+    this.settle(own ?? exit, true)
   }
 
   end(reason: CancelReason.CancelReason): Effect.Effect<void> {
-    return Climb.endAll([this.node], reason)
+    return endUnreported(this.node, reason)
   }
 
   held(): ReadonlyArray<string> {
@@ -282,10 +288,14 @@ export const executeIn = <A, E>(
   return Effect.onExitPrimitive(waiting, (exit) => (node?.isAlive === true ? endAfter(node, exit) : undefined))
 }
 
+/** Ends a thread by its escalation. No report tells of an end by force, so a message in the log does. */
+const endUnreported = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> =>
+  Effect.map(Climb.endAll([node], reason), () => UnreportedEnd.log(node))
+
 /** Ends a thread whose caller was interrupted. */
 const endAfter = (node: ThreadNode, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
   const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
-  return Effect.flatMap(Climb.endAll([node], reason), () => {
+  return Effect.flatMap(endUnreported(node, reason), () => {
     const failure = CleanupFailure.ofThread(node)
     return failure === undefined ? Effect.void : Effect.failCause(failure)
   })

@@ -1,8 +1,19 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CancelReason, ShutdownReport, Thread, ThreadDump } from "@quiesce/core"
+import { CancelReason, ForcedEnd, ShutdownReport, Thread, ThreadDump } from "@quiesce/core"
 import * as ThreadAdapter from "@quiesce/core/adapter"
-import { Cause, Context, Effect, Exit, Fiber, Option } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Logger, Option, References } from "effect"
+import { TestClock } from "effect/testing"
 import { messages, settle } from "./support.ts"
+
+/** The entries of a logger, and the effect with that logger. */
+const logger = () => {
+  const entries: Array<{ readonly level: string; readonly text: string; readonly thread: unknown }> = []
+  const collecting = Logger.make(({ fiber, logLevel, message }) => {
+    const thread = fiber.getRef(References.CurrentLogAnnotations)["thread.name"]
+    entries.push({ level: logLevel, text: String(message), thread })
+  })
+  return { entries, logged: Effect.provide(Logger.layer([collecting])) }
+}
 
 const now = { startImmediately: true } as const
 
@@ -93,6 +104,30 @@ describe("a thread that waits for a place to run", () => {
   )
 })
 
+/** Ends a call by force, after two requests. Gives the log. */
+const endByForce = (kill: "killable" | "not killable") =>
+  Effect.gen(function* () {
+    const { entries, logged } = logger()
+    let call: ThreadAdapter.RemoteThread<never, never> | undefined
+    const fiber = yield* ThreadAdapter.execute<never, never>(
+      (cell) => {
+        call = cell
+        const killed = (reason: CancelReason.CancelReason) =>
+          Effect.sync(() =>
+            cell.settle(Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(reason), ForcedEnd.killed("Call", []))))
+          )
+        return { ...controls(), kill: kill === "killable" ? Option.some(killed) : Option.none() }
+      },
+      { name: "Call", escalation: { interrupt: "1 milli", kill: "1 milli" } }
+    ).pipe(logged, Effect.forkChild(now))
+    yield* Effect.forkChild(call!.end(CancelReason.interrupted({ message: "enough" })), now)
+    yield* Effect.forkChild(Fiber.interrupt(fiber), now)
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.await(fiber)
+    yield* settle
+    return entries
+  })
+
 describe("ThreadAdapter.execute", () => {
   it.effect("gives the value, at once or later", () =>
     Effect.gen(function* () {
@@ -148,6 +183,44 @@ describe("ThreadAdapter.execute", () => {
         "Interrupt",
         failure
       ])
+    })
+  )
+
+  it.effect("interrupted, says in the log once that it was killed, because no report does", () =>
+    Effect.gen(function* () {
+      const text =
+        'Thread "Call" did not end in time when it was asked to, and was killed. The reason of the request: enough'
+      expect(yield* endByForce("killable")).toEqual([{ level: "Error", text, thread: "Call" }])
+    })
+  )
+
+  it.effect("interrupted, says in the log once that it was abandoned, because no report does", () =>
+    Effect.gen(function* () {
+      const text =
+        'Thread "Call" did not end in time when it was asked to, and was abandoned; it may still run. The reason of the request: enough'
+      expect(yield* endByForce("not killable")).toEqual([{ level: "Error", text, thread: "Call" }])
+    })
+  )
+
+  it.effect("abandoned, has the exit that its adapter makes of the given one", () =>
+    Effect.gen(function* () {
+      const given: Array<Exit.Exit<never, never>> = []
+      const exitWhenAbandoned = (exit: Exit.Exit<never, never>) => {
+        given.push(exit)
+        return Exit.fail("too late")
+      }
+      let call: ThreadAdapter.RemoteThread<never, string> | undefined
+      const fiber = yield* ThreadAdapter.execute<never, string>(
+        (cell) => {
+          call = cell
+          return { ...controls(), exitWhenAbandoned }
+        },
+        { escalation: { interrupt: "1 milli" } }
+      ).pipe(Effect.forkChild(now))
+      yield* Effect.forkChild(call!.end(CancelReason.interrupted({ message: "enough" })), now)
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.await(fiber)).toEqual(Exit.fail("too late"))
+      expect(given.map(messages)).toEqual([["enough"]])
     })
   )
 

@@ -123,7 +123,7 @@ export type Progress<M extends TaskModule> =
  * - `signal` ends the call
  * - `runWithin`: how long the function may run, from the start of the run. The time in the queue does not count. It
  *   reaches into busy loops; the call then rejects with `DeadlineExceeded`
- * - `name` of the call's thread, in dumps and reports
+ * - `name` of the call's thread, in dumps and reports (default: the name of the module's file)
  * - `priority`: calls of a higher priority are taken from the queue first; within a priority, calls are taken in the order in
  *   which they came. Any number (default 0). A call waits as long as calls of a higher priority come.
  * - `transfer`: the parts of the input to move to the worker instead of copying

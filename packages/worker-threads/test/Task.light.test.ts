@@ -58,7 +58,7 @@ describe("Effect is loaded for", () => {
     ],
     ["a close beside a loop", { name: expect.any(String), workers: 0 }],
     ["a call after the close", "PoolClosed"],
-    ["an observer", { threads: ["Run"], value: "released" }]
+    ["an observer", { threads: ["light-function.ts"], value: "released" }]
   ])("%s", async (scenario, result) => {
     expect(await run(scenario)).toEqual({ result, needed: true })
   })

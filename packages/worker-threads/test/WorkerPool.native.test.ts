@@ -2,7 +2,7 @@ import { Thread } from "@quiesce/core"
 import { once } from "node:events"
 import { writeFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
-import { Effect } from "effect"
+import { Effect, Exit, Logger } from "effect"
 import { describe, expect, it } from "vitest"
 import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
@@ -61,6 +61,30 @@ describe.skipIf(process.platform === "win32")("a pool whose workers are all in n
       expect(yield* pool.execute("Add", { a: 3, b: 4 })).toBe(7)
       expect(workers.length).toBe(4)
       expect(warnings.length).toBeLessThanOrEqual(1)
+    }).pipe(Effect.scoped, Effect.runPromise))
+
+  it("fails a call that is given up at its limit with DeadlineExceeded, and says in the log that it may still run", () =>
+    Effect.gen(function* () {
+      const logs: Array<string> = []
+      const collecting = Logger.layer([Logger.make(({ message }) => void logs.push(String(message)))])
+      const fifo = yield* makeFifo
+      const escalation = { interrupt: "20 millis", kill: "20 millis" } as const
+      const pool = yield* makePool({ escalation })
+      const native = { cells: makeCells(), fifo }
+      const exit = yield* Effect.exit(pool.execute("Native", native, { runWithin: "20 millis" })).pipe(
+        Effect.provide(collecting)
+      )
+      expect(Exit.isFailure(exit) && exit.cause.reasons).toMatchObject([
+        {
+          _tag: "Fail",
+          error: { _tag: "DeadlineExceeded", millis: 20, suppressed: [] }
+        }
+      ])
+      expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
+      expect(logs).toEqual([
+        expect.stringMatching(/^Thread "Native" did not end in time .* was abandoned; it may still run\. .* deadline/)
+      ])
+      writeFileSync(fifo, "go on")
     }).pipe(Effect.scoped, Effect.runPromise))
 
   it("fails to be made if its workers are in native code before they are ready", () =>

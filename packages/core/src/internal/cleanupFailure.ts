@@ -22,4 +22,6 @@ export const ofThread = (node: ThreadNode): Cause.Cause<never> | undefined => {
   return Cause.fromReasons(defects)
 }
 
-const isAbandoned = ({ defect }: Cause.Die): boolean => isThreadError(defect) && defect.reason._tag === "Abandoned"
+/** Whether a thread has died because it was given up. */
+export const isAbandoned = (reason: Cause.Reason<unknown>): boolean =>
+  Cause.isDieReason(reason) && isThreadError(reason.defect) && reason.defect.reason._tag === "Abandoned"

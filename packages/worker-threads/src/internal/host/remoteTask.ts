@@ -10,7 +10,6 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
 import type * as ThreadAdapter from "@quiesce/core/adapter"
-import type { UnwindOutcome } from "@quiesce/core/adapter"
 import { messageOf } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -93,9 +92,8 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     this.transfers = options.transfers
     this.context = options.context
     this.deadline = options.deadline
-    const { millis, priority } = options.settings
-    this.priority = priority
-    this.limit = millis === Infinity ? undefined : new RunLimit(millis)
+    this.priority = options.settings.priority
+    this.limit = RunLimit.of(options.settings.millis)
     this.dialect = options.dialect
     this.hostLeases = options.hostLeases
     this.parentTask = options.parentTask
@@ -342,7 +340,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     return (this.raises ??= new RemoteRaises(this)).raise(error, pending)
   }
 
-  get unwind(): Option.Option<Effect.Effect<UnwindOutcome>> {
+  get unwind(): Option.Option<Effect.Effect<ThreadAdapter.UnwindOutcome>> {
     if (this.state._tag !== "Running" || this.unwindProblem !== undefined) return Option.none()
     const { worker } = this.state
     return Option.map(worker.unwinder, (unwind) => unwind(this.id))
@@ -361,6 +359,10 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
         return this.state._tag === "Running" ? this.state.worker.kill(this, reason) : Effect.void
       })
     )
+  }
+
+  exitWhenAbandoned(exit: Exit.Exit<never, never>): Exit.Exit<unknown, unknown> {
+    return this.limit === undefined ? exit : this.limit.exitOf(exit, this.context)
   }
 
   get runsOn(): string | undefined {

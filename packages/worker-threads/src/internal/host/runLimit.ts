@@ -7,7 +7,7 @@
 import * as CancelReason from "@quiesce/core/CancelReason"
 import { DeadlineExceeded } from "@quiesce/core/Deadline"
 import * as ForcedEnd from "@quiesce/core/ForcedEnd"
-import { isExceeded } from "@quiesce/core/internal"
+import { isAbandoned, isExceeded } from "@quiesce/core/internal"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -26,8 +26,13 @@ export class RunLimit {
   /** In milliseconds since the epoch; infinite before the run. */
   deadline: number = Infinity
 
-  constructor(millis: number) {
+  private constructor(millis: number) {
     this.millis = millis
+  }
+
+  /** Undefined for an infinite time. */
+  static of(millis: number): RunLimit | undefined {
+    return millis === Infinity ? undefined : new RunLimit(millis)
   }
 
   /** The run starts. `end` is called with the reason at the limit. */
@@ -63,11 +68,14 @@ export class RunLimit {
     this.state = { _tag: "Over" }
   }
 
-  /** The failures of finalizers are no part of the Cause, as after `Deadline.within`. */
+  /** The failures of finalizers are no part of the Cause, as after `Deadline.within`. An abandoned task has none. */
   private exceeded(cause: Cause.Cause<unknown>, context: Context.Context<never>): Cause.Cause<DeadlineExceeded> {
-    const others = cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
-    const suppressed = others.map((reason) => (Cause.isFailReason(reason) ? reason.error : reason.defect))
-    if (others.length > 0) {
+    const others = cause.reasons.filter((reason) => !isAbandoned(reason))
+    const suppressed = others.flatMap((reason) => {
+      if (Cause.isInterruptReason(reason)) return []
+      return [Cause.isFailReason(reason) ? reason.error : reason.defect]
+    })
+    if (suppressed.length > 0) {
       Effect.runForkWith(context)(Effect.logError("A finalizer failed after a deadline", Cause.fromReasons(others)))
     }
     const failure = Cause.fail(new DeadlineExceeded({ millis: this.millis, suppressed }))

@@ -5,6 +5,13 @@
 /** The one task of such a pool. */
 export const task = "Run"
 
+/** The name of a call without a name of its own: that of its module's file. */
+export const nameOf = (url: string): string => {
+  if (url.startsWith("data:")) return "data:"
+  const path = url.split(/[?#]/, 1)[0]!
+  return path.slice(path.lastIndexOf("/") + 1) || url
+}
+
 /** The arguments of a call. `reports`: whether the caller listens to the function's reports. */
 export interface Call {
   readonly url: string

@@ -6,7 +6,7 @@
  */
 import { abortListenerOf } from "@quiesce/core/internal/plainHost"
 import type { Waiting } from "../../host/taskQueue.ts"
-import { type Call, task } from "../contract.ts"
+import { type Call, nameOf } from "../contract.ts"
 import type { RunOptions } from "./runOptions.ts"
 
 const none: ReadonlyArray<never> = []
@@ -23,7 +23,6 @@ export const isLight = (options: RunOptions | undefined): boolean => {
 export class LightCall implements Waiting, Call {
   /** 0 before the call has a worker. */
   id = 0
-  readonly name: string = task
   readonly priority = 0
   waitingSince = 0
   readonly url: string
@@ -50,6 +49,10 @@ export class LightCall implements Waiting, Call {
     this.signal = options?.signal
     this.resolve = resolve
     this.reject = reject
+  }
+
+  get name(): string {
+    return nameOf(this.url)
   }
 
   /** Calls `aborted` if the signal aborts before the call has ended or was handed over. */

@@ -5,7 +5,7 @@
  * does not overtake them.
  */
 import type { QueuedTask } from "../../host/taskQueue.ts"
-import { task } from "../contract.ts"
+import { nameOf } from "../contract.ts"
 import type { LightCall } from "./lightCall.ts"
 import type { RunOptions } from "./runOptions.ts"
 import type { TaskHost } from "./taskHost.ts"
@@ -48,7 +48,7 @@ export class OpeningCalls {
     const { state } = this
     if (state._tag === "Failed") return Promise.reject(state.cause)
     if (state._tag === "Closing") return state.opening.then((host) => host.run(url, input, options))
-    const { name = task, priority = 0 } = options ?? {}
+    const { name = nameOf(url), priority = 0 } = options ?? {}
     return new Promise((resolve, reject) => {
       const start = (host: TaskHost): void => resolve(host.run(url, input, options))
       this.calls.add({ name, priority, since: performance.now(), start, fail: reject })

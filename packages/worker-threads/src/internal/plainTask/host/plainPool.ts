@@ -20,7 +20,7 @@ import { RemoteTask } from "../../host/remoteTask.ts"
 import type { StartedWorker } from "../../host/workerEnds.ts"
 import type { WorkerHandle } from "../../host/workerHandle.ts"
 import type { Permissions } from "../../leases/permissions.ts"
-import { type Call, task } from "../contract.ts"
+import { type Call, nameOf, task } from "../contract.ts"
 import { LateLeases } from "./lateLeases.ts"
 import { codec, plainDialect } from "./plainDialect.ts"
 
@@ -64,11 +64,14 @@ export class PlainPool {
         ThreadAdapter.executeIn<unknown, unknown>(
           fiber,
           (cell) => this.submit(cell, fiber.getRef(Deadline.Current), call, options, ticket, worker),
-          this.threadOptions(options)
+          this.threadOptions(call, options)
         )
       )
     if (worker !== undefined || this.dispatcher.hasRoom) return submit(undefined)
-    return this.dispatcher.admit({ name: options.name ?? task, priority: options.settings.priority }, submit)
+    return this.dispatcher.admit(
+      { name: options.name ?? nameOf(call.url), priority: options.settings.priority },
+      submit
+    )
   }
 
   /** Spawns a call as a thread into the current scope, for a caller that climbs the rungs one by one. */
@@ -76,7 +79,7 @@ export class PlainPool {
     return Effect.withFiber((fiber) =>
       ThreadAdapter.spawn<unknown, unknown, never, never>(
         (cell) => Effect.sync(() => this.submit(cell, fiber.getRef(Deadline.Current), call, options, undefined)),
-        this.threadOptions(options)
+        this.threadOptions(call, options)
       )
     )
   }
@@ -88,14 +91,17 @@ export class PlainPool {
     handle: WorkerHandle,
     { id, slot }: { readonly id: number; readonly slot: number }
   ): Effect.Effect<unknown, unknown> {
-    return ThreadAdapter.execute<unknown, unknown>((cell) => {
-      const task = this.taskOf(cell, Infinity, call, options)
-      handle.adopt(task, id, slot)
-      return task
-    }, this.threadOptions(options))
+    return ThreadAdapter.execute<unknown, unknown>(
+      (cell) => {
+        const task = this.taskOf(cell, Infinity, call, options)
+        handle.adopt(task, id, slot)
+        return task
+      },
+      this.threadOptions(call, options)
+    )
   }
 
-  private threadOptions({ name = task }: CallOptions): Thread.SpawnOptions {
+  private threadOptions({ url }: Call, { name = nameOf(url) }: CallOptions): Thread.SpawnOptions {
     return { escalation: this.escalation, name }
   }
 
@@ -127,13 +133,10 @@ export class PlainPool {
       hostLeases: options.leases === undefined ? this.leases : this.leases.within(options.leases),
       parentTask: undefined,
       events: this.dispatcher.events,
-      span: options.caller === undefined ? undefined : CallSpan.of(options.caller, options.name ?? fileOf(call.url))
+      span: options.caller === undefined ? undefined : CallSpan.of(options.caller, options.name ?? nameOf(call.url))
     })
   }
 }
-
-/** The name of a module's file. */
-const fileOf = (url: string): string => url.split("/").at(-1) ?? url
 
 /** Gives the reports to a listener. An error of the listener is the listener's own, so it ends nothing here. */
 const listen = (task: RemoteTask, onReport: (value: unknown) => void): void => {
