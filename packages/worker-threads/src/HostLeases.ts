@@ -90,7 +90,8 @@ export type ProcessExit = Ready.ProcessExit
 /**
  * An empty folder, which is removed with its contents. `prefix` is the beginning of its name.
  *
- * *Gotchas*: the release fails if another folder was put in its place.
+ * *Gotchas*: the release fails if another folder was put in its place. If the host exits, it removes the folder. A host that
+ * is killed, or ends by a signal without a handler for it, leaves the folder.
  *
  * @stability unstable
  * @category leases

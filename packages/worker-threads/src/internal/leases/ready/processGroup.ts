@@ -37,7 +37,8 @@ export class ProcessGroup {
   constructor(leader: ChildProcess, pid: number) {
     this.leader = leader
     this.pid = pid
-    if (groups.size === 0) process.on("exit", killAll)
+    // Before folders are removed, in which the processes may write.
+    if (groups.size === 0) process.prependListener("exit", killAll)
     groups.add(this)
     leader.once("exit", (code, signal) => {
       this.look()
