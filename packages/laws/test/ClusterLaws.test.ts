@@ -63,7 +63,7 @@ const faults: Readonly<Record<ClusterLaw, Planted>> = {
   // A kill does not raise the token.
   "fence-holds": { seed: 1, fault: { store: () => ({ kill: () => Effect.succeed(true) }) } },
   // The threads of a dead runner keep their rows.
-  "takeover-tells": { seed: 7, fault: { store: () => ({ killAllOf: () => Effect.succeed([]) }) } },
+  "takeover-tells": { seed: 3, fault: { store: () => ({ killAllOf: () => Effect.succeed([]) }) } },
   // A cancel writes no row.
   "cancel-before-start": { seed: 6, fault: { store: () => ({ cancel: () => Effect.succeed(true) }) } },
   // A thread that has to move is interrupted without a reason.

@@ -11,7 +11,7 @@ import type { Fault } from "../src/workers/TestWorker.ts"
 /** Each fault with the seed of its search. Other seeds find the faults, too, some after more programs. */
 const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
   ["finalizer-isolation", "hides failures of releases", 3],
-  ["kill-is-visible", "drops host leases", 3],
+  ["kill-is-visible", "drops host leases", 7],
   ["unwind-precise", "ends masked sections", 2],
   ["no-signal-leak", "leaks cancels", 3],
   ["crash-contained", "spreads crashes", 5],
@@ -43,7 +43,7 @@ describe("the check of", () => {
     const subject = { shutdown: interrupted }
     const adapter = WorkerAdapter.make(2, { kills: false, thorough: false, subject })
 
-    const { counterexample } = await Search.run("report-true", adapter, { programs: 200, whole: 0, cuts: 3, seed: 3 })
+    const { counterexample } = await Search.run("report-true", adapter, { programs: 200, whole: 0, cuts: 3, seed: 1 })
     await adapter.close()
 
     expect(counterexample?.scenario.waits).toBeGreaterThan(0)
