@@ -15,6 +15,7 @@ import * as Groups from "./core/groups.ts"
 import * as Sections from "./core/sections.ts"
 import * as Signals from "./core/signals.ts"
 import * as PlainFunctions from "./plain/functions.ts"
+import * as Looks from "./process/look.ts"
 import * as Cancels from "./workers/cancel.ts"
 import * as Dispatches from "./workers/dispatch.ts"
 import * as Queues from "./workers/queue.ts"
@@ -35,6 +36,7 @@ const all = [
   Starts,
   Tokens,
   PlainFunctions,
+  Looks,
   Clusters
 ].flatMap(({ comparisons }) => comparisons)
 
