@@ -186,8 +186,10 @@ describe.each(places)("in bodies of %s", (place) => {
         return { end: ForcedEnd.fromExit(yield* Thread.await(thread)), tally: yield* Lease.tally(thread) }
       })
     )
-    expect(Option.map(end, ({ lost }) => lost)).toEqual(Option.some(["Room", "Folder"]))
-    expect(tally).toMatchObject({ acquired: 2, lost: 2 })
+    // The runner may release its own lease during the look at the rows, which takes longer on PostgreSQL.
+    const isReleased = tally.released === 1
+    expect(Option.map(end, ({ lost }) => lost)).toEqual(Option.some(isReleased ? ["Room"] : ["Room", "Folder"]))
+    expect(tally).toMatchObject({ acquired: 2, lost: isReleased ? 1 : 2 })
   })
 
   it("a killed thread writes no more", async () => {
