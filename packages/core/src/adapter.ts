@@ -15,7 +15,6 @@ import * as Given from "./internal/adapterArguments.ts"
 import { EncodedError } from "./internal/encodedError.ts"
 import * as CancelScope from "./internal/cancelScope.ts"
 import * as CleanupFailure from "./internal/cleanupFailure.ts"
-import * as Climb from "./internal/climb.ts"
 import * as DirectSpawn from "./internal/directSpawn.ts"
 import type { DumpedPlace } from "./internal/dumpModel.ts"
 import * as DumpSources from "./internal/dumpSources.ts"
@@ -145,7 +144,7 @@ class RemoteControls<A, E> extends Settlement<A, E> implements RemoteThread<A, E
   }
 
   end(reason: CancelReason.CancelReason): Effect.Effect<void> {
-    return endUnreported(this.node, reason)
+    return UnreportedEnd.end(this.node, reason)
   }
 
   held(): ReadonlyArray<string> {
@@ -288,14 +287,10 @@ export const executeIn = <A, E>(
   return Effect.onExitPrimitive(waiting, (exit) => (node?.isAlive === true ? endAfter(node, exit) : undefined))
 }
 
-/** Ends a thread by its escalation. No report tells of an end by force, so a message in the log does. */
-const endUnreported = (node: ThreadNode, reason: CancelReason.CancelReason): Effect.Effect<void> =>
-  Effect.map(Climb.endAll([node], reason), () => UnreportedEnd.log(node))
-
 /** Ends a thread whose caller was interrupted. */
 const endAfter = (node: ThreadNode, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
   const reason = Ladder.reasonOfEnd(exit, node.parentNode!, node.clock.currentTimeMillisUnsafe())
-  return Effect.flatMap(endUnreported(node, reason), () => {
+  return Effect.flatMap(UnreportedEnd.end(node, reason), () => {
     const failure = CleanupFailure.ofThread(node)
     return failure === undefined ? Effect.void : Effect.failCause(failure)
   })
@@ -303,7 +298,8 @@ const endAfter = (node: ThreadNode, exit: Exit.Exit<unknown, unknown>): Effect.E
 
 /**
  * Starts a thread whose exit no other code receives if the current scope ends the thread. `report` then gets the failure of
- * the thread's cleanup, if there is one, after the end of the thread.
+ * the thread's cleanup, if there is one, after the end of the thread. If the thread was killed or abandoned, a message in the
+ * log says so.
  *
  * @stability unstable
  * @category constructors
@@ -322,7 +318,9 @@ export const reportingCleanup = <A, E, R>(
     // Finalizers run in reverse order: the last before the end of the thread, the first after it.
     const last = Effect.addFinalizer(() =>
       Effect.suspend(() => {
-        const failure = ended === undefined ? undefined : CleanupFailure.ofThread(nodeOf(ended))
+        if (ended === undefined) return Effect.void
+        UnreportedEnd.log(nodeOf(ended))
+        const failure = CleanupFailure.ofThread(nodeOf(ended))
         return failure === undefined ? Effect.void : report(failure)
       })
     )

@@ -108,24 +108,44 @@ describe("a thread that waits for a place to run", () => {
 const endByForce = (kill: "killable" | "not killable") =>
   Effect.gen(function* () {
     const { entries, logged } = logger()
-    let call: ThreadAdapter.RemoteThread<never, never> | undefined
-    const fiber = yield* ThreadAdapter.execute<never, never>(
-      (cell) => {
-        call = cell
-        const killed = (reason: CancelReason.CancelReason) =>
-          Effect.sync(() =>
-            cell.settle(Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(reason), ForcedEnd.killed("Call", []))))
-          )
-        return { ...controls(), kill: kill === "killable" ? Option.some(killed) : Option.none() }
-      },
-      { name: "Call", escalation: { interrupt: "1 milli", kill: "1 milli" } }
-    ).pipe(logged, Effect.forkChild(now))
+    let call: ThreadAdapter.RemoteThread<never, string> | undefined
+    const fiber = yield* ThreadAdapter.execute<never, string>((cell) => deaf((call = cell), kill), options).pipe(
+      logged,
+      Effect.forkChild(now)
+    )
     yield* Effect.forkChild(call!.end(CancelReason.interrupted({ message: "enough" })), now)
     yield* Effect.forkChild(Fiber.interrupt(fiber), now)
     yield* TestClock.adjust("1 second")
     yield* Fiber.await(fiber)
     yield* settle
     return entries
+  })
+
+const options = { name: "Call", escalation: { interrupt: "1 milli", kill: "1 milli" } } as const
+
+/** The controls of a call that only ends by force. Its cell is settled with the exit. */
+const deaf = (
+  cell: ThreadAdapter.RemoteThread<never, string>,
+  kill: "killable" | "not killable",
+  exit: (reason: CancelReason.CancelReason) => Cause.Cause<string> = CancelReason.toCause
+): ThreadAdapter.Controls => {
+  const killed = (reason: CancelReason.CancelReason) =>
+    Effect.sync(() => cell.settle(Exit.failCause(ForcedEnd.annotate(exit(reason), ForcedEnd.killed("Call", [])))))
+  return { ...controls(), kill: kill === "killable" ? Option.some(killed) : Option.none() }
+}
+
+/** Spawns a call that only ends by force. Gives the call for its host, and its thread. */
+const spawnDeaf = (
+  kill: "killable" | "not killable",
+  exit?: (reason: CancelReason.CancelReason) => Cause.Cause<string>
+) =>
+  Effect.gen(function* () {
+    let call: ThreadAdapter.RemoteThread<never, string> | undefined
+    const thread = yield* ThreadAdapter.spawn<never, string, never, never>(
+      (cell) => Effect.succeed(deaf((call = cell), kill, exit)),
+      options
+    )
+    return { call: call!, thread }
   })
 
 describe("ThreadAdapter.execute", () => {
@@ -202,6 +222,36 @@ describe("ThreadAdapter.execute", () => {
     })
   )
 
+  it.effect("ended by its host, says nothing in the log if a shutdown reports the kill, before or after the host", () =>
+    Effect.gen(function* () {
+      const { entries, logged } = logger()
+      for (const isHostFirst of [true, false]) {
+        const { call, thread } = yield* logged(spawnDeaf("killable"))
+        const ends = Effect.forkChild(call.end(CancelReason.interrupted({ message: "enough" })), now)
+        if (isHostFirst) yield* ends
+        const shutdown = yield* Effect.forkChild(Thread.shutdown(thread, options), now)
+        if (!isHostFirst) yield* ends
+        yield* TestClock.adjust("1 second")
+        expect((yield* Fiber.join(shutdown)).ending._tag).toBe("Killed")
+      }
+      yield* settle
+      expect(entries).toEqual([])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("ended again by its host, says nothing in the log if a shutdown has reported that it was abandoned", () =>
+    Effect.gen(function* () {
+      const { entries, logged } = logger()
+      const { call, thread } = yield* logged(spawnDeaf("not killable"))
+      const shutdown = yield* Effect.forkChild(Thread.shutdown(thread, options), now)
+      yield* TestClock.adjust("1 second")
+      expect((yield* Fiber.join(shutdown)).ending._tag).toBe("Abandoned")
+      yield* call.end(CancelReason.interrupted({ message: "enough" }))
+      yield* settle
+      expect(entries).toEqual([])
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("abandoned, has the exit that its adapter makes of the given one", () =>
     Effect.gen(function* () {
       const given: Array<Exit.Exit<never, never>> = []
@@ -232,6 +282,34 @@ describe("ThreadAdapter.execute", () => {
       )
       yield* Thread.interrupt(parent, { reason: CancelReason.interrupted({ message: "enough" }) })
       expect(messages(yield* Thread.await(parent))).toEqual(["enough"])
+    })
+  )
+})
+
+describe("a thread that has failed because it was killed", () => {
+  it.effect("is reported as killed, with the reason of the request", () =>
+    Effect.gen(function* () {
+      const { thread } = yield* spawnDeaf("killable", () => Cause.fail("too late"))
+      const shutdown = yield* Effect.forkChild(Thread.shutdown(thread, options), now)
+      yield* TestClock.adjust("1 second")
+      const { ending, reason } = yield* Fiber.join(shutdown)
+      expect(ending).toEqual({ _tag: "Killed", reason })
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("ThreadAdapter.reportingCleanup", () => {
+  it.effect("says in the log once that the closing scope has killed the thread", () =>
+    Effect.gen(function* () {
+      const { entries, logged } = logger()
+      const started = ThreadAdapter.reportingCleanup(spawnDeaf("killable"), ({ thread }) => thread, Effect.die)
+      const waiting = Effect.scoped(Effect.flatMap(started, ({ thread }) => Thread.join(thread)))
+      const fiber = yield* waiting.pipe(logged, Effect.forkChild(now))
+      yield* Effect.forkChild(Fiber.interrupt(fiber), now)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.await(fiber)
+      yield* settle
+      expect(entries).toEqual([{ level: "Error", text: expect.stringContaining("was killed"), thread: "Call" }])
     })
   )
 })

@@ -83,8 +83,10 @@ describe("the loss of a worker", () => {
         expect(yield* Effect.promise(() => lost)).toBe("enough")
       }).pipe(logged)
     ).pipe(loggedByOthers, Effect.runPromise)
+    // The Promise gets no report of the kill.
     expect(entries.map(({ message }) => message)).toEqual([
-      'Thread "Spin" has lost the lease "book": it ended before the release'
+      'Thread "Spin" has lost the lease "book": it ended before the release',
+      'Thread "Spin" did not end in time when it was asked to, and was killed. The reason of the request: Aborted: enough'
     ])
     expect(others).toEqual([])
   })

@@ -13,7 +13,8 @@ export const endingOf = (node: ThreadNode): Ending => {
   const exit = node.controls.poll()!
   if (exit._tag === "Success") return { _tag: "Succeeded" }
   const end = OwnEnd.of(node)
-  if (end?._tag === "Killed") return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause)! }
+  // A thread that was killed at its time limit has failed, so its Cause has no reason.
+  if (end?._tag === "Killed") return { _tag: "Killed", reason: CancelReason.firstOfCause(exit.cause) ?? node.reason! }
   if (end?._tag === "Crashed") return { _tag: "Crashed", error: messageOf(Cause.squash(exit.cause)) }
   if (Cause.hasInterruptsOnly(exit.cause)) {
     const reason = CancelReason.firstOfCause(exit.cause)!

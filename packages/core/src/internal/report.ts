@@ -17,6 +17,7 @@ import * as StackSearch from "./stackSearch.ts"
 import * as Steps from "./steps.ts"
 import type { ThreadNode } from "./threadNode.ts"
 import * as State from "./threadState.ts"
+import * as UnreportedEnd from "./unreportedEnd.ts"
 
 /**
  * Climbs an escalation with threads and reports on each. `target` is observed meanwhile: the one thread, or the group of
@@ -201,6 +202,7 @@ class Recorder implements Climb.Observer, Observer<ThreadNode> {
     // The interrupt before a thread is abandoned may have ended the thread.
     const own = last?.rung ?? (!isAbandoned && next === undefined && isBelow(waited, reached) ? reached : waited)
     const ending = isAbandoned ? abandoned : endingOf(node)
+    if (ending._tag === "Abandoned" || ending._tag === "Killed") UnreportedEnd.reported(node)
     const overtaken = last !== undefined && isOvertaken(last.rung, reached, ending)
     const rung = overtaken ? reached : own
     return {
