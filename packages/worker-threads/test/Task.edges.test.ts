@@ -79,6 +79,21 @@ describe("reports that the function does not wait for", () => {
   })
 })
 
+describe("a function that reports for as long as it runs", () => {
+  it.each([
+    ["and waits for each report", { _tag: "ReportsForEver" }],
+    ["and waits for none", { _tag: "ReportsAndWaits", count: 20 }]
+  ] as const)("%s, ends with an abort, and its worker lives on", async (_, ask) => {
+    await using pool = makePool()
+    const worker = await pool.run({ _tag: "ThreadId" })
+    const controller = new AbortController()
+    const reason = new Error("enough")
+    const onProgress = (): void => controller.abort(reason)
+    await expect(pool.run(ask, { signal: controller.signal, onProgress })).rejects.toBe(reason)
+    expect(await pool.run({ _tag: "ThreadId" })).toBe(worker)
+  })
+})
+
 describe("the folder for temporary folders", () => {
   let parent: string
   beforeEach(async () => {

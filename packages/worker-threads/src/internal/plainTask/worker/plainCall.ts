@@ -63,7 +63,6 @@ export class PlainCall implements Source {
   #asked: PlainLeases | undefined
   /** The number of the last lease. */
   #lease = 0
-  #ownReport: Report | undefined
   #reporter: Reporter | undefined
   /** The parts of the result that are moved. */
   moved: Set<unknown> | undefined
@@ -244,7 +243,7 @@ export class PlainCall implements Source {
   /** Calls `ready` when the function can report, at once if the code for that is loaded. */
   withReporter(ready: () => void): void {
     reports.use(({ Reporter }) => {
-      this.#reporter = new Reporter(this.#credits, (value) => {
+      this.#reporter = new Reporter(this.#credits, this.token, (value) => {
         this.#outlet.report(this, value)
         this.hasSentMessage = true
       })
@@ -253,9 +252,12 @@ export class PlainCall implements Source {
   }
 
   get report(): Report {
-    return (this.#ownReport ??= async (value) => this.#reporter?.report(value))
+    return this.#reporter?.report ?? unsent
   }
 }
+
+/** Nobody listens to the reports. */
+const unsent: Report = async () => {}
 
 const failure = (...cause: ReadonlyArray<EncodedReason>): EncodedExit => ({ _tag: "Failure", cause })
 

@@ -3,7 +3,14 @@
  * `onDemand.ts`.
  */
 
+/** The token of the call. */
+interface Token {
+  readonly interrupted: boolean
+  readonly check: () => void
+}
+
 export class Reporter {
+  readonly #token: Token
   readonly #send: (value: unknown) => void
   /** How many reports the host accepts, and the reports that wait to be accepted. */
   #credits: number
@@ -13,7 +20,8 @@ export class Reporter {
   #idle: (() => void) | undefined
 
   /** `send` throws if the value can't be cloned. */
-  constructor(credits: number, send: (value: unknown) => void) {
+  constructor(credits: number, token: Token, send: (value: unknown) => void) {
+    this.#token = token
     this.#credits = credits
     this.#send = send
   }
@@ -55,8 +63,24 @@ export class Reporter {
     this.settle(undefined)
   }
 
-  async report(value: unknown): Promise<void> {
+  /**
+   * A function need not wait for its reports. Without a handler, a report that is rejected because of an abort would end the
+   * worker.
+   */
+  readonly report = (value: unknown): Promise<void> => {
+    const given = new Promise<void>((resolve, reject) => {
+      this.#report(value).then(resolve, (error: unknown) => {
+        if (this.#token.interrupted) given.catch(() => {})
+        reject(error)
+      })
+    })
+    return given
+  }
+
+  async #report(value: unknown): Promise<void> {
     if (this.#isClosed) return
+    // A loop over reports ends with an abort.
+    this.#token.check()
     if (this.#credits > 0) this.#credits--
     else {
       const error = await new Promise<Error | undefined>((resolve) => this.#waiting.push(resolve))
