@@ -25,6 +25,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
+import * as CancelReason from "@quiesce/core/CancelReason"
 import type { Rung } from "@quiesce/core/Escalation"
 import * as PoolEvents from "./internal/host/poolEvents.ts"
 import type { PoolCounts, PoolObserver } from "./internal/host/poolEvents.ts"
@@ -73,7 +74,10 @@ class Watch {
 
 /** The rung of a cancelled task. A pool takes a task out of its queue without a rung. Undefined for a task that ended by itself. */
 const cancelledBy = (cause: Cause.Cause<unknown>, rung: Rung | undefined, hasRun: boolean): Rung | undefined => {
-  if (rung !== undefined) return rung !== "stop" && Cause.hasInterrupts(cause) ? rung : undefined
+  if (rung !== undefined && rung !== "stop") return Cause.hasInterrupts(cause) ? rung : undefined
+  // A token in the worker may notice a deadline before the host asks.
+  if (CancelReason.firstOfCause(cause)?._tag === "DeadlineExceeded") return "interrupt"
+  if (rung === "stop") return undefined
   const isTaken =
     Cause.hasInterruptsOnly(cause) ||
     cause.reasons.some((reason) => Cause.isFailReason(reason) && isPoolClosed(reason.error))

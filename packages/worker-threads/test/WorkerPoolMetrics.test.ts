@@ -93,6 +93,34 @@ describe("WorkerPoolMetrics.layer", () => {
       })
     }).pipe(Effect.scoped, Effect.provide(WorkerPoolMetrics.layer), metered))
 
+  it("counts a task that its limit has ended as cancelled, by the rung that ended it", () =>
+    Effect.gen(function* () {
+      const pool = yield* makePool({ name: "words" })
+      const runWithin = "20 millis"
+      yield* Effect.flip(pool.execute("Wait", { lease: "page" }, { runWithin }))
+      const spun = yield* pool.spawn(
+        "Spin",
+        { cells: makeCells(), lease: "page" },
+        { runWithin, escalation: { kill: "1 minute" } }
+      )
+      expect(yield* Effect.flip(Thread.join(spun))).toMatchObject({ _tag: "DeadlineExceeded" })
+      const shown = Object.entries(yield* numbers).filter(([name]) => /_(?:completed|cancelled)_total/.test(name))
+      expect(Object.fromEntries(shown)).toEqual({
+        "tasks_cancelled_total pool=words task=Wait rung=interrupt": 1,
+        "tasks_cancelled_total pool=words task=Spin rung=kill": 1
+      })
+    }).pipe(Effect.scoped, Effect.provide(WorkerPoolMetrics.layer), metered))
+
+  it("counts a call as cancelled if its token has noticed the limit", () =>
+    Effect.gen(function* () {
+      const url = "data:text/javascript,export default (_, { token }) => { for (;;) token.check() }"
+      const pool = Task.createTaskPool<{ readonly default: () => void }>(url, { size: 1, runWithin: "20 millis" })
+      for (let i = 0; i < 10; i++) yield* Effect.promise(() => pool.run().catch(() => {}))
+      const shown = Object.entries(yield* numbers).filter(([name]) => /_(?:completed|cancelled)_total/.test(name))
+      expect(shown).toEqual([[expect.stringMatching(/rung=interrupt$/), 10]])
+      yield* Effect.promise(() => pool[Symbol.asyncDispose]())
+    }).pipe(Effect.provide(WorkerPoolMetrics.layer), metered))
+
   it("counts pools of one name together, and hides the gauges of a closed pool", () =>
     Effect.gen(function* () {
       const both = Effect.andThen(makePool(), makePool({ size: 2 }))

@@ -277,7 +277,8 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     const { state } = this
     if (isOver(state)) return
     const exit = this.limit === undefined ? ended : this.limit.exitOf(ended, this.context)
-    this.events?.ended(this, exit)
+    // The metrics distinguish an end by the limit from a failure of the task itself.
+    this.events?.ended(this, ended)
     this.state = state._tag === "Queued" ? neverStarted : over
     if (state._tag === "Queued") state.dequeue()
     else {
