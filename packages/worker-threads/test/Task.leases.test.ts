@@ -121,6 +121,22 @@ describe("context.lease", () => {
     expect(names()).toEqual(["data.txt"])
   })
 
+  it("that waits, and that the function does not wait for, is cancelled by an abort, and the worker lives on", async () => {
+    const holder = inputOf("lockFile", "wait")
+    const controller = new AbortController()
+    const held = pool.run(holder, { signal: controller.signal })
+    await begun(holder.cells)
+    const first = new AbortController()
+    const forgetful = inputOf("lockFile", "forget")
+    const waiting = pool.run(forgetful, { signal: first.signal })
+    await begun(forgetful.cells)
+    first.abort(new Error("enough"))
+    await expect(waiting).rejects.toThrow("enough")
+    expect(ground.isThere("lockFile", holder.cells)).toBe(true)
+    controller.abort(new Error("the holder is still there"))
+    await expect(held).rejects.toThrow("the holder is still there")
+  })
+
   it("is refused outside the permissions, with an error that says how to go on", async () => {
     const path = join(ground.root, "..", "lock")
     const error = await outcomeOf(pool.run(inputOf("lockFile", "ask", { path })))

@@ -205,23 +205,24 @@ export class PlainCall implements Source {
     })
   }
 
-  /** Asks at once, because the function may block the worker and need the lease afterwards. */
-  async #acquire<Kind extends ReadyKind>(kind: Kind, payload: object, signal?: AbortSignal): Promise<Granted<Kind>> {
-    if (this.isDone) return new Promise(() => {})
-    if (this.reason !== undefined) throw toError(this.reason)
-    // A signal of another library may lack `throwIfAborted`.
-    if (signal?.aborted) throw signal.reason
-    const lease = this.#lease + 1
-    // Throws if the payload can't be cloned.
-    this.#send({ _tag: "Acquire", id: this.id, lease, name: readyName(kind), payload })
-    this.#lease = lease
-    // The host keeps its word about the type of a value.
-    return new Promise<object>((resolve, reject) =>
+  /** Asks at once, because the function may block the worker and need the lease afterwards. An error here rejects. */
+  #acquire<Kind extends ReadyKind>(kind: Kind, payload: object, signal?: AbortSignal): Promise<Granted<Kind>> {
+    const granted = new Promise<object>((resolve, reject) => {
+      if (this.isDone) return
+      if (this.reason !== undefined) throw toError(this.reason)
+      // A signal of another library may lack `throwIfAborted`.
+      if (signal?.aborted) throw signal.reason
+      const lease = this.#lease + 1
+      // Throws if the payload can't be cloned.
+      this.#send({ _tag: "Acquire", id: this.id, lease, name: readyName(kind), payload })
+      this.#lease = lease
       leases.use(({ PlainLeases }) => {
         this.#asked ??= new PlainLeases(this.id, (message) => this.#send(message))
-        this.#asked.asked(lease, { kind, resolve, reject, signal })
+        this.#asked.asked(lease, { kind, resolve, reject, signal, granted: () => granted })
       })
-    ) as Promise<Granted<Kind>>
+    })
+    // The host keeps its word about the type of a value.
+    return granted as Promise<Granted<Kind>>
   }
 
   #withLeases(use: (asked: PlainLeases) => void): void {

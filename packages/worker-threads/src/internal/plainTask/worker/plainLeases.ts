@@ -5,7 +5,8 @@
  * Invariants:
  * 1. Each number is released at most once.
  * 2. After `close` no lease is released, because the host releases the remaining leases by itself.
- * 3. After `close` no request settles, because an unhandled rejection would end the worker, with the calls of others.
+ * 3. After `close` no request settles, and the rejection at an interrupt is handled, because an unhandled rejection would end
+ *    the worker, with the calls of others.
  */
 import type { EncodedExit, EncodedReason, ToHost, ToWorker } from "../../wire/message.ts"
 import { type ProcessExit, type ProcessState, whenExited } from "../../wire/readyLeases.ts"
@@ -45,6 +46,8 @@ export interface Asker {
   readonly resolve: (value: object) => void
   readonly reject: (error: unknown) => void
   readonly signal: AbortSignal | undefined
+  /** The promise that the function has. */
+  readonly granted: () => Promise<object>
 }
 
 /** A request that the host has not answered. */
@@ -88,8 +91,12 @@ export class PlainLeases {
   }
 
   /** The call is interrupted: its requests end with the error. */
-  interrupt(error: unknown): void {
-    for (const lease of Array.from(this.#asking.keys())) this.#cancel(lease, error)
+  interrupt(reason: unknown): void {
+    for (const [lease, { granted }] of Array.from(this.#asking)) {
+      // A function need not wait for all of its requests.
+      granted().catch(() => {})
+      this.#cancel(lease, reason)
+    }
   }
 
   /** The call has ended. */
