@@ -149,6 +149,13 @@ describe("a wrong option is refused by its name", () => {
     expect(await optionOf(makePool().drain(null as never))).toBe("The options of the drain")
   })
 
+  it.each(["soon", -5, null])("the grace %j of child processes, of a pool and of a call", async (grace) => {
+    const leases = { childProcess: { commands: ["sleep"], grace: grace as never } }
+    expect(await optionOf(makePool({ leases }).run({ _tag: "Echo", value: 1 }))).toBe("leases.childProcess.grace")
+    await using pool = makePool()
+    expect(await optionOf(pool.run({ _tag: "Echo", value: 1 }, { leases }))).toBe("leases.childProcess.grace")
+  })
+
   it("the signal of a broadcast", async () => {
     await using pool = makePool()
     await pool.run({ _tag: "Echo", value: 1 })

@@ -29,6 +29,7 @@ describe("without Effect", () => {
         status: { workers: 1, retiring: 0, missing: 0, running: 0, queued: 0, min: 1, max: 1 }
       }
     ],
+    ["null in place of options", 2],
     ["many bytes", Object.keys(values).length],
     ["a moved result", { sizes: [100_000, 100_000, 8], left: 0 }],
     ["drained", { reports: [zero, zero], workers: 0 }],

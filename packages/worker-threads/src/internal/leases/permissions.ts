@@ -1,5 +1,7 @@
-/** The leases that a host keeps for its workers, besides those with handlers of its own. Nothing here loads Effect. */
+/** The leases that a host keeps for its workers, besides those with handlers of its own. */
+import { millisOf, textOf } from "@quiesce/core/internal"
 import type * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
 
 /** The process that a worker asks for. */
 export interface Command {
@@ -59,9 +61,24 @@ const invalidKind = (kind: string, given: unknown): Invalid | undefined => {
   }
   const field = kind === "childProcess" ? "commands" : "roots"
   const list = isRecord(given) ? given[field] : undefined
-  if (isTexts(list) || (kind === "childProcess" && typeof list === "function")) return undefined
-  return { option: `leases.${kind}.${field}`, problem: "it is no array of texts" }
+  if (!isTexts(list) && !(kind === "childProcess" && typeof list === "function")) {
+    return { option: `leases.${kind}.${field}`, problem: "it is no array of texts" }
+  }
+  // `list` was a field of it.
+  return kind === "childProcess" ? invalidGrace((given as NonNullable<Permissions["childProcess"]>).grace) : undefined
 }
+
+type Grace = Duration.Input | undefined
+
+const invalidGrace = (grace: Grace): Invalid | undefined => {
+  const millis = millisOfGrace(grace)
+  if (millis >= 0 && millis <= 0x7fffffff) return undefined
+  const problem = `${textOf(grace)} is not a duration that can be waited; give one such as "2 seconds"`
+  return { option: "leases.childProcess.grace", problem }
+}
+
+/** The milliseconds from SIGTERM to SIGKILL. Not a number for a wrong duration. */
+export const millisOfGrace = (grace: Grace = "2 seconds"): number => Result.getOrElse(millisOf(grace), () => NaN)
 
 const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === "object" && u !== null
 

@@ -1,12 +1,10 @@
 /** The handlers of the leases that every host can keep, as far as the host allows them. */
-import { millisOf, textOf } from "@quiesce/core/internal"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as WorkerError from "../../../WorkerError.ts"
 import type { ReadyName } from "../../wire/readyNames.ts"
 import type { DeclaredLease, Handler } from "../declaredLease.ts"
-import { invalidIn, type Permissions } from "../permissions.ts"
+import { invalidIn, millisOfGrace, type Permissions } from "../permissions.ts"
 import * as Declared from "./declared.ts"
 import { laterPart } from "../../wire/laterPart.ts"
 import { notAllowed } from "./system.ts"
@@ -35,7 +33,7 @@ export const make = (permissions: Permissions): ReadonlyArray<Handler> => {
   const invalid = invalidIn(permissions)
   if (invalid !== undefined) throw WorkerError.make({ _tag: "InvalidOption", ...invalid })
   const { childProcess, fileHandle, lockFile, temporaryFolder } = permissions
-  const graceMillis = millisOfGrace(childProcess?.grace ?? "2 seconds")
+  const graceMillis = millisOfGrace(childProcess?.grace)
   return [
     handler(
       Declared.temporaryFolder,
@@ -81,11 +79,4 @@ const loaded = <Code extends object, P, A>(
       Effect.promise(() => loading.catch(() => laterPart(load()))),
       (code) => acquire(code, payload)
     )
-}
-
-const millisOfGrace = (given: NonNullable<Permissions["childProcess"]>["grace"] & {}): number => {
-  const millis = Result.getOrElse(millisOf(given), () => NaN)
-  if (millis >= 0 && millis <= 0x7fffffff) return millis
-  const problem = `${textOf(given)} is not a duration that can be waited; give one such as "2 seconds"`
-  throw WorkerError.make({ _tag: "InvalidOption", option: "leases.childProcess.grace", problem })
 }

@@ -13,7 +13,8 @@ const none: ReadonlyArray<never> = []
 
 /** Whether a call with these options needs no Effect. A wrong value of an option is a matter of the pool. */
 export const isLight = (options: RunOptions | undefined): boolean => {
-  if (options === undefined) return true
+  // A caller without types may give null.
+  if (options === undefined || options === null) return true
   const { leases, name, onProgress, priority, runWithin, signal, transfer } = options
   if (leases !== undefined || name !== undefined || onProgress !== undefined) return false
   if (priority !== undefined || runWithin !== undefined) return false
