@@ -15,8 +15,9 @@ import type * as ManagedRuntime from "effect/ManagedRuntime"
 import type * as Scope from "effect/Scope"
 import type { Mutable } from "effect/Types"
 import * as CancelReason from "./CancelReason.ts"
+import * as Deadline from "./Deadline.ts"
 import * as Argument from "./internal/argument.ts"
-import { root } from "./internal/currentThread.ts"
+import { CurrentNode, root } from "./internal/currentThread.ts"
 import { finiteMillis } from "./internal/duration.ts"
 import * as AbortListener from "./internal/abortListener.ts"
 import { abortSignals, signalGiven, signalIn } from "./internal/abortSignals.ts"
@@ -25,6 +26,7 @@ import { CompositeSignal } from "./internal/compositeSignal.ts"
 import { reasonOfExit } from "./internal/exitReason.ts"
 import * as Rejection from "./internal/rejection.ts"
 import { messageOf } from "./internal/foreignText.ts"
+import { CurrentRelease } from "./internal/release.ts"
 
 /**
  * Runs an effect until the effect ends or `signal` aborts. An abort interrupts the effect with the signal's reason, and the
@@ -114,15 +116,14 @@ export const runIn =
     runAs(
       "Abort.runIn",
       hasProperty(runtime, "contextEffect")
-        ? Effect.flatMap(runtime.contextEffect, (context) =>
-            Effect.provideContext(Argument.effect("Abort.runIn", effect), context)
-          )
+        ? Effect.flatMap(runtime.contextEffect, (context) => provided("Abort.runIn", effect, context))
         : Argument.die("Abort.runIn", runtime, "a ManagedRuntime: the result of ManagedRuntime.make(layer)"),
       options
     )
 
 /**
  * Runs effects with the services of a context, as `run` does: `Abort.runWith(context)(effect, { signal })`.
+ * The context may come from a fiber. The run is in no thread, and has no deadline of that fiber.
  *
  * @stability unstable
  * @category runners
@@ -134,10 +135,20 @@ export const runWith =
     runAs(
       "Abort.runWith",
       Context.isContext(context)
-        ? Effect.provideContext(Argument.effect("Abort.runWith", effect), context)
+        ? provided("Abort.runWith", effect, context)
         : Argument.die("Abort.runWith", context, "a Context: the result of `yield* Effect.context()`"),
       options
     )
+
+/**
+ * A context may come from a fiber. The run is part of neither the thread nor the cancel scope of that fiber, whose reasons
+ * would otherwise hide the reason of the signal. The deadline and the release of the fiber don't hold in the run either.
+ */
+const provided = <A, E, R>(operation: string, given: Effect.Effect<A, E, R>, context: Context.Context<R>) =>
+  Effect.provideContext(
+    Argument.effect(operation, given),
+    Context.omit(CurrentNode, CancelScope.CurrentCancelScope, Deadline.Current, CurrentRelease)(context)
+  )
 
 /**
  * Runs a function that takes an AbortSignal and returns a Promise. A rejection becomes an `UnknownError` with its `cause`.
