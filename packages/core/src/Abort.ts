@@ -87,8 +87,7 @@ const runAs = <A, E>(operation: string, given: Effect.Effect<A, E>, options: Run
     const signal = signalIn(operation, options)
     if (signal?.aborted === true) return reject(signal.reason)
     const scope: Mutable<CancelScope.CancelScope> = { node: root, reason: undefined }
-    const context = signal === undefined ? Context.empty() : Context.make(CancelScope.CurrentCancelScope, scope)
-    const fiber = Effect.runForkWith(context)(effect)
+    const fiber = Effect.runForkWith(Context.make(CancelScope.CurrentCancelScope, scope))(effect)
     const disarm =
       signal &&
       onAbort(signal, () => {
@@ -110,16 +109,15 @@ const runAs = <A, E>(operation: string, given: Effect.Effect<A, E>, options: Run
  * @category runners
  * @since 0.1.0
  */
-export const runIn =
-  <R, ER>(runtime: ManagedRuntime.ManagedRuntime<R, ER>) =>
-  <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
-    runAs(
-      "Abort.runIn",
-      hasProperty(runtime, "contextEffect")
-        ? Effect.flatMap(runtime.contextEffect, (context) => provided("Abort.runIn", effect, context))
-        : Argument.die("Abort.runIn", runtime, "a ManagedRuntime: the result of ManagedRuntime.make(layer)"),
-      options
-    )
+export const runIn = <R, ER>(
+  runtime: ManagedRuntime.ManagedRuntime<R, ER>
+): (<A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions) => Promise<A>) =>
+  runner(
+    "Abort.runIn",
+    hasProperty(runtime, "contextEffect")
+      ? runtime.contextEffect
+      : Argument.die("Abort.runIn", runtime, "a ManagedRuntime: the result of ManagedRuntime.make(layer)")
+  )
 
 /**
  * Runs effects with the services of a context, as `run` does: `Abort.runWith(context)(effect, { signal })`.
@@ -129,26 +127,33 @@ export const runIn =
  * @category runners
  * @since 0.1.0
  */
-export const runWith =
-  <R>(context: Context.Context<R>) =>
-  <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
-    runAs(
-      "Abort.runWith",
-      Context.isContext(context)
-        ? provided("Abort.runWith", effect, context)
-        : Argument.die("Abort.runWith", context, "a Context: the result of `yield* Effect.context()`"),
-      options
-    )
+export const runWith = <R>(
+  context: Context.Context<R>
+): (<A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions) => Promise<A>) =>
+  runner(
+    "Abort.runWith",
+    Context.isContext(context)
+      ? Effect.succeed(context)
+      : Argument.die("Abort.runWith", context, "a Context: the result of `yield* Effect.context()`")
+  )
 
 /**
  * A context may come from a fiber. The run is part of neither the thread nor the cancel scope of that fiber, whose reasons
  * would otherwise hide the reason of the signal. The deadline and the release of the fiber don't hold in the run either.
  */
-const provided = <A, E, R>(operation: string, given: Effect.Effect<A, E, R>, context: Context.Context<R>) =>
-  Effect.provideContext(
-    Argument.effect(operation, given),
-    Context.omit(CurrentNode, CancelScope.CurrentCancelScope, Deadline.Current, CurrentRelease)(context)
-  )
+const runner =
+  <R, ER>(operation: string, contextEffect: Effect.Effect<Context.Context<R>, ER>) =>
+  <A, E>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
+    runAs(
+      operation,
+      Effect.flatMap(contextEffect, (context) =>
+        Effect.provideContext(
+          Argument.effect(operation, effect),
+          Context.omit(CurrentNode, CancelScope.CurrentCancelScope, Deadline.Current, CurrentRelease)(context)
+        )
+      ),
+      options
+    )
 
 /**
  * Runs a function that takes an AbortSignal and returns a Promise. A rejection becomes an `UnknownError` with its `cause`.

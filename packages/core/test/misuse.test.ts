@@ -192,3 +192,33 @@ it.effect("the message of a wrong argument says what the function got and what i
     ).toMatch(/^The signal of Abort.run got .* It takes an AbortSignal/)
   })
 )
+
+/** An object that throws at each look. */
+const unreadable = (): never => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy as never
+}
+
+const functionsOfThreads: Readonly<Record<string, (self: never) => unknown>> = {
+  "Thread.stop": Thread.stop,
+  "Thread.stopAll": Thread.stopAll,
+  "Thread.interrupt": Thread.interrupt,
+  "Thread.interruptAll": Thread.interruptAll,
+  "Thread.interruptFork": Thread.interruptFork,
+  "Thread.shutdown": Thread.shutdown,
+  "Thread.spawn": Thread.spawn,
+  "ThreadGroup.shutdown": ThreadGroup.shutdown
+}
+
+for (const [name, call] of Object.entries(functionsOfThreads)) {
+  it.effect(`${name} of an effect in place of its result, or of an object that can't be read, says so`, () =>
+    Effect.gen(function* () {
+      const given = name === "Thread.spawn" ? [unreadable()] : [Thread.spawn(Effect.void), unreadable()]
+      for (const it of given) {
+        const message = yield* says(call as (untyped: never) => Effect.Effect<unknown>, it)
+        expect(message).toMatch(new RegExp(`^${name} got an? .*, so nothing has happened. It takes an? `))
+      }
+    })
+  )
+}

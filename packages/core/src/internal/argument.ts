@@ -4,11 +4,11 @@
  * it needs.
  */
 import * as Cause from "effect/Cause"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { ThreadError } from "../ThreadError.ts"
 import * as Texts from "./errorTexts.ts"
-import { isEffect } from "./foreignValue.ts"
+import { isEffect, readOr } from "./foreignValue.ts"
 import { givenText } from "./givenText.ts"
 import * as Misuse from "./misuse.ts"
 
@@ -62,5 +62,9 @@ export const curried = <Options, Self, B>(
   })
 }
 
+/** An effect or a promise is a `self` that the caller has not waited for. An object that can't be read is no options either. */
 const canBeOptions = (u: unknown): boolean =>
-  u === undefined || (typeof u === "object" && u !== null && !(u instanceof Promise))
+  readOr(
+    () => u === undefined || (typeof u === "object" && u !== null && !(u instanceof Promise || Effect.isEffect(u))),
+    false
+  )
