@@ -1,14 +1,7 @@
 import { ThreadError } from "@quiesce/core"
 import * as Workers from "@quiesce/worker-threads"
-import {
-  HostLease,
-  LockError,
-  SharedMutex,
-  SharedSemaphore,
-  WorkerError,
-  type WorkerPool
-} from "@quiesce/worker-threads"
-import { Context, Effect, Schema } from "effect"
+import { HostLease, LockError, SharedMutex, SharedSemaphore, WorkerError, WorkerPool } from "@quiesce/worker-threads"
+import { Cause, Context, Effect, Exit, Schema, type Scope, Stream } from "effect"
 import { expect, it } from "vitest"
 import { functionsOf, type Table, unhelpful } from "../../core/test/fixtures/hostile.ts"
 import { Tasks } from "./fixtures/contract.ts"
@@ -84,4 +77,35 @@ const isHelpful = (error: unknown, name: string): boolean =>
 it("each function works with a wrong argument, or is refused by an error of this package", async () => {
   for (const name of others) expect(functions.delete(name)).toBe(true)
   expect(await unhelpful(functions, rows, isHelpful)).toEqual([])
+})
+
+it("each method of a pool refuses a tag that is no text with a message that shows the tag", async () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const tags = new Map<unknown, string>([
+    [Symbol("tag"), '"Symbol(tag)"'],
+    [Object.create(null), '"{}"'],
+    [proxy, "can't be shown"],
+    [undefined, '"undefined"'],
+    ["Nothing", '"Nothing"']
+  ])
+  const errors: Array<readonly [unknown, unknown]> = []
+  const call = Effect.gen(function* () {
+    const pool = yield* WorkerPool.make(Tasks, options)
+    for (const tag of tags.keys()) {
+      const it = [tag, undefined] as unknown as readonly [never, never]
+      const run = Effect.tryPromise({ try: () => pool.run(...it), catch: (error) => error })
+      const stream = Stream.runDrain(pool.stream(...it))
+      for (const call of [pool.execute(...it), pool.spawn(...it), stream, pool.broadcast(...it), run]) {
+        const exit = yield* Effect.exit<unknown, unknown, Scope.Scope>(call)
+        errors.push([tag, Exit.isFailure(exit) ? Cause.squash(exit.cause) : exit])
+      }
+    }
+  })
+  await Effect.runPromise(Effect.scoped(call))
+  expect(errors).toHaveLength(25)
+  for (const [tag, error] of errors) {
+    expect(error).toMatchObject({ reason: { _tag: "UnknownTask" } })
+    expect((error as Error).message).toContain(tags.get(tag))
+  }
 })

@@ -3,7 +3,7 @@ import * as Abort from "@quiesce/core/Abort"
 import type * as CancelReason from "@quiesce/core/CancelReason"
 import * as Deadline from "@quiesce/core/Deadline"
 import type * as Escalation from "@quiesce/core/Escalation"
-import { isAbortSignal } from "@quiesce/core/internal"
+import { isAbortSignal, textOf } from "@quiesce/core/internal"
 import * as Thread from "@quiesce/core/Thread"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import * as Effect from "effect/Effect"
@@ -288,4 +288,6 @@ const none: ReadonlyArray<never> = []
 const wrongKind = (task: string, isStream: boolean): Effect.Effect<never> =>
   Effect.die(WorkerError.make({ _tag: "WrongKind", task, isStream }))
 
-const unknownTask = (task: string): Effect.Effect<never> => Effect.die(WorkerError.make({ _tag: "UnknownTask", task }))
+/** A user without types may give a tag that is no text, such as a symbol. */
+const unknownTask = (tag: unknown): Effect.Effect<never> =>
+  Effect.die(WorkerError.make({ _tag: "UnknownTask", task: typeof tag === "string" ? tag : textOf(tag) }))
