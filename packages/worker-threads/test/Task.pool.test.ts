@@ -180,6 +180,20 @@ describe("createTaskPool", () => {
     }
   })
 
+  for (const options of [new AbortController().signal, 5, "name", () => {}]) {
+    it(`refuses ${typeof options === "object" ? "a signal" : `a ${typeof options}`} in place of options`, async () => {
+      await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+      const calls = [
+        // The first call opens the pool.
+        () => pool.run({ how: "thread" }, options as never),
+        () => pool.run({ how: "thread" }, options as never),
+        () => pool.broadcast({ how: "thread" }, options as never),
+        () => Task.runTask<Plain>(url, { how: "thread" }, options as never)
+      ]
+      for (const call of calls) await expect(call()).rejects.toThrow("the options of a call, such as { signal }")
+    })
+  }
+
   it("closed, ends its calls as after an abort", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()

@@ -109,3 +109,21 @@ it("each method of a pool refuses a tag that is no text with a message that show
     expect((error as Error).message).toContain(tags.get(tag))
   }
 })
+
+it("each method of a pool refuses a signal in place of options", async () => {
+  const { signal } = new AbortController()
+  const messages: Array<string> = []
+  const call = Effect.gen(function* () {
+    const pool = yield* WorkerPool.make(Tasks, options)
+    const it = ["Add", undefined, signal] as unknown as readonly [never, never, never]
+    const run = Effect.tryPromise({ try: () => pool.run(...it), catch: (error) => error })
+    for (const call of [pool.execute(...it), pool.spawn(...it), pool.broadcast(...it), run]) {
+      const exit = yield* Effect.exit<unknown, unknown, Scope.Scope>(call)
+      messages.push(Exit.isFailure(exit) ? (Cause.squash(exit.cause) as Error).message : "no failure")
+    }
+  })
+  await Effect.runPromise(Effect.scoped(call))
+  expect(messages).toEqual(
+    Array(4).fill(expect.stringMatching(/^options: .* is not the options of a call, such as { signal }.$/))
+  )
+})

@@ -1,8 +1,9 @@
 /** Checks the options of one call of a task. */
-import { millisOf, textOf } from "@quiesce/core/internal"
+import { millisOf, readOr, textOf } from "@quiesce/core/internal"
 import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import * as WorkerError from "../../WorkerError.ts"
+import { wrongArgument } from "../wire/wrongArgument.ts"
 
 /** The options that the calls of all pools have. */
 export interface CallOptions {
@@ -24,6 +25,7 @@ export const settingsOf = (
   options: CallOptions | undefined,
   defaults: CallSettings
 ): CallSettings | WorkerError.WorkerError => {
+  if (!canBeOptions(options)) return wrongArgument("options", options, "the options of a call, such as { signal }")
   const { name, priority = defaults.priority, runWithin } = options ?? {}
   if (name !== undefined && typeof name !== "string") return invalid("name", `${textOf(name)} is not a text`)
   if (!Number.isFinite(priority)) return invalid("priority", `${textOf(priority)} is not a number`)
@@ -31,6 +33,10 @@ export const settingsOf = (
   const millis = limitOf("runWithin", runWithin)
   return typeof millis === "number" ? { priority, millis } : millis
 }
+
+/** Whether a value can be the options of a call. A signal in their place would be ignored, because it is an object, too. */
+const canBeOptions = (u: unknown): boolean =>
+  u === undefined || (typeof u === "object" && !readOr(() => u instanceof AbortSignal, false))
 
 /** The milliseconds of a duration that can be waited for. */
 export const limitOf = (option: string, given: Duration.Input): number | WorkerError.WorkerError => {

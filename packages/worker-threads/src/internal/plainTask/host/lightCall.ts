@@ -15,6 +15,7 @@ const none: ReadonlyArray<never> = []
 export const isLight = (options: RunOptions | undefined): boolean => {
   // A caller without types may give null.
   if (options === undefined || options === null) return true
+  if (typeof options !== "object" || options instanceof AbortSignal) return false
   const { leases, name, onProgress, priority, runWithin, signal, transfer } = options
   if (leases !== undefined || name !== undefined || onProgress !== undefined) return false
   if (priority !== undefined || runWithin !== undefined) return false
