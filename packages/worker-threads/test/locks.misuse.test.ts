@@ -73,7 +73,7 @@ describe("a wrong argument", () => {
   })
 
   it("of take, such as more permits than there are, is a defect and leaves no trace", () => {
-    for (const permits of [0, -1, 1.5, 3, "1" as never]) {
+    for (const permits of [0, -1, 1.5, 3, "1" as never, Symbol("one") as never]) {
       expect(misuseOf(Effect.scoped(SharedSemaphore.take(semaphore, permits))).message).toContain("ask for 1 to 2")
       expect(misuseOf(Effect.scoped(SharedSemaphore.tryTake(semaphore, permits))).reason._tag).toBe("InvalidOption")
       expect(misuseOf(SharedSemaphore.withPermits(semaphore, permits)(Effect.void)).reason._tag).toBe("InvalidOption")

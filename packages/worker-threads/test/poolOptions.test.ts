@@ -1,5 +1,6 @@
 import { messageOf } from "@quiesce/core/internal"
-import { Cause, Effect, Exit } from "effect"
+import { HostLease } from "@quiesce/worker-threads"
+import { Cause, Effect, Exit, Schema } from "effect"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { type Options, parse } from "../src/internal/host/poolOptions.ts"
@@ -19,6 +20,21 @@ describe("the options of a pool", () => {
       expect(refusal({ startWithin: given })).toContain(`startWithin: ${given} is not a duration`)
     }
     expect(refusal({ startWithin: Infinity })).toContain("startWithin: Infinity")
+  })
+
+  it("refuse lease handlers that are no list, and what is no handler in the list", () => {
+    const lease = HostLease.make({ name: "lease", payload: Schema.Void, success: Schema.Void })
+    const handler = HostLease.handler(lease, () => Effect.void)
+    for (const given of [handler, 5, "x", {}]) {
+      const refused = refusal({ hostLeases: given as never })
+      expect(refused).toMatch(/^hostLeases: .* is not a list; give \[HostLease.handler\(lease, acquire\)\]/s)
+    }
+    for (const given of [lease, 5, null, {}]) {
+      const refused = refusal({ hostLeases: [handler, given] as never })
+      expect(refused).toMatch(/^hostLeases: .* at index 1 is not a handler; give HostLease.handler\(lease, acquire\)/s)
+    }
+    expect(refusal({ hostLeases: [handler, handler] })).toContain('hostLeases: "lease" has two handlers')
+    expect(refusal({ hostLeases: [handler] })).toBe("none")
   })
 
   it("take an idle time of zero and one that never ends", () => {

@@ -110,11 +110,21 @@ const parseAll = (options: Options): Effect.Effect<Parsed> =>
     const name: unknown = options.name ?? "pool"
     if (typeof name !== "string")
       return yield* invalid("name", `${textOf(name)} is not a text; give one such as "images"`)
-    const names = (options.hostLeases ?? []).map(({ name }) => name)
-    const twice = names.find((name, index) => names.indexOf(name) !== index)
-    if (twice !== undefined) return yield* invalid("hostLeases", `"${twice}" has two handlers`)
+    const wrong = wrongHandlers(options.hostLeases ?? [])
+    if (wrong !== undefined) return yield* invalid("hostLeases", wrong)
     return { ...size, concurrency, startMillis, bound, whenFull, runMillis, busyMillis, recycle, name }
   })
+
+/** The problem with the handlers, if there is one. */
+const wrongHandlers = (handlers: ReadonlyArray<Handler>): string | undefined => {
+  if (!Array.isArray(handlers)) return `${textOf(handlers)} is not a list; give [HostLease.handler(lease, acquire)]`
+  const wrong = handlers.findIndex((handler: Partial<Handler> | null) => typeof handler?.acquire !== "function")
+  if (wrong >= 0)
+    return `${textOf(handlers[wrong])} at index ${wrong} is not a handler; give HostLease.handler(lease, acquire)`
+  const names = handlers.map(({ name }: Handler) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  return twice === undefined ? undefined : `"${twice}" has two handlers`
+}
 
 const busyOf = (busy: Options["busy"]): Effect.Effect<number> => {
   if (busy === undefined) return Effect.succeed(Infinity)

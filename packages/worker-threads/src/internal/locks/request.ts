@@ -72,7 +72,7 @@ export class Request {
     if (!Number.isInteger(permits) || permits < 1 || permits > total) {
       throw invalid(
         "permits",
-        `${permits} can't be taken from "${this.lock}", which has ${total}: ask for 1 to ${total}`
+        `${textOf(permits)} can't be taken from "${this.lock}", which has ${total}: ask for 1 to ${total}`
       )
     }
     const asked = { key: Memory.ownKey, id: this.id, permits, total, orElse }
