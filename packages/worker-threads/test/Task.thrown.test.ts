@@ -59,6 +59,13 @@ describe("an error that a plain function throws arrives as itself", () => {
     expect((error as Error).message).toBe(message)
   })
 
+  it("with a getter that throws, as the same kind of error, with its stack and its other properties", async () => {
+    const error = await thrownBy("getter")
+    expect(error).toBeInstanceOf(RangeError)
+    expect(error).toMatchObject({ code: "E_FINE", stack: expect.stringContaining("plain-throws.ts") })
+    expect(error).not.toHaveProperty("broken")
+  })
+
   it("an AggregateError that contains itself, in bounds", async () => {
     const error = (await thrownBy("itself")) as AggregateError
     expect(error).toMatchObject({ name: "AggregateError", message: "round" })

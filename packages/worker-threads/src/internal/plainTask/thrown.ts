@@ -66,10 +66,9 @@ const parts = (value: unknown, levels: number, left: Left): Thrown => {
 
 const thrownError = (error: Error, levels: number, left: Left): Thrown => {
   const own: Record<string, unknown> = { name: typeof error.name === "string" ? error.name : messageOf(error.name) }
-  for (const [key, property] of Object.entries(error)) if (canCross(property)) own[key] = property
-  for (const key of ofSuppressed) {
-    const property: unknown = Object.hasOwn(error, key) ? (error as unknown as Record<string, unknown>)[key] : undefined
-    if (property !== undefined && canCross(property)) own[key] = property
+  for (const key of [...Object.keys(error), ...ofSuppressed.filter((key) => Object.hasOwn(error, key))]) {
+    const property = crossing(error as unknown as Record<string, unknown>, key)
+    if (property !== undefined) own[key] = property
   }
   const errors: unknown = (error as { readonly errors?: unknown }).errors
   const isAggregate = error instanceof AggregateError && Array.isArray(errors) && levels > 0
@@ -80,6 +79,16 @@ const thrownError = (error: Error, levels: number, left: Left): Thrown => {
     own,
     errors: isAggregate ? partsOfAll(errors, levels - 1, left) : undefined,
     cause: isNested ? parts(error.cause, levels - 1, left) : undefined
+  }
+}
+
+/** A property that can cross. Undefined for one that can't be cloned or whose getter throws; the others cross without it. */
+const crossing = (error: Readonly<Record<string, unknown>>, key: string): unknown => {
+  try {
+    const property = error[key]
+    return canCross(property) ? property : undefined
+  } catch {
+    return undefined
   }
 }
 
