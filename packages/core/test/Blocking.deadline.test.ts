@@ -49,6 +49,23 @@ const inTime = <A, E, R>(attempt: (millis: number, done: () => void) => Effect.E
   })
 
 describe("Blocking.interruptible under a deadline, on a fiber", () => {
+  for (const [name, section] of Object.entries({ "an endless loop": endless, "a loop with a token": polling })) {
+    it.live(`interrupts the fiber, so that no handler of its causes goes on: ${name}`, () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const goOn = Effect.sync(() => log.push("went on"))
+        const handled = [
+          Effect.andThen(Effect.exit(Blocking.interruptible(section)), goOn),
+          Effect.catchCause(Blocking.interruptible(section), () => goOn)
+        ]
+        for (const work of [...handled, ...handled.map(inThread)]) {
+          expect(yield* Effect.flip(Deadline.within(work, 5))).toMatchObject(exceeded(5))
+        }
+        expect(log).toEqual([])
+      })
+    )
+  }
+
   it.live("is ended at the deadline, and the finalizers run in order", () =>
     Effect.gen(function* () {
       const log: Array<string> = []

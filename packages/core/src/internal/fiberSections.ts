@@ -87,7 +87,7 @@ type Outcome<A> =
 
 const running: Outcome<never> = { _tag: "Running" }
 
-const attempt = <A>(section: Section<A>, token: StopToken.StopToken): Exit.Exit<A> => {
+const attempt = <A>(section: Section<A>, token: StopToken.StopToken): Effect.Effect<A> => {
   try {
     return SectionResult.exitOf(section(token), "Blocking.interruptible")
   } catch (error) {
@@ -96,10 +96,20 @@ const attempt = <A>(section: Section<A>, token: StopToken.StopToken): Exit.Exit<
 }
 
 /** An error thrown by `token.check` interrupts the section; any other error is a defect. */
-const failed = (error: unknown): Exit.Exit<never> => {
+const failed = (error: unknown): Effect.Effect<never> => {
   const reason = readOr(() => (error instanceof CancelReason.CancelError ? error.reason : undefined), undefined)
-  return CancelReason.isCancelReason(reason) ? Exit.failCause(CancelReason.toCause(reason)) : Exit.die(error)
+  return CancelReason.isCancelReason(reason) ? interrupted(reason) : Exit.die(error)
 }
+
+/**
+ * Interrupts the fiber as the timer of the deadline does, so that `Effect.exit` around the section does not keep the work
+ * alive. Under a mask only the section fails.
+ */
+const interrupted = (reason: CancelReason.CancelReason): Effect.Effect<never> =>
+  Effect.withFiber((fiber) => {
+    if (isUnmasked(fiber)) fiber.interruptUnsafe(fiber.id, CancelReason.toAnnotations(reason))
+    return Exit.failCause(CancelReason.toCause(reason))
+  })
 
 const limited = <A>(
   section: Section<A>,
@@ -141,8 +151,8 @@ const settled = <A>(
 }
 
 /** The interruption of a section at its deadline or at Ctrl-C: by the reason of the thread's cancel, if there is one. */
-const ended = (fiber: AnyFiber, reason?: CancelReason.CancelReason): Exit.Exit<never> => {
+const ended = (fiber: AnyFiber, reason?: CancelReason.CancelReason): Effect.Effect<never> => {
   const node = fiber.getRef(CurrentNode)
   const first = node.isCancelled ? node.reason : reason
-  return Exit.failCause(CancelReason.toCause(first ?? CancelReason.deadlineExceeded(fiber.getRef(Deadline.Current))))
+  return interrupted(first ?? CancelReason.deadlineExceeded(fiber.getRef(Deadline.Current)))
 }
