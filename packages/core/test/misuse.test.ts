@@ -190,6 +190,14 @@ it.effect("the message of a wrong argument says what the function got and what i
         {}
       )
     ).toMatch(/^The signal of Abort.run got .* It takes an AbortSignal/)
+    expect(
+      yield* says(
+        // Without types, as the options.
+        (signal) =>
+          Effect.orDie(Effect.tryPromise({ try: () => Core.Abort.run(Effect.void, signal as {}), catch: (e) => e })),
+        new AbortController().signal
+      )
+    ).toMatch(/^Abort.run got .*, so nothing has happened. It takes the signal in options: { signal }.$/)
   })
 )
 

@@ -28,13 +28,15 @@ export const signalGiven = (operation: string, signal: AbortSignal): AbortSignal
   throw Argument.wrong(operation, signal, aSignal)
 }
 
-/** The same for an option. */
+/** The same for an option. A signal in place of the options would be ignored, and so is refused. */
 export const signalIn = (
   operation: string,
   options: { readonly signal?: AbortSignal | undefined } | undefined
-): AbortSignal | undefined =>
+): AbortSignal | undefined => {
+  if (isAbortSignal(options)) throw Argument.wrong(operation, options, "the signal in options: { signal }")
   // A user without types may give null, which is refused.
-  options?.signal === undefined ? undefined : signalGiven(`The signal of ${operation}`, options.signal)
+  return options?.signal === undefined ? undefined : signalGiven(`The signal of ${operation}`, options.signal)
+}
 
 /** The signals of `Abort.any`. */
 export const abortSignals = (signals: Iterable<AbortSignal>): ReadonlyArray<AbortSignal> => {
