@@ -133,13 +133,27 @@ const descendants = (outcome: Outcome): ReadonlyArray<string> =>
 
 const deadlineMin: Check = (outcome) => [...deadlines(outcome), ...busyAtDeadline(outcome)]
 
-/** Busy code outside masks is not ended before its deadline, and does not last longer. */
+/**
+ * Busy code outside masks is not ended before its deadline, and does not last longer. The work around the code ends with it,
+ * also if it catches the interruption of the code.
+ */
 const busyAtDeadline: Check = (outcome) =>
-  only(outcome.events, "WasBusy").flatMap(({ at, due, how, shielded }) => {
+  only(outcome.events, "WasBusy").flatMap((event) => {
+    const { at, due, how, shielded } = event
     if (due === null || shielded) return []
-    if (how === "finished" && at > due) return [`busy code ran to ${at} with a deadline of ${due}`]
-    return how === "outlived" ? [`busy code with a deadline of ${due} was not ended`] : []
+    if (how === "finished") return at > due ? [`busy code ran to ${at} with a deadline of ${due}`] : []
+    if (how === "outlived") return [`busy code with a deadline of ${due} was not ended`]
+    return goesOn(outcome, event)
+      ? [`the work of the deadline ${due} went on after its busy code had ended at ${at}`]
+      : []
   })
+
+/** Whether the work of the deadline has succeeded or failed otherwise after the end of its busy code. */
+const goesOn = ({ events }: Outcome, busy: Extract<Event, { readonly _tag: "WasBusy" }>): boolean => {
+  const later = only(events.slice(events.indexOf(busy)), "DeadlineEnded")
+  const end = later.find(({ due, thread }) => thread === busy.thread && due === busy.due)
+  return end !== undefined && !end.exceeded && !end.interrupted
+}
 
 const deadlines: Check = (outcome) => {
   const ended = only(outcome.events, "DeadlineEnded")

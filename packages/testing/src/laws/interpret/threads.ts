@@ -128,7 +128,7 @@ const nested = (
     case "Restore":
       return world.subject.restore(block({ ...place, masked: false }, instruction.body))
     case "Attempt":
-      return Effect.ignore(inner)
+      return Effect.ignore(Effect.catchCause(inner, caught))
     case "Finally":
       return Effect.onExit(inner, () => Effect.ignore(block({ ...place, masked: true }, instruction.cleanup)))
     case "Deadline":
@@ -139,6 +139,10 @@ const nested = (
       return world.subject.untilStopped(inner)
   }
 }
+
+/** Catches an interruption. Only code whose fiber was not interrupted goes on, and so does not notice. */
+const caught = <E>(cause: Cause.Cause<E>): Effect.Effect<void, E> =>
+  Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.failCause(cause)
 
 const mask = (place: Position, inner: Scoped): Scoped => {
   const { own, thread, world } = place
