@@ -1,9 +1,10 @@
 /** The laws of reasons, raised errors, deadlines, shared state and left-overs. */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Option from "effect/Option"
-import { anyGivenUp, isGivenUp, type Outcome } from "../Outcome.ts"
+import { anyGivenUp, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 import { firstBy } from "./firsts.ts"
+import { outlives } from "./outliving.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
@@ -214,13 +215,6 @@ const listenerClean: Check = (outcome) =>
         outcome.leftovers?.[what] === 0 ? [] : [`${outcome.leftovers?.[what]} ${what} were left`]
       )
 
-/** Whether code of the thread may go on after the run: the thread was given up, or has not ended below one that was. */
-const outlivesRun = ({ threads }: Outcome, thread: string): boolean =>
-  Array.from(threads.values()).some(
-    ({ exit, name }) =>
-      isGivenUp(exit) && (thread === name || (thread.startsWith(`${name}.`) && threads.get(thread)?.exit === undefined))
-  )
-
 const raiseExactlyOne: Check = (outcome) => [
   ...only(outcome.events, "RaiseAnswered").flatMap(({ delivered, letter, thread }) => {
     const received = only(outcome.events, "Received").filter((event) => event.letter === letter)
@@ -238,7 +232,7 @@ const raiseExactlyOne: Check = (outcome) => [
     outcome.events.some(
       (event) => (event._tag === "RaiseAnswered" || event._tag === "RaiseWithdrawn") && event.letter === id
     ) ||
-    outlivesRun(outcome, message)
+    outlives(outcome, message)
       ? []
       : [`no caller got the result of letter ${id}`]
   )

@@ -3,9 +3,10 @@ import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { type AnyExit, anyGivenUp, isAbandoned, isForced, isGivenUp, type Outcome } from "../Outcome.ts"
+import { type AnyExit, anyGivenUp, isAbandoned, isForced, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 import { firstBy, placesOf } from "./firsts.ts"
+import { outlives } from "./outliving.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
@@ -77,16 +78,15 @@ const allInterruptorsWait: Check = (outcome) => {
 const unanswered = (outcome: Outcome): ReadonlyArray<string> => {
   const returned = firstBy(outcome.events, "Returned", "id")
   const forced = [...outcome.threads.values()].flatMap(({ exit, name }) => (isForced(exit) ? [name] : []))
-  const givenUp = [...outcome.threads.values()].flatMap(({ exit, name }) => (isGivenUp(exit) ? [name] : []))
-  const mayWait = (thread: string): boolean =>
-    givenUp.includes(thread) ||
-    (outcome.threads.get(thread)?.exit === undefined && givenUp.some((name) => thread.startsWith(`${name}.`)))
   return only(outcome.events, "Asked")
     .filter((asked) => asked.how === "interrupt" && !returned.has(asked.id))
-    .filter(({ message }) => !mayWait(message.replace(/ asked$/, "")))
+    .filter((asked) => !outlives(outcome, askerOf(asked)))
     .filter(({ thread }) => !forced.some((name) => thread.startsWith(`${name}.`)))
     .map(({ thread }) => `an interrupt of ${thread} never returned`)
 }
+
+/** The name of the thread that has made a request. */
+const askerOf = ({ message }: { readonly message: string }): string => message.replace(/ asked$/, "")
 
 const lateInterruptNoop: Check = (outcome) =>
   only(outcome.events, "Asked").flatMap((asked) => {
@@ -94,6 +94,7 @@ const lateInterruptNoop: Check = (outcome) =>
     const settled = only(outcome.events, "Settled").find(({ thread }) => thread === asked.thread)
     const known = outcome.threads.get(asked.thread)
     const returned = only(outcome.events, "Returned").find(({ id }) => id === asked.id)
+    if (returned === undefined && outlives(outcome, askerOf(asked))) return []
     if (returned === undefined) return [`asking ${asked.thread}, which had ended, never returned`]
     return settled !== undefined && known?.exit === settled.exit && returned.exit === settled.exit
       ? []

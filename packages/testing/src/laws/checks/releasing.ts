@@ -172,14 +172,28 @@ const startOf = (all: ReturnType<typeof blocks>, at: number): number => {
   return last === undefined ? at : startOf(all, last.from)
 }
 
-/** The times in which synchronous code has blocked the JavaScript thread. Code that was ended by force has no end here. */
+/**
+ * The times in which synchronous code has blocked the JavaScript thread. Code that was ended by force records no end. It has
+ * ended when the body of its thread has.
+ */
 const blocks = ({ events }: Outcome): ReadonlyArray<{ readonly from: number; readonly to: number }> => {
   const polls = firstBy(events, "Polling", "id")
   const spins = firstBy(events, "Spinning", "id")
+  const ends = firstBy(events, "Spun", "id")
   return [
     ...only(events, "Polled").map(({ at, id }) => ({ from: polls.get(id)?.at ?? at, to: at })),
-    ...only(events, "Spun").map(({ at, id }) => ({ from: spins.get(id)?.at ?? at, to: at }))
+    ...only(events, "Spun").map(({ at, id }) => ({ from: spins.get(id)?.at ?? at, to: at })),
+    ...only(events, "Spinning").flatMap((spin) => (ends.has(spin.id) ? [] : forced(events, spin)))
   ]
+}
+
+const forced = (
+  events: Outcome["events"],
+  spin: Extract<Event, { readonly _tag: "Spinning" }>
+): ReturnType<typeof blocks> => {
+  const later = only(events.slice(events.indexOf(spin)), "BodyEnded")
+  const ended = later.find(({ thread }) => thread === spin.thread)
+  return ended === undefined ? [] : [{ from: spin.at, to: ended.at }]
 }
 
 const boundedCleanup: Check = (outcome) => {
