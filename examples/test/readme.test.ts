@@ -102,13 +102,17 @@ const runClaim = ({ page, program }: Claim): Promise<Ran> => {
   return run
 }
 
+/** The function `wait.ts` of the guides does not look at its signal, so its call is killed at the limit. The guides say so. */
+const killed = /^(Thread "wait\.ts" did not end in time when it was asked to, and was killed\. .*\n)?$/
+
 describe("the shown output", () => {
   const claims = pages.flatMap(claimsOf)
 
   it.each(claims.map((claim) => [claim.page, claim.program.text.split("\n")[0], claim] as const))(
     "of %s: the program %s prints it",
     async (_page, _name, claim) => {
-      expect(await runClaim(claim)).toEqual({ lines: claim.output, errors: "", code: 0, signal: null })
+      const errors: unknown = expect.stringMatching(killed)
+      expect(await runClaim(claim)).toEqual({ lines: claim.output, errors, code: 0, signal: null })
     }
   )
 

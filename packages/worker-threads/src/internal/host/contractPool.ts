@@ -170,7 +170,7 @@ export class ContractPool {
     const signal = options?.signal
     if (signal !== undefined && !isAbortSignal(signal))
       return Promise.reject(wrongArgument("signal", signal, "an AbortSignal"))
-    return Abort.run(this.observed(this.execute(tag, payload, options)), options)
+    return Abort.run(this.observed(this.execute(tag, payload, options)), { signal })
   }
 
   private observed<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
