@@ -252,6 +252,19 @@ describe("ThreadAdapter.execute", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("interrupted and abandoned, has no other failure in its Cause, whatever exit its adapter makes", () =>
+    Effect.gen(function* () {
+      const fiber = yield* ThreadAdapter.execute<never, string>(
+        () => ({ ...controls(), exitWhenAbandoned: () => Exit.fail("too late") }),
+        { escalation: { interrupt: "1 milli" } }
+      ).pipe(Effect.provideService(References.UnhandledLogLevel, undefined), Effect.forkChild(now))
+      yield* Effect.forkChild(Fiber.interrupt(fiber), now)
+      yield* TestClock.adjust("1 second")
+      const exit = yield* Fiber.await(fiber)
+      expect(Exit.isFailure(exit) && exit.cause.reasons.map(({ _tag }) => _tag)).toEqual(["Interrupt"])
+    })
+  )
+
   it.effect("abandoned, has the exit that its adapter makes of the given one", () =>
     Effect.gen(function* () {
       const given: Array<Exit.Exit<never, never>> = []

@@ -11,13 +11,15 @@ import type { ThreadNode } from "./threadNode.ts"
  * A thread that was ended by force or given up had no cleanup.
  */
 export const ofThread = (node: ThreadNode): Cause.Cause<never> | undefined => {
-  const exit = node.controls.poll()
+  const { controls, state } = node
+  const exit = controls.poll()
   if (exit === undefined || Exit.isSuccess(exit) || OwnEnd.of(node) !== undefined) return undefined
+  if (state._tag === "Settled" && state.abandoned) return undefined
   const defects = exit.cause.reasons.flatMap((reason) => {
     if (Cause.isInterruptReason(reason)) return []
     return [Cause.isFailReason(reason) ? Cause.makeDieReason(reason.error) : reason]
   })
-  if (defects.length === 0 || defects.some(isAbandoned)) return undefined
+  if (defects.length === 0) return undefined
   received(node, exit)
   return Cause.fromReasons(defects)
 }
