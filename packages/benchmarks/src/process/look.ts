@@ -28,7 +28,10 @@ interface Looked {
   readonly shown: RegExp
 }
 
-const busy: Looked = { args: [pathOf("./busy-main.ts")], shown: /busy-main\.ts:\d+:\d+[^]*waiting/ }
+const busy: Looked = {
+  args: [fileURLToPath(new URL("./busy-main.ts", import.meta.url))],
+  shown: /busy-main\.ts:\d+:\d+[^]*waiting/
+}
 
 const foreign: Looked = {
   args: ["--inspect-port=0", "-e", 'process.stdout.write("ready"); for (;;);'],
