@@ -9,6 +9,12 @@ import { runInNewContext } from "node:vm"
 /** The result of a measurement. Smaller is better. */
 export type Measure = () => Promise<number>
 
+/** A fixed figure in place of a peer. */
+export const limit =
+  (figure: number): Measure =>
+  () =>
+    Promise.resolve(figure)
+
 export interface Comparison {
   readonly id: string
   /** The unit of both figures, such as "ns a spawn". */

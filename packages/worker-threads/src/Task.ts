@@ -27,8 +27,9 @@ import * as ModuleUrl from "./ModuleUrl.ts"
 /**
  * The second argument of a task's function: a signal for asynchronous code, a token for synchronous loops to poll, and
  * `report`, which sends a value of type `P` to the caller's `onProgress`. The promise of `report` is pending while the
- * caller has not taken earlier values, so a function that awaits each report is not faster than its caller. After an abort of the
- * call, pending and later reports reject with its reason. Without an `onProgress` nothing is sent. `lease` asks the host for resources: see `TaskLeases`.
+ * caller has not taken earlier values, so a function that awaits each report is not faster than its caller. After an abort
+ * of the call, pending and later reports reject with the reason of the abort. Without an `onProgress` nothing is sent.
+ * `lease` asks the host for resources: see `TaskLeases`.
  *
  * `transfer(value, parts)` marks `parts`, such as the buffer of an array, and returns `value`. The worker moves the marked
  * parts to the caller with the result instead of copying them. Nothing is moved if the call fails. A part that can't be moved

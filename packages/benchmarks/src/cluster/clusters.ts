@@ -10,7 +10,7 @@ import { ClusterRunner, ClusterStore, ClusterThreads } from "@quiesce/cluster"
 import { ForcedEnd, Thread, ThreadDump } from "@quiesce/core"
 import { Effect, Layer, Option, References, type Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import type { Comparison, Measure } from "../Comparison.ts"
+import { type Comparison, limit, type Measure } from "../Comparison.ts"
 import { Bare, Tasks } from "./contract.ts"
 
 const program = fileURLToPath(new URL("./runner-main.ts", import.meta.url))
@@ -195,11 +195,6 @@ const leaseTakeovers = withThreads(
     }),
   2
 )
-
-const limit =
-  (millis: number): Measure =>
-  () =>
-    Promise.resolve(millis)
 
 export const comparisons: ReadonlyArray<Comparison> = [
   {

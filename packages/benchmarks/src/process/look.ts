@@ -1,9 +1,9 @@
-/** The command `quiesce ps` as users get it, in one file, on processes that are busy, that wait, and that lack this toolkit. */
+/** The command `quiesce ps` in one file, as users get it. It looks at a busy process with this toolkit, and at one without. */
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import type { Comparison, Measure } from "../Comparison.ts"
+import { type Comparison, limit, type Measure } from "../Comparison.ts"
 import * as Load from "../load.ts"
 
 const execute = promisify(execFile)
@@ -56,8 +56,6 @@ const look =
     }
   }
 
-const second: Measure = async () => 1000
-
 const unit = "ms of a look, against a second"
 
 const looks: ReadonlyArray<Pick<Comparison, "id" | "ours">> = [
@@ -67,5 +65,5 @@ const looks: ReadonlyArray<Pick<Comparison, "id" | "ours">> = [
 ]
 
 export const comparisons: ReadonlyArray<Comparison> = looks.map((one) =>
-  Object.assign({ unit, peer: second, direction: "at most", target: 1, rounds: 5 } as const, one)
+  Object.assign({ unit, peer: limit(1000), direction: "at most", target: 1, rounds: 5 } as const, one)
 )

@@ -35,6 +35,9 @@ export const log = (node: ThreadNode): void => {
   Notice.logUnhandled(controls.context ?? Context.empty(), node, text)
 }
 
-/** Whether a shutdown has noticed the end of the thread or will notice it. A shutdown of an ancestor reports no end of the thread. */
+/**
+ * Whether a shutdown of the thread itself, or of its group, runs now and will report the end. The report of an ancestor does
+ * not name the ends of the threads below.
+ */
 const isBeingReported = ({ group, ledgerObservers = [] }: ThreadNode): boolean =>
   [...ledgerObservers, ...(group?.ledgerObservers ?? [])].some(({ reportsLosses }) => reportsLosses === true)

@@ -70,12 +70,10 @@ export class RunLimit {
 
   /** The failures of finalizers are no part of the Cause, as after `Deadline.within`. An abandoned task has none. */
   private exceeded(cause: Cause.Cause<unknown>, context: Context.Context<never>): Cause.Cause<DeadlineExceeded> {
-    const others = cause.reasons.filter((reason) => !isAbandoned(reason))
-    const suppressed = others.flatMap((reason) => {
-      if (Cause.isInterruptReason(reason)) return []
-      return [Cause.isFailReason(reason) ? reason.error : reason.defect]
-    })
-    if (suppressed.length > 0) {
+    const failures = cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
+    const others = failures.filter((reason) => !isAbandoned(reason))
+    const suppressed = others.map((reason) => (Cause.isFailReason(reason) ? reason.error : reason.defect))
+    if (others.length > 0) {
       Effect.runForkWith(context)(Effect.logError("A finalizer failed after a deadline", Cause.fromReasons(others)))
     }
     const failure = Cause.fail(new DeadlineExceeded({ millis: this.millis, suppressed }))
