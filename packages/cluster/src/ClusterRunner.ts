@@ -107,7 +107,8 @@ export const layerOn = <Rpcs extends Rpc.Any, const O extends Options = NoOption
 
 /**
  * A runner of a cluster with several processes, in one layer: the engine with its socket server, and the threads of the
- * group. Give each runner an address that the others and the clients can reach.
+ * group. Give each runner an address of its own that the others and the clients can reach. A runner that starts again at an
+ * address fences the threads of the former process there.
  *
  * If the event loop is blocked for too long, the runner ends its process by SIGKILL, because other runners are about to take
  * its threads for lost. The limit is four fifths of `timeToLive`, or of the time that the engine's locks surely last without

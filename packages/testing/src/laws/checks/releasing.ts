@@ -187,6 +187,7 @@ const blocks = ({ events }: Outcome): ReadonlyArray<{ readonly from: number; rea
   ]
 }
 
+/** The time that code which was ended by force has blocked the JavaScript thread; empty if the body of its thread has no end. */
 const forced = (
   events: Outcome["events"],
   spin: Extract<Event, { readonly _tag: "Spinning" }>

@@ -140,7 +140,7 @@ const nested = (
   }
 }
 
-/** Catches an interruption. Only code whose fiber was not interrupted goes on, and so does not notice. */
+/** Catches an interruption. The code after it runs only if the fiber itself was not interrupted. */
 const caught = <E>(cause: Cause.Cause<E>): Effect.Effect<void, E> =>
   Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.failCause(cause)
 
