@@ -65,14 +65,15 @@ const both = (first: Outcome, second: () => Outcome): Outcome => {
 }
 
 const vitest = join(import.meta.dirname, "../node_modules/vitest/vitest.mjs")
+const stalledTests = join(import.meta.dirname, "stalledTests.ts")
 
 /** Runs the tests of the named files and folders, or all tests, on a Node. Processes of the tests run on that Node, too. */
 const tests = (node: string, files: ReadonlyArray<string> = []): Outcome => {
   const directory = mkdtempSync(join(tmpdir(), "quiesce-gate-"))
   const file = join(directory, "vitest.json")
   try {
-    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`]
-    const ok = succeeds(node, vitest, "run", ...files, ...reporters)
+    const reporters = ["default", stalledTests, "json"].map((name) => `--reporter=${name}`)
+    const ok = succeeds(node, vitest, "run", ...files, ...reporters, `--outputFile.json=${file}`)
     return count(readReport(file), ok)
   } finally {
     rmSync(directory, { recursive: true, force: true })

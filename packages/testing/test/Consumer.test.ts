@@ -15,6 +15,7 @@ const run = (...args: ReadonlyArray<string>): string => {
   const { status, stderr, stdout } = spawnSync(process.execPath, args, {
     cwd: project,
     encoding: "utf8",
+    timeout: 240_000,
     env: { ...process.env, NODE_OPTIONS: "", NODE_TEST_CONTEXT: undefined }
   })
   if (status !== 0) throw new Error(`${args.join(" ")} ended with ${status}\n${stdout}\n${stderr}`)
@@ -70,7 +71,7 @@ it("the types of the entry for users need neither vitest nor fast-check", () => 
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.test.ts"] }))
 
   // The types of Effect itself are not under test.
-  const { stdout } = spawnSync(process.execPath, [tsc, "-p", "."], { cwd: project, encoding: "utf8" })
+  const { stdout } = spawnSync(process.execPath, [tsc, "-p", "."], { cwd: project, encoding: "utf8", timeout: 240_000 })
   expect(stdout.split("\n").filter((line) => /^(consumer|node_modules\/@quiesce)/.test(line))).toEqual([])
   const files = run(tsc, "-p", ".", "--listFilesOnly")
   expect(files).toContain("@quiesce/testing/dist/index.d.ts")

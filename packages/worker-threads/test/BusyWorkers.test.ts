@@ -1,12 +1,10 @@
 import { Thread } from "@quiesce/core"
 import { Task, WorkerError, WorkerPoolMetrics } from "@quiesce/worker-threads"
 import { Deferred, Effect, Logger, Metric, References } from "effect"
-import { writeFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
 import { makeFifo } from "./fixtures/fifo.ts"
-import { makePool, whenSet } from "./support.ts"
+import { makePool } from "./support.ts"
 
 interface Entry {
   readonly level: string
@@ -63,11 +61,10 @@ describe("the option busy of a pool", () => {
     return Effect.gen(function* () {
       const fifo = yield* makeFifo
       const pool = yield* makePool({ busy })
-      const cells = makeCells()
-      const thread = yield* pool.spawn("Native", { cells, fifo })
-      yield* whenSet(cells, Cell.begun)
+      const thread = yield* pool.spawn("Native", { cells: makeCells(), fifo: fifo.path })
+      yield* fifo.whenRead
       expect((yield* entry).message).toContain("It has no stack that could be read, because it is in native code")
-      writeFileSync(fifo, "go on")
+      yield* fifo.end
       yield* Thread.join(thread)
     }).pipe(Effect.scoped, Effect.provide(layer), Effect.runPromise)
   })

@@ -254,7 +254,9 @@ describe("code that hogs a worker of a worker", () => {
   })
 
   it("is unwound while the main thread, by way of which the inspector goes, waits in JavaScript", async () => {
-    expect(await shut("", 30_000, (cells) => Atomics.wait(cells, cell.answer, 0))).toMatchObject({ rung: "unwind" })
+    expect(await shut("", 30_000, (cells) => Atomics.wait(cells, cell.answer, 0, 120_000))).toMatchObject({
+      rung: "unwind"
+    })
   })
 
   it.skipIf(process.platform === "win32")("is killed while the main thread is blocked in native code", () =>

@@ -53,7 +53,7 @@ describe("createTaskPool", () => {
     const announced = new URL("./fixtures/announced-function.ts", import.meta.url)
     await using pool = Task.createTaskPool<typeof Announced>(announced, { size: 1 })
     // The worker starts meanwhile, but the pool can't open.
-    Atomics.wait(cells, Cell.begun, 0)
+    expect(Atomics.wait(cells, Cell.begun, 0, 120_000)).not.toBe("timed-out")
     setEnvironmentData(Announced.key, undefined)
     const threadId = await pool.run("thread")
     const controller = new AbortController()

@@ -1,11 +1,10 @@
 import { Thread } from "@quiesce/core"
 import { WorkerPool } from "@quiesce/worker-threads"
 import { Effect } from "effect"
-import { open } from "node:fs/promises"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { Deaf } from "./fixtures/deaf-contract.ts"
-import { withFifo } from "./fixtures/fifo.ts"
+import { makeFifo } from "./fixtures/fifo.ts"
 
 const url = new URL("./fixtures/deaf.worker.ts", import.meta.url)
 
@@ -14,26 +13,24 @@ describe.skipIf(process.platform === "win32")("the report of a thread whose engi
     ["in a section", true],
     ["outside sections", false]
   ])("says so: %s", (_, inSection) =>
-    withFifo((fifo) =>
-      Effect.gen(function* () {
-        const pool = yield* WorkerPool.make(Deaf, { spawn: (options) => new Worker(url, options), size: 1 })
-        const thread = yield* pool.spawn("Read", { fifo, inSection })
-        // The open completes when the reader has opened the file, and the file ends when it is closed.
-        const file = yield* Effect.promise(() => open(fifo, "w"))
-        const report = yield* Thread.shutdown(thread, {
-          escalation: {
-            interrupt: "10 millis",
-            unwind: "1500 millis",
-            kill: "10 millis"
-          }
-        })
-        yield* Effect.promise(() => file.close())
-        expect(report.ending._tag).toBe("Abandoned")
-        expect(report.attempts.find(({ rung }) => rung === "unwind")).toMatchObject({
-          _tag: "Outwaited",
-          why: "the engine does not answer, because the running code looks at no request"
-        })
-      }).pipe(Effect.scoped, Effect.runPromise)
-    )
+    Effect.gen(function* () {
+      const fifo = yield* makeFifo
+      const pool = yield* WorkerPool.make(Deaf, { spawn: (options) => new Worker(url, options), size: 1 })
+      const thread = yield* pool.spawn("Read", { fifo: fifo.path, inSection })
+      yield* fifo.whenRead
+      const report = yield* Thread.shutdown(thread, {
+        escalation: {
+          interrupt: "10 millis",
+          unwind: "1500 millis",
+          kill: "10 millis"
+        }
+      })
+      yield* fifo.end
+      expect(report.ending._tag).toBe("Abandoned")
+      expect(report.attempts.find(({ rung }) => rung === "unwind")).toMatchObject({
+        _tag: "Outwaited",
+        why: "the engine does not answer, because the running code looks at no request"
+      })
+    }).pipe(Effect.scoped, Effect.runPromise)
   )
 })

@@ -1,13 +1,11 @@
 import { Thread } from "@quiesce/core"
 import { once } from "node:events"
-import { writeFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
-import { Effect, Exit, Logger } from "effect"
+import { Effect, Exit, Fiber, Logger } from "effect"
 import { describe, expect, it } from "vitest"
-import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
 import { makeFifo } from "./fixtures/fifo.ts"
-import { makePool, whenSet } from "./support.ts"
+import { makePool } from "./support.ts"
 
 const url = new URL("./fixtures/tasks.worker.ts", import.meta.url)
 
@@ -29,7 +27,6 @@ describe.skipIf(process.platform === "win32")("a pool whose workers are all in n
   it("replaces them when their tasks are given up; each ends when its native call returns", () =>
     Effect.gen(function* () {
       const warnings = yield* warningsOf
-      const fifo = yield* makeFifo
       const workers: Array<Worker> = []
       const spawn = (options: ConstructorParameters<typeof Worker>[1]) => {
         const worker = new Worker(url, options)
@@ -38,24 +35,24 @@ describe.skipIf(process.platform === "win32")("a pool whose workers are all in n
       }
       const pool = yield* makePool({ spawn, size: 2 })
       const hog = Effect.gen(function* () {
-        const cells = makeCells()
-        const thread = yield* pool.spawn("Native", { cells, fifo })
-        yield* whenSet(cells, Cell.begun)
-        return thread
+        const fifo = yield* makeFifo
+        const thread = yield* pool.spawn("Native", { cells: makeCells(), fifo: fifo.path })
+        yield* fifo.whenRead
+        return { thread, fifo }
       })
-      const threads = [yield* hog, yield* hog]
+      const hogs = [yield* hog, yield* hog]
       const stuck = workers.slice(0, 2)
       const exits = stuck.map((worker) => once(worker, "exit"))
       const reports = yield* Effect.forEach(
-        threads,
-        (thread) => Thread.shutdown(thread, { escalation: { interrupt: "20 millis", kill: "20 millis" } }),
+        hogs,
+        ({ thread }) => Thread.shutdown(thread, { escalation: { interrupt: "20 millis", kill: "20 millis" } }),
         { concurrency: 2 }
       )
       expect(reports.map(({ ending }) => ending._tag)).toEqual(["Abandoned", "Abandoned"])
       expect(yield* pool.status).toEqual({ workers: 2, retiring: 0, missing: 0, running: 0, queued: 0, min: 2, max: 2 })
       expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
       expect(stuck.every((worker) => worker.threadId > 0)).toBe(true)
-      writeFileSync(fifo, "go on")
+      yield* Effect.forEach(hogs, ({ fifo }) => fifo.end)
       yield* Effect.promise(() => Promise.all(exits))
       expect(yield* pool.status).toEqual({ workers: 2, retiring: 0, missing: 0, running: 0, queued: 0, min: 2, max: 2 })
       expect(yield* pool.execute("Add", { a: 3, b: 4 })).toBe(7)
@@ -70,27 +67,27 @@ describe.skipIf(process.platform === "win32")("a pool whose workers are all in n
       const fifo = yield* makeFifo
       const escalation = { interrupt: "20 millis", kill: "20 millis" } as const
       const pool = yield* makePool({ escalation })
-      const native = { cells: makeCells(), fifo }
-      const exit = yield* Effect.exit(pool.execute("Native", native, { runWithin: "20 millis" })).pipe(
-        Effect.provide(collecting)
-      )
+      const native = { cells: makeCells(), fifo: fifo.path }
+      const call = pool.execute("Native", native, { runWithin: "1 second" })
+      const calling = yield* Effect.forkChild(Effect.exit(Effect.provide(call, collecting)))
+      yield* fifo.whenRead
+      const exit = yield* Fiber.join(calling)
       expect(Exit.isFailure(exit) && exit.cause.reasons).toMatchObject([
         {
           _tag: "Fail",
-          error: { _tag: "DeadlineExceeded", millis: 20, suppressed: [] }
+          error: { _tag: "DeadlineExceeded", millis: 1000, suppressed: [] }
         }
       ])
       expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
       expect(logs).toEqual([
         expect.stringMatching(/^Thread "Native" did not end in time .* was abandoned; it may still run\. .* deadline/)
       ])
-      writeFileSync(fifo, "go on")
     }).pipe(Effect.scoped, Effect.runPromise))
 
   it("fails to be made if its workers are in native code before they are ready", () =>
     Effect.gen(function* () {
       const fifo = yield* makeFifo
-      const code = `require("node:child_process").execFileSync("cat", [${JSON.stringify(fifo)}])`
+      const code = `require("node:child_process").execFileSync("cat", [${JSON.stringify(fifo.path)}])`
       const spawn = (options: ConstructorParameters<typeof Worker>[1]) => new Worker(code, { ...options, eval: true })
       const { reason } = yield* Effect.flip(makePool({ spawn, startWithin: "50 millis" }))
       expect(reason).toMatchObject({ _tag: "SpawnFailed", attempts: 5 })
