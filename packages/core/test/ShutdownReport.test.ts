@@ -269,6 +269,26 @@ describe("Thread.shutdown", () => {
     })
   )
 
+  const between = [
+    // The shutdown waits for this child as long as the last grace again.
+    ["whose body hangs, too", {}, hung, 20],
+    ["whose body has ended", { escalation: { stop: "1 minute" } }, Effect.void, 10]
+  ] as const
+  for (const [what, options, body, millis] of between) {
+    it.effect(`interrupts the grandchild below a child ${what}, before it runs the grandchild's releases`, () =>
+      Effect.gen(function* () {
+        const { log, noted } = logging()
+        const used = Effect.onInterrupt(Effect.never, () => Effect.sync(() => void log.push("last use")))
+        const grandchild = Effect.andThen(noted("grandchild's"), used)
+        const child = Effect.andThen(Thread.spawn(grandchild, { ...now, ...options }), body)
+        const thread = yield* Thread.spawn(Effect.andThen(Thread.spawn(child, now), hung), now)
+        const report = yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), millis)
+        expect(log).toEqual(["last use", "grandchild's"])
+        expect(report).toMatchObject({ ending: { _tag: "Abandoned" }, lost: [] })
+      })
+    )
+  }
+
   it.effect("interrupts a thread that was only asked to stop before it runs the thread's releases", () =>
     Effect.gen(function* () {
       const { log, noted } = logging()

@@ -170,9 +170,13 @@ const releaseRemaining = (
     Effect.suspend(() => {
       const holders = abandoned.filter((node) => RemainingReleases.ofAbandoned(node).length > 0)
       if (holders.length === 0) return Effect.void
-      const running = holders.flatMap((node) => [...unasked(node)])
+      const running = holders.flatMap((top) => Array.from(top.withDescendants()).filter((node) => !node.isCancelled))
+      // An interrupted thread interrupts its descendants, but not under a mask or after the end of its body.
       const interrupted = inOrder(running, (node) =>
-        guarded(() => Ladder.interrupt(node, node.parentNode?.reason ?? reason), defects)
+        guarded(
+          () => (node.isCancelled ? Effect.void : Ladder.interrupt(node, node.parentNode?.reason ?? reason)),
+          defects
+        )
       )
       const released = Effect.suspend(() => atOnce(holders.map((node) => releaseAll(node, reason, left()))))
       const again = looks > 1 ? look(looks - 1) : Effect.void
@@ -189,13 +193,6 @@ const mostLooks = 64
 const releaseAll = (node: ThreadNode, reason: CancelReason.CancelReason, millis: number): Effect.Effect<void> => {
   const exit = Exit.failCause(CancelReason.toCause(node.reason ?? reason))
   return RemainingReleases.run(node, RemainingReleases.ofAbandoned(node), exit, millis)
-}
-
-/** The outermost threads of a tree that were not interrupted yet. They interrupt their own descendants. */
-const unasked = function* (top: ThreadNode): Generator<ThreadNode> {
-  for (const node of top.withDescendants()) {
-    if (!node.isCancelled && (node === top || node.parentNode!.isCancelled)) yield node
-  }
 }
 
 /** The places of the live threads. The observer is notified of the others. */
