@@ -29,7 +29,7 @@ const fromSource: Readonly<Record<string, ReadonlyArray<string>>> = {
  */
 const byVite: Readonly<Record<string, ReadonlyArray<string>>> = {
   core: [all],
-  process: ["test/ProcessThread.{failedLooks,lost,starting,unseen}.test.ts"],
+  process: ["test/ProcessThread.{failedLooks,hardLooks,lost,starting,unseen}.test.ts"],
   testing: ["test/Leaks.test.ts", "test/Interruption.test.ts"]
 }
 

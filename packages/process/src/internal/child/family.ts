@@ -17,11 +17,14 @@ import * as Tree from "./tree.ts"
 const firstPause = 5
 const longestPause = 100
 
-/** A look that takes longer delays a signal no further, in milliseconds. */
-const lookMillis = 250
+/**
+ * The looks before a signal or a kill delay it no further, in milliseconds. A look takes some 10 ms, and on an overloaded
+ * machine some 250 ms. A signal without a look would leave descendants that are found below their living parent only.
+ */
+const lookMillis = 2000
 
-/** The same for all looks before a kill. A look that fails is repeated for some seconds. */
-const stopMillis = 500
+/** So many failed looks delay a signal or a kill, each by 100 ms. */
+const mostFailed = 3
 
 /** A family that starts processes faster than they are stopped is killed after so many looks. */
 const mostLooks = 20
@@ -47,7 +50,7 @@ export class Family {
   /** Asks the command to end, after a look with a limit. Requests keep their order. */
   afterLook(ask: () => void): Promise<void> {
     const look = async (): Promise<void> => {
-      if (Table.isShown) await within(this.found(), lookMillis)
+      if (Table.isShown) await within(this.found(mostFailed), lookMillis)
       ask()
     }
     this.asked = this.asked.then(look)
@@ -77,7 +80,7 @@ export class Family {
     const stopAll = async (): Promise<void> => {
       const stopped = new Set<string>()
       for (let look = 0; look < mostLooks; look++) {
-        const others = (await this.found()).filter((found) => !stopped.has(Table.identity(found)))
+        const others = (await this.found(mostFailed)).filter((found) => !stopped.has(Table.identity(found)))
         if (others.length === 0 || isLate) return
         for (const other of others) {
           stopped.add(Table.identity(other))
@@ -85,7 +88,7 @@ export class Family {
         }
       }
     }
-    await within(stopAll(), stopMillis)
+    await within(stopAll(), lookMillis)
     isLate = true
   }
 
@@ -125,11 +128,11 @@ export class Family {
     return running.length === 0 ? (await this.found()).length : running.length
   }
 
-  private async found(): Promise<ReadonlyArray<Table.Process>> {
+  private async found(mostFailed?: number): Promise<ReadonlyArray<Table.Process>> {
     if (!Table.isShown) return []
     // The number of a session may belong to other processes by now, once the group of the session was empty.
     const sessions = this.members.filter((member) => member.isLeader && member.looksAtGroup())
-    const found = await Tree.find(this.mark, new Set(sessions.map(({ pid }) => pid)), this.known)
+    const found = await Tree.find(this.mark, new Set(sessions.map(({ pid }) => pid)), this.known, mostFailed)
     // Nothing is found also if the look has failed.
     if (found.length > 0) this.known = found
     return found

@@ -11,7 +11,9 @@ import * as Table from "./processTable.ts"
 
 export interface Seen {
   readonly process: Table.Process
+  /** Empty for a process that is about to run its program. Such a process is found by its parent, group or session. */
   readonly environment: string
+  readonly isStarting: boolean
 }
 
 export interface Snapshot {
@@ -44,12 +46,12 @@ const look = async (): Promise<Snapshot> => {
   // After a wrap, a new process may have a number that the look had passed.
   const isMissed = before !== after && (vanished.length > 0 || after < before)
   harmless = harmlessOf(read, seen)
-  return { seen, isSure: !isMissed && !read.some(({ result }) => result === "Starting"), hasFailed: false }
+  return { seen, isSure: !isMissed && !seen.some(({ isStarting }) => isStarting), hasFailed: false }
 }
 
 interface Read {
   readonly pid: number
-  readonly result: Seen | "Missed" | "Dead" | "Starting" | "Older"
+  readonly result: Seen | "Missed" | "Dead" | "Older"
 }
 
 const harmlessOf = (read: ReadonlyArray<Read>, seen: ReadonlyArray<Seen>): ReadonlySet<number> => {
@@ -59,7 +61,8 @@ const harmlessOf = (read: ReadonlyArray<Read>, seen: ReadonlyArray<Seen>): Reado
     new Set(marked.map(({ process }) => process))
   )
   const ours = new Set(below.map(({ pid }) => pid))
-  const others = read.filter(({ pid, result }) => result !== "Missed" && result !== "Starting" && !ours.has(pid))
+  const starting = new Set(seen.filter(({ isStarting }) => isStarting).map(({ process }) => process.pid))
+  const others = read.filter(({ pid, result }) => result !== "Missed" && !starting.has(pid) && !ours.has(pid))
   return new Set(others.map(({ pid }) => pid))
 }
 
@@ -69,12 +72,16 @@ const readOne = async (pid: number): Promise<Read> => {
   if (Table.isDead(found)) return { pid, result: "Dead" }
   if (found.started < oldest || found.parent === kernelThreads) return { pid, result: "Older" }
   const first = await Table.environment(found)
-  if (first === "" && (await Table.isStarting(found))) return { pid, result: "Starting" }
+  if (first === "" && (await Table.isStarting(found)))
+    return { pid, result: { process: found, environment: "", isStarting: true } }
   // The process may have run its program between the two looks, and has its environment now.
   const environment = first === "" ? await Table.environment(found) : first
-  if (environment !== undefined) return { pid, result: { process: found, environment } }
+  if (environment !== undefined) return { pid, result: { process: found, environment, isStarting: false } }
   // The environment of another user's process may not be read.
-  return { pid, result: Table.isSame(found) ? { process: found, environment: unreadable } : "Missed" }
+  return {
+    pid,
+    result: Table.isSame(found) ? { process: found, environment: unreadable, isStarting: false } : "Missed"
+  }
 }
 
 /** The parent of the threads of the kernel, which have no environment. */

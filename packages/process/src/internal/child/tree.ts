@@ -17,18 +17,24 @@ const pauseMillis = 3
 /** The pause after a look that has failed, in milliseconds. The cause of the failure may need some time to go away. */
 const failedMillis = 100
 
-/** The live processes with this mark, in one of these sessions or among the known ones, and all processes below. */
+/**
+ * The live processes with this mark, in one of these sessions or among the known ones, and all processes below. Empty after
+ * `mostFailed` looks that have failed (default: as many as there may be looks).
+ */
 export const find = async (
   mark: string,
   sessions: ReadonlySet<number>,
-  known: ReadonlyArray<Table.Process> = []
+  known: ReadonlyArray<Table.Process> = [],
+  mostFailed: number = looks
 ): Promise<ReadonlyArray<Table.Process>> => {
   const identities = new Set(known.map(Table.identity))
+  let failed = 0
   for (let look = 1; ; look++) {
     const snapshot = await Snapshot.take()
     const found = findIn(snapshot, mark, sessions, identities)
+    if (snapshot.hasFailed) failed++
     // Only an empty result needs to be sure, because a caller with a result looks again.
-    if (found.length > 0 || snapshot.isSure || look >= looks) return found
+    if (found.length > 0 || snapshot.isSure || look >= looks || failed >= mostFailed) return found
     await pause(snapshot.hasFailed ? failedMillis : pauseMillis)
   }
 }
