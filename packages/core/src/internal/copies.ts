@@ -15,6 +15,8 @@ import { version } from "./version.ts"
 interface Copy {
   readonly version: string
   readonly source: string
+  /** True on the first copy as soon as another one is loaded. */
+  hasOther?: boolean
 }
 
 const key = Symbol.for("~@quiesce/core")
@@ -30,9 +32,13 @@ export const register = (source: string): void => {
   const first = (registry[key] ??= { version, source })
   // A test runner may load the same file again. That is no second installation.
   if (first.source === source && first.version === version) return
+  first.hasOther = true
   Notice.log(
     Fiber.getCurrent()?.context ?? Context.empty(),
     "Warn",
     `Two copies of @quiesce/core are loaded: ${first.version} from ${first.source} and ${version} from ${source}. A cancel, a report or a dump of one does not reach the threads and leases of the other. Install one version ("npm ls @quiesce/core" lists them), and keep it either in the bundle or out of it.`
   )
 }
+
+/** Whether more than one copy of this package has been loaded so far in this thread. */
+export const areSeveral = (): boolean => (globalThis as Registry)[key]?.hasOther === true

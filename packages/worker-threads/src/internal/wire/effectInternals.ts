@@ -196,6 +196,15 @@ export const fiberModule: RegExp = /(?<=\/)internal\/effect\.[jt]s$/
 /** Whether a frame runs a fiber. User code may have a function of the same name. */
 export const isLoop = ({ name, url }: Frame): boolean => name === "runLoop" && fiberModule.test(url)
 
+/** Whether a frame runs a step of an effect. User code has no function of this name. */
+export const isStep = ({ name }: Frame): boolean => name.includes("~effect/Effect/evaluate")
+
+/** Whether a frame may run a fiber of another copy of Effect. User code may have a function of the same name. */
+export const mayBeForeignLoop = (frame: Frame): boolean => frame.name === "runLoop" && !isLoop(frame)
+
+/** Whether the receiver of a frame is a fiber. */
+export const isFiberFrame = `typeof this === "object" && this !== null && "~effect/Fiber" in this`
+
 /** Whether a frame starts the fibers of a concurrent `forEach`. The rest of Effect has functions of the same name. */
 export const startsMany = ({ name, url }: Frame): boolean => name === "go" && fiberModule.test(url)
 

@@ -135,6 +135,7 @@ const judge = (
     const isToolkit = ({ url }: Debugger.Frame): boolean => folders.some((folder) => url.startsWith(folder))
     const steps = withoutHandlerCalls(halt.frames, isToolkit)
     if (!runsUserCode(steps, library) || hasUnfinishedStep(steps, library, isToolkit)) return refused(goesOn)
+    if (yield* hasForeignEffect(halt, library, isToolkit)) return refused(twoEffects)
     for (const frame of loops) {
       const resumed = EffectInternals.resumption(halt.frames, frame)
       const seen = yield* halt.evaluate(resumed ?? frame, resumed === undefined ? addFiber : addResumedFiber)
@@ -166,6 +167,8 @@ const foldersIn = (reply: unknown): ReadonlyArray<string> | undefined =>
 const whyOf = (reply: unknown): string => (typeof reply === "string" ? reply : notSeen)
 
 const notSeen = "it could not be looked at"
+const twoEffects =
+  "a step of another copy of effect is on the stack, which can't be told from the task's own code. Keep effect out of the worker's bundle"
 const noFiber = "what runs is not a fiber"
 const goesOn = "it is about to go on by itself"
 /** Code that has used up the stack leaves no room to look at it, until it has returned from some of its calls. */
@@ -194,6 +197,21 @@ const runsUserCode = (frames: ReadonlyArray<Debugger.Frame>, library: string): b
   frames
     .slice(0, frames.findIndex(EffectInternals.isLoop))
     .some(({ url }) => url !== "" && !url.startsWith("node:") && !url.startsWith(library))
+
+/** Whether a second copy of Effect is on the stack. A step of that copy must not be ended in the middle, either. */
+const hasForeignEffect = (
+  halt: Debugger.Halt,
+  library: string,
+  isToolkit: (frame: Debugger.Frame) => boolean
+): Effect.Effect<boolean, Problem> =>
+  Effect.gen(function* () {
+    const foreign = halt.frames.filter((frame) => !frame.url.startsWith(library) && !isToolkit(frame))
+    if (foreign.some(EffectInternals.isStep)) return true
+    for (const frame of foreign.filter(EffectInternals.mayBeForeignLoop)) {
+      if ((yield* halt.evaluate(frame, EffectInternals.isFiberFrame)) !== false) return true
+    }
+    return false
+  })
 
 /**
  * Whether Effect has called a step of this toolkit that is not finished: inside the innermost fiber, between two fibers, or

@@ -22,6 +22,7 @@ import * as Word from "../../wire/sectionWord.ts"
 import { inSection, key, otherTasks, uninterruptible } from "../../wire/unwindContract.ts"
 import * as EffectInternals from "../../wire/effectInternals.ts"
 import * as SelfCheck from "./selfCheck.ts"
+import * as ToolkitFolders from "./toolkitFolders.ts"
 
 type AnyFiber = EffectInternals.AnyFiber
 
@@ -98,7 +99,8 @@ export class Watch {
    */
   begin(): ReadonlyArray<string> | string {
     this.stack = emptyStack()
-    return this.problem ?? this.selfCheck.folders
+    // The task may have loaded another copy of core meanwhile.
+    return this.problem ?? ToolkitFolders.copiesProblem() ?? this.selfCheck.folders
   }
 
   /**

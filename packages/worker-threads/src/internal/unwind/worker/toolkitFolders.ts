@@ -2,11 +2,12 @@
  * Finds the folders that hold the code of this toolkit, so that its frames can be told from those of user code.
  *
  * Invariants:
- * 1. The folders are found only if this module itself runs from one of them. In a bundle it does not, and there frames
- *    of the toolkit and of user code have the same URL.
+ * 1. The folders are found only if this module itself runs from one of them, and no other copy of core is loaded. In a
+ *    bundle, frames of the toolkit and of user code have the same URL.
  * 2. A folder holds the code of one package and nothing else: neither its tests nor packages that are installed below it.
  */
 import { getCallSites } from "node:util"
+import { hasSeveralCopies } from "@quiesce/core/internal"
 
 /** `problem` says why the folders are not known. */
 export type Found =
@@ -15,6 +16,8 @@ export type Found =
 
 /** The URLs of the folders, each with a slash at its end. */
 export const find = (): Found => {
+  const problem = copiesProblem()
+  if (problem !== undefined) return { folders: undefined, problem }
   try {
     const folders = ["@quiesce/core", "@quiesce/worker-threads"].map(folderOf)
     // The inspector names scripts like this. A loader may give modules another `import.meta.url`.
@@ -26,8 +29,14 @@ export const find = (): Found => {
   return { folders: undefined, problem: unknown }
 }
 
-const unknown =
-  "the code of this toolkit can't be told from the task's, because it does not run from its own packages, as in a bundle. Keep effect out of the worker's bundle, and @quiesce/core and @quiesce/worker-threads, too, or put what may take long into Blocking.interruptible"
+/** Why the folders do not hold all code of this toolkit by now. Another copy of core may be loaded at any time. */
+export const copiesProblem = (): string | undefined => (hasSeveralCopies() ? twoCopies : undefined)
+
+const problemOf = (why: string): string =>
+  `the code of this toolkit can't be told from the task's, because ${why}. Keep effect out of the worker's bundle, and @quiesce/core and @quiesce/worker-threads, too, or put what may take long into Blocking.interruptible`
+
+const unknown = problemOf("it does not run from its own packages, as in a bundle")
+const twoCopies = problemOf("two copies of @quiesce/core are loaded")
 
 /** The folder below the root of a package that its main module is in. */
 const folderOf = (name: string): string => {
