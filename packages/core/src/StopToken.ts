@@ -13,7 +13,7 @@ import * as CancelReason from "./CancelReason.ts"
 import * as Deadline from "./Deadline.ts"
 import { signalGiven } from "./internal/abortSignals.ts"
 import { CurrentNode } from "./internal/currentThread.ts"
-import { isMasked } from "./internal/effectInternals.ts"
+import { isUnmasked } from "./internal/effectInternals.ts"
 import { pendingReason } from "./internal/pendingReason.ts"
 import { isReleasing } from "./internal/release.ts"
 import type { Checks, ThreadNode } from "./internal/threadNode.ts"
@@ -82,7 +82,7 @@ class NodeToken implements StopToken {
     this.deadline = deadline
     this.clock = fiber.getRef(Clock.Clock)
     this.isReleasing = isReleasing(fiber)
-    this.isOfCleanup = this.isReleasing || (node.isCancelled && isMasked(fiber))
+    this.isOfCleanup = this.isReleasing || (node.isCancelled && !isUnmasked(fiber))
     this.checks = node.checks ??= new Int32Array(1)
     const isNotified = node.flags === undefined || node.flags.checks === this.checks
     this.stride = isNotified && deadline === Infinity ? stride.notified : stride.polling
@@ -137,7 +137,7 @@ class NodeToken implements StopToken {
     // No fiber runs around a section of a worker, which begins only where the thread is not shielded.
     const fiber = Fiber.getCurrent()
     const isInRelease = this.isReleasing || (fiber !== undefined && isReleasing(fiber))
-    const isShielded = isInRelease || this.isOfCleanup || (fiber !== undefined && isMasked(fiber))
+    const isShielded = isInRelease || this.isOfCleanup || (fiber !== undefined && !isUnmasked(fiber))
     const isCancelled = node.isCancelled || node.flags?.interrupted === true
     if (isCancelled && !isShielded) return this.reason
     // The deadline of a token from outside does not hold in a release.

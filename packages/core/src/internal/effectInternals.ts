@@ -5,7 +5,7 @@
  * | --- | --- | --- |
  * | `Scope.state` is written | 11% of `spawn-join`, 7% of `spawn-interrupt` | `Scope.addFinalizerExit` |
  * | a fiber gets a ready Cause, in programs with groups or maps | 45% of `group-shutdown-100000`, nothing of `spawn-interrupt` | `Fiber.interruptUnsafe` |
- * | the mask of a fiber is read | none: the check of a token waits for the end of a mask | none: the check throws under a mask, and no section is ended |
+ * | the mask of a fiber is read | none: the check of a token waits for the end of a mask | none: each fiber counts as masked, so no check throws for a cancel, and no section is ended |
  *
  * Invariants:
  * 1. Each internal is compared with its public way before its first use. If the two differ, or an internal is missing, the
@@ -33,7 +33,7 @@ const chosen = <A>(privateWay: A, publicWay: A, observed: (way: A) => string, co
   Notice.log(
     Fiber.getCurrent()?.context ?? Context.empty(),
     "Warn",
-    `Quiesce was made for another version of Effect. It works as documented, but ${cost}.`
+    `Quiesce was made for another version of Effect. It works as documented, except that ${cost}.`
   )
   return publicWay
 }
@@ -135,7 +135,7 @@ const ready: Way = {
     Context.get(context, CurrentStackFrame) === undefined ? exitOf(reason, by) : ownCauses.exit(reason, by, context)
 }
 
-/** Whether a fiber is uninterruptible now. */
+/** Whether a fiber is certainly uninterruptible now. */
 export const isMasked = (fiber: AnyFiber): boolean => maskReader()(fiber)
 
 /** Whether a fiber is certainly interruptible now. False for every fiber if masks can't be read. */
@@ -149,7 +149,7 @@ const maskReader = (): IsMasked =>
     readMask,
     ignoreMask,
     masks,
-    "the check of a token throws also under a mask, and no section is ended at its deadline"
+    "a cancel does not end the check of a token, so a loop has to read `interrupted`, and no section is ended at its deadline"
   ))
 
 type IsMasked = (fiber: AnyFiber) => boolean
