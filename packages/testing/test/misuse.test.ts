@@ -92,6 +92,25 @@ it.each<[object]>([[{ seeds: "5" }], [{ seeds: { length: 1 } }], [{ seeds: null 
   }
 )
 
+const spawnFake = (script: FakeAdapter.Script<void, never>) => Effect.scoped(FakeAdapter.spawn(script))
+
+it("each function refuses NaN as a time", async () => {
+  const refusals: ReadonlyArray<Effect.Effect<unknown, TestingError.TestingError>> = [
+    Leaks.none(nap, { within: Number.NaN }),
+    Interruption.explore(nap, { live: true, within: Number.NaN }),
+    Interruption.explore(nap, { live: true, stopAfter: Number.NaN }),
+    spawnFake({ onStop: FakeAdapter.endsAfter(Number.NaN) }),
+    spawnFake({ leases: [{ name: "file", takes: Number.NaN }] })
+  ]
+  expect(await Promise.all(refusals.map(refusalOf))).toEqual([
+    "within",
+    "within",
+    "stopAfter",
+    "onStop",
+    'lease "file"'
+  ])
+})
+
 it("Leaks refuses as InvalidOption what is no function to ignore with", async () => {
   const options: Leaks.Options = wrong({ ignore: true })
   using watch = Leaks.watch(options)

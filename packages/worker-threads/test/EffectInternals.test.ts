@@ -109,12 +109,20 @@ describe("the warning about Effect", () => {
   it.for(["this Node", "node-22", "node-24"])("is logged once in a process, on %s", async (version, { skip }) => {
     const binary = version === "this Node" ? process.execPath : olderNode(version)
     if (binary === undefined) return skip(noOlderNode)
-    const { stdout } = await promisify(execFile)(binary, [main, "_yielded"])
+    const { stdout } = await promisify(execFile)(binary, [main, "_yielded", "_yielded"])
     const expected = sectionsOnly(unknown("the resumption of a fiber")) as object
     const warning = `In a worker, ${unknown("the resumption of a fiber")}. Without it busy code outside Blocking.interruptible is not unwound but killed; a fiber that is woken runs inside the code that wakes it.`
     expect(JSON.parse(stdout)).toMatchObject([
       { ...expected, warnings: [warning] },
       { ...expected, warnings: [] }
     ])
+  })
+
+  it("names each private part that is missing", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [main, "runLoop", "interruptible"])
+    const [frames, masks] = JSON.parse(stdout)
+    expect(frames.warnings).toEqual([expect.stringContaining("the frames of a fiber")])
+    expect(masks.warnings).toEqual([expect.stringContaining("the mask of a fiber")])
+    expect(masks.warnings[0]).toMatch(/ is not known here: .*, and .* is not known here: .*Without them no busy code/)
   })
 })

@@ -3,9 +3,8 @@
  *
  * Invariant: after the first cancel, a cancel is tried only if the time left is enough for one like the slowest so far.
  */
-import { textOf } from "@quiesce/core/internal"
-import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
+import { millisOf, textOf } from "@quiesce/core/internal"
+import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import * as TestingError from "../../TestingError.ts"
 
@@ -51,9 +50,9 @@ export const make = (
   isLive: boolean
 ): Result.Result<TimeBudget, TestingError.TestingError> => {
   if (stopAfter === undefined) return Result.succeed(new TimeBudget(isLive ? 4000 : Infinity))
-  const millis = Option.map(Duration.fromInput(stopAfter), Duration.toMillis)
-  return Option.isSome(millis) && millis.value > 0
-    ? Result.succeed(new TimeBudget(millis.value))
+  const millis = millisOf(stopAfter)
+  return Result.isSuccess(millis) && millis.success > 0
+    ? Result.succeed(new TimeBudget(millis.success))
     : Result.fail(
         TestingError.make({
           _tag: "InvalidOption",

@@ -1,9 +1,9 @@
 /** The script of a fake thread: its reactions to the rungs. */
-import { textOf } from "@quiesce/core/internal"
-import * as Duration from "effect/Duration"
+import { millisOf, textOf } from "@quiesce/core/internal"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as TestingError from "../../TestingError.ts"
 
 /**
@@ -123,9 +123,7 @@ const checkedTimes = <A, E>(script: Script<A, E>): Effect.Effect<void, TestingEr
     if (reaction?._tag === "Ends") times.push([key, reaction.after])
   }
   for (const lease of script.leases ?? []) times.push([`lease "${lease.name}"`, lease.takes ?? 0])
-  const wrong = times.find(
-    ([, time]) => !Option.exists(Duration.fromInput(time), (time) => Duration.toMillis(time) >= 0)
-  )
+  const wrong = times.find(([, time]) => Result.isFailure(millisOf(time)))
   if (wrong === undefined) return Effect.void
   const problem = `${textOf(wrong[1])} is no time. Give one such as "300 millis"`
   return invalid(wrong[0], problem)

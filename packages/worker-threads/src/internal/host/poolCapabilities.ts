@@ -9,8 +9,11 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { type Capabilities, handshakeOf, type Unwind } from "../wire/handshake.ts"
 
-/** Whether a warning about Effect has been logged in this process. */
-let hasWarned = false
+/** The warnings about Effect that have been logged in this process. */
+const logged = new Set<string>()
+
+/** A worker can't fill the log with ever new warnings. */
+const mostWarnings = 16
 
 const ranks: Readonly<Record<Unwind["_tag"], number>> = { None: 0, SectionsOnly: 1, SectionsAndOtherCode: 2 }
 
@@ -45,10 +48,10 @@ export class PoolCapabilities {
     return least(known, unwind)
   }
 
-  /** Logs a warning once in a process. A worker of a pool leaves that to the pool, because both load the same Effect. */
+  /** Logs each warning once in a process. A worker of a pool leaves that to the pool, because both load the same Effect. */
   private warn(problem: string): void {
-    if (hasWarned || handshakeOf(workerData) !== undefined) return
-    hasWarned = true
+    if (logged.has(problem) || logged.size >= mostWarnings || handshakeOf(workerData) !== undefined) return
+    logged.add(problem)
     Effect.runForkWith(this.context)(Effect.logWarning(problem))
   }
 }

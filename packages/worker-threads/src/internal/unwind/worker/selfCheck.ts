@@ -25,13 +25,14 @@ export const run = (handlerProblem: string | undefined): SelfCheck => {
   const fiber = EffectInternals.runningProblem()
   // In a bundle the frames have other URLs, so the trial of the frames would prove nothing about Effect.
   const frames = folderProblem === undefined ? EffectInternals.framesProblem() : undefined
-  const effectProblem = mask ?? fiber ?? turns ?? frames ?? handlerProblem
+  const problems = [mask, fiber, turns, frames, handlerProblem].filter((problem) => problem !== undefined)
+  const [effectProblem] = problems
   const lacks = [
     mask === undefined ? noOtherCode : noSections,
     ...(turns === undefined ? [] : [noTurns]),
     ...(handlerProblem === undefined ? [] : [noLaunch])
   ]
-  const warning = `In a worker, ${effectProblem}. Without it ${lacks.join("; ")}.`
+  const warning = `In a worker, ${problems.join(", and ")}. Without ${problems.length > 1 ? "them" : "it"} ${lacks.join("; ")}.`
   return {
     unwind: unwindOf(mask, effectProblem ?? folderProblem),
     problem: effectProblem === undefined ? null : warning,
