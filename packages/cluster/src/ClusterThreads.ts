@@ -146,9 +146,9 @@ export const make = <Rpcs extends Rpc.Any>(
       if (onLoss !== "killed" && onLoss !== "rerun") return invalid(noSuchEnd(onLoss))
       return Effect.flatMap(wire.encodePayload(payload), (encoded) =>
         ThreadAdapter.spawn<unknown, unknown, never, never>(
-          (cell) =>
+          (thread) =>
             Effect.sync(() => {
-              const remote = new RemoteThread(cell, { name: cell.name, payload: encoded, onLoss }, wire, caller)
+              const remote = new RemoteThread(thread, { name: thread.name, payload: encoded, onLoss }, wire, caller)
               remote.begin()
               return remote
             }),

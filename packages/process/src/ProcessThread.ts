@@ -130,10 +130,10 @@ export const spawn: {
         ProcessError.ProcessError,
         ChildProcessSpawner
       >(
-        (cell) =>
+        (thread) =>
           Effect.map(
             Started.start(command, hasChannel),
-            (started) => (child = new ChildThread(cell, started, settings))
+            (started) => (child = new ChildThread(thread, started, settings))
           ),
         { ...options, name: settings.name, escalation: settings.escalation }
       )

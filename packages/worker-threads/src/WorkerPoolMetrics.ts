@@ -122,7 +122,7 @@ class Group {
         const labels = { task: task.codec.name }
         const hasRun = running.delete(task)
         if (hasRun) this.observe("running", labels, performance.now() - start!)
-        const rung = Exit.isFailure(exit) ? cancelledBy(exit.cause, task.cell.rung, hasRun) : undefined
+        const rung = Exit.isFailure(exit) ? cancelledBy(exit.cause, task.thread.rung, hasRun) : undefined
         if (rung !== undefined) return this.count("tasks_cancelled", { ...labels, rung })
         this.count("tasks_completed", { ...labels, result: Exit.isSuccess(exit) ? "succeeded" : "failed" })
       },

@@ -174,7 +174,7 @@ describe("retryUntilEnded", () => {
       refused("it is about to go on by itself"),
       refused("other tasks are on the stack"),
       refused("what runs is uninterruptible"),
-      refused("a declared section runs"),
+      refused("a section runs"),
       unwound
     ]
     expect(await retryUntilEnded(outcomes)).toEqual({ outcome: unwound, attempts: 7 })

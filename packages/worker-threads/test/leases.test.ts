@@ -40,7 +40,7 @@ const openKeeper = (handlers: ReadonlyArray<Handler> = []) => {
     id: taskId,
     enter: (name, options) => {
       ledger.push(`${name} kept by ${options?.keptBy ?? "this thread"}`)
-      return (fate) => void ledger.push(`${name} ${fate}`)
+      return (result) => void ledger.push(`${name} ${result}`)
     },
     send: (message) => void sent.push(message),
     allowance: new Allowance(() => {}),
@@ -195,6 +195,6 @@ describe("mirrorLeases", () => {
       const end = task.cell.enter("file")
       expect(sent).toEqual([{ _tag: "LeaseHeld", id: taskId, lease: 1, name: "file" }])
       end("failed", "the disk is full")
-      expect(sent[1]).toEqual({ _tag: "LeaseEnded", id: taskId, lease: 1, fate: "failed", error: "the disk is full" })
+      expect(sent[1]).toEqual({ _tag: "LeaseEnded", id: taskId, lease: 1, result: "failed", error: "the disk is full" })
     }).pipe((body) => Effect.flatMap(Thread.spawn(body), Thread.join), Effect.scoped, Effect.runPromise))
 })

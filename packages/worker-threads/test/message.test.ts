@@ -47,7 +47,7 @@ const toHost: { readonly [Tag in ToHost["_tag"]]: Extract<ToHost, { readonly _ta
   Reserved: { _tag: "Reserved", raise: 1 },
   Raised: { _tag: "Raised", raise: 1, delivered: true },
   LeaseHeld: { _tag: "LeaseHeld", id: 1, lease: 2, name: "file" },
-  LeaseEnded: { _tag: "LeaseEnded", id: 1, lease: 2, fate: "released", error: null },
+  LeaseEnded: { _tag: "LeaseEnded", id: 1, lease: 2, result: "released", error: null },
   Acquire: { _tag: "Acquire", id: 1, lease: 2, name: "folder", payload: {} },
   Release: { _tag: "Release", id: 1, lease: 2, exit: succeeded }
 }
@@ -168,7 +168,7 @@ for (const { decode, messages, from } of directions) {
         for (const [field, value] of Object.entries(message)) {
           if (field === "_tag" || contents.has(field)) continue
           const others = typeof value === "number" ? [-1, 0.5, 2 ** 53] : []
-          if (typeof value === "string" && field !== "fate") others.push("x".repeat(1_000_000) as never)
+          if (typeof value === "string" && field !== "result") others.push("x".repeat(1_000_000) as never)
           for (const other of others) expect(decode([{ ...message, [field]: other }])).toBeUndefined()
         }
       }

@@ -10,8 +10,8 @@ const reason = { _tag: "Interrupted", message: "why", by: "main", at: 1_700_000_
 
 const messages: ReadonlyArray<Carried> = [
   { _tag: "LeaseHeld", id: 1, lease: 7, name: "file" },
-  { _tag: "LeaseEnded", id: 1, lease: 7, fate: "failed", error: "the disk is full" },
-  { _tag: "LeaseEnded", id: 1, lease: 8, fate: "released", error: null },
+  { _tag: "LeaseEnded", id: 1, lease: 7, result: "failed", error: "the disk is full" },
+  { _tag: "LeaseEnded", id: 1, lease: 8, result: "released", error: null },
   { _tag: "Exit", id: 1, exit: { _tag: "Success", value: [1, "two"] } },
   { _tag: "Exit", id: 2 ** 20, exit: { _tag: "Failure", cause: [{ _tag: "Interrupt", reason }] } }
 ]
@@ -64,19 +64,19 @@ describe("an entry of the ring of values", () => {
     const { close, interrupted, rings, sent, writer, write: to } = open()
     const before = Array.from(new Int32Array(rings.memory.values).subarray(16, 17))
     writer.write(5, RingEntry.interrupted, 0, undefined)
-    write({ _tag: "LeaseEnded", id: 6, lease: 8, fate: "released", error: null }, to)
+    write({ _tag: "LeaseEnded", id: 6, lease: 8, result: "released", error: null }, to)
     // Each has three numbers, and a word for no content.
     expect(new Int32Array(rings.memory.values)[16]! - before[0]!).toBe(8)
     rings.readAll()
     expect(interrupted).toEqual([5])
-    expect(sent).toEqual([{ _tag: "LeaseEnded", id: 6, lease: 8, fate: "released", error: null }])
+    expect(sent).toEqual([{ _tag: "LeaseEnded", id: 6, lease: 8, result: "released", error: null }])
     close()
   })
 
   it("is not written for a lease number beyond 32 bits, or for an exit that the ring can't carry", () => {
     const { close, sent, write: to } = open()
     expect(write({ _tag: "LeaseHeld", id: 1, lease: 2 ** 31, name: "file" }, to)).toBe(false)
-    expect(write({ _tag: "LeaseEnded", id: 1, lease: 2 ** 31, fate: "released", error: null }, to)).toBe(false)
+    expect(write({ _tag: "LeaseEnded", id: 1, lease: 2 ** 31, result: "released", error: null }, to)).toBe(false)
     expect(write({ _tag: "Exit", id: 1, exit: { _tag: "Success", value: new Map() } }, to)).toBe(false)
     close()
     expect(sent).toEqual([])

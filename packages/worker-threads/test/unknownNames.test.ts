@@ -81,7 +81,7 @@ describe("RemoteTask", () => {
     const ledger: Array<string> = []
     const sent: Array<ToWorker["_tag"]> = []
     const refusals: Array<string> = []
-    const cell: ThreadAdapter.RemoteThread<unknown, unknown> = {
+    const thread: ThreadAdapter.RemoteThread<unknown, unknown> = {
       id: 1,
       name: "Add",
       rung: undefined,
@@ -91,7 +91,7 @@ describe("RemoteTask", () => {
       held: () => [],
       enter: (name) => {
         ledger.push(name)
-        return (fate) => void ledger.push(fate)
+        return (result) => void ledger.push(result)
       }
     }
     const worker: TaskWorker<RemoteTask> = {
@@ -110,7 +110,7 @@ describe("RemoteTask", () => {
     }
     const task = new RemoteTask({
       context: Context.empty(),
-      cell,
+      thread,
       codec,
       payload: undefined,
       transfers: [],
@@ -172,7 +172,7 @@ describe("RemoteTask", () => {
     const { ledger, settled, task, worker } = open()
     task.assigned(7, worker, 0)
     task.sent()
-    task.receive({ _tag: "LeaseEnded", id: 7, lease: 5, fate: "released", error: null })
+    task.receive({ _tag: "LeaseEnded", id: 7, lease: 5, result: "released", error: null })
     task.raised(99, true)
     expect([ledger, settled]).toEqual([[], []])
   })

@@ -67,9 +67,9 @@ export const make = (watchdogOf: () => Watchdog.Watchdog | undefined, ctrlC?: Ct
         const clock = fiber.getRef(Clock.Clock)
         const remaining = watchdog.follows(clock) ? deadline - clock.currentTimeMillisUnsafe() : Infinity
         if (remaining <= 0) return ended(fiber)
-        const heard = ctrlC?.mayEnd() === true ? ctrlC : undefined
-        if (remaining === Infinity && heard === undefined) return attempt(section, token)
-        return limited(section, token, fiber, watchdog, remaining + graceMillis, heard)
+        const interrupting = ctrlC?.mayEnd() === true ? ctrlC : undefined
+        if (remaining === Infinity && interrupting === undefined) return attempt(section, token)
+        return limited(section, token, fiber, watchdog, remaining + graceMillis, interrupting)
       })
     ),
   uninterruptible: (section) =>

@@ -5,10 +5,10 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 
-type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
+type Remote = ThreadAdapter.RemoteThread<unknown, unknown>
 
 export class LiveThreads {
-  private readonly cells = new Set<Cell>()
+  private readonly threads = new Set<Remote>()
   private ending: CancelReason.CancelReason | undefined = undefined
 
   /** The reason of the client's end. A thread that begins after that has ended before it is sent to a runner. */
@@ -16,19 +16,19 @@ export class LiveThreads {
     return this.ending
   }
 
-  add(cell: Cell): void {
-    this.cells.add(cell)
+  add(thread: Remote): void {
+    this.threads.add(thread)
   }
 
-  delete(cell: Cell): void {
-    this.cells.delete(cell)
+  delete(thread: Remote): void {
+    this.threads.delete(thread)
   }
 
   /** Ends all threads at the same time, each by its own escalation. `exit` is the exit of the scope. */
   end(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const reason = (this.ending = Option.getOrElse(CancelReason.fromExit(exit), () => scopeClosed))
-      return Effect.forEach(Array.from(this.cells), (cell) => cell.end(reason), {
+      return Effect.forEach(Array.from(this.threads), (thread) => thread.end(reason), {
         concurrency: "unbounded",
         discard: true
       })

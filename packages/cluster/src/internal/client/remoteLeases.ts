@@ -6,23 +6,23 @@ import * as LeaseStore from "../store/leaseStore.ts"
 import type { ThreadStore } from "../store/threadStore.ts"
 import type { LeaseEnd } from "../wire/outcome.ts"
 
-type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
+type Remote = ThreadAdapter.RemoteThread<unknown, unknown>
 
 export class RemoteLeases {
-  private readonly cell: Cell
+  private readonly thread: Remote
   /** The leases that are held, by the runner's numbers. */
-  private readonly held = new Map<number, { readonly name: string; readonly end: ReturnType<Cell["enter"]> }>()
+  private readonly held = new Map<number, { readonly name: string; readonly end: ReturnType<Remote["enter"]> }>()
   private last = -1
 
-  constructor(cell: Cell) {
-    this.cell = cell
+  constructor(thread: Remote) {
+    this.thread = thread
   }
 
   /** An event that comes again after an attachment is known already. */
   acquired(lease: number, name: string): void {
     if (lease <= this.last) return
     this.last = lease
-    this.held.set(lease, { name, end: this.cell.enter(name) })
+    this.held.set(lease, { name, end: this.thread.enter(name) })
   }
 
   ended({ error, lease, result }: LeaseEnd): void {

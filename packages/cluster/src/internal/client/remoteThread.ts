@@ -32,7 +32,7 @@ import { run as runEvents } from "./runEvents.ts"
 import type { ThreadClient } from "./threadClient.ts"
 import type { UnstartedThreads } from "./unstarted.ts"
 
-type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
+type Remote = ThreadAdapter.RemoteThread<unknown, unknown>
 type Reason = CancelReason.CancelReason
 
 /** The parts of a client that its threads share. */
@@ -51,7 +51,7 @@ export interface Shared {
 }
 
 export class RemoteThread implements ThreadAdapter.Controls, Reachable {
-  private readonly cell: Cell
+  private readonly thread: Remote
   private readonly sending: Sending
   private readonly wire: Outcome.TaskWire
   private readonly shared: Shared
@@ -73,9 +73,9 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   /** A later request must not overtake an earlier one, because the thread keeps the first reason. */
   private readonly order = Semaphore.makeUnsafe(1)
 
-  constructor(cell: Cell, sending: Sending, wire: Outcome.TaskWire, shared: Shared) {
-    this.cell = cell
-    this.leases = new RemoteLeases(cell)
+  constructor(thread: Remote, sending: Sending, wire: Outcome.TaskWire, shared: Shared) {
+    this.thread = thread
+    this.leases = new RemoteLeases(thread)
     this.sending = sending
     this.wire = wire
     this.shared = shared
@@ -88,7 +88,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
   begin(): void {
     const { clientOf, fork, live, startWithin, store } = this.shared
     if (live.reason !== undefined) return this.settle(Exit.failCause(CancelReason.toCause(live.reason)))
-    live.add(this.cell)
+    live.add(this.thread)
     const former = this.id
     this.id = crypto.randomUUID()
     this.client = clientOf(this.id)
@@ -284,7 +284,7 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
       if (this.startsAgain(reason)) return Effect.sync(() => this.startAgain())
       return Effect.map(this.leases.addRows(this.shared.store, this.id), () => {
         if (this.isOver) return
-        const end = ForcedEnd.killed(this.cell.name, this.cell.held())
+        const end = ForcedEnd.killed(this.thread.name, this.thread.held())
         this.settle(Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(reason), end)))
       })
     })
@@ -294,11 +294,11 @@ export class RemoteThread implements ThreadAdapter.Controls, Reachable {
     if (this.isOver) return
     if (this.state._tag === "Started") this.shared.unwatch(this.state.runner, this)
     this.state = { _tag: "Settled", hadStarted: this.hasStarted }
-    this.cell.settle(exit)
+    this.thread.settle(exit)
     Deferred.doneUnsafe(this.known, Exit.void)
     Deferred.doneUnsafe(this.over, Exit.void)
     this.shared.unstarted.delete(this)
-    this.shared.live.delete(this.cell)
+    this.shared.live.delete(this.thread)
     // The stream of events may never end: the runner may be gone.
     this.running?.interruptUnsafe()
     this.patience?.interruptUnsafe()

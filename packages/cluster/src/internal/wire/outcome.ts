@@ -13,7 +13,7 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
 import * as ClusterError from "../../ClusterError.ts"
 import { SentReason } from "./sentReason.ts"
-import * as Undeclared from "./undeclared.ts"
+import * as OutsideContract from "./outsideContract.ts"
 
 /** The services that a Schema needs come from the environment in which the task is used. */
 type AnySchema = Schema.Codec<unknown, unknown>
@@ -86,7 +86,7 @@ const make = (rpc: Rpc.AnyWithProps): TaskWire => {
     decodePayload,
     encodeExit: (value, leases = []) =>
       encodeExit(value).pipe(
-        Effect.catch((problem) => Undeclared.encode(value, problem, encodeExit)),
+        Effect.catch((problem) => OutsideContract.encode(value, problem, encodeExit)),
         Effect.flatMap((encoded) => Effect.orDie(encodeOutcome({ exit: encoded, leases, ...besides(value) })))
       ),
     decodeExit: (text) =>

@@ -4,7 +4,7 @@
  * Invariants:
  * 1. The state moves from Running to Draining to Ended. Running may become Asked, and both may become Killed. The exit
  *    of the thread is decided when the last process of the command ends.
- * 2. The cell is settled after the last descendant that can be found has ended, or has outlived a kill.
+ * 2. The thread is settled after the last descendant that can be found has ended, or has outlived a kill.
  * 3. No wait here depends on a reader of an output or on another process without a limit.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
@@ -49,7 +49,7 @@ export class ChildThread implements ThreadAdapter.Controls {
   /** Resolves when the thread settles. */
   readonly ended: Promise<void>
   private readonly endedNow: () => void
-  private readonly cell: ThreadAdapter.RemoteThread<ProcessExit, ProcessError.ProcessError>
+  private readonly thread: ThreadAdapter.RemoteThread<ProcessExit, ProcessError.ProcessError>
   private readonly child: Started
   private readonly settings: Settings
   private readonly last: Member
@@ -60,11 +60,11 @@ export class ChildThread implements ThreadAdapter.Controls {
   private state: State = { _tag: "Running" }
 
   constructor(
-    cell: ThreadAdapter.RemoteThread<ProcessExit, ProcessError.ProcessError>,
+    thread: ThreadAdapter.RemoteThread<ProcessExit, ProcessError.ProcessError>,
     child: Started,
     settings: Settings
   ) {
-    this.cell = cell
+    this.thread = thread
     this.child = child
     this.settings = settings
     // A command has at least one process.
@@ -72,8 +72,8 @@ export class ChildThread implements ThreadAdapter.Controls {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.ended = promise
     this.endedNow = resolve
-    cell.started("process", this.last.pid)
-    this.release = cell.enter(`process ${this.last.program} (pid ${this.last.pid})`, { keptBy: "host" })
+    thread.started("process", this.last.pid)
+    this.release = thread.enter(`process ${this.last.program} (pid ${this.last.pid})`, { keptBy: "host" })
     this.pumps = [this.pump(this.stdout, this.last.handle.stdout), this.pump(this.stderr, this.last.handle.stderr)]
     void this.watchInput()
     void this.supervise()
@@ -112,7 +112,7 @@ export class ChildThread implements ThreadAdapter.Controls {
     const { state } = this
     switch (state._tag) {
       case "Killed": {
-        const killed = ForcedEnd.killed(this.cell.name, [])
+        const killed = ForcedEnd.killed(this.thread.name, [])
         return Exit.failCause(ForcedEnd.annotate(CancelReason.toCause(state.reason), killed))
       }
       case "Asked":
@@ -170,14 +170,17 @@ export class ChildThread implements ThreadAdapter.Controls {
     if (left.length > 0) this.release("failed", `still there after a kill: ${left.join(", ")}`)
     else this.release("released", null)
     if (isKilled && !Table.isShown) this.nameUnseen()
-    this.cell.settle(exit)
+    this.thread.settle(exit)
     this.endedNow()
   }
 
   /** Says in the report that processes outside the group were not looked for. */
   private nameUnseen(): void {
     const { program } = this.last
-    this.cell.enter(`processes of ${program} outside its group, which ${process.platform} does not show`)("lost", null)
+    this.thread.enter(`processes of ${program} outside its group, which ${process.platform} does not show`)(
+      "lost",
+      null
+    )
   }
 
   private pump(output: Output, source: Bytes): Fiber.Fiber<unknown, unknown> {

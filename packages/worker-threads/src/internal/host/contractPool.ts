@@ -127,7 +127,7 @@ export class ContractPool {
       const call = { codec, settings, payload: encoded.payload, transfers: encoded.transfers, onChunk: undefined }
       return ThreadAdapter.executeIn(
         fiber,
-        (cell) => this.take(fiber, cell, call, undefined),
+        (thread) => this.take(fiber, thread, call, undefined),
         options?.name === undefined ? entry.options : { ...entry.options, name: options.name }
       )
     })
@@ -225,7 +225,7 @@ export class ContractPool {
       const submit = (ticket: Ticket | undefined): Effect.Effect<Started, unknown, Scope.Scope> => {
         let task: RemoteTask | undefined
         const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
-          (cell) => Effect.withFiberSucceed((fiber) => (task = this.take(fiber, cell, call, ticket, worker))),
+          (thread) => Effect.withFiberSucceed((fiber) => (task = this.take(fiber, thread, call, ticket, worker))),
           { ...entry.options, ...options }
         )
         return Effect.map(spawned, (thread): Started => ({ thread, task: task! }))
@@ -236,14 +236,14 @@ export class ContractPool {
 
   private take(
     fiber: Fiber.Fiber<unknown, unknown>,
-    cell: ThreadAdapter.RemoteThread<unknown, unknown>,
+    thread: ThreadAdapter.RemoteThread<unknown, unknown>,
     call: Call,
     ticket: Ticket | undefined,
     worker?: Worker
   ): RemoteTask {
     const { dispatcher, hostLeases } = this.opened
     const task = new RemoteTask({
-      cell,
+      thread,
       codec: call.codec,
       payload: call.payload,
       transfers: call.transfers,

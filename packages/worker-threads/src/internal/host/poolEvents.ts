@@ -16,7 +16,7 @@ import type { RecycleCause } from "./recycleOptions.ts"
 export interface ObservedTask {
   readonly codec: { readonly name: string }
   /** `rung` is the highest rung of a request so far. */
-  readonly cell: { readonly rung: Rung | undefined }
+  readonly thread: { readonly rung: Rung | undefined }
 }
 
 /** A worker that has left its pool. */

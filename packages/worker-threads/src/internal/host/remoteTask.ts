@@ -4,7 +4,7 @@
  * Invariants:
  * 1. The state moves from Queued to Running to Ended, or from Queued to NeverStarted. A task that ends while it is queued
  *    is never sent.
- * 2. The cell is settled once: by the worker's exit, by the end of the worker, or before anything was sent. Before
+ * 2. The thread is settled once: by the worker's exit, by the end of the worker, or before anything was sent. Before
  *    that, all host leases of the task are released.
  */
 import * as CancelReason from "@quiesce/core/CancelReason"
@@ -47,7 +47,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   deadline: number
   readonly priority: number
   waitingSince = 0
-  readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
+  readonly thread: ThreadAdapter.RemoteThread<unknown, unknown>
   /** Called with each chunk of a stream. */
   onChunk: ((values: ReadonlyArray<unknown>) => void) | undefined = undefined
   private state: State<RemoteTask> = unassigned
@@ -69,7 +69,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   private keeper: Keeper | undefined = undefined
 
   constructor(options: {
-    readonly cell: ThreadAdapter.RemoteThread<unknown, unknown>
+    readonly thread: ThreadAdapter.RemoteThread<unknown, unknown>
     readonly codec: TaskCodec
     readonly payload: unknown
     readonly transfers: ReadonlyArray<unknown>
@@ -86,7 +86,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   }) {
     this.events = options.events
     this.span = options.span
-    this.cell = options.cell
+    this.thread = options.thread
     this.codec = options.codec
     this.payload = options.payload
     this.transfers = options.transfers
@@ -100,7 +100,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   }
 
   get name(): string {
-    return this.cell.name
+    return this.thread.name
   }
 
   // ---- From the queue to a worker ----
@@ -119,7 +119,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   assigned(id: number, worker: TaskWorker<RemoteTask>, slot: number): void {
     this.id = id
     this.state = { _tag: "Running", worker, slot }
-    this.cell.started("worker", worker.threadId)
+    this.thread.started("worker", worker.threadId)
     this.events?.started(this)
     this.span?.started()
     if (this.limit === undefined) return
@@ -185,11 +185,11 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     const { allowance, refuse } = this.state.worker
     const leases = (this.leases ??= new MirroredLeases())
     if (leases.has(lease)) return refuse(`it reported the lease "${name}" under a number that is taken`)
-    if (allowance.take()) leases.add(lease, name, this.cell.enter(name))
+    if (allowance.take()) leases.add(lease, name, this.thread.enter(name))
   }
 
-  private leaseEnded({ error, fate, lease }: Extract<ToHost, { readonly _tag: "LeaseEnded" }>): void {
-    const isKnown = this.leases?.end(lease, fate, error) === true
+  private leaseEnded({ error, result, lease }: Extract<ToHost, { readonly _tag: "LeaseEnded" }>): void {
+    const isKnown = this.leases?.end(lease, result, error) === true
     if (isKnown && this.state._tag === "Running") this.state.worker.allowance.giveBack(1)
   }
 
@@ -248,12 +248,12 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
 
   /** The worker has ended, by itself or by a kill. */
   lost(killed: CancelReason.CancelReason | undefined, error: WorkerError.WorkerError): void {
-    // Host leases are not lost: they are released before the cell is settled.
+    // Host leases are not lost: they are released before the thread is settled.
     const lost = this.leases?.names ?? none
     const cause =
       killed === undefined
-        ? ForcedEnd.annotate(Cause.fail(error), ForcedEnd.crashed(this.cell.name, lost))
-        : ForcedEnd.annotate(CancelReason.toCause(killed), ForcedEnd.killed(this.cell.name, lost))
+        ? ForcedEnd.annotate(Cause.fail(error), ForcedEnd.crashed(this.thread.name, lost))
+        : ForcedEnd.annotate(CancelReason.toCause(killed), ForcedEnd.killed(this.thread.name, lost))
     this.settle(Exit.failCause(cause))
   }
 
@@ -266,7 +266,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
   }
 
   end(reason: CancelReason.CancelReason): Effect.Effect<void> {
-    return this.cell.end(reason)
+    return this.thread.end(reason)
   }
 
   cancel(reason: CancelReason.CancelReason): void {
@@ -293,7 +293,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
 
   private settleCell(exit: Exit.Exit<unknown, unknown>): void {
     this.span?.ended(exit)
-    this.cell.settle(exit)
+    this.thread.settle(exit)
   }
 
   /** Made when the worker asks for its first host lease. */
@@ -303,7 +303,7 @@ export class RemoteTask implements ThreadAdapter.Controls, PoolTask, Receiver {
     return (this.keeper ??= this.hostLeases.keeperFor({
       broker: this.parentTask?.broker,
       id: this.id,
-      enter: this.cell.enter.bind(this.cell),
+      enter: this.thread.enter.bind(this.thread),
       send: (message, transfers) => worker.sendNow(message, transfers ?? []),
       allowance: worker.allowance,
       tracing: this.span?.context

@@ -164,7 +164,7 @@ export class WorkerHandle implements TaskWorker<RemoteTask>, PoolWorker<RemoteTa
   private sendStart(task: RemoteTask, slot: number): void {
     const { id, span } = task
     const { payload, transfers } = task.sendable
-    const [name, label] = [task.codec.name, cutName(task.cell.name)]
+    const [name, label] = [task.codec.name, cutName(task.thread.name)]
     const isSmall = transfers.length === 0 && label === name && span === undefined
     if (isSmall && this.rings.start(id, slot, name, payload)) return
     const message = { _tag: "Start", id, slot, task: name, name: label, payload, trace: span?.trace ?? null } as const

@@ -36,11 +36,11 @@ export const mirrorLeases = (parent: AnyThread, tasks: Iterable<Holder>): void =
       leases.set(lease, { task, lease: ++last })
       task.tell({ _tag: "LeaseHeld", id: task.id, lease: last, name: cutName(name) })
     },
-    settled: (lease, fate, error) => {
+    settled: (lease, result, error) => {
       const mirrored = leases.get(lease)
       leases.delete(lease)
       // Sent at once: later code in this turn may block for ever, and a released lease must not count as lost.
-      mirrored?.task.tell({ _tag: "LeaseEnded", id: mirrored.task.id, lease: mirrored.lease, fate, error })
+      mirrored?.task.tell({ _tag: "LeaseEnded", id: mirrored.task.id, lease: mirrored.lease, result, error })
     }
   })
 }

@@ -33,9 +33,9 @@ let installed: { readonly problem: string | undefined } | undefined
 
 /** Defers resumes in this thread from now on. Returns the problem if that is impossible, undefined otherwise. */
 export const install = (): string | undefined =>
-  (installed ??= { problem: EffectInternals.replaceEvaluate(inTurn) }).problem
+  (installed ??= { problem: EffectInternals.replaceEvaluate(deferred) }).problem
 
-const inTurn = (evaluate: EffectInternals.Evaluate): EffectInternals.Evaluate =>
+const deferred = (evaluate: EffectInternals.Evaluate): EffectInternals.Evaluate =>
   function evaluateDeferred(effect) {
     if (!EffectInternals.isWaiting(this) || this === current) return evaluate.call(this, effect)
     const run = onTheSpot(this.cache.scheduler)

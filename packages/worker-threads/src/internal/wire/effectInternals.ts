@@ -75,7 +75,7 @@ export const forgetCurrentFiber = (): void => {
 }
 
 /** Code of the fiber was ended by force. From now on the fiber can be interrupted again. */
-export const letGo = (fiber: AnyFiber): void => {
+export const markStopped = (fiber: AnyFiber): void => {
   internalsOf(fiber)._running = false
 }
 
@@ -92,7 +92,7 @@ export const runningProblem: () => string | undefined = once("the fiber that run
   fiber._running = true
   fiber.interruptUnsafe()
   const held = fiber.pollUnsafe() === undefined
-  letGo(fiber)
+  markStopped(fiber)
   fiber.interruptUnsafe()
   return inside && outside && held && fiber.pollUnsafe() !== undefined
 })

@@ -84,7 +84,7 @@ export type ToHost =
       readonly _tag: "LeaseEnded"
       readonly id: number
       readonly lease: number
-      readonly fate: LeaseResult
+      readonly result: LeaseResult
       readonly error: string | null
     }
   /** Asks the host to acquire a lease for a task and to keep it. */

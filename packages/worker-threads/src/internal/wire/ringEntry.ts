@@ -32,10 +32,10 @@ export const write = (message: Carried, to: Write): boolean => {
     case "LeaseHeld":
       return message.lease <= maxLease && to(message.id, leaseHeld, message.lease, message.name)
     case "LeaseEnded": {
-      const { error, fate, id, lease } = message
+      const { error, result, id, lease } = message
       if (lease > maxLease) return false
-      const isReleased = fate === "released" && error === null
-      return isReleased ? to(id, leaseReleased, lease, undefined) : to(id, leaseEnded, lease, [fate, error])
+      const isReleased = result === "released" && error === null
+      return isReleased ? to(id, leaseReleased, lease, undefined) : to(id, leaseEnded, lease, [result, error])
     }
   }
 }
@@ -52,11 +52,11 @@ export const messageOf = (id: number, kind: number, lease: number, content: unkn
     case leaseHeld:
       return { _tag: "LeaseHeld", id, lease, name: content }
     case leaseEnded: {
-      const [fate, error]: ReadonlyArray<unknown> = Array.isArray(content) ? content : []
-      return { _tag: "LeaseEnded", id, lease, fate, error }
+      const [result, error]: ReadonlyArray<unknown> = Array.isArray(content) ? content : []
+      return { _tag: "LeaseEnded", id, lease, result, error }
     }
     case leaseReleased:
-      if (content === undefined) return { _tag: "LeaseEnded", id, lease, fate: "released", error: null }
+      if (content === undefined) return { _tag: "LeaseEnded", id, lease, result: "released", error: null }
   }
   return kind
 }

@@ -41,7 +41,7 @@ const toHost = items(
     Reserved: { raise: integer },
     Raised: { raise: integer, delivered: boolean },
     LeaseHeld: { id: integer, lease: integer, name: string },
-    LeaseEnded: { id: integer, lease: integer, fate: result, error: stringOrNull },
+    LeaseEnded: { id: integer, lease: integer, result: result, error: stringOrNull },
     Acquire: { id: integer, lease: integer, name: string, payload: anything },
     Release: { id: integer, lease: integer, exit }
   })

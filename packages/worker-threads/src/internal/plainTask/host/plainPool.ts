@@ -36,7 +36,7 @@ export interface CallOptions {
   readonly caller?: Fiber.Fiber<unknown, unknown> | undefined
 }
 
-type Cell = ThreadAdapter.RemoteThread<unknown, unknown>
+type Remote = ThreadAdapter.RemoteThread<unknown, unknown>
 
 const nothing = Context.empty()
 
@@ -63,7 +63,7 @@ export class PlainPool {
       Effect.withFiber((fiber) =>
         ThreadAdapter.executeIn<unknown, unknown>(
           fiber,
-          (cell) => this.submit(cell, fiber.getRef(Deadline.Current), call, options, ticket, worker),
+          (thread) => this.submit(thread, fiber.getRef(Deadline.Current), call, options, ticket, worker),
           this.threadOptions(call, options)
         )
       )
@@ -78,7 +78,7 @@ export class PlainPool {
   spawn(call: Call, options: CallOptions): Effect.Effect<Thread.Thread<unknown, unknown>, never, Scope.Scope> {
     return Effect.withFiber((fiber) =>
       ThreadAdapter.spawn<unknown, unknown, never, never>(
-        (cell) => Effect.sync(() => this.submit(cell, fiber.getRef(Deadline.Current), call, options, undefined)),
+        (thread) => Effect.sync(() => this.submit(thread, fiber.getRef(Deadline.Current), call, options, undefined)),
         this.threadOptions(call, options)
       )
     )
@@ -92,8 +92,8 @@ export class PlainPool {
     { id, slot }: { readonly id: number; readonly slot: number }
   ): Effect.Effect<unknown, unknown> {
     return ThreadAdapter.execute<unknown, unknown>(
-      (cell) => {
-        const task = this.taskOf(cell, Infinity, call, options)
+      (thread) => {
+        const task = this.taskOf(thread, Infinity, call, options)
         handle.adopt(task, id, slot)
         return task
       },
@@ -106,23 +106,23 @@ export class PlainPool {
   }
 
   private submit(
-    cell: Cell,
+    thread: Remote,
     deadline: number,
     call: Call,
     options: CallOptions,
     ticket: Ticket | undefined,
     worker?: PoolWorker<RemoteTask>
   ): RemoteTask {
-    const submitted = this.taskOf(cell, deadline, call, options)
+    const submitted = this.taskOf(thread, deadline, call, options)
     if (options.onReport !== undefined) listen(submitted, options.onReport)
     if (worker === undefined) this.dispatcher.submit(submitted, ticket)
     else this.dispatcher.submitTo(worker, submitted)
     return submitted
   }
 
-  private taskOf(cell: Cell, deadline: number, call: Call, options: CallOptions): RemoteTask {
+  private taskOf(thread: Remote, deadline: number, call: Call, options: CallOptions): RemoteTask {
     return new RemoteTask({
-      cell,
+      thread,
       codec,
       payload: call,
       transfers: options.transfer,

@@ -199,14 +199,14 @@ class Calls {
     let task: RemoteTask | undefined
     let ticket: Ticket | undefined
     const spawned = ThreadAdapter.spawn<unknown, unknown, never, never>(
-      (cell) =>
+      (thread) =>
         Effect.withFiber((fiber) => {
           const codec = this.codecOf(request.tag)
           const deadline = fiber.getRef(Deadline.Current)
           const parentTask = fiber.getRef(CurrentTask.Current)
           task = new RemoteTask({
             context: Context.empty(),
-            cell,
+            thread,
             codec,
             payload: request,
             transfers,

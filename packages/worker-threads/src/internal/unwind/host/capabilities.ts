@@ -47,7 +47,7 @@ const end = (attachment: Attachment): Effect.Effect<unknown, Problem> => attachm
 /** Keeps the line to the inspector open from before the worker starts. The line would otherwise miss the start. */
 const hold: Effect.Effect<() => void, Problem, Scope.Scope> = Effect.acquireRelease(
   Effect.try({ try: Inspector.hold, catch: (cause) => problem(messageOf(cause)) }),
-  (letGo) => Effect.sync(letGo)
+  (release) => Effect.sync(release)
 )
 
 const spawn: Effect.Effect<Worker, Problem, Scope.Scope> = Effect.acquireRelease(
@@ -71,12 +71,12 @@ const spawn: Effect.Effect<Worker, Problem, Scope.Scope> = Effect.acquireRelease
 
 const ask = (worker: Worker, question: string, answer: string): Effect.Effect<void, Problem> =>
   Effect.callback((resume) => {
-    const heard = (message: unknown) =>
+    const onMessage = (message: unknown) =>
       resume(message === answer ? Effect.void : Effect.fail(problem(`The worker said ${String(message)}`)))
     const exited = () => resume(Effect.fail(problem("The worker ended")))
-    worker.once("message", heard).once("exit", exited)
+    worker.once("message", onMessage).once("exit", exited)
     worker.postMessage(question)
-    return Effect.sync(() => worker.off("message", heard).off("exit", exited))
+    return Effect.sync(() => worker.off("message", onMessage).off("exit", exited))
   })
 
 const measure: Effect.Effect<Capabilities> = Effect.scoped(tryIt).pipe(

@@ -89,7 +89,7 @@ export class WorkerInspector {
   private readonly orphans = new Set<number>()
   private state: State = { _tag: "Opening" }
   private opening: Fiber.Fiber<Attachment, unknown> | undefined = undefined
-  private readonly letGo: () => void
+  private readonly releaseInspector: () => void
   private removeDumps: () => void = () => {}
 
   /** Must be called before the start of the worker. */
@@ -98,7 +98,7 @@ export class WorkerInspector {
     this.control = control
     this.listener = listener
     this.heartbeat = Heartbeat.make(control, () => listener.wake())
-    this.letGo = Inspector.hold()
+    this.releaseInspector = Inspector.hold()
   }
 
   /** Opens the line. Must be called in the same turn as the start of the worker. */
@@ -158,7 +158,7 @@ export class WorkerInspector {
     this.close()
     // The threads below the worker have ended before the worker.
     Orphans.over(this.orphans)
-    this.letGo()
+    this.releaseInspector()
   }
 
   /** Closes the line before the end of the worker. */

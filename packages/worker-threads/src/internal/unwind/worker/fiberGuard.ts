@@ -108,7 +108,7 @@ export class Watch {
    * if any. Contexts that the ended code has entered since are over.
    */
   addFiber(fiber: AnyFiber, context?: AsyncResource): void {
-    this.stack.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceStalledFiber") })
+    this.stack.fibers.push({ fiber, context: context ?? new AsyncResource("QuiesceFiberGuard") })
   }
 
   /**
@@ -183,7 +183,7 @@ const endInOrder = (fibers: ReadonlyArray<Stalled>, annotations: Context.Context
   const { fiber, context } = first
   whenEnded([fiber], () => endInOrder(others, annotations))
   // Until now an interrupt of this fiber, such as by its scope, was kept back, because inner fibers must end first.
-  EffectInternals.letGo(fiber)
+  EffectInternals.markStopped(fiber)
   context.runInAsyncScope(() => fiber.interruptUnsafe(undefined, annotations))
   context.emitDestroy()
 }

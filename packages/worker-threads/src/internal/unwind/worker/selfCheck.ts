@@ -14,22 +14,22 @@ export interface SelfCheck {
 
 const noSections = "no busy code is ended but by a kill, because each section counts as masked"
 const noOtherCode = "busy code outside Blocking.interruptible is not unwound but killed"
-const noTurns = "a fiber that is woken runs inside the code that wakes it"
+const noDeferral = "a fiber that is woken runs inside the code that wakes it"
 const noLaunch = "a handler of RpcServer begins inside the server's own fiber"
 
 /** `handlerProblem` is the problem with finding the fiber of an RPC handler; undefined without a problem, and without RPC. */
 export const run = (handlerProblem: string | undefined): SelfCheck => {
   const { folders, problem: folderProblem } = ToolkitFolders.find()
   const mask = EffectInternals.maskProblem()
-  const turns = DeferredResume.install()
+  const resume = DeferredResume.install()
   const fiber = EffectInternals.runningProblem()
   // In a bundle the frames have other URLs, so the trial of the frames would prove nothing about Effect.
   const frames = folderProblem === undefined ? EffectInternals.framesProblem() : undefined
-  const problems = [mask, fiber, turns, frames, handlerProblem].filter((problem) => problem !== undefined)
+  const problems = [mask, fiber, resume, frames, handlerProblem].filter((problem) => problem !== undefined)
   const [effectProblem] = problems
   const lacks = [
     mask === undefined ? noOtherCode : noSections,
-    ...(turns === undefined ? [] : [noTurns]),
+    ...(resume === undefined ? [] : [noDeferral]),
     ...(handlerProblem === undefined ? [] : [noLaunch])
   ]
   const warning = `In a worker, ${problems.join(", and ")}. Without ${problems.length > 1 ? "them" : "it"} ${lacks.join("; ")}.`
