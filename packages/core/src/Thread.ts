@@ -625,6 +625,8 @@ export const awaitStop: Effect.Effect<CancelReason.CancelReason> = /* @__PURE__ 
  * Runs an effect until the effect ends or the current thread is asked to stop. A stop interrupts the effect with the
  * reason; its finalizers run, the result is none, and the thread continues. On the main thread the effect just runs.
  *
+ * *Cancellation*: the effect is interrupted, and its finalizers run. The thread does not continue.
+ *
  * @stability unstable
  * @category inside
  * @since 0.1.0
@@ -683,6 +685,8 @@ export type Receivable = Schema.Constraint & { readonly Type: object; readonly D
  * fails with the raised error, which can be caught like any other error.
  *
  * Among nested calls of `receive`, the innermost that accepts an error gets the error. Each call gets one error at most.
+ *
+ * *Cancellation*: the effect is interrupted, and its finalizers run. No error is received from then on.
  *
  * Dies with `InvalidReceivable` if one of `errors` is no Schema.
  *

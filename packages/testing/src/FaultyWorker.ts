@@ -81,6 +81,8 @@ export const makeUnsafe = (fault: Fault, options?: WorkerOptions): Worker =>
  * Starts a faulty worker in the current scope. When the scope closes, the worker is terminated and awaited. The worker's
  * `error` event does not crash the process.
  *
+ * *Cancellation*: either no worker exists, or the worker is in the scope and ends with the scope.
+ *
  * @stability unstable
  * @category constructors
  * @since 0.1.0

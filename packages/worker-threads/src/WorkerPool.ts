@@ -337,6 +337,8 @@ type OnlyKnown<O> = { readonly [K in Exclude<keyof O, keyof Options>]: NotAnOpti
  * Fails with `SpawnFailed` if no worker can be started in five attempts, and dies with `InvalidOption`. If no worker starts
  * later, tasks fail with `SpawnFailed` until a worker has started; the pool keeps trying.
  *
+ * *Cancellation*: the workers that have been started are ended first.
+ *
  * Middleware of the contract runs as in Effect's RPC: in the worker, where `ThreadWorker.main` must be given it, around
  * each task; and on the host around the sending of each task, if `RpcMiddleware.layerClient` provides it.
  *
