@@ -10,10 +10,21 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(temporary, { recursive: true }))
 
-it("11-cluster: the job of a killed runner is reported as lost, its folder is removed by the other runner, and all jobs are done", async () => {
-  const { code, errors, lines } = await runFile("examples/11-cluster/main.ts", {})
+/**
+ * Runs the example until the first job was not moved before the kill. On a busy machine the second runner may join late, and
+ * then it takes over jobs that have begun.
+ */
+const runUnmoved = async () => {
+  for (let runs = 1; ; runs++) {
+    const ran = await runFile("examples/11-cluster/main.ts", {})
+    const ofA = ran.lines.filter((line) => line.startsWith("a: "))
+    if (ofA[0]?.startsWith("a: Moved") !== true || runs === 5) return { ...ran, ofA }
+  }
+}
 
-  const ofA = lines.filter((line) => line.startsWith("a: "))
+it("11-cluster: the job of a killed runner is reported as lost, its folder is removed by the other runner, and all jobs are done", async () => {
+  const { code, errors, lines, ofA } = await runUnmoved()
+
   expect(ofA).toEqual([
     "a: Lost, lost Parts",
     "a: the other runner has removed the folder",
