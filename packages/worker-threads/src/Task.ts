@@ -279,7 +279,7 @@ export type DrainReport = Draining.DrainReport
  * Counts of a pool's workers and calls, and the least and the greatest number of workers.
  *
  * - `workers` that take calls, with the starting ones
- * - `retiring`: the workers that finish their calls and then end. One that is recycled takes calls until its replacement is
+ * - `retiring`: the workers that finish their calls and then end. A worker that is recycled takes calls until its replacement is
  *   ready
  * - `missing`: how many workers are below the minimum because they died and could not be started again
  * - `running` has the calls of both kinds of worker

@@ -279,7 +279,7 @@ export interface Capabilities {
  * Counts of a pool's workers and tasks, and the least and the greatest number of workers.
  *
  * - `workers` that take tasks, with the starting ones
- * - `retiring`: the workers that finish their tasks and then end. One that is recycled takes tasks until its replacement is
+ * - `retiring`: the workers that finish their tasks and then end. A worker that is recycled takes tasks until its replacement is
  *   ready
  * - `missing`: how many workers are below the minimum because they died and could not be restarted. The pool logs one
  *   warning and tries again after pauses of at most 30 seconds

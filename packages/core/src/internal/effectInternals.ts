@@ -33,7 +33,7 @@ const chosen = <A>(privateWay: A, publicWay: A, observed: (way: A) => string, co
   Notice.log(
     Fiber.getCurrent()?.context ?? Context.empty(),
     "Warn",
-    `Quiesce was made for another version of Effect. It works as documented, except that ${cost}.`
+    `Quiesce was made for another version of Effect. It works as documented, but ${cost}.`
   )
   return publicWay
 }
@@ -149,7 +149,7 @@ const maskReader = (): IsMasked =>
     readMask,
     ignoreMask,
     masks,
-    "a cancel does not end the check of a token, so a loop has to read `interrupted`, and no section is ended at its deadline"
+    "no check of a token throws for a cancel, and no section is ended at its deadline"
   ))
 
 type IsMasked = (fiber: AnyFiber) => boolean

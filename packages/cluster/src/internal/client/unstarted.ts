@@ -42,7 +42,7 @@ export class UnstartedThreads {
   private readonly lost: LostRunners
   private readonly watch: Watch
   private readonly threads = new Set<Unstarted>()
-  /** Those of the last look. A thread that starts between two looks costs nothing. */
+  /** The threads of the last look. A thread that starts between two looks costs nothing. */
   private before: ReadonlySet<Unstarted> = new Set()
   /** How many looks in a row have found no row of a thread, by the id of the thread. */
   private missing = new Map<string, number>()

@@ -225,7 +225,7 @@ const isClimbed = ({ scenario }: Outcome): boolean =>
 
 /**
  * Each of several shutdowns names the highest rung that any of them had asked on when the first thread ended. A shutdown
- * that came when the thread had ended needed no rung. One that has outwaited its last rung names that rung. It then
+ * that came when the thread had ended needed no rung. A shutdown that has outwaited its last rung names that rung. It then
  * interrupts the thread before it abandons the thread. The end of a parent interrupts other threads, so that only the first
  * thread is judged.
  */

@@ -118,7 +118,7 @@ export class PoolEvents {
   }
 }
 
-/** Watches all pools of this thread, live and to come. The result ends that. */
+/** Watches all pools of this thread, live and to come. The returned function ends the watch. */
 export const watch = (watcher: Watcher): (() => void) => {
   watchers.add(watcher)
   for (const pool of live) pool.addWatcher(watcher)

@@ -96,7 +96,7 @@ export interface StartedWorker {
   readonly events: ReadonlyArray<(to: WorkerEvents) => void>
 }
 
-/** Listens to a worker and its port. The result ends that. */
+/** Listens to a worker and its port. The returned function removes the listeners. */
 export const listen = (worker: Worker, port: MessagePort, to: WorkerEvents): (() => void) => {
   port.on("message", to.onMessage).on("messageerror", to.onUnreadable).on("close", to.onPortClosed)
   worker.on("error", to.onError).on("messageerror", to.onUnreadable).on("exit", to.onExit)

@@ -17,7 +17,7 @@ const listeners: Set<() => void> = new Set()
 /** Whether a call of this moment has an observer. */
 export const isObserved = (): boolean => registry[core] !== undefined || registry[currentFiber] !== undefined
 
-/** Calls `observed` when `@quiesce/core` is loaded later. The result ends that. */
+/** Calls `observed` when `@quiesce/core` is loaded later. The returned function removes the observer. */
 export const onObserved = (observed: () => void): (() => void) => {
   listeners.add(observed)
   if (registry[core] === undefined) Object.defineProperty(globalThis, core, { configurable: true, get: () => {}, set })
