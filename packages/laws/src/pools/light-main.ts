@@ -9,6 +9,7 @@ import * as Task from "@quiesce/worker-threads/Task"
 import { isLightFault, plantLight } from "./plantedLight.ts"
 import { perform } from "./poolRun.ts"
 import type { PoolScenario } from "./scenario.ts"
+import type * as Work from "./work.ts"
 import { prefixOf, wordsOf } from "./work.ts"
 
 const [given, patience, fault] = process.argv.slice(2)
@@ -21,7 +22,7 @@ if (isLightFault(fault)) plantLight()
 if (Symbol.for("~@quiesce/core") in globalThis)
   throw new Error("Core is loaded, so that the pool would be no light one.")
 
-const pool = Task.createTaskPool<typeof import("./work.ts")>(new URL("./work.ts", import.meta.url), {
+const pool = Task.createTaskPool<typeof Work>(new URL("./work.ts", import.meta.url), {
   size: scenario.workers,
   concurrency: scenario.concurrency
 })

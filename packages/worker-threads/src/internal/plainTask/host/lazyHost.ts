@@ -16,6 +16,7 @@ import { isObserved, onObserved } from "./observers.ts"
 import { OpeningCalls } from "./openingCalls.ts"
 import { inContext, type RunOptions } from "./runOptions.ts"
 import { SpawnPlain, type WorkerSettings } from "./spawnPlain.ts"
+import type * as TaskHosts from "./taskHost.ts"
 import type { PlainOptions, TaskHost } from "./taskHost.ts"
 
 /** The options of a pool for any function. */
@@ -35,7 +36,7 @@ type State =
 const light: State = { _tag: "Light" }
 
 /** The code that needs Effect. */
-let loading: Promise<typeof import("./taskHost.ts")> | undefined
+let loading: Promise<typeof TaskHosts> | undefined
 
 const load = (): NonNullable<typeof loading> => {
   loading ??= laterPart(import("./taskHost.ts"))

@@ -1,4 +1,7 @@
 /** Code that a worker loads on its first use. That use takes some milliseconds longer. */
+import type * as Failures from "./failures.ts"
+import type * as PlainLeases from "./plainLeases.ts"
+import type * as Reporter from "./reporter.ts"
 
 type Use<Code> = (code: Code) => void
 
@@ -34,8 +37,8 @@ export class OnDemand<Code> {
   }
 }
 
-export const failures: OnDemand<typeof import("./failures.ts")> = new OnDemand(() => import("./failures.ts"))
+export const failures: OnDemand<typeof Failures> = new OnDemand(() => import("./failures.ts"))
 
-export const leases: OnDemand<typeof import("./plainLeases.ts")> = new OnDemand(() => import("./plainLeases.ts"))
+export const leases: OnDemand<typeof PlainLeases> = new OnDemand(() => import("./plainLeases.ts"))
 
-export const reports: OnDemand<typeof import("./reporter.ts")> = new OnDemand(() => import("./reporter.ts"))
+export const reports: OnDemand<typeof Reporter> = new OnDemand(() => import("./reporter.ts"))
