@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest"
 import { causeText } from "../src/internal/causeText.ts"
 import { hasAtMost } from "../src/internal/foreignParts.ts"
 import { messageOf, textOf, traceOf } from "../src/internal/foreignText.ts"
+import { currentFiberKey } from "../src/internal/redaction.ts"
 
 /** An array whose text has 2 to the power of `depth` parts, because each level has the next one twice. */
 const sharedParts = (depth: number): unknown => {
@@ -219,6 +220,23 @@ describe("a value that hides its content", () => {
     expect(Effect.runSync(inFiber)).toBe('"by name"')
     expect(Redactable.redact(secret)).toBe("hidden")
   })
+
+  it("gets the context of the fiber under the key of Effect", () => {
+    // The types of Effect hide the key.
+    expect(currentFiberKey).toBe(Reflect.get(Redactable, "currentFiberTypeId"))
+  })
+
+  it("gets a context with the fields of Effect's own outside a fiber", () => {
+    const contexts: Array<Context.Context<never>> = []
+    const secret = { [Redactable.symbolRedactable]: (context: Context.Context<never>) => void contexts.push(context) }
+    textOf(secret)
+    Redactable.redact(secret)
+    const [ours, theirs] = contexts.map(Object.entries)
+    expect(JSON.stringify(ours, shapeOf)).toBe(JSON.stringify(theirs, shapeOf))
+    expect(contexts[0]!.pipe(Context.add(Name, "added"), Context.get(Name))).toBe("added")
+  })
 })
+
+const shapeOf = (_: string, value: unknown): unknown => (typeof value === "function" ? "a function" : value)
 
 class Name extends Context.Service<Name, string>()("Name") {}

@@ -1,5 +1,6 @@
 /**
- * The only module of this package that uses private parts of Effect.
+ * The private parts of Effect that this package uses. `redaction.ts` and `receiving.ts` copy a few others, because they must
+ * not load the modules of Effect that declare them. Tests compare these copies with Effect's own.
  *
  * | internal | saving | public way |
  * | --- | --- | --- |

@@ -4,3 +4,4 @@
  */
 export { of as abortListenerOf } from "./abortListener.ts"
 export { Entry, LinkedList } from "./linkedList.ts"
+export { currentFiberKey } from "./redaction.ts"

@@ -1,14 +1,16 @@
 /**
- * Every private part of Effect that this package touches: fields of fibers, the reference to the current fiber, and the
- * names of frames and locals that the host reads in a halted worker.
+ * The private parts of Effect that this package touches: fields of fibers, the reference to the current fiber, and the
+ * names of frames and locals that the host reads in a halted worker. Core declares the key of the current fiber.
  *
  * Invariants:
- * 1. No other module of the package names a private part of Effect.
+ * 1. No other module of the package uses a private part of Effect, except for `plainTask/host/observers.ts`. That module
+ *    runs before Effect is loaded, and reads only whether there is a current fiber.
  * 2. A part is used only after its trial has passed in this thread. If the trial fails, the caller goes a way by public
  *    API: no deferred resume, no unwind outside sections, each section treated as masked.
  * 3. A field that is missing never allows an unwind.
  */
 import { getCallSites } from "node:util"
+import { currentFiberKey } from "@quiesce/core/internal/plainHost"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -30,9 +32,7 @@ interface Internals extends AnyFiber {
   evaluate: (effect: AnyEffect) => void
 }
 
-const currentKey = "~effect/Fiber/currentFiber"
-
-const globals = globalThis as { [currentKey]?: AnyFiber | undefined }
+const globals = globalThis as { [currentFiberKey]?: AnyFiber | undefined }
 
 /** The private fields of a fiber may be missing, so each use comes after a trial or is safe without them. */
 const internalsOf = (fiber: AnyFiber): Internals => fiber as Internals
@@ -67,11 +67,11 @@ export const maskProblem: () => string | undefined = once("the mask of a fiber",
 
 // ---- The fiber that runs ----
 
-export const currentFiber = (): AnyFiber | undefined => globals[currentKey]
+export const currentFiber = (): AnyFiber | undefined => globals[currentFiberKey]
 
 /** Code of a fiber was ended by force, so no fiber runs any more. */
 export const forgetCurrentFiber = (): void => {
-  globals[currentKey] = undefined
+  globals[currentFiberKey] = undefined
 }
 
 /** Code of the fiber was ended by force. From now on the fiber can be interrupted again. */

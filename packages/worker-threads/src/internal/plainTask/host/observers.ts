@@ -5,17 +5,16 @@
  * Invariant: until `@quiesce/core` is loaded, its name is an accessor without a value. Setting the value makes it the plain
  * property that it would have been, and calls the listeners.
  */
+import { currentFiberKey } from "@quiesce/core/internal/plainHost"
+
 const core = Symbol.for("~@quiesce/core")
 
-/** The property by which Effect names the running fiber. */
-const currentFiber = "~effect/Fiber/currentFiber"
-
-const registry = globalThis as { [core]?: unknown; readonly [currentFiber]?: unknown }
+const registry = globalThis as { [core]?: unknown; readonly [currentFiberKey]?: unknown }
 
 const listeners: Set<() => void> = new Set()
 
 /** Whether a call of this moment has an observer. */
-export const isObserved = (): boolean => registry[core] !== undefined || registry[currentFiber] !== undefined
+export const isObserved = (): boolean => registry[core] !== undefined || registry[currentFiberKey] !== undefined
 
 /** Calls `observed` when `@quiesce/core` is loaded later. The returned function removes the observer. */
 export const onObserved = (observed: () => void): (() => void) => {
