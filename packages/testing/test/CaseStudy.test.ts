@@ -35,7 +35,7 @@ it.each(runnable.filter((one) => !isLive(one)))("the case study has the row of $
   expect(rowsOfPage).toContainEqual(cells(row!))
 })
 
-/** The findings in `@effect/platform-node` that each machine finds with a few cancels. */
+/** The findings in `@effect/platform-node` that every machine makes with a few cancels. */
 const known = [
   "a handle was left: pipe",
   'a listener was left: "onReadable" for "readable"',
@@ -46,7 +46,7 @@ const known = [
   "Not a valid effect"
 ]
 
-/** The shares that a few cancels may show, by the share that many cancels show. */
+/** The shares of findings that a study with few cancels may have, by the share in a study with many. */
 const seenFor: Readonly<Record<string, ReadonlyArray<string>>> = {
   none: ["none"],
   few: ["none", "few", "some"],
@@ -54,26 +54,35 @@ const seenFor: Readonly<Record<string, ReadonlyArray<string>>> = {
   all: ["all"]
 }
 
-/** The limit on studies of one program. In the real world a busy machine needs more cancels for the same findings. */
+/**
+ * The time limit of the study of one program. With real processes and timers, a busy machine needs more cancels for the
+ * same findings.
+ */
 const studies = 8
 
-it.each(runnable.filter(isLive))("the case study has the row of $module: $name, in the real world", async (one) => {
-  const documented = shareOfPage(one)
-  const expected = seenFor[documented ?? ""] ?? []
-  let found: string | undefined
-  for (let count = 0; count < studies && !expected.includes(found ?? ""); count++) {
-    const [row] = await Effect.runPromise(study([one], { quickly: true }))
-    expect(row!.cuts).toBe(one.live?.quick)
-    const unknown = row!.problems.filter((problem) => !known.some((one) => problem.includes(one)))
-    expect(unknown).toEqual([])
-    found = share(row!)
-    // A program without a gap has no finding in any study.
-    if (documented === "none") break
+it.each(runnable.filter(isLive))(
+  "the case study has the row of $module: $name, run with real processes and timers",
+  async (one) => {
+    const documented = shareOfPage(one)
+    const expected = seenFor[documented ?? ""] ?? []
+    let found: string | undefined
+    for (let count = 0; count < studies && !expected.includes(found ?? ""); count++) {
+      const [row] = await Effect.runPromise(study([one], { quickly: true }))
+      expect(row!.cuts).toBe(one.live?.quick)
+      const unknown = row!.problems.filter((problem) => !known.some((one) => problem.includes(one)))
+      expect(unknown).toEqual([])
+      found = share(row!)
+      // A program without a gap has no finding in any study.
+      if (documented === "none") break
+    }
+    expect(expected).toContain(found)
   }
-  expect(expected).toContain(found)
-})
+)
 
-it.each(holders)("finds the gap in $module, a holder of a leaky shape", async ({ environment, problem, program }) => {
-  const { findings } = await Effect.runPromise(Interruption.explore(program, { environment }))
-  expect(findings.flatMap(({ problems }) => problems).join()).toContain(problem)
-})
+it.each(holders)(
+  "finds the gap of one step in $module, a holder with a known leak",
+  async ({ environment, problem, program }) => {
+    const { findings } = await Effect.runPromise(Interruption.explore(program, { environment }))
+    expect(findings.flatMap(({ problems }) => problems).join()).toContain(problem)
+  }
+)

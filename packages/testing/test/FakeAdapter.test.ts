@@ -1,11 +1,13 @@
-/** Threads that behave as they are told to, on each rung, in virtual time; their reports say just that. */
+/**
+ * Fake threads react to each rung by their script, in virtual time. The reports of their shutdowns match the scripts.
+ */
 import { CancelReason, type Escalation, ForcedEnd, ShutdownReport, Thread } from "@quiesce/core"
 import { FakeAdapter, Interruption, Leaks, Simulation } from "@quiesce/testing"
 import { Cause, Effect, Exit, Fiber, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { describe, expect, it } from "vitest"
 
-/** Runs an effect in virtual time to its end, at which nothing of it is left over. */
+/** Runs an effect in virtual time, and checks that it leaves no sleep and no task behind. */
 const run = async <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => {
   const { end, sleeps, tasks } = Simulation.run(() => Effect.scoped(effect))
   if (end._tag !== "Done") throw new Error(end._tag)
@@ -27,14 +29,14 @@ const rungsOf = (report: ShutdownReport.ShutdownReport) =>
   }))
 
 describe("a shutdown", () => {
-  it("ends a thread on stop, as long after as it takes", async () => {
+  it("ends a thread at the rung stop, after the time in the script", async () => {
     const report = await shutdown({ onStop: FakeAdapter.endsAfter("300 millis") }, all)
 
     expect(report).toMatchObject({ rung: "stop", millis: 300, ending: { _tag: "Succeeded" } })
     expect(rungsOf(report)).toEqual([{ rung: "stop", result: "Ended", at: 0, millis: 300 }])
   })
 
-  it("ends a thread that ignores stop on interrupt", async () => {
+  it("ends a thread that ignores stop at the rung interrupt", async () => {
     const report = await shutdown({ onInterrupt: FakeAdapter.endsAfter("200 millis") }, all)
 
     expect(report).toMatchObject({ rung: "interrupt", millis: 1200, ending: { _tag: "Interrupted" } })
@@ -44,7 +46,7 @@ describe("a shutdown", () => {
     ])
   })
 
-  it("ends a thread that hears no interrupt on unwind", async () => {
+  it("ends a thread that ignores interrupts at the rung unwind", async () => {
     const report = await shutdown(
       { onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.endsAfter("5 millis"), stack: "at loop (busy.ts:3:1)" },
       all
@@ -54,7 +56,7 @@ describe("a shutdown", () => {
     expect(report.attempts[1]).toMatchObject({ _tag: "Outwaited", stack: "at loop (busy.ts:3:1)" })
   })
 
-  it("ends a thread that refuses unwind on kill", async () => {
+  it("ends a thread that refuses unwind at the rung kill", async () => {
     const stack = "at loop (busy.ts:3:1)"
     const script = { onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.refuses("It is uninterruptible"), stack }
     const report = await shutdown(script, all)
@@ -78,7 +80,7 @@ describe("a shutdown", () => {
     )
   })
 
-  it("goes by a rung that the thread lacks, and says so", async () => {
+  it("skips a rung that the thread does not support, and reports the rung as unavailable", async () => {
     const report = await shutdown({ onInterrupt: FakeAdapter.ignores, onUnwind: FakeAdapter.lacks }, all)
 
     expect(rungsOf(report).slice(2)).toEqual([
@@ -87,7 +89,7 @@ describe("a shutdown", () => {
     ])
   })
 
-  it("gives up a thread that outlasts the last rung", async () => {
+  it("abandons a thread that outlasts the last rung", async () => {
     const script = {
       onInterrupt: FakeAdapter.ignores,
       onUnwind: FakeAdapter.ignores,
@@ -100,7 +102,7 @@ describe("a shutdown", () => {
     expect(ShutdownReport.isAbandoned(report)).toBe(true)
   })
 
-  it("tells what was released, the latest first, in the time that it takes", async () => {
+  it("reports the releases, the latest lease first, and the time of each", async () => {
     const leases: ReadonlyArray<FakeAdapter.Lease> = [
       { name: "first", takes: "100 millis" },
       { name: "second", takes: "50 millis", fate: "failed", error: "disk full" },
@@ -117,7 +119,7 @@ describe("a shutdown", () => {
     })
   })
 
-  it("tells what a kill has lost, and releases what the host keeps", async () => {
+  it("reports the leases that a kill has lost, and the release of a lease that the host keeps", async () => {
     const leases: ReadonlyArray<FakeAdapter.Lease> = [
       { name: "file" },
       { name: "lock", keeper: "host", takes: "20 millis" },
@@ -133,7 +135,7 @@ describe("a shutdown", () => {
     })
   })
 
-  it("by a kill is an interruption that says what was lost, and a thread that joins the killed one is not killed", async () => {
+  it("by a kill interrupts the thread, lists the lost leases in the exit, and does not kill a thread that joins", async () => {
     const script: FakeAdapter.Script<void, never> = { onInterrupt: FakeAdapter.ignores, leases: [{ name: "file" }] }
     const reason = CancelReason.shutdown({ message: "closing time" })
     const { exit, joined, joining } = await run(
@@ -167,7 +169,7 @@ describe("a shutdown", () => {
     })
   })
 
-  it("of a thread that ends by itself meanwhile, tells that", async () => {
+  it("reports the end of a thread that ends by itself during the shutdown", async () => {
     const report = await run(
       Effect.gen(function* () {
         const thread = yield* FakeAdapter.spawn({
@@ -184,13 +186,13 @@ describe("a shutdown", () => {
 })
 
 describe("spawn", () => {
-  it("joins with what the script says", async () => {
+  it("gives a thread whose join succeeds with the value of the script", async () => {
     const script = { onStart: FakeAdapter.endsAfter("2 seconds", Exit.succeed(7)) }
 
     expect(await run(Effect.flatMap(FakeAdapter.spawn(script), Thread.join))).toBe(7)
   })
 
-  it("carries the first reason in its exit", async () => {
+  it("gives a thread whose exit has the first of two reasons", async () => {
     const exit = await run(
       Effect.gen(function* () {
         const thread = yield* FakeAdapter.spawn({ onInterrupt: FakeAdapter.endsAfter("1 second") })
@@ -203,7 +205,7 @@ describe("spawn", () => {
     expect(CancelReason.fromExit(exit)).toMatchObject({ value: { message: "first" } })
   })
 
-  it("tells whoever raises an error that nobody took it", async () => {
+  it("gives a thread that receives no raised error", async () => {
     const delivered = await run(
       Effect.gen(function* () {
         const thread = yield* FakeAdapter.spawn({ onStart: FakeAdapter.endsAfter("1 second") })
@@ -214,7 +216,7 @@ describe("spawn", () => {
     expect(delivered).toBe(false)
   })
 
-  it("ends with its scope, by its own escalation", async () => {
+  it("gives a thread that ends with its scope, by the thread's own escalation", async () => {
     const { thread, millis } = await run(
       Effect.gen(function* () {
         const options: Thread.SpawnOptions = { escalation: { interrupt: "1 second", kill: "1 second" } }
@@ -227,7 +229,7 @@ describe("spawn", () => {
     expect(millis).toBe(1000)
   })
 
-  it("keeps to the time of a TestClock, and leaves nothing over", async () => {
+  it("uses the time of a TestClock, and leaves nothing behind", async () => {
     const program = Effect.gen(function* () {
       const thread = yield* FakeAdapter.spawn({ onStop: FakeAdapter.endsAfter("300 millis") })
       const ending = yield* Effect.forkChild(Thread.shutdown(thread, { escalation: all }), { startImmediately: true })
@@ -244,13 +246,13 @@ describe("spawn", () => {
     ])
   })
 
-  it("refuses a time that is none", async () => {
+  it("refuses an invalid duration", async () => {
     const error = await run(Effect.flip(FakeAdapter.spawn({ leases: [{ name: "file", takes: "soon" as "1 second" }] })))
 
     expect(error).toMatchObject({ reason: { _tag: "InvalidOption", option: 'lease "file"' } })
   })
 
-  it("is safe to cancel itself, also while a reaction begins", async () => {
+  it("is safe to cancel, also while a reaction begins", async () => {
     const end = FakeAdapter.endsAfter("300 millis")
     for (const script of [{ onStart: end }, { onStop: end }, { onInterrupt: end }, { onUnwind: end }]) {
       const program = Effect.scoped(

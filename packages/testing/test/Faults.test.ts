@@ -1,4 +1,4 @@
-/** Each law's check can fail: it finds a planted fault, and shrinks the program to a few instructions. */
+/** The check of each law finds a planted fault, and shrinks the program to a few instructions. */
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
@@ -7,7 +7,7 @@ import { faults, others } from "./fixtures/faults.ts"
 
 // The keys of the record are names of laws.
 it.each(Object.keys(faults) as ReadonlyArray<keyof typeof faults>)(
-  "%s: its check finds the planted fault",
+  "%s: the check finds the planted fault",
   async (law) => {
     const adapter = Adapter.fromSubject(`a fault of ${law}`, faults[law])
 
@@ -18,7 +18,7 @@ it.each(Object.keys(faults) as ReadonlyArray<keyof typeof faults>)(
   }
 )
 
-it.each(others)("$law: its check finds that $what", async ({ fault, law, what }) => {
+it.each(others)("$law: the check finds that $what", async ({ fault, law, what }) => {
   const adapter = Adapter.fromSubject(what, fault)
 
   const { counterexample } = await Search.run(law, adapter, { programs: 1000, whole: 0, cuts: 40, seed: 1 })
@@ -27,7 +27,7 @@ it.each(others)("$law: its check finds that $what", async ({ fault, law, what })
   expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)
 })
 
-it("among the programs of another law, the fault is found by its own law, which the finding names", async () => {
+it("a search for one law also finds a fault that breaks another law, and names the other law", async () => {
   const adapter = Adapter.fromSubject("a fault of release-once", faults["release-once"])
 
   const finding = await Search.runAll("exit-unique", adapter, { programs: 1000, whole: 0, cuts: 10, seed: 1 })

@@ -4,7 +4,7 @@ import { once } from "node:events"
 import { MessageChannel, receiveMessageOnPort, type Worker } from "node:worker_threads"
 import { expect, it } from "vitest"
 
-/** What is heard of a worker in the end. */
+/** The error and the exit code with which a worker ends. */
 const endOf = (worker: Worker): Effect.Effect<{ readonly error: string | undefined; readonly code: number }> =>
   Effect.callback((resume) => {
     let error: string | undefined
@@ -14,7 +14,7 @@ const endOf = (worker: Worker): Effect.Effect<{ readonly error: string | undefin
     worker.once("exit", (code) => resume(Effect.succeed({ error, code })))
   })
 
-/** Runs a test in a scope of its own, of which nothing is left over. */
+/** Runs a test in a scope of its own, and checks that the test leaves nothing behind. */
 const run = <A>(effect: Effect.Effect<A, never, never>): Promise<A> =>
   Effect.runPromise(Leaks.none(effect, { within: "30 seconds" }))
 
@@ -28,7 +28,7 @@ it.each([
   expect(await run(Effect.scoped(Effect.flatMap(FaultyWorker.spawn(fault), endOf)))).toEqual(end)
 })
 
-it.each(["never-ready", "garbage", "hog", "deaf"] as const)("%s is there until its scope closes", async (fault) => {
+it.each(["never-ready", "garbage", "hog", "deaf"] as const)("%s runs until its scope closes", async (fault) => {
   let worker: Worker | undefined
   await run(
     Effect.scoped(
@@ -44,7 +44,7 @@ it.each(["never-ready", "garbage", "hog", "deaf"] as const)("%s is there until i
 })
 
 it.each([{}, { maxOldGenerationSizeMb: 16 }])(
-  "out-of-memory does not try to fill a heap of the usual size, nor one with such a young generation",
+  "out-of-memory refuses to fill a heap of the default size, also if only the old generation is small",
   async (resourceLimits) => {
     const end = await run(Effect.scoped(Effect.flatMap(FaultyWorker.spawn("out-of-memory", { resourceLimits }), endOf)))
 
@@ -52,7 +52,7 @@ it.each([{}, { maxOldGenerationSizeMb: 16 }])(
   }
 )
 
-it("garbage comes from the worker, and through the ports that it was given", async () => {
+it("garbage arrives from the worker, and through each port that the worker was given", async () => {
   const received = await run(
     Effect.scoped(
       Effect.gen(function* () {
@@ -69,7 +69,7 @@ it("garbage comes from the worker, and through the ports that it was given", asy
   expect(received).toEqual([[undefined], [undefined]])
 })
 
-it("deaf answers nothing, whichever way it was asked", async () => {
+it("deaf answers no message, neither on its own port nor on a given port", async () => {
   const answers = await run(
     Effect.scoped(
       Effect.gen(function* () {
@@ -91,13 +91,13 @@ it("deaf answers nothing, whichever way it was asked", async () => {
   expect(answers).toEqual([undefined])
 })
 
-it("every fault has a module", () => {
+it("each fault has a module", () => {
   expect(FaultyWorker.faults.map((fault) => FaultyWorker.url(fault).pathname.split("/").at(-1))).toEqual(
     FaultyWorker.faults.map((fault) => `${fault}.worker.ts`)
   )
 })
 
-it("what is no fault is refused by name", () => {
-  // As somebody without types may write it.
+it("FaultyWorker.url refuses an unknown fault, and lists the known faults", () => {
+  // A user without types could pass such a value.
   expect(() => FaultyWorker.url("crsh" as FaultyWorker.Fault)).toThrow('"crsh" is no fault; there are throws,')
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Interleaving, Journal } from "@quiesce/testing"
 import { Effect, Ref, Semaphore } from "effect"
 
-/** Reads, lets others run, and writes: two of them may lose an update. */
+/** Reads a value, yields, and writes the value. Two such fibers may lose an update. */
 const increment = (counter: Ref.Ref<number>) =>
   Effect.flatMap(Ref.get(counter), (value) => Effect.andThen(Effect.yieldNow, Ref.set(counter, value + 1)))
 
@@ -21,7 +21,7 @@ const both = (first: Semaphore.Semaphore, second: Semaphore.Semaphore) =>
     .pipe(Effect.scoped)
 
 describe("Interleaving.explore", () => {
-  it.effect("finds an update that is lost in some orders, and gives the seeds that show it", () =>
+  it.effect("finds an update that is lost in some orders, and reports the seeds that show the loss", () =>
     Effect.gen(function* () {
       const racy = Effect.gen(function* () {
         const counter = yield* Ref.make(0)
@@ -41,7 +41,7 @@ describe("Interleaving.explore", () => {
     })
   )
 
-  it.effect("mixes fibers that wake at the same time", () =>
+  it.effect("also reorders fibers that wake at the same time", () =>
     Effect.gen(function* () {
       const racy = Effect.gen(function* () {
         const counter = yield* Ref.make(0)
@@ -56,7 +56,7 @@ describe("Interleaving.explore", () => {
     })
   )
 
-  it.effect("refuses to try no order, and a program that a seed does not repeat", () =>
+  it.effect("refuses zero orders, and a program that a seed does not repeat", () =>
     Effect.gen(function* () {
       for (const seeds of [0, -1, [], Number.NaN]) {
         expect((yield* Effect.flip(Interleaving.explore(Effect.void, { seeds }))).reason).toMatchObject({
@@ -72,14 +72,14 @@ describe("Interleaving.explore", () => {
     })
   )
 
-  it.effect("finds nothing where the order does not matter", () =>
+  it.effect("finds nothing in a program whose result does not depend on the order", () =>
     Effect.gen(function* () {
       const lock = yield* Semaphore.make(1)
       expect((yield* Interleaving.explore(counting(lock.withPermits(1)))).findings).toEqual([])
     })
   )
 
-  it.effect("finds a deadlock of two locks, and says who waits for what", () =>
+  it.effect("finds a deadlock of two locks, and names the lock that each fiber waits for", () =>
     Effect.gen(function* () {
       const crossed = Effect.gen(function* () {
         const [a, b] = [yield* Semaphore.make(1), yield* Semaphore.make(1)]

@@ -21,7 +21,9 @@ const sound = Effect.scoped(
 
 const listener = (): void => {}
 
-/** What is there until it is closed, which may be asked for twice. */
+/**
+ * Opens a resource that exists until it is closed. The returned function closes the resource, and may be called twice.
+ */
 const leaks: ReadonlyArray<() => () => Promise<unknown>> = [
   () => {
     const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 60_000)"], { stdio: "ignore" })
@@ -51,7 +53,7 @@ const leaks: ReadonlyArray<() => () => Promise<unknown>> = [
 const refusal = (options: Interruption.Options) =>
   Effect.map(Effect.flip(Interruption.explore(sound, options)), ({ message }) => message)
 
-/** What it finds, each problem once. */
+/** The problems of an exploration, each once. */
 const problems = (found: Interruption.Exploration): ReadonlyArray<string> => [
   ...new Set(found.findings.flatMap((finding) => finding.problems))
 ]
@@ -61,7 +63,7 @@ class Permits extends Context.Service<Permits, Semaphore.Semaphore>()("test/Perm
 }
 
 describe("Interruption.explore", () => {
-  it.effect("cuts a program at every step, and finds nothing in one that is sound", () =>
+  it.effect("cancels a program at every step, and finds nothing in a sound program", () =>
     Effect.gen(function* () {
       const found = yield* Interruption.explore(sound)
       expect(problems(found)).toEqual([])
@@ -87,7 +89,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("says the span or the traced function that the cancel fell in", () =>
+  it.effect("names the span or the traced function of the step that was cancelled", () =>
     Effect.gen(function* () {
       const inner = Effect.andThen(Journal.acquired("file"), Effect.sleep(1)).pipe(Effect.withSpan("load"))
       const found = yield* Interruption.explore(Effect.andThen(inner, Journal.released("file")))
@@ -95,7 +97,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("says where the function of Effect.fn is defined that the cancel fell in, and where it was called", () =>
+  it.effect("reports where the function of Effect.fn that was cancelled is defined, and where it was called", () =>
     Effect.gen(function* () {
       const load = Effect.fn("load")(function* () {
         yield* Journal.acquired("file")
@@ -108,7 +110,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("finds what is released twice", () =>
+  it.effect("finds a resource that is released twice", () =>
     Effect.gen(function* () {
       const twice = Effect.onInterrupt(
         Effect.ensuring(Effect.andThen(Journal.acquired("a"), Effect.sleep(1)), Journal.released("a")),
@@ -118,7 +120,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("finds a scope that nobody closes, a fiber, a timer and a listener that are left", () =>
+  it.effect("finds a scope, a fiber, a timer and a listener that are left behind", () =>
     Effect.gen(function* () {
       const scope = Effect.gen(function* () {
         const made = yield* Scope.make()
@@ -151,20 +153,22 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("runs the program again in its environment, and finds that a cancel has broken that", () =>
-    Effect.gen(function* () {
-      const use = Effect.flatMap(Permits, (permits) =>
-        Effect.andThen(permits.take(1), Effect.andThen(Effect.sleep(1), permits.release(1)))
-      )
-      const found = yield* Interruption.explore(use, { environment: Permits.layer })
-      expect(problems(found).join()).toContain("run once more in its environment, it never ended")
-      expect(problems(found).join()).toContain("waits for permits of a Semaphore")
-      const better = Effect.flatMap(Permits, (permits) => permits.withPermits(1)(Effect.sleep(1)))
-      expect(problems(yield* Interruption.explore(better, { environment: Permits.layer }))).toEqual([])
-    })
+  it.effect(
+    "runs the program again in the same environment, and finds damage that a cancel has done to the environment",
+    () =>
+      Effect.gen(function* () {
+        const use = Effect.flatMap(Permits, (permits) =>
+          Effect.andThen(permits.take(1), Effect.andThen(Effect.sleep(1), permits.release(1)))
+        )
+        const found = yield* Interruption.explore(use, { environment: Permits.layer })
+        expect(problems(found).join()).toContain("run once more in its environment, it never ended")
+        expect(problems(found).join()).toContain("waits for permits of a Semaphore")
+        const better = Effect.flatMap(Permits, (permits) => permits.withPermits(1)(Effect.sleep(1)))
+        expect(problems(yield* Interruption.explore(better, { environment: Permits.layer }))).toEqual([])
+      })
   )
 
-  it.effect("notes the leases of core by itself", () =>
+  it.effect("records the leases of core by itself", () =>
     Effect.gen(function* () {
       const failing = Effect.andThen(
         Lease.acquire({ name: "file", acquire: Effect.void, release: () => Effect.fail("no") }),
@@ -174,7 +178,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("hits twice, and with an error that is raised", () =>
+  it.effect("can interrupt twice, and can raise an error", () =>
     Effect.gen(function* () {
       const guarded = Effect.onInterrupt(Effect.sleep(5), () =>
         Effect.andThen(
@@ -206,7 +210,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("samples the steps of a long program, by a seed, and repeats just one cut", () =>
+  it.effect("samples the steps of a long program by a seed, and repeats a single cut", () =>
     Effect.gen(function* () {
       const leaky = Effect.andThen(
         Effect.repeat(Effect.yieldNow, { times: 20 }),
@@ -223,7 +227,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("waits for the real world where it is told to", () =>
+  it.effect("waits for real processes and timers if the option live is set", () =>
     Effect.gen(function* () {
       const reading = Effect.promise(() => readFile(import.meta.filename))
       const found = yield* Interruption.explore(Effect.andThen(Journal.resource("a"), reading).pipe(Effect.scoped), {
@@ -235,7 +239,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("hits a program of the real world while nothing of it runs", () =>
+  it.effect("interrupts a live program while none of its code runs", () =>
     Effect.gen(function* () {
       const begun = Effect.callback<void>((resume) => {
         let timer: NodeJS.Timeout | undefined
@@ -253,11 +257,11 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("stops in time with a leaking program, and reports what was found and how much was not tried", () =>
+  it.effect("stops a leaking program at the time limit, and reports the findings and the number of untried cuts", () =>
     Effect.gen(function* () {
       const timers: Array<NodeJS.Timeout> = []
       const step = Effect.sync(() => void timers.push(setTimeout(() => {}, 3_600_000)))
-      // Each cancel takes the whole second for which left-overs are awaited.
+      // After each cancel, the exploration waits the whole second for leftovers.
       const leaking = Effect.forEach(Array.from({ length: 20 }), () => Effect.andThen(step, Effect.yieldNow))
       const clear = Effect.sync(() => timers.forEach((timer) => clearTimeout(timer)))
       const error = yield* Effect.ensuring(Effect.flip(Interruption.check(leaking, { live: true })), clear)
@@ -275,7 +279,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("refuses a program for whose cancels there is no time, and a time without length", () =>
+  it.effect("refuses a program if the time limit allows no cancel, and an invalid duration", () =>
     Effect.gen(function* () {
       const slow = Interruption.explore(Effect.sleep(5), { live: true, stopAfter: 1 })
       expect((yield* Effect.flip(slow)).message).toContain("no cancel could be tried within 1 ms")
@@ -284,14 +288,14 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("refuses a time to wait that never ends", () =>
+  it.effect("refuses an infinite wait for leftovers", () =>
     Effect.gen(function* () {
       const { message } = yield* Effect.flip(Interruption.explore(sound, { live: true, within: "Infinity" }))
       expect(message).toContain("is no time to wait. Give a finite one")
     })
   )
 
-  it.effect("finds what is left in the real world, and says where it was made", () =>
+  it.effect("finds leftovers of a live program, and reports where they were made", () =>
     Effect.gen(function* () {
       const opened: Array<() => Promise<unknown>> = []
       const closeAll = Effect.promise(() => Promise.all(opened.map((close) => close())))
@@ -299,7 +303,7 @@ describe("Interruption.explore", () => {
         Effect.sync(() => opened.push(...leaks.map((open) => open()))),
         closeAll
       )
-      // On a busy machine the cancels before the one in the gap may take the four seconds of the default.
+      // On a busy machine, the cancels before the one in the gap may take the default limit of four seconds.
       const exploring = Interruption.explore(gap, { live: true, stopAfter: "Infinity" })
       const { findings } = yield* Effect.ensuring(exploring, closeAll)
       const [first] = findings
@@ -312,22 +316,26 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("refuses, with what to do, an empty program, one that never ends, and one that is never the same", () =>
-    Effect.gen(function* () {
-      expect(yield* Effect.flip(Interruption.explore(Effect.void))).toMatchObject({ reason: { _tag: "Empty" } })
-      const endless = yield* Effect.flip(Interruption.explore(Effect.forever(Effect.sleep(1)), { budget: 500 }))
-      expect(endless.message).toContain("still ran after 500 steps")
-      let runs = 0
-      const changing = Effect.suspend(() => Effect.repeat(Effect.yieldNow, { times: ++runs }))
-      expect(yield* Effect.flip(Interruption.explore(changing))).toMatchObject({ reason: { _tag: "NotDeterministic" } })
-      const cuts = yield* Effect.flip(Interruption.explore(sound, { cuts: 0 }))
-      expect(cuts.message).toContain("cuts: 0 is not a number of cuts")
-    })
+  it.effect(
+    "refuses an empty program, an endless program and a program that changes between runs, and names a fix",
+    () =>
+      Effect.gen(function* () {
+        expect(yield* Effect.flip(Interruption.explore(Effect.void))).toMatchObject({ reason: { _tag: "Empty" } })
+        const endless = yield* Effect.flip(Interruption.explore(Effect.forever(Effect.sleep(1)), { budget: 500 }))
+        expect(endless.message).toContain("still ran after 500 steps")
+        let runs = 0
+        const changing = Effect.suspend(() => Effect.repeat(Effect.yieldNow, { times: ++runs }))
+        expect(yield* Effect.flip(Interruption.explore(changing))).toMatchObject({
+          reason: { _tag: "NotDeterministic" }
+        })
+        const cuts = yield* Effect.flip(Interruption.explore(sound, { cuts: 0 }))
+        expect(cuts.message).toContain("cuts: 0 is not a number of cuts")
+      })
   )
 
-  it.effect("refuses a program that dies or can't be run twice, and an environment that can't be built", () =>
+  it.effect("refuses a program that dies or can't run twice, and an environment that can't be built", () =>
     Effect.gen(function* () {
-      // What a program lacks that is not typed.
+      // The type of the program does not show that it needs this service.
       const lacking = Permits as unknown as Effect.Effect<Semaphore.Semaphore>
       const dying = yield* Effect.flip(Interruption.explore(Effect.andThen(Effect.sleep(1), lacking)))
       expect(dying).toMatchObject({ reason: { _tag: "Dies", problem: expect.stringContaining("test/Permits") } })
@@ -343,17 +351,17 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("refuses options by which nothing would be tried, or not what was meant", () =>
+  it.effect("refuses options that would test nothing, or something else than the caller expects", () =>
     Effect.gen(function* () {
       expect(yield* refusal({ only: [] })).toContain("it has no cut")
       expect(yield* refusal({ only: [{ step: 9999 }] })).toContain("the program has no step 9999")
-      // As somebody without types may write it.
+      // A user without types could pass such options.
       const hit = "interupt" as "interrupt"
       expect(yield* refusal({ hit })).toContain('"interupt" is no hit')
     })
   )
 
-  it.effect("tells of what is left without any cancel as such", () =>
+  it.effect("reports leftovers that exist without a cancel as such", () =>
     Effect.gen(function* () {
       const found = yield* Interruption.explore(Effect.andThen(Journal.acquired("a"), Effect.sleep(1)))
       expect(found.findings[0]).toMatchObject({ cut: { step: 0 }, problems: ['"a" was acquired and not released'] })
@@ -365,7 +373,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("finds timers of the platform that are left in virtual time, and says where they were made", () =>
+  it.effect("finds timers of the platform that are left behind in virtual time, and reports where they were made", () =>
     Effect.gen(function* () {
       const timer = Effect.callback<void>((resume) => {
         const made = setTimeout(() => {}, 60_000)
@@ -391,7 +399,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("takes no listener for left that is gone by itself", () =>
+  it.effect("finds nothing for a listener that the platform has removed", () =>
     Effect.gen(function* () {
       const gone = Effect.gen(function* () {
         const [once, own] = [new AbortController(), new AbortController()]
@@ -409,7 +417,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("keeps apart two explorations that run at the same time", () =>
+  it.effect("separates two explorations that run at the same time", () =>
     Effect.gen(function* () {
       const signal = new AbortController().signal
       const listening = Effect.acquireUseRelease(
@@ -428,7 +436,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("ends with the first cancel that breaks what outlives the program", () =>
+  it.effect("stops after the first cancel that breaks a resource outside the program", () =>
     Effect.gen(function* () {
       const lock = Semaphore.makeUnsafe(1)
       const unsafe = Effect.andThen(lock.take(1), Effect.andThen(Effect.sleep(1), lock.release(1)))
@@ -438,7 +446,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("says of a deadlock who waits for what", () =>
+  it.effect("reports what each fiber in a deadlock waits for", () =>
     Effect.gen(function* () {
       const deadlock = Effect.gen(function* () {
         const [a, b] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -457,20 +465,22 @@ describe("Interruption.explore", () => {
 })
 
 describe("Interruption.check", () => {
-  it.effect("fails with a text that says where, what, in which order, and how to see it again", () =>
-    Effect.gen(function* () {
-      const leaky = Effect.andThen(Journal.acquired("a"), Effect.andThen(Effect.sleep(1), Journal.released("a")))
-      const error = yield* Effect.flip(Interruption.check(leaky))
-      expect(error.message).toMatch(
-        /hit at step \d+ of \d+ \(and 5 more with the same problems\), fiber \d+ of thread "program"/
-      )
-      expect(error.message).toContain('- "a" was acquired and not released')
-      expect(error.message).toContain("trace: +a")
-      expect(error.message).toMatch(/again: \{"only":\[\{"step":\d+\}\]\}/)
-    })
+  it.effect(
+    "fails with a text that names the problem, the place and the order of steps, and shows how to repeat the cut",
+    () =>
+      Effect.gen(function* () {
+        const leaky = Effect.andThen(Journal.acquired("a"), Effect.andThen(Effect.sleep(1), Journal.released("a")))
+        const error = yield* Effect.flip(Interruption.check(leaky))
+        expect(error.message).toMatch(
+          /hit at step \d+ of \d+ \(and 5 more with the same problems\), fiber \d+ of thread "program"/
+        )
+        expect(error.message).toContain('- "a" was acquired and not released')
+        expect(error.message).toContain("trace: +a")
+        expect(error.message).toMatch(/again: \{"only":\[\{"step":\d+\}\]\}/)
+      })
   )
 
-  it.effect("gives the counts of a program that is safe", () =>
+  it.effect("returns the counts for a safe program", () =>
     Effect.gen(function* () {
       expect(yield* Interruption.check(sound)).toMatchObject({ findings: [] })
     })

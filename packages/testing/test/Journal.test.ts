@@ -8,7 +8,7 @@ const in_ = (effect: Effect.Effect<unknown>, journal: Journal.Journal): Effect.E
   Effect.provideService(effect, Journal.Current, journal)
 
 describe("Journal.problems", () => {
-  it("tells of what was not released, not held, lost, or released out of order in its scope", () => {
+  it("reports resources that were not released, not held, lost, or released out of order in their scope", () => {
     const scope = {}
     const crossed = journalOf([
       { what: "acquired", name: "a", scope },
@@ -33,17 +33,19 @@ describe("Journal.problems", () => {
 })
 
 describe("Journal.resource", () => {
-  it.effect("is in order among what one fiber acquires, and in no order with what others acquire meanwhile", () =>
-    Effect.gen(function* () {
-      const journal = Journal.make()
-      const all = Effect.forEach(["a", "b", "c"], (name) => Journal.resource(name), { concurrency: "unbounded" })
-      yield* in_(Effect.scoped(all), journal)
-      expect(journal.entries.filter(({ what }) => what === "released")).toHaveLength(3)
-      expect(Journal.problems(journal)).toEqual([])
-    })
+  it.effect(
+    "is ordered among the resources of one fiber, and not against resources that other fibers acquire at the same time",
+    () =>
+      Effect.gen(function* () {
+        const journal = Journal.make()
+        const all = Effect.forEach(["a", "b", "c"], (name) => Journal.resource(name), { concurrency: "unbounded" })
+        yield* in_(Effect.scoped(all), journal)
+        expect(journal.entries.filter(({ what }) => what === "released")).toHaveLength(3)
+        expect(Journal.problems(journal)).toEqual([])
+      })
   )
 
-  it.effect("notes the acquire and the release, and a release that fails", () =>
+  it.effect("records the acquire and the release, and a release that fails", () =>
     Effect.gen(function* () {
       const journal = Journal.make()
       const value = yield* in_(
@@ -57,7 +59,7 @@ describe("Journal.resource", () => {
     })
   )
 
-  it.effect("does its work outside of a test, too", () =>
+  it.effect("acquires and releases outside of a test, too", () =>
     Effect.gen(function* () {
       expect(yield* Effect.scoped(Journal.resource("db", { acquire: Effect.succeed(1) }))).toBe(1)
       yield* Journal.acquired("x")

@@ -1,4 +1,4 @@
-/** Runs that long searches have found, in which a law has to look twice. */
+/** Runs found by long searches. In each run, a simpler check of the law would report a false problem. */
 import { CancelReason, ForcedEnd } from "@quiesce/core"
 import { Exit } from "effect"
 import { describe, expect, it } from "vitest"
@@ -40,8 +40,8 @@ const problems = async (
   return { problems: Laws.laws[law](outcome), events: outcome.events }
 }
 
-describe("each law holds where", () => {
-  it("a region was told to end by an error, and its thread then by another reason", async () => {
+describe("each law holds if", () => {
+  it("a region is interrupted by a raised error, and then its thread by another reason", async () => {
     const raise: Instruction = { _tag: "Raise", child: 0, error: "A", within: 0 }
     const run = await problems(
       "reason-everywhere",
@@ -65,7 +65,7 @@ describe("each law holds where", () => {
     expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Releasing", reason }))
   })
 
-  it("the synchronous code of two threads, one after the other, holds up the first step of a release with a limit", async () => {
+  it("the synchronous code of two threads delays the first step of a release with a limit", async () => {
     const limited: Instruction = {
       _tag: "Group",
       policy: "failFast",
@@ -87,12 +87,12 @@ describe("each law holds where", () => {
     const run = await problems("finalizer-shield", { program, plan }, 428, 448)
     expect(run.problems).toEqual([])
     expect((await problems("bounded-cleanup", { program, plan }, 428, 448)).problems).toEqual([])
-    // Eight milliseconds of other code, and none for the release.
+    // Other code runs for eight milliseconds, and no time is left for the release.
     expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Releasing", lease: "t.3/0", at: 8 }))
     expect(run.events).toContainEqual(expect.objectContaining({ _tag: "Released", lease: "t.3/0", at: 8, how: "cut" }))
   })
 
-  it("a thread below one that was abandoned is still giving back what it came to hold since", async () => {
+  it("a thread below an abandoned thread is still releasing leases that it acquired after the abandonment", async () => {
     const climb = { stop: 0, interrupt: null, unwind: null, kill: null }
     const run = await problems(
       "kill-is-visible",
@@ -151,7 +151,7 @@ describe("each law holds where", () => {
     ])
   })
 
-  it("a release with a limit ends a thread by itself, just before the interrupt of a shutdown that has outwaited stop", async () => {
+  it("a release with a limit ends a thread just before the shutdown, after the limit of the rung stop, interrupts the thread", async () => {
     const hanging: Instruction = { ...slow, release: { _tag: "Hang" }, within: 7 }
     const run = await problems(
       "report-true",
@@ -173,7 +173,7 @@ describe("each law holds where", () => {
     ])
   })
 
-  it("a thread below an abandoned one still waits for an interrupt when the run ends", async () => {
+  it("a thread below an abandoned thread still waits for an interrupt when the run ends", async () => {
     const slowly: Instruction = { ...slow, release: { _tag: "Slow", millis: 20 } }
     const cancels: Instruction = { ...slow, release: { _tag: "Cancel" } }
     const asks: Instruction = {
@@ -203,7 +203,7 @@ describe("each law holds where", () => {
     expect(waiting).not.toEqual([])
   })
 
-  it("a mask ends while the cancel is on its way to a thread elsewhere", async () => {
+  it("a mask ends while the cancel is on its way to a remote thread", async () => {
     const scenario: Scenario = {
       program: [fork({ _tag: "Mask", body: [{ _tag: "Sleep", millis: 5 }] }), { _tag: "Sleep", millis: 5 }],
       plan: [{ action: { _tag: "Interrupt", wait: true }, target: 0, after: 0 }],
@@ -216,7 +216,7 @@ describe("each law holds where", () => {
     }
   })
 
-  it("a worker is killed while a fiber in it interrupts a thread below the killed one", async () => {
+  it("a worker is killed while one of its fibers interrupts a thread below the killed one", async () => {
     const outcome = await Adapter.fibers.run(
       {
         program: [fork({ _tag: "Sleep", millis: 5 }), { _tag: "Sleep", millis: 5 }],
@@ -234,7 +234,7 @@ describe("each law holds where", () => {
     expect(law({ ...unanswered, threads: new Map([...outcome.threads, ["t", killed]]) })).toEqual([])
   })
 
-  it("a worker is killed before it has told the reasons of the threads whose releases have begun", async () => {
+  it("a worker is killed before it has sent the reasons of the threads whose releases have begun", async () => {
     const outcome = await Adapter.fibers.run(
       {
         program: [fork(acquire, { _tag: "Sleep", millis: 5 }), { _tag: "Sleep", millis: 5 }],
@@ -265,7 +265,7 @@ describe("each law holds where", () => {
     const law = Laws.laws["unwind-precise"]
     const ending = { _tag: "Abandoned" } as const
     const outwaited = { _tag: "Outwaited", at: 2, millis: 0, stack: null, finalizer: null, why: null } as const
-    // As on a worker that is terminated after its thread was abandoned.
+    // A worker that is terminated after its thread was abandoned gives such a report.
     const after = (rung: "unwind" | "kill") => {
       const report = { ...reported.report, ending, attempts: [{ ...outwaited, rung }] }
       const spinning = { at: 0, _tag: "Spinning", thread: "t", id: 1, how: "uninterruptible", shielded: true } as const
@@ -275,7 +275,7 @@ describe("each law holds where", () => {
     expect(after("unwind")).toEqual(["a shielded section of t was ended"])
   })
 
-  it("the deadline around a join passes before the group that has failed is joined", async () => {
+  it("the deadline around a join passes before the failed group is joined", async () => {
     const failing: Instruction = { ...slow, fails: true, release: { _tag: "Ok" } }
     const group: Instruction = { _tag: "Group", policy: "failFast", members: [[failing], []], body: [] }
     const interrupt = { action: { _tag: "Interrupt", wait: true }, target: 0, after: 0 } as const

@@ -1,4 +1,4 @@
-/** The laws hold for an adapter that is given as controls, as a user would write one. */
+/** The laws hold for an adapter that is made from controls, as a user would write one. */
 import { Laws } from "@quiesce/testing/laws"
 import { remote } from "./fixtures/remoteAdapter.ts"
 

@@ -1,4 +1,7 @@
-/** The laws of how threads end on fibers, each on generated programs, cut at every step or at a sample of the steps. */
+/**
+ * The laws of how threads end on fibers. Each law runs on generated programs, which are cancelled at every step or at a
+ * sample of the steps.
+ */
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import * as Laws from "@quiesce/testing/laws/Laws"
 

@@ -1,4 +1,7 @@
-/** Each kind of thing, opened and closed, is nothing; left open, it is found with its place. */
+/**
+ * A resource of each kind is not reported if it was closed. If it is left open, it is reported with the place that made
+ * it.
+ */
 import { Leaks, type LeftOver, TestingError } from "@quiesce/testing"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -15,9 +18,9 @@ import { BroadcastChannel, MessageChannel, Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 
 const here = fileURLToPath(import.meta.url)
-/** Enough for what stays anyhow: the shorter it is, the sooner it is found. */
+/** For leftovers that are never closed: a shorter wait finds them sooner. */
 const brief: Leaks.Options = { within: "20 millis" }
-/** No case waits for it: it ends as soon as all is closed. */
+/** A limit that no test reaches: the wait ends when all resources are closed. */
 const patient: Leaks.Options = { within: "20 seconds" }
 
 const leftOversOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<LeftOver.LeftOver> => {
@@ -35,7 +38,7 @@ const leftOversOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<LeftOver.
 const look = <A, E>(effect: Effect.Effect<A, E>, options: Leaks.Options = brief) =>
   Effect.runPromise(Effect.map(Effect.exit(Leaks.none(effect, options)), leftOversOf))
 
-/** What a test has to close, by itself or after it has been seen. */
+/** A resource that a test opens. The test closes it itself, or after the search for leftovers. */
 interface Opened {
   readonly open: () => Promise<() => unknown>
   readonly kind: LeftOver.Kind
@@ -148,7 +151,8 @@ const opened: Readonly<Record<string, Opened>> = {
   },
   "a listener by onabort": {
     open: async () => {
-      // One of its own: Node 22 throws when it is set again after all other listeners have gone.
+      // The listener has a channel of its own: Node 22 throws if it is set again after all other listeners were
+      // removed.
       const controller = new AbortController()
       held.add(controller)
       // oxlint-disable-next-line unicorn/prefer-add-event-listener
@@ -291,7 +295,7 @@ const opened: Readonly<Record<string, Opened>> = {
 
 const held = new Set<unknown>()
 
-/** Targets from before a watch, that have not ended. */
+/** A target of listeners that was made before the watch and has not ended. */
 interface Target {
   readonly target: object
   readonly add: (listener: () => void) => unknown
@@ -367,7 +371,7 @@ const targets: Readonly<Record<string, () => Target | Promise<Target>>> = {
   }
 }
 
-/** Collects garbage. Node itself refers to a handle for some turns after it has been opened. */
+/** Collects garbage. Node itself refers to a handle for some turns after the handle was opened. */
 const collectLater = async () => {
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve))
   setFlagsFromString("--expose-gc")
@@ -377,13 +381,13 @@ const collectLater = async () => {
 }
 
 describe("none", () => {
-  it.each(Object.entries(opened))("finds nothing of %s that is closed", async (_, { open }) => {
+  it.each(Object.entries(opened))("finds nothing for %s that is closed", async (_, { open }) => {
     const effect = Effect.promise(async () => (await open())())
 
     expect(await look(effect, patient)).toEqual([])
   })
 
-  it.each(Object.entries(opened))("finds %s that is left, and its place", async (_, one) => {
+  it.each(Object.entries(opened))("finds %s that is left open, and the place that made it", async (_, one) => {
     let close: (() => unknown) | undefined
     const found = await look(
       Effect.promise(async () => {
@@ -399,7 +403,7 @@ describe("none", () => {
     expect(found.every((leftOver) => leftOver.madeAt[0]?.includes("Leaks.test.ts"))).toBe(true)
   })
 
-  it("keeps a file handle that is left, because Node 26 dies of one that is garbage", async () => {
+  it("keeps a leftover file handle alive, because Node 26 crashes when a file handle is garbage-collected", async () => {
     let handle: WeakRef<fs.promises.FileHandle> | undefined
     const found = await look(
       Effect.promise(async () => {
@@ -416,7 +420,7 @@ describe("none", () => {
   })
 
   it.each(Object.entries(targets))(
-    "finds a listener that is left on %s from before, and its place",
+    "finds a listener that is left on an older %s, and the place that added it",
     async (_, make) => {
       const { add, close, target } = await make()
       const found = await look(Effect.sync(() => add(onAbort)))
@@ -428,7 +432,7 @@ describe("none", () => {
     }
   )
 
-  it("finds nothing of listeners that Node adds to streams for itself", async () => {
+  it("finds nothing for the listeners that Node itself adds to streams", async () => {
     const outer = new PassThrough()
     const source = new PassThrough()
     const effect = Effect.promise(async () => {
@@ -442,7 +446,7 @@ describe("none", () => {
     expect(await look(effect)).toEqual([])
   })
 
-  it("says of a handle just that it is left, not the listeners on it", async () => {
+  it("reports a leftover handle, and not the listeners on the handle", async () => {
     let close: (() => void) | undefined
     const found = await look(
       Effect.promise(async () => {
@@ -461,7 +465,7 @@ describe("none", () => {
     expect(new Set(found.map(({ kind }) => kind))).toEqual(new Set(["handle"]))
   })
 
-  it("finds nothing of a listener on a port from before that was closed", async () => {
+  it("finds nothing for a listener on an older port that was closed", async () => {
     const { port1 } = new MessageChannel()
     const channel = new BroadcastChannel("Leaks.test")
     const effect = Effect.sync(() => {
@@ -474,7 +478,7 @@ describe("none", () => {
     expect(await look(effect, patient)).toEqual([])
   })
 
-  it("finds one of two equal listeners on an EventEmitter after one was removed", async () => {
+  it("finds one of two equal listeners on an EventEmitter after the other was removed", async () => {
     const found = await look(
       Effect.sync(() => {
         emitter.on("change", onAbort)
@@ -487,7 +491,7 @@ describe("none", () => {
     expect(found).toMatchObject([{ kind: "listener", what: '"onAbort" for "change" on an EventEmitter' }])
   })
 
-  it("finds nothing of listeners on what is closed or garbage", async () => {
+  it("finds nothing for listeners on closed or unreachable targets", async () => {
     const effect = Effect.promise(async () => {
       new EventEmitter().on("change", () => {})
       new EventTarget().addEventListener("change", () => {})
@@ -514,7 +518,7 @@ describe("none", () => {
     expect(await look(effect, patient)).toEqual([])
   })
 
-  it("finds a listener on a signal that is garbage to be none", async () => {
+  it("finds nothing for a listener on an unreachable signal", async () => {
     const effect = Effect.sync(() => {
       new AbortController().signal.addEventListener("abort", () => {})
     })
@@ -522,7 +526,7 @@ describe("none", () => {
     expect(await look(effect, patient)).toEqual([])
   })
 
-  it("finds a listener on a garbage signal to be none while another thread of the engine compiles code with it", async () => {
+  it("finds nothing for a listener on an unreachable signal while a thread of the engine compiles code with the signal", async () => {
     const effect = Effect.sync(() => {
       const { signal } = new AbortController()
       signal.addEventListener("abort", () => {})
@@ -551,7 +555,7 @@ describe("none", () => {
     broken.off("change", onAbort)
   })
 
-  it("does not count a listener twice that was added twice, nor one that its own signal forbids", async () => {
+  it("counts a listener that was added twice once, and ignores a listener whose own signal has aborted", async () => {
     const effect = Effect.sync(() => {
       signal.addEventListener("abort", onAbort)
       signal.addEventListener("abort", onAbort)
@@ -564,7 +568,7 @@ describe("none", () => {
     expect(found).toHaveLength(1)
   })
 
-  it("finds a listener that was there before, was removed and added again", async () => {
+  it("finds a listener that existed before, was removed and was added again", async () => {
     signal.addEventListener("abort", onAbort)
     const effect = Effect.sync(() => {
       signal.removeEventListener("abort", onAbort)
@@ -577,13 +581,13 @@ describe("none", () => {
     expect(found).toHaveLength(1)
   })
 
-  it("leaves out the timer of AbortSignal.timeout, which nobody can clear", async () => {
+  it("ignores the timer of AbortSignal.timeout, which no code can clear", async () => {
     const effect = Effect.sync(() => AbortSignal.timeout(60_000))
 
     expect(await look(effect, patient)).toEqual([])
   })
 
-  it("finds a fiber that still runs, and the function that it is in", async () => {
+  it("finds a fiber that still runs, and the function that the fiber is in", async () => {
     const waitForEver = Effect.fn("waitForEver")(function* () {
       return yield* Effect.never
     })
@@ -599,7 +603,7 @@ describe("none", () => {
     expect(found[0]!.madeAt[0]).toMatch(/^waitForEver \(.*Leaks\.test\.ts:\d+:\d+\)$/)
   })
 
-  it("finds a child of its caller that still runs, and nothing of fibers that have ended", async () => {
+  it("finds a child of its caller that still runs, and nothing for fibers that have ended", async () => {
     const ended = Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(Effect.yieldNow)
       yield* Fiber.join(fiber)
@@ -611,7 +615,7 @@ describe("none", () => {
     expect(await look(ended, patient)).toEqual([])
   })
 
-  it("finds the timer of a fiber that sleeps, with the fiber", async () => {
+  it("finds the timer of a sleeping fiber together with the fiber", async () => {
     let fiber: Fiber.Fiber<void> | undefined
     const napping = Effect.fn("napping")(function* () {
       yield* Effect.sleep("1 hour")
@@ -624,7 +628,7 @@ describe("none", () => {
     expect(found.every((leftOver) => leftOver.madeAt[0]?.startsWith("napping ("))).toBe(true)
   })
 
-  it("waits for what is closing", async () => {
+  it("waits for resources that are closing", async () => {
     const effect = Effect.promise(async () => {
       const server = createServer()
       const port = await listen(server)
@@ -640,7 +644,7 @@ describe("none", () => {
     expect(await look(effect, patient)).toEqual([])
   })
 
-  it("says of a worker just that it is left, not its ports", async () => {
+  it("reports a leftover worker, and not the ports of the worker", async () => {
     let worker: Worker | undefined
     const found = await look(
       Effect.sync(() => {
@@ -652,7 +656,7 @@ describe("none", () => {
     expect(found).toMatchObject([{ kind: "worker", unref: false }])
   })
 
-  it("finds what process.getActiveResourcesInfo has more than before", async () => {
+  it("finds the resources that process.getActiveResourcesInfo lists more often than before", async () => {
     const before = process.getActiveResourcesInfo().length
     let timer: NodeJS.Timeout | undefined
     let server: Server | undefined
@@ -672,14 +676,14 @@ describe("none", () => {
     expect(found.map((leftOver) => leftOver.kind)).toEqual(["timer", "handle"])
   })
 
-  it("ends as the effect does when nothing is left", async () => {
+  it("ends as the effect does if nothing is left", async () => {
     const failed = await Effect.runPromise(Effect.exit(Leaks.none(Effect.fail("no"))))
 
     expect(await Effect.runPromise(Leaks.none(Effect.succeed(1)))).toBe(1)
     expect(failed).toEqual(Exit.fail("no"))
   })
 
-  it("keeps the failure of an effect that leaves something", async () => {
+  it("keeps the failure of an effect that leaves something behind", async () => {
     let timer: NodeJS.Timeout | undefined
     const effect = Effect.suspend(() => {
       timer = setTimeout(() => {}, 60_000)
@@ -693,7 +697,7 @@ describe("none", () => {
     expect(Exit.isFailure(exit) && exit.cause.reasons[0]).toMatchObject({ error: "no" })
   })
 
-  it("looks at an effect that was interrupted, too", async () => {
+  it("checks an interrupted effect, too", async () => {
     let timer: NodeJS.Timeout | undefined
     const effect = Effect.suspend(() => {
       timer = setTimeout(() => {}, 60_000)
@@ -713,7 +717,7 @@ describe("none", () => {
     expect(leftOversOf(exit)).toMatchObject([{ kind: "timer" }])
   })
 
-  it("nested, finds what is left within and around each", async () => {
+  it("assigns leftovers to the inner and the outer of two nested calls", async () => {
     const timers: Array<NodeJS.Timeout> = []
     const wait = (millis: number) => Effect.sync(() => void timers.push(setTimeout(() => {}, millis)))
     let within: ReadonlyArray<LeftOver.LeftOver> = []
@@ -734,7 +738,7 @@ describe("none", () => {
     ])
   })
 
-  it("beside each other, each finds its own", async () => {
+  it("assigns leftovers to the right one of two concurrent calls", async () => {
     const timers: Array<NodeJS.Timeout> = []
     const both = Deferred.makeUnsafe<void>()
     const leaky = Effect.gen(function* () {
@@ -754,7 +758,7 @@ describe("none", () => {
     expect(second).toEqual([])
   })
 
-  it("lets stay what it is told to ignore, and does not wait for it", async () => {
+  it("does not report leftovers that the option ignore accepts, and does not wait for them", async () => {
     let timer: NodeJS.Timeout | undefined
     const effect = Effect.sync(() => {
       timer = setInterval(() => {}, 60_000).unref()
@@ -766,14 +770,14 @@ describe("none", () => {
     expect(found).toEqual([])
   })
 
-  it("refuses a time that is none", async () => {
+  it("refuses an invalid duration", async () => {
     const error = await Effect.runPromise(Effect.flip(Leaks.none(Effect.void, { within: "Infinity" })))
 
     expect(error.reason).toMatchObject({ _tag: "InvalidOption", option: "within" })
     expect(error.message).toContain('"2 seconds"')
   })
 
-  it("explains what is left in its message", async () => {
+  it("lists the leftovers in its error message", async () => {
     let timer: NodeJS.Timeout | undefined
     const effect = Effect.sync(() => {
       timer = setTimeout(() => {}, 60_000).unref()
@@ -788,7 +792,7 @@ describe("none", () => {
   })
 })
 
-/** What is patched. */
+/** The functions that a watch patches. */
 const parts = (): ReadonlyArray<unknown> => [
   Object.getOwnPropertyDescriptor(EventTarget.prototype, "addEventListener")?.value,
   Object.getOwnPropertyDescriptor(AbortSignal.prototype, "onabort")?.["set"],
@@ -798,7 +802,7 @@ const parts = (): ReadonlyArray<unknown> => [
 ]
 
 describe("watch", () => {
-  it("finds what code without Effect has left, and nothing once that is closed", async () => {
+  it("finds leftovers of code without Effect, and nothing after they are closed", async () => {
     using watch = Leaks.watch(brief)
     const close = await opened["a server"]!.open()
 
@@ -810,7 +814,7 @@ describe("watch", () => {
     expect(after).toEqual([])
   })
 
-  it("sees what a watched effect makes, too", async () => {
+  it("also finds leftovers of a watched effect", async () => {
     using watch = Leaks.watch(brief)
     let timer: NodeJS.Timeout | undefined
     await look(Effect.sync(() => (timer = setTimeout(() => {}, 60_000))))
@@ -821,7 +825,7 @@ describe("watch", () => {
     expect(found).toMatchObject([{ kind: "timer" }])
   })
 
-  it("takes back what it has patched with the last watch", () => {
+  it("removes its patches when the last watch ends", () => {
     const before = parts()
     const outer = Leaks.watch()
     const inner = Leaks.watch()
@@ -840,7 +844,7 @@ describe("watch", () => {
 /** Makes the engine compile the function on another thread. */
 const compileElsewhere = (code: () => unknown): void => {
   setFlagsFromString("--allow-natives-syntax")
-  // The syntax is known only to code that is parsed from now on.
+  // Only code that is parsed from now on may use this syntax.
   const compile = runInNewContext(
     `(f) => { %PrepareFunctionForOptimization(f); f(); f(); %OptimizeFunctionOnNextCall(f, "concurrent"); f() }`
   ) as (code: () => unknown) => void
@@ -851,7 +855,7 @@ const compileElsewhere = (code: () => unknown): void => {
 const listenOnce = (signal: AbortSignal): void => signal.addEventListener("abort", () => {}, { once: true })
 
 describe("listeners", () => {
-  it("on the signal of a promise or a callback, which is garbage when that has settled, are not left over", async () => {
+  it("on the signal of a promise or a callback are not reported, because the signal is unreachable once the call has settled", async () => {
     const calls = [
       Effect.promise(async (signal) => {
         listenOnce(signal)
@@ -865,7 +869,7 @@ describe("listeners", () => {
     for (const call of calls) expect(await look(Effect.andThen(call, Effect.sleep(1)))).toEqual([])
   })
 
-  it("are seen by a watch within a count, which sees them as well", async () => {
+  it("are found by a watch inside a count of listeners, and counted", async () => {
     using listeners = Leaks.watchListeners()
     const { signal } = new AbortController()
     expect(await look(Effect.sync(() => signal.addEventListener("abort", () => {})))).toMatchObject([
@@ -876,7 +880,7 @@ describe("listeners", () => {
 })
 
 describe("watchListeners", () => {
-  it("counts the listeners that were added and are still there", () => {
+  it("counts the added listeners that were not removed", () => {
     signal.addEventListener("abort", onAbort)
     const listeners = Leaks.watchListeners()
     const controller = new AbortController()
@@ -894,7 +898,7 @@ describe("watchListeners", () => {
     expect([before, during, after]).toEqual([0, 2, 0])
   })
 
-  it("takes back what it has patched, and leaves the patches of a watch", () => {
+  it("removes its patches, and keeps the patches of a watch", () => {
     const before = parts()
     const listeners = Leaks.watchListeners()
     const watch = Leaks.watch()

@@ -1,4 +1,4 @@
-/** The types of the functions that try out a program. The compiler checks them, and nothing is called. */
+/** The types of the functions that run a program. The compiler checks the calls, and no call runs. */
 import { Interleaving, Interruption, Leaks, type TestingError } from "@quiesce/testing"
 import { Context, type Effect, type Layer, type Scope } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
@@ -10,7 +10,7 @@ declare const scoped: Effect.Effect<number, "no", Scope.Scope>
 declare const environment: Layer.Layer<Database, "offline">
 
 describe("Leaks.none", () => {
-  it("infers at the end of a pipe, with and without options, and in front of an effect", () => {
+  it("infers its types at the end of a pipe, with and without options, and as a plain call", () => {
     const programs = () => [
       work.pipe(Leaks.none),
       work.pipe(Leaks.none()),
@@ -25,7 +25,7 @@ describe("Leaks.none", () => {
 })
 
 describe("the explorers", () => {
-  it("infer at the end of a pipe, and need the services of the program in an environment", () => {
+  it("infer their types at the end of a pipe, and need the services of the program in an environment", () => {
     const programs = () => ({
       interruption: [
         scoped.pipe(Interruption.check),

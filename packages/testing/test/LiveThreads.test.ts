@@ -13,7 +13,7 @@ const withThreads = (...names: ReadonlyArray<string>) => {
   return { add, end: (name: string) => ended.add(name), below: (name: string) => threads.below(name).toSorted() }
 }
 
-it("LiveThreads.below gives the live descendants at all depths", () => {
+it("LiveThreads.below returns the live descendants at all depths", () => {
   const { below, end } = withThreads("t", "t.1", "t.1.1", "t.1.1.1", "t.2", "t.10", "u")
   end("t.1.1")
   expect(below("t")).toEqual(["t.1", "t.1.1.1", "t.10", "t.2"])
@@ -22,7 +22,7 @@ it("LiveThreads.below gives the live descendants at all depths", () => {
   expect(below("nobody")).toEqual([])
 })
 
-it("LiveThreads.below gives a thread that was spawned below an ended one", () => {
+it("LiveThreads.below returns a thread that was spawned below an ended thread", () => {
   const { add, below, end } = withThreads("t", "t.1", "t.1.1")
   end("t.1")
   end("t.1.1")
@@ -33,7 +33,7 @@ it("LiveThreads.below gives a thread that was spawned below an ended one", () =>
   expect(below("t")).toEqual([])
 })
 
-it("LiveThreads.below gives a thread whose parent is not known", () => {
+it("LiveThreads.below returns a thread whose parent is unknown", () => {
   const { below } = withThreads("t", "t.3.1")
   expect(below("t")).toEqual(["t.3.1"])
 })

@@ -1,4 +1,4 @@
-// The matchers come with the import.
+// The import installs the matchers.
 // oxlint-disable-next-line import/no-unassigned-import
 import "@quiesce/testing/Matchers"
 import { Journal } from "@quiesce/testing"
@@ -10,14 +10,14 @@ const sound = Effect.scoped(Effect.andThen(Journal.resource("a"), Effect.sleep(1
 const noEffect = 1 as unknown as Effect.Effect<void>
 const leaky = Effect.andThen(Journal.acquired("a"), Effect.andThen(Effect.sleep(1), Journal.released("a")))
 
-it("toBeCancelSafe holds for a program that leaves nothing behind, and says of one that does what and where", async () => {
+it("toBeCancelSafe passes for a program without leftovers, and otherwise names the leftovers and their places", async () => {
   await expect(sound).toBeCancelSafe()
   await expect(leaky).not.toBeCancelSafe()
   await expect(expect(leaky).toBeCancelSafe()).rejects.toThrow('"a" was acquired and not released')
   await expect(expect(sound).not.toBeCancelSafe()).rejects.toThrow("did not at any of")
 })
 
-it("toBeCancelSafe refuses what is no effect", async () => {
+it("toBeCancelSafe refuses a value that is no effect", async () => {
   await expect(expect(noEffect).toBeCancelSafe()).rejects.toThrow("tries an Effect, and was given 1")
 })
 
@@ -27,7 +27,7 @@ it("toBeCancelSafe takes an environment", async () => {
   await expect(Effect.flatMap(Delay, (delay) => delay)).toBeCancelSafe({ environment })
 })
 
-it("toBeCancelSafe passes for nothing that could not be tried, whichever way it is asked", async () => {
+it("not.toBeCancelSafe fails, too, for a program that can't be tried", async () => {
   await expect(expect(Effect.void).not.toBeCancelSafe()).rejects.toThrow("no step at which it could be cancelled")
   await expect(expect(Effect.never).not.toBeCancelSafe()).rejects.toThrow("would never end")
   await expect(expect(noEffect).not.toBeCancelSafe()).rejects.toThrow("tries an Effect")

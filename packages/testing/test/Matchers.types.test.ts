@@ -1,5 +1,5 @@
-/** The types of the matchers. The compiler checks them, and nothing is called. */
-// The matchers come with the import.
+/** The types of the matchers. The compiler checks the calls, and no call runs. */
+// The import installs the matchers.
 // oxlint-disable-next-line import/no-unassigned-import
 import "@quiesce/testing/Matchers"
 import { Context, Effect, type Layer, type Scope } from "effect"

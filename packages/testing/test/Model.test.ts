@@ -1,4 +1,4 @@
-/** The model says what is observed of a program, fibers do just that, and what does otherwise is found. */
+/** The model predicts the observations of a program. Fibers match the predictions, and each planted fault is found. */
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import * as Laws from "@quiesce/testing/laws/Laws"
 import * as Model from "@quiesce/testing/laws/Model"
@@ -89,23 +89,23 @@ const cancelled: ReadonlyArray<readonly [string, Program.Program, number, string
 ]
 
 describe("Model.allowed", () => {
-  it.each(expected)("says what is observed of %s", (_, program, text) => {
+  it.each(expected)("predicts the observations of %s", (_, program, text) => {
     expect(Model.allowed(program)).toEqual([text])
   })
 
-  it.each(cancelled)("says what is observed where a cancel falls into %s", (_, program, at, text) => {
+  it.each(cancelled)("predicts the observations if a cancel falls into %s", (_, program, at, text) => {
     expect(Model.allowed(program, { at })).toEqual([text])
   })
 })
 
 describe("Model.compare", () => {
-  it("is undecided where there is more than one thread", () => {
+  it("is undecided for a program with more than one thread", () => {
     const program: Program.Program = [{ _tag: "Fork", body: [], immediately: false, outer: false, escalation: null }]
     const outcome = Adapter.fibers.run({ program, plan: [], seed: null, bystanders: false }, null)
     expect(Model.compare(outcome as Awaited<typeof outcome>)).toEqual({ _tag: "Undecided", why: "Fork" })
   })
 
-  it("allows a delayed interrupt to come too late for a thread that ends in the same millisecond, and no later", async () => {
+  it("accepts a delayed interrupt that comes too late for a thread that ends in the same millisecond, and no later", async () => {
     const lost = Adapter.fromSubject("lost interrupts", { interrupt: () => Effect.void })
     const tags = (program: Program.Program, isDelayed: boolean): Promise<ReadonlyArray<string>> =>
       Promise.all(
@@ -127,14 +127,14 @@ describe("Model.compare", () => {
     "lifo",
     "bounded-cleanup",
     "mask-pends"
-  ] as const)("finds by itself what breaks %s", async (law) => {
+  ] as const)("finds a fault that breaks %s without the law", async (law) => {
     const adapter = Adapter.fromSubject(`a fault of ${law}`, faults[law])
     const { counterexample } = await Search.model(adapter, { programs: 1000, whole: 0, cuts: 40, seed: 1 })
     expect(counterexample).toBeDefined()
     expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)
   })
 
-  it("has little to say nothing of", async () => {
+  it("is undecided for less than a tenth of the cuts", async () => {
     const { cuts, undecided } = await Search.model(Adapter.fibers, { programs: 300, whole: 0, cuts: 10, seed: 2 })
     expect(undecided! / cuts).toBeLessThan(0.1)
   })

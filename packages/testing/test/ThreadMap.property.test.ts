@@ -1,4 +1,7 @@
-/** Random operations on a map by three fibers at once, in random orders of their steps, compared with a list of all threads. */
+/**
+ * Three fibers perform random operations on a map at once, in random orders of their steps. The exits are compared with
+ * a list of all threads.
+ */
 import { Thread, ThreadMap } from "@quiesce/core"
 import { Interleaving } from "@quiesce/testing"
 import { Cause, Effect, Exit, Fiber, Option, Scope } from "effect"
@@ -86,7 +89,7 @@ class Model {
     return ended
   }
 
-  /** The body of a thread, which notes that no other body of its key runs. */
+  /** The body of a thread, which checks that no other body of the same key runs. */
   body(key: Key, work: Work): Effect.Effect<string, string> {
     return Effect.acquireUseRelease(
       Effect.sync(() => {
@@ -206,7 +209,7 @@ const performAll = (fibers: ReadonlyArray<ReadonlyArray<Operation>>): Effect.Eff
     expect(yield* Fiber.await(joiner)).toEqual(failed ? Exit.fail("no") : Exit.void)
   })
 
-it("ThreadMap behaves as a list of all its threads says, in each order of its steps", async () => {
+it("ThreadMap gives the exits that a list of all its threads predicts, in each order of steps", async () => {
   const property = fc.asyncProperty(program, async (fibers) => {
     await Effect.runPromise(Interleaving.check(performAll(fibers), { seeds: 5 }))
   })

@@ -1,4 +1,4 @@
-/** A bundler keeps an import that stands for its effect, and leaves out a module that nothing uses. */
+/** A bundler keeps an import for its side effect, and drops a module that no code uses. */
 import { build } from "esbuild"
 import { expect, it } from "vitest"
 
@@ -19,11 +19,11 @@ const modulesOf = async (program: string): Promise<ReadonlyArray<string>> => {
   )
 }
 
-it.each(["Matchers", "DumpBeforeTimeout"])("an import of %s alone stays in a bundle", async (name) => {
+it.each(["Matchers", "DumpBeforeTimeout"])("a bundle keeps an import of %s for its side effect", async (name) => {
   const modules = await modulesOf(`import "@quiesce/testing/${name}"`)
   expect(modules.filter((file) => file.endsWith(`/src/${name}.ts`))).toHaveLength(1)
 })
 
-it("an import of the package from which nothing is used leaves nothing in a bundle", async () => {
+it("a bundle drops an import of the package if no export is used", async () => {
   expect(await modulesOf(`import { Journal } from "@quiesce/testing"\nconsole.log(1)`)).toEqual([])
 })

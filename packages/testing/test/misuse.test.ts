@@ -48,7 +48,7 @@ const rows: Table = {
   "VirtualClock.make": [{ now: 0 }]
 }
 
-/** `TestingError` has the type of a left-over, so a left-over refuses by an error of the platform. */
+/** `TestingError` has the type of a leftover, so an invalid leftover is refused with an error of the platform. */
 const isHelpful = (error: unknown, name: string): boolean =>
   error instanceof TestingError.TestingError ||
   ThreadError.isThreadError(error) ||
@@ -57,12 +57,12 @@ const isHelpful = (error: unknown, name: string): boolean =>
 /** A Schema, and a constructor whose argument is checked by a Schema. */
 const others = ["LeftOver.LeftOver", "TestingError.make"]
 
-it("each function works with a wrong argument, or is refused by an error of this package", async () => {
+it("each function accepts a wrong argument, or refuses it with an error of this package", async () => {
   for (const name of others) expect(functions.delete(name)).toBe(true)
   expect(await unhelpful(functions, rows, isHelpful)).toEqual([])
 })
 
-/** A wrong option, as a user without types may give one. */
+/** A wrong option, which a user without types could pass. */
 const wrong = (options: object): never => options as never
 
 const refusalOf = (effect: Effect.Effect<unknown, TestingError.TestingError>) =>
@@ -111,7 +111,7 @@ it("each function refuses NaN as a time", async () => {
   ])
 })
 
-it("Leaks refuses as InvalidOption what is no function to ignore with", async () => {
+it("Leaks refuses an ignore option that is no function with InvalidOption", async () => {
   const options: Leaks.Options = wrong({ ignore: true })
   using watch = Leaks.watch(options)
 
@@ -143,7 +143,7 @@ it.each<[object]>([
   expect(() => StepScheduler.make(wrong(options))).toThrow(/^StepScheduler\.make got /)
 })
 
-it("VirtualClock refuses a time that is no number, and a time that would go back", () => {
+it("VirtualClock refuses a time that is no number, and a time in the past", () => {
   const clock = VirtualClock.make()
   clock.pass(5)
   for (const millis of [-5, Number.NaN, Infinity]) {
