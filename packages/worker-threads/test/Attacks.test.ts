@@ -1,6 +1,7 @@
 /**
- * A pool that a faulty worker attacks with data: the attacking task or its worker ends, and the host, its other workers
- * and their tasks go on. The pool is in a process of its own, whose end or silence is noticed here.
+ * A pool that a faulty worker attacks with data. The attacking task or its worker ends, and the host, the other workers
+ * and their tasks continue. The pool runs in a process of its own, because a successful attack would crash or block the
+ * process.
  */
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
@@ -24,7 +25,7 @@ interface Outcome {
 
 interface Attacked {
   readonly outcomes: ReadonlyMap<string, Outcome>
-  /** The attack after which the process was silent or has ended; undefined if the process has stood all attacks. */
+  /** The attack after which the process was silent or has ended; undefined if the process has survived all attacks. */
   readonly lastAttack: string | undefined
   readonly errors: string
   readonly status: unknown
@@ -56,7 +57,7 @@ const attack = (): Promise<Attacked> =>
     })
   })
 
-/** These are answers in the form of the protocol, and end just their task. */
+/** These attacks are valid answers of the protocol, and end only their own task. */
 const answers: ReadonlySet<string> = new Set([
   "a reason of shared arrays",
   "a reason with a cause of shared arrays",
@@ -68,17 +69,17 @@ const answers: ReadonlySet<string> = new Set([
   "a value of shared arrays for a text"
 ])
 
-describe("a process whose worker attacks it", () => {
+describe("a process with an attacking worker", () => {
   let attacked: Attacked
   beforeAll(async () => {
     attacked = await attack()
   }, limit)
 
-  it("neither crashes nor hangs, and its pool is whole in the end", () => {
+  it("neither crashes nor hangs, and its pool is complete at the end", () => {
     expect(attacked).toMatchObject({ lastAttack: undefined, errors: "", status: { workers: 2, running: 0, queued: 0 } })
   })
 
-  it.each(Object.keys(attacks))("stands %s", (name) => {
+  it.each(Object.keys(attacks))("survives %s", (name) => {
     const outcome = attacked.outcomes.get(name)
     expect(outcome).toMatchObject({ isServing: true, isNeighbourAlive: true })
     const { message, tag } = outcome!

@@ -19,7 +19,7 @@ describe("createTaskPool: broadcast", () => {
     expect(new Set(results.map((result) => result.status === "fulfilled" && result.value)).size).toBe(3)
   })
 
-  it("aborted, ends all calls and rejects with the reason; bad options and a closed pool are refused", async () => {
+  it("ends all calls and rejects with the reason after an abort, and refuses bad options and a closed pool", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 2 })
     const [cells, controller, reason] = [makeCells(), new AbortController(), new Error("enough")]
     const results = pool.broadcast({ how: "wait", cells }, { signal: controller.signal })
@@ -38,7 +38,7 @@ describe("createTaskPool: broadcast", () => {
 })
 
 describe("WorkerPool: broadcast", () => {
-  it("gives an exit for each worker, and a failure for each that dies", () =>
+  it("returns an exit for each worker, and a failure for each worker that dies", () =>
     Effect.gen(function* () {
       const pool = yield* makePool({ size: 2 })
       expect(yield* pool.broadcast("Add", { a: 1, b: 2 })).toEqual([Exit.succeed(3), Exit.succeed(3)])
@@ -49,7 +49,7 @@ describe("WorkerPool: broadcast", () => {
       ])
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("interrupted, ends the tasks on all workers; dies of an unknown task and of a stream", () =>
+  it("ends the tasks on all workers after an interrupt, and dies of an unknown task and of a stream", () =>
     Effect.gen(function* () {
       const pool = yield* makePool({ size: 2 })
       const cells = makeCells()

@@ -30,7 +30,7 @@ const blocked: Effect.Effect<unknown> = Effect.map(Metric.snapshot, (all) => {
 const busy = { after: "100 millis" } as const
 
 describe("the option busy of a pool", () => {
-  it("names a worker in a loop by a warning with its stack, and counts the worker until the loop ends", () => {
+  it("logs a warning with the stack of a worker in a loop, and counts the worker as busy until the loop ends", () => {
     const { entry, layer } = logger()
     return Effect.gen(function* () {
       const pool = yield* makePool({ busy })
@@ -56,7 +56,7 @@ describe("the option busy of a pool", () => {
     )
   })
 
-  it.skipIf(process.platform === "win32")("says that a worker in native code has no stack", () => {
+  it.skipIf(process.platform === "win32")("reports that a worker in native code has no stack", () => {
     const { entry, layer } = logger()
     return Effect.gen(function* () {
       const fifo = yield* makeFifo
@@ -72,7 +72,7 @@ describe("the option busy of a pool", () => {
   type Plain = typeof import("./fixtures/plain-pool.ts")
   const url = new URL("./fixtures/plain-pool.ts", import.meta.url)
 
-  it("of a plain pool calls onBusy with the stack of the function", async () => {
+  it("calls onBusy of a plain pool with the stack of the function", async () => {
     const named = Promise.withResolvers<Task.BusyWorker>()
     await using pool = Task.createTaskPool<Plain>(url, { size: 1, busy: { ...busy, onBusy: named.resolve } })
     const controller = new AbortController()
@@ -85,7 +85,7 @@ describe("the option busy of a pool", () => {
     expect(message).toContain(stack)
   })
 
-  it("is refused by name without a time and with another listener than a function", async () => {
+  it("is refused by name without a time, and with a listener that is no function", async () => {
     for (const [given, option] of [
       [{}, "busy.after"],
       ["1 minute", "busy"],

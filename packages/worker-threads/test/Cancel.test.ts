@@ -1,4 +1,4 @@
-/** Cancels of many tasks in one turn of the host, and messages about cancels that no right host sends. */
+/** Cancels of many tasks in one turn of the host, and messages about cancels that a correct host never sends. */
 import { CancelReason, Thread } from "@quiesce/core"
 import { Effect, Exit, type Scope } from "effect"
 import { expect, it } from "vitest"
@@ -17,7 +17,7 @@ const run = (test: Effect.Effect<void, unknown, Scope.Scope>) => (): Promise<voi
   Effect.runPromise(Effect.scoped(test))
 
 it(
-  "interrupts of a turn end tasks whose starts the worker has not read, however many there are",
+  "interrupts of one turn end all tasks whose starts the worker has not read yet",
   run(
     Effect.gen(function* () {
       // A worker takes 256 starts from the ring before other work gets a turn.
@@ -60,14 +60,14 @@ const relayed = Effect.gen(function* () {
 })
 
 it(
-  "an interrupt that names no task of the worker, or one that has ended, changes nothing",
+  "an interrupt for an unknown or ended task of the worker changes nothing",
   run(
     Effect.gen(function* () {
       const { ids, pool, relay, threads } = yield* relayed
       const ended = ids[2]!
       const foreign = [ended, ended, 0, 2 ** 30, 2 ** 53 - 1, ...ids.map((id) => id + 4_000)]
       relay.toWorker({ _tag: "Interrupt", ids: foreign, reason })
-      // These are outside the protocol, and name the live tasks as well.
+      // These messages are outside the protocol, and also name the live tasks.
       for (const wrong of [-1, 0.5, NaN, "1", null, [ids[0]]]) {
         relay.toWorker({ _tag: "Interrupt", ids: [...ids, wrong], reason })
       }
@@ -82,7 +82,7 @@ it(
 )
 
 it(
-  "a worker that reports an interruption for which the host has not asked is ended",
+  "a worker that reports an interruption without a request of the host is terminated",
   run(
     Effect.gen(function* () {
       const { ids, relay, threads } = yield* relayed
@@ -96,7 +96,7 @@ it(
 )
 
 it(
-  "a cancelled section ends when its worker gets the interrupt, without a message of the host about the end of the code",
+  "a cancelled section ends when its worker receives the interrupt, without a later message of the host",
   run(
     Effect.gen(function* () {
       const relay = Relay.make(tasksUrl, "Unwound")

@@ -11,7 +11,7 @@ import { look } from "./fixtures/capabilities.ts"
 const tasks = new URL("./fixtures/tasks.worker.ts", import.meta.url)
 
 describe("pool.capabilities.unwind", () => {
-  it("is SectionsAndOtherCode if the worker runs from the packages as they are installed", async () => {
+  it("is SectionsAndOtherCode if the worker imports the installed packages", async () => {
     expect(await Effect.runPromise(look(tasks))).toEqual({
       unwind: { _tag: "SectionsAndOtherCode" },
       section: { rung: "unwind", why: null },
@@ -51,15 +51,15 @@ describe("pool.capabilities.unwind", () => {
     expect(seen.unwind.why).toBe(seen.otherCode.why)
   })
 
-  it("is found out although the probe worker starts before the thread of the host goes on", async () => {
+  it("is determined although the probe worker starts before the thread of the host continues", async () => {
     const main = fileURLToPath(new URL("./fixtures/early-probe-main.ts", import.meta.url))
     const { stdout } = await promisify(execFile)(process.execPath, [main])
     expect(JSON.parse(stdout)).toEqual({ unwind: { _tag: "SectionsAndOtherCode" } })
   })
 })
 
-describe("an unwind outside a section in a worker where only sections can be ended", () => {
-  it("is refused at once, before the worker is attached to or halted", async () => {
+describe("an unwind outside a section, in a worker where only sections can be ended", () => {
+  it("is refused at once, before the worker is attached or halted", async () => {
     const why = "it is a bundle"
     const listener = {
       unwound: () => {},

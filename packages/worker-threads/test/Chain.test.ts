@@ -1,4 +1,4 @@
-/** A chain of threads in a worker, each with a lease and a child. However deep the chain is, each lease is released. */
+/** A chain of threads in a worker, each with a lease and a child. Each lease is released, for chains of any depth. */
 import { Worker } from "node:worker_threads"
 import { Lease, Thread } from "@quiesce/core"
 import { WorkerPool } from "@quiesce/worker-threads"
@@ -18,7 +18,7 @@ const ends: ReadonlyArray<readonly [depth: number, end: End]> = [
 ]
 
 describe("a chain of threads in a worker", () => {
-  it("releases all leases after an interrupt, the close of its scope and a shutdown", () =>
+  it("releases all leases after an interrupt, after its scope has closed, and after a shutdown", () =>
     Effect.gen(function* () {
       const pool = yield* WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, options), size: 1 })
       for (const [depth, end] of ends) {

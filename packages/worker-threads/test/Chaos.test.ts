@@ -17,7 +17,7 @@ const ended = async (binary: string, args: ReadonlyArray<string>) => {
 
 const plainScript = fileURLToPath(new URL("./fixtures/plain-chaos-main.ts", import.meta.url))
 
-/** Against pools of plain functions. A lost worker is logged, so the error output is not empty. */
+/** The options for pools of plain functions. Each lost worker is logged, so the error output is not empty. */
 const plainStorm = async (kind: "--plain" | "--light", faults: number): Promise<{ readonly light: number }> => {
   const seed = process.env["SEED"] ?? String(Date.now() % 1_000_000)
   console.info(`SEED=${seed}`)
@@ -32,14 +32,14 @@ const storm = async (binary: string, faults: number): Promise<void> => {
   const seed = process.env["SEED"] ?? String(Date.now() % 1_000_000)
   console.info(`SEED=${seed}`)
   const { code, signal, stderr, stdout } = await ended(binary, [script, String(faults), seed])
-  // The program prints its findings. This test sees, too, that the process comes to its own end.
+  // The program prints its findings. The test also checks that the process ends by itself.
   expect({ code, signal, stderr }, `SEED=${seed}: ${stdout}`).toEqual({ code: 0, signal: null, stderr: "" })
   const { leases, strikes } = JSON.parse(stdout)
   expect(Object.values<number>(strikes).reduce((sum, count) => sum + count, 0)).toBe(faults)
   expect(leases.acquired).toBe(leases.released)
 }
 
-it("law 32, crash-contained: under random faults every call settles, and nothing is left", () =>
+it("crash-contained: under random faults every call settles, and nothing is left behind", () =>
   storm(process.execPath, 200))
 
 it.for(["node-22", "node-24"])("the same on %s", async (version, { skip }) => {

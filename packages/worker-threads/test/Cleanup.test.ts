@@ -5,6 +5,7 @@ import { RpcProtocol, WorkerPool } from "@quiesce/worker-threads"
 import { Cause, Effect, Exit, Fiber, Logger, Stream } from "effect"
 import { RpcClient } from "effect/rpc"
 import { describe, expect, it, vi } from "vitest"
+import { Cell } from "./fixtures/cells.ts"
 import { makeCells, message, Tasks } from "./fixtures/failing-cleanup.ts"
 import { whenSet } from "./support.ts"
 
@@ -26,13 +27,13 @@ const makeLog = () => {
   return { lines, logged: Effect.provide(Logger.layer([logger])) }
 }
 
-/** Interrupts an effect when its worker holds the lease. */
+/** Interrupts an effect as soon as its worker holds the lease. */
 const interrupted = Effect.fnUntraced(function* <A, E>(
   call: (cells: Int32Array<SharedArrayBuffer>) => Effect.Effect<A, E>
 ) {
   const cells = makeCells()
   const fiber = yield* Effect.forkChild(call(cells), { startImmediately: true })
-  yield* whenSet(cells, 0)
+  yield* whenSet(cells, Cell.begun)
   yield* Fiber.interrupt(fiber)
   return yield* Fiber.await(fiber)
 })
@@ -45,23 +46,23 @@ describe("an interrupted pool.execute", () => {
       expect(reasonsOf(exit)).toEqual(["Interrupt", expect.stringContaining(message)])
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("has it also behind a middleware", () =>
+  it("also has the failure if the task has a middleware", () =>
     Effect.gen(function* () {
       const pool = yield* makePool()
       const exit = yield* interrupted((cells) => pool.execute("HoldBehind", { cells }))
       expect(reasonsOf(exit)).toEqual(["Interrupt", expect.stringContaining(message)])
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("has it also if the call had to wait for a place", () =>
+  it("also has the failure if the call had to wait for room in the queue", () =>
     Effect.gen(function* () {
       const pool = yield* makePool({ queue: { bound: 0, whenFull: "wait" } })
       const first = makeCells()
       const holder = yield* pool.spawn("Hold", { cells: first })
-      yield* whenSet(first, 0)
+      yield* whenSet(first, Cell.begun)
       const cells = makeCells()
       const fiber = yield* Effect.forkChild(pool.execute("Hold", { cells }), { startImmediately: true })
       yield* Thread.interrupt(holder)
-      yield* whenSet(cells, 0)
+      yield* whenSet(cells, Cell.begun)
       yield* Fiber.interrupt(fiber)
       expect(reasonsOf(yield* Fiber.await(fiber))).toEqual(["Interrupt", expect.stringContaining(message)])
     }).pipe(Effect.scoped, Effect.runPromise))
@@ -76,7 +77,7 @@ describe("an aborted pool.run", () => {
       const cells = makeCells()
       const controller = new AbortController()
       const running = pool.run("Hold", { cells }, { signal: controller.signal })
-      yield* whenSet(cells, 0)
+      yield* whenSet(cells, Cell.begun)
       controller.abort("enough")
       const rejection = yield* Effect.promise(() => running.catch((reason: unknown) => reason))
       expect(rejection).toBe("enough")
@@ -115,7 +116,7 @@ describe("a call of Effect's RPC", () => {
     })
   }
 
-  it("logs the failure in the worker if the call has its reply already", () => {
+  it("logs the failure in the worker if the call already has its reply", () => {
     const log: Array<string> = []
     const logged = Promise.withResolvers<void>()
     const spawn: WorkerPool.Options["spawn"] = (options) => {
@@ -134,14 +135,14 @@ describe("a call of Effect's RPC", () => {
     }).pipe(Effect.scoped, Effect.provide(RpcProtocol.layerClient({ spawn, size: 1 })), Effect.runPromise)
   })
 
-  it("logs it once if the scope of its client closes", () => {
+  it("logs the failure once if the scope of its client closes", () => {
     const { lines, logged } = makeLog()
     return Effect.gen(function* () {
       const cells = makeCells()
       const calling = Effect.gen(function* () {
         const client = yield* RpcClient.make(Tasks)
         yield* Effect.forkDetach(client.Hold({ cells }), { startImmediately: true })
-        yield* whenSet(cells, 0)
+        yield* whenSet(cells, Cell.begun)
       })
       yield* Effect.scoped(calling)
       expect(lines).toEqual([expect.stringContaining(interruptedCall)])
@@ -149,7 +150,7 @@ describe("a call of Effect's RPC", () => {
     }).pipe(logged, Effect.provide(protocol), Effect.runPromise)
   })
 
-  it("logs it once if it is a stream that is ended early", () => {
+  it("logs the failure once if the call is a stream that is ended early", () => {
     const { lines, logged } = makeLog()
     return Effect.gen(function* () {
       const client = yield* RpcClient.make(Tasks)

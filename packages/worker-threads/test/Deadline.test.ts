@@ -1,4 +1,4 @@
-/** Deadlines that a token in a worker notices before the timer of the host can run. */
+/** Deadlines that a token in a worker reports before the timer of the host can run. */
 import { Worker } from "node:worker_threads"
 import { Deadline, Thread, ThreadGroup } from "@quiesce/core"
 import { RpcProtocol, WorkerPool } from "@quiesce/worker-threads"
@@ -28,14 +28,14 @@ describe("Deadline.within around pool.execute", () => {
       ))
   }
 
-  it("leaves the stacks of later errors as they were, if it ends a section that makes an error without a stack", () =>
+  it("restores the stacks of later errors if it ends a section that makes an error without a stack", () =>
     run(
       Effect.gen(function* () {
         const pool = yield* makePool
         const stacks = pool.execute("Stacks", undefined)
         const { frames } = yield* stacks
         let after = yield* stacks
-        // On a loaded machine the time may be over before the section runs.
+        // On a busy machine, the deadline may pass before the section runs.
         for (let millis = 20; after.withoutStacks === 0; millis *= 2) {
           yield* Effect.flip(Deadline.within(pool.execute("SpinWithoutStacks", undefined), millis))
           after = yield* stacks
@@ -45,7 +45,7 @@ describe("Deadline.within around pool.execute", () => {
       })
     ))
 
-  it("is a failure for a group that fails fast", () =>
+  it("counts as a failure in a group that fails fast", () =>
     run(
       Effect.gen(function* () {
         const pool = yield* makePool

@@ -1,6 +1,6 @@
 /**
- * A fuzz of everything that the host reads from a worker: 24,000 cases. The seed is in the name of the suite; set
- * `SEED` to it and the same cases run again.
+ * Fuzzes everything that the host reads from a worker, with 24,000 cases. The name of the suite contains the seed. Set
+ * `SEED` to repeat the same cases.
  */
 import { textOf } from "@quiesce/core/internal"
 import { Effect, Exit, Schema } from "effect"
@@ -133,7 +133,7 @@ const mutated = (message: Record<string, unknown>, { how, path, value }: Mutatio
     const key = keys[step % keys.length]
     if (key === undefined) break
     const inner = place[key]
-    // An assignment to an element of a typed array makes a number of the value, by way of its text.
+    // An assignment to an element of a typed array converts the value to a number.
     if (isObject(inner) && !ArrayBuffer.isView(inner) && step % 3 !== 0) {
       place = inner
       continue
@@ -162,7 +162,7 @@ const batch = fc.oneof(
   { weight: 1, arbitrary: hostile }
 )
 
-// ---- What an accepted message must be ----
+// ---- The rules for an accepted message ----
 
 const fields: Readonly<Record<string, string>> = Object.fromEntries(
   valid.map((one) => [one["_tag"], Object.keys(one).toSorted().join()])
@@ -185,7 +185,7 @@ const codec = Codec.make("Fuzz", {
 })
 
 describe(`data of a worker (SEED=${seed})`, () => {
-  it("is refused with a short text, or is exactly of the protocol and decodes without a throw", () => {
+  it("is refused with a short text, or conforms to the protocol and decodes without a throw", () => {
     let accepted = 0
     check(12_000, batch, (raw) => {
       const problem = problemToHost(raw)
@@ -199,11 +199,11 @@ describe(`data of a worker (SEED=${seed})`, () => {
         expect(Exit.isSuccess(decoded) || Exit.hasFails(decoded)).toBe(true)
       }
     })
-    // Otherwise the generator tries only one half of the decoder.
+    // Otherwise, the generator would test only one half of the decoder.
     expect(accepted).toBeGreaterThan(500)
   })
 
-  it("goes through the ring as through structured clone, or not at all", () => {
+  it("gives the same value through the ring as through structured clone, or is refused by the ring", () => {
     const buffer = Ring.make()
     const writer = new Ring.RingWriter(buffer)
     const reader = new Ring.RingReader(buffer)
@@ -222,7 +222,7 @@ describe(`data of a worker (SEED=${seed})`, () => {
     expect(written).toBeGreaterThan(200)
   })
 
-  it("as an entry of the ring is a value, an interruption without content, or a message that is checked", () => {
+  it("in an entry of the ring is a value, an interruption without content, or a checked message", () => {
     const heard: Array<unknown> = []
     const { port1 } = new MessageChannel()
     const rings = new TaskRings([], port1, {
@@ -245,7 +245,7 @@ describe(`data of a worker (SEED=${seed})`, () => {
     expect([...kinds].toSorted()).toEqual(["Exit", "LeaseEnded", "LeaseHeld", "interrupted"])
   })
 
-  it("in words that change during a read gives a value or BadWords, and ends", () => {
+  it("in words that change during a read gives a value or BadWords, and the read ends", () => {
     const length = 256
     check(4_000, fc.record({ value: small, changes, end: fc.nat(length * 2) }), ({ changes, end, value }) => {
       const words = written(value, length)
@@ -279,7 +279,7 @@ interface Entry {
   readonly content: unknown
 }
 
-/** Whether the host has received what an entry says. The kinds of accepted entries are added to `kinds`. */
+/** Whether the host has received the content of an entry. The kinds of accepted entries are added to `kinds`. */
 const isTrue = ({ content, id, kind, lease }: Entry, received: unknown, kinds: Set<string>): boolean => {
   if (kind === 0) return isDeepStrictEqual(received, ["ended", id, content])
   if (kind === 4 && lease === 0 && content === undefined) {
@@ -295,7 +295,7 @@ const isTrue = ({ content, id, kind, lease }: Entry, received: unknown, kinds: S
   )
 }
 
-/** Words and contents of entries, valid ones among them. */
+/** Words and contents of entries, some of them valid. */
 const word = fc.oneof(fc.constantFrom(0, 1, 7, -1, 2 ** 31 - 1, -(2 ** 31)), fc.integer())
 const content = fc.oneof(
   fc.constantFrom<unknown>(undefined, undefined, "file", ["released", null], ["failed", "why"], ["lost"], ...exits),
@@ -309,7 +309,7 @@ const anyEntry: fc.Arbitrary<Entry> = fc.record({
   content
 })
 
-/** By chance, an entry of `anyEntry` is an interruption so rarely that some seeds drew none. */
+/** `anyEntry` rarely draws an interruption, and for some seeds never. This generator draws more of them. */
 const interruption: fc.Arbitrary<Entry> = fc.record({
   id: word,
   kind: fc.constant(4),
@@ -330,11 +330,11 @@ const changes = fc.array(
   { minLength: 1, maxLength: 30 }
 )
 
-/** The words of a value; none if the value is not plain. */
+/** The words of a value. There are none if the value is not plain. */
 const written = (value: unknown, length: number): Int32Array => {
   const buffer = Ring.make()
   new Ring.RingWriter(buffer).write(1, 2, 3, value)
-  // Behind the header and the three words of the entry.
+  // After the header and the three words of the entry.
   return new Int32Array(buffer, (48 + 3) * 4, length)
 }
 

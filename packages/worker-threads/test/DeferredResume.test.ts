@@ -11,7 +11,7 @@ afterAll(() => scheduler.close())
 const run = <A>(effect: Effect.Effect<A>): Promise<A> =>
   Effect.runPromise(Effect.provideService(effect, Scheduler.Scheduler, scheduler))
 
-/** A fiber that waits until `wake` is called, then notes it, and then waits for ever; and what is noted at its end. */
+/** A fiber that waits until `wake` is called, notes that, and then waits for ever. Its end is noted, too. */
 const makeWaiting = (notes: Array<string>) =>
   Effect.gen(function* () {
     let wake: (() => void) | undefined
@@ -30,8 +30,8 @@ const makeWaiting = (notes: Array<string>) =>
     return { fiber, wake: () => wake?.() }
   })
 
-describe("a fiber that is woken", () => {
-  it("goes on after the one who wakes it, and after those that were woken before", () =>
+describe("a woken fiber", () => {
+  it("continues after the step that has woken it, and after the fibers that were woken before it", () =>
     run(
       Effect.gen(function* () {
         const notes: Array<string> = []
@@ -45,7 +45,7 @@ describe("a fiber that is woken", () => {
       })
     ))
 
-  it("hears of an interrupt that comes meanwhile after that", () =>
+  it("receives an interrupt that follows the wake-up after it has continued", () =>
     run(
       Effect.gen(function* () {
         const notes: Array<string> = []
@@ -58,7 +58,7 @@ describe("a fiber that is woken", () => {
       })
     ))
 
-  it("is not woken any more once it has been interrupted, which ends it on the spot", () =>
+  it("ignores a wake-up that follows an interrupt, which has ended it at once", () =>
     run(
       Effect.gen(function* () {
         const notes: Array<string> = []
@@ -71,7 +71,7 @@ describe("a fiber that is woken", () => {
       })
     ))
 
-  it("is interrupted on the spot outside of any fiber, too", async () => {
+  it("is interrupted at once by code outside of any fiber, too", async () => {
     const notes: Array<string> = []
     const { fiber } = await run(
       Effect.tap(makeWaiting(notes), ({ fiber }) =>
@@ -89,7 +89,7 @@ describe("a fiber that is woken", () => {
   })
 })
 
-/** What a dispatcher makes of tasks of two priorities, one of which puts more of each in line. */
+/** The order in which a dispatcher runs tasks of two priorities, when a task schedules more tasks. */
 const order = (dispatcher: Scheduler.SchedulerDispatcher): ReadonlyArray<string> => {
   const notes: Array<string> = []
   const add = (note: string, priority: number, then?: () => void) =>
@@ -109,7 +109,7 @@ const order = (dispatcher: Scheduler.SchedulerDispatcher): ReadonlyArray<string>
 }
 
 describe("PortScheduler", () => {
-  it("runs a batch to its end before what was put in line meanwhile, as the scheduler of Effect does", () => {
+  it("runs a whole batch before the tasks that were scheduled during the batch, like the scheduler of Effect", () => {
     expect(order(scheduler.makeDispatcher())).toEqual([
       "first",
       "second",

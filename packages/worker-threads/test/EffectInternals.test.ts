@@ -16,7 +16,10 @@ import { noOlderNode, olderNode } from "./olderNode.ts"
 
 const unknown = (part: string): string => `this version of Effect is not known here: ${part}`
 
-/** What is seen of a pool whose worker's Effect has a private part changed. Sections can be ended, other code can't. */
+/**
+ * The observations of a pool whose worker has a version of Effect with one changed private part. The pool can end
+ * sections, and no other code.
+ */
 const sectionsOnly = (why: string): unknown => ({
   unwind: { _tag: "SectionsOnly", why },
   section: { rung: "unwind", why: null },
@@ -47,18 +50,21 @@ const cases: ReadonlyArray<readonly [part: Part, expected: unknown]> = [
 const onOtherServer = (options: object): Worker =>
   new Worker(brokenWorker, { ...options, argv: argvFor("handlerFiber", "rpc.worker.ts") })
 
-describe("a private part of Effect that is not as expected", () => {
-  it.for(cases)("%s: the safe way is taken, and the pool and the report say so", async ([part, expected]) => {
-    // A section that can't be ended spins through its whole grace.
-    const section = part === "interruptible" ? "100 millis" : "1 minute"
-    const argv = argvFor(part, "tasks.worker.ts")
-    expect(await Effect.runPromise(look(brokenWorker, "100 millis", argv, section))).toMatchObject(expected as object)
-  })
+describe("a changed private part of Effect", () => {
+  it.for(cases)(
+    "%s: the pool falls back to the safe way, and the pool and the report say so",
+    async ([part, expected]) => {
+      // A section that can't be ended loops for its whole grace.
+      const section = part === "interruptible" ? "100 millis" : "1 minute"
+      const argv = argvFor(part, "tasks.worker.ts")
+      expect(await Effect.runPromise(look(brokenWorker, "100 millis", argv, section))).toMatchObject(expected as object)
+    }
+  )
 
   it.for([
     ["asyncContext", false],
     ["fibers", true]
-  ] as const)("%s, a local: code in the step that has it is not ended", async ([part, among]) => {
+  ] as const)("%s, a local variable: code in the step with the variable is not ended", async ([part, among]) => {
     await using harness = await Harness.open(brokenWorker, argvFor(part, "unwind-worker.ts"))
     const id = await harness.started({ hog: "gated", inSection: false, among })
     expect(await harness.unwindFiber(id)).toEqual({
@@ -70,7 +76,7 @@ describe("a private part of Effect that is not as expected", () => {
     await harness.answer("Ended", id)
   })
 
-  it("the local fibers is there: code in a concurrent forEach is ended", async () => {
+  it("the local variable fibers: code in a concurrent forEach is ended", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ inSection: false, among: true })
     expect(await harness.unwindFiber(id)).toEqual({ _tag: "Unwound", stack: expect.stringContaining("    at ") })
@@ -84,7 +90,7 @@ describe("a private part of Effect that is not as expected", () => {
     expect(problem).toContain("a handler of RpcServer begins inside the server's own fiber")
   })
 
-  it("the fiber of a handler: an RPC handler begins as Effect does it, and is interrupted with its finalizers", () => {
+  it("the fiber of a handler: an RPC handler starts as in Effect, and is interrupted with its finalizers", () => {
     return Effect.gen(function* () {
       const client = yield* RpcClient.make(Jobs)
       const cells = makeCells()
@@ -106,7 +112,7 @@ describe("a private part of Effect that is not as expected", () => {
 const main = fileURLToPath(new URL("./fixtures/broken-effect-main.ts", import.meta.url))
 
 describe("the warning about Effect", () => {
-  it.for(["this Node", "node-22", "node-24"])("is logged once in a process, on %s", async (version, { skip }) => {
+  it.for(["this Node", "node-22", "node-24"])("is logged once in a process, for %s", async (version, { skip }) => {
     const binary = version === "this Node" ? process.execPath : olderNode(version)
     if (binary === undefined) return skip(noOlderNode)
     const { stdout } = await promisify(execFile)(binary, [main, "_yielded", "_yielded"])

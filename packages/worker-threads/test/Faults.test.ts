@@ -8,7 +8,7 @@ import { Faults, Token } from "./fixtures/faults.ts"
 import { whenSet } from "./support.ts"
 import { Cell } from "./fixtures/cells.ts"
 
-// A worker takes its time on a machine that has other things to do.
+// A worker takes a while to start on a busy machine.
 
 const fixture = (name: string): URL => new URL(`./fixtures/${name}.worker.ts`, import.meta.url)
 
@@ -23,15 +23,15 @@ const makePool = (fault: string, tokens: Tokens, options?: Partial<WorkerPool.Op
     spawn: (options) =>
       new Worker(fixture(fault), {
         ...options,
-        // More than a worker needs, as its neighbour must not run out of it. With a young generation as large as usual,
-        // running out of memory may end the process.
+        // More memory than a worker needs, because the neighbour must not run out of it. With a young generation of the
+        // default size, running out of memory may end the process.
         ...(fault === "out-of-memory" && {
           resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 4 }
         }),
         stderr: true
       }),
     size: 2,
-    // On a busy machine even what obeys at once takes its time.
+    // On a busy machine, even prompt code takes a while.
     escalation: { interrupt: "20 seconds", unwind: "1 second", kill: "1 second" },
     hostLeases: [
       HostLease.handler(Token, (name) =>
@@ -67,7 +67,7 @@ const workerErrorOf = (exit: Exit.Exit<unknown, unknown>): WorkerError.WorkerErr
   return reasons.flatMap(({ error }) => (error instanceof WorkerError.WorkerError ? [error.reason] : []))[0]
 }
 
-/** What a fault does that ends its worker: to whom, and to whom not. */
+/** The effects of a fault that ends its worker, on the threads of that worker and on other threads. */
 const ends = (pool: Pool, tokens: Tokens, problem: RegExp) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -83,7 +83,7 @@ const ends = (pool: Pool, tokens: Tokens, problem: RegExp) =>
       const second = yield* Thread.await(companion)
       expect(workerErrorOf(second)?._tag).toBe("WorkerExited")
       for (const neighbour of neighbours) expect(yield* Thread.isAlive(neighbour)).toBe(true)
-      // The worker that was replaced serves, and so does the other.
+      // The replacement of the worker takes tasks, and so does the other worker.
       const threads = yield* Effect.all(
         Array.from({ length: 20 }, () => pool.execute("Where", undefined)),
         { concurrency: "unbounded" }
@@ -97,7 +97,10 @@ const ends = (pool: Pool, tokens: Tokens, problem: RegExp) =>
     })
   )
 
-/** Fills two workers of two slots each but for one slot: one thread beside that, and two on the other worker. */
+/**
+ * Fills all slots but one of two workers with two slots each. The faulty worker has one thread beside the fault, and
+ * the other worker has two.
+ */
 const allButOne = (pool: Pool) =>
   Effect.gen(function* () {
     const holds = yield* Effect.forEach([makeCells(), makeCells(), makeCells(), makeCells()], (cells) =>
@@ -113,7 +116,7 @@ const allButOne = (pool: Pool) =>
     }
   })
 
-describe("a fault ends the threads of its worker with a typed error, no others, and the pool replaces it", () => {
+describe("a fault ends the threads of its own worker with a typed error, no other threads, and the pool replaces the worker", () => {
   it.each([
     ["uncaught-exception", /nobody catches this/],
     ["uncaught-tagged", /Unheard/],
@@ -162,7 +165,7 @@ const survives = (pool: Pool, fault: Effect.Effect<void, unknown>) =>
     expect(yield* pool.status).toMatchObject({ workers: 1, running: 0, queued: 0 })
   })
 
-describe("a fault that leaves the worker whole ends just its own thread, and frees its slot", () => {
+describe("a fault that leaves its worker intact ends only its own thread, and frees the slot", () => {
   it(
     "bad-reply",
     withPool(
@@ -203,18 +206,18 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
   )
 
   it(
-    "forged-release: a worker has the host release and acquire only for tasks of its own",
+    "forged-release: the host acquires and releases leases for tasks of the requesting worker only",
     withPool("forged-release", (pool, tokens) =>
       Effect.scoped(
         Effect.gen(function* () {
           const cells = makeCells()
           const held = yield* pool.spawn("Hold", { cells })
           yield* whenSet(cells, Cell.threadId)
-          // One slot of two is taken, so this is on the other worker.
+          // One slot of two is taken, so this task runs on the other worker.
           const thread = yield* pool.spawn("Fault", undefined)
           expect(yield* Thread.join(thread)).toBe(7)
           expect(tokens.released).not.toContain("hold")
-          // What it asked for its own task went with that.
+          // The lease that the worker has acquired for its own task was released with the task.
           expect(tokens.acquired.filter((name) => name === "forged")).toHaveLength(1)
           expect(tokens.released).toContain("forged")
           expect(yield* Lease.tally(held)).toMatchObject({ acquired: 2, released: 0 })
@@ -224,13 +227,13 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
   )
 
   it(
-    "killed twice over, each thread has its own reason and end",
+    "two killed threads of one worker each have their own reason and end",
     withPool(
       "process-exit",
       (pool, tokens) =>
         Effect.scoped(
           Effect.gen(function* () {
-            // The second keeps the first from hearing of its end.
+            // The second task blocks the worker, so the first receives no cancel.
             const threads = yield* Effect.forEach(["Hold", "Hog"] as const, (task) => {
               const cells = makeCells()
               return Effect.tap(pool.spawn(task, { cells }), () => whenSet(cells, Cell.threadId))
@@ -252,7 +255,7 @@ describe("a fault that leaves the worker whole ends just its own thread, and fre
   )
 })
 
-describe("what a worker has sent before its end counts", () => {
+describe("a reply that a worker has sent before its end is accepted", () => {
   it("last-words", () => {
     let exited: Promise<unknown> = Promise.resolve()
     const spawn: WorkerPool.Options["spawn"] = (options) => {
@@ -275,7 +278,7 @@ describe("what a worker has sent before its end counts", () => {
   })
 })
 
-/** Starts workers while it is allowed to, and calls `tried` each time that it is not. */
+/** Starts workers while it is not `broken`. Otherwise it calls `tried` and throws. */
 const breakable = (tried: () => void) => {
   const state = { broken: false, workers: [] as Array<Worker> }
   const spawn: WorkerPool.Options["spawn"] = (options) => {
@@ -301,7 +304,7 @@ const failsToStart = (options: Partial<WorkerPool.Options>, fault: string, probl
     })
   }).pipe(Effect.runPromise)
 
-describe("a worker that can't start makes the pool give up, with the reason", () => {
+describe("a worker that can't start fails the pool, with the reason", () => {
   it.each([
     ["throws-at-import", /this module can't be loaded/],
     ["exits-at-import", /it ended with code 7: it ended before it was ready/],
@@ -327,7 +330,7 @@ describe("a worker that can't start makes the pool give up, with the reason", ()
     return failsToStart({ spawn }, "process-exit", /no threads left/)
   })
 
-  it("WorkerPool.make, interrupted while its workers start, leaves none behind", async () => {
+  it("WorkerPool.make ends all workers if it is interrupted while they start", async () => {
     const handles = process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Worker")
     const workers: Array<Worker> = []
     const gone: Array<Promise<unknown>> = []
@@ -354,7 +357,7 @@ describe("a worker that can't start makes the pool give up, with the reason", ()
   })
 })
 
-/** Completes when it has been called so many times. */
+/** Completes at the given number of calls. */
 const times = (count: number) => {
   const reached = Deferred.makeUnsafe<void>()
   let calls = 0
@@ -365,10 +368,10 @@ const times = (count: number) => {
 }
 
 describe("a pool whose dead workers can't be replaced", () => {
-  it("runs on with fewer workers, reports that in its status and once in the log, and is complete again later", () => {
+  it("continues with fewer workers, shows that in its status and once in the log, and is complete again later", () => {
     const warnings: Array<string> = []
     const logger = Logger.make(({ logLevel, message }) => {
-      // The lost worker is an error.
+      // The lost worker is logged as an error.
       if (logLevel === "Warn") warnings.push(String(message))
     })
     const { called, reached } = times(6)
@@ -395,7 +398,7 @@ describe("a pool whose dead workers can't be replaced", () => {
     )()
   })
 
-  it("fails its tasks when no worker is left, and serves again once a worker has started", () => {
+  it("fails its tasks when no worker is left, and takes tasks again once a worker has started", () => {
     const { called, reached } = times(5)
     const { spawn, state } = breakable(called)
     return withPool(
@@ -426,7 +429,7 @@ describe("a pool whose dead workers can't be replaced", () => {
     )()
   })
 
-  it("starts a worker for the next task, if its minimum is zero", () => {
+  it("starts a worker for the next task if its minimum is zero", () => {
     const { called } = times(0)
     const { spawn, state } = breakable(called)
     return withPool(

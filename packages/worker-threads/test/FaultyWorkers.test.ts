@@ -1,4 +1,7 @@
-/** A pool whose workers go wrong in each of the ways there are: it says so by a typed error, or waits and can be ended. */
+/**
+ * A pool whose workers have one of the faults of the test kit. The pool fails with a typed error, or waits and can be
+ * interrupted.
+ */
 import { FaultyWorker, Leaks } from "@quiesce/testing"
 import { WorkerError, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Exit, Fiber } from "effect"
@@ -8,7 +11,7 @@ import { Cell } from "./fixtures/cells.ts"
 import { makeCells, Tasks } from "./fixtures/contract.ts"
 import { whenSet } from "./support.ts"
 
-/** Makes a pool of such workers in a scope of its own, of which nothing is left over. */
+/** Makes a pool of faulty workers in a scope of its own. */
 const tryPool = (fault: FaultyWorker.Fault, onSpawn: (worker: Worker) => void = () => {}) =>
   WorkerPool.make(Tasks, {
     spawn: (options) => {
@@ -41,10 +44,10 @@ it.each([
 )
 
 it.each(["never-ready", "hog", "deaf"] as const)(
-  "a pool of workers with the fault %s that is interrupted while it waits for its workers has ended them",
+  "a pool of workers with the fault %s ends its workers if it is interrupted while it waits for them",
   async (fault) => {
     const workers: Array<Worker> = []
-    // The first pool of a process makes its worker later, after a trial of the platform.
+    // The first pool of a process makes its worker later, after a probe of the platform.
     const online = Promise.withResolvers<void>()
     const exit = await withoutLeaks(
       Effect.gen(function* () {
@@ -69,7 +72,7 @@ it.each(["never-ready", "hog", "deaf"] as const)(
 describe("a pool that is interrupted while its worker is not ready", () => {
   const slowLayer = new URL("./fixtures/slow-layer.worker.ts", import.meta.url)
 
-  it("ends the layer of the worker's handlers, with the finalizers", async () => {
+  it("runs the finalizers of the handlers' layer in the worker", async () => {
     const cells = makeCells()
     const making = WorkerPool.make(Tasks, {
       spawn: (options) => new Worker(slowLayer, { ...options, workerData: { ...options.workerData, cells } }),
@@ -95,7 +98,7 @@ describe("a pool that is interrupted while its worker is not ready", () => {
       await Effect.runPromise(Fiber.interrupt(pool))
       times.push(performance.now() - before)
     }
-    // The fastest of five, because the machine may be busy. A worker with tasks may take 2,000 ms.
+    // The fastest of five attempts counts, because the machine may be busy. A worker with tasks may take 2,000 ms.
     expect(Math.min(...times)).toBeLessThan(200)
   })
 })

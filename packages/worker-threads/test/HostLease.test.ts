@@ -11,7 +11,7 @@ import { NoRoom, Tasks, TempFolder } from "./fixtures/host-leases.ts"
 import { whenSet } from "./support.ts"
 import { Cell } from "./fixtures/cells.ts"
 
-/** The defects of an exit that has nothing else. */
+/** The defects of an exit that has only defects. */
 const defectsOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<unknown> =>
   Exit.isFailure(exit) ? exit.cause.reasons.map((reason) => (Cause.isDieReason(reason) ? reason.defect : reason)) : []
 
@@ -47,7 +47,10 @@ const withPool =
     return Effect.runPromise(Effect.scoped(Effect.flatMap(makePool(folders), (pool) => f(pool, folders))))
   }
 
-/** The exit of a `Hold` that is ended by `end` once it holds its folder, and whether the folder was there until then. */
+/**
+ * The exit of a `Hold` that is ended by `end` once the task holds its folder, and whether the folder existed until
+ * then.
+ */
 const held = (
   pool: Pool,
   folders: ReadonlyArray<string>,
@@ -71,7 +74,7 @@ const held = (
 /** Starts a task that holds its folder and succeeds. */
 const succeeding = (pool: Pool, prefix: string) => pool.spawn("Hold", { prefix, how: "succeed", cells: makeCells() })
 
-/** A plain function by mistake, as JavaScript allows. */
+/** A plain function in place of an effect, which JavaScript allows. */
 const noEffect = () => undefined as unknown as Effect.Effect<void>
 
 describe("HostLease", () => {
@@ -88,25 +91,23 @@ describe("HostLease", () => {
   it.each([
     ["handler", HostLease.handler, 1],
     ["answer", HostLease.answer, 0]
-  ] as const)(
-    "provide gives one task handlers of its own, before those of the pool, and its %s is in the report or not",
-    (_, define, count) =>
-      withPool((pool, folders) =>
-        Effect.gen(function* () {
-          const asked: Array<string> = []
-          const own = define(TempFolder, (prefix) => Effect.sync(() => (asked.push(prefix), prefix)))
-          const thread = yield* HostLease.provide(succeeding(pool, "own"), [own])
-          yield* Thread.await(thread)
-          expect(yield* Lease.tally(thread)).toMatchObject({ acquired: count })
-          expect(folders).toEqual([])
-          yield* Effect.flatMap(succeeding(pool, "pool"), Thread.await)
-          expect(asked).toEqual(["own"])
-          expect(folders).toHaveLength(1)
-        }).pipe(Effect.scoped)
-      )()
+  ] as const)("uses the handlers of HostLease.provide for one task, before those of the pool: %s", (_, define, count) =>
+    withPool((pool, folders) =>
+      Effect.gen(function* () {
+        const asked: Array<string> = []
+        const own = define(TempFolder, (prefix) => Effect.sync(() => (asked.push(prefix), prefix)))
+        const thread = yield* HostLease.provide(succeeding(pool, "own"), [own])
+        yield* Thread.await(thread)
+        expect(yield* Lease.tally(thread)).toMatchObject({ acquired: count })
+        expect(folders).toEqual([])
+        yield* Effect.flatMap(succeeding(pool, "pool"), Thread.await)
+        expect(asked).toEqual(["own"])
+        expect(folders).toHaveLength(1)
+      }).pipe(Effect.scoped)
+    )()
   )
 
-  it.each(["succeed", "fail"] as const)("gives its release the exit of the worker's scope: %s", async (how) => {
+  it.each(["succeed", "fail"] as const)("passes the exit of the worker's scope to the release: %s", async (how) => {
     const ends: Array<string> = []
     const folder = HostLease.handler(TempFolder, (prefix) =>
       Effect.acquireRelease(Effect.succeed(prefix), (_, exit) => Effect.sync(() => ends.push(exit._tag)))
@@ -123,7 +124,7 @@ describe("HostLease", () => {
   it.each([
     ["released by its worker", "wait", { interrupt: "10 seconds" }],
     ["left by a killed worker", "spin", { interrupt: 0, kill: "10 seconds" }]
-  ] as const)("has failed if its release returns no effect: %s", async (_, how, escalation) => {
+  ] as const)("is reported as failed if its release returns no effect: %s", async (_, how, escalation) => {
     const folder = HostLease.handler(TempFolder, (prefix) => Effect.acquireRelease(Effect.succeed(prefix), noEffect))
     const program = Effect.gen(function* () {
       const pool = yield* WorkerPool.make(Tasks, {
@@ -151,7 +152,7 @@ describe("HostLease", () => {
   )
 
   it(
-    "is released by the host, not lost, when the worker is killed",
+    "is released by the host, and not lost, when the worker is killed",
     withPool((pool, folders) =>
       Effect.gen(function* () {
         let report: unknown
@@ -168,7 +169,7 @@ describe("HostLease", () => {
   )
 
   it(
-    "gives the declared error, and refuses a lease that the pool does not declare",
+    "fails with the declared error, and is refused if the pool does not declare it",
     withPool((pool) =>
       Effect.gen(function* () {
         expect(yield* pool.execute("Ask", { prefix: "full" })).toBe("NoRoom full")
@@ -188,7 +189,7 @@ describe("HostLease", () => {
     )
   )
 
-  it("keeps nothing when the request is cancelled", () =>
+  it("is not kept when the request is cancelled", () =>
     Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {
@@ -209,7 +210,7 @@ describe("HostLease", () => {
     expect(defectsOf(exit)).toMatchObject([{ reason: { _tag: "UnknownLease", lease: "TempFolder" } }])
   })
 
-  it("is a defect for a value that is no lease, and so is a handler for it or without a function", async () => {
+  it("is a defect for a value that is no lease, for a handler of such a value, and for a handler without a function", async () => {
     const lease = { name: "TempFolder" } as unknown as typeof TempFolder
     const exit = await Effect.runPromiseExit(Effect.scoped(HostLease.acquire(lease, "here")))
     expect(defectsOf(exit)).toMatchObject([{ message: expect.stringContaining("declare one with HostLease.make") }])

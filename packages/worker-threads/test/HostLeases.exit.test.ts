@@ -1,4 +1,4 @@
-/** The host process exits without a release of its leases. */
+/** The host process exits without releasing its leases. */
 import { execFile } from "node:child_process"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -13,7 +13,7 @@ let root = ""
 beforeEach(() => void (root = mkdtempSync(join(tmpdir(), "quiesce-exit-"))))
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
-/** In a container, a dead process may stay for ever. */
+/** In a container, a dead process may keep its process id for ever. */
 const isRunning = (pid: number): boolean => ProcessTable.find(pid)?.isDead === false
 
 it.skipIf(process.platform !== "linux")(
@@ -25,7 +25,7 @@ it.skipIf(process.platform !== "linux")(
     expect(code).toBe(7)
     const pid = Number(stdout)
     expect(pid).toBeGreaterThan(1)
-    // The process has got its SIGKILL. The system may take a moment to remove it.
+    // SIGKILL was sent to the process. The system may take a moment to remove it.
     while (isRunning(pid)) await new Promise((resolve) => setTimeout(resolve, 5))
     expect(readdirSync(root)).toEqual([])
   }

@@ -38,7 +38,7 @@ const requestOf = (kind: Kind) => ({ kind, payload: ground.payloads[kind] })
 
 const names = (): ReadonlyArray<string> => readdirSync(ground.root).toSorted()
 
-/** Ends a task that holds the leases, and gives its report and its counts. */
+/** Ends a task that holds the leases, and returns its report and its counts. */
 const endHeld = (
   pool: Pool,
   requests: ReadonlyArray<ReturnType<typeof requestOf>>,
@@ -62,7 +62,7 @@ const endHeld = (
 const askExit = (pool: Pool, args: ReadonlyArray<string>) => pool.execute("Exit", { command: "sh", args })
 
 describe("HostLeases", () => {
-  it("are released however the task ends", () =>
+  it("are released for each way in which the task ends", () =>
     withPool((pool) =>
       Effect.gen(function* () {
         for (const kind of kinds) {
@@ -92,7 +92,7 @@ describe("HostLeases", () => {
       })
     ))
 
-  it("keep nothing if the pool closes or the caller cancels while a lock is waited for", () =>
+  it("are not kept if the pool closes or the caller cancels during the wait for a lock", () =>
     Effect.runPromise(
       Effect.gen(function* () {
         const waiting = yield* Effect.scoped(
@@ -103,7 +103,7 @@ describe("HostLeases", () => {
             yield* whenSet(cells, Cell.begun)
             const second = yield* pool.spawn("Ask", { request: requestOf("lockFile") })
             const third = yield* pool.spawn("Ask", { request: requestOf("lockFile") })
-            // The cancel is right at any time. After a pause it reaches the wait.
+            // The cancel may come at any time. After a pause it comes during the wait.
             yield* Effect.sleep("50 millis")
             yield* Thread.interrupt(second)
             expect(Exit.isFailure(yield* Thread.await(second))).toBe(true)
@@ -116,7 +116,7 @@ describe("HostLeases", () => {
       })
     ))
 
-  it("refuse what the host does not allow, and start nothing", () =>
+  it("refuse requests that the host does not allow, and start nothing", () =>
     withPool((pool) =>
       Effect.gen(function* () {
         const outside = makeGround()
@@ -159,7 +159,7 @@ describe("HostLeases", () => {
       })
     ))
 
-  it("refuse whatever is not named, except temporary folders", () =>
+  it("refuse everything but temporary folders without a permission", () =>
     withPool(
       (pool) =>
         Effect.gen(function* () {
@@ -173,7 +173,7 @@ describe("HostLeases", () => {
       { temporaryFolder: { root: ground.root } }
     ))
 
-  it("let a function decide about commands", () =>
+  it("accept a function that decides about commands", () =>
     withPool(
       (pool) =>
         Effect.gen(function* () {
@@ -185,7 +185,7 @@ describe("HostLeases", () => {
       { childProcess: { commands: ({ args }) => args[1] !== "exit 8" } }
     ))
 
-  it("throw for permissions that can't be used", () => {
+  it("throw for invalid permissions", () => {
     const wrong: ReadonlyArray<readonly [unknown, string]> = [
       [null, "leases"],
       [{ lockFiles: { roots: [] } }, "leases.lockFiles"],
@@ -237,7 +237,7 @@ const failed = (kind: Kind, meanwhile: (cells: Int32Array<SharedArrayBuffer>) =>
   )
 
 describe("a failed release", () => {
-  it("of a folder leaves another folder in its place alone", async () => {
+  it("of a folder keeps another folder in its place", async () => {
     await failed(
       "temporaryFolder",
       () => {
@@ -251,7 +251,7 @@ describe("a failed release", () => {
     expect(names()).toHaveLength(3)
   })
 
-  it("of a lock file leaves the file of another owner alone", () =>
+  it("of a lock file keeps the file of another owner", () =>
     failed(
       "lockFile",
       () => {
@@ -261,7 +261,7 @@ describe("a failed release", () => {
       "was removed while it was held"
     ))
 
-  it("of a file handle leaves another file with the same number open", () =>
+  it("of a file handle keeps another file with the same number open", () =>
     failed("fileHandle", (cells) => closeSync(Atomics.load(cells, Cell.cleanedUp)), "was closed by other code"))
 })
 
@@ -279,7 +279,7 @@ describe("a child process", () => {
       { childProcess: { commands: ["sh"], grace: "50 millis" } }
     ))
 
-  it("that has exited before leaves nothing of its group", () =>
+  it("that has already exited leaves no process of its group behind", () =>
     withPool((pool) =>
       Effect.gen(function* () {
         const cells = makeCells()

@@ -12,21 +12,21 @@ const targetOf = (descriptor: string): string => {
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`)
   } catch {
-    // That through which the list was read.
+    // The descriptor through which the list was read.
     return ""
   }
 }
 
-/** How many descriptors of this process are open on a file, and on those that SQLite puts beside it. */
+/** The number of descriptors of this process that are open on a file, and on the files that SQLite puts beside it. */
 const openOn = (path: string): number =>
   readdirSync("/proc/self/fd").filter((descriptor) => targetOf(descriptor).startsWith(path)).length
 
-/** What opens `path`, and hogs the thread once it `hold`s what it got, or before that. */
+/** Code that opens `path`. It blocks the thread after `hold` has received the resource, or before that. */
 const openers = {
   "a FileHandle": `fs.promises.open(path).then((handle) => hold(handle))`,
-  "what openSync gives": `hold(fs.openSync(path))`,
+  "a descriptor of openSync": `hold(fs.openSync(path))`,
   "a database": `hold(new (require("node:sqlite").DatabaseSync)(path))`,
-  "what is just being opened": `fs.promises.open(path).then((handle) => hold(handle)); for (;;);`
+  "a file that is being opened": `fs.promises.open(path).then((handle) => hold(handle)); for (;;);`
 }
 
 const source = (opener: string): string => `
@@ -39,13 +39,13 @@ const hold = (held) => {
 }
 ${opener}`
 
-describe.runIf(process.platform === "linux")("what a killed worker has open", () => {
+describe.runIf(process.platform === "linux")("the files of a killed worker", () => {
   it.for([
     ["a FileHandle", 0],
-    ["what openSync gives", 0],
+    ["a descriptor of openSync", 0],
     ["a database", 0],
-    ["what is just being opened", 1]
-  ] as const)("%s: %i descriptors are left", async ([kind, left]) => {
+    ["a file that is being opened", 1]
+  ] as const)("are closed or left open: %s leaves %i descriptors", async ([kind, left]) => {
     const path = join(folder, kind)
     writeFileSync(path, "")
     const holds = new Int32Array(new SharedArrayBuffer(4))

@@ -5,7 +5,7 @@ import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
 import { makePool, whenSet } from "./support.ts"
 
-/** A thread that holds so many leases in a worker. */
+/** A thread that holds the given number of leases in a worker. */
 const hoarding = (count: number) =>
   Effect.gen(function* () {
     const pool = yield* makePool()
@@ -15,11 +15,11 @@ const hoarding = (count: number) =>
     return { pool, thread }
   })
 
-/** The shared memory between worker and host has room for some of them. */
+/** The shared memory between worker and host has room for the smaller numbers only. */
 const counts = [1, 100, 5000]
 
-describe("the leases of a task, as the host knows them", () => {
-  it.each(counts)("are counted and released after an interrupt: %i", (count) =>
+describe("the host's record of a task's leases", () => {
+  it.each(counts)("counts each lease, and its release after an interrupt: %i", (count) =>
     Effect.gen(function* () {
       const { pool, thread } = yield* hoarding(count)
       yield* Thread.interrupt(thread)
@@ -28,8 +28,8 @@ describe("the leases of a task, as the host knows them", () => {
     }).pipe(Effect.scoped, Effect.runPromise)
   )
 
-  // A kill interrupts, too, so the worker may release some before its end: the latest of them.
-  it.each(counts)("are in the report as lost after a kill, the latest first, unless released: %i", (count) =>
+  // A kill also interrupts, so the worker may release the latest leases before its end.
+  it.each(counts)("lists the unreleased leases as lost after a kill, the latest first: %i", (count) =>
     Effect.gen(function* () {
       const { thread } = yield* hoarding(count)
       const report = yield* Thread.shutdown(thread, { escalation: { kill: "1 minute" } })

@@ -7,7 +7,7 @@ const endless = (): never => {
   for (;;);
 }
 
-it("SharedMutex.lockSync in a section on a fiber that is ended at its deadline goes to the next owner with the report of a death", () =>
+it("SharedMutex.lockSync in a section on a fiber that is ended at its deadline passes the lock on with the report of a death", () =>
   Effect.gen(function* () {
     const outside = yield* SharedMutex.make({ name: "outside" })
     const inside = yield* SharedMutex.make({ name: "inside" })
@@ -24,7 +24,7 @@ it("SharedMutex.lockSync in a section on a fiber that is ended at its deadline g
         return { error: yield* Thread.join(thread), tally: yield* Lease.tally(thread) }
       })
     let ended = yield* attempt(20)
-    // On a loaded machine the time may be over before the section has the lock.
+    // On a busy machine, the deadline may pass before the section has the lock.
     for (let millis = 40; !progress.isLocked; millis *= 2) ended = yield* attempt(millis)
     expect(ended.error).toMatchObject({ _tag: "DeadlineExceeded" })
     expect(ended.tally).toMatchObject({ acquired: 1, lost: 1 })

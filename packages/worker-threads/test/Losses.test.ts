@@ -29,7 +29,7 @@ describe("the loss of a worker", () => {
       Effect.gen(function* () {
         const pool = yield* makePool()
         expect(Exit.isFailure(yield* Effect.exit(pool.execute("Exit", { code: 3 })))).toBe(true)
-        // A new worker serves.
+        // A new worker takes the task.
         expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
       })
     ).pipe(logged, Effect.runPromise)
@@ -41,7 +41,7 @@ describe("the loss of a worker", () => {
     expect(cause).toContain("process.exit")
   })
 
-  it("and the end of a pool, a kill that was asked for, and an interrupt are told apart", async () => {
+  it("is distinguished in the log from the end of a pool, a requested kill and an interrupt", async () => {
     const { entries, logged } = logger()
     await Effect.scoped(
       Effect.gen(function* () {
@@ -68,7 +68,7 @@ describe("the loss of a worker", () => {
     ])
   })
 
-  it("is logged by the loggers of the pool, if the calls are made by Promise", async () => {
+  it("is logged by the loggers of the pool, if the calls return Promises", async () => {
     const { entries, logged } = logger()
     const { entries: others, logged: loggedByOthers } = logger()
     await Effect.scoped(
@@ -83,7 +83,7 @@ describe("the loss of a worker", () => {
         expect(yield* Effect.promise(() => lost)).toBe("enough")
       }).pipe(logged)
     ).pipe(loggedByOthers, Effect.runPromise)
-    // The Promise gets no report of the kill.
+    // The Promise has no report of the kill.
     expect(entries.map(({ message }) => message)).toEqual([
       'Thread "Spin" has lost the lease "book": it ended before the release',
       'Thread "Spin" did not end in time when it was asked to, and was killed. The reason of the request: Aborted: enough'

@@ -64,7 +64,7 @@ describe("a contract with middleware", () => {
   )
 
   it(
-    "is given the services of its authorisation: execute, spawn, run, stream",
+    "receives the services of its authorisation: execute, spawn, run, stream",
     withClient(
       users.accepted,
       Effect.fnUntraced(function* () {
@@ -109,7 +109,7 @@ describe("a contract with middleware", () => {
   )
 
   it(
-    "has the scopes of its middleware closed when the task is interrupted",
+    "closes the scopes of its middleware when the task is interrupted",
     withClient(
       users.accepted,
       Effect.fnUntraced(function* () {
@@ -124,7 +124,7 @@ describe("a contract with middleware", () => {
   )
 
   it(
-    "has the failure of a release in the Cause of an interrupted execute, beside the interruption",
+    "includes the failure of a release in the Cause of an interrupted execute, beside the interruption",
     withClient(
       users.accepted,
       Effect.fnUntraced(function* () {

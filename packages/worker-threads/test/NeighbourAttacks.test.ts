@@ -1,6 +1,6 @@
 /**
- * A faulty worker ends with its own tasks. Neither the host nor another worker suffers. Each attack has a process of its
- * own, which is killed if it hangs.
+ * A faulty worker ends with its own tasks, and neither the host nor another worker is affected. Each attack has a
+ * process of its own, which is killed if it hangs.
  */
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"

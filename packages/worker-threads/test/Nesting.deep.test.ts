@@ -7,7 +7,9 @@ import { noOlderNode, olderNode } from "./olderNode.ts"
 const binaryOf = (version: string): string | undefined =>
   version === "this Node" ? process.execPath : olderNode(version)
 
-/** The end of a process: a thread that spins on, or an open line of the inspector, would keep the process alive. */
+/**
+ * The end of a process. A thread that still loops, or an open session of the inspector, would keep the process alive.
+ */
 const end = (
   binary: string,
   script: string,
@@ -22,7 +24,7 @@ const end = (
 
 const ended = (stdout: unknown, stderr: unknown = "") => ({ code: 0, signal: null, stdout, stderr })
 
-/** A kill of the leaf by the pool below it is in the log. */
+/** The log has a kill of the leaf by the pool below the thread. */
 const killed = /^(Thread "Count" did not end in time when it was asked to, and was killed\. .*\n)?$/
 
 const ways = [
@@ -33,7 +35,7 @@ const ways = [
 
 describe.concurrent("nested pools and the inspector", () => {
   it.for(ways)(
-    "a shutdown ends pools three deep with a busy leaf, and the process ends: %s, a %s loop, %s",
+    "end after a shutdown, three pools deep with a busy leaf, and the process ends: %s, a %s loop, %s",
     async ([version, masked, exit], { expect, skip }) => {
       const binary = binaryOf(version)
       if (binary === undefined) return skip(noOlderNode)
@@ -42,7 +44,7 @@ describe.concurrent("nested pools and the inspector", () => {
     }
   )
 
-  it("a worker that has a pool and blocks its event loop comes to each halt, while other workers start", async ({
+  it("work together: a worker that has a pool and blocks its event loop comes to each halt, while other workers start", async ({
     expect
   }) => {
     expect(await end(process.execPath, "halted-host-main.ts", "20")).toEqual(ended("20"))

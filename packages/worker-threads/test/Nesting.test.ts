@@ -9,7 +9,7 @@ import { withFifo } from "./fixtures/fifo.ts"
 import { cell, makeCells, Nested, readText, Token } from "./fixtures/nested.ts"
 import { whenSet } from "./support.ts"
 
-// Workers start one after another here, each with all of this to load.
+// Workers start one after another here, and each loads all modules of this test.
 
 const url = new URL("./fixtures/nested.worker.ts", import.meta.url)
 
@@ -42,7 +42,7 @@ const levels = [
   ["three levels", 2]
 ] as const
 
-/** A test whose leaves are that deep. */
+/** A test whose leaves are at the given depth. */
 const nested =
   (f: (pool: Pool, depth: number, cells: Cells, tokens: Tokens) => Effect.Effect<void, unknown>) =>
   (_: string, depth: number): Promise<void> => {
@@ -52,7 +52,7 @@ const nested =
     )
   }
 
-/** What a leaf holds of its own is told from thread to thread, each in its turn. */
+/** The leases of a leaf are reported from thread to thread, each in its own turn. */
 const whenHeld = (thread: Thread.Thread<unknown, unknown>, count: number) =>
   Lease.tally(thread).pipe(
     Effect.repeat({ until: ({ acquired }) => acquired === count, schedule: Schedule.spaced("10 millis") })
@@ -60,9 +60,9 @@ const whenHeld = (thread: Thread.Thread<unknown, unknown>, count: number) =>
 
 const kill = { interrupt: 0, kill: "20 seconds" } as const
 
-describe("what is asked of a thread gets down to the leaf", () => {
+describe("a request to a thread reaches the leaf", () => {
   it.each(levels)(
-    "an interrupt with its reason, and its finalizers are waited for: %s",
+    "as an interrupt with its reason, which waits for the finalizers: %s",
     nested((pool, depth, cells) =>
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "wait" })
@@ -78,7 +78,7 @@ describe("what is asked of a thread gets down to the leaf", () => {
   )
 
   it.each(levels)(
-    "the signal of run, whose reason is rejected with: %s",
+    "as the signal of run, which rejects with the reason: %s",
     nested((pool, depth, cells) =>
       Effect.gen(function* () {
         const controller = new AbortController()
@@ -93,7 +93,7 @@ describe("what is asked of a thread gets down to the leaf", () => {
   )
 
   it.each(levels)(
-    "the deadline: %s",
+    "as a deadline: %s",
     nested((pool, depth, cells) =>
       Effect.gen(function* () {
         const fiber = yield* Effect.forkChild(
@@ -110,7 +110,7 @@ describe("what is asked of a thread gets down to the leaf", () => {
   )
 
   it.each(levels)(
-    "an error that each thread on the way raises into the next: %s",
+    "as an error that each thread on the way raises into the next: %s",
     nested((pool, depth, cells) =>
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Receive", { depth, cells })
@@ -122,7 +122,7 @@ describe("what is asked of a thread gets down to the leaf", () => {
   )
 
   it.each(levels)(
-    "an interrupt that ends a section there, and lets its finalizers run: %s",
+    "as an interrupt that ends a section in the leaf, and runs its finalizers: %s",
     nested((pool, depth, cells) =>
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "hog" })
@@ -136,7 +136,7 @@ describe("what is asked of a thread gets down to the leaf", () => {
 
 describe("no thread outlives its parent", () => {
   it.each(levels)(
-    "a worker in between that is killed takes those below with it: %s",
+    "a killed worker in between ends the threads below it: %s",
     nested((pool, depth, cells) =>
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "count" })
@@ -148,14 +148,14 @@ describe("no thread outlives its parent", () => {
         const count = Atomics.load(cells, cell.count)
         for (let i = 0; i < 100; i++) yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
         expect(Atomics.load(cells, cell.count)).toBe(count)
-        // And the pool goes on.
+        // The pool takes further tasks.
         expect(yield* pool.execute("Ask", { depth: 0, cells })).toHaveLength(4)
       }).pipe(Effect.scoped)
     )
   )
 
   it.each(levels)(
-    "a lock that was held there says that its owner has died: %s",
+    "a lock of the leaf reports that its owner has died: %s",
     nested((pool, depth, cells) =>
       Effect.gen(function* () {
         const mutex = yield* SharedMutex.make({ name: "ledger" })
@@ -169,9 +169,9 @@ describe("no thread outlives its parent", () => {
   )
 })
 
-describe("a HostLease that a leaf asks for is kept by the main thread", () => {
+describe("a HostLease that a leaf acquires is kept by the main thread", () => {
   it.each(levels)(
-    "released, not lost, when the worker in between is killed: %s",
+    "and released, not lost, when the worker in between is killed: %s",
     nested((pool, depth, cells, tokens) =>
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "leaseAndCount" })
@@ -188,7 +188,7 @@ describe("a HostLease that a leaf asks for is kept by the main thread", () => {
   )
 
   it.each(levels)(
-    "released when the leaf's worker dies: %s",
+    "and released when the leaf's worker dies: %s",
     nested((pool, depth, cells, tokens) =>
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "leaseAndExit" })
@@ -200,7 +200,7 @@ describe("a HostLease that a leaf asks for is kept by the main thread", () => {
   )
 
   it.each(levels)(
-    "released when the thread is interrupted: %s",
+    "and released when the thread is interrupted: %s",
     nested((pool, depth, cells, tokens) =>
       Effect.gen(function* () {
         const thread = yield* pool.spawn("Do", { depth, cells, action: "lease" })
@@ -213,7 +213,7 @@ describe("a HostLease that a leaf asks for is kept by the main thread", () => {
   )
 
   it.each(levels)(
-    "with its value, its declared error, by the nearest pool that declares it, or refused: %s",
+    "and succeeds or fails as declared, comes from the nearest pool that declares it, or is refused: %s",
     nested((pool, depth, cells, tokens) =>
       Effect.gen(function* () {
         const [token, full, own, nobody] = yield* pool.execute("Ask", { depth, cells })
@@ -227,7 +227,7 @@ describe("a HostLease that a leaf asks for is kept by the main thread", () => {
   )
 })
 
-/** Has a worker do something; calls `whenBegun` and lets it go on. */
+/** Runs a task in a worker. Calls `whenBegun` after the task has begun, and lets the task continue. */
 const run = <A>(cells: Cells, what: (pool: Pool) => Effect.Effect<A, unknown>, whenBegun: () => unknown) =>
   Effect.gen(function* () {
     const pool = yield* makePool({ acquired: [], released: [] })
@@ -248,12 +248,12 @@ const shut = (fifo: string, unwindMillis: number, whenBegun: (cells: Cells) => u
   )
 }
 
-describe("code that hogs a worker of a worker", () => {
+describe("code that blocks a worker of a worker", () => {
   it("is unwound", async () => {
     expect(await shut("", 30_000, () => {})).toMatchObject({ rung: "unwind" })
   })
 
-  it("is unwound while the main thread, by way of which the inspector goes, waits in JavaScript", async () => {
+  it("is unwound while the main thread, which relays for the inspector, waits in JavaScript", async () => {
     expect(await shut("", 30_000, (cells) => Atomics.wait(cells, cell.answer, 0, 120_000))).toMatchObject({
       rung: "unwind"
     })

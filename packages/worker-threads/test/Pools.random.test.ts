@@ -1,6 +1,7 @@
 /**
- * Random programs against real pools of both kinds. In each round all workers are held by calls that wait for a gate, more calls
- * are made and some of them cancelled, a broadcast is made, and then the gate opens. A failure prints its seed; give it as the variable `SEED`.
+ * Runs random programs on real pools of both kinds. In each round, all workers first run calls that wait for a gate.
+ * More calls are made, some of them are cancelled, and a broadcast is made. Then the gate opens. A failure prints its
+ * seed. Set `SEED` to repeat the run.
  */
 import { Task, WorkerError, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Exit, Scope } from "effect"
@@ -11,13 +12,13 @@ import { Random } from "./fixtures/random-contract.ts"
 import { runsOf, type Work, word } from "./fixtures/random-work.ts"
 import { whenSet } from "./support.ts"
 
-/** Both kinds of pool, by Promise. */
+/** Both kinds of pool, as functions that return Promises. */
 interface Pool {
   readonly run: (
     work: Work,
     options: { readonly signal: AbortSignal; readonly name: string; readonly priority: number }
   ) => Promise<number>
-  /** How the call ended on each worker. */
+  /** How the call of a broadcast ended on each worker. */
   readonly broadcast: (work: Work) => Promise<ReadonlyArray<string>>
   readonly drain: (options: Task.DrainOptions) => Promise<Task.DrainReport>
   readonly resize: (size: { readonly min: number; readonly max: number }) => Promise<void>
@@ -126,7 +127,9 @@ const ends: Readonly<Record<Call["how"], string>> = {
 
 const byTurn = (one: Made, other: Made): number => other.priority - one.priority || one.n - other.n
 
-/** Has calls wait, and cancels some. Gives those that are to run, in order, and a function that opens the gate. */
+/**
+ * Makes waiting calls, and cancels some. Returns the calls that will run, in order, and a function that opens the gate.
+ */
 const queue = async (pool: Pool, { calls, workers }: Round, cells: Work["cells"]) => {
   const gates = Array.from({ length: workers }, (_, index) => make(pool, cells, { how: "gate" }, calls.length + index))
   await Effect.runPromise(Effect.forEach(gates, ({ n }) => whenSet(cells, runsOf(n))))
@@ -164,7 +167,7 @@ const perform = async (pool: Pool, round: Round): Promise<void> => {
   await pool.resize({ min: round.workers, max: round.workers })
   const cells = cellsOf(round.calls.length)
   const { cancelled, gates, left, open } = await queue(pool, round, cells)
-  // It comes before the calls that wait.
+  // The broadcast comes before the calls that wait.
   const n = round.calls.length + round.workers
   const broadcast = pool.broadcast({ n, how: "quick", cells })
   open()

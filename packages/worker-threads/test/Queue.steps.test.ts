@@ -1,11 +1,11 @@
-/** The cost of cancelling calls that wait, in steps of code and not in time. */
+/** The cost of cancelling calls that wait, in steps of code instead of time. */
 import { afterAll, expect, it } from "vitest"
 import * as Steps from "./fixtures/steps.ts"
 
 const steps = await Steps.start("/packages/")
 afterAll(() => steps.stop())
 
-// Imported after the start of the count.
+// The modules are imported after the count has started.
 const { bySignal, fromTheBack, make, searching } = await import("./fixtures/waiting-calls.ts")
 
 /** The steps for each of `count` calls. */
@@ -21,7 +21,7 @@ for (const [how, calls] of Object.entries({ "one by one from the back": fromTheB
   it(`cancelling calls that wait ${how} takes as many steps for each of 100,000 as of 1,000`, async () => {
     const few = await stepsForEach(calls, 1_000)
     const many = await stepsForEach(calls, 100_000)
-    // V8 misses some of the calls that it inlines. A search in the queue would take hundreds of times as many steps.
+    // V8 misses some calls of inlined functions. A search in the queue would take hundreds of times as many steps.
     expect(many).toBeLessThan(1.5 * few)
   })
 }

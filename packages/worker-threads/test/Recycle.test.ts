@@ -14,7 +14,7 @@ const goOn = (cells: Int32Array<SharedArrayBuffer>): void => {
   Atomics.notify(cells, Cell.cleanedUp)
 }
 
-/** How often a worker was replaced for this cause. */
+/** The number of replacements of workers for this cause. */
 const replaced = (cause: string): Effect.Effect<number> =>
   Effect.map(Metric.snapshot, (all) =>
     all
@@ -28,7 +28,7 @@ const metered = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
   )
 
 describe("createTaskPool: recycle", () => {
-  it("under load runs each call once, and no worker takes more calls than its limit", async () => {
+  it("runs each call once under load, and no worker takes more calls than its limit", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 2, recycle: { tasks: 10 } })
     const threads = await Promise.all(Array.from({ length: 60 }, () => pool.run({ how: "thread" })))
     const counts = new Map<number, number>()
@@ -38,7 +38,7 @@ describe("createTaskPool: recycle", () => {
     expect(pool.status).toMatchObject({ running: 0, queued: 0, missing: 0 })
   })
 
-  it("by age, lets a running call finish on the old worker while the new one takes the others", async () => {
+  it("by age lets a running call finish on the old worker while the new worker takes the others", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1, concurrency: 2, recycle: { age: "50 millis" } })
     const cells = makeCells()
     const running = pool.run({ how: "wait", cells })
@@ -51,14 +51,14 @@ describe("createTaskPool: recycle", () => {
     expect(await running).not.toBe(await pool.run({ how: "thread" }))
   })
 
-  it("above so much heap, replaces the worker and counts the cause", () =>
+  it("replaces the worker above a limit of its heap, and counts the cause", () =>
     Effect.gen(function* () {
       const leak = new URL("./fixtures/plain-leak.ts", import.meta.url)
       const recycle = { heap: 64 * 1024 * 1024 }
       const pool = Task.createTaskPool<typeof import("./fixtures/plain-leak.ts")>(leak, { size: 1, recycle })
       const run = (count: number) => Effect.promise(() => pool.run(count))
       const first = yield* run(10_000_000)
-      // Each call is an event of the worker.
+      // Each call counts as an event of the worker.
       while ((yield* run(0)) === first) yield* Effect.sleep("10 millis")
       expect(yield* replaced("heap")).toBe(1)
       yield* Effect.promise(() => pool[Symbol.asyncDispose]())
@@ -71,7 +71,7 @@ describe("createTaskPool: recycle", () => {
 })
 
 describe("WorkerPool: recycle", () => {
-  it("of two tasks, starts another worker for the third, and counts the cause", () =>
+  it("after two tasks starts another worker for the third task, and counts the cause", () =>
     Effect.gen(function* () {
       const pool = yield* makePool({ recycle: { tasks: 2 } })
       for (let a = 0; a < 5; a++) expect(yield* pool.execute("Add", { a, b: 1 })).toBe(a + 1)

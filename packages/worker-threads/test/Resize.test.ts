@@ -37,7 +37,7 @@ const reasonOf = (error: unknown): string | undefined =>
 const isClosed = (error: unknown): boolean => reasonOf(error) === "PoolClosed"
 
 describe("createTaskPool: resize", () => {
-  it("runs more calls at a time, and later fewer, while the running ones finish", async () => {
+  it("runs more calls at a time, and later fewer, while running calls finish", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const [first, second] = [makeCells(), makeCells()]
     const calls = [pool.run({ how: "wait", cells: first }), pool.run({ how: "wait", cells: second })]
@@ -55,7 +55,7 @@ describe("createTaskPool: resize", () => {
     expect(await pool.run({ how: "thread" })).toBeGreaterThan(0)
   })
 
-  it("refuses a size that is none, and once the pool drains or has closed", async () => {
+  it("refuses an invalid size, and refuses every size while the pool drains and after it has closed", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     for (const size of bad) {
       await expect(pool.resize(size as Task.PoolSize)).rejects.toSatisfy((error) => reasonOf(error) === "InvalidOption")
@@ -70,7 +70,7 @@ describe("createTaskPool: resize", () => {
     await expect(pool.resize({ min: 1, max: 2 })).rejects.toSatisfy(isClosed)
   })
 
-  it("before the pool has opened, holds as soon as it has", async () => {
+  it("before the pool has opened takes effect when the pool opens", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     await pool.resize({ min: 2, max: 3 })
     expect(pool.status).toMatchObject({ workers: 2, min: 2, max: 3 })
@@ -78,7 +78,7 @@ describe("createTaskPool: resize", () => {
 })
 
 describe("WorkerPool: resize", () => {
-  it("runs more tasks at a time, and later fewer, while the running ones finish", () =>
+  it("runs more tasks at a time, and later fewer, while running tasks finish", () =>
     Effect.gen(function* () {
       const pool = yield* makePool()
       const [first, second] = [makeCells(), makeCells()]
@@ -98,7 +98,7 @@ describe("WorkerPool: resize", () => {
       expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("dies of a size that is none, and fails once the pool drains or has closed", () =>
+  it("dies of an invalid size, and fails while the pool drains and after it has closed", () =>
     Effect.gen(function* () {
       const pool = yield* makePool()
       for (const size of bad) {

@@ -15,7 +15,7 @@ const effectsWorker = new URL("./fixtures/rpc-effect.worker.ts", import.meta.url
 const protocol = (options?: Partial<WorkerPool.Options>) =>
   RpcProtocol.layerClient({ spawn: (options) => new Worker(worker, options), size: 1, ...options })
 
-/** Effect's own, to see what differs. */
+/** Effect's own protocol, as a comparison. */
 const effects = (options?: { readonly size?: number; readonly concurrency?: number }) =>
   RpcClient.layerProtocolWorker({ size: 1, ...options }).pipe(
     Layer.provide(NodeWorker.layer(() => new Worker(effectsWorker)))
@@ -48,7 +48,7 @@ const open = (cells: Int32Array<SharedArrayBuffer>): void => {
 const failureOf = (exit: Exit.Exit<unknown, unknown>): unknown =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
 
-/** Has one worker crash while a call runs on another. */
+/** Crashes one worker while a call runs on another. */
 const crash = (client: Client) =>
   Effect.gen(function* () {
     const { cells, fiber: other } = yield* begin(client.Wait)
@@ -74,7 +74,7 @@ describe("Effect's own protocol", () => {
   )
 
   it(
-    "replies before what the handler acquired has been released",
+    "replies before the resources of the handler have been released",
     withClient(
       (client) =>
         Effect.gen(function* () {
@@ -103,7 +103,7 @@ describe("Effect's own protocol", () => {
   )
 
   it(
-    "fails the calls on all workers when one crashes",
+    "fails the calls on all workers when one worker crashes",
     withClient(
       (client) =>
         Effect.gen(function* () {
@@ -132,7 +132,7 @@ describe("Effect's own protocol", () => {
 
 describe("a call", () => {
   it(
-    "gives the value, encoded as the contract says",
+    "succeeds with the value, encoded as the contract says",
     withClient((client) =>
       Effect.gen(function* () {
         expect(yield* client.Add({ a: 1, b: 2 })).toBe(3)
@@ -164,7 +164,7 @@ describe("a call", () => {
   )
 
   it(
-    "moves what is transferable, both ways",
+    "transfers transferable values in both directions",
     withClient((client) =>
       Effect.gen(function* () {
         const bytes = new Uint8Array([1, 2, 3])
@@ -188,7 +188,7 @@ describe("a call", () => {
   )
 
   it(
-    "returns when what the handler acquired has been released",
+    "returns after the resources of the handler have been released",
     withClient((client) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -203,7 +203,7 @@ describe("a call", () => {
   )
 
   it(
-    "that can't be answered, as the value can't be cloned, fails",
+    "fails if its value can't be cloned",
     withClient((client) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(client.Unclonable())
@@ -213,7 +213,7 @@ describe("a call", () => {
   )
 
   it(
-    "of which nobody waits for the result, completes all the same",
+    "completes if no fiber waits for the result",
     withClient((client) =>
       Effect.gen(function* () {
         expect(yield* client.Add({ a: 1, b: 2 }, { discard: true })).toBeUndefined()
@@ -222,7 +222,7 @@ describe("a call", () => {
   )
 
   it(
-    "finds the initial message of its client",
+    "reads the initial message of its client",
     withClient(
       (client) => Effect.map(client.Initial(), (message) => expect(message).toBe("hello")),
       Layer.provide(protocol(), RpcWorker.layerInitialMessage(Schema.String, Effect.succeed("hello")))
@@ -230,7 +230,7 @@ describe("a call", () => {
   )
 
   it(
-    "whose handler dies leaves the others on the worker alone",
+    "whose handler dies leaves the other calls on the worker alone",
     withClient(
       (client) =>
         Effect.gen(function* () {
@@ -318,7 +318,7 @@ describe("an interrupt", () => {
     )
   )
 
-  it("is what the end of the client's scope is for its calls", () =>
+  it("reaches the calls of a client whose scope ends", () =>
     Effect.gen(function* () {
       const cells = makeCells()
       open(cells)
@@ -335,7 +335,7 @@ describe("an interrupt", () => {
     }).pipe(Effect.provide(protocol()), Effect.runPromise))
 
   it(
-    "leaves nothing undone, however early it comes",
+    "lets all finalizers of the call run, at each step at which it comes",
     withClient((client) =>
       Effect.gen(function* () {
         for (let turns = 0; turns < 100; turns++) {
@@ -366,12 +366,12 @@ it(
   )
 )
 
-describe("a handler that hogs its worker", () => {
+describe("a handler that blocks its worker", () => {
   it.each([
     ["Hog", 1],
     ["Spin", 1],
     ["SpinEarly", 0]
-  ] as const)("is ended, what it holds released, and the worker lives on: %s", (name, released) =>
+  ] as const)("is ended, its resources are released, and the worker survives: %s", (name, released) =>
     withClient((client) =>
       Effect.gen(function* () {
         const before = yield* client.Place()
@@ -384,7 +384,7 @@ describe("a handler that hogs its worker", () => {
   )
 
   it(
-    "and may not be ended, is killed with its worker, which is replaced",
+    "is killed with its worker if the handler can't be ended, and the worker is replaced",
     withClient(
       (client) =>
         Effect.gen(function* () {
@@ -402,7 +402,7 @@ describe("a handler that hogs its worker", () => {
   )
 })
 
-it("what the host keeps for a call is released before that is over, however it ends", () => {
+it("a lease that the host keeps for a call is released before the call ends", () => {
   const kept: Array<string> = []
   const hold = Effect.acquireRelease(
     Effect.sync(() => kept.push("acquired")),
@@ -424,9 +424,9 @@ it("what the host keeps for a call is released before that is over, however it e
   )()
 })
 
-describe("a worker that ends under its calls", () => {
+describe("a worker that ends during its calls", () => {
   it(
-    "fails only those, by name, and is replaced",
+    "fails only its own calls, by name, and is replaced",
     withClient(
       (client) =>
         Effect.gen(function* () {
@@ -447,7 +447,7 @@ describe("a worker that ends under its calls", () => {
 
 describe("a stream", () => {
   it(
-    "gives its elements, and then the error that the contract declares",
+    "emits its elements, and then the error that the contract declares",
     withClient((client) =>
       Effect.gen(function* () {
         const seen: Array<number> = []
@@ -461,7 +461,7 @@ describe("a stream", () => {
   )
 
   it(
-    "is ended at any element, after the finalizers of the handler, which is not far ahead",
+    "ends at any element, after the finalizers of the handler, which is never far ahead",
     withClient((client) =>
       Effect.gen(function* () {
         for (let taken = 0; taken < 8; taken++) {
@@ -477,8 +477,8 @@ describe("a stream", () => {
   )
 })
 
-describe("the two ends", () => {
-  it("fail if they don't fit: a worker on Effect's own protocol", () =>
+describe("the two ends of the protocol", () => {
+  it("fail if the worker uses Effect's own protocol", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(Layer.build(protocol({ spawn: (options) => new Worker(effectsWorker, options) })))
       const error = failureOf(exit)
@@ -486,7 +486,7 @@ describe("the two ends", () => {
       expect(String(error)).toContain("Provide it with RpcProtocol.layerServer")
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("fail if they don't fit: no worker of layerClient", () =>
+  it("fail if the client does not start the worker", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Layer.build(RpcProtocol.layerServer))
       expect(error.message).toContain("layerClient")

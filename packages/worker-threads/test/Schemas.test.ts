@@ -22,7 +22,7 @@ const all: ReadonlyArray<WorkerError.WorkerErrorReason> = [
   { _tag: "BadTaskModule", url: "file:///a.js", problem: "no default export" }
 ]
 
-it("a WorkerError survives JSON, each kind, with its message", () => {
+it("each kind of WorkerError survives JSON, with its message", () => {
   for (const reason of all) {
     const error = WorkerError.make(reason)
     const json = JSON.stringify(Schema.encodeSync(Schemas.WorkerError)(error))
@@ -33,7 +33,7 @@ it("a WorkerError survives JSON, each kind, with its message", () => {
   }
 })
 
-it("data that is no WorkerError is refused", () => {
+it("a value that is no WorkerError is refused", () => {
   const wrong = [{ _tag: "WorkerError" }, { _tag: "WorkerError", reason: { _tag: "Other" } }, "no", null]
   for (const given of wrong)
     expect(() => Schema.decodeUnknownSync(Schemas.WorkerError)(given)).toThrow(/Expected|Missing/)

@@ -128,10 +128,10 @@ export const scenarios: Readonly<Record<string, () => Promise<void>>> = {
       memories.push(new WeakRef(open(other.buffer)))
       await peer.uses(other)
     }
-    // First here, where the locks are kept for the worker's sake.
+    // The collection runs first here, where the locks are kept alive for the worker.
     await collectAll()
     await peer.collectsGarbage()
-    // A death has this thread look at its locks again, even if no thread has that id.
+    // A death makes this thread check its locks, even if no thread has that id.
     Effect.runSync(SharedMutex.threadDied(1_000_000))
     await collectAll()
     const left = memories.filter((memory) => memory.deref() !== undefined).length
@@ -141,8 +141,9 @@ export const scenarios: Readonly<Record<string, () => Promise<void>>> = {
 }
 
 /**
- * Two workers use the lock without a pause. In each round a third one joins them and is killed at a random point, while
- * fibers of the host that wait for the lock or hold it are interrupted. The lock must neither be lost nor let two in.
+ * Two workers use the lock without a pause. In each round, a third worker joins them and is killed at a random point,
+ * while fibers of the host that wait for the lock or hold it are interrupted. The lock must neither be lost nor have
+ * two owners.
  */
 export const killedAtRandom = async (rounds: number, seed: number): Promise<void> => {
   const harness = new Harness()

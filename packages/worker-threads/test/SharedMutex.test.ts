@@ -28,21 +28,21 @@ const reasonOf = (f: () => unknown): unknown => {
 describe("across threads", () => {
   it.for(Object.keys(scenarios))("SharedMutex %s", (name) => scenarios[name]!())
 
-  it("law 25, kill-is-visible: workers killed at any point neither break nor keep the lock", () => {
+  it("kill-is-visible: workers that are killed at any point neither break nor keep the lock", () => {
     const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000)
     console.info(`SEED=${seed}`)
     return killedAtRandom(8, seed)
   })
 
   const script = fileURLToPath(new URL("./fixtures/shared-main.ts", import.meta.url))
-  it.for(["node-22", "node-24"])("works on %s, and the process comes to its own end", async (version, { skip }) => {
+  it.for(["node-22", "node-24"])("works on %s, and the process ends by itself", async (version, { skip }) => {
     const binary = olderNode(version)
     if (binary === undefined) return skip(noOlderNode)
     const { stdout } = await promisify(execFile)(binary, [script, "3"])
     expect(JSON.parse(stdout)).toEqual({ done: Object.keys(scenarios).length, rounds: 3 })
   })
 
-  it("a process that waits for a lock lives on until the fiber has it, and then ends", async () => {
+  it("a process that waits for a lock stays alive until its fiber has the lock, and then ends", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       fileURLToPath(new URL("./fixtures/shared-wait.ts", import.meta.url))
     ])
@@ -51,7 +51,7 @@ describe("across threads", () => {
 })
 
 describe("lock", () => {
-  it("is a lease of the scope, named after the mutex", () =>
+  it("is a lease of the scope, with the name of the mutex", () =>
     Effect.gen(function* () {
       const mutex = yield* SharedMutex.make({ name: "index" })
       const scope = yield* Scope.make()
@@ -65,14 +65,14 @@ describe("lock", () => {
       expect(yield* Lease.held).toEqual([])
     }).pipe(Effect.runPromise))
 
-  it("law 20, did-not-happen: cancelled after the grant and before the answer, it goes on to the next", () =>
+  it("did-not-happen: a request that is cancelled between the grant and the answer passes the lock on", () =>
     Effect.gen(function* () {
       const mutex = yield* SharedMutex.make()
       const holder = SharedMutex.lockSync(mutex)
       const lock = Effect.scoped(SharedMutex.lock(mutex))
       const [first, second] = [Effect.runFork(lock), Effect.runFork(lock)]
       holder.release()
-      // It is the first one's now, but its fiber has not run since.
+      // The lock belongs to the first fiber now, but that fiber has not run since.
       expect(status(mutex)).toEqual({ ...free, free: 0, held: 1, waiting: 1 })
       first.interruptUnsafe()
       expect(Exit.hasInterrupts(yield* Fiber.await(first))).toBe(true)
@@ -89,7 +89,7 @@ describe("lock", () => {
       }
     }).pipe(Effect.runPromise))
 
-  it("fails with LockFull when 128 requests hold and wait, and takes more when they are gone", () =>
+  it("fails with LockFull at 128 requests, and accepts more when those are gone", () =>
     Effect.gen(function* () {
       const mutex = yield* SharedMutex.make()
       const holder = SharedMutex.lockSync(mutex)
@@ -103,7 +103,7 @@ describe("lock", () => {
 })
 
 describe("tryLock", () => {
-  it("gives none while the lock is held, and leaves no trace", () =>
+  it("returns none while the lock is held, and leaves no request behind", () =>
     Effect.gen(function* () {
       const mutex = yield* SharedMutex.make()
       const attempt = Effect.scoped(Effect.map(SharedMutex.tryLock(mutex), Option.isSome))
@@ -114,7 +114,7 @@ describe("tryLock", () => {
 })
 
 describe("lockSync", () => {
-  it("refuses to wait for what its own thread holds or is to get", () => {
+  it("refuses to wait for a lock that its own thread holds or is about to receive", () => {
     const mutex = SharedMutex.makeUnsafe()
     const guard = SharedMutex.lockSync(mutex)
     expect(reasonOf(() => SharedMutex.lockSync(mutex))).toBe("WouldBlockForever")
@@ -135,7 +135,7 @@ describe("lockSync", () => {
     expect(status(mutex)).toEqual(free)
   })
 
-  it("ends by its timeout or its token, with the request withdrawn", async () => {
+  it("ends by its timeout or its token, and withdraws the request", async () => {
     const harness = new Harness()
     const peer = await harness.spawn()
     peer.asksForLock("sync")
@@ -150,7 +150,7 @@ describe("lockSync", () => {
 })
 
 describe("SharedMutex", () => {
-  it("crosses threads as it is, and by its Schema", () => {
+  it("is sent to other threads as it is, and by its Schema", () => {
     const mutex = SharedMutex.makeUnsafe({ name: "sent" })
     const copy = structuredClone(mutex)
     expect(SharedMutex.isSharedMutex(copy)).toBe(true)
@@ -162,8 +162,8 @@ describe("SharedMutex", () => {
   })
 })
 
-describe("code that is cut short", () => {
-  it("a section that is ended by force leaves nothing locked, but what was held before it", () => {
+describe("code that is ended by force", () => {
+  it("releases the locks of its section, and keeps the locks that were held before", () => {
     const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
     const kept = SharedMutex.lockSync(before)
     const section = Registry.beginSection(() => true)
@@ -180,7 +180,7 @@ describe("code that is cut short", () => {
     expect([status(before), status(inside)]).toEqual([free, free])
   })
 
-  it("a thread that dies between its release and the wake-up leaves nobody asleep", async () => {
+  it("and a thread that dies between its release and the wake-up leave no waiter asleep", async () => {
     const mutex = SharedMutex.makeUnsafe()
     SharedMutex.lockSync(mutex)
     const waiter = Effect.runFork(Effect.scoped(SharedMutex.lock(mutex)))

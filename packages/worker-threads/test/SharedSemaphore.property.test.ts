@@ -3,7 +3,7 @@ import { Deferred, Effect, Exit, type Fiber, Scope } from "effect"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 
-/** One request of the real semaphore: a fiber that asks, then holds until its scope is closed. */
+/** One request of the real semaphore: a fiber that requests permits, and holds them until its scope is closed. */
 interface Asker {
   readonly permits: number
   readonly scope: Scope.Closeable
@@ -11,13 +11,13 @@ interface Asker {
   readonly got: Deferred.Deferred<void>
 }
 
-/** The same in the model, the oldest first. */
+/** The same request in the model. The oldest is the first. */
 interface Modelled {
   readonly asker: Asker
   holds: boolean
 }
 
-/** A queue in which whoever is first gets what it wants as soon as there is enough. */
+/** A queue whose first request is granted as soon as there are enough permits. */
 class Model {
   queue: Array<Modelled> = []
   readonly permits: number
@@ -58,7 +58,7 @@ const ask = (semaphore: SharedSemaphore.SharedSemaphore, permits: number): Asker
 
 type Step =
   | { readonly _tag: "Ask" | "AskNow"; readonly permits: number }
-  /** Ends one, wherever it stands: it is cancelled, and what it holds is released. */
+  /** Ends a request in any state: the request is cancelled, or its permits are released. */
   | { readonly _tag: "End"; readonly which: number }
   /** Runs the waiters of all granted requests. */
   | { readonly _tag: "RunWaiters" }
@@ -70,7 +70,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>({ _tag: "RunWaiters" }) }
 )
 
-/** In one turn, so that more steps can come between a grant and its waiter. */
+/** Ends a request in one turn, so that more steps can come between a grant and its waiter. */
 const end = (asker: Asker): void => {
   asker.fiber.interruptUnsafe()
   Effect.runFork(Scope.close(asker.scope, Exit.void))
@@ -102,8 +102,8 @@ const take = async (semaphore: SharedSemaphore.SharedSemaphore, model: Model, st
   }
 }
 
-describe("law 20, did-not-happen", () => {
-  it("SharedSemaphore agrees with a plain queue, whatever is requested, released and cancelled, before or after the waiter runs", () =>
+describe("did-not-happen", () => {
+  it("SharedSemaphore agrees with a plain queue for all requests, releases and cancels, before or after the waiter runs", () =>
     fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const semaphore = SharedSemaphore.makeUnsafe({ permits: 4 })

@@ -22,14 +22,14 @@ describe("make", () => {
 })
 
 describe("take", () => {
-  it.for([0, -1, 1.5, 4])("refuses %d of 3 permits and leaves no trace", (permits) => {
+  it.for([0, -1, 1.5, 4])("refuses %d of 3 permits, and leaves no request behind", (permits) => {
     const semaphore = SharedSemaphore.makeUnsafe({ permits: 3 })
     expect(tagOf(Effect.runSyncExit(Effect.scoped(SharedSemaphore.take(semaphore, permits))))).toBe("InvalidOption")
     expect(() => SharedSemaphore.takeSync(semaphore, permits)).toThrow(/ask for 1 to 3/)
     expect(status(semaphore)).toEqual({ free: 3, held: 0, waiting: 0 })
   })
 
-  it("for many is not overtaken by later ones for few", () =>
+  it("for many permits is not overtaken by a later take for few", () =>
     Effect.gen(function* () {
       const semaphore = yield* SharedSemaphore.make({ permits: 3 })
       const holder = SharedSemaphore.takeSync(semaphore, 1)
@@ -57,13 +57,13 @@ describe("takeSync", () => {
 })
 
 describe("SharedSemaphore", () => {
-  it("crosses by its Schema and is no mutex", () => {
+  it("is sent by its Schema, and is no mutex", () => {
     const semaphore = SharedSemaphore.makeUnsafe({ permits: 2, name: "slots" })
     expect(Schema.is(SharedSemaphore.SharedSemaphore)(structuredClone(semaphore))).toBe(true)
     expect(SharedMutex.isSharedMutex(semaphore)).toBe(false)
   })
 
-  it("law 25, kill-is-visible: a dead thread's permits are free again, and one request gets the report of the death", async () => {
+  it("kill-is-visible: the permits of a dead thread are free again, and one request receives the report of the death", async () => {
     const semaphore = SharedSemaphore.makeUnsafe({ permits: 3 })
     const source = `
       import { parentPort, workerData } from "node:worker_threads"

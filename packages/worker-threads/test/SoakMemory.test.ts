@@ -4,7 +4,7 @@ import * as Memory from "./fixtures/soak-memory.ts"
 const count = 10_000
 const mega = 2 ** 20
 
-/** A measured run without a leak: the resident memory comes and goes by a megabyte. */
+/** A measured run without a leak. The resident memory varies by a megabyte. */
 const samplesWith = (leaked: Partial<Record<Memory.Place, number>>): ReadonlyArray<Memory.Sample> =>
   Array.from({ length: count }, (_, index) => index + 1)
     .filter((at) => Memory.isSampled(at, count))
@@ -25,11 +25,11 @@ it("isSampled asks for a sample at a tenth and for about twenty in the second ha
   expect([1, 50, 249, 250, 260, 500].filter((at) => Memory.isSampled(at, 500))).toEqual([50, 250, 500])
 })
 
-it("findings has nothing on a run that keeps no memory", () => {
+it("findings is empty for a run that keeps no memory", () => {
   expect(findings({})).toEqual([])
 })
 
-it("findings finds 2 KB an unwind that a limit of a quarter on the whole run misses", () => {
+it("findings contains 2 KB for each unwind, which a limit of a quarter on the whole run misses", () => {
   const leaked = { resident: 2048, host: 2048 }
   const { early, end } = Memory.memoryOf(samplesWith(leaked))
   expect(end).toBeLessThan(1.25 * early)
@@ -40,12 +40,12 @@ it("findings finds 2 KB an unwind that a limit of a quarter on the whole run mis
   ])
 })
 
-it("findings finds memory that only one place keeps", () => {
+it("findings contains memory that only one place keeps", () => {
   expect(findings({ resident: 1200 })).toEqual([expect.stringMatching(/^resident grows by/)])
   expect(findings({ worker: 512 })).toEqual([expect.stringMatching(/^worker grows by/)])
 })
 
-it("findings does not judge the growth of a short run, in which the engine still compiles code", () => {
+it("findings ignores the growth of a short run, in which the engine still compiles code", () => {
   const memory = { early: 139 * mega, end: 140 * mega, growth: { resident: -860, host: 1250, worker: 746 } }
   expect(Memory.findings(500, memory)).toEqual([])
   expect(Memory.findings(500, { ...memory, end: 160 * mega })).toEqual(["the resident memory grows"])

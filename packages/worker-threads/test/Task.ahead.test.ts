@@ -34,7 +34,7 @@ const open = (size: number) => {
   pool.start(size, url)
   const starts = cell(100)
   const call = (id: number, signal?: AbortSignal) => pool.run(url, id, { signal })
-  /** Occupies a worker. The calls after that are sent ahead, because the last call of each worker seems to be short. */
+  /** Occupies a worker. Further calls are sent ahead, because the last call of each worker is recorded as short. */
   const occupy = async (id: number, how: Occupation["how"] = "block") => {
     const gate = cell()
     const result = pool.run(url, { id, how, gate, starts }, undefined)
@@ -52,7 +52,7 @@ const open = (size: number) => {
 /** The results of calls behind an occupation that has ended. */
 const ended = (...ids: ReadonlyArray<number>) => ids.map((id) => [id, 3])
 
-it("a worker goes on with the next calls while the thread of the host is busy", async () => {
+it("a worker starts the next calls while the thread of the host is busy", async () => {
   const { call, occupy, starts } = open(1)
   const first = await occupy(0)
   const others = [1, 2, 3].map((id) => call(id))
@@ -75,7 +75,7 @@ it("an aborted call that waits in a worker never starts, and the calls behind it
   expect(Array.from(starts).slice(0, 4)).toEqual([1, 1, 0, 1])
 })
 
-it("a free worker takes the calls that wait in another", async () => {
+it("a free worker takes the calls that wait in another worker", async () => {
   const { call, occupy, starts } = open(2)
   const [one, other] = [await occupy(0), await occupy(1)]
   const calls = [2, 3, 4, 5, 6, 7].map((id) => call(id))
@@ -109,7 +109,7 @@ it("a call does not start before the Promise of the call before it is settled", 
   expect(await second).toEqual([1, 3])
 })
 
-it("the calls that wait in a lost worker wait again, in their order", async () => {
+it("the calls that wait in a lost worker return to the queue, in their order", async () => {
   const { call, needsPool, occupy, pool, starts } = open(1)
   const first = await occupy(0, "exit")
   for (const id of [1, 2, 3]) void call(id)

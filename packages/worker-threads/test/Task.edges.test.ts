@@ -1,4 +1,4 @@
-/** Values, names, reports and options at the edges of what a pool of plain functions takes. */
+/** Edge cases of the values, names, reports and options of a pool of plain functions. */
 import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -23,7 +23,7 @@ describe("the name of a call", () => {
     expect(await pool.run({ _tag: "Echo", value: "a" }, { name: "n".repeat(length) })).toBe("a")
   })
 
-  it("is a text", async () => {
+  it("is a string", async () => {
     await using pool = makePool()
     expect(await optionOf(pool.run({ _tag: "Echo", value: "a" }, { name: 5 as never }))).toBe("name")
     expect(await pool.run({ _tag: "Echo", value: "a" })).toBe("a")
@@ -37,7 +37,7 @@ describe("an error", () => {
     expect((error as Error).message).toBe("m".repeat(characters))
   })
 
-  it("of a `using` keeps the error of the body and that of the dispose", async () => {
+  it("of a `using` declaration keeps the error of the body and the error of the dispose", async () => {
     await using pool = makePool()
     const error: unknown = await pool.run({ _tag: "Suppressed" }).catch((cause: unknown) => cause)
     expect(error).toMatchObject({
@@ -48,7 +48,7 @@ describe("an error", () => {
   })
 })
 
-describe("reports that the function does not wait for", () => {
+describe("reports that the function does not await", () => {
   it.each([1, 4, 8, 100])("arrive before the result: %d", async (count) => {
     await using pool = makePool()
     for (let round = 0; round < 10; round++) {
@@ -66,7 +66,7 @@ describe("reports that the function does not wait for", () => {
     expect(received).toHaveLength(20)
   })
 
-  it("end with an abort, and the worker lives on", async () => {
+  it("end with an abort, and the worker survives", async () => {
     await using pool = makePool()
     const controller = new AbortController()
     const reason = new Error("enough")
@@ -79,11 +79,11 @@ describe("reports that the function does not wait for", () => {
   })
 })
 
-describe("a function that reports for as long as it runs", () => {
+describe("a function that reports until its end", () => {
   it.each([
     ["and waits for each report", { _tag: "ReportsForEver" }],
     ["and waits for none", { _tag: "ReportsAndWaits", count: 20 }]
-  ] as const)("%s, ends with an abort, and its worker lives on", async (_, ask) => {
+  ] as const)("%s, ends with an abort, and its worker survives", async (_, ask) => {
     await using pool = makePool()
     const worker = await pool.run({ _tag: "ThreadId" })
     const controller = new AbortController()

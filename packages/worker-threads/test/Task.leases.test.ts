@@ -42,7 +42,7 @@ const outcomeOf = (call: Promise<unknown>): Promise<unknown> => call.catch((erro
 const outcomes = { return: "returned", throw: "RangeError: thrown", exit: "WorkerExited" }
 
 describe("context.lease", () => {
-  it.each(kinds)("is released however the call ends: %s", async (kind) => {
+  it.each(kinds)("is released for each way in which the call ends: %s", async (kind) => {
     for (const how of ["return", "throw", "exit"] as const) {
       const input = inputOf(kind, how)
       const outcome = await outcomeOf(pool.run(input))
@@ -60,8 +60,8 @@ describe("context.lease", () => {
     expect(names()).toEqual(["data.txt"])
   })
 
-  // One call has leases of all kinds, because its loop burns a core until the worker is killed.
-  it("is released when the call's worker is killed, whatever its kind", async () => {
+  // One call has leases of all kinds, because its loop uses a whole core until the worker is killed.
+  it("of each kind is released when the call's worker is killed", async () => {
     const held = kinds.map((kind) => inputOf(kind, "spin"))
     const areThere = () => kinds.map((kind, index) => ground.isThere(kind, held[index]!.cells))
     const [input, ...others] = held
@@ -85,24 +85,24 @@ describe("context.lease", () => {
     expect(names()).toEqual(["data.txt"])
   })
 
-  it.each(kinds)("that nobody awaits is released, too, and the worker lives on: %s", async (kind) => {
+  it.each(kinds)("is released if the function does not await it, and the worker survives: %s", async (kind) => {
     expect(await pool.run(inputOf(kind, "unawaited"))).toBe("returned")
     expect(await pool.run(inputOf(kind, "return"))).toBe("returned")
     expect(names()).toEqual(["data.txt"])
   })
 
-  it("can be used, and disposed of twice", async () => {
+  it("can be used, and can be disposed of twice", async () => {
     expect(await pool.run(inputOf("fileHandle", "use"))).toEqual(["data", { _tag: "Exited", code: 7 }])
     expect(await pool.run(inputOf("lockFile", "dispose"))).toBe(false)
     expect(names()).toEqual(["data.txt"])
   })
 
-  it("that can't be asked for, because its options can't be sent, leaves its worker as it is", async () => {
+  it("with options that can't be sent fails, and its worker continues as before", async () => {
     expect(await pool.run(inputOf("temporaryFolder", "unsendable"))).toMatchObject({ name: "DataCloneError" })
     expect(await pool.run(inputOf("lockFile", "dispose"))).toBe(false)
   })
 
-  it("that waits is cancelled by an abort of the call, by its own signal, and by the end of the pool", async () => {
+  it("is cancelled while it waits by an abort of the call, by its own signal, and by the end of the pool", async () => {
     const holder = inputOf("lockFile", "wait")
     const held = pool.run(holder)
     await begun(holder.cells)
@@ -121,7 +121,7 @@ describe("context.lease", () => {
     expect(names()).toEqual(["data.txt"])
   })
 
-  it("that waits, and that the function does not wait for, is cancelled by an abort, and the worker lives on", async () => {
+  it("is cancelled by an abort if it waits and the function does not await it, and the worker survives", async () => {
     const holder = inputOf("lockFile", "wait")
     const controller = new AbortController()
     const held = pool.run(holder, { signal: controller.signal })
@@ -137,7 +137,7 @@ describe("context.lease", () => {
     await expect(held).rejects.toThrow("the holder is still there")
   })
 
-  it("is refused outside the permissions, with an error that says how to go on", async () => {
+  it("is refused without a permission, with an error that names the remedy", async () => {
     const path = join(ground.root, "..", "lock")
     const error = await outcomeOf(pool.run(inputOf("lockFile", "ask", { path })))
     expect(error).toMatchObject({
@@ -159,7 +159,7 @@ describe("context.lease", () => {
   })
 
   it.each([7, null, undefined])(
-    "is refused for a payload of a wrong shape, and the worker lives on: %s",
+    "is refused for a payload of a wrong shape, and the worker survives: %s",
     async (path) => {
       await expect(pool.run(inputOf("lockFile", "ask", { path }))).rejects.toMatchObject({
         reason: { _tag: "Refused" }
@@ -181,7 +181,7 @@ describe("context.lease", () => {
     expect(await call({ fileHandle: { roots: [ground.root] } })).toBe("acquired")
   })
 
-  it("refuses permissions that can't be used, by name", async () => {
+  it("refuses invalid permissions by name", async () => {
     const wrong = { lockFile: {} } as never
     const bad = Task.createTaskPool<Plain>(url, { size: 1, leases: wrong })
     await expect(bad.run(inputOf("lockFile", "ask"))).rejects.toThrow("leases.lockFile.roots")

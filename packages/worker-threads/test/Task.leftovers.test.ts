@@ -1,4 +1,4 @@
-/** Between calls, a worker of plain functions waits blocked. Code that a function has left behind still gets its turns. */
+/** A worker of plain functions blocks between calls. Work that a function has left behind still runs. */
 import { Task } from "@quiesce/worker-threads"
 import { describe, expect, it } from "vitest"
 
@@ -6,7 +6,7 @@ type Leftovers = typeof import("./fixtures/plain-leftovers.ts")
 type Leftover = import("./fixtures/plain-leftovers.ts").Leftover
 const url = new URL("./fixtures/plain-leftovers.ts", import.meta.url)
 
-/** The number of calls until the work has run, each call right after the result of the one before. */
+/** The number of calls until the work has run. Each call follows the result of the one before. */
 const callsUntilDone = async (pool: Task.TaskPool<Leftovers>, leftover: Leftover): Promise<number> => {
   const before = (await pool.run(leftover))[leftover]
   for (let calls = 1; ; calls++) if ((await pool.run("nothing"))[leftover] > before) return calls

@@ -33,7 +33,7 @@ describe("createTaskPool", () => {
     await expect(pool.run({ how: "thread" })).rejects.toSatisfy((error) => reasonOf(error) === "PoolClosed")
   })
 
-  it("runs as many calls of a worker at a time as `concurrency` says", async () => {
+  it("runs the number of calls of a worker at a time that `concurrency` allows", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1, concurrency: 2 })
     const [first, second] = [makeCells(), makeCells()]
     const calls = [pool.run({ how: "wait", cells: first }), pool.run({ how: "wait", cells: second })]
@@ -43,8 +43,8 @@ describe("createTaskPool", () => {
     expect(new Set(await Promise.all(calls)).size).toBe(1)
   })
 
-  it("ends a loop of a worker that had started before its pool listened to the inspector", async () => {
-    // The first pool opens the connection to the inspector, and leaves it without a user.
+  it("ends a loop of a worker that had started before its pool opened its session with the inspector", async () => {
+    // The first pool opens the session with the inspector, and leaves it without a user.
     await using before = Task.createTaskPool<Plain>(url, { size: 1 })
     await before.run({ how: "thread" })
     await before[Symbol.asyncDispose]()
@@ -52,7 +52,7 @@ describe("createTaskPool", () => {
     setEnvironmentData(Announced.key, cells)
     const announced = new URL("./fixtures/announced-function.ts", import.meta.url)
     await using pool = Task.createTaskPool<typeof Announced>(announced, { size: 1 })
-    // The worker starts meanwhile, but the pool can't open.
+    // The worker starts during this time, but the pool can't open.
     expect(Atomics.wait(cells, Cell.begun, 0, 120_000)).not.toBe("timed-out")
     setEnvironmentData(Announced.key, undefined)
     const threadId = await pool.run("thread")
@@ -75,7 +75,7 @@ describe("createTaskPool", () => {
     await blocking
   })
 
-  it("shows the calls that wait for the pool to open, and makes them in that order", async () => {
+  it("lists the calls that wait for the pool to open, and makes them in that order", async () => {
     const work = new URL("./fixtures/random-work.ts", import.meta.url)
     await using pool = Task.createTaskPool<typeof import("./fixtures/random-work.ts")>(work, { size: 1 })
     const cells = new Int32Array(new SharedArrayBuffer(64))
@@ -93,7 +93,7 @@ describe("createTaskPool", () => {
     expect(pool.queued).toEqual([])
   })
 
-  it("that can't open rejects its calls, those from before as well as later ones", async () => {
+  it("that can't open rejects the earlier calls and the later calls", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: -1 })
     const early = pool.run({ how: "thread" })
     await expect(early).rejects.toSatisfy((error) => reasonOf(error) === "InvalidOption")
@@ -101,7 +101,7 @@ describe("createTaskPool", () => {
     expect(pool.queued).toEqual([])
   })
 
-  it("rejects an input that throws when it is looked at, and does not throw itself", async () => {
+  it("rejects an input that throws when it is read, and does not throw itself", async () => {
     await using pool = Task.createTaskPool<{ readonly default: (input: object) => unknown }>(url, { size: 1 })
     const trapped = new Proxy(
       {},
@@ -116,7 +116,7 @@ describe("createTaskPool", () => {
     }
   })
 
-  it("refuses a further call when the queue is full, if it is set to", async () => {
+  it("refuses a further call when the queue is full, if `whenFull` is set to fail", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1, queue: { bound: 0, whenFull: "fail" } })
     const cells = makeCells()
     const running = pool.run({ how: "wait", cells })
@@ -126,23 +126,23 @@ describe("createTaskPool", () => {
     await running
   })
 
-  it("gives the reports in order, and no more than the caller takes", async () => {
+  it("delivers the reports in order, and no more than the caller takes", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const seen: Array<number> = []
     expect(await pool.run({ how: "count", upTo: 1000 }, { onProgress: (n) => seen.push(n) })).toBe(1000)
     expect(seen).toEqual(Array.from({ length: 1000 }, (_, n) => n))
-    // Nobody listens, and nothing is sent.
+    // Without a listener, no report is sent.
     expect(await pool.run({ how: "count", upTo: 1000 })).toBe(1000)
   })
 
-  it("takes the next report after one that can't be cloned", async () => {
+  it("delivers the next report after a report that can't be cloned", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const seen: Array<number> = []
     expect(await pool.run({ how: "refused reports", upTo: 10 }, { onProgress: (n) => seen.push(n) })).toBe(10)
     expect(seen).toEqual([10])
   })
 
-  it("moves what `transfer` names", async () => {
+  it("transfers the objects that `transfer` lists", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const bytes = new Uint8Array(1_000_000)
     expect(await pool.run({ how: "fill", bytes }, { transfer: [bytes.buffer] })).toBe(1_000_000)
@@ -154,7 +154,7 @@ describe("createTaskPool", () => {
     await expect(pool.run({ how: "thread" })).rejects.toThrow(/size/)
   })
 
-  it("finds a bad option when it is made, also without a call", async () => {
+  it("reports a bad option when the pool is made, also without a call", async () => {
     const unhandled = Promise.withResolvers<unknown>()
     const listeners = process.listeners("unhandledRejection")
     process.removeAllListeners("unhandledRejection")
@@ -171,7 +171,7 @@ describe("createTaskPool", () => {
     }
   })
 
-  it("refuses a signal, a listener and a list that are none", async () => {
+  it("refuses an invalid signal, listener and transfer list", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     for (const options of [{ signal: {} }, { signal: null }, { onProgress: 5 }, { transfer: 5 }]) {
       await expect(pool.run({ how: "thread" }, options as never)).rejects.toSatisfy(
@@ -194,7 +194,7 @@ describe("createTaskPool", () => {
     })
   }
 
-  it("closed, ends its calls as after an abort", async () => {
+  it("ends its calls when it is closed, as after an abort", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()
     const running = pool.run({ how: "wait", cells })
@@ -206,12 +206,12 @@ describe("createTaskPool", () => {
 })
 
 describe("runWithin", () => {
-  it("counts from the start of the run and reaches into loops", async () => {
+  it("counts from the start of the run and ends loops, too", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1, runWithin: "1 minute" })
     const cells = makeCells()
     const running = pool.run({ how: "wait", cells })
     await begun(cells)
-    // This call waits for a worker for as long as the first one runs, whatever its limit.
+    // This call waits for a worker while the first call runs, for any limit of its own.
     const late = pool.run({ how: "thread" }, { runWithin: "10 seconds" })
     goOn(cells)
     await running
@@ -219,11 +219,11 @@ describe("runWithin", () => {
     const spinning = pool.run({ how: "spin" }, { runWithin: "50 millis" })
     await expect(spinning).rejects.toBeInstanceOf(Deadline.DeadlineExceeded)
     await expect(spinning).rejects.toMatchObject({ millis: 50 })
-    // The worker lives on.
+    // The worker survives.
     expect(await pool.run({ how: "thread" })).toBe(await late)
   })
 
-  it("leaves an abort by the caller what it is", async () => {
+  it("does not change the reason of an abort by the caller", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const [cells, controller, reason] = [makeCells(), new AbortController(), new Error("enough")]
     const running = pool.run({ how: "wait", cells }, { signal: controller.signal, runWithin: "1 minute" })
@@ -232,7 +232,7 @@ describe("runWithin", () => {
     await expect(running).rejects.toBe(reason)
   })
 
-  it("refuses what is no duration", async () => {
+  it("refuses a value that is no duration", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     await expect(pool.run({ how: "thread" }, { runWithin: "soon" as never })).rejects.toSatisfy(
       (error) => reasonOf(error) === "InvalidOption"
@@ -241,7 +241,7 @@ describe("runWithin", () => {
 })
 
 describe("the queue", () => {
-  it("takes the call of the highest priority first, and shows what waits", async () => {
+  it("runs the call of the highest priority first, and lists the waiting calls", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()
     const running = pool.run({ how: "wait", cells })
@@ -261,7 +261,7 @@ describe("the queue", () => {
     expect(order).toEqual([2, 1, 0])
   })
 
-  it("can be cancelled, and the running call goes on", async () => {
+  it("can be cancelled, and the running call continues", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()
     const running = pool.run({ how: "wait", cells })
@@ -287,7 +287,7 @@ describe("the queue", () => {
 })
 
 describe("drain", () => {
-  it("drops the waiting calls if asked to", async () => {
+  it("drops the waiting calls if the option `queued` says so", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()
     const running = pool.run({ how: "wait", cells })
@@ -311,7 +311,7 @@ describe("drain", () => {
     expect(await drained).toEqual({ finished: 1, cut: 0, neverStarted: 0 })
   })
 
-  it("waits for running and waiting calls, takes no new one, and reports", async () => {
+  it("waits for running and waiting calls, accepts no new call, and reports", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const [first, second] = [makeCells(), makeCells()]
     const calls = [pool.run({ how: "wait", cells: first }), pool.run({ how: "wait", cells: second })]
@@ -326,7 +326,7 @@ describe("drain", () => {
     expect(pool.status.workers).toBe(0)
   })
 
-  it("that a close overtakes counts the calls which the close has ended as cut", async () => {
+  it("followed by a close counts the calls that the close has ended as cut", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()
     const ended = Promise.allSettled([pool.run({ how: "wait", cells }), pool.run({ how: "thread" })])
@@ -337,7 +337,7 @@ describe("drain", () => {
     expect((await ended).map(({ status }) => status)).toEqual(["rejected", "rejected"])
   })
 
-  it("ends what is left after its limit, and says what was cut and what never started", async () => {
+  it("ends the remaining calls after its limit, and reports how many were cut and how many never started", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()
     const calls = [pool.run({ how: "wait", cells }), pool.run({ how: "thread" }), pool.run({ how: "thread" })]

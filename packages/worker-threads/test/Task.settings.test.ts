@@ -15,8 +15,8 @@ const worker: Task.WorkerSettings = {
 
 const isExited = (error: unknown): boolean => WorkerError.isWorkerError(error) && error.reason._tag === "WorkerExited"
 
-describe("createTaskPool with settings of its workers", () => {
-  it("gives them to the first workers and to those that replace them", async () => {
+describe("createTaskPool with settings for its workers", () => {
+  it("applies them to the first workers and to their replacements", async () => {
     const pool = Task.createTaskPool<Settings>(url, { size: 1, worker })
     const seen = { env: "sweet", argv: ["one", "two"], warns: false, heap: 32 }
     expect(await pool.run("look")).toEqual(seen)
@@ -25,7 +25,7 @@ describe("createTaskPool with settings of its workers", () => {
     await pool[Symbol.asyncDispose]()
   })
 
-  it("ends a call that outgrows the heap with WorkerExited, and replaces its worker", async () => {
+  it("ends a call that exceeds the heap with WorkerExited, and replaces its worker", async () => {
     const pool = Task.createTaskPool<Settings>(url, { size: 1, worker })
     await expect(pool.run("fill")).rejects.toSatisfy(isExited)
     expect(await pool.run("look")).toMatchObject({ heap: 32 })

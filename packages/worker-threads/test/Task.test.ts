@@ -9,7 +9,7 @@ const url = new URL("./fixtures/plain-task.ts", import.meta.url)
 
 type Plain = typeof import("./fixtures/plain-task.ts")
 
-/** For inputs that the function does not take. */
+/** For inputs that the type of the function does not allow. */
 interface Anything {
   readonly default: (input: unknown) => unknown
 }
@@ -27,7 +27,7 @@ const aborted = async (how: "await" | "poll" | "check" | "spin" | "fail late" | 
 }
 
 describe("runTask", () => {
-  it("gives the value that the function resolves with", async () => {
+  it("resolves with the value of the function", async () => {
     expect(await Task.runTask<Plain>(url, { how: "add", cells: makeCells() })).toBe(3)
   })
 
@@ -39,31 +39,31 @@ describe("runTask", () => {
     expect(error).toMatchObject({ message: "too far", code: "E_FAR" })
   })
 
-  it("follows an object with a `then` as `await` does", async () => {
+  it("follows an object with a `then` method, as `await` does", async () => {
     type Thenables = typeof import("./fixtures/plain-thenables.ts")
     const thenables = new URL("./fixtures/plain-thenables.ts", import.meta.url)
     expect(await Task.runTask<Thenables>(thenables, "nested")).toBe(7)
     await expect(Task.runTask<Thenables>(thenables, "throws")).rejects.toBeInstanceOf(RangeError)
   })
 
-  it("aborted, waits until the function has settled", async () => {
+  it("waits after an abort until the function has settled", async () => {
     expect(await aborted("await")).toBe(1)
   })
 
-  it("aborted, stops a loop that checks the token", async () => {
+  it("stops a loop that checks the token after an abort", async () => {
     expect(await aborted("poll")).toBe(1)
   })
 
-  it("aborted, calls the listeners of the signal although the function has thrown by its token", async () => {
+  it("calls the listeners of the signal after an abort, although the function has thrown through its token", async () => {
     expect(await aborted("check")).toBe(1)
   })
 
-  it("aborted, ends a loop that checks neither signal nor token", async () => {
+  it("ends a loop that checks neither signal nor token after an abort", async () => {
     expect(await aborted("spin")).toBe(0)
     expect(await Task.runTask<Plain>(url, { how: "add", cells: makeCells() })).toBe(3)
   })
 
-  it.each(["fail late", "reject late"] as const)("aborted, logs the failure of the function: %s", async (how) => {
+  it.each(["fail late", "reject late"] as const)("logs the failure of the function after an abort: %s", async (how) => {
     const log = vi.spyOn(console, "log").mockImplementation(() => {})
     const error = vi.spyOn(console, "error").mockImplementation(() => {})
     expect(await aborted(how)).toBe(1)
@@ -75,7 +75,7 @@ describe("runTask", () => {
     vi.restoreAllMocks()
   })
 
-  it("with a signal that has aborted already, runs nothing", async () => {
+  it("runs nothing if the signal has already aborted", async () => {
     const cells = makeCells()
     await expect(Task.runTask<Plain>(url, { how: "add", cells }, { signal: AbortSignal.abort("no") })).rejects.toBe(
       "no"
@@ -92,7 +92,7 @@ describe("runTask", () => {
     }
   )
 
-  it("names ModuleUrl.of for a module of TypeScript that is not there, as after a build", async () => {
+  it("names ModuleUrl.of for a missing TypeScript module, as after a build", async () => {
     const gone = new URL("./fixtures/nowhere.ts", import.meta.url)
     await expect(Task.runTask<typeof import("./fixtures/identity.ts")>(gone, 1)).rejects.toThrow(
       /^".*nowhere\.ts" is not a task module: Cannot find module .*use ModuleUrl\.of\("\.\/task\.ts", import\.meta\.url\)/
@@ -100,7 +100,7 @@ describe("runTask", () => {
   })
 
   it.each(["./fixtures/identity.ts", "../task.ts", "identity.ts"])(
-    "says of a relative text, %s, that it takes a URL",
+    "asks for a URL in place of a relative path: %s",
     async (text) => {
       await expect(Task.runTask<typeof import("./fixtures/identity.ts")>(text, 1)).rejects.toThrow(
         `"${text}" is not a task module: it is a relative text, and a worker does not know the file that it is relative to. Give an absolute URL, such as new URL("./task.ts", import.meta.url)`
@@ -125,7 +125,7 @@ describe("runTask", () => {
     expect((error as Error).message).not.toMatch(/"Run"|contract|transferList/)
   })
 
-  it("says that a buffer was moved before, and to send a copy", async () => {
+  it("explains that a buffer was transferred before, and to send a copy", async () => {
     const input = new ArrayBuffer(8)
     structuredClone(input, { transfer: [input] })
     const error = await Task.runTask<Anything>(url, input, { transfer: [input] }).catch((thrown: unknown) => thrown)

@@ -1,4 +1,4 @@
-/** What a plain function throws, as its caller gets it. */
+/** The errors that a plain function throws, as its caller receives them. */
 import { Task, WorkerError } from "@quiesce/worker-threads"
 import { describe, expect, it } from "vitest"
 import type { How } from "./fixtures/plain-throws.ts"
@@ -13,7 +13,7 @@ const thrownBy = (how: How): Promise<unknown> =>
     (error: unknown) => error
   )
 
-describe("an error that a plain function throws arrives as itself", () => {
+describe("an error that a plain function throws arrives unchanged", () => {
   it.each([
     ["dom", { name: "InvalidCharacterError", code: 5 }],
     ["clone", { name: "DataCloneError", message: expect.stringContaining("could not be cloned") }],
@@ -25,7 +25,7 @@ describe("an error that a plain function throws arrives as itself", () => {
     expect(error).toMatchObject(shape)
   })
 
-  it("made by util.inherits", async () => {
+  it("if it is made by util.inherits", async () => {
     const error = await thrownBy("old")
     expect(error).toBeInstanceOf(Error)
     expect(error).toMatchObject({ name: "OldError", message: "old" })
@@ -42,7 +42,7 @@ describe("an error that a plain function throws arrives as itself", () => {
     expect(error.errors[2]).toBe("text")
   })
 
-  it("of a class of its own, with the name and the properties", async () => {
+  it("if it has a class of its own, with the name and the properties", async () => {
     const error = await thrownBy("subclass")
     expect(error).toBeInstanceOf(SyntaxError)
     expect(error).toMatchObject({ name: "Special", message: "bad token", position: 7 })
@@ -51,10 +51,10 @@ describe("an error that a plain function throws arrives as itself", () => {
   it.each([
     ["getter", "fine"],
     ["revoked", "[a value that can't be shown]"]
-  ] as const)("if it throws when it is read, as an error that says so: %s", async (how, message) => {
+  ] as const)("as an error with an explanation if reading the error throws: %s", async (how, message) => {
     const error = await thrownBy(how)
     expect(error).toBeInstanceOf(Error)
-    // The worker has not ended with the error.
+    // The worker has survived the error.
     expect(error).not.toBeInstanceOf(WorkerError.WorkerError)
     expect((error as Error).message).toBe(message)
   })
@@ -66,7 +66,7 @@ describe("an error that a plain function throws arrives as itself", () => {
     expect(error).not.toHaveProperty("broken")
   })
 
-  it("an AggregateError that contains itself, in bounds", async () => {
+  it("within bounds if it is an AggregateError that contains itself", async () => {
     const error = (await thrownBy("itself")) as AggregateError
     expect(error).toMatchObject({ name: "AggregateError", message: "round" })
     const count = (one: unknown): number =>
@@ -74,14 +74,14 @@ describe("an error that a plain function throws arrives as itself", () => {
     expect(count(error)).toBeLessThanOrEqual(1001)
   })
 
-  it("whose name is no text, with a text for it", async () => {
+  it("with a string in place of a name that is no string", async () => {
     expect(await thrownBy("named")).toMatchObject({ message: "fine", name: expect.any(String) })
   })
 
   it.each([
     ["text", "just text"],
     ["nothing", undefined]
-  ] as const)("a value that is no error: %s", async (how, value) => {
+  ] as const)("if it is no error: %s", async (how, value) => {
     expect(await thrownBy(how)).toBe(value)
   })
 })

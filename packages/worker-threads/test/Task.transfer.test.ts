@@ -1,4 +1,4 @@
-/** Results of plain functions that are moved to the caller instead of being copied. */
+/** Results of plain functions that are transferred to the caller instead of being copied. */
 import type { MessagePort } from "node:worker_threads"
 import { once } from "node:events"
 import { Task } from "@quiesce/worker-threads"
@@ -9,7 +9,7 @@ const makePool = () => Task.createTaskPool<typeof import("./fixtures/moved-resul
 const whole = new Uint8Array(100_000).fill(7)
 const few = new Uint8Array(8).fill(7)
 
-/** `Task.light.test.ts` has the first of them for a pool without Effect. */
+/** `Task.light.test.ts` has the first of these for a pool without Effect. */
 describe("transfer", () => {
   it.each([
     ["a result", whole, 0],
@@ -20,15 +20,15 @@ describe("transfer", () => {
     ["few bytes", few, 0],
     ["two buffers", { bytes: whole, other: new Uint8Array(10) }, 0],
     ["no part", whole, 100_000]
-  ])("moves %s", async (ask, result, left) => {
+  ])("moves %s to the caller", async (ask, result, left) => {
     await using pool = makePool()
     expect(await pool.run(ask, { onProgress: () => {} })).toEqual(result)
     expect(await pool.run("the number of bytes left")).toBe(left)
-    // The next call of the same worker moves parts of its own.
+    // The next call of the same worker moves buffers of its own.
     expect(await pool.run(ask, { onProgress: () => {} })).toEqual(result)
   })
 
-  it("moves a port, which goes on to work", async () => {
+  it("moves a port, which still works", async () => {
     await using pool = makePool()
     const port = (await pool.run("a port")) as MessagePort
     port.postMessage("hello")
@@ -42,13 +42,13 @@ describe("transfer", () => {
     expect(await pool.run("the number of bytes left")).toBe(0)
   })
 
-  it("moves nothing of a call that fails", async () => {
+  it("moves nothing if the call fails", async () => {
     await using pool = makePool()
     await expect(pool.run("a failure")).rejects.toThrow(new RangeError("too far"))
     expect(await pool.run("the number of bytes left")).toBe(100_000)
   })
 
-  it("moves nothing of a call that is cancelled", async () => {
+  it("moves nothing if the call is cancelled", async () => {
     await using pool = makePool()
     const controller = new AbortController()
     const reason = new Error("enough")
@@ -70,7 +70,7 @@ describe("transfer", () => {
       "a result that can't be cloned",
       /The result of ".+" could not be sent to the host: .* could not be cloned\. Return plain data/
     ]
-  ])("fails its call with %s, and moves nothing", async (ask, message) => {
+  ])("fails its call for %s, and moves nothing", async (ask, message) => {
     await using pool = makePool()
     await expect(pool.run(ask)).rejects.toMatchObject({
       message: expect.stringMatching(message),
@@ -79,7 +79,7 @@ describe("transfer", () => {
     expect(await pool.run("the number of bytes left")).toBe(100_000)
   })
 
-  it("throws into a function that gives no list", async () => {
+  it("throws if its argument is no list", async () => {
     await using pool = makePool()
     await expect(pool.run("no list")).rejects.toThrow(/not iterable/)
     expect(await pool.run("the number of bytes left")).toBe(100_000)

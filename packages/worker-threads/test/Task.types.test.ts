@@ -1,11 +1,11 @@
-/** The types of calls of plain functions, by the types of their modules. The compiler checks this file. */
+/** The types of calls of plain functions, derived from the types of their modules. The compiler checks this file. */
 import { Task } from "@quiesce/worker-threads"
 import { expect, expectTypeOf, it } from "vitest"
 
 type Module<F> = { readonly default: F }
 type Run<F extends (input: never, context: never) => unknown> = Task.TaskPool<Module<F>>["run"]
 
-it("gives input, output and progress of a function", () => {
+it("infers the input, the output and the progress of a function", () => {
   type Resize = Module<(image: { readonly width: number }, context: Task.TaskContext<number>) => Promise<Uint8Array>>
   expectTypeOf<Task.Input<Resize>>().toEqualTypeOf<{ readonly width: number }>()
   expectTypeOf<Task.Output<Resize>>().toEqualTypeOf<Uint8Array>()
@@ -19,7 +19,7 @@ it("gives input, output and progress of a function", () => {
   expect(Task.createTaskPool).toBeTypeOf("function")
 })
 
-it("lets an input that may be undefined be left out, and no other", () => {
+it("makes an input optional only if it may be undefined", () => {
   expectTypeOf<Run<() => number>>().toBeCallableWith()
   expectTypeOf<Run<(name?: string) => number>>().toBeCallableWith()
   expectTypeOf<Run<(name: string | undefined) => number>>().toBeCallableWith()
@@ -45,6 +45,6 @@ const calls = (
   void Task.runTask<{ readonly other: 1 }>(url, "a")
 }
 
-it("refuses other calls, and a call without the type of its module", () => {
+it("refuses other calls, and calls without the type of the module", () => {
   expect(calls).toBeTypeOf("function")
 })

@@ -6,7 +6,7 @@ import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
 import { makePool, whenSet } from "./support.ts"
 
-it("a timeline has the calls of a pool: their wait, their worker, their rungs, their leases and their end", () =>
+it("a timeline contains the calls of a pool: their wait, their worker, their rungs, their leases and their end", () =>
   Effect.gen(function* () {
     const recording = yield* Timeline.record()
     const pool = yield* makePool()
@@ -14,7 +14,7 @@ it("a timeline has the calls of a pool: their wait, their worker, their rungs, t
     const cells = makeCells()
     const spinning = yield* pool.spawn("Spin", { cells, lease: "page" })
     yield* whenSet(cells, Cell.begun)
-    // The host learns of the lease by a message.
+    // A message notifies the host of the lease.
     yield* Effect.repeat(Effect.andThen(Effect.sleep(1), Lease.tally(spinning)), {
       until: ({ acquired }) => acquired === 1
     })

@@ -30,7 +30,7 @@ const parentOf = (spans: Recorded, name: string): string | null | undefined =>
   spans.find((span) => span.name === name)?.parent
 
 describe("the span of a call", () => {
-  it("tells the time in the queue, and has the handler's span in the worker as its child", async () => {
+  it("has the time in the queue, and the handler's span in the worker as its child", async () => {
     const { spans, traced } = makeTracer()
     const inWorker = await Effect.gen(function* () {
       const workers = yield* pool
@@ -58,11 +58,11 @@ describe("the span of a call", () => {
     for (const name of ["Lease.acquire.file", "Lease.release.file"]) {
       expect(parentOf(ofLeaf, name)).toBe(idOf(ofLeaf, "inside"))
     }
-    // A caller without a tracer begins no trace; the handler begins one of its own.
+    // A caller without a tracer starts no trace. The handler starts its own.
     expect(parentOf(inWorker, "ThreadWorker.Spans")).toBe(null)
   })
 
-  it("goes on in a worker of the worker", async () => {
+  it("continues in a worker of the worker", async () => {
     const { spans, traced } = makeTracer()
     const { outer, nested } = await Effect.gen(function* () {
       const workers = yield* pool
@@ -76,7 +76,7 @@ describe("the span of a call", () => {
     expect(new Set(nested.map(({ traceId }) => traceId))).toEqual(new Set([call.traceId]))
   })
 
-  it("ends as the call ends, and tells of a call that never started", async () => {
+  it("ends when the call ends, and marks a call that never started", async () => {
     const { spans, traced } = makeTracer()
     await Effect.gen(function* () {
       const workers = yield* pool
@@ -91,7 +91,7 @@ describe("the span of a call", () => {
     ])
   })
 
-  it("is not believed in a worker if it is no place of a span", () => {
+  it("is ignored by the worker if it is no valid span context", () => {
     const start = { _tag: "Start", id: 1, slot: 0, task: "Leaf", name: "Leaf", payload: {} }
     const good = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", sampled: true }
     expect(decodeToWorker([{ ...start, trace: good }])).toHaveLength(1)
@@ -116,7 +116,7 @@ describe("the spans of a lease that the host keeps", () => {
     hostLeases: [HostLease.handler(Kept, () => resource)]
   })
 
-  it("belong to the call, and the spans of the handler to them", async () => {
+  it("are children of the call's span, and parents of the handler's spans", async () => {
     const { spans, traced } = makeTracer()
     await Effect.gen(function* () {
       const workers = yield* leasing
@@ -142,7 +142,7 @@ describe("the span of a call of a plain function", () => {
   type Plain = typeof import("./fixtures/plain-square.ts")
   const square = new URL("./fixtures/plain-square.ts", import.meta.url)
 
-  it("belongs to the fiber that makes the call, and tells the time in the queue", async () => {
+  it("is a child of the fiber that makes the call, and has the time in the queue", async () => {
     const { spans, traced } = makeTracer()
     const tasks = Task.createTaskPool<Plain>(square, { size: 1 })
     await tasks.run(1)

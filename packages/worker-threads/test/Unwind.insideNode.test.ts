@@ -1,4 +1,4 @@
-/** Code that was halted inside of Node's own functions is ended after these have returned. */
+/** Code that was halted inside Node's own functions is ended after these functions have returned. */
 import { Effect, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import type { Frame, Halt } from "../src/internal/inspector/halt.ts"
@@ -6,7 +6,7 @@ import { outsideNode } from "../src/internal/unwind/host/unwindFiber.ts"
 
 const frame = (url: string, index: number): Frame => ({ id: String(index), name: "f", url, line: 1, column: 1 })
 
-/** A worker that is halted with these frames, the innermost first. Each step leaves the innermost one. */
+/** A worker that is halted with these frames, the innermost first. Each step leaves the innermost frame. */
 const halted = (urls: ReadonlyArray<string>, stepped: { count: number } = { count: 0 }): Halt => ({
   frames: urls.map(frame),
   evaluate: () => Effect.void,
@@ -25,7 +25,7 @@ const after = async (urls: ReadonlyArray<string>) => {
   return { steps: stepped.count, urls: halt?.frames.map(({ url }) => url) }
 }
 
-describe("a worker that is halted", () => {
+describe("a halted worker", () => {
   it("in a function that clears a timer steps out to the user's code", async () => {
     const urls = ["node:internal/priority_queue", "node:internal/timers", "node:timers", user, loop]
     expect(await after(urls)).toEqual({ steps: 3, urls: [user, loop] })
@@ -45,12 +45,12 @@ describe("a worker that is halted", () => {
     expect(await after(urls)).toEqual({ steps: 0, urls })
   })
 
-  it("in a function that does not return in time is not ended", async () => {
+  it("in a function that does not return in time keeps its code", async () => {
     const stuck: Halt = { ...halted(["node:events", user, loop]), stepOut: Effect.succeedNone }
     expect(Option.isNone(await Effect.runPromise(outsideNode(stuck)))).toBe(true)
   })
 
-  it("in functions that call each other without an end is not ended", async () => {
+  it("in functions that call each other without an end keeps its code", async () => {
     const endless: Halt = {
       ...halted(["node:events", user]),
       stepOut: Effect.suspend(() => Effect.succeedSome(endless))

@@ -11,7 +11,7 @@ import * as Inspector from "../src/internal/inspector/connection.ts"
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url))
 
 describe("attach", () => {
-  it("gives a worker to one user at a time, and to the next one with the debugger off", async () => {
+  it("lets one user attach to a worker at a time, and starts for the next user with the debugger off", async () => {
     const letGo = Inspector.hold()
     const worker = new Worker("require('node:worker_threads').parentPort.on('message', () => {})", { eval: true })
     const evaluated = await Effect.runPromise(
@@ -41,17 +41,17 @@ describe("attach", () => {
     expect(failure.why).toBe("The worker has ended")
   })
 
-  it("does not take the process down when workers of others end while a pool opens", async () => {
+  it("does not crash the process if workers of other pools end while a pool opens", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [fixture("inspector-churn.ts")])
     expect(stdout).toBe("12")
   })
 
-  it("does not take the process down when terminated workers are slow to end, and leaves no timer", async () => {
+  it("does not crash the process if terminated workers are slow to end, and leaves no timer", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [fixture("orphans-churn.ts")])
     expect(stdout).toBe("[]")
   })
 
-  it("works from a worker that is itself the host", async () => {
+  it("works in a worker that is itself the host", async () => {
     const host = new Worker(fixture("unwind-main.ts"), { argv: ["20"], stdout: true })
     const text: Array<string> = []
     host.stdout.on("data", (chunk) => text.push(String(chunk)))
@@ -61,18 +61,18 @@ describe("attach", () => {
 })
 
 describe("the relay of a worker that is itself the host", () => {
-  it("ends when the main thread has answered it, because an answer during its end would abort the process", async () => {
+  it("ends after the main thread has answered it, because an answer during its end would abort the process", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [fixture("relay-end.ts")])
     expect(JSON.parse(stdout)).toEqual({ before: false, after: true })
   })
 })
 
 describe("capabilities", () => {
-  it("has tried out what it says", async () => {
+  it("reports only what a probe has shown", async () => {
     expect(await Effect.runPromise(capabilities)).toEqual({ unwind: { _tag: "SectionsAndOtherCode" } })
   })
 
-  it("leaves nothing when it is interrupted, and tries again for whoever asks next", async () => {
+  it("leaves nothing behind when it is interrupted, and probes again for the next caller", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [fixture("unwind-capabilities-cut.ts")])
     const { afterwards, during, left } = JSON.parse(stdout)
     expect(during).toBeGreaterThan(0)
@@ -80,7 +80,7 @@ describe("capabilities", () => {
     expect(afterwards).toEqual({ unwind: { _tag: "SectionsAndOtherCode" } })
   })
 
-  it("says why, where the inspector is not permitted", async () => {
+  it("gives the reason if the inspector is not permitted", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       "--permission",
       "--allow-worker",

@@ -1,10 +1,10 @@
-/** Sections where the fiber can't be interrupted, or isn't. */
+/** Sections in a finalizer, where the fiber can't be interrupted, and sections of its child. */
 import { Worker } from "node:worker_threads"
 import { Thread } from "@quiesce/core"
 import { WorkerPool } from "@quiesce/worker-threads"
 import { Effect, Exit, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { Tasks } from "./fixtures/masked-sections.ts"
+import { Tasks, Word } from "./fixtures/masked-sections.ts"
 import { whenSet } from "./support.ts"
 
 const url = new URL("./fixtures/masked-sections.worker.ts", import.meta.url)
@@ -19,24 +19,24 @@ describe("an interrupt", () => {
         const pool = yield* makePool
         const cells = makeCells()
         const thread = yield* pool.spawn("Tidy", { cells })
-        yield* whenSet(cells, 2)
+        yield* whenSet(cells, Word.waiting)
         yield* Thread.interruptFork(thread, { reason: { _tag: "Interrupted", message: "first" } })
-        yield* whenSet(cells, 0)
+        yield* whenSet(cells, Word.inSection)
         yield* Thread.interruptFork(thread, { reason: { _tag: "Interrupted", message: "second" } })
-        Atomics.store(cells, 1, 1)
-        Atomics.notify(cells, 1)
+        Atomics.store(cells, Word.mayEnd, 1)
+        Atomics.notify(cells, Word.mayEnd)
         yield* Thread.await(thread)
-        expect(cells[3]).toBe(1)
+        expect(cells[Word.cleanedUp]).toBe(1)
       })
     ))
 
-  it("ends the section of a child that the task waits for in its finalizer", () =>
+  it("ends the section of a child that the task's finalizer joins", () =>
     run(
       Effect.gen(function* () {
         const pool = yield* makePool
         const cells = makeCells()
         const thread = yield* pool.spawn("Parent", { cells })
-        yield* whenSet(cells, 0)
+        yield* whenSet(cells, Word.inSection)
         yield* Thread.interrupt(thread)
         expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
       })

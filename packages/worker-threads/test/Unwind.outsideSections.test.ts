@@ -9,12 +9,12 @@ import { withBundle } from "./fixtures/bundle.ts"
 import { Harness, workerUrl } from "./fixtures/unwind-harness.ts"
 import { endless, type HogName } from "./fixtures/unwind-hogs.ts"
 
-// `Atomics.wait` and a regular expression come to no halt: nothing of JavaScript runs in them.
+// `Atomics.wait` and a regular expression never come to a halt, because neither runs JavaScript.
 const unhaltable: ReadonlyArray<HogName> = ["atomicsWait", "regularExpression"]
-// `recursion` may have used up the stack at a halt, so the halt is repeated in a test of its own.
+// The stack of `recursion` may be used up at a halt, so a test of its own repeats the halt.
 const haltable = endless.filter((hog) => hog !== "recursion" && !unhaltable.includes(hog))
 
-/** The one halt of an unwind gives the stack as well. */
+/** The single halt of an unwind also reads the stack. */
 const stack: unknown = expect.stringMatching(/^ {4}at .* \(.+:\d+:\d+\)(\n {4}at .* \(.+:\d+:\d+\))*$/)
 const unwoundFromStack = { _tag: "Unwound", stack }
 const refusedFromStack = (why: string) => ({ _tag: "Refused", why, stack })
@@ -22,14 +22,17 @@ const refusedFromStack = (why: string) => ({ _tag: "Refused", why, stack })
 const held = (mutex: SharedMutex.SharedMutex): number => Effect.runSync(SharedMutex.status(mutex)).held
 
 describe("unwindFiber", () => {
-  it.for(haltable)("ends %s in an Effect.sync; its finalizers run, those behind it are unharmed", async (hog) => {
-    await using harness = await Harness.open()
-    const id = await harness.started({ hog, inSection: false })
-    harness.send({ _tag: "Bystanders", id })
-    expect(await harness.unwindFiber(id)).toEqual(unwoundFromStack)
-    expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
-    await harness.answer("Bystanders", id)
-  })
+  it.for(haltable)(
+    "ends %s in an Effect.sync, runs its finalizers, and leaves the events behind it intact",
+    async (hog) => {
+      await using harness = await Harness.open()
+      const id = await harness.started({ hog, inSection: false })
+      harness.send({ _tag: "Bystanders", id })
+      expect(await harness.unwindFiber(id)).toEqual(unwoundFromStack)
+      expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
+      await harness.answer("Bystanders", id)
+    }
+  )
 
   it("ends an endless recursion in try and catch, also if its stack was used up at the first halt", async () => {
     await using harness = await Harness.open()
@@ -40,7 +43,7 @@ describe("unwindFiber", () => {
     expect(await harness.answer("Ended", id)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
   })
 
-  it("ends a task's code before what it has ended of another's has been set right; both run their finalizers", async () => {
+  it("ends the code of a second task before the first ended task is repaired, and both run their finalizers", async () => {
     await using harness = await Harness.open()
     const first = await harness.started({ inSection: false })
     const second = harness.run({ inSection: false })
@@ -52,7 +55,7 @@ describe("unwindFiber", () => {
     expect(await harness.answer("Ended", first)).toMatchObject({ reason: "host", order: ["inner", "outer"] })
   })
 
-  it("leaves the stacks of later errors as they were, if it ends code that makes an error without a stack", async () => {
+  it("restores the stacks of later errors if it ends code that makes an error without a stack", async () => {
     await using harness = await Harness.open()
     const { frames } = await harness.ping()
     const first = await harness.started({ inSection: false, hog: "withoutStacks" })
@@ -69,7 +72,7 @@ describe("unwindFiber", () => {
     expect(frames).toBeGreaterThan(0)
   })
 
-  it("leaves nothing locked that the step has locked, but what its fiber had locked before", async () => {
+  it("releases the locks that the ended step has locked, and keeps the locks that its fiber had before", async () => {
     await using harness = await Harness.open()
     const [before, inside] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
     const id = await harness.started({ inSection: false, lock: inside, lockBefore: before })
@@ -80,7 +83,7 @@ describe("unwindFiber", () => {
     expect(SharedMutex.lockSync(inside).ownerDied).toBe(true)
   })
 
-  it("ends code of the user's that has the name of the function in which Effect runs a fiber", async () => {
+  it("ends a user's function that has the name of the function in which Effect runs a fiber", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ inSection: false, hog: "namesake" })
     expect(await harness.unwindFiber(id)).toEqual(unwoundFromStack)
@@ -99,7 +102,7 @@ describe("unwindFiber", () => {
     await harness.answer("Ended", masked)
   })
 
-  it("is refused when the task has ended, as what runs in its place is another", async () => {
+  it("is refused when the task has ended, because another task runs in its place", async () => {
     await using harness = await Harness.open()
     const next = await harness.started({ hog: "gated", inSection: false })
     expect(await harness.unwindFiber(next, true)).toEqual(refusedFromStack("the task has ended"))
@@ -107,7 +110,7 @@ describe("unwindFiber", () => {
     expect((await harness.answer("Ended", next)).value).toBe(42)
   })
 
-  it("is refused in a bundle, where what runs can't be told from Effect", () =>
+  it("is refused in a bundle, where user code can't be distinguished from Effect", () =>
     withBundle(workerUrl, async (bundle) => {
       await using harness = await Harness.open(bundle)
       const id = await harness.started({ hog: "gated", inSection: false })
@@ -119,7 +122,7 @@ describe("unwindFiber", () => {
       expect((await harness.answer("Ended", id)).value).toBe(42)
     }))
 
-  it("ends nothing where no fiber runs, and nothing of it is left for what runs next", async () => {
+  it("ends nothing if no fiber runs, and has no effect on the next fiber", async () => {
     await using harness = await Harness.open()
     await harness.idle()
     expect(await harness.unwindFiber(0)).toEqual({ _tag: "Idle" })
@@ -139,7 +142,7 @@ describe("unwindFiber", () => {
     }
   })
 
-  it("leaves the AsyncLocalStorage that its code was within, for the fiber's own", async () => {
+  it("restores the AsyncLocalStorage of the fiber after it has ended code inside another one", async () => {
     await using harness = await Harness.open()
     for (const store of ["mine", undefined]) {
       const id = await harness.started({ inSection: false, hog: "stored", ...(store === undefined ? {} : { store }) })
@@ -155,7 +158,9 @@ const idle: Outcome = { _tag: "Idle" }
 const refused = (why: string): Outcome => ({ _tag: "Refused", why })
 const noFiber = refused("what runs is not a fiber")
 
-/** What comes of attempts that give one outcome after another, the last one for ever, and how many there were. */
+/**
+ * The outcome and the number of attempts, if the attempts give these outcomes in order and repeat the last for ever.
+ */
 const retryUntilEnded = async (outcomes: ReadonlyArray<Outcome>, endsAfter = Infinity) => {
   let attempts = 0
   const attempt = Effect.sync(() => outcomes[Math.min(attempts++, outcomes.length - 1)]!)
@@ -167,7 +172,7 @@ const retryUntilEnded = async (outcomes: ReadonlyArray<Outcome>, endsAfter = Inf
 }
 
 describe("retryUntilEnded", () => {
-  it("looks again where there may be something to be ended a moment later", async () => {
+  it("tries again while the refusal may be temporary", async () => {
     const outcomes = [
       noFiber,
       refused("it could not be looked at"),
@@ -180,16 +185,16 @@ describe("retryUntilEnded", () => {
     expect(await retryUntilEnded(outcomes)).toEqual({ outcome: unwound, attempts: 7 })
   })
 
-  it("looks again until the task has ended, at an idle worker and at one that is in no fiber", async () => {
+  it("tries again until the task has ended, for an idle worker and for a worker that is in no fiber", async () => {
     expect(await retryUntilEnded([idle], 8)).toEqual({ outcome: idle, attempts: 8 })
     expect(await retryUntilEnded([noFiber], 8)).toEqual({ outcome: noFiber, attempts: 8 })
   })
 
-  it("ends code that begins long after an idle worker was seen", async () => {
+  it("ends code that begins long after the worker was idle", async () => {
     expect(await retryUntilEnded([idle, idle, idle, idle, noFiber, unwound])).toEqual({ outcome: unwound, attempts: 6 })
   })
 
-  it("looks once where it will not be otherwise, or when the task has ended", async () => {
+  it("tries once if the refusal is permanent, or if the task has ended", async () => {
     const unknown = refused("this version of Effect is not known here")
     expect(await retryUntilEnded([unknown])).toEqual({ outcome: unknown, attempts: 1 })
     expect(await retryUntilEnded([noFiber, unwound], 1)).toEqual({ outcome: noFiber, attempts: 1 })
@@ -200,7 +205,7 @@ describe("retryUntilEnded", () => {
 const both = (limit: Duration.Input): Debugger.Limits => ({ search: limit, patience: limit })
 
 describe("halt", () => {
-  it("comes as often as it is asked for, however soon after another", async () => {
+  it("comes for each request, even if the requests follow each other at once", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated" })
     const located = await Effect.runPromise(Effect.replicateEffect(Debugger.locate(harness.target.attachment), 40))
@@ -209,11 +214,11 @@ describe("halt", () => {
     await harness.answer("Ended", id)
   })
 
-  it("fails when the worker is gone before it comes to a halt, and waits no longer", async () => {
+  it("fails without a further wait when the worker ends before it comes to a halt", async () => {
     const attachment = new Attachment(1)
     attachment.attach("session", (message) => {
       const { id, method } = JSON.parse(message)
-      // A worker that takes the request, and ends.
+      // The worker receives the request, and ends.
       queueMicrotask(() => {
         attachment.receive(JSON.stringify({ id, result: {} }))
         if (method === "Debugger.pause") setImmediate(() => attachment.gone())
@@ -253,7 +258,7 @@ describe("halt", () => {
     expect(requests.at(-1)).toBe("Debugger.disable")
   })
 
-  it("comes after one that nobody waits for any more", async () => {
+  it("comes after a halt whose caller was interrupted", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated" })
     const { attachment } = harness.target
@@ -278,7 +283,7 @@ describe("halt", () => {
 })
 
 describe("locate", () => {
-  it("tells the stack of a section, which goes on", async () => {
+  it("returns the stack of a section, which continues", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated" })
     const stack = await Effect.runPromise(Debugger.locate(harness.target.attachment))
@@ -287,7 +292,7 @@ describe("locate", () => {
     expect((await harness.answer("Ended", id)).value).toBe(42)
   })
 
-  it("tells nothing of an idle worker", async () => {
+  it("returns none for an idle worker", async () => {
     await using harness = await Harness.open()
     await harness.idle()
     expect(await Effect.runPromise(Debugger.locate(harness.target.attachment))).toEqual(Option.none())

@@ -8,7 +8,7 @@ import * as Word from "../src/internal/wire/sectionWord.ts"
 /** The timers that keep this process alive. */
 const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length
 
-it("leave no timer when the worker is gone", async () => {
+it("end without a timer when the worker has ended", async () => {
   const control = ControlBlock.make(1)
   Atomics.store(control.words, ControlBlock.word.section, Word.masked)
   const unwind = { _tag: "SectionsAndOtherCode" } as const

@@ -1,8 +1,9 @@
-/** An unwind whose caller has a scheduler of its own, which stops in the middle. */
+/** An unwind whose caller has a scheduler of its own. The scheduler stops in the middle of the unwind. */
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Thread } from "@quiesce/core"
 import { Effect, Exit, Option, Scheduler } from "effect"
 import { expect, it, vi } from "vitest"
+import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
 import { stopping } from "./fixtures/stopping-scheduler.ts"
 import { makePool, whenSet } from "./support.ts"
@@ -14,19 +15,19 @@ it.for(Array.from({ length: 6 }, (_, tasks) => tasks))(
       const pool = yield* makePool({})
       const cells = makeCells()
       const thread = yield* pool.spawn("Spin", { cells, lease: "loop" })
-      yield* whenSet(cells, 0)
+      yield* whenSet(cells, Cell.begun)
       const unwind = Option.getOrThrow(ThreadAdapter.controlsOf(thread).unwind)
       yield* Thread.interruptFork(thread)
       Effect.runFork(Effect.provideService(unwind, Scheduler.Scheduler, stopping(tasks)))
-      // Not awaited, because the search for code goes on for a while after the end of the task. Repeated, because a search
-      // on a busy machine may give up.
+      // Not awaited, because the search for code continues for a while after the end of the task. Repeated, because a
+      // search on a busy machine may give up.
       yield* Effect.forkScoped(Effect.forever(unwind))
       expect(Exit.hasInterrupts(yield* Thread.await(thread))).toBe(true)
     }).pipe(Effect.scoped, Effect.runPromise)
 )
 
 it.for([0, 1, 2, 3, 4])(
-  "leaves the trial of the process to the next pool if the scheduler of the first stops after %i tasks",
+  "leaves the probe of the process to the next pool if the scheduler of the first stops after %i tasks",
   async (tasks) => {
     vi.resetModules()
     const { capabilities } = await import("../src/internal/unwind/host/capabilities.ts")

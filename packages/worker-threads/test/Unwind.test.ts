@@ -9,7 +9,7 @@ import { race, repeat } from "./fixtures/unwind-scenarios.ts"
 const held = (mutex: SharedMutex.SharedMutex): number => Effect.runSync(SharedMutex.status(mutex)).held
 
 describe("unwind", () => {
-  it.for(endless)("ends a section in %s; its finalizers run in order, once", async (hog) => {
+  it.for(endless)("ends a section in %s, and its finalizers run in order, once", async (hog) => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog, from: "timer" })
     expect(await harness.cancel(id)).toMatchObject({ _tag: "Unwound" })
@@ -18,7 +18,7 @@ describe("unwind", () => {
   })
 
   it.for(["message", "timer", "immediate", "promise"] as const)(
-    "keeps the AsyncLocalStorage of a section started from a %s, and nobody else's changes",
+    "keeps the AsyncLocalStorage of a section started from a %s, and does not leak it into other code",
     async (from) => {
       await using harness = await Harness.open()
       const before = await harness.ping()
@@ -29,7 +29,7 @@ describe("unwind", () => {
     }
   )
 
-  it("leaves timers, promises, ticks, immediates and fibers behind the section alone", async () => {
+  it("keeps the timers, promises, ticks, immediates and fibers behind the section", async () => {
     await using harness = await Harness.open()
     const id = await harness.started()
     harness.send({ _tag: "Bystanders", id })
@@ -37,7 +37,7 @@ describe("unwind", () => {
     expect((await harness.answer("Bystanders", id)).seen).toEqual(["fiber", "immediate", "promise", "tick", "timer"])
   })
 
-  it("is refused while an uninterruptible section runs, which comes to its own end", async () => {
+  it("is refused while an uninterruptible section runs, and the section ends by itself", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated", masked: true })
     expect(await harness.cancel(id)).toMatchObject({ _tag: "Refused" })
@@ -45,7 +45,7 @@ describe("unwind", () => {
     expect(await harness.answer("Ended", id)).toMatchObject({ order: ["inner", "outer"] })
   })
 
-  it("does not touch a run that it was not aimed at", async () => {
+  it("does not end another run than its target", async () => {
     await using harness = await Harness.open()
     const id = await harness.started({ hog: "gated" })
     expect(await Effect.runPromise(Unwinder.unwind(harness.target, 1_000))).toEqual({ _tag: "Idle" })
@@ -53,7 +53,7 @@ describe("unwind", () => {
     expect(await harness.answer("Ended", id)).toMatchObject({ value: 42, reason: undefined })
   })
 
-  it("leaves locked what others have locked since, before the worker is told, and nothing else", async () => {
+  it("releases only the locks of the section, also if other code locks before the worker receives the message", async () => {
     await using harness = await Harness.open()
     const [inside, behind] = [SharedMutex.makeUnsafe(), SharedMutex.makeUnsafe()]
     const id = await harness.started({ lock: inside })
@@ -70,7 +70,7 @@ describe("unwind", () => {
     expect([held(inside), held(behind)]).toEqual([0, 1])
   })
 
-  it("is idle where nothing runs", async () => {
+  it("is idle if no section runs", async () => {
     await using harness = await Harness.open()
     expect(await harness.cancel(0)).toEqual({ _tag: "Idle" })
   })
@@ -80,7 +80,7 @@ describe("unwind", () => {
     await repeat(harness, 250)
   })
 
-  it("law 26, unwind-precise: raced against the natural end, one of the two happens and nothing else", async () => {
+  it("unwind-precise: in a race with the natural end of a section, exactly one of the two happens", async () => {
     await using harness = await Harness.open()
     const seed = Number(process.env["SEED"] ?? Date.now() % 100_000)
     const tally = await race(harness, 500, seed)

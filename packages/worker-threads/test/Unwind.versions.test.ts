@@ -7,7 +7,7 @@ import { noOlderNode, olderNode } from "./olderNode.ts"
 const script = fileURLToPath(new URL("./fixtures/unwind-main.ts", import.meta.url))
 
 describe("unwind", () => {
-  it.for(["node-22", "node-24"])("works on %s, and the process comes to its own end", async (version, { skip }) => {
+  it.for(["node-22", "node-24"])("works on %s, and the process ends by itself", async (version, { skip }) => {
     const binary = olderNode(version)
     if (binary === undefined) return skip(noOlderNode)
     const { stdout } = await promisify(execFile)(binary, [script, "100"])

@@ -23,7 +23,7 @@ const problemOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
 describe("many tasks at once", () => {
   for (const hog of ["Spin", "Hog"] as const) {
     it(
-      `${hog}, ended by force, holds back no result of those before it and takes none of those behind it with it`,
+      `${hog}, ended by force, delays no result of earlier tasks and ends no later task`,
       withPool((pool) =>
         Effect.gen(function* () {
           for (let round = 0; round < 5; round++) expect(yield* hogAmongOthers(pool, hog)).toEqual(expected)
@@ -33,16 +33,19 @@ describe("many tasks at once", () => {
     )
   }
 
-  it.for(["node-22", "node-24"])("the same on %s, and the process comes to its own end", async (version, { skip }) => {
-    const binary = olderNode(version)
-    if (binary === undefined) return skip(noOlderNode)
-    const script = fileURLToPath(new URL("./fixtures/dispatch-main.ts", import.meta.url))
-    const { stdout } = await promisify(execFile)(binary, [script, "3"])
-    expect(JSON.parse(stdout)).toEqual({ outcomes: Array.from({ length: 6 }, () => expected), workers: 1 })
-  })
+  it.for(["node-22", "node-24"])(
+    "give the same results on %s, and the process ends by itself",
+    async (version, { skip }) => {
+      const binary = olderNode(version)
+      if (binary === undefined) return skip(noOlderNode)
+      const script = fileURLToPath(new URL("./fixtures/dispatch-main.ts", import.meta.url))
+      const { stdout } = await promisify(execFile)(binary, [script, "3"])
+      expect(JSON.parse(stdout)).toEqual({ outcomes: Array.from({ length: 6 }, () => expected), workers: 1 })
+    }
+  )
 
   it(
-    "give each its own value, whichever way it crosses",
+    "each return their own value, for each way in which values are sent",
     withPool((pool) =>
       Effect.gen(function* () {
         const circle: Array<unknown> = []
@@ -84,7 +87,7 @@ describe("many tasks at once", () => {
   )
 
   it(
-    "interrupted in the turn in which they were started, end, and later tasks are right",
+    "end when they are interrupted in the turn in which they were started, and later tasks are right",
     withPool((pool) =>
       Effect.gen(function* () {
         for (let round = 0; round < 20; round++) {
@@ -106,7 +109,7 @@ describe("many tasks at once", () => {
   )
 
   it(
-    "of a worker that exits: those that had ended have their values, the others fail with WorkerExited",
+    "of a worker that exits keep the values of the ended tasks, and fail the others with WorkerExited",
     withPool((pool) =>
       Effect.gen(function* () {
         const before = yield* Effect.forEach([1, 2, 3], (a) =>
@@ -123,7 +126,7 @@ describe("many tasks at once", () => {
   )
 
   it(
-    "a worker that writes data outside the protocol into shared memory is ended",
+    "end with a worker that writes data outside the protocol into shared memory",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Scribble", undefined))
@@ -137,7 +140,7 @@ describe("many tasks at once", () => {
 
 describe("execute", () => {
   it(
-    "is a thread below the caller's, and ends with it",
+    "is a thread below the caller's thread, and ends with it",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {

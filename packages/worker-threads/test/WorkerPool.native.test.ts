@@ -24,7 +24,7 @@ const warningsOf = Effect.map(
 )
 
 describe.skipIf(process.platform === "win32")("a pool whose workers are all in native code", () => {
-  it("replaces them when their tasks are given up; each ends when its native call returns", () =>
+  it("replaces them when their tasks are abandoned, and each ends when its native call returns", () =>
     Effect.gen(function* () {
       const warnings = yield* warningsOf
       const workers: Array<Worker> = []
@@ -60,7 +60,7 @@ describe.skipIf(process.platform === "win32")("a pool whose workers are all in n
       expect(warnings.length).toBeLessThanOrEqual(1)
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("fails a call that is given up at its limit with DeadlineExceeded, and says in the log that it may still run", () =>
+  it("fails a call that is abandoned at its limit with DeadlineExceeded, and logs that the call may still run", () =>
     Effect.gen(function* () {
       const logs: Array<string> = []
       const collecting = Logger.layer([Logger.make(({ message }) => void logs.push(String(message)))])
@@ -84,7 +84,7 @@ describe.skipIf(process.platform === "win32")("a pool whose workers are all in n
       ])
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("fails to be made if its workers are in native code before they are ready", () =>
+  it("can't be made if its workers are in native code before they are ready", () =>
     Effect.gen(function* () {
       const fifo = yield* makeFifo
       const code = `require("node:child_process").execFileSync("cat", [${JSON.stringify(fifo.path)}])`

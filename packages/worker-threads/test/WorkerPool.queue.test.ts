@@ -32,7 +32,7 @@ const optionOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
 describe("runWithin", () => {
   for (const task of ["Hog", "Spin", "Mark"] as const) {
     it(
-      `fails the call with DeadlineExceeded, and the worker lives on: ${task}`,
+      `fails the call with DeadlineExceeded, and the worker survives: ${task}`,
       withPool((pool) =>
         Effect.gen(function* () {
           const payload = { cells: makeCells(), lease: "spun" }
@@ -51,7 +51,7 @@ describe("runWithin", () => {
       Effect.gen(function* () {
         const first = yield* occupied(pool)
         const late = yield* start(pool.execute("Add", { a: 1, b: 2 }, { runWithin: "20 seconds" }))
-        // Its deadline begins when a worker takes it.
+        // The deadline begins when a worker takes the task.
         expect((yield* pool.queued).map(({ name }) => name)).toEqual(["Add"])
         yield* Fiber.interrupt(first)
         expect(yield* Fiber.join(late)).toBe(3)
@@ -60,7 +60,7 @@ describe("runWithin", () => {
   )
 
   it(
-    "of the pool holds for each call without a limit of its own",
+    "as an option of the pool applies to each call without a limit of its own",
     withPool(
       (pool) =>
         Effect.gen(function* () {
@@ -78,7 +78,7 @@ describe("runWithin", () => {
   )
 
   it(
-    "leaves an interruption by the caller what it is",
+    "does not change the reason of an interruption by the caller",
     withPool((pool) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -93,7 +93,7 @@ describe("runWithin", () => {
   )
 
   it(
-    "tells of the kill that a limit has ended in",
+    "reports the kill by which a limit has ended a call",
     withPool(
       (pool) =>
         Effect.gen(function* () {
@@ -128,7 +128,7 @@ describe("priorities", () => {
 
 describe("cancelQueued", () => {
   it(
-    "interrupts what waits with the reason, and nothing that runs",
+    "interrupts the waiting tasks with the reason, and no running task",
     withPool(
       (pool) =>
         Effect.gen(function* () {
@@ -150,7 +150,7 @@ describe("cancelQueued", () => {
 
 describe("drain", () => {
   it(
-    "runs what waits, takes nothing new, and ends the workers",
+    "runs the waiting tasks, accepts no new task, and ends the workers",
     withPool((pool) =>
       Effect.gen(function* () {
         const first = yield* occupied(pool)
@@ -176,7 +176,7 @@ describe("drain", () => {
   )
 
   it(
-    "after its time ends what runs, after its finalizers, and rejects what waits",
+    "ends the running tasks after its time limit, with their finalizers, and rejects the waiting tasks",
     withPool((pool) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -194,7 +194,7 @@ describe("drain", () => {
 
 describe("a bad option", () => {
   it(
-    "of a call or of a drain is a defect that names it",
+    "of a call or of a drain is a defect that names the option",
     withPool((pool) =>
       Effect.gen(function* () {
         const calls = [
@@ -212,7 +212,7 @@ describe("a bad option", () => {
     )
   )
 
-  it("of a pool is a defect that names it", async () => {
+  it("of a pool is a defect that names the option", async () => {
     const make = makePool({ runWithin: "soon" as never })
     expect(optionOf(await Effect.runPromiseExit(Effect.scoped(make)))).toBe("runWithin")
     const queue = { bound: 1, whenFull: "drop" as never }

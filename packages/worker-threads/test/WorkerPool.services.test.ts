@@ -1,4 +1,4 @@
-/** Services that the Schemas of a contract need: of the caller on the host, and of the layer in the worker. */
+/** The Schemas of a contract need services: of the caller on the host, and of the layer in the worker. */
 import { Thread } from "@quiesce/core"
 import { ThreadWorker, type WorkerError, WorkerPool } from "@quiesce/worker-threads"
 import { Effect, type Layer, type Scope, Stream } from "effect"
@@ -10,7 +10,7 @@ const url = new URL("./fixtures/shifted.worker.ts", import.meta.url)
 
 const pool = WorkerPool.make(Shifts, { spawn: (options) => new Worker(url, options), size: 1 })
 
-it("they encode payloads and decode values, errors and elements: execute, spawn, stream", () =>
+it("the services of Schemas encode payloads and decode values, errors and elements: execute, spawn, stream", () =>
   Effect.gen(function* () {
     const made = yield* pool
     // The worker shifts by 100.
@@ -22,7 +22,7 @@ it("they encode payloads and decode values, errors and elements: execute, spawn,
     expect(yield* Effect.promise(() => made.run("Plain"))).toBe(7)
   }).pipe(Effect.scoped, Effect.provideService(Shift, 1), Effect.runPromise))
 
-it("each caller has services of its own, also while tasks run beside each other", () =>
+it("the services of Schemas belong to their caller, also while tasks run concurrently", () =>
   Effect.gen(function* () {
     const made = yield* pool
     const shifts = Array.from({ length: 20 }, (_, shift) => shift)
@@ -52,7 +52,7 @@ type LayerOfShifts =
   Parameters<typeof ThreadWorker.main<Rpcs, never>>[1] extends Layer.Layer<infer Out, never> ? Out : never
 type Rpcs = typeof Shifts extends { readonly requests: ReadonlyMap<string, infer R> } ? R : never
 
-it("they are in the type of each call, and of the worker's layer", () => {
+it("the services of Schemas are in the type of each call, and of the worker's layer", () => {
   expectTypeOf(calls.execute).returns.toEqualTypeOf<Effect.Effect<number, WorkerError.WorkerError, Shift>>()
   expectTypeOf(calls.spawn).returns.toEqualTypeOf<
     Effect.Effect<Thread.Thread<number, WorkerError.WorkerError>, WorkerError.WorkerError, Shift | Scope.Scope>

@@ -30,7 +30,7 @@ const misuseOf = (exit: Exit.Exit<unknown, unknown>): string => {
   return defect instanceof WorkerError.WorkerError ? defect.reason._tag : "none"
 }
 
-/** As somebody without types may write it: rejects with the error or the defect. */
+/** A user without types could pass such options. Rejects with the error or the defect. */
 const bad = (spawn: unknown): Promise<Error> =>
   Effect.runPromise(Effect.scoped(makePool({ spawn: spawn as WorkerPool.Options["spawn"] }))).then(
     () => new Error("accepted"),
@@ -39,7 +39,7 @@ const bad = (spawn: unknown): Promise<Error> =>
 
 describe("execute", () => {
   it(
-    "gives the value, decoded by the contract on both sides",
+    "returns the value, decoded by the contract on both sides",
     withPool((pool) =>
       Effect.gen(function* () {
         expect(yield* pool.execute("Add", { a: 1, b: 2 })).toBe(3)
@@ -61,7 +61,7 @@ describe("execute", () => {
   )
 
   it(
-    "gives a defect for an error that the contract does not declare",
+    "dies of an error that the contract does not declare",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("UnwindFiber", { message: "not in the contract" }))
@@ -72,7 +72,7 @@ describe("execute", () => {
   )
 
   it(
-    "gives a defect for a section that returns a promise or an Effect, and the worker lives on",
+    "dies of a section that returns a promise or an Effect, and the worker survives",
     withPool((pool) =>
       Effect.gen(function* () {
         for (const how of ["promise", "effect", "masked promise"] as const) {
@@ -87,7 +87,7 @@ describe("execute", () => {
   )
 
   it(
-    "gives a defect with its message",
+    "dies of a defect with its message",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Die", { message: "boom" }))
@@ -97,7 +97,7 @@ describe("execute", () => {
   )
 
   it(
-    "interrupted, returns after the remote finalizers have run",
+    "returns after the remote finalizers have run when it is interrupted",
     withPool((pool) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -111,13 +111,13 @@ describe("execute", () => {
   )
 
   it(
-    "of a task that waits for a worker, interrupted, never starts it",
+    "never starts a task that is interrupted while it waits for a worker",
     withPool((pool) =>
       Effect.gen(function* () {
         const busy = makeCells()
         const queued = makeCells()
         const first = yield* Effect.forkChild(pool.execute("Mark", { cells: busy }))
-        yield* whenSet(busy, 0)
+        yield* whenSet(busy, Cell.begun)
         const second = yield* Effect.forkChild(pool.execute("Mark", { cells: queued }), { startImmediately: true })
         expect((yield* pool.status).queued).toBe(1)
         yield* Effect.sync(() => second.interruptUnsafe())
@@ -130,7 +130,7 @@ describe("execute", () => {
   )
 
   it(
-    "refuses a payload that can't be cloned, and loses no other task",
+    "refuses a payload that can't be cloned, and ends no other task",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Poll", { cells: (() => {}) as never }))
@@ -141,7 +141,7 @@ describe("execute", () => {
   )
 
   it(
-    "names the task and the place in a payload of another type, and loses no other task",
+    "names the task and the place in a payload of another type, and ends no other task",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Add", { a: "1", b: 1 } as never))
@@ -154,7 +154,7 @@ describe("execute", () => {
   )
 
   it(
-    "fails with ResultNotSendable for a value that can't be cloned back, and loses no other task",
+    "fails with ResultNotSendable for a value that can't be cloned, and ends no other task",
     withPool((pool) =>
       Effect.gen(function* () {
         const exit = yield* Effect.exit(pool.execute("Unclonable", undefined))
@@ -194,7 +194,7 @@ describe("a result that can't be sent", () => {
 })
 
 describe("a task that throws a value that throws when it is read", () => {
-  it.each(["section", "masked", "outside"] as const)("dies with a text, and ends no other: %s", (how) =>
+  it.each(["section", "masked", "outside"] as const)("dies with a text, and ends no other task: %s", (how) =>
     withPool(
       (pool) =>
         Effect.gen(function* () {
@@ -216,7 +216,7 @@ describe("a task that throws a value that throws when it is read", () => {
 
 describe("spawn", () => {
   it(
-    "gives a thread whose leases are in the ledger of the host",
+    "returns a thread whose leases are in the ledger of the host",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -285,7 +285,7 @@ describe("spawn", () => {
   )
 
   it(
-    "does not deliver an error for which Thread.raiseWithin has given false, and delivers one for which it has given true",
+    "delivers an error only if Thread.raiseWithin returns true",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -326,7 +326,7 @@ describe("spawn", () => {
   )
 
   it(
-    "is queued until a worker is free; cancelled there, its report says that it never started",
+    "queues the task until a worker is free, and reports for a cancel in the queue that the task never started",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -378,18 +378,18 @@ describe("spawn", () => {
   )
 
   it(
-    "shows a stop, and an interrupt, to a synchronous loop",
+    "passes a stop and an interrupt to a synchronous loop",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
           const first = makeCells()
           const stopped = yield* pool.spawn("Poll", { cells: first })
-          yield* whenSet(first, 0)
+          yield* whenSet(first, Cell.begun)
           yield* Thread.stop(stopped)
           expect(yield* Thread.join(stopped)).toBe("stopped")
           const second = makeCells()
           const interrupted = yield* pool.spawn("Poll", { cells: second })
-          yield* whenSet(second, 0)
+          yield* whenSet(second, Cell.begun)
           yield* Thread.interruptFork(interrupted)
           yield* Thread.await(interrupted)
           expect(yield* pool.execute("Add", { a: 2, b: 2 })).toBe(4)
@@ -399,7 +399,7 @@ describe("spawn", () => {
   )
 
   it(
-    "killed, reports the lost leases, and the pool goes on",
+    "reports the lost leases of a killed task, and the pool continues",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -420,7 +420,7 @@ describe("spawn", () => {
   )
 
   it(
-    "killed, does not count as lost a lease that was released just before",
+    "does not report a lease as lost that was released just before the kill",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -436,7 +436,7 @@ describe("spawn", () => {
   )
 
   it(
-    "interrupted, prints the reason and the asking thread with the Cause",
+    "prints the reason and the asking thread with the Cause of an interrupted task",
     withPool((pool) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -471,7 +471,7 @@ describe("run", () => {
 
 describe("stream", () => {
   it(
-    "is refused for a task without a stream, and is the only way to call a task with one",
+    "is refused for a task without a stream, and required for a task with a stream",
     withPool((pool) =>
       Effect.gen(function* () {
         const payload = { to: 3, cells: makeCells() }
@@ -487,7 +487,7 @@ describe("stream", () => {
   )
 
   it(
-    "gives all elements in order, and is never far ahead of the consumer",
+    "emits all elements in order, and is never far ahead of the consumer",
     withPool((pool) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -507,7 +507,7 @@ describe("stream", () => {
   )
 
   it(
-    "taken from only in part, ends the task and waits for its finalizers",
+    "ends the task and waits for its finalizers if the consumer takes only a part",
     withPool((pool) =>
       Effect.gen(function* () {
         const cells = makeCells()
@@ -527,7 +527,7 @@ describe("faults", () => {
     ["Garbage", undefined]
   ] as const) {
     it(
-      `${task}: fails just the threads of that worker, and the pool replaces it`,
+      `${task}: fails only the threads of that worker, and the pool replaces it`,
       withPool(
         (pool) =>
           Effect.gen(function* () {
@@ -544,7 +544,7 @@ describe("faults", () => {
     )
   }
 
-  it("a worker that can't start makes the pool give up with a clear error", async () => {
+  it("a worker that can't start fails the pool with a clear error", async () => {
     const exit = await Effect.runPromiseExit(
       Effect.scoped(
         makePool({
@@ -556,7 +556,7 @@ describe("faults", () => {
     expect(workerErrorOf(exit)).toBe("SpawnFailed")
   })
 
-  it("a spawn that is not a function is refused, and one that gives no Worker is reported", async () => {
+  it("a spawn that is not a function is refused, and a spawn that returns no Worker is reported", async () => {
     expect((await bad("./worker.ts")).message).toContain('spawn: "./worker.ts" is not a function')
     expect((await bad(() => new URL("file:///worker.ts"))).message).toMatch(
       /spawn: it gave URL[^]*, which is not a Worker/
@@ -592,7 +592,7 @@ describe("faults", () => {
   )
 
   it(
-    "a queue without places takes as many tasks as workers can be started for, and no more",
+    "a queue without places accepts as many tasks as workers can be started for, and no more",
     withPool(
       (pool) =>
         Effect.gen(function* () {
@@ -610,7 +610,7 @@ describe("faults", () => {
 
 describe("unwind", () => {
   it(
-    "ends a section that blocks the worker at once, runs the finalizers, and the worker lives on",
+    "ends a section that blocks the worker at once, runs the finalizers, and the worker survives",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -669,7 +669,7 @@ describe("unwind", () => {
   )
 
   it(
-    "ends code outside sections, after the grace of the rung before, and reports where it was",
+    "ends code outside sections, after the grace of the rung before, and reports the place of the code",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -693,7 +693,7 @@ describe("unwind", () => {
   )
 
   it(
-    "judges the stack of a worker once for an unwind outside sections, and the same halt gives the stack for the report",
+    "searches the stack of a worker once outside sections, and the same halt provides the stack for the report",
     withPool((pool) =>
       Effect.scoped(
         Effect.gen(function* () {
@@ -760,7 +760,7 @@ describe("unwind", () => {
     )
   )
 
-  it("happens by the escalation when the pool's scope closes, to calls from outside that scope, too", async () => {
+  it("follows from the escalation when the pool's scope closes, also for calls from outside that scope", async () => {
     const cells = makeCells()
     const closing = Effect.gen(function* () {
       const pool = yield* makePool()
@@ -778,14 +778,14 @@ describe("unwind", () => {
   })
 
   it(
-    "spares the other tasks on the same worker",
+    "leaves the other tasks of the same worker running",
     withPool(
       (pool) =>
         Effect.scoped(
           Effect.gen(function* () {
             const beside = makeCells()
             const neighbour = yield* pool.spawn("Mark", { cells: beside })
-            yield* whenSet(beside, 0)
+            yield* whenSet(beside, Cell.begun)
             const cells = makeCells()
             const hog = yield* pool.spawn("Hog", { cells })
             yield* whenSet(cells, Cell.begun)

@@ -1,4 +1,4 @@
-/** The types of a pool: what a call accepts, and which pool can stand for another. The compiler checks them. */
+/** The types of a pool: the arguments of a call, and the pools that can replace another. The compiler checks them. */
 import { Context, type Effect, type Layer, type Scope, type Stream, Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import type { Deadline, Thread } from "@quiesce/core"
@@ -75,7 +75,7 @@ it("a call with a limit may fail with DeadlineExceeded, and so may each call of 
   >()
 })
 
-it("a pool of more tasks can stand for a pool of fewer, and not the other way round", () => {
+it("a pool of more tasks can replace a pool of fewer, and not the other way round", () => {
   expectTypeOf<WorkerPool.Of<typeof More>>().toExtend<WorkerPool.Of<typeof Few>>()
   expectTypeOf<WorkerPool.Of<typeof Few>>().not.toExtend<WorkerPool.Of<typeof More>>()
 })

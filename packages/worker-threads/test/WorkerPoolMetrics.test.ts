@@ -6,7 +6,7 @@ import { Cell } from "./fixtures/cells.ts"
 import { makeCells } from "./fixtures/contract.ts"
 import { makePool, whenSet } from "./support.ts"
 
-/** The numbers of the pools, by metric and attributes. A histogram shows how much it has seen. */
+/** The metrics of the pools, by name and attributes. A histogram shows the number of its values. */
 const numbers: Effect.Effect<Readonly<Record<string, number>>> = Effect.map(Metric.snapshot, (all) =>
   Object.fromEntries(
     all.map(({ attributes, id, state }) => {
@@ -47,7 +47,7 @@ describe("WorkerPoolMetrics.layer", () => {
         "task_running_seconds pool=words task=Add": 1,
         "task_running_seconds pool=words task=Fail": 1
       })
-      // Cancelled in the queue, on the worker, and by a kill.
+      // Three cancels: in the queue, on the worker, and by a kill.
       yield* Thread.interrupt(queued)
       yield* Thread.interrupt(marked)
       const second = makeCells()
@@ -130,7 +130,7 @@ describe("WorkerPoolMetrics.layer", () => {
       expect(yield* numbers).toEqual({})
     }).pipe(Effect.provide(WorkerPoolMetrics.layer), metered))
 
-  it("shows a pool from before the layer, and nothing after the layer's end", () =>
+  it("counts a pool that is older than the layer, and nothing after the layer's end", () =>
     Effect.gen(function* () {
       const pool = yield* makePool()
       const inside = Effect.andThen(pool.execute("Add", { a: 1, b: 2 }), numbers)

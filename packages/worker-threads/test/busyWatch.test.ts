@@ -1,10 +1,10 @@
-/** When workers without a thread are named as busy. */
+/** Workers without a thread are named as busy when they take no messages. */
 import { Context, Effect, Option } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { type BusyWorker, BusyWatch, type WatchedWorker } from "../src/internal/host/busyWatch.ts"
 import * as ControlBlock from "../src/internal/wire/controlBlock.ts"
 
-// Time is virtual: no test here waits.
+// Time is virtual, so no test waits.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] }))
 afterEach(() => void vi.useRealTimers())
 
@@ -55,7 +55,7 @@ const watching = (worker: FakeWorker): [BusyWatch, Array<BusyWorker>] => {
 const pass = (millis = 1500): void => void vi.advanceTimersByTime(millis)
 
 describe("BusyWatch", () => {
-  it("names a worker that takes no message, not before the time is over, with its tasks and its stack", () => {
+  it("names a worker that takes no message after the time limit, with its tasks and its stack", () => {
     const [, named] = watching(new FakeWorker())
     pass(1249)
     expect(named).toEqual([])
@@ -82,7 +82,7 @@ describe("BusyWatch", () => {
     }
   })
 
-  it("names no worker that takes messages, has no task, is not ready or is gone, and keeps none that is gone", () => {
+  it("names no worker that takes messages, has no task, is not ready or has ended, and drops ended workers", () => {
     const worker = new FakeWorker()
     const [, named] = watching(worker)
     worker.isBlocked = false
@@ -102,7 +102,7 @@ describe("BusyWatch", () => {
     expect([named.length, worker.sent]).toEqual([0, sent])
   })
 
-  it("says why a worker has no stack, and names no worker that has gone on before the look", () => {
+  it("gives the reason if a worker has no stack, and names no worker that has continued before the check", () => {
     const worker = new FakeWorker(Option.none())
     const [, named] = watching(worker)
     worker.onLocate = () => worker.goOn()

@@ -35,7 +35,7 @@ const step = fc.record({
 })
 
 describe("ControlBlock", () => {
-  it("has as many rows as it was made with, whichever thread asks", () => {
+  it("has the number of rows with which it was made, in both threads", () => {
     for (const count of [1, 2, 64]) {
       const host = ControlBlock.make(count)
       expect([ControlBlock.slots(host), ControlBlock.slots(ControlBlock.fromBuffer(host.buffer))]).toEqual([
@@ -80,7 +80,7 @@ describe("ControlBlock", () => {
     )
   })
 
-  it("raiseFlags adds a flag to those that are set, and has each token look at its next check", () => {
+  it("raiseFlags adds a flag to the flags that are set, and makes each token look at its next check", () => {
     const { host, worker } = open()
     ControlBlock.checks(worker, 1)[0] = 4_000
     ControlBlock.raiseFlags(host, 1, ControlBlock.stopFlag)

@@ -5,7 +5,7 @@ import { WorkerError } from "../src/WorkerError.ts"
 import { Pool } from "./fixtures/fake-pool.ts"
 import { FakeTask, type FakeWorker } from "./fixtures/fake-workers.ts"
 
-// Time is virtual: no test here waits, and no worker is a thread.
+// Time is virtual, so no test waits, and no worker is a thread.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }))
 afterEach(() => void vi.useRealTimers())
 
@@ -25,7 +25,7 @@ const announce = (workers: ReadonlyArray<FakeWorker>): void => {
   for (const worker of workers) if (worker.isStarting) worker.announce()
 }
 
-/** The fibers of this turn have run. */
+/** Completes after the fibers of this turn have run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe("a task for each worker", () => {
@@ -48,7 +48,7 @@ describe("a task for each worker", () => {
     expect(parts[1]!.worker).toBe(pool.workers[1])
   })
 
-  it("fails if its worker dies or is killed before, and then no other worker runs it", () => {
+  it("fails if its worker dies or is killed before the task starts, and no other worker runs it", () => {
     const pool = Pool.opened({ min: 2, max: 2 })
     for (const name of ["a", "b"]) pool.submit(name)
     const parts = broadcast(pool)
@@ -59,7 +59,7 @@ describe("a task for each worker", () => {
     expect(pool.dispatcher.status).toMatchObject({ workers: 2, running: 0, queued: 0 })
   })
 
-  it("still runs on a worker that retires meanwhile, also before that is ready", async () => {
+  it("still runs on a worker that starts to retire, also before that worker is ready", async () => {
     const pool = Pool.opened({ min: 1, max: 3 })
     const tasks = ["a", "b", "c"].map((name) => pool.submit(name))
     const parts = broadcast(pool)
@@ -76,7 +76,7 @@ describe("a task for each worker", () => {
     expect(pool.workers.filter((worker) => worker.isEnding).length).toBe(2)
   })
 
-  it("waits in the sight of queued, of cancelQueued and of a drain", async () => {
+  it("is included in queued, in cancelQueued and in a drain while it waits", async () => {
     const pool = Pool.opened()
     const running = pool.submit("running")
     const [cancelled] = broadcast(pool)

@@ -1,7 +1,8 @@
 /**
- * Random programs against a pool whose workers are puppets: calls with priorities and limits, broadcasts, cancels, crashes, failed
- * starts, native code, resizes, recycled workers, drains and closes, in any order and several in one turn. A model of the queue says what must hold:
- * see `QueueModel`. A failure prints its seed and its path; give the seed as the variable `SEED`.
+ * Runs random programs on a pool whose workers are puppets: calls with priorities and limits, broadcasts, cancels,
+ * crashes, failed starts, native code, resizes, recycled workers, drains and closes, in any order and several in one
+ * turn. The expectations come from a model of the queue: see `QueueModel`. A failure prints its seed and its path. Set
+ * `SEED` to repeat the run.
  */
 import * as fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
@@ -94,7 +95,7 @@ const holds = (plant?: Faulty) =>
   })
 
 describe(`a pool under random programs (SEED=${seed})`, () => {
-  it("loses no task, runs none twice, lets none starve, and settles each call", () =>
+  it("loses no task, runs no task twice, lets no task starve, and settles each call", () =>
     fc.assert(holds(), { numRuns: 1000, seed }))
 
   for (const [name, plant] of Object.entries(faults)) {

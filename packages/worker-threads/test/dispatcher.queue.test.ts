@@ -1,4 +1,4 @@
-/** The order of the queue, the look at it, its cancel, and drains. */
+/** The order of the queue, its inspection, its cancel, and drains. */
 import { Effect, Fiber } from "effect"
 import * as fc from "fast-check"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
@@ -6,11 +6,11 @@ import { TaskQueue, type Waiting } from "../src/internal/host/taskQueue.ts"
 import { Pool } from "./fixtures/fake-pool.ts"
 import type { FakeTask } from "./fixtures/fake-workers.ts"
 
-// Time is virtual: no test here waits, and no worker is a thread.
+// Time is virtual, so no test waits, and no worker is a thread.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }))
 afterEach(() => void vi.useRealTimers())
 
-/** The fibers of this turn have run. */
+/** Completes after the fibers of this turn have run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const statesOf = (tasks: ReadonlyArray<FakeTask>): ReadonlyArray<string> => tasks.map((task) => task.state)
@@ -33,7 +33,7 @@ describe("TaskQueue", () => {
     { weight: 2, arbitrary: fc.record({ _tag: fc.constant("Remove"), which: fc.nat(50) }) }
   )
 
-  it("takes the highest priority first and within a priority the first task, as a sorted list does", () =>
+  it("returns the task of the highest priority first and, within a priority, the oldest, as a sorted list does", () =>
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const queue = new TaskQueue<Waiting>()
@@ -60,7 +60,7 @@ describe("TaskQueue", () => {
       })
     ))
 
-  it("holds no task that was removed", () => {
+  it("keeps no task that was removed", () => {
     const queue = new TaskQueue<Waiting>()
     const removers = Array.from({ length: 1_000 }, (_, index) =>
       queue.add({ name: "", priority: index % 7, waitingSince: 0 })
@@ -101,7 +101,7 @@ describe("priorities", () => {
 })
 
 describe("queued", () => {
-  it("gives the names, ages and priorities of what waits, in order, with the callers that wait for room", async () => {
+  it("returns the names, ages and priorities of the waiting tasks, in order, and of the callers that wait for room", async () => {
     const [pool] = busy([1, 2], 2)
     pool.admit("caller", 3)
     await turn()
@@ -116,7 +116,7 @@ describe("queued", () => {
 })
 
 describe("cancelQueued", () => {
-  it("ends the tasks and callers that wait, none that runs, and gives their number", async () => {
+  it("ends the waiting tasks and callers, no running task, and returns their number", async () => {
     const [pool, running, tasks] = busy([0, 1], 2)
     const caller = pool.admit("caller")
     await turn()
@@ -132,14 +132,14 @@ describe("cancelQueued", () => {
 const drained = (pool: Pool, millis = Infinity, queued: "finish" | "drop" = "finish") =>
   Effect.runFork(pool.dispatcher.drain(millis, queued))
 
-/** Lets the workers end that were asked to. */
+/** Ends the workers that were asked to end. */
 const endWorkers = async (pool: Pool): Promise<void> => {
   await turn()
   for (const worker of pool.alive) if (worker.isEnding) worker.crash()
 }
 
 describe("drain", () => {
-  it("runs what waits, takes nothing new, and then ends the workers", async () => {
+  it("runs the waiting tasks, accepts no new task, and then ends the workers", async () => {
     const [pool, running, [waiting]] = busy([0])
     const drain = drained(pool)
     expect(pool.submit("late").error?.reason._tag).toBe("PoolClosed")
@@ -152,7 +152,7 @@ describe("drain", () => {
     expect(pool.alive).toEqual([])
   })
 
-  it("drops what waits if asked to", async () => {
+  it("drops the waiting tasks if the option says so", async () => {
     const [pool, running, tasks] = busy([0, 1], 2)
     const caller = pool.admit("caller")
     await turn()
@@ -165,7 +165,7 @@ describe("drain", () => {
     expect(await Effect.runPromise(Fiber.join(drain))).toEqual({ finished: 1, cut: 0, neverStarted: 3 })
   })
 
-  it("runs the tasks of callers that waited for room before", async () => {
+  it("runs the tasks of callers that already wait for room", async () => {
     const [pool, running] = busy([], 0)
     const caller = pool.admit("caller")
     await turn()
@@ -180,7 +180,7 @@ describe("drain", () => {
     expect(await Effect.runPromise(Fiber.join(drain))).toEqual({ finished: 2, cut: 0, neverStarted: 0 })
   })
 
-  it("that ends by a close counts all callers that waited for room", async () => {
+  it("counts all callers that waited for room if a close ends it", async () => {
     const pool = new Pool({ min: 0, bound: 0 })
     pool.startProblem = "no memory"
     pool.submit("first").cancel()
@@ -191,7 +191,7 @@ describe("drain", () => {
     expect(await Effect.runPromise(Fiber.join(drain))).toEqual({ finished: 0, cut: 0, neverStarted: 3 })
   })
 
-  it("after its time ends what runs and rejects what waits", async () => {
+  it("ends the running tasks and rejects the waiting tasks after its time limit", async () => {
     const [pool, running, [waiting]] = busy([0])
     const drain = drained(pool, 1_000)
     await turn()
@@ -201,7 +201,7 @@ describe("drain", () => {
     expect(await Effect.runPromise(Fiber.join(drain))).toEqual({ finished: 0, cut: 1, neverStarted: 1 })
   })
 
-  it("replaces a worker that dies as long as tasks wait, and gives up when none can be started", async () => {
+  it("replaces a worker that dies while tasks wait, and fails when no worker can be started", async () => {
     const [pool, , [waiting]] = busy([0])
     const drain = drained(pool)
     pool.last.crash()
@@ -215,7 +215,7 @@ describe("drain", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it("twice, reports to both", async () => {
+  it("reports to both callers if it is called twice", async () => {
     const [pool, running] = busy([])
     const drains = [drained(pool), drained(pool)]
     running.finish()
@@ -224,7 +224,7 @@ describe("drain", () => {
     expect(reports).toEqual(Array.from({ length: 2 }, () => ({ finished: 1, cut: 0, neverStarted: 0 })))
   })
 
-  it("interrupted, still takes no new task, and closing ends the rest", async () => {
+  it("accepts no new task after it was interrupted, and a close ends the remaining tasks", async () => {
     const [pool, running] = busy([])
     await Effect.runPromise(Fiber.interrupt(drained(pool)))
     expect(pool.submit("late").state).toBe("failed")

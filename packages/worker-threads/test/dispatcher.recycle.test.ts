@@ -1,11 +1,11 @@
-/** The replacement of workers that are due: after so many tasks, so much time, or above so much heap. */
+/** The replacement of workers that are due: after a number of tasks, after a time, or above a size of the heap. */
 import { Effect, Fiber } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { neverRecycle, type RecycleLimits } from "../src/internal/host/recycleOptions.ts"
 import { Pool } from "./fixtures/fake-pool.ts"
 import { FakeTask, type FakeWorker } from "./fixtures/fake-workers.ts"
 
-// Time is virtual: no test here waits, and no worker is a thread.
+// Time is virtual, so no test waits, and no worker is a thread.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] }))
 afterEach(() => void vi.useRealTimers())
 
@@ -14,7 +14,7 @@ const opened = (recycle: Partial<RecycleLimits>, options?: object): Pool =>
 
 const statesOf = (tasks: ReadonlyArray<FakeTask>): ReadonlyArray<string> => tasks.map((task) => task.state)
 
-/** The fibers of this turn have run. */
+/** Completes after the fibers of this turn have run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const announce = (pool: Pool): void => {
@@ -30,8 +30,8 @@ const runOne = (pool: Pool): FakeWorker => {
 const ending = (pool: Pool): ReadonlyArray<number> =>
   pool.workers.flatMap((worker, index) => (worker.isEnding ? [index] : []))
 
-describe("recycle after so many tasks", () => {
-  it("starts the replacement with the last task, which runs on, and gives the old worker no other", async () => {
+describe("recycle after a number of tasks", () => {
+  it("starts the replacement with the last task, which continues, and gives the old worker no other task", async () => {
     const pool = opened({ tasks: 2 })
     runOne(pool)
     expect(pool.attempts).toBe(1)
@@ -48,7 +48,7 @@ describe("recycle after so many tasks", () => {
     expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 0, running: 1 })
   })
 
-  it("of one task, gives each task a worker of its own", () => {
+  it("of one runs each task on a worker of its own", () => {
     const pool = opened({ tasks: 1 }, { max: 2 })
     const tasks = ["a", "b", "c"].map((name) => pool.submit(name))
     for (let round = 0; round < 3; round++) announce(pool)
@@ -57,7 +57,7 @@ describe("recycle after so many tasks", () => {
     expect(statesOf(tasks)).toEqual(["finished", "finished", "finished"])
   })
 
-  it("starts the replacement a tenth earlier, and lets no task wait for it", async () => {
+  it("starts the replacement a tenth earlier, and makes no task wait for it", async () => {
     const pool = opened({ tasks: 20 })
     for (let i = 0; i < 17; i++) runOne(pool)
     expect(pool.attempts).toBe(1)
@@ -79,7 +79,7 @@ describe("recycle after so many tasks", () => {
   })
 })
 
-describe("recycle after so much time", () => {
+describe("recycle after a time", () => {
   it("replaces one worker after the other, each when its replacement is ready, and delays no task", async () => {
     const pool = opened({ ageMillis: 1_000 }, { min: 3, max: 3 })
     const tasks = ["a", "b"].map((name) => pool.submit(name))
@@ -134,7 +134,7 @@ describe("recycle after so much time", () => {
     expect(pool.warnings).toEqual([])
   })
 
-  it("does not bring a pool down that can start no worker, and warns once", async () => {
+  it("does not close a pool that can start no worker, and warns once", async () => {
     const pool = opened({ ageMillis: 1_000 })
     pool.startProblem = "no memory"
     await vi.advanceTimersByTimeAsync(600_000)
@@ -144,7 +144,7 @@ describe("recycle after so much time", () => {
     expect(pool.warnings[0]).toContain("can't start a further worker beside the 1 that it has")
   })
 
-  it("has one worker in place of one that dies while its replacement starts", () => {
+  it("starts one worker in place of a worker that dies while its replacement starts", () => {
     const pool = opened({ ageMillis: 1_000 })
     const task = pool.submit("task")
     vi.advanceTimersByTime(1_000)
@@ -154,7 +154,7 @@ describe("recycle after so much time", () => {
     expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 0, missing: 0 })
   })
 
-  it("goes on in a pool that becomes smaller or larger meanwhile", async () => {
+  it("continues in a pool that becomes smaller or larger", async () => {
     const pool = opened({ ageMillis: 1_000 }, { min: 2, max: 2 })
     vi.advanceTimersByTime(1_000)
     Effect.runSync(pool.dispatcher.resize({ min: 1, max: 1 }))
@@ -167,7 +167,7 @@ describe("recycle after so much time", () => {
     expect(ending(pool)).toEqual(expect.arrayContaining([0, 1]))
   })
 
-  it("leaves no timer after a close, and is over when the pool drains", async () => {
+  it("leaves no timer after a close, and ends when the pool drains", async () => {
     const pool = opened({ ageMillis: 1_000, heapBytes: 100, tasks: 3 }, { min: 2, max: 2 })
     const task = pool.submit("task")
     vi.advanceTimersByTime(1_000)
@@ -180,7 +180,7 @@ describe("recycle after so much time", () => {
     expect([pool.alive, vi.getTimerCount()]).toEqual([[], 0])
   })
 
-  it("admits a caller that waits, for the place of the replacement, before a caller that comes later", async () => {
+  it("admits a caller that waits for room before a later caller, once the replacement has room", async () => {
     const pool = opened({ ageMillis: 1_000 }, { bound: 0 })
     pool.submit("running")
     const first = pool.admit("first")
@@ -193,7 +193,7 @@ describe("recycle after so much time", () => {
   })
 })
 
-describe("recycle above so much heap", () => {
+describe("recycle above a size of the heap", () => {
   it("replaces the worker, after its replacement is ready", async () => {
     const pool = opened({ heapBytes: 100 }, { min: 2, max: 2 })
     const task = pool.submit("task")
@@ -225,7 +225,7 @@ describe("recycle above so much heap", () => {
     expect(pool.attempts).toBe(3)
   })
 
-  it("leaves a worker alone that can't be measured", async () => {
+  it("keeps a worker whose heap can't be measured", async () => {
     const pool = opened({ heapBytes: 100 })
     pool.last.heap = undefined
     await vi.advanceTimersByTimeAsync(5_000)
@@ -245,7 +245,7 @@ const retiring = (recycle: Partial<RecycleLimits>) => {
   return { pool, task, worker }
 }
 
-describe("a worker that retires as one too many and is taken back", () => {
+describe("a surplus worker that retires and is kept after all", () => {
   it("is still replaced after its time", async () => {
     const { pool, task, worker } = retiring({ ageMillis: 1_000 })
     resize(pool, 2)
@@ -265,7 +265,7 @@ describe("a worker that retires as one too many and is taken back", () => {
     expect(pool.isRetiring(worker)).toBe(true)
   })
 
-  it("is not taken back after its time", async () => {
+  it("is not kept after its time", async () => {
     const { pool, task, worker } = retiring({ ageMillis: 1_000 })
     await vi.advanceTimersByTimeAsync(1_000)
     resize(pool, 2)
@@ -274,7 +274,7 @@ describe("a worker that retires as one too many and is taken back", () => {
     expect(worker.isEnding).toBe(true)
   })
 
-  it("is not taken back after a broadcast that was its last task", () => {
+  it("is not kept after a broadcast that was its last task", () => {
     const pool = opened({ tasks: 2 }, { min: 2, max: 2 })
     const tasks = [pool.submit("first"), pool.submit("second")]
     const parts = pool.workers.map((worker) => {

@@ -5,7 +5,7 @@ import type { PoolSize } from "../src/internal/host/poolSize.ts"
 import { Pool } from "./fixtures/fake-pool.ts"
 import type { FakeTask } from "./fixtures/fake-workers.ts"
 
-// Time is virtual: no test here waits, and no worker is a thread.
+// Time is virtual, so no test waits, and no worker is a thread.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }))
 afterEach(() => void vi.useRealTimers())
 
@@ -16,7 +16,7 @@ const resize = (pool: Pool, size: PoolSize): void => Effect.runSync(pool.dispatc
 const refusal = (pool: Pool): string =>
   Effect.runSync(Effect.flip(pool.dispatcher.resize({ min: 1, max: 1 }))).reason._tag
 
-/** The fibers of this turn have run. */
+/** Completes after the fibers of this turn have run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const announce = (pool: Pool): void => {
@@ -27,7 +27,7 @@ const ending = (pool: Pool): ReadonlyArray<number> =>
   pool.workers.flatMap((worker, index) => (worker.isEnding ? [index] : []))
 
 describe("resize to more workers", () => {
-  it("starts the workers that the new minimum lacks", () => {
+  it("starts the workers that are missing for the new minimum", () => {
     const pool = Pool.opened()
     resize(pool, { min: 3, max: 4 })
     expect(pool.attempts).toBe(3)
@@ -35,7 +35,7 @@ describe("resize to more workers", () => {
     expect(pool.dispatcher.status).toMatchObject({ workers: 3, missing: 0, min: 3, max: 4 })
   })
 
-  it("starts a worker for each task that waits, up to the new maximum, and none twice", () => {
+  it("starts a worker for each waiting task, up to the new maximum, and none twice", () => {
     const pool = Pool.opened()
     const tasks = ["a", "b", "c", "d"].map((name) => pool.submit(name))
     resize(pool, { min: 1, max: 3 })
@@ -45,7 +45,7 @@ describe("resize to more workers", () => {
     expect(statesOf(tasks)).toEqual(["running", "running", "running", "queued"])
   })
 
-  it("starts none without need", () => {
+  it("starts no worker without need", () => {
     const pool = Pool.opened()
     pool.submit("a")
     resize(pool, { min: 1, max: 3 })
@@ -65,7 +65,7 @@ describe("resize to more workers", () => {
     expect(pool.dispatcher.status).toMatchObject({ workers: 2, running: 2, queued: 0 })
   })
 
-  it("takes back the workers that retire, and starts only the others", () => {
+  it("keeps the retiring workers, and starts only the others", () => {
     const pool = Pool.opened({ min: 3, max: 3, concurrency: 2 })
     const tasks = ["a", "b", "c"].map((name) => pool.submit(name))
     resize(pool, { min: 1, max: 1 })
@@ -122,7 +122,7 @@ describe("resize to fewer workers", () => {
     expect(pool.attempts).toBe(4)
   })
 
-  it("has a retiring worker run all its tasks, and replaces none that dies", () => {
+  it("lets a retiring worker run all its tasks, and replaces none that dies", () => {
     const pool = Pool.opened({ min: 2, max: 2, concurrency: 2 })
     const tasks = ["a", "b", "c", "d"].map((name) => pool.submit(name))
     resize(pool, { min: 1, max: 1 })
@@ -136,7 +136,7 @@ describe("resize to fewer workers", () => {
     expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 0, missing: 0, running: 2 })
   })
 
-  it("of the minimum alone, ends surplus workers when they have been idle for their time", async () => {
+  it("of the minimum alone ends surplus workers after their idle time", async () => {
     const pool = Pool.opened({ min: 3, max: 3, idleMillis: 1_000 })
     resize(pool, { min: 1, max: 3 })
     await turn()
@@ -147,7 +147,7 @@ describe("resize to fewer workers", () => {
     expect(pool.dispatcher.status).toMatchObject({ workers: 1, missing: 0 })
   })
 
-  it("does not let the idle time of a worker start anew", async () => {
+  it("does not restart the idle time of a worker", async () => {
     const pool = Pool.opened({ min: 1, max: 2, idleMillis: 1_000 })
     const tasks = ["a", "b"].map((name) => pool.submit(name))
     announce(pool)
@@ -173,7 +173,7 @@ describe("an idle time without end", () => {
 })
 
 describe("resize of a pool that ends", () => {
-  it("is refused while the pool drains and after its close, and the drain counts what retires", async () => {
+  it("is refused while the pool drains and after its close, and the drain counts the tasks of retiring workers", async () => {
     const pool = Pool.opened({ min: 2, max: 2 })
     const tasks = ["a", "b"].map((name) => pool.submit(name))
     resize(pool, { min: 1, max: 1 })
@@ -191,7 +191,7 @@ describe("resize of a pool that ends", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it("closing ends the tasks of the workers that retire", async () => {
+  it("is followed by a close that ends the tasks of the retiring workers", async () => {
     const pool = Pool.opened({ min: 2, max: 2 })
     const tasks = ["a", "b"].map((name) => pool.submit(name))
     resize(pool, { min: 1, max: 1 })

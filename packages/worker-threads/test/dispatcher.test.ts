@@ -6,11 +6,11 @@ import type { WorkerError } from "../src/WorkerError.ts"
 import { Pool } from "./fixtures/fake-pool.ts"
 import type { FakeTask } from "./fixtures/fake-workers.ts"
 
-// Time is virtual: no test here waits, and no worker is a thread.
+// Time is virtual, so no test waits, and no worker is a thread.
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }))
 afterEach(() => void vi.useRealTimers())
 
-/** The status of a pool without tasks that lacks no worker. */
+/** The status of a pool without tasks and with all its workers. */
 const calm = { retiring: 0, missing: 0, running: 0, queued: 0 }
 
 const statesOf = (tasks: ReadonlyArray<FakeTask>): ReadonlyArray<string> => tasks.map((task) => task.state)
@@ -20,7 +20,7 @@ const reasonOf = (error: WorkerError | undefined): string | undefined => error?.
 const failureOf = async (fiber: Fiber.Fiber<unknown, WorkerError>): Promise<string | undefined> =>
   reasonOf(await Effect.runPromise(Effect.flip(Fiber.join(fiber))))
 
-/** Lets the virtual milliseconds until the next attempt pass; gives their number. */
+/** Advances the virtual time to the next attempt, and returns the milliseconds. */
 const untilNextAttempt = (pool: Pool): number => {
   const before = pool.attempts
   let millis = 0
@@ -40,11 +40,11 @@ const admitted = (pool: Pool, order: Array<FakeTask>, name: string): Fiber.Fiber
   return fiber
 }
 
-/** The fibers of this turn have run. */
+/** Completes after the fibers of this turn have run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe("the queue", () => {
-  it("gives tasks to a worker in the order in which they came", () => {
+  it("gives tasks to a worker in the order of their arrival", () => {
     const pool = Pool.opened()
     const tasks = ["first", "second", "third"].map((name) => pool.submit(name))
     expect(statesOf(tasks)).toEqual(["running", "queued", "queued"])
@@ -60,7 +60,7 @@ describe("the queue", () => {
     expect(tasks.map((task) => pool.workers.indexOf(task.worker!))).toEqual([0, 1, 0, 1])
   })
 
-  it("starts one more worker for a task that finds none free, up to the maximum", () => {
+  it("starts one more worker for a task if no worker is free, up to the maximum", () => {
     const pool = Pool.opened({ min: 1, max: 2 })
     for (const name of ["a", "b", "c"]) pool.submit(name)
     expect(pool.workers.length).toBe(2)
@@ -68,7 +68,7 @@ describe("the queue", () => {
     expect(pool.dispatcher.status).toEqual({ ...calm, workers: 2, running: 2, queued: 1, min: 1, max: 2 })
   })
 
-  it("forgets a task that is cancelled there", () => {
+  it("drops a task that is cancelled while it waits", () => {
     const pool = Pool.opened()
     const [running, cancelled, next] = ["running", "cancelled", "next"].map((name) => pool.submit(name))
     cancelled!.cancel()
@@ -92,7 +92,7 @@ describe("a killed worker", () => {
     expect(pool.dispatcher.status).toEqual({ ...calm, workers: 2, running: 1, min: 2, max: 2 })
   })
 
-  it("is waited for when the pool closes", async () => {
+  it("is awaited when the pool closes", async () => {
     const pool = Pool.opened()
     pool.submit("task")
     const [killed] = pool.workers
@@ -109,7 +109,7 @@ describe("a killed worker", () => {
 })
 
 describe("a bound", () => {
-  it("admits what workers can run and what may wait, and then fails with QueueFull when asked to", async () => {
+  it("admits as many tasks as workers can run and as may wait, and then fails with QueueFull if set to fail", async () => {
     const pool = Pool.opened({ bound: 1, whenFull: "fail" })
     const admitted: Array<FakeTask> = []
     while (pool.dispatcher.hasRoom) admitted.push(pool.submit("task"))
@@ -119,7 +119,7 @@ describe("a bound", () => {
     expect((await Effect.runPromise(Fiber.join(pool.admit("next")))).state).toBe("queued")
   })
 
-  it("counts the workers that are being started, and those that one more task would start", () => {
+  it("counts the workers that are starting, and those that one more task would start", () => {
     const pool = new Pool({ min: 1, max: 3, bound: 0, concurrency: 2 })
     Effect.runFork(pool.dispatcher.open)
     let admitted = 0
@@ -141,7 +141,7 @@ describe("a bound", () => {
   })
 
   for (const bound of [0, 1]) {
-    it(`lets callers wait for room, the first one first, and forgets one that is cancelled: ${bound} may wait`, async () => {
+    it(`lets callers wait for room, the first one first, and drops one that is cancelled: ${bound} may wait`, async () => {
       const pool = Pool.opened({ bound })
       const order = ["running", "queued"].slice(0, bound + 1).map((name) => pool.submit(name))
       const [, cancelled] = ["first", "cancelled", "second", "third"].map((name) => admitted(pool, order, name))
@@ -154,11 +154,11 @@ describe("a bound", () => {
     })
   }
 
-  it("admits a caller that waits once a worker can be started again", async () => {
+  it("admits a waiting caller once a worker can be started again", async () => {
     const pool = Pool.opened({ min: 0, bound: 0 })
     const order: Array<FakeTask> = []
     pool.startProblem = "no memory"
-    // A task whose worker could not be started, and whose caller has given up.
+    // The worker of this task could not be started, and its caller has cancelled it.
     pool.submit("given up").cancel()
     expect(pool.dispatcher.hasRoom).toBe(false)
     admitted(pool, order, "waiting")
@@ -171,7 +171,7 @@ describe("a bound", () => {
 })
 
 describe("a worker that can't be started", () => {
-  it("is tried again after pauses that double up to half a minute", () => {
+  it("is started again after pauses that double up to half a minute", () => {
     const pool = Pool.opened()
     pool.startProblem = "no memory"
     pool.last.crash()
@@ -179,7 +179,7 @@ describe("a worker that can't be started", () => {
     expect(pauses).toEqual([20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10_240, 20_480, 30_000, 30_000, 30_000])
   })
 
-  it("has the pauses start anew once one has started", () => {
+  it("has the shortest pause again after a worker has started", () => {
     const pool = Pool.opened()
     pool.startProblem = "no memory"
     pool.submit("task")
@@ -194,7 +194,7 @@ describe("a worker that can't be started", () => {
     expect(untilNextAttempt(pool)).toBe(20)
   })
 
-  it("fails the opening after five attempts, without a warning: the maker of the pool gets the error", async () => {
+  it("fails the opening after five attempts, without a warning, because the maker of the pool receives the error", async () => {
     const pool = new Pool()
     pool.startProblem = "no such module"
     const opening = Effect.runFork(pool.dispatcher.open)
@@ -204,7 +204,7 @@ describe("a worker that can't be started", () => {
     expect(pool.warnings).toEqual([])
   })
 
-  it("fails the tasks when no worker is left after five attempts, and those that come, until one has started", () => {
+  it("fails all tasks when no worker is left after five attempts, and each new task until a worker has started", () => {
     const pool = Pool.opened()
     const queued = pool.submit("queued")
     pool.startProblem = "no memory"
@@ -220,7 +220,7 @@ describe("a worker that can't be started", () => {
     expect(pool.submit("after").state).toBe("running")
   })
 
-  it("is logged once, after the fifth attempt, and again only after one has started", async () => {
+  it("is logged once, after the fifth attempt, and again only after a worker has started", async () => {
     const pool = Pool.opened()
     const failFor = async (millis: number): Promise<void> => {
       pool.startProblem = "no memory"
@@ -240,7 +240,7 @@ describe("a worker that can't be started", () => {
 })
 
 describe("a worker that dies", () => {
-  it("is replaced at once if it was of use, and its tasks fail", () => {
+  it("is replaced at once if it has run a task, and its tasks fail", () => {
     const pool = Pool.opened()
     const [running, queued] = [pool.submit("running"), pool.submit("queued")]
     pool.last.crash()
@@ -250,7 +250,7 @@ describe("a worker that dies", () => {
     expect(queued.state).toBe("running")
   })
 
-  it("is replaced after a pause if it was of no use", () => {
+  it("is replaced after a pause if it has run no task", () => {
     const pool = Pool.opened()
     pool.last.crash()
     expect(pool.alive.length).toBe(0)
@@ -259,7 +259,7 @@ describe("a worker that dies", () => {
   })
 })
 
-describe("workers that died of no use while another one starts", () => {
+describe("workers that died without a task while another worker starts", () => {
   it("are all replaced after the pause", () => {
     const pool = new Pool({ min: 3, max: 3 })
     Effect.runFork(pool.dispatcher.open)
@@ -273,7 +273,7 @@ describe("workers that died of no use while another one starts", () => {
 })
 
 describe("a worker that is idle", () => {
-  it("ends after its idle time if there are more than the minimum", () => {
+  it("ends after its idle time if there are more workers than the minimum", () => {
     const pool = Pool.opened({ min: 1, max: 2 })
     const [first, second] = [pool.submit("first"), pool.submit("second")]
     pool.last.announce()
@@ -288,7 +288,7 @@ describe("a worker that is idle", () => {
     expect(pool.workers.filter((worker) => worker.isEnding).length).toBe(1)
   })
 
-  it("has its idle time start anew with each task", () => {
+  it("has its full idle time again after each task", () => {
     const pool = Pool.opened({ min: 0 })
     pool.submit("start")
     pool.last.announce()
@@ -301,7 +301,7 @@ describe("a worker that is idle", () => {
     expect(pool.last.isEnding).toBe(true)
   })
 
-  it("lives on while it runs a task when its idle time is over", () => {
+  it("survives if it runs a task when its idle time is over", () => {
     const pool = Pool.opened({ min: 0 })
     pool.submit("first")
     pool.last.announce()
@@ -312,8 +312,8 @@ describe("a worker that is idle", () => {
   })
 })
 
-describe("closing", () => {
-  it("ends the tasks that run, rejects those that wait and those that come, and waits for each worker", async () => {
+describe("a close", () => {
+  it("ends the running tasks, rejects waiting and new tasks, and waits for each worker", async () => {
     const pool = Pool.opened({ min: 1, max: 2 })
     const [first, second, queued] = [pool.submit("first"), pool.submit("second"), pool.submit("queued")]
     // The second worker has not started yet.
@@ -355,7 +355,7 @@ describe("closing", () => {
   })
 })
 
-// ---- The invariants of its header, under random events ----
+// ---- The invariants of the module's header, under random events ----
 
 type Event =
   | { readonly _tag: "Submit" }
@@ -460,12 +460,12 @@ const check = (pool: Pool, tasks: ReadonlyArray<FakeTask>): void => {
   expect(pool.workers.every((worker) => worker.taken <= pool.taskLimit)).toBe(true)
   // 2. There are at least `min` workers, or another attempt is under way.
   if (workers < min) expect(inPool.some((worker) => worker.isStarting) || vi.getTimerCount() > 0).toBe(true)
-  // A task that waits is waiting for something.
+  // Each waiting task has an event that will start it.
   if (queued > 0) expect(workers > 0 || vi.getTimerCount() > 0).toBe(true)
 }
 
 describe("the invariants of the dispatcher", () => {
-  it("hold after each of any events, no task is lost, and closing leaves nothing", () =>
+  it("hold after any events, no task is lost, and a close leaves nothing behind", () =>
     fc.assert(
       fc.asyncProperty(options, fc.array(event, { maxLength: 60 }), async (options, events) => {
         const pool = new Pool(options)
@@ -475,7 +475,7 @@ describe("the invariants of the dispatcher", () => {
           apply(pool, tasks, event)
           check(pool, tasks)
         }
-        // Once workers can be started, all that waits is run.
+        // Once workers can be started, all waiting tasks run.
         pool.startProblem = undefined
         for (let round = 0; tasks.some(({ state }) => state === "queued" || state === "running"); round++) {
           if (round > 1_000) throw new Error(`Tasks are left: ${statesOf(tasks).join()}`)

@@ -1,4 +1,4 @@
-/** Reasons of foreign signals that look like reasons of this toolkit, and reasons with parts that can't be sent. */
+/** Reasons of foreign signals that resemble reasons of this toolkit, and reasons with parts that can't be sent. */
 import { CancelReason, Deadline, Thread } from "@quiesce/core"
 import { createTaskPool } from "@quiesce/worker-threads/Task"
 import { Data, Effect, Option } from "effect"
@@ -69,7 +69,7 @@ describe.each(foreign)("a signal that aborts with $name", ({ value, word }) => {
     }).pipe(Effect.scoped, Effect.runPromise)
   )
 
-  it("is sent as a reason to a thread in a worker, and comes back in its exit", () =>
+  it("is sent as a reason to a thread in a worker, and is in the thread's exit", () =>
     Effect.gen(function* () {
       const pool = yield* makePool()
       const cells = makeCells()
@@ -87,9 +87,9 @@ describe.each(foreign)("a signal that aborts with $name", ({ value, word }) => {
     const words: Words = new Int32Array(new SharedArrayBuffer(8))
     const controller = new AbortController()
     const ended = pool.run(words, { signal: controller.signal })
-    await Effect.runPromise(whenSet(words, 0))
+    await Effect.runPromise(whenSet(words, Cell.begun))
     controller.abort(value)
     await expect(ended).rejects.toBeDefined()
-    expect(words[1]).toBe(word)
+    expect(words[Cell.reason]).toBe(word)
   })
 })

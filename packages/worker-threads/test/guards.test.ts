@@ -3,14 +3,14 @@ import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { makePool } from "./support.ts"
 
-/** An object that throws whenever it is read. */
+/** An object that throws at each read. */
 const revoked = (): object => {
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
   return proxy
 }
 
-it("isWorkerPool tells a pool from other values", () =>
+it("isWorkerPool is true for a pool only", () =>
   Effect.runPromise(
     Effect.scoped(
       Effect.map(makePool(), (pool) => {
@@ -20,7 +20,7 @@ it("isWorkerPool tells a pool from other values", () =>
     )
   ))
 
-it("isWorkerError tells the error of this package from others", () => {
+it("isWorkerError is true for an error of this package only", () => {
   expect(WorkerError.isWorkerError(WorkerError.make({ _tag: "PoolClosed" }))).toBe(true)
   expect([undefined, new Error("no"), { _tag: "WorkerError" }, revoked()].filter(WorkerError.isWorkerError)).toEqual([])
 })

@@ -49,20 +49,20 @@ it("the default export of a CommonJS module that tsc has emitted is called", asy
   expect(await pool.run(3)).toBe(6)
 })
 
-/** As `abort-controller` from npm makes a signal. */
+/** A signal as `abort-controller` from npm makes it. */
 class OldSignal extends EventTarget {
   aborted = false
 }
 
 it("a broadcast takes a signal without throwIfAborted", async () => {
   await using pool = Task.createTaskPool<Module>(url, { size: 2 })
-  // The class has the members that a signal needed when the package was written.
+  // The class has the members that a signal had to have when that package was written.
   const signal = new OldSignal() as unknown as AbortSignal
   const results = await pool.broadcast("square", { signal })
   expect(results).toEqual([9, 9].map((value) => ({ status: "fulfilled", value })))
 })
 
-it("an error with endless properties crosses as an error, with its name, message, stack and the errors of its cause", () => {
+it("an error with endless properties arrives as an error, with its name, message, stack and the errors of its cause", () => {
   const request: Record<string, unknown> = {}
   request["self"] = request
   const circular = Object.assign(new Error("inner"), { name: "HttpError", request })

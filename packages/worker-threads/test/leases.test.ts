@@ -29,7 +29,7 @@ const openOutbox = () => {
   return { outbox: new Outbox<ToHost>(port as unknown as MessagePort), sent }
 }
 
-/** The effects that run now have come to their next wait. */
+/** Completes when the running effects have reached their next wait. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 const openKeeper = (handlers: ReadonlyArray<Handler> = []) => {
@@ -71,7 +71,7 @@ describe("LeaseKeeper, the host's side", () => {
     expect(ledger).toEqual([])
   })
 
-  it("refuses a number that is taken, and keeps the lease that has it", async () => {
+  it("refuses a number that is in use, and keeps the lease with that number", async () => {
     const released: Array<string> = []
     const { keeper, sent, ledger } = openKeeper([folders(released)])
     keeper.receive(acquire("a"))
@@ -95,13 +95,13 @@ describe("LeaseKeeper, the host's side", () => {
     expect(keeper.isEmpty).toBe(true)
   })
 
-  it("answers the release of a number that it does not know, so that no worker waits", () => {
+  it("answers the release of an unknown number, so that no worker waits", () => {
     const { keeper, sent } = openKeeper()
     keeper.receive({ _tag: "Release", id: taskId, lease, exit: done })
     expect(sent).toEqual([{ _tag: "Released", id: taskId, lease, problem: null }])
   })
 
-  it("is silent after it was closed, and has released all by then", async () => {
+  it("sends nothing after its close, and has released all leases by then", async () => {
     const released: Array<string> = []
     const { keeper, sent } = openKeeper([folders(released)])
     keeper.receive(acquire("a"))
@@ -130,7 +130,7 @@ const numberOf = (message: ToHost | undefined): number =>
   message !== undefined && "lease" in message ? message.lease : -1
 
 describe("LeaseBroker, the worker's side", () => {
-  it("ignores answers for leases that it has not asked for", async () => {
+  it("ignores answers for leases that it has not requested", async () => {
     const { acquiring, broker, sent } = openBroker()
     const fiber = acquiring()
     const asked = numberOf(sent[0])
@@ -143,7 +143,7 @@ describe("LeaseBroker, the worker's side", () => {
     expect(await problemOf(fiber)).toBe("the disk is full")
   })
 
-  it("fails a request that waits when the task has ended, and each one after that", async () => {
+  it("fails a waiting request when the task ends, and each later request", async () => {
     const { acquiring, broker, sent } = openBroker()
     const waiting = acquiring()
     broker.close()
@@ -164,7 +164,7 @@ describe("LeaseBroker, the worker's side", () => {
   })
 })
 
-/** A thread that runs elsewhere, and its cell. */
+/** A remote thread, and its cell. */
 const spawnRemote = Effect.gen(function* () {
   let cell!: ThreadAdapter.RemoteThread<unknown, unknown>
   const controls: ThreadAdapter.Controls = {
@@ -183,7 +183,7 @@ const spawnRemote = Effect.gen(function* () {
 })
 
 describe("mirrorLeases", () => {
-  it("sends the leases of tasks, and none that the host keeps or that belongs to no task", () =>
+  it("sends the leases of tasks, and no lease that the host keeps or that belongs to no task", () =>
     Effect.gen(function* () {
       const sent: Array<unknown> = []
       const [task, other] = [yield* spawnRemote, yield* spawnRemote]

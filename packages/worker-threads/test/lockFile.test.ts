@@ -64,20 +64,20 @@ describe("a lock file", () => {
     expect(readdirSync(root)).toEqual([])
   })
 
-  it("tells the owner to a request that does not wait", () =>
+  it("names the owner in the error of a request that does not wait", () =>
     Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {
           yield* acquire([root], { path: path() })
           const error = yield* Effect.flip(acquire([root], { path: path(), wait: false }))
           expect(error.reason).toMatchObject({ _tag: "LockFileHeld", pid: process.pid })
-          // A new attempt in the same process leaves the lock alone.
+          // The failed request of the same process leaves the lock as it is.
           expect(readdirSync(root)).toEqual(["lock"])
         })
       )
     ))
 
-  // Only Linux says when a process has started.
+  // Only Linux reports when a process has started.
   it.skipIf(process.platform !== "linux").each([
     ["whose number another process has by now", { started: "1" }],
     ["of an earlier run of the machine", { boot: "another", pid: 1 }]
@@ -95,9 +95,9 @@ describe("a lock file", () => {
     await expect(take(false)).rejects.toMatchObject({ reason: { _tag: "LockFileHeld", pid } })
   })
 
-  it("passes on although the process that took it over has died on the way", async () => {
+  it("passes on although a process that was taking it over has died on the way", async () => {
     const dead = write({ pid: 2 ** 31 - 1 })
-    // Its claim, and one on that.
+    // The claim of the dead owner, and a claim on that claim.
     const claim = `${path()}.${dead.token}`
     const second = { ...LockOwner.newOwner(), pid: 2 ** 31 - 1 }
     writeFileSync(claim, LockOwner.encode(second))

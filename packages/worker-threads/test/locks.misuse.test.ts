@@ -1,4 +1,4 @@
-/** Misuse of locks is a defect that says what to do. Only what a correct program must expect is an error. */
+/** Misuse of locks is a defect that names the remedy. Only conditions that a correct program must expect are errors. */
 import { threadId } from "node:worker_threads"
 import { LockError, Schemas, SharedMutex, SharedSemaphore, WorkerError } from "@quiesce/worker-threads"
 import { Cause, Effect, Exit, Schema } from "effect"
@@ -25,7 +25,7 @@ const thrownBy = (f: () => unknown): unknown => {
 const mutex = SharedMutex.makeUnsafe()
 const semaphore = SharedSemaphore.makeUnsafe({ permits: 2 })
 
-/** What somebody without types may give in place of a lock. */
+/** Values that a user without types could pass in place of a lock. */
 const noLocks: ReadonlyArray<unknown> = [
   undefined,
   null,
@@ -72,7 +72,7 @@ describe("a wrong argument", () => {
     expect(misuseOf(SharedMutex.make({ name: 7 as never })).message).toContain("SharedMutex.make's name")
   })
 
-  it("of take, such as more permits than there are, is a defect and leaves no trace", () => {
+  it("of take, such as more permits than the semaphore has, is a defect and leaves no request behind", () => {
     for (const permits of [0, -1, 1.5, 3, "1" as never, Symbol("one") as never]) {
       expect(misuseOf(Effect.scoped(SharedSemaphore.take(semaphore, permits))).message).toContain("ask for 1 to 2")
       expect(misuseOf(Effect.scoped(SharedSemaphore.tryTake(semaphore, permits))).reason._tag).toBe("InvalidOption")
@@ -87,7 +87,7 @@ describe("a wrong argument", () => {
     expect(Effect.runSync(SharedMutex.status(mutex))).toMatchObject({ free: 1, unusable: false })
   })
 
-  it("of threadDied is a defect, such as the number of an ended Worker or of the thread itself", () => {
+  it("of threadDied is a defect, such as the number of an ended Worker or of the calling thread", () => {
     for (const given of [-1, 1.5, Number.NaN, "7" as never, undefined as never, threadId])
       expect(misuseOf(SharedMutex.threadDied(given)).message).toContain("threadDied's threadId")
   })

@@ -15,7 +15,7 @@ import { decodeToWorker } from "../src/internal/wire/toWorker.ts"
 
 const nothing = makeCodec("Nothing", { payload: Schema.Void, success: Schema.Void, error: Schema.Never })
 
-/** An array whose text has 2 to the power of `depth` parts, because each level has the next one twice. */
+/** An array whose text has 2 to the power of `depth` parts, because each level contains the next one twice. */
 const sharedParts = (depth: number): unknown => {
   let value: unknown = "leaf"
   for (let i = 0; i < depth; i++) value = [value, value]
@@ -80,7 +80,7 @@ const directions = [
   }
 ] as const
 
-/** Anything that structured clone could give, with words of the protocol in it. */
+/** Any value that structured clone could return, with words of the protocol in it. */
 const word = fc.constantFrom(...Object.keys(toHost), ...Object.keys(toWorker), "_tag", "id", "lease", "exit", "cause")
 const garbage = fc.anything({
   key: fc.oneof(word, fc.string()),
@@ -107,7 +107,7 @@ for (const { decode, messages, from } of directions) {
         fc.property(fc.oneof(garbage, fc.array(garbage, { maxLength: 3 })), (u) => {
           const decoded = decode(u)
           if (decoded === undefined) return
-          // What it accepts is the very array, of messages whose tag is a word of the protocol.
+          // An accepted value is the same array, and the tag of each message is a word of the protocol.
           expect(decoded).toBe(u)
           for (const { _tag } of decoded) expect(messages.some((message) => message["_tag"] === _tag)).toBe(true)
         }),
@@ -134,7 +134,7 @@ for (const { decode, messages, from } of directions) {
       }
     })
 
-    it("refuses the whole batch when one message in it is not of the protocol", () => {
+    it("refuses the whole batch when one message in it is outside the protocol", () => {
       fc.assert(
         fc.property(fc.nat(messages.length), garbage, (at, u) => {
           fc.pre(decode([u]) === undefined)
@@ -143,7 +143,7 @@ for (const { decode, messages, from } of directions) {
       )
     })
 
-    it("refuses a tag that is not a string, such as one whose text is that of a tag or can't be made", () => {
+    it("refuses a tag that is not a string, such as an object whose text is a tag, or whose text can't be made", () => {
       const untextable = { toString: () => Symbol("no text") }
       for (const message of messages) {
         for (const tag of [[message["_tag"]], { toString: () => message["_tag"] }, untextable, Object.create(null)]) {
@@ -152,7 +152,7 @@ for (const { decode, messages, from } of directions) {
       }
     })
 
-    it("refuses a message with a field too many, a field that is inherited, or a hole", () => {
+    it("refuses a message with an additional field, an inherited field, or a hole", () => {
       for (const message of messages) {
         expect(decode([{ ...message, extra: 1 }])).toBeUndefined()
         const { _tag, ...fields } = message
@@ -174,7 +174,7 @@ for (const { decode, messages, from } of directions) {
       }
     })
 
-    it("refuses the names of what every object inherits", () => {
+    it("refuses the names of inherited properties", () => {
       for (const _tag of ["toString", "constructor", "__proto__", "hasOwnProperty"]) {
         expect(decode([{ _tag }])).toBeUndefined()
       }
@@ -183,7 +183,7 @@ for (const { decode, messages, from } of directions) {
 }
 
 describe("an exit", () => {
-  it("is refused when any of its reasons is not one", () => {
+  it("is refused when one of its reasons is invalid", () => {
     const bad = [{ _tag: "Success" }, { _tag: ["Fail"] }, null, "Fail"]
     for (const reason of bad) {
       const exit = { _tag: "Failure", cause: [{ _tag: "Fail", error: 1 }, reason] }
@@ -196,7 +196,7 @@ describe("an exit", () => {
 })
 
 describe("the problem of a refused message", () => {
-  it("is a short text, whatever the message is", () => {
+  it("is a short text, for any message", () => {
     const shared = sharedParts(60)
     const parts: ReadonlyArray<unknown> = [shared, holes(), "x".repeat(1_000_000), [shared], { _tag: shared }]
     const refused = [
@@ -228,7 +228,7 @@ describe("the problem of a refused message", () => {
 })
 
 describe("a reason or a defect with shared parts", () => {
-  it("crosses as a short text, in both directions", () => {
+  it("arrives as a short text, in both directions", () => {
     const shared = sharedParts(60)
     const reason = reasonFromWire(shared)
     expect(reason._tag).toBe("Aborted")
@@ -274,7 +274,7 @@ interface List {
 }
 
 describe("Ready", () => {
-  it("is refused when it does not say what can be ended in the worker, or not why no more", () => {
+  it("is refused without the kinds of code that can be ended in the worker, and without the reason for missing kinds", () => {
     for (const unwind of [{ _tag: "None" }, { _tag: "SectionsOnly", why: 1 }, { _tag: "All" }, "None", null]) {
       expect(decodeToHost([{ _tag: "Ready", unwind, problem: null }])).toBeUndefined()
     }

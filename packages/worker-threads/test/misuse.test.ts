@@ -8,7 +8,7 @@ import { Tasks } from "./fixtures/contract.ts"
 
 const functions = new Map(Object.entries(Workers).flatMap(([name, module]) => [...functionsOf(name, module)]))
 
-/** A pool of these options starts no worker before its first task. */
+/** A pool with these options starts no worker before its first task. */
 const options: WorkerPool.Options = { spawn: () => expect.unreachable(), size: { min: 0, max: 1 } }
 
 class Pool extends Context.Service<Pool, WorkerPool.Of<typeof Tasks>>()("Pool") {}
@@ -74,12 +74,12 @@ const isHelpful = (error: unknown, name: string): boolean =>
   ThreadError.isThreadError(error) ||
   (error instanceof TypeError && error.message.startsWith(`${name} got `))
 
-it("each function works with a wrong argument, or is refused by an error of this package", async () => {
+it("each function accepts a wrong argument, or refuses it with an error of this package", async () => {
   for (const name of others) expect(functions.delete(name)).toBe(true)
   expect(await unhelpful(functions, rows, isHelpful)).toEqual([])
 })
 
-it("each method of a pool refuses a tag that is no text with a message that shows the tag", async () => {
+it("each method of a pool refuses a tag that is no string with a message that shows the tag", async () => {
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
   const tags = new Map<unknown, string>([

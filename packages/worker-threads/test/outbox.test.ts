@@ -2,7 +2,7 @@ import type { MessagePort } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { HostOutbox } from "../src/internal/host/hostOutbox.ts"
 
-/** A port that clones what is posted, as a real one does, and keeps it. */
+/** A port that clones each posted message, as a real port does, and keeps the clone. */
 const open = () => {
   const posts: Array<unknown> = []
   const transferred: Array<unknown> = []
@@ -21,7 +21,7 @@ const open = () => {
 
 const uncloneable = { code: () => {} }
 
-/** The microtasks of this turn have run. */
+/** Completes after the microtasks of this turn. */
 const endOfTurn = (): Promise<void> => Promise.resolve()
 
 describe("Outbox.put", () => {
@@ -93,7 +93,7 @@ describe("Outbox.putNow", () => {
 })
 
 describe("Outbox.flush", () => {
-  it("posts what was put before the turn ends, and nothing twice", async () => {
+  it("posts waiting messages before the turn ends, and no message twice", async () => {
     const { outbox, posts } = open()
     outbox.put("first")
     outbox.flush()
@@ -113,7 +113,7 @@ describe("Outbox.flush", () => {
     expect(unsendable).toEqual([[uncloneable, expect.objectContaining({ name: "DataCloneError" })]])
   })
 
-  it("posts in the next turn what is put while a message is reported", async () => {
+  it("posts a message in the next turn that is put while another is reported", async () => {
     const { outbox, posts } = open()
     outbox.onUnsendable = () => outbox.put("it can't be cloned")
     outbox.put(uncloneable)

@@ -14,7 +14,7 @@ const refusal = (options: Partial<Options>): string => {
 }
 
 describe("the options of a pool", () => {
-  it("refuse a duration that is none, NaN among them, by the name of the option", () => {
+  it("refuse an invalid duration, such as NaN, by the name of the option", () => {
     for (const given of [NaN, -1]) {
       expect(refusal({ size: { min: 0, max: 1, idle: given } })).toContain(`size.idle: ${given} is not a duration`)
       expect(refusal({ startWithin: given })).toContain(`startWithin: ${given} is not a duration`)
@@ -22,7 +22,7 @@ describe("the options of a pool", () => {
     expect(refusal({ startWithin: Infinity })).toContain("startWithin: Infinity")
   })
 
-  it("refuse lease handlers that are no list, and what is no handler in the list", () => {
+  it("refuse lease handlers that are no list, and a value in the list that is no handler", () => {
     const lease = HostLease.make({ name: "lease", payload: Schema.Void, success: Schema.Void })
     const handler = HostLease.handler(lease, () => Effect.void)
     for (const given of [handler, 5, "x", {}]) {
@@ -37,14 +37,14 @@ describe("the options of a pool", () => {
     expect(refusal({ hostLeases: [handler] })).toBe("none")
   })
 
-  it("take an idle time of zero and one that never ends", () => {
+  it("accept an idle time of zero, and an infinite one", () => {
     for (const idle of [0, Infinity, "2 seconds"] as const) {
       const size = { min: 0, max: 1, idle }
       expect(Effect.runSync(parse({ spawn, size })).idleMillis).toBe(idle === "2 seconds" ? 2000 : idle)
     }
   })
 
-  it("refuse a limit of recycling that is none, a heap in another unit than bytes among them", () => {
+  it("refuse an invalid limit of recycling, such as a heap in another unit than bytes", () => {
     for (const tasks of [0, -1, NaN, 1.5, Infinity, "10"]) {
       expect(refusal({ recycle: { tasks: tasks as number } })).toContain("recycle.tasks")
     }

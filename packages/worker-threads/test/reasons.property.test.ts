@@ -1,4 +1,4 @@
-/** A reason crosses without a Schema, and with the same result as with one. */
+/** A reason is sent without a Schema, with the same result as with a Schema. */
 import { CancelReason } from "@quiesce/core"
 import * as Schemas from "@quiesce/core/Schemas"
 import { Schema } from "effect"
@@ -9,7 +9,7 @@ import { reasonFromWire, reasonToWire } from "../src/internal/wire/codec.ts"
 const tags = ["Stopped", "Interrupted", "TimedOut", "DeadlineExceeded", "ParentEnded", "SiblingFailed", "Shutdown"]
 const value = fc.oneof(fc.string(), fc.double(), fc.constantFrom(undefined, null, {}))
 
-/** Objects that are reasons, or nearly so. */
+/** Objects that are reasons, or almost. */
 const given = fc.record(
   {
     _tag: fc.constantFrom<unknown>(...tags, "Moved", "Lost", "Aborted", "Other", ["Interrupted"], undefined),
@@ -32,7 +32,7 @@ const encode = Schema.encodeSync(Schemas.CancelReason)
 const decode = Schema.decodeUnknownSync(Schemas.CancelReason)
 const isOfSchema = Schema.is(Schemas.CancelReason)
 
-/** Without fields of the value undefined. */
+/** The value without fields that are undefined. */
 const defined = (u: object): object => Object.fromEntries(Object.entries(u).filter(([, value]) => value !== undefined))
 
 it("isCancelReason is true for the type of the Schema", () => {

@@ -60,7 +60,7 @@ const objectPrototype = <A extends object>(value: A): A => Object.setPrototypeOf
 const resizable = (): ArrayBuffer => new ArrayBuffer(8, { maxByteLength: 16 })
 
 describe("RingWriter.write", () => {
-  it("gives each value as structured clone would, in order, however often the ring comes round", () => {
+  it("writes each value as structured clone would, in order, for any number of turns of the ring", () => {
     const { writer, reader } = open()
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer(), plain), { minLength: 1, maxLength: 20 }), (entries) => {
@@ -115,7 +115,7 @@ describe("RingWriter.write", () => {
     expect(take(reader)).toEqual(values.map((value) => [1, 2, 3, value]))
   })
 
-  it("refuses values that only a clone gets right", () => {
+  it("refuses values that only structured clone preserves", () => {
     const { writer, reader } = open()
     class Point {
       readonly x = 1
@@ -151,7 +151,7 @@ describe("RingWriter.write", () => {
   it("takes no more bytes than half of the ring has", () => {
     const { writer, reader } = open()
     expect(writer.write(0, 0, 0, new Uint8Array(most + 1))).toBe(false)
-    // Each needs a word for its alignment.
+    // Each array needs a word for its alignment.
     const half = () => new Uint8Array(most / 2 - 2)
     expect(writer.write(0, 0, 0, [half(), half(), new Uint8Array(1)])).toBe(false)
     expect(take(reader)).toEqual([])
@@ -159,7 +159,7 @@ describe("RingWriter.write", () => {
     expect(take(reader)).toEqual([[0, 0, 0, [half(), 1, half()]]])
   })
 
-  it("has as much room for other values beside many bytes as without them, and for all that fits", () => {
+  it("has as much room for other values beside many bytes as without them, and for all values that fit", () => {
     const { writer, reader } = open()
     const others = Array.from({ length: 7 }, () => "x".repeat(250))
     const [large, small] = [new Uint8Array(100_000).fill(7), new Uint8Array(30_000).fill(9)]
@@ -173,7 +173,7 @@ describe("RingWriter.write", () => {
     }
   })
 
-  it("takes bytes while there is room for them, and few words while there is room for those", () => {
+  it("accepts bytes while they fit, and few words while those fit", () => {
     const { writer, reader } = open()
     const value = new Uint8Array(100_000)
     let large = 0
@@ -185,7 +185,7 @@ describe("RingWriter.write", () => {
     expect(writer.write(0, 0, 0, value)).toBe(true)
   })
 
-  it("refuses bytes whose buffer only a clone gets right", () => {
+  it("refuses bytes whose buffer only structured clone preserves", () => {
     const { writer, reader } = open()
     const whole = new Uint8Array(8)
     const detached = new Uint8Array(8)
@@ -203,17 +203,17 @@ describe("RingWriter.write", () => {
     expect(take(reader)).toEqual([])
   })
 
-  it("refuses bytes at once whose number has more than 32 bits", () => {
+  it("refuses bytes at once if their number needs more than 32 bits", () => {
     const { writer } = open()
-    // The system gives this memory only when it is used.
+    // The system allocates this memory only when it is used.
     expect(writer.write(1, 2, 3, new Uint8Array(2 ** 32))).toBe(false)
     expect(writer.write(1, 2, 3, new Uint8Array(8))).toBe(true)
   })
 
-  it("takes no value that a clone gives in another way, or can't give", () => {
+  it("accepts no value that structured clone changes or refuses", () => {
     const { writer, reader } = open()
     const others: ReadonlyArray<unknown> = [
-      // Holes, also beside properties that make up for their number.
+      // Holes, also beside properties that compensate for their number.
       Array(1),
       Object.assign(Array(2), { 0: 1, own: 2 }),
       // Proxies can't be cloned.
@@ -267,7 +267,7 @@ describe("RingWriter.mustWake", () => {
 })
 
 describe("AdaptiveSpin.watch", () => {
-  it("leaves the reader awake if something comes, and asleep if nothing does, and then passes some times", () => {
+  it("keeps the reader awake if an entry comes, otherwise lets it sleep, and then skips some watches", () => {
     const { reader, writer } = open()
     const spin = new AdaptiveSpin(reader)
     writer.write(1, 0, 0, "one")
@@ -293,7 +293,7 @@ describe("RingReader.block", () => {
     expect(writer.mustWake()).toBe(false)
   })
 
-  it("does not block if something else has come, for which the writer can rouse the reader", () => {
+  it("does not block if the writer has roused the reader for something else than an entry", () => {
     const { reader, writer } = open()
     expect(writer.rouse()).toBe(false)
     const roused: Array<boolean> = []
@@ -302,7 +302,7 @@ describe("RingReader.block", () => {
     expect(reader.sleep()).toBe(true)
   })
 
-  it("needs no message when an entry comes", () => {
+  it("ends without a message when an entry comes", () => {
     const { reader, writer } = open()
     const woken: Array<boolean> = []
     const write = () => writer.write(1, 0, 0, "one") && woken.push(writer.mustWake()) > 1

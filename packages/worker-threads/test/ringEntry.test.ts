@@ -40,7 +40,7 @@ const open = () => {
 
 describe("an entry of the ring of values", () => {
   for (const message of messages) {
-    it(`gives the message that was written: ${JSON.stringify(message)}`, () => {
+    it(`returns the message that was written: ${JSON.stringify(message)}`, () => {
       const { close, rings, sent, write: to } = open()
       expect(write(message, to)).toBe(true)
       rings.readAll()
@@ -60,12 +60,12 @@ describe("an entry of the ring of values", () => {
     close()
   })
 
-  it("without content says that a task was interrupted as asked, or that a lease was released", () => {
+  it("without content means that a task was interrupted as requested, or that a lease was released", () => {
     const { close, interrupted, rings, sent, writer, write: to } = open()
     const before = Array.from(new Int32Array(rings.memory.values).subarray(16, 17))
     writer.write(5, RingEntry.interrupted, 0, undefined)
     write({ _tag: "LeaseEnded", id: 6, lease: 8, result: "released", error: null }, to)
-    // Each has three numbers, and a word for no content.
+    // Each of these entries has three numbers, and a word for no content.
     expect(new Int32Array(rings.memory.values)[16]! - before[0]!).toBe(8)
     rings.readAll()
     expect(interrupted).toEqual([5])

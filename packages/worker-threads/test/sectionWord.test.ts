@@ -81,7 +81,7 @@ describe("the host's transitions", () => {
     }
   })
 
-  it("claim finds nothing to claim: idle, another run, a run that is claimed already", () => {
+  it("claim finds nothing to claim for an idle word, another run, and a run that is already claimed", () => {
     expect(SectionWord.claim(words, index, undefined)).toEqual({ _tag: "Idle" })
     SectionWord.start(worker, run)
     expect(SectionWord.claim(words, index, run + 1)).toEqual({ _tag: "Idle" })
@@ -117,7 +117,7 @@ describe("run numbers", () => {
   })
 })
 
-/** What a claim must give for a word as it was just before. */
+/** The result that a claim must have, for the word as it was just before. */
 const expectClaim = (claim: SectionWord.Claim, { run, state }: ReturnType<typeof seen>): void => {
   const refused = { _tag: state === "masked" ? "Masked" : "Idle" }
   expect(claim).toEqual(state === "running" ? { _tag: "Claimed", run } : refused)
@@ -172,7 +172,7 @@ const interleave = (f: () => void, before: (step: number, isWait: boolean) => vo
 /** The worker's code was ended by force. */
 const terminated = new Error("terminated")
 
-/** What a worker does with two runs; `log` has each operation that it has completed, and of which run. */
+/** A worker's operations for two runs. `log` has each completed operation, with its run. */
 const twoRuns = (log: Array<string>): void => {
   for (const each of [run, run + 1]) {
     SectionWord.start(worker, each)
@@ -205,7 +205,7 @@ const expectCleared = (claimed: number, log: ReadonlyArray<string>): void => {
 }
 
 describe("a claim at each step of the worker", () => {
-  it("that comes to nothing at any later step: the worker waits meanwhile, and goes on", () => {
+  it("that is taken back at any later step makes the worker wait, and the worker then continues", () => {
     let claims = 0
     for (let from = 0; from <= stepsOfTwoRuns; from++) {
       for (let until = from; until <= stepsOfTwoRuns; until++) {
@@ -241,7 +241,7 @@ describe("a claim at each step of the worker", () => {
     expect(claims).toBeGreaterThan(0)
   })
 
-  it("that ends the code: the run is cleared, the next one is not touched", () => {
+  it("that ends the code is cleared with its run, and does not affect the next run", () => {
     for (let from = 0; from < stepsOfTwoRuns; from++) {
       reset()
       const log: Array<string> = []

@@ -15,7 +15,7 @@ const add = (table: SlotTable<Task>, slot: number): Task => {
 }
 
 describe("SlotTable", () => {
-  it("agrees with a map from ids to tasks, whatever comes and goes", () => {
+  it("agrees with a map from ids to tasks, for any order of additions and removals", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(slots - 1), { maxLength: 60 }), (steps) => {
         const table = new SlotTable<Task>(slots)
@@ -23,7 +23,7 @@ describe("SlotTable", () => {
         const running: Array<Task | undefined> = Array.from({ length: slots }, () => undefined)
         for (const slot of steps) {
           const before = running[slot]
-          // A slot that is taken is freed, a free one is taken.
+          // A taken slot is freed, a free slot is taken.
           if (before === undefined) running[slot] = add(table, slot)
           else {
             if (!table.delete(before)) throw new Error("A task that is there was not deleted")
@@ -40,7 +40,7 @@ describe("SlotTable", () => {
     )
   })
 
-  it("knows no task by an id that was never given, whatever number it is", () => {
+  it("returns no task for an id that was never assigned, for any number", () => {
     const table = new SlotTable<Task>(slots)
     const task = add(table, 1)
     for (const id of [-1, 0.5, NaN, Infinity, task.id + slots, task.id - slots, 2 ** 53]) {
@@ -48,7 +48,7 @@ describe("SlotTable", () => {
     }
   })
 
-  it("delete of a task that has ended leaves alone the one that has its slot now", () => {
+  it("delete of an ended task does not affect the task that uses its slot now", () => {
     const table = new SlotTable<Task>(slots)
     const before = add(table, 2)
     table.delete(before)
@@ -57,7 +57,7 @@ describe("SlotTable", () => {
     expect([...table]).toEqual([now])
   })
 
-  it("nextId gives an id again only after many millions of others, and each in its own slot", () => {
+  it("nextId repeats an id only after many millions of others, and each in its own slot", () => {
     const table = new SlotTable<Task>(slots)
     const ids = new Set<number>()
     for (let turn = 0; turn < 10_000; turn++) ids.add(table.nextId(turn % slots))
@@ -65,7 +65,7 @@ describe("SlotTable", () => {
     for (const id of ids) expect(Number.isInteger(id) && id >= 0 && id < 2 ** 30).toBe(true)
   })
 
-  it("nextId never gives 0, which stands for no claim, also when the ids begin again", () => {
+  it("nextId never returns 0, which stands for no claim, also when the ids begin again", () => {
     for (const slots of [1, 3, 17]) {
       const table = new SlotTable<Task>(slots, Math.floor(2 ** 30 / slots) - 3)
       const ids = Array.from({ length: 5 }, () => table.nextId(0))

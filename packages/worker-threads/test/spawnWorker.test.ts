@@ -1,4 +1,6 @@
-/** The user's `spawn`: a misuse is refused at once, with the remedy, and a worker that can't serve says why. */
+/**
+ * The user's `spawn`. A misuse is refused at once, with the remedy, and a worker that can't serve reports the reason.
+ */
 import { Thread } from "@quiesce/core"
 import { Leaks } from "@quiesce/testing"
 import { WorkerError, WorkerPool } from "@quiesce/worker-threads"
@@ -25,7 +27,7 @@ const refusal = async (spawn: (options: WorkerOptions) => unknown, { isClean = t
   })
   const using = Effect.scoped(Effect.flatMap(making, (pool) => pool.execute("Add", { a: 1, b: 2 })))
   const failing = Effect.flip(using)
-  // Node itself leaves something of a Worker whose constructor throws.
+  // Node itself leaves a resource of a Worker whose constructor throws.
   const error = await Effect.runPromise(isClean ? Leaks.none(failing, { within: "30 seconds" }) : failing)
   expect(error).toBeInstanceOf(WorkerError.WorkerError)
   return { attempts, error: error }
@@ -68,7 +70,7 @@ it("a spawn may add data of its own to workerData", async () => {
   expect(await Effect.runPromise(added)).toBe(8)
 })
 
-it("a worker with another version of the toolkit says so, and names both copies", async () => {
+it("a worker with another version of the toolkit reports that, and names both copies", async () => {
   const { error } = await refusal((options) => {
     const handshake = options.workerData[handshakeKey]
     return new Worker(url, { ...options, workerData: { [handshakeKey]: { ...handshake, protocol: protocol + 1 } } })
@@ -78,7 +80,7 @@ it("a worker with another version of the toolkit says so, and names both copies"
 })
 
 describe("WorkerExited", () => {
-  it("has the error that ended the worker as its cause, and no stack in its sentence", async () => {
+  it("has the error that ended the worker as its cause, and no stack in its message", async () => {
     const crashing = WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, options), size: 1 }).pipe(
       Effect.flatMap((pool) => pool.execute("Crash", undefined)),
       Effect.scoped
@@ -90,7 +92,7 @@ describe("WorkerExited", () => {
     expect((error!.cause as Error).stack).toContain("tasks.worker.ts")
   })
 
-  it("tells the neighbour of a killed task which task was to end, and why", async () => {
+  it("names to the neighbour of a killed task the task that was to end, and the reason", async () => {
     const program = Effect.gen(function* () {
       const pool = yield* WorkerPool.make(Tasks, {
         spawn: (options) => new Worker(url, options),

@@ -7,7 +7,7 @@ import { noOlderNode, olderNode } from "./olderNode.ts"
 
 const script = fileURLToPath(new URL("./fixtures/fast-path-main.ts", import.meta.url))
 
-/** The flags that a process of its own sets, step by step; see the program. */
+/** The flags that a separate process sets in each step of `fast-path-main.ts`. */
 const flagsOf = async (binary: string, options: ReadonlyArray<string> = []): Promise<unknown> => {
   const { stderr, stdout } = await promisify(execFile)(binary, [...options, script])
   expect(stderr).toBe("")

@@ -5,7 +5,7 @@ import { Tasks } from "./fixtures/contract.ts"
 
 const url = new URL("./fixtures/tasks.worker.ts", import.meta.url)
 
-/** A pool of one worker, unless more is asked for. */
+/** A pool of one worker, unless the options ask for more. */
 export const makePool = (options?: Partial<WorkerPool.Options>) =>
   WorkerPool.make(Tasks, { spawn: (options) => new Worker(url, options), size: 1, ...options })
 

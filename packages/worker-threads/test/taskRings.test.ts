@@ -4,7 +4,7 @@ import { expect, it } from "vitest"
 import { TaskRings } from "../src/internal/host/taskRings.ts"
 import { RingWriter } from "../src/internal/wire/ring.ts"
 
-/** A worker that sleeps between its tasks, and has answered before its wake-up returns if `isFast`. */
+/** A worker that sleeps between its tasks. With `isFast`, it has answered before its wake-up returns. */
 const open = (isFast: boolean, ended: (id: number) => void = () => {}) => {
   const woken: Array<unknown> = []
   const answers: Array<unknown> = []
@@ -23,7 +23,7 @@ const open = (isFast: boolean, ended: (id: number) => void = () => {}) => {
     sent: () => {},
     fail: (problem: string) => void answers.push(problem)
   }
-  // Of a port, the rings use this function only.
+  // The rings use only this function of a port.
   const rings = new TaskRings(["task"], port as unknown as MessagePort, listener)
   const starts = new Int32Array(rings.memory.starts)
   const values = new RingWriter(rings.memory.values)
@@ -41,7 +41,7 @@ const open = (isFast: boolean, ended: (id: number) => void = () => {}) => {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-it("start reads an answer that came with the wake-up, without a message of the worker", async () => {
+it("start reads an answer that came during the wake-up, without a message of the worker", async () => {
   const { answers, run, woken } = open(true)
 
   expect(run()).toBe(true)
@@ -64,13 +64,13 @@ it("start watches for the answer, so that the worker sends no message", async ()
   expect(answers).toEqual([1])
 })
 
-it("a watch in vain ends in sleep, and the next tasks are not watched", async () => {
+it("a watch without an answer lets the reader sleep, and the next tasks are not watched", async () => {
   const { answer, answers, isAsleep, run } = open(false)
   run()
   while (!isAsleep()) await turn()
 
   expect(answer()).toBe(true)
-  // The call finds the answer before its own.
+  // The call reads the earlier answer before its own.
   run()
   while (!isAsleep()) await turn()
   expect(answers).toEqual([1])
@@ -78,7 +78,7 @@ it("a watch in vain ends in sleep, and the next tasks are not watched", async ()
   expect(isAsleep()).toBe(true)
 })
 
-it("answers that come at once leave turns to the event loop", async () => {
+it("immediate answers leave turns to the event loop", async () => {
   let isOver = false
   const { answers, run } = open(true, () => queueMicrotask(() => isOver || run()))
   run()

@@ -5,7 +5,7 @@ import { Termination } from "../src/internal/host/termination.ts"
 
 afterEach(() => vi.useRealTimers())
 
-/** A worker in native code: as Node does, each termination adds a listener to the exit. */
+/** A worker in native code. As in Node, each termination adds a listener to the exit. */
 class StuckWorker extends EventEmitter {
   terminations = 0
 
@@ -15,7 +15,7 @@ class StuckWorker extends EventEmitter {
   }
 }
 
-it("a worker that outlives its terminations makes Node warn of nothing, and leaves the user's allowance of listeners", () => {
+it("a worker that survives its terminations makes Node print no warning, and keeps the user's limit of listeners", () => {
   vi.useFakeTimers()
   const warnings: Array<Error> = []
   const warn = vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warnings.push(warning as Error))

@@ -1,9 +1,9 @@
-/** What a worker says about threads below it is a claim, and takes nothing from a living thread. */
+/** A worker's messages about threads below it are claims, and a false claim does not affect a live thread. */
 import { threadId } from "node:worker_threads"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { reportTo, ThreadDeaths } from "../src/internal/locks/threadDeaths.ts"
 
-/** The ids of no thread of this process. Each test has its own. */
+/** Ids that no thread of this process has. Each test has its own. */
 let next = 1_000_000
 
 const open: Array<ThreadDeaths> = []
@@ -31,7 +31,7 @@ describe("a worker that claims a thread", () => {
     ended.length = 0
   })
 
-  it("is refused if this thread has started it, is it, or is the main thread", () => {
+  it("is refused if the claimed thread was started by this thread, is this thread, or is the main thread", () => {
     const other = start()
     for (const claimed of [other.id, threadId, 0]) {
       const { deaths, refusals } = start()
@@ -60,7 +60,7 @@ describe("a worker that claims a thread", () => {
     expect(refusals).toEqual([foreign])
   })
 
-  it("ends no thread that another worker claims, too, until both say so", () => {
+  it("ends no thread that another worker also claims until both report its end", () => {
     const [first, second] = [start(), start()]
     const below = next++
     expect([first.deaths.threadStarted(below), second.deaths.threadStarted(below)]).toEqual([true, true])
@@ -71,7 +71,7 @@ describe("a worker that claims a thread", () => {
     expect(ended).toEqual([second.id, below])
   })
 
-  it("has at most 4096 of them", () => {
+  it("may claim at most 4096 threads", () => {
     const { deaths, refusals } = start()
     for (let count = 0; count < 4096; count++) expect(deaths.threadStarted(next++)).toBe(true)
     expect(deaths.threadStarted(next++)).toBe(false)

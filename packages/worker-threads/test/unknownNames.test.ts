@@ -17,7 +17,7 @@ import { contractDialect } from "../src/internal/wire/contractDialect.ts"
 import type { ToHost, ToWorker } from "../src/internal/wire/message.ts"
 
 describe("a shared lock", () => {
-  it("ignores the release, the withdrawal and the consistency of a request that it does not have", () => {
+  it("ignores the release, the withdrawal and the repair of an unknown request", () => {
     const state = new Int32Array(State.stateSize)
     State.initial(state, 1)
     const woken: Array<number> = []
@@ -35,7 +35,7 @@ describe("a shared lock", () => {
 })
 
 describe("ThreadDeaths", () => {
-  it("takes each thread below a worker once, and reports the end of none that it does not know", () => {
+  it("accepts each thread below a worker once, and reports the end of no unknown thread", () => {
     const reports: Array<string> = []
     ThreadDeathReports.reportTo(({ _tag, threadId }) => reports.push(`${_tag} ${threadId}`))
     const [worker, below, unknown] = [90_001, 90_002, 90_003]
@@ -56,7 +56,7 @@ describe("ThreadDeaths", () => {
 })
 
 describe("TaskRings.start", () => {
-  it("leaves a task that the contract does not name to a message", () => {
+  it("sends a task that the contract does not name by message", () => {
     const { port1, port2 } = new MessageChannel()
     const rings = new TaskRings(["Add"], port1, {
       ended: () => {},
@@ -75,7 +75,7 @@ describe("TaskRings.start", () => {
 describe("RemoteTask", () => {
   const codec = Codec.make("Add", { payload: Schema.Void, success: Schema.Number, error: Schema.Never })
 
-  /** A task on a worker that only keeps what it is sent. */
+  /** A task on a worker that only records the messages it receives. */
   const open = () => {
     const settled: Array<Exit.Exit<unknown, unknown>> = []
     const ledger: Array<string> = []
@@ -124,7 +124,7 @@ describe("RemoteTask", () => {
   }
   const reason = CancelReason.interrupted({ message: "enough" })
 
-  it("commits a raise that waits, withdraws none that is committed, and commits none that is withdrawn", async () => {
+  it("commits a raise that waits, withdraws no committed raise, and commits no withdrawn raise", async () => {
     const { task, worker } = open()
     const sent: Array<ToWorker> = []
     task.assigned(7, { ...worker, send: (message) => void sent.push(message) }, 0)
@@ -145,7 +145,7 @@ describe("RemoteTask", () => {
     ])
   })
 
-  it("whose time is up withdraws a raise that waits, and gives the worker's answer to a committed one", async () => {
+  it("withdraws a waiting raise after its time limit, and returns the worker's answer for a committed raise", async () => {
     const { task, worker } = open()
     const sent: Array<ToWorker> = []
     task.assigned(7, { ...worker, send: (message) => void sent.push(message) }, 0)
@@ -168,7 +168,7 @@ describe("RemoteTask", () => {
     ])
   })
 
-  it("ignores the end of a lease and the answer to a raise that it does not know", () => {
+  it("ignores the end of an unknown lease and the answer to an unknown raise", () => {
     const { ledger, settled, task, worker } = open()
     task.assigned(7, worker, 0)
     task.sent()
@@ -177,7 +177,7 @@ describe("RemoteTask", () => {
     expect([ledger, settled]).toEqual([[], []])
   })
 
-  it("ignores what a worker sends for it before it has one, and after it has ended", () => {
+  it("ignores messages of a worker before it has one, and after it has ended", () => {
     const { ledger, sent, settled, task, worker } = open()
     const acquire: Extract<ToHost, { readonly _tag: "Acquire" }> = {
       _tag: "Acquire",
@@ -208,7 +208,7 @@ describe("RemoteTask", () => {
     expect(Effect.runSync(task.raise("late"))).toBe(false)
   })
 
-  it("sends after its start what was asked before: chunks, a stop, an error", () => {
+  it("sends after its start the messages from before its start: chunks, a stop, an error", () => {
     const { sent, task, worker } = open()
     task.pull(4)
     Effect.runSync(task.requestStop(reason))
@@ -223,7 +223,7 @@ describe("RemoteTask", () => {
 describe("millisOf", () => {
   it("fails for values that are not a duration, among them NaN", () => {
     const bad: ReadonlyArray<unknown> = [NaN, "soon", null]
-    // As a caller without types may write it.
+    // A caller without types could pass such a value.
     for (const input of bad) expect(Result.isFailure(millisOf(input as Duration.Input))).toBe(true)
     const millis = [millisOf(7), millisOf("2 seconds"), millisOf(Duration.seconds(1))].map(Result.getOrThrow)
     expect(millis).toEqual([7, 2000, 1000])

@@ -148,7 +148,7 @@ const likelyProblem = (state: WorkerState.State<string>, wasReady: boolean): str
   WorkerState.likelyProblem(state, wasReady, (task) => task)
 
 describe("WorkerState.likelyProblem", () => {
-  it("names the most likely cause of an exit that nobody has explained", () => {
+  it("names the most likely cause of an unexplained exit", () => {
     expect(likelyProblem(states.Killed, true)).toMatch(/^it was killed to end ".+" \(.+\)$/)
     expect(likelyProblem(states.Failing, true)).toContain("process.exit")
     expect(likelyProblem(states.Failing, false)).toBe("it ended before it was ready")
