@@ -47,7 +47,7 @@ const instructions: ReadonlySet<string> = new Set<Program.Instruction["_tag"]>([
 
 const releases: ReadonlySet<string> = new Set<Program.Release["_tag"]>(["Ok", "Fail", "Die", "Slow", "Hang"])
 
-/** The programs of a law without what a plain function does not know. */
+/** The programs of a law without the instructions that a plain function lacks. */
 const programs: NonNullable<Adapter.Adapter["programs"]> = (law, { mix, plan }) => {
   const weights = Object.fromEntries(Object.entries(mix.weights).filter(([tag]) => instructions.has(tag)))
   const known = (mix.releases ?? []).filter((release) => releases.has(release))

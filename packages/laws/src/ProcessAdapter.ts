@@ -50,7 +50,7 @@ const instructions: ReadonlySet<string> = new Set<Program.Instruction["_tag"]>([
 
 const releases: ReadonlySet<string> = new Set<Program.Release["_tag"]>(["Ok", "Slow", "Hang"])
 
-/** The programs of a law without the parts that a process does not know. */
+/** The programs of a law without the instructions that a process lacks. */
 const programs: NonNullable<Adapter.Adapter["programs"]> = (law, { mix, plan }): LawCase => {
   const weights = Object.fromEntries(Object.entries(mix.weights).filter(([tag]) => instructions.has(tag)))
   const known = (mix.releases ?? []).filter((release) => releases.has(release))

@@ -61,7 +61,7 @@ const killing: ReadonlySet<Name> = new Set([
   "crash-contained"
 ])
 
-/** Whether the programs of a law are scenarios of a cluster or of a pool. Only its own adapters know them. */
+/** Whether the programs of a law are scenarios of a cluster or of a pool. Other adapters can't run such programs. */
 export const hasScenarios = (law: Trial["law"]): law is ClusterLaw | PoolLaw => isClusterLaw(law) || isPoolLaw(law)
 
 export const isKilling = (law: Trial["law"]): boolean => law !== "model" && !hasScenarios(law) && killing.has(law)

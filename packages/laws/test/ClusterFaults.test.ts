@@ -1,4 +1,7 @@
-/** The laws on an embedded cluster: checks find faults of the client and of the bodies at the runner, and shrink the program. */
+/**
+ * The laws on an embedded cluster. The checks find planted faults of the client and of the bodies at the runner, and
+ * shrink the program.
+ */
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"

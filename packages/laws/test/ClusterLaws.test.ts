@@ -1,4 +1,6 @@
-/** The laws of a cluster whose machines die, freeze, join and leave, each with a planted fault that its check finds. */
+/**
+ * The laws of a cluster whose machines die, freeze, join and leave. Each law has a planted fault that its check finds.
+ */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,7 +21,7 @@ describe("a simulated cluster", () => {
     expect(ClusterSearch.render(finding)).toContain(" 0 counterexamples")
   })
 
-  it("is the same for the same seed", async () => {
+  it("behaves the same for the same seed", async () => {
     const steps = [
       { _tag: "Spawn", body: "waits", millis: 0 },
       { _tag: "Join" },
@@ -60,7 +62,7 @@ const faults: Readonly<Record<ClusterLaw, Planted>> = {
       }
     }
   },
-  // A kill does not raise the token.
+  // A kill does not raise the fence token.
   "fence-holds": { seed: 1, fault: { store: () => ({ kill: () => Effect.succeed(true) }) } },
   // The threads of a dead runner keep their rows.
   "takeover-tells": { seed: 3, fault: { store: () => ({ killAllOf: () => Effect.succeed([]) }) } },
@@ -75,14 +77,14 @@ const faults: Readonly<Record<ClusterLaw, Planted>> = {
       })
     }
   },
-  // A runner that could not renew its row takes it for renewed.
+  // A runner that could not renew its row assumes that the renewal succeeded.
   "absence-harmless": {
     seed: 5,
     fault: {
       store: (store) => {
         const ask = store.ask.bind(store)
         const inBackground: typeof ask = (operation, statement) =>
-          // Nobody reads the rows of a renewal.
+          // No runner reads the rows of a renewal.
           Effect.map(Effect.forkDetach(ask(operation, statement)), () => [] as never)
         return {
           ask: (operation, statement) =>

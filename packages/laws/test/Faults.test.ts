@@ -1,4 +1,7 @@
-/** The laws that only workers can break, or whose checks allow more on workers: each check finds the fault that is planted for it, and shrinks the program. */
+/**
+ * The laws that only workers can break, and the laws whose checks allow more on workers. Each check finds its planted
+ * fault, and shrinks the program.
+ */
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
@@ -8,7 +11,7 @@ import { describe, expect, it } from "vitest"
 import * as WorkerAdapter from "../src/WorkerAdapter.ts"
 import type { Fault } from "../src/workers/TestWorker.ts"
 
-/** Each fault with the seed of its search. Other seeds find the faults, too, some after more programs. */
+/** Each fault with a seed that finds it soon. Other seeds also find the faults, some after more programs. */
 const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
   ["finalizer-isolation", "hides failures of releases", 3],
   ["kill-is-visible", "drops host leases", 7],
@@ -20,7 +23,7 @@ const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
   ["deadline-min", "ignores deadlines", 3]
 ]
 
-/** Says of a thread that never started only that it was interrupted. */
+/** Reports for a thread that never started only that it was interrupted. */
 const interrupted: Subject["shutdown"] = (thread, escalation, reason) =>
   Effect.map(core.shutdown(thread, escalation, reason), (report) =>
     report.ending._tag === "NeverStarted"
@@ -39,7 +42,7 @@ describe("the check of", () => {
     expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)
   })
 
-  it("report-true finds an untrue report of a thread that has waited for a place", async () => {
+  it("report-true finds an untrue report of a thread that has waited for a free worker", async () => {
     const subject = { shutdown: interrupted }
     const adapter = WorkerAdapter.make(2, { kills: false, thorough: false, subject })
 

@@ -18,7 +18,7 @@ it("the programs run at both processes", () => {
   for (const runs of adapter.runs()) expect(runs).toBeGreaterThan(0)
 })
 
-it("mask-pends: its check finds a runner process whose bodies mask nothing", async () => {
+it("mask-pends: the check finds a runner process whose bodies mask nothing", async () => {
   const planted = adapter.planted({ fault: "masks nothing" })
 
   const { counterexample } = await Search.run("mask-pends", planted, { programs: 60, whole: 0, cuts: 3, seed: 3 })

@@ -1,4 +1,4 @@
-/** The laws on plain functions that apply to them, and the comparison with the model. */
+/** The laws that apply to plain functions, and the comparison with the model. */
 import { availableParallelism } from "node:os"
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import * as Laws from "@quiesce/testing/laws/Laws"

@@ -1,4 +1,4 @@
-/** The laws on worker threads of what is killed, unwound or crashed. */
+/** The laws on worker threads about killed, unwound and crashed workers. */
 import * as Law from "@quiesce/testing/laws/Law"
 import { isKilling } from "../src/Trial.ts"
 import { suiteOnWorkers } from "./support.ts"

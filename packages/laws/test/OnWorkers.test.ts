@@ -1,4 +1,4 @@
-/** The laws on worker threads that need no worker to be killed, and the comparison with the model. */
+/** The laws on worker threads without killed workers, and the comparison with the model. */
 import * as Law from "@quiesce/testing/laws/Law"
 import { isKilling } from "../src/Trial.ts"
 import { suiteOnWorkers } from "./support.ts"

@@ -1,4 +1,4 @@
-/** The laws on plain functions: each check finds the fault that is planted for it, and shrinks the program. */
+/** The laws on plain functions. Each check finds its planted fault, and shrinks the program. */
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Program from "@quiesce/testing/laws/Program"
@@ -10,7 +10,7 @@ import { faults as ofSubject } from "../../testing/test/fixtures/faults.ts"
 import * as PlainAdapter from "../src/PlainAdapter.ts"
 import type { Faults } from "../src/workers/TestWorker.ts"
 
-/** Says of each thread that it was abandoned. */
+/** Reports for each thread that it was abandoned. */
 const abandoned: Subject["shutdown"] = (thread, escalation, reason) =>
   Effect.map(core.shutdown(thread, escalation, reason), (report) =>
     Object.assign({}, report, { ending: { _tag: "Abandoned" } })
@@ -49,7 +49,7 @@ const faults: Partial<Record<Name, Faults>> = {
 
 const applying = Adapter.applying({ name: "plain functions", lacks: PlainAdapter.lacks, run: () => Promise.reject() })
 
-it.each(applying)("%s: its check finds the planted fault in plain functions", async (law) => {
+it.each(applying)("%s: the check finds the planted fault in plain functions", async (law) => {
   const adapter = PlainAdapter.make(2, { kills: true, thorough: false, ...faults[law] })
 
   const { counterexample } = await Search.run(law, adapter, { programs: 300, whole: 0, cuts: 5, seed: 3 })

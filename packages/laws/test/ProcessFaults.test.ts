@@ -1,4 +1,4 @@
-/** The laws on processes: checks find faults of the host and of the process, and shrink the program. */
+/** The laws on processes. The checks find planted faults of the host and of the process, and shrink the program. */
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
@@ -7,13 +7,13 @@ import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import * as ProcessAdapter from "../src/ProcessAdapter.ts"
 
-/** Says of each thread that it was abandoned. */
+/** Reports for each thread that it was abandoned. */
 const abandoned: Subject["shutdown"] = (thread, escalation, reason) =>
   Effect.map(core.shutdown(thread, escalation, reason), (report) =>
     Object.assign({}, report, { ending: { _tag: "Abandoned" } })
   )
 
-/** Each fault with the seed of its search. Other seeds find the faults, too, some after more programs. */
+/** Each fault with a seed that finds it soon. Other seeds also find the faults, some after more programs. */
 const faults: ReadonlyArray<readonly [Name, string, ProcessAdapter.Faults, seed: number]> = [
   ["mask-pends", "wakes under masks", { fault: "wakes under masks" }, 5],
   ["interrupt-awaits", "returns from an interrupt too early", { subject: { interrupt: core.interruptFork } }, 3],

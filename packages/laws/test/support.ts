@@ -1,4 +1,4 @@
-/** The laws of one test file on workers of their own, so that files run side by side. */
+/** Runs the laws of one test file on separate workers, so that files run concurrently. */
 import { availableParallelism } from "node:os"
 import type { Name } from "@quiesce/testing/laws/Law"
 import * as Laws from "@quiesce/testing/laws/Laws"

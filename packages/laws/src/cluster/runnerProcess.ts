@@ -15,7 +15,7 @@ export class RunnerProcess {
   private readonly traffic: Traffic
   /** The run of a question without an answer. */
   private asking: number | undefined = undefined
-  /** Gets the messages of the current run. */
+  /** Receives the messages of the current run. */
   take: (message: ToHost) => void = () => {}
 
   private constructor(child: ChildProcess, traffic: Traffic) {

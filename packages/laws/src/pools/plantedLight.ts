@@ -25,7 +25,7 @@ const sendAhead = (): void => {
   Object.defineProperty(LightWorker.prototype, "canWait", { ...before, get: hasRoom })
 }
 
-/** The claim of a call that is taken back stays, and the worker starts the call. */
+/** A withdrawn claim of a call stays, and the worker starts the call. */
 const startTaken = (): void =>
   void replace(
     LightWorker.prototype,

@@ -142,7 +142,7 @@ const ending = (subject: Subject, { end }: PoolScenario): Promise<Task.DrainRepo
 
 /** Whether the calls leave their shared memory out. A light pool sends only small plain data ahead. */
 const isBare = ({ calls, kind }: PoolScenario): boolean =>
-  // A new worker would not know the memory.
+  // A new worker would not have the memory.
   kind === "light" && !calls.some(({ how }) => how === "exit" || how === "spin")
 
 const warmUps = 10

@@ -58,7 +58,7 @@ export const passGate = async (work: Work): Promise<number> => {
   return work.n
 }
 
-/** The work of calls that wait for nothing. */
+/** The work of calls that do not wait. */
 export const workNow = ({ how, n }: Work): number => {
   if (how === "fail") throw new Error(`${n} fails`)
   if (how === "exit") return process.exit(1)

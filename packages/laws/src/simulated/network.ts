@@ -161,7 +161,7 @@ export class Network {
   }
 }
 
-/** Gives a reply to the caller. */
+/** Passes a reply to the caller. */
 const respond = <R extends Rpc.Any>(
   message: Message.OutgoingRequest<R>,
   encoded: Reply.Encoded
@@ -184,7 +184,7 @@ const incoming = (
     respond: (reply) => Effect.map(Reply.serialize(reply, codecFor), replied)
   })
 
-/** Gives a message to the engine of a runner, which may refuse it. */
+/** Passes a message to the engine of a runner, which may refuse it. */
 const deliver = (
   { machine, sharding }: Node,
   message: Message.IncomingRequest<Rpc.Any> | Message.IncomingEnvelope,

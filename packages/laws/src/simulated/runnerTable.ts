@@ -27,7 +27,7 @@ class Locks {
     this.hand = hand
   }
 
-  /** Takes the locks that the owner has. With `alsoFree`, also those that nobody has. Returns the shards. */
+  /** Renews the locks of the owner. With `alsoFree`, also takes the free locks. Returns the shards. */
   take(address: RunnerAddress, shards: Iterable<ShardId>, alsoFree: boolean): Effect.Effect<Array<ShardId>> {
     const owner = keyOf(address)
     return Effect.sync(() =>

@@ -246,7 +246,7 @@ export class SimulatedCluster implements Fakes.Fakes {
 
   // ---- Time ----
 
-  /** Lets so many milliseconds pass. */
+  /** Advances the time by the given number of milliseconds. */
   private pass(millis: number): void {
     const end = this.hand.now + millis
     for (;;) {

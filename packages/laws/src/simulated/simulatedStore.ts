@@ -39,7 +39,7 @@ export class SimulatedStore {
     Effect.runSync(this.base.sql`UPDATE simulated_clock SET now = ${now}`)
   }
 
-  /** No write succeeds for so many milliseconds. */
+  /** Refuses all writes for the given number of milliseconds. */
   leave(millis: number): void {
     this.awayUntil = Math.max(this.awayUntil, this.hand.now + millis)
   }

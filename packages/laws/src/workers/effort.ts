@@ -8,13 +8,13 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 
-/** The run, as far as these operations need it. */
+/** The operations of a run that this module needs. */
 export interface Run {
   /** The number of the section that spins now, if one does. */
   readonly spinning: () => number | undefined
   /** Whether the engine is asked even if no synchronous code runs. */
   readonly isThorough: boolean
-  /** Called with the section that was ended. The next one may already spin. */
+  /** Called with the section that was ended. The next section may already run. */
   readonly unwound: (spin: number | undefined) => void
   readonly changed: () => void
   /** Whether a kill takes the worker away. */

@@ -1,4 +1,4 @@
-/** A scheduler of steps that tells its run of each new task. */
+/** A scheduler of steps that notifies its run of each new task. */
 import type * as StepScheduler from "@quiesce/testing/StepScheduler"
 import type * as Scheduler from "effect/Scheduler"
 
