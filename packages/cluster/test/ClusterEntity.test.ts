@@ -1,4 +1,4 @@
-/** An entity of a program, at a process of its own, called by the client of this package. */
+/** An entity of a program, in a process of its own, called by the client of this package. */
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import { ClusterEntity } from "@quiesce/cluster"
 import { CancelReason, Thread } from "@quiesce/core"
@@ -40,7 +40,7 @@ const interrupted = (cluster: Cluster, entity: typeof Counter, reason = enough) 
     })
   )
 
-it("ClusterEntity.client gives values, errors and streams, and its interrupt brings the reason to the finalizers and waits for them", async () => {
+it("ClusterEntity.client returns values, errors and streams, and its interrupt passes the reason to the finalizers and waits for them", async () => {
   await using cluster = new Cluster()
   await cluster.startEntity("better")
   await calling(cluster, Better, (counter) =>
@@ -55,7 +55,7 @@ it("ClusterEntity.client gives values, errors and streams, and its interrupt bri
   expect(Option.map(CancelReason.fromExit(exit), ({ message }) => message)).toEqual(Option.some("enough"))
 })
 
-it("ClusterEntity.client alone waits for the finalizers of handlers that the engine serves", async () => {
+it("ClusterEntity.client without ClusterEntity.from waits for the finalizers of handlers that the engine serves", async () => {
   await using cluster = new Cluster()
   await cluster.startEntity("bare")
   const { events } = await interrupted(cluster, Counter)
@@ -70,7 +70,7 @@ it("ClusterEntity.client sends the reason of a signal that lacks the field of it
   expect(events).toEqual(["hold", `release ${reason.message}`])
 })
 
-it("ClusterEntity.client waits no longer than it was told to for a runner that is frozen", async () => {
+it("ClusterEntity.client stops waiting for a frozen runner after waitAtMost", async () => {
   await using cluster = new Cluster()
   const runner = await cluster.startEntity("better")
   const engine = engineOf(cluster.filename)

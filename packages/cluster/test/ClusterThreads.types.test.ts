@@ -1,4 +1,7 @@
-/** The types of a cluster's threads: what a spawn accepts, and what a runner needs. The compiler checks them. */
+/**
+ * The types of a cluster's threads: the arguments of a spawn, and the requirements of a runner. The compiler checks
+ * them.
+ */
 import {
   type ClusterError,
   ClusterEntity,
@@ -48,7 +51,7 @@ it("ClusterThreads.spawn has the types of the task, and its payload may be left 
   expectTypeOf(calls.ping).returns.toEqualTypeOf<ReturnType<typeof calls.again>>()
 })
 
-it("ClusterLease.acquire gives the value of the lease", () => {
+it("ClusterLease.acquire returns the value of the lease", () => {
   expectTypeOf(calls.acquire).returns.toEqualTypeOf<Effect.Effect<number, ClusterError.ClusterError, Scope.Scope>>()
 })
 

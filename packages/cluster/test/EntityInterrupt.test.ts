@@ -1,4 +1,4 @@
-/** How long the interrupt of an entity's call waits for the handler, in virtual time. */
+/** The time for which the interrupt of an entity's call waits for the handler, in virtual time. */
 import { ClusterEntity } from "@quiesce/cluster"
 import { Deferred, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import { Entity, TestRunner } from "effect/cluster"
@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import { expect, it } from "vitest"
 
 const Releasing = Entity.make("Releasing", [
-  /** The finalizer takes so many seconds. */
+  /** The finalizer takes the given number of seconds. */
   Rpc.make("Hold", { payload: { seconds: Schema.Number } }),
   Rpc.make("HoldStream", { payload: { seconds: Schema.Number }, success: Schema.Number, stream: true })
 ])
@@ -27,7 +27,10 @@ const make = Effect.gen(function* () {
   return { began, released, handlers }
 })
 
-/** Interrupts a call whose finalizer takes so many seconds, and says what has happened until the interrupt returns. */
+/**
+ * Interrupts a call whose finalizer takes the given number of seconds, and returns the events until the interrupt
+ * returns.
+ */
 const interruptOf = (
   entity: typeof Releasing,
   task: "Hold" | "HoldStream",

@@ -1,4 +1,4 @@
-/** Keepers that hang or throw, on the rows of a thread that was killed. */
+/** Keepers that hang or throw, with the leases of a killed thread. */
 import { Context, Effect, Layer } from "effect"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -30,7 +30,7 @@ const hostile = () => {
   return { keeper: keeper["~@quiesce/cluster/Keeper"](Context.empty()), released }
 }
 
-/** The leases that no runner has taken now, and those that one has. */
+/** The leases that no runner holds now, and the leases that a runner holds. */
 const rowsOf = Effect.flatMap(SqlClient, (sql) =>
   Effect.map(
     sql<{ readonly payload: string; readonly reaper: string | null }>`SELECT payload, reaper FROM quiesce_leases`,
@@ -43,7 +43,7 @@ const until = (wanted: ReadonlyArray<string>): Effect.Effect<unknown, unknown, S
     until: (rows) => JSON.stringify(rows.toSorted()) === JSON.stringify(wanted)
   })
 
-it("a keeper that hangs delays no other release, and one that throws is asked again", () =>
+it("a keeper that hangs delays no other release, and a keeper that throws is called again", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* ThreadStore.open
@@ -64,13 +64,14 @@ it("a keeper that hangs delays no other release, and one that throws is asked ag
       yield* keepers.reap
       yield* until(["hangs taken"])
       expect(released).toEqual(["fine", "throws"])
-      // The release that hangs can't be interrupted. Another runner takes the lease when the time of this one is over.
+      // The release that hangs can't be interrupted. Another runner takes the lease when the claim of this runner has
+      // expired.
       yield* store.sql`UPDATE quiesce_leases SET reaper_until = 0`
       expect(yield* LeaseStore.reap(store, ["lock"], "other", 1000)).toMatchObject([{ id: "hangs", attempts: 2 }])
     }).pipe(Effect.provide(SqliteClient.layer(":memory:").pipe(Layer.fresh)), Effect.provide(TestClock.layer()))
   ))
 
-/** As many leases of one killed thread. */
+/** The given number of leases of one killed thread. */
 const leave = (store: ThreadStore.ThreadStore, count: number, payload: string) =>
   Effect.gen(function* () {
     const thread = `the thread of ${payload}`
@@ -82,7 +83,7 @@ const leave = (store: ThreadStore.ThreadStore, count: number, payload: string) =
     yield* store.kill(thread, "{}")
   })
 
-it("one look takes all leases that a dead runner has left, but at most some 512 releases at once", () =>
+it("a scan takes all leases that a dead runner has left, with at most some 512 releases at once", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const store = yield* ThreadStore.open

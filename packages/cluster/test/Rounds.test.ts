@@ -23,7 +23,7 @@ const opened = Effect.flatMap(ThreadStore.open, () => Effect.map(SqlClient, (sql
 const withStore = <A, E>(use: (store: Ahead) => Effect.Effect<A, E>): Promise<A> =>
   Effect.runPromise(Effect.flatMap(opened, use).pipe(Effect.provide(SqliteClient.layer(":memory:").pipe(Layer.fresh))))
 
-/** The threads of a runner as its rounds see them. `calls` has the ends that the rounds asked for. */
+/** The threads of a runner, as its rounds see them. `calls` has the ends that the rounds requested. */
 const stub = (caller: string) => {
   const calls: Array<string> = []
   const threads: Pick<RunnerThreads, "size" | "callers" | "endOrphans" | "endFenced"> = {
@@ -32,13 +32,13 @@ const stub = (caller: string) => {
     endOrphans: (isGone) => Effect.sync(() => isGone(caller) && calls.push("orphan")),
     endFenced: (ids) => Effect.sync(() => ids.length > 0 && calls.push(`fenced ${ids.join()}`))
   }
-  // The rounds use these members alone.
+  // The rounds use only these members.
   return { calls, threads: threads as RunnerThreads }
 }
 
 const runner = { incarnation: "own", host: null, port: null }
 
-/** Runs an effect with a clock that is ahead by so many milliseconds. */
+/** Runs an effect with a clock that is ahead by the given number of milliseconds. */
 const later =
   (millis: number) =>
   <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -95,7 +95,7 @@ it("a round ends the threads of a caller without a row, and fences the threads o
     })
   ))
 
-it("a round judges nobody when its runner has just started, because the store may have been away until then", () =>
+it("a round declares no member lost when its runner has just started, because the store may have been away until then", () =>
   withExpired(({ calm, judged, rounds }) =>
     Effect.gen(function* () {
       yield* rounds.look
@@ -104,7 +104,7 @@ it("a round judges nobody when its runner has just started, because the store ma
     })
   ))
 
-it("a round judges nobody for a while after a jump of the store's clock, because no member has renewed its row", () =>
+it("a round declares no member lost for a while after a jump of the store's clock, because no member has renewed its row", () =>
   withStore((store) =>
     Effect.gen(function* () {
       const { calls, threads } = stub("c")
@@ -125,16 +125,16 @@ it("a round judges nobody for a while after a jump of the store's clock, because
     })
   ))
 
-it("a round judges nobody while the store answers reads and takes no writes, nor for a while afterwards", () =>
+it("a round declares no member lost while the store answers reads and takes no writes, nor for a while afterwards", () =>
   withExpired(({ calm, judged, rounds }) =>
     Effect.gen(function* () {
       yield* later(2000)(renewal(calm))
-      // The reads succeed, and no renewal does.
+      // The reads succeed, and no renewal succeeds.
       yield* later(4500)(rounds.look)
       yield* later(9000)(rounds.look)
       yield* Effect.yieldNow
       expect(yield* judged).toEqual(nobody)
-      // The renewal that has waited succeeds. The others may be a second late.
+      // The renewal that has waited succeeds. The other members may be a second late.
       yield* seconds(calm, rounds, 10, 12)
       expect(yield* judged).toEqual(nobody)
       yield* seconds(calm, rounds, 13, 13)

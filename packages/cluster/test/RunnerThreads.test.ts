@@ -44,7 +44,9 @@ const bodies: Bodies = {
   spawn: ({ name }, begun) => Thread.spawn(Effect.andThen(begun, name === "short" ? leased : Effect.never))
 }
 
-/** Bodies that take two steps to spawn. `spawning` completes after the first step, and `go` is needed for the second. */
+/**
+ * Bodies that take two steps to spawn. `spawning` completes after the first step, and the second step waits for `go`.
+ */
 const slowBodies = (spawning: Deferred.Deferred<void>, go: Deferred.Deferred<void>): Bodies => ({
   ...bodies,
   spawn: (start, begun) =>
@@ -71,7 +73,7 @@ const idle = (own: Bodies) =>
     return { store, threads }
   })
 
-/** A runner with one thread that runs. */
+/** A runner with one running thread. */
 const running = Effect.gen(function* () {
   const { store, threads } = yield* idle(bodies)
   const started = yield* Deferred.make<void>()
@@ -108,7 +110,7 @@ it("a runner that ends waits until the store has the outcomes of its threads", (
     })
   ))
 
-it("a runner that ends waits no longer than a minute for a store that is away, and starts nothing meanwhile", () =>
+it("a runner that ends waits at most a minute for a store that is away, and starts nothing during the wait", () =>
   run(
     Effect.gen(function* () {
       const { store, threads } = yield* running
@@ -136,7 +138,7 @@ const reasonOf = (store: Store, id: string) =>
 
 const moved = CancelReason.moved("own", { message: "enough" })
 
-it("a runner that ends gives its reason to a thread whose row is being written, and the body does not start", () =>
+it("a runner that ends passes its reason to a thread whose row is being written, and the body does not start", () =>
   run(
     Effect.gen(function* () {
       const { store, threads } = yield* idle(bodies)
@@ -153,7 +155,7 @@ it("a runner that ends gives its reason to a thread whose row is being written, 
     })
   ))
 
-it("a runner that ends gives its reason to a thread that is being spawned", () =>
+it("a runner that ends passes its reason to a thread that is being spawned", () =>
   run(
     Effect.gen(function* () {
       const [spawning, gate] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -168,7 +170,7 @@ it("a runner that ends gives its reason to a thread that is being spawned", () =
     })
   ))
 
-it("the first answer has the end of a body that does not wait, and otherwise the start", () =>
+it("the first answer contains the end of a body that does not wait, and otherwise the start", () =>
   run(
     Effect.gen(function* () {
       const { events, threads } = yield* running
@@ -185,7 +187,7 @@ it("the first answer has the end of a body that does not wait, and otherwise the
     })
   ))
 
-it("a thread whose caller is gone ends with the reason ParentEnded", () =>
+it("a thread whose caller has died ends with the reason ParentEnded", () =>
   run(
     Effect.gen(function* () {
       const { events, store, threads } = yield* running
@@ -197,7 +199,7 @@ it("a thread whose caller is gone ends with the reason ParentEnded", () =>
     })
   ))
 
-it("a lease that was acquired after its release has a row again, because its machine was frozen meanwhile", () =>
+it("a lease that was acquired after its release has a row again, because its machine was frozen in between", () =>
   run(
     Effect.gen(function* () {
       const store = yield* opened

@@ -14,7 +14,7 @@ const listening = (server: Server, port = 0): Promise<number> =>
 
 const at = (port: number): RunnerId => ({ incarnation: `at-${port}`, host: "localhost", port })
 
-/** A watch of one port, and the names of the runners that it took for gone. */
+/** A watch of one port, and the names of the runners that it has reported as dead. */
 const watching = (port: number) => {
   const gone: Array<string> = []
   const watch = new RunnerWatch<object>(({ incarnation }) => gone.push(incarnation))
@@ -28,7 +28,7 @@ const until = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
-it("a port that refuses after a connection is a runner that is gone", async () => {
+it("a port that refuses after a connection is reported as a dead runner", async () => {
   const server = createServer()
   const port = await listening(server)
   const first = connected(server)
@@ -58,7 +58,7 @@ it("a port that has never accepted a connection is judged only after one, becaus
   stop()
 })
 
-it("a port that has only refused is given up at once if its runner is silent, and not if its runner is not", async () => {
+it("a port that has only refused is reported at once if its runner is silent, and otherwise not", async () => {
   const free = createServer()
   const port = await listening(free)
   await new Promise((resolve) => free.close(resolve))
@@ -83,7 +83,7 @@ it("a port that has only refused is given up at once if its runner is silent, an
   stop()
 })
 
-it("a port that has accepted a connection is not given up, because its runner may be frozen", async () => {
+it("a port that has accepted a connection is not reported, because its runner may be frozen", async () => {
   const server = createServer()
   const port = await listening(server)
   const first = connected(server)
@@ -97,7 +97,7 @@ it("a port that has accepted a connection is not given up, because its runner ma
   server.close()
 })
 
-it("a port that closes each connection at once is not tried again and again", async () => {
+it("a port that closes each connection at once is tried again only after a pause", async () => {
   const tries: Array<number> = []
   const server = createServer((socket) => {
     tries.push(socket.remotePort ?? 0)
@@ -106,7 +106,7 @@ it("a port that closes each connection at once is not tried again and again", as
   const port = await listening(server)
   const { gone, stop } = watching(port)
   await until(() => tries.length >= 2)
-  // Each of these connections takes as long as one of the watch.
+  // Each of these connections takes as long as a connection of the watch.
   for (let n = 0; n < 20; n++) await new Promise((resolve) => connect(port, "localhost").on("close", resolve).resume())
   expect(tries.length).toBeLessThan(2 + 20 + 5)
   expect(gone).toEqual([])

@@ -9,7 +9,7 @@ import * as ThreadStore from "../src/internal/store/threadStore.ts"
 import { Calm } from "../src/internal/watch/calm.ts"
 import { Silence } from "../src/internal/watch/silence.ts"
 
-/** Runs an effect with a clock that is at so many milliseconds. */
+/** Runs an effect with a clock that shows the given number of milliseconds. */
 const at =
   (millis: number) =>
   <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -28,13 +28,13 @@ const run = <A, E>(test: (store: ThreadStore.ThreadStore) => Effect.Effect<A, E>
 
 const runners = new Set(["runner", "without a row"])
 
-/** Each renewal has an end of its own, as after a pause. */
+/** Each renewal sets a different end, as after a pause. */
 const renewed = (store: ThreadStore.ThreadStore, millis: number) =>
   MemberStore.renew(store, { id: "runner", kind: "runner", address: null }, 60_000 + millis)
 
 const names = Effect.map((found: ReadonlySet<string>) => Array.from(found))
 
-it("a member is silent if its row has the same end for five renewals, and no more after a renewal", () =>
+it("a member is silent if its row has the same end for five renewals, and no longer after a renewal", () =>
   run((store) =>
     Effect.gen(function* () {
       const silence = new Silence(store)
@@ -50,7 +50,7 @@ it("a member is silent if its row has the same end for five renewals, and no mor
     })
   ))
 
-it("a member that was not looked at for a while is not silent at once, because it may have renewed its row meanwhile", () =>
+it("a member without recent scans is not silent at once, because it may have renewed its row in between", () =>
   run((store) =>
     Effect.gen(function* () {
       const silence = new Silence(store)

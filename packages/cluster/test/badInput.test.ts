@@ -1,4 +1,7 @@
-/** Mistakes in a program, in a store and between programs of different versions. Each has an error that names it. */
+/**
+ * Mistakes in a program, in a store and between programs of different versions. Each causes an error that names the
+ * mistake.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -32,13 +35,13 @@ const unreadable = Object.defineProperty(new TypeError("a"), "message", {
 
 const handlers = Tasks.toLayer({
   Add: ({ a }) => Effect.succeed(a + 1),
-  // The compiler would refuse it; a value from outside may do so.
+  // The compiler would refuse this value, which may come from outside.
   Wrong: () => Effect.succeed(JSON.parse('"text"')),
   WrongError: () => Effect.fail(unexpected as never),
   Unreadable: () => Effect.die(unreadable)
 })
 
-/** The same program after a change of the task, and with a task more. */
+/** The same program after a change of the task, with one more task. */
 class Newer extends RpcGroup.make(
   Rpc.make("Add", { payload: { a: Schema.String }, success: Schema.Number }),
   Rpc.make("Extra", { success: Schema.Number })
@@ -76,7 +79,7 @@ describe("a thread fails", () => {
       })
     ))
 
-  it("if its runner, of another version, can't read the payload, and never starts", () =>
+  it("if its runner, of another version, can't decode the payload, and never starts", () =>
     runner(
       Effect.gen(function* () {
         const threads = yield* ClusterThreads.make(Newer)
@@ -108,7 +111,7 @@ describe("a thread fails", () => {
       })
     ))
 
-  it("by a defect with the name and the message of an error outside its Schema, and the Schema's problem beside it", () =>
+  it("by a defect with the name and the message of an error outside its Schema, and with the Schema's problem", () =>
     runner(
       Effect.gen(function* () {
         const threads = yield* ClusterThreads.make(Tasks)
@@ -159,7 +162,7 @@ describe("a store is refused", () => {
     )
   })
 
-  it("if a table of the program has one of its names", async () => {
+  it("if a table of the program has the name of one of its tables", async () => {
     const filename = join(root, "taken.db")
     const taken = Effect.flatMap(SqlClient, (sql) => sql`CREATE TABLE quiesce_threads (line TEXT)`)
     await Effect.runPromise(Effect.provide(taken, SqliteClient.layer(filename)))
@@ -250,6 +253,6 @@ it("a second group on one engine is refused by name, because the engine would ru
     Layer.provide(ShardingConfig.layer())
   )
   expect(await defectOf(Effect.scoped(Layer.build(second)))).toContain("runs the threads of another group already")
-  // The engine is free again.
+  // The engine has no group again.
   await runner(Effect.flatMap(ClusterThreads.make(Tasks), (threads) => threads.spawn("Add", { a: 1 })))
 })

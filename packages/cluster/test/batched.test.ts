@@ -35,7 +35,7 @@ it("an item that fails does not fail the others of its turn", async () => {
   expect(exits).toEqual([Exit.succeed(1), Exit.fail("refused"), Exit.succeed(3)])
 })
 
-it("a thread that is known, and an outcome with another token, are told apart from the others of their turn", () =>
+it("a thread that already exists, and an outcome with another token, do not affect the others of their turn", () =>
   Effect.gen(function* () {
     const store = yield* ThreadStore.open
     const claim = (id: string) => store.claim({ id, task: "T", name: id, runner: "r", caller: "c" })

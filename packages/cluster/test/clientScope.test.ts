@@ -7,7 +7,7 @@ import { embedded, fileOf } from "./fixtures/embedded.ts"
 import { events } from "./fixtures/eventLog.ts"
 import { Tasks } from "./fixtures/tasks.ts"
 
-/** A client with a scope of its own. The current scope is that of its threads. */
+/** A client with a scope of its own. Its threads are in the current scope. */
 const client = Effect.gen(function* () {
   const scope = yield* Scope.make()
   return { scope, threads: yield* Scope.provide(ClusterThreads.make(Tasks), scope) }
@@ -59,7 +59,7 @@ it("the scope of a client ends each thread by its own escalation, with the reaso
     })
   ))
 
-it("a spawn with a client whose scope has closed gives a thread that has ended, and nothing starts", () =>
+it("a spawn with a client whose scope has closed returns an ended thread, and starts nothing", () =>
   run(
     Effect.gen(function* () {
       const file = fileOf("log")

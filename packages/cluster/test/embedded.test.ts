@@ -34,7 +34,7 @@ const whenLogged = (file: string, line: string): Effect.Effect<void> =>
   )
 
 describe("a thread of an embedded cluster", () => {
-  it("gives its value", async () => {
+  it("returns its value", async () => {
     const sum = run((threads) => Effect.flatMap(threads.spawn("Add", { a: 1, b: 2 }), Thread.join))
     expect(await sum).toBe(3)
   })
@@ -141,7 +141,7 @@ describe("a thread of an embedded cluster", () => {
     expect(await value).toBe(4)
   })
 
-  it("refuses a raise of an error that JSON can't hold, and lives on", async () => {
+  it("refuses a raise of an error that JSON can't represent, and survives", async () => {
     const value = run((threads) =>
       Effect.gen(function* () {
         const thread = yield* threads.spawn("Receive")
@@ -168,7 +168,7 @@ describe("a thread of an embedded cluster", () => {
     expect(events(file)).toEqual(["start a", "acquire a", "release a"])
   })
 
-  it("starts again with onLoss rerun after its runner was taken for gone, and its report has the leases of both starts", async () => {
+  it("starts again with onLoss rerun after its runner was declared lost, and its report has the leases of both starts", async () => {
     const file = fileOf("log")
     const { exit, tally } = await run((threads) =>
       Effect.gen(function* () {
@@ -178,7 +178,7 @@ describe("a thread of an embedded cluster", () => {
         yield* whenLogged(file, "acquire a")
         yield* whenLogged(file, "acquire b")
         const reason = JSON.stringify(CancelReason.lost("host-1:4000"))
-        // As another runner does when the row of the runner has expired.
+        // Another runner does this when the row of the runner has expired.
         yield* Effect.flatMap(
           SqlClient,
           (sql) => sql`UPDATE quiesce_threads SET state = 'killed', token = token + 1, reason = ${reason}`
@@ -199,7 +199,7 @@ describe("a thread of an embedded cluster", () => {
     ).toEqual(["start a", "start a", "start b"])
   })
 
-  it("does not start again with onLoss rerun if it was asked to end", async () => {
+  it("does not start again with onLoss rerun if its end was requested", async () => {
     const file = fileOf("log")
     const exit = await run((threads) =>
       Effect.gen(function* () {

@@ -21,7 +21,7 @@ const closing = (gate: Effect.Effect<void>) =>
     return yield* Effect.forkChild(Scope.close(scope, Exit.void))
   })
 
-it("a layer that never ends is left after the limit", () =>
+it("a layer that never ends is abandoned after the limit", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const closed = yield* closing(Effect.never)

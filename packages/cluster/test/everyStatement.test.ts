@@ -1,4 +1,4 @@
-/** A runner is killed after each statement of a thread: exhaustive, with a process for each statement. */
+/** A runner is killed after each statement of a thread, with a process for each statement. */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { CancelReason, ForcedEnd, Thread } from "@quiesce/core"
@@ -40,16 +40,16 @@ it("a thread whose runner is killed after any statement settles, starts once, an
     ends.push(Exit.isSuccess(exit) ? "value" : (end?._tag ?? "?"))
     const statements = cluster.events.filter((event) => event.includes(` of ${n}: `))
     if (end?._tag === "Killed") {
-      // No runner lives that could release the lease: a row that is there now was there when the report was made.
+      // No live runner could release the lease, so a present row was also present when the report was made.
       const isEntered = statements.some((event) => event.endsWith(": INSERT INTO quiesce_leases"))
       const state = hasLease ? "left" : isEntered ? "released" : "never entered"
-      // A client can't know a release that its runner was gone too early to report.
+      // A client can't see a release if its runner was killed before the report.
       reports.push(state === "released" ? state : `${state}: ${end.lost.join()}`)
     }
     expect(starts(cluster).filter((event) => event === `start ${folder}`).length).toBeLessThanOrEqual(1)
     if (statements.length < n) break
   }
-  // The last runner lives, and releases the leases of the others.
+  // The last runner lives, and releases the leases of the dead runners.
   await cluster.runLeases(() =>
     Effect.gen(function* () {
       const sql = yield* SqlClient
@@ -61,7 +61,7 @@ it("a thread whose runner is killed after any statement settles, starts once, an
   // No later runner has started a lost thread again.
   expect(starts(cluster)).toEqual(Array.from(new Set(starts(cluster))))
   const count = ends.length
-  // The outcome is in the store before the last cut, and all cuts before that lose the thread.
+  // The outcome is in the store before the last cut, and each earlier cut loses the thread.
   expect(ends).toEqual([...Array.from({ length: count - 2 }, () => "Killed"), "value", "value"])
   expect(Array.from(new Set(reports))).toEqual(["never entered: ", "left: Folder", "released"])
 })
@@ -125,7 +125,7 @@ it("a thread whose only runner is killed after the claim is killed when the runn
   expect(starts(cluster)).toEqual([`start ${value}`])
 })
 
-/** Waits until the client has renewed its row so many times. */
+/** Waits until the client has renewed its row the given number of times. */
 const whenRenewed = (times: number) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient
@@ -139,7 +139,7 @@ const whenRenewed = (times: number) =>
     }
   })
 
-it("a thread whose only runner is frozen after the claim is not killed, although the runner renews its row no more", async () => {
+it("a thread whose only runner is frozen after the claim is not killed, although the runner does not renew its row", async () => {
   await using cluster = new Cluster()
   const runner = await cluster.startLeases(35_000, { FREEZE_AFTER: "1" })
   const folder = folderOf(cluster, 1)
@@ -149,7 +149,7 @@ it("a thread whose only runner is frozen after the claim is not killed, although
       yield* sql`CREATE TABLE IF NOT EXISTS written (line TEXT)`
       const thread = yield* threads.spawn("Job", { file: cluster.log, folder })
       yield* whenCut(cluster, 1)
-      // A killed runner is given up after some five renewals.
+      // A killed runner is declared dead after about five renewals.
       yield* whenRenewed(10)
       runner.process.kill("SIGCONT")
       return yield* Thread.join(thread)

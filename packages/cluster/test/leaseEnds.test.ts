@@ -1,4 +1,4 @@
-/** Leases that their thread can't acquire or release as it should, with a store in memory, in virtual time. */
+/** Leases whose acquire or release fails in their thread, with a store in memory, in virtual time. */
 import { ClusterLease } from "@quiesce/cluster"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -14,7 +14,7 @@ const Room = ClusterLease.make("Room", { payload: Schema.String, value: Schema.N
 
 type Ways = Parameters<typeof ClusterLease.keeper<string, number, never, never, never, never>>[1]
 
-/** Runs a test with a keeper, in the body of a thread that goes on. `left` gives the leases that a runner may release. */
+/** Runs a test with a keeper, in the body of a running thread. `left` returns the leases that a runner may release. */
 const run = <A, E>(
   ways: Partial<Ways>,
   test: (
@@ -64,7 +64,7 @@ it("a release that hangs is left to the runners after 30 seconds", () =>
     })
   ))
 
-it("a resource is left to the runners at once if the acquire of a body in a pool was cut off", async () => {
+it("a resource is left to the runners at once if its acquire by a body in a pool was interrupted", async () => {
   const began = await Effect.runPromise(Deferred.make<void>())
   const acquire = () => Effect.andThen(Deferred.succeed(began, undefined), Effect.never)
   await run({ acquire }, (_, left, thread) =>
@@ -78,7 +78,7 @@ it("a resource is left to the runners at once if the acquire of a body in a pool
   )
 })
 
-it("a resource whose value its Schema refuses is left to the runners at once", () =>
+it("a resource is left to the runners at once if its Schema refuses the value", () =>
   run({ acquire: () => Effect.succeed(JSON.parse('"text"')) }, (acquire, left) =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(acquire)

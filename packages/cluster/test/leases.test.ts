@@ -52,7 +52,7 @@ const run = <A, E>(
 const when = (condition: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(5), when(condition))))
 
-/** Ends all threads as another runner does that takes this runner for gone. */
+/** Ends all threads, as another runner does that declares this runner lost. */
 const loseRunner = Effect.gen(function* () {
   const sql = yield* SqlClient
   const reason = JSON.stringify(CancelReason.lost("host-1:4000"))
@@ -61,7 +61,7 @@ const loseRunner = Effect.gen(function* () {
 
 const leaseRows = Effect.flatMap(SqlClient, (sql) => sql<{ readonly id: string }>`SELECT id FROM quiesce_leases`)
 
-/** How often a runner has tried to release the lease that is left. */
+/** The number of attempts of a runner to release the remaining lease. */
 const releases = Effect.map(
   Effect.flatMap(SqlClient, (sql) => sql<{ readonly attempts: number }>`SELECT attempts FROM quiesce_leases`),
   ([row]) => row?.attempts ?? 0
@@ -106,7 +106,7 @@ describe.each(places)("in bodies of %s", (place) => {
         yield* when(() => events(file).includes("kept"))
         writeFileSync(`${folder}.deny`, "")
         yield* loseRunner
-        // The keeper makes a new folder, and fails if the former one is there.
+        // The keeper makes a new folder, and fails if the former folder still exists.
         yield* when(() => events(file).length > 1)
         expect(events(file)).toEqual(["kept", "kept"])
         expect(yield* leaseRows).toHaveLength(1)
@@ -155,7 +155,7 @@ describe.each(places)("in bodies of %s", (place) => {
     expect(events(file)).toEqual(["kept"])
   })
 
-  it("a failed release is tried again by a runner while the thread goes on", async () => {
+  it("a failed release is repeated by a runner while the thread continues", async () => {
     const [file, folder] = [nextFolder(), nextFolder()]
     writeFileSync(`${folder}.deny`, "")
     await run(place, (threads) =>
@@ -179,14 +179,15 @@ describe.each(places)("in bodies of %s", (place) => {
         const thread = yield* threads.spawn("Keep", { file, folder })
         yield* when(() => events(file).includes("kept"))
         yield* Effect.repeat(Lease.tally(thread), { until: ({ acquired }) => acquired === 1 })
-        // As by a runner that is gone right after the statement. No keeper has this name, so that no runner removes the row.
+        // A runner that dies right after the statement leaves this row. No keeper has this name, so that no runner
+        // removes the row.
         yield* sql`INSERT INTO quiesce_leases (id, thread, token, name, payload, reaper_until, attempts)
           SELECT 'unreported', id, token, 'Room', '""', 0, 0 FROM quiesce_threads`
         yield* Thread.shutdown(thread, { escalation: { kill: "10 seconds" } })
         return { end: ForcedEnd.fromExit(yield* Thread.await(thread)), tally: yield* Lease.tally(thread) }
       })
     )
-    // The runner may release its own lease during the look at the rows, which takes longer on PostgreSQL.
+    // The runner may release its own lease during the scan of the rows, which takes longer on PostgreSQL.
     const isReleased = tally.released === 1
     expect(Option.map(end, ({ lost }) => lost)).toEqual(Option.some(isReleased ? ["Room"] : ["Room", "Folder"]))
     expect(tally).toMatchObject({ acquired: 2, lost: isReleased ? 1 : 2 })
@@ -200,7 +201,7 @@ describe.each(places)("in bodies of %s", (place) => {
         yield* sql`CREATE TABLE written (line TEXT)`
         const thread = yield* threads.spawn("WriteTwice", { file, folder })
         yield* when(() => events(file).includes("first Success"))
-        // As another runner does that takes this runner for gone. The body runs on, and tries to write.
+        // Another runner does this when it declares this runner lost. The body continues, and tries to write.
         yield* sql`UPDATE quiesce_threads SET state = 'killed', token = token + 1`
         mkdirSync(folder)
         yield* when(() => events(file).length > 1)
@@ -214,7 +215,7 @@ describe.each(places)("in bodies of %s", (place) => {
   })
 })
 
-it("a lease is refused in a transaction, whose end could take the row of the lease away", async () => {
+it("a lease is refused in a transaction, whose end could remove the row of the lease", async () => {
   const [file, folder] = [nextFolder(), nextFolder()]
   const problem = await run("fibers", (threads) =>
     Effect.flatMap(threads.spawn("KeepInTransaction", { file, folder }), Thread.join)

@@ -23,7 +23,7 @@ const entered = (store: ThreadStore.ThreadStore, member: RunnerId) =>
 const names = (store: ThreadStore.ThreadStore) =>
   Effect.map(MemberStore.live(store, "runner"), (members) => members.map(({ id }) => id))
 
-/** Records what the engine hears. */
+/** Records the notifications to the engine. */
 const engine = () => {
   const calls: Array<string> = []
   const heard = (call: string) => Effect.sync(() => void calls.push(call))
@@ -31,11 +31,11 @@ const engine = () => {
     setRunnerHealth: ({ port }, healthy) => heard(`health of ${port}: ${healthy}`),
     releaseAll: ({ port }) => heard(`locks of ${port}`)
   }
-  // A fence uses these members alone.
+  // A fence uses only these members.
   return { calls, engine: { runners: stub as RunnerStorage["Service"], hasTableLocks: true } }
 }
 
-it("the engine hears of a dead runner, and not of one that lives again at the same address", () =>
+it("the engine is notified of a dead runner, and not of a runner that lives again at the same address", () =>
   run((store) =>
     Effect.gen(function* () {
       const { calls, engine: record } = engine()
@@ -49,7 +49,7 @@ it("the engine hears of a dead runner, and not of one that lives again at the sa
     })
   ))
 
-it("a runner that starts fences the former ones at its own address alone", () =>
+it("a runner that starts fences only the former runners at its own address", () =>
   run((store) =>
     Effect.gen(function* () {
       yield* entered(store, runner("a", 1))

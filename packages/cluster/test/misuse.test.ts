@@ -33,12 +33,12 @@ const rows: Table = {
   "Fence.check": [Effect.void]
 }
 
-/** The calls have no services, so a call that is right so far dies for the lack of one. */
+/** The calls have no services, so a call with valid arguments dies for the lack of a service. */
 const isHelpful = (error: unknown): boolean =>
   ClusterError.isClusterError(error) ||
   ThreadError.isThreadError(error) ||
   (error instanceof Error && /^Service not found: (effect|@quiesce)\//.test(error.message))
 
-it("each function works with a wrong argument, or is refused by an error of this package", async () => {
+it("each function accepts a wrong argument, or refuses it with an error of this package", async () => {
   expect(await unhelpful(functions, rows, isHelpful)).toEqual([])
 })

@@ -25,7 +25,7 @@ const pool = poolOf("./fixtures/pool.worker.ts")
 
 const cluster = ClusterRunner.embedded(Tasks, { pool }).pipe(Layer.provideMerge(storeOf(join(folder, "threads.db"))))
 
-it("a busy loop is ended, its finalizers run, and the runner goes on", async () => {
+it("a busy loop is ended, its finalizers run, and the runner survives", async () => {
   const file = join(folder, "log")
   const { report, sum } = await Effect.gen(function* () {
     const threads = yield* ClusterThreads.make(Tasks)

@@ -32,7 +32,7 @@ const neverStarted = (task: string) => [
 ]
 
 describe("a thread at another process", () => {
-  it("gives its value, and its interrupt returns after its finalizers", async () => {
+  it("returns its value, and its interrupt returns after its finalizers", async () => {
     await using cluster = new Cluster()
     await cluster.start()
     const exit = await cluster.run((threads) =>
@@ -71,7 +71,7 @@ describe("a thread at another process", () => {
     )
     expect(messageOf(exit)).toMatch(/^The runner localhost:\d+ is gone$/)
     expect(cluster.events).toEqual(["start a", "acquire a"])
-    // The engine alone takes half a minute.
+    // Without this package, the engine takes half a minute.
     expect(millis).toBeLessThan(20_000)
   })
 
@@ -86,7 +86,7 @@ describe("a thread at another process", () => {
         return yield* Thread.await(thread)
       })
     )
-    // The reason is `Moved`, with the same message, if another runner lives.
+    // With another live runner, the reason is `Moved`, with the same message.
     expect(Option.getOrUndefined(CancelReason.fromExit(exit))).toMatchObject({
       _tag: "Shutdown",
       message: "The runner shuts down"
@@ -95,7 +95,7 @@ describe("a thread at another process", () => {
     expect(await runner.exit).toBe(130)
   })
 
-  it("has the reason Moved when its runner gets SIGTERM and another runner lives on, and starts there with onLoss rerun", async () => {
+  it("has the reason Moved when its runner receives SIGTERM and another runner lives, and starts there with onLoss rerun", async () => {
     await using cluster = new Cluster()
     const first = await cluster.start()
     const { exit, pid } = await cluster.run((threads) =>
@@ -126,7 +126,7 @@ describe("a thread at another process", () => {
     expect(own("b")).toEqual(["start b", "acquire b", "release b", "start b", "acquire b", "release b"])
   })
 
-  it("is killed at once while its process is frozen, and ends there when the process goes on", async () => {
+  it("is killed at once while its process is frozen, and ends there when the process continues", async () => {
     await using cluster = new Cluster()
     const runner = await cluster.start()
     const exit = await cluster.run((threads) =>
@@ -144,7 +144,7 @@ describe("a thread at another process", () => {
     await Effect.runPromise(cluster.whenLogged("release a"))
   })
 
-  it("is killed when its only runner is frozen for longer than the row of the runner lives", async () => {
+  it("is killed when its only runner is frozen for longer than the lifetime of the runner's row", async () => {
     await using cluster = new Cluster()
     const runner = await cluster.start(2000)
     const exit = await cluster.run((threads) =>
@@ -160,7 +160,7 @@ describe("a thread at another process", () => {
     await Effect.runPromise(cluster.whenLogged("release a"))
   })
 
-  it("ends at an interrupt that follows a stop, while no runner is there, and never starts later", async () => {
+  it("ends at an interrupt that follows a stop, while there is no runner, and never starts later", async () => {
     await using cluster = new Cluster()
     const exit = await cluster.run((threads) =>
       Effect.gen(function* () {
@@ -181,7 +181,7 @@ describe("a thread at another process", () => {
     ["the row of the runner", 3000, {}, 2400],
     ["a lock of the engine", 35_000, { FAST: "1" }, 1600]
   ] as const)(
-    "is killed when it blocks its runner for too long, whose process ends before %s expires",
+    "is killed when it blocks its runner for too long, and the process of the runner ends before %s expires",
     async ([, timeToLive, env, millis]) => {
       await using cluster = new Cluster()
       const runner = await cluster.start(timeToLive, env)
@@ -211,7 +211,7 @@ describe("a thread at another process", () => {
     }
   )
 
-  it("is started once, and ends with a reason, when runners join and leave during 100 threads", async () => {
+  it("starts once, and ends with a reason, when runners join and leave during 100 threads", async () => {
     await using cluster = new Cluster()
     const first = await cluster.start()
     const names = Array.from({ length: 100 }, (_, n) => `t${n}`)
@@ -221,7 +221,7 @@ describe("a thread at another process", () => {
         const held = yield* Effect.forEach(names, hold)
         yield* Effect.forEach(names, (name) => cluster.whenLogged(`acquire ${name}`))
         const second = yield* Effect.promise(() => cluster.start())
-        // The second runner gets work when it has its shards.
+        // The second runner receives work when it has its shards.
         const isThere = Effect.flatMap(threads.spawn("Where"), Thread.join)
         yield* Effect.repeat(isThere, { until: (pid) => pid === second.process.pid })
         const asked = held.slice(0, names.length / 2)
@@ -252,7 +252,7 @@ describe("a thread at another process", () => {
           const thread = yield* threads.spawn("Hold", { file: cluster.log, name: "a", releaseMillis: 0 })
           const exit = yield* Thread.await(thread)
           const runner = yield* Effect.promise(() => cluster.start())
-          // On the same engine, with time for the start.
+          // On the same engine, with more time for the start.
           const patient = yield* ClusterThreads.make(Tasks)
           expect(yield* Effect.flatMap(patient.spawn("Where"), Thread.join)).toBe(runner.process.pid)
           expect(yield* rows).toEqual(neverStarted("Hold"))

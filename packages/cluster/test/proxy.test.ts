@@ -29,7 +29,7 @@ it("threads start once and settle behind a proxy that delays, half-closes and dr
       expect(cluster.events).toContain("release half")
       const dropped = yield* held("dropped")
       proxy.drop()
-      // The port refuses, so that the runner counts as gone. It lives, and ends the body.
+      // The port refuses, so that the runner counts as dead. The runner lives, and ends the body.
       const exit = yield* Thread.await(dropped)
       expect(Option.map(ForcedEnd.fromExit(exit), ({ lost }) => lost)).toEqual(Option.some(["page"]))
       yield* cluster.whenLogged("release dropped")

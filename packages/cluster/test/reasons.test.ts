@@ -1,4 +1,4 @@
-/** Reasons of foreign signals that look like reasons of this toolkit, and reasons with parts that can't be sent. */
+/** Reasons of foreign signals that resemble reasons of this toolkit, and reasons with parts that can't be sent. */
 import { ClusterRunner, ClusterStore, ClusterThreads } from "@quiesce/cluster"
 import { CancelReason, Thread } from "@quiesce/core"
 import { Effect, Exit, Layer, Option } from "effect"
@@ -26,7 +26,7 @@ const foreign: ReadonlyArray<{ readonly name: string; readonly value: unknown }>
   }
 ]
 
-/** The reason for which the next `EndSo` ends. */
+/** The reason with which the next `EndSo` ends. */
 let next: CancelReason.CancelReason = CancelReason.interrupted()
 
 const handlers = Tasks.toLayer({
@@ -78,7 +78,7 @@ describe.each(foreign)("a foreign reason that $name arrives", ({ value }) => {
   })
 })
 
-it("a reason without the field of its kind is refused, and the thread goes on", async () => {
+it("a reason without the field of its kind is refused, and the thread continues", async () => {
   const end = await endOf("Hold", (thread) =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(Thread.interrupt(thread, { reason: incomplete }))

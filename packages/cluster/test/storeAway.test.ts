@@ -7,7 +7,7 @@ import { Cluster } from "./fixtures/processes.ts"
 
 const expiryMillis = 3000
 
-/** Another process has the lock of the file, or the server of PostgreSQL is frozen with all its processes. */
+/** Another process holds the lock of the file, or the PostgreSQL server and all its processes are frozen. */
 const away = (cluster: Cluster): (() => void) => {
   const group = process.env["QUIESCE_POSTGRES_GROUP"]
   if (group !== undefined) {
@@ -50,7 +50,7 @@ it("each thread starts once, ends with a reason and releases its lease, and new 
       return yield* Effect.forEach([...held, late], (thread) => Effect.map(Thread.await(thread), endOf))
     })
   )
-  // The engine gives a shard up whose lock it could not renew.
+  // The engine releases a shard whose lock it could not renew.
   expect(ends.filter((end) => !["Interrupted", "Moved"].includes(end))).toEqual([])
   for (const name of [...names, "meanwhile"]) {
     const own = cluster.events.filter((event) => event.endsWith(` ${name}`))

@@ -1,4 +1,4 @@
-/** The looks of a client at its threads that no runner has said to run, with an engine that does not answer. */
+/** A client scans for threads that no runner has reported as started, with an engine that does not answer. */
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Thread } from "@quiesce/core"
 import { Effect, Exit, type Fiber, Layer, type Scope, Stream } from "effect"
@@ -67,12 +67,12 @@ const ended = Effect.map(wire.encodeExit(Exit.void, []), (outcome): ReadonlyArra
   { _tag: "Ended", outcome }
 ])
 
-it("a thread without a row after three looks is started again, because the engine may never answer its first call", () =>
+it("a thread without a row after three scans is started again, because the engine may never answer its first call", () =>
   run(
     Effect.gen(function* () {
       const { asked, look, spawn } = yield* client([Effect.never, ended])
       const thread = yield* spawn
-      // The first look only notes the thread.
+      // The first scan only records the thread.
       for (let looks = 0; looks < 3; looks++) yield* look
       expect(asked).toHaveLength(1)
       yield* look
@@ -82,7 +82,7 @@ it("a thread without a row after three looks is started again, because the engin
     })
   ))
 
-it("a start without an answer is repeated less and less often, so that many such starts don't add to the work of a runner", () =>
+it("a start without an answer is repeated at growing intervals, so that many such starts don't add to the load of a runner", () =>
   run(
     Effect.gen(function* () {
       const { asked, look, spawn, store } = yield* client([])

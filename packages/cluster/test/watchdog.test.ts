@@ -2,7 +2,7 @@ import { expect, it } from "vitest"
 import { limitOf } from "../src/internal/watch/watchdog.ts"
 
 const locks = (shardLockExpiration: string, shardLockRefreshInterval: string) =>
-  // The durations of this test are of the form that the engine takes.
+  // The durations in this test have the form that the engine takes.
   ({ shardLockExpiration, shardLockRefreshInterval }) as Parameters<typeof limitOf>[1]
 
 it("a runner may block its event loop for four fifths of the time in which no other runner notices", () => {
