@@ -64,7 +64,7 @@ const connection = async (port: number): Promise<Socket> => {
 
 const hello: RequestListener = (_, response) => void response.end("hello")
 
-it("HttpDrain.drain serves on, not ready, and asks clients to leave; then it closes the connections that are kept alive", async () => {
+it("HttpDrain.drain continues to answer, reports not ready and asks clients to leave, and then closes idle connections", async () => {
   const { drain, port, server } = await serve(hello)
   const ask = client(port)
   expect((await ask("/")).headers.connection).toBe("keep-alive")
@@ -96,7 +96,7 @@ it("HttpDrain.drain closes a connection that has sent no request yet", async () 
   await closed
 })
 
-it("HttpDrain.drain closes a connection whose handshake of TLS has not begun", async () => {
+it("HttpDrain.drain closes a connection whose TLS handshake has not begun", async () => {
   const server = createSecureServer()
   const scope = Scope.makeUnsafe()
   const drain = await Effect.runPromise(Scope.provide(HttpDrain.make(server), scope))
@@ -145,7 +145,7 @@ it("HttpDrain.drain waits for a running request and for a response that a slow c
   const requested = once(server, "request")
   const response = await client(port)("/")
   await requested
-  // Nothing is read before the server has closed.
+  // The client reads nothing before the server has closed.
   const draining = Effect.runPromise(drain.drain())
   expect((await Effect.runPromise(drain.status)).requests).toBe(1)
   await untilClosed(drain)
@@ -227,14 +227,14 @@ it.each([
   await closed
 })
 
-it("HttpDrain.drain that is called twice waits twice", async () => {
+it("HttpDrain.drain waits twice if it is called twice", async () => {
   const { drain } = await serve(hello)
   const both = Effect.all([drain.drain(), drain.drain()], { concurrency: "unbounded" })
 
   expect(await Effect.runPromise(both)).toHaveLength(2)
 })
 
-it("HttpDrain.drain refuses a time that can't be, and the server stays ready", async () => {
+it("HttpDrain.drain refuses an invalid time, and the server stays ready", async () => {
   const { drain } = await serve(hello)
   const exit = await Effect.runPromiseExit(drain.drain({ within: "-1 second" }))
 

@@ -14,7 +14,7 @@ it("Main.abortSignal aborts with a Shutdown that names the signal, sets the exit
   expect(out).toContain("listeners: 0")
 })
 
-it("Main.abortSignal: the second signal says so, and the third ends the process", async () => {
+it("Main.abortSignal prints a message at the second signal, and ends the process at the third", async () => {
   const program = start("abortSignal", { args: ["{}", "hangs"] })
   await program.prints("ready")
   program.kill("SIGINT")
@@ -37,7 +37,7 @@ it("Main.abortSignal with onSecondSignal exit ends the process at the second sig
 })
 
 it.skipIf(process.platform === "win32")(
-  "Main.abortSignal: a signal ends the process while a worker in native code holds up its exit",
+  "Main.abortSignal ends the process at a further signal while a worker in native code delays its exit",
   async () => {
     const program = start("abortSignal", { args: ["{}", "blocksExit"] })
     await program.prints("ready")

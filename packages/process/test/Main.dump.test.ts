@@ -1,7 +1,7 @@
 import { expect, it } from "vitest"
 import { start } from "./support.ts"
 
-it("Main.run prints the threads of the process at SIGUSR2, and goes on", async () => {
+it("Main.run prints the threads of the process at SIGUSR2, and continues", async () => {
   const program = start("eyes", { args: ["waits"] })
   await program.prints("ready")
   program.kill("SIGUSR2")
@@ -32,7 +32,7 @@ it("Main.run ends at SIGUSR2 if that is one of its signals", async () => {
 it("Main.run prints the stack and the inside of a busy worker at SIGUSR2", async () => {
   const program = start("workers", { args: ["spins", "{}"] })
   await program.prints("spinning")
-  // A worker that has just begun is not known to be busy yet.
+  // A worker that has just begun does not yet count as busy.
   do {
     program.kill("SIGUSR2")
     await program.prints("SIGUSR2, the threads of this process:")
@@ -60,7 +60,7 @@ it("Main.run names the workers that keep the process alive after the program has
   expect((await program.ended).code).toBe(0)
 })
 
-it("Main.run with QUIESCE_PLACES says where the workers were made", async () => {
+it("Main.run with QUIESCE_PLACES prints the places where the workers were made", async () => {
   const program = start("eyes", { args: ["holdsWorker"], command: ["env", "QUIESCE_PLACES=1"] })
   await program.prints("- WORKER, made at ")
   program.kill("SIGTERM")
@@ -68,7 +68,7 @@ it("Main.run with QUIESCE_PLACES says where the workers were made", async () => 
   expect((await program.ended).err).toMatch(/WORKER, made at .*eyes\.ts:\d+:\d+/)
 })
 
-it("Main.run with QUIESCE_PLACES says where the handles were made", async () => {
+it("Main.run with QUIESCE_PLACES prints the places where the handles were made", async () => {
   const program = start("eyes", { args: ["holds"], command: ["env", "QUIESCE_PLACES=1"] })
   await program.prints("- TCPSERVERWRAP, made at ")
   program.kill("SIGTERM")
@@ -76,7 +76,7 @@ it("Main.run with QUIESCE_PLACES says where the handles were made", async () => 
   expect((await program.ended).err).toMatch(/TCPSERVERWRAP, made at .*eyes\.ts:\d+:\d+/)
 })
 
-it("Main.run with QUIESCE_PLACES says where the leases of a dump were acquired", async () => {
+it("Main.run with QUIESCE_PLACES prints the places where the leases of a dump were acquired", async () => {
   const program = start("signals", { args: ["hangs", "{}"], command: ["env", "QUIESCE_PLACES=1"] })
   await program.prints("ready")
   program.kill("SIGUSR2")

@@ -8,12 +8,12 @@ it.each([
   ["rejection", 1, "nobody catches this"],
   ["coded", 3, "coded"],
   ["undefined", 1, "Uncaught exception"]
-])("Main.run ends at an uncaught error as a failure, with the finalizers run: %s", async (name, code, text) => {
+])("Main.run ends at an uncaught error as a failure, and its finalizers run: %s", async (name, code, text) => {
   const { err, out, ...end } = await run(name)
 
   expect(end).toEqual({ code, signal: null })
   expect(out).toContain("cleaned")
-  // Reported once.
+  // The error is reported once.
   expect(`${out}${err}`.split(text)).toHaveLength(2)
 })
 
@@ -28,7 +28,7 @@ it.each(["unreadable", "throwing", "unreadableFailure", "throwingFailure"])(
   }
 )
 
-it("Main.run reports an error that comes during the end, too", async () => {
+it("Main.run also reports an error that occurs during the end", async () => {
   const { code, err, out } = await run("again")
 
   expect(code).toBe(1)
@@ -59,27 +59,27 @@ it.each([
   ["progress", `Main's progress: it is true. Give one of "auto", "lines", "none".`],
   ["abortSignal", "Main.abortSignal was called while"],
   ["abortOption", "Main's signals: it is"]
-])("Main.run and Main.abortSignal refuse bad input by a clear error: %s", async (name, text) => {
+])("Main.run and Main.abortSignal refuse bad input with a clear error: %s", async (name, text) => {
   const { code, err, out } = await run(name)
 
   expect(`${out}${err}`).toContain(text)
   expect(code).toBe(1)
 })
 
-it("Main.run that is called twice ends the first program, and its finalizers run", async () => {
+it("Main.run ends the first program if it is called twice, and the finalizers of that program run", async () => {
   const { out } = await run("twice")
 
   expect(out).toContain("cleaned")
 })
 
-it("A ProcessError that a worker does not catch reaches the host with its message", async () => {
+it("A ProcessError that a worker does not catch arrives at the host with its message", async () => {
   const { code, out } = await start("inWorker", { args: ["uncaught"] }).ended
 
   expect(out).toContain("ProcessError InWorker: Main.run was called in a worker thread, which receives no signals")
   expect(code).toBe(0)
 })
 
-it("Main.run refuses a worker thread by a clear error", async () => {
+it("Main.run refuses a worker thread with a clear error", async () => {
   const { code, out } = await start("inWorker").ended
 
   expect(out).toContain("Main.run was called in a worker thread, which receives no signals")

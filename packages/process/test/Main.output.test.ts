@@ -15,12 +15,12 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-it("Main.run ends in spite of a reader that never reads", async () => {
+it("Main.run ends although the reader of its output never reads", async () => {
   const program = start("output", { args: ["unread", file] })
   program.child.stdout!.pause()
   await program.prints("ready")
   program.kill("SIGTERM")
-  // The streams are not at their end, because nobody reads them.
+  // The streams have not ended, because they have no reader.
   const [code, signal] = (await once(program.child, "exit")) as [number | null, NodeJS.Signals | null]
 
   expect({ code, signal }).toEqual({ code: 143, signal: null })
@@ -38,7 +38,7 @@ it("Main.run writes the whole stderr for a slow reader", async () => {
   expect({ code, length: err.length }).toEqual({ code: 0, length: 1_000_000 })
 })
 
-it("Main.run writes both outputs whole after a signal", async () => {
+it("Main.run writes both outputs completely after a signal", async () => {
   const program = start("output", { args: ["writesAtEnd", file] })
   await program.prints("ready")
   program.kill("SIGTERM")
@@ -48,7 +48,7 @@ it("Main.run writes both outputs whole after a signal", async () => {
   expect({ out: out.length, err: err.length }).toEqual({ out: "ready\n".length + 1_000_000, err: 1_000_000 })
 })
 
-it("Main.run of a program whose reader goes away runs the finalizers and ends as by SIGPIPE, quietly", async () => {
+it("Main.run whose reader closes the pipe runs the finalizers and ends as by SIGPIPE, without a message", async () => {
   const program = start("output", { args: ["broken", file] })
   await program.prints("ready")
   program.child.stdout!.destroy()
@@ -58,7 +58,7 @@ it("Main.run of a program whose reader goes away runs the finalizers and ends as
   expect(existsSync(file)).toBe(true)
 })
 
-it("Main.run of a program whose last write has no reader ends as by SIGPIPE, quietly", async () => {
+it("Main.run whose last write has no reader ends as by SIGPIPE, without a message", async () => {
   const program = start("output", { args: ["writesLast", file] })
   program.child.stdout!.destroy()
   const { code, err, signal } = await program.ended
@@ -67,7 +67,7 @@ it("Main.run of a program whose last write has no reader ends as by SIGPIPE, qui
   expect(existsSync(file)).toBe(true)
 })
 
-it("Main.run says that output is lost if the first signal comes after the end of a failed program", async () => {
+it("Main.run warns that output is lost if the first signal comes after the end of a failed program", async () => {
   const program = start("output", { args: ["failed", file] })
   program.child.stdout!.pause()
   await program.prints("leaving")

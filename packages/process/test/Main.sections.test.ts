@@ -15,7 +15,7 @@ it.each(["section", "child", "twice"])(
   }
 )
 
-it("Main.run hears a signal between short sections", async () => {
+it("Main.run handles a signal between short sections", async () => {
   const program = start("busy", { args: ["short"] })
   await program.prints("busy")
   program.kill("SIGTERM")

@@ -16,11 +16,11 @@ it.each(signals)("Main.run ends at %s with a Shutdown that names it, and with 12
 
   expect(end).toEqual({ code: 128 + constants.signals[signal], signal: null })
   expect(err).toBe("")
-  const reason = JSON.parse(out.split("reason: ")[1]!) as unknown // printed by the fixture
+  const reason = JSON.parse(out.split("reason: ")[1]!) as unknown // the fixture prints this
   expect(reason).toMatchObject({ _tag: "Shutdown", signal, message: `Received ${signal}`, by: "main" })
 })
 
-it("Main.run handles only the signals that it is given", async () => {
+it("Main.run handles only the signals in its options", async () => {
   const program = run("waits", { signals: ["SIGTERM"] })
   await program.prints("ready")
   program.kill("SIGINT")
@@ -38,7 +38,7 @@ it("Main.run with reraise ends by the signal itself, after the finalizers", asyn
   expect(out).toContain("reason: ")
 })
 
-it("Main.run of a program that drains at the stop has the code 0", async () => {
+it("Main.run has the code 0 if the program drains at the stop", async () => {
   const program = run("drains", { escalation: { stop: "1 minute", interrupt: "1 minute" } })
   await program.prints("ready")
   program.kill("SIGTERM")
@@ -46,7 +46,7 @@ it("Main.run of a program that drains at the stop has the code 0", async () => {
   expect(await program.ended).toEqual({ code: 0, signal: null, out: "ready\ndrained\ncleaned\n", err: "" })
 })
 
-it("Main.run goes up a rung at the second signal, and names the threads in the way", async () => {
+it("Main.run climbs a rung at the second signal, and names the threads in the way", async () => {
   const program = run("ignoresStop", { escalation: { stop: "1 minute", interrupt: "1 minute" }, progress: "none" })
   await program.prints("ready")
   program.kill("SIGINT")
@@ -92,7 +92,7 @@ it("Main.run with onSecondSignal exit ends at the second signal", async () => {
   expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
 })
 
-it("Main.run says that uninterruptible code has kept a program from its end, when it gives the program up", async () => {
+it("Main.run abandons a program, and reports that uninterruptible code has delayed the end", async () => {
   const program = run("masked", { progress: "none", budget: "400 millis" })
   await program.prints("ready")
   program.kill("SIGTERM")
@@ -104,7 +104,7 @@ it("Main.run says that uninterruptible code has kept a program from its end, whe
   )
 })
 
-it("Main.run gives up a hanging finalizer when the budget is used up, and releases the other leases", async () => {
+it("Main.run abandons a hanging finalizer when the budget is used up, and releases the other leases", async () => {
   const program = run("hangs", { progress: "none", budget: "800 millis" })
   await program.prints("ready")
   program.kill("SIGTERM")
@@ -114,10 +114,10 @@ it("Main.run gives up a hanging finalizer when the budget is used up, and releas
   expect(out).toContain("released folder")
   expect(err).toContain("program: given up, because it did not end in time.")
   expect(err).toContain("lost: slow")
-  // The report is of the whole climb, not of its last part. The budget has a reserve of an eighth for the remaining releases.
+  // The report covers the whole climb. The budget reserves an eighth for the remaining releases.
   const [, millis] = /program: abandoned after (\d+) ms/.exec(err) ?? []
   expect(Number(millis)).toBeGreaterThanOrEqual(700)
-  // A loaded machine may double the budget and more. Without a budget, the release would hang for ever.
+  // A busy machine may double the budget and more. Without a budget, the release would hang for ever.
   expect(Number(millis)).toBeLessThan(10_000)
   expect(err).not.toContain("uninterruptible")
   const [, first] = /\n {2}interrupt at \d+ ms: outwaited for (\d+) ms/.exec(err) ?? []
@@ -125,7 +125,7 @@ it("Main.run gives up a hanging finalizer when the budget is used up, and releas
 })
 
 it.skipIf(process.platform === "win32")(
-  "Main.run ends at a further signal while a worker in native code holds up the exit",
+  "Main.run ends at a further signal while a worker in native code delays the exit",
   async () => {
     const program = run("blocksExit")
     await program.prints("ready")
@@ -139,7 +139,7 @@ it.skipIf(process.platform === "win32")(
 )
 
 it.each([[{ kill: "1 minute" }], [{ unwind: "1 minute", kill: "1 minute" }]] as const)(
-  "Main.run interrupts a program whose escalation has rungs by force only: %j",
+  "Main.run interrupts a program whose escalation has only rungs by force: %j",
   async (escalation) => {
     const program = run("waits", { escalation })
     await program.prints("ready")
@@ -151,7 +151,7 @@ it.each([[{ kill: "1 minute" }], [{ unwind: "1 minute", kill: "1 minute" }]] as 
   }
 )
 
-it("Main.run gives up a program whose escalation has rungs by force only, within the budget", async () => {
+it("Main.run abandons a program whose escalation has only rungs by force, within the budget", async () => {
   const program = run("hangs", { progress: "none", escalation: { kill: "100 millis" } })
   await program.prints("ready")
   program.kill("SIGTERM")
@@ -162,7 +162,7 @@ it("Main.run gives up a program whose escalation has rungs by force only, within
   expect(err).toContain("program: given up, because it did not end in time.")
 })
 
-it("Main.run of a program whose finalizer fails after a signal has the code 1 and reports the failure", async () => {
+it("Main.run has the code 1 and reports the failure if a finalizer fails after a signal", async () => {
   const program = run("fails")
   await program.prints("ready")
   program.kill("SIGTERM")
@@ -172,7 +172,7 @@ it("Main.run of a program whose finalizer fails after a signal has the code 1 an
   expect(`${out}${err}`).toContain("bad release")
 })
 
-it("Main.run says after a second who is waited for, in plain lines outside a terminal", async () => {
+it("Main.run names the threads that it waits for after a second, in plain lines outside a terminal", async () => {
   const program = run("slowly")
   await program.prints("ready")
   program.kill("SIGINT")
@@ -194,7 +194,7 @@ it.each([
   await program.prints(text)
 })
 
-it("Main.run with progress none says nothing", async () => {
+it("Main.run with progress none prints nothing", async () => {
   const program = run("slowly", { progress: "none" })
   await program.prints("ready")
   program.kill("SIGINT")

@@ -7,7 +7,7 @@ import { fixture, observe, shellWord, start } from "./support.ts"
 
 const pidIn = (output: string): number => Number(/pid (\d+) ready/.exec(output)![1])
 
-/** A shell that waits for the program and does not pass signals on. */
+/** A shell that waits for the program and does not forward signals. */
 const wrapped = (options: object) => {
   const command = [process.execPath, fixture("orphan"), JSON.stringify(options)].map(shellWord).join(" ")
   return observe(spawn("sh", ["-c", `${command}; true`], { stdio: ["ignore", "pipe", "pipe"] }))
@@ -23,20 +23,23 @@ it.runIf(process.platform !== "win32")("Main.run with parentExit end ends when i
   expect(out).toContain("cleaned: The parent process has ended")
 })
 
-it.runIf(process.platform !== "win32")("Main.run outside a terminal outlives its parent", async () => {
-  const program = wrapped({})
-  await program.prints("ready")
-  program.kill("SIGTERM")
-  await program.prints("orphaned")
-  process.kill(pidIn(program.output.out), "SIGINT")
+it.runIf(process.platform !== "win32")(
+  "Main.run outside a terminal continues after the end of its parent",
+  async () => {
+    const program = wrapped({})
+    await program.prints("ready")
+    program.kill("SIGTERM")
+    await program.prints("orphaned")
+    process.kill(pidIn(program.output.out), "SIGINT")
 
-  expect((await program.ended).out).toContain("cleaned: Received SIGINT")
-})
+    expect((await program.ended).out).toContain("cleaned: Received SIGINT")
+  }
+)
 
 /** Whether this process may make a namespace of processes. */
 const canUnshare = spawnSync("unshare", ["--pid", "--fork", "true"]).status === 0
 
-it.runIf(canUnshare)("Main.run as process 1 ends at SIGTERM, and says what it can't do", async () => {
+it.runIf(canUnshare)("Main.run as process 1 ends at SIGTERM, and names the limits of process 1", async () => {
   const program = start("signals", { args: ["waits"], command: ["unshare", "--pid", "--fork"] })
   await program.prints("ready")
   const { pid } = program.child
@@ -83,7 +86,7 @@ const eraseTwoLines = "\u001B[2K\u001B[1A\u001B[2K\u001B[G"
 it.runIf(hasScript)("Main.run in a terminal ends when its parent has ended", async () => {
   const program = [process.execPath, fixture("orphan")].map(shellWord).join(" ")
   const between = `echo shell $$ runs; ${program}; true`
-  // The shell of the terminal lives on: its end would close the terminal, and the program would get a SIGHUP.
+  // The shell of the terminal lives on. Its end would close the terminal, and the program would receive SIGHUP.
   const terminal = shellInTerminal(`sh -c ${shellWord(between)}; read line`)
   await terminal.prints("ready")
   process.kill(Number(/shell (\d+) runs/.exec(terminal.output.out)![1]), "SIGKILL")

@@ -38,7 +38,7 @@ it("Main.run without error reporting prints nothing about a failure", async () =
   expect(await start("ends", { args: ["quiet"] }).ended).toMatchObject({ out: "", err: "" })
 })
 
-it("Main.run keeps a process alive that nothing else keeps, until a signal ends the program", async () => {
+it("Main.run keeps a process alive without other work, until a signal ends the program", async () => {
   const program = start("ends", { args: ["waiting"] })
   await program.prints("ready")
   program.kill("SIGTERM")
@@ -46,7 +46,7 @@ it("Main.run keeps a process alive that nothing else keeps, until a signal ends 
   expect(await program.ended).toEqual({ code: 143, signal: null, out: "ready\ncleaned\n", err: "" })
 })
 
-it("Main.run gives up a program whose finalizer hangs after it has ended by itself", async () => {
+it("Main.run abandons a program whose finalizer hangs after the program has ended by itself", async () => {
   const { code, err } = await start("ends", { args: ["hanging"] }).ended
 
   expect(code).toBe(1)
@@ -69,7 +69,7 @@ it("Main.run of Layer.launch ends as a failure if a layer fails", async () => {
   expect(`${out}${err}`).toContain("no port")
 })
 
-it("Main.run may run a second program when the first is gone", async () => {
+it("Main.run may run a second program after the end of the first", async () => {
   expect(await start("ends", { args: ["again"] }).ended).toEqual({
     code: 0,
     signal: null,

@@ -55,14 +55,14 @@ it("Main writes the timeline of a program that a signal ends, as a text", async 
   ])
 })
 
-it("Main writes the timeline of a program that is given up", async () => {
+it("Main writes the timeline of an abandoned program", async () => {
   const { out } = await startWith("hanging", "timeline.txt").ended
 
   expect(out).toContain("done")
   expect(await readTimeline("timeline.txt")).toContain("program #1 abandoned: Its finalizers did not end in time")
 })
 
-it("Main puts the number of the process in the place of %p", async () => {
+it("Main replaces %p with the number of the process", async () => {
   const program = startWith("success", "%p.txt")
   const { pid } = program.child
   await program.ended
@@ -74,7 +74,7 @@ it.each([
   ["timeline.png", "Name a file that ends in .svg, .json or .txt, such as timeline.svg."],
   ["timeline", "Name a file that ends in .svg, .json or .txt, such as timeline.svg."],
   ["missing/timeline.svg", "does not exist. Make it, or name another file."]
-])("Main refuses the timeline file %s by a clear error, and nothing runs", async (file, text) => {
+])("Main refuses the timeline file %s with a clear error, and nothing runs", async (file, text) => {
   const { code, err, out } = await startWith("success", file).ended
 
   expect(code).toBe(1)
@@ -100,7 +100,7 @@ it.skipIf(process.platform === "win32")("Main refuses a pipe in the place of the
   expect(err).toContain("is a pipe, and a write would wait for its reader. Name a file.")
 })
 
-it("Main ends as without a timeline if the file can't be written, and says so", async () => {
+it("Main ends as without a timeline if the file can't be written, and reports that", async () => {
   await symlink(join(folder, "gone", "timeline.svg"), join(folder, "link.svg"))
   const { code, err, out } = await startWith("success", "link.svg").ended
 

@@ -8,14 +8,14 @@ const run = (program: string, options: Main.Options = {}) =>
 
 const lines = Array.from({ length: 1000 }, (_, index) => `line ${index + 1}\n`).join("")
 
-it("Main.run writes out a thousand lines of a worker's console.log before it exits", async () => {
+it("Main.run writes a thousand lines of a worker's console.log before it exits", async () => {
   const { code, out } = await run("prints").ended
 
   expect(code).toBe(1)
   expect(out).toBe(lines)
 })
 
-it("Main.run writes out a megabyte to a slow pipe before it exits", async () => {
+it("Main.run writes a megabyte to a slow pipe before it exits", async () => {
   const program = run("writes")
   const { stdout } = program.child
   // Each chunk is followed by a pause of the reader.
@@ -40,7 +40,7 @@ it("Main.run ends a busy worker on the rung unwind, and the finalizers of the pr
   expect(out).toContain("cleaned")
 })
 
-it("Main.run goes up to unwind at the second signal, and prints the stack of the busy worker", async () => {
+it("Main.run climbs to unwind at the second signal, and prints the stack of the busy worker", async () => {
   const escalation = { interrupt: "1 minute", unwind: "10 seconds", kill: "10 seconds" } as const
   const program = run("spins", { progress: "none", escalation })
   await program.prints("spinning")

@@ -14,7 +14,7 @@ afterEach(() => rm(folder, { recursive: true }))
 
 const program = [process.execPath, fixture("orphan"), JSON.stringify({ parentExit: "end" })].map(shellWord).join(" ")
 
-/** A wrapper in a process group of its own, as a shell with job control starts it. */
+/** A wrapper in a process group of its own, like the commands of a shell with job control. */
 const wrap = (command: string, ...args: ReadonlyArray<string>): Running =>
   observe(
     spawn(command, args, {
@@ -43,7 +43,7 @@ it.runIf(hasNpm)("Main.run under npm run ends when npm is ended by a SIGTERM tha
   expect(out).toContain("cleaned: The parent process has ended")
 })
 
-it.runIf(hasNpm)("Main.run under npm run ends at a Ctrl-C to the whole group, once", async () => {
+it.runIf(hasNpm)("Main.run under npm run ends once at a Ctrl-C to the whole group", async () => {
   const wrapper = await npmRun()
   await wrapper.prints("ready")
   process.kill(-wrapper.child.pid!, "SIGINT")

@@ -19,7 +19,7 @@ const quiesce = (...args: ReadonlyArray<string>) =>
 
 const running = new Set<ChildProcess>()
 
-/** A busy process ends by SIGKILL only. */
+/** Only SIGKILL ends a busy process. */
 afterEach(() => {
   for (const child of running) child.kill("SIGKILL")
   running.clear()
@@ -47,7 +47,7 @@ it.runIf(process.platform === "linux")("ProcessDump.of refuses its own process",
 })
 
 describe.runIf(process.platform === "linux")("quiesce ps", () => {
-  it("prints the threads of a waiting program, and leaves the program as it was", async () => {
+  it("prints the threads of a waiting program, and does not change the program", async () => {
     const program = fixtureWith("waits", ownPort)
     const pid = await kept(program)
     for (let times = 0; times < 2; times++) {
@@ -70,7 +70,7 @@ describe.runIf(process.platform === "linux")("quiesce ps", () => {
     expect(out).toContain("- folder, held for")
   })
 
-  it("prints the stack of a busy process without Quiesce, and says so", async () => {
+  it("prints the stack of a busy process without Quiesce, and reports that Quiesce is missing", async () => {
     const pid = await kept(fixtureWith("foreign", ownPort))
     const { code, out } = await quiesce("ps", `${pid}`)
     expect(code).toBe(0)
@@ -94,7 +94,7 @@ describe.runIf(process.platform === "linux")("quiesce ps", () => {
     expect(JSON.parse(alone.out)).toMatchObject({ workers: [] })
   })
 
-  it("of two processes shows the one that was asked for", async () => {
+  it("prints the requested one of two processes", async () => {
     const first = await kept(fixtureWith("waits", ownPort))
     const second = await kept(fixtureWith("foreign", ownPort))
     const [one, other] = await Promise.all([quiesce("ps", `${first}`), quiesce("ps", `${second}`)])
@@ -102,7 +102,7 @@ describe.runIf(process.platform === "linux")("quiesce ps", () => {
     expect(other.out).toContain("spinHere")
   })
 
-  // The port belongs to the system's choice, so a second look finds no inspector if the first has left one open.
+  // The system chooses the port, so a second look finds no inspector if the first has left one open.
   it.each([1, 3, 10, 30, 100])("closes the inspector of a look that was interrupted after %d turns", async (turns) => {
     const pid = await kept(fixtureWith("waits", ownPort))
     const looking = Effect.runFork(ProcessDump.of(pid))
@@ -112,7 +112,7 @@ describe.runIf(process.platform === "linux")("quiesce ps", () => {
     expect((await quiesce("ps", `${pid}`)).out).toContain("waiter #")
   })
 
-  it("closes the inspector when the command gets a signal", async () => {
+  it("closes the inspector when the command receives a signal", async () => {
     const program = fixtureWith("waits", ownPort)
     const pid = await kept(program)
     const opened = once(program.child.stderr!, "data")
@@ -124,7 +124,7 @@ describe.runIf(process.platform === "linux")("quiesce ps", () => {
     expect((await quiesce("ps", `${pid}`)).out).toContain("waiter #")
   })
 
-  it("uses an inspector that is open, and leaves it open", async () => {
+  it("uses an open inspector, and keeps it open", async () => {
     const free = await freePort()
     const program = fixtureWith("waits", `--inspect=127.0.0.1:${free}`)
     const pid = await kept(program)
@@ -157,7 +157,7 @@ describe.runIf(process.platform === "linux")("quiesce ps", () => {
         "waits"
       ])
     )
-    // Node 22.19 and 24 know the option.
+    // Node 22.19 and 24 have the option.
     const pid = await kept(program)
     const { code, err } = await quiesce("ps", `${pid}`)
     expect(code).toBe(1)
@@ -166,7 +166,7 @@ describe.runIf(process.platform === "linux")("quiesce ps", () => {
     await program.ended
   })
 
-  it("says why a process that handles SIGUSR1 itself opens no inspector", async () => {
+  it("reports why a process that handles SIGUSR1 itself opens no inspector", async () => {
     const program = start("eyes", { args: ["handlesSignal"] })
     const pid = await kept(program)
     const { code, err } = await quiesce("ps", `${pid}`)

@@ -4,7 +4,7 @@ import { chaos } from "./fixtures/chaos.ts"
 import { showsProcesses } from "./processSupport.ts"
 
 it.skipIf(!showsProcesses)(
-  "no descendant of a random tree is left, though a third of the parents are killed",
+  "no descendant of a random tree is left, although a third of the parents are killed",
   async () => {
     const { endings, findings, killedParents, orphanedTrees, orphans, trees } = await chaos({
       processes: 36,
@@ -12,7 +12,7 @@ it.skipIf(!showsProcesses)(
     })
 
     expect(findings).toStrictEqual([])
-    // A parent may have started its last tree, too, before it was killed.
+    // A parent may also have started its last tree before it was killed.
     expect(trees).toBeGreaterThanOrEqual(36)
     expect(trees - orphanedTrees).toBe(24)
     expect(killedParents).toBeGreaterThan(0)

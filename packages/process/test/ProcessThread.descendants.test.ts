@@ -1,4 +1,7 @@
-/** No descendant of a command is left, whatever it has done to leave the command, and however this process ends. */
+/**
+ * No descendant of a command is left, for each way in which the descendant leaves the command, and each end of this
+ * process.
+ */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { setTimeout } from "node:timers/promises"
@@ -22,7 +25,7 @@ import {
 } from "./processSupport.ts"
 import { fixture, start } from "./support.ts"
 
-/** The variable by which the descendants of the guarded programs are counted. */
+/** The environment variable that counts the descendants of the guarded programs. */
 const guarding = "QUIESCE_TEST_GUARDIAN"
 
 const ignoring = "trap '' TERM INT HUP; while :; do sleep 1; done"
@@ -34,7 +37,7 @@ const clear = `env -i ${[counting, guarding].map((name) => `${name}="$${name}"`)
 const before = "trap '' TERM INT HUP;"
 const after = `echo ready; ${ignoring}`
 
-/** Each starts a descendant that is not in reach of the usual ways. */
+/** Each script starts a descendant that the usual kills do not reach. */
 const escapes: ReadonlyArray<readonly [how: string, script: string]> = [
   ["in the group", `sh -c "${ignoring}" &`],
   ["double-forked", `(sh -c "${ignoring}" &) ;`],
@@ -45,7 +48,7 @@ const escapes: ReadonlyArray<readonly [how: string, script: string]> = [
   ["that starts others", `setsid sh -c "while :; do sleep 1 & sleep 0.01; done" &`]
 ]
 
-/** These are found below their living parents only. */
+/** These descendants are found only below their live parents. */
 const hidden: ReadonlyArray<readonly [how: string, script: string]> = [
   ["with a cleared environment, in a session of its own", `setsid ${clear} sh -c "${ignoring}" &`],
   [
@@ -56,7 +59,7 @@ const hidden: ReadonlyArray<readonly [how: string, script: string]> = [
 
 const scripts = [...escapes, ...hidden].map(([, script]) => `${before} ${script} ${after}`)
 
-/** Waits until no process has the variable. A descendant that stays is found by the limit of the test. */
+/** Waits until no process has the variable. If a descendant stays, the test times out. */
 const gone = async (left: Counted["left"]): Promise<void> => {
   while (left().length > 0) await setTimeout(10)
 }
@@ -104,7 +107,7 @@ describe.skipIf(!showsProcesses)("ProcessThread", () => {
     expect(tree.left()).toStrictEqual([])
   })
 
-  it("waits for a descendant that ends within drainWithin, and has its output", async () => {
+  it("waits for a descendant that ends within drainWithin, and has the output of the descendant", async () => {
     const tree = shell("(setsid sh -c 'sleep 0.2; echo late' &) ; exit 0")
 
     const [text, exit] = await run(
@@ -129,7 +132,7 @@ describe.skipIf(!showsProcesses)("ProcessThread", () => {
       })
     )
 
-    // Processes that begin during the kill are ended by the guardian of the killed program, a moment later.
+    // The guardian of the killed program ends processes that begin during the kill, a moment later.
     await gone(tree.left)
     expect(tree.left()).toStrictEqual([])
   })
@@ -153,7 +156,7 @@ describe.skipIf(!showsProcesses)("the guardian", () => {
     expect(left()).toStrictEqual([])
   })
 
-  it("kills the groups that it was given where environments are not shown", async () => {
+  it("kills the given groups if the system hides environments", async () => {
     const group = spawn("sh", ["-c", ignoring], { detached: true, stdio: "ignore" })
     const forgotten = spawn("sh", ["-c", ignoring], { detached: true, stdio: "ignore" })
     const guardian = spawn("/bin/sh", ["-c", Guardian.script, "guardian", "QUIESCE_TREE_none", "/nowhere"], {
@@ -176,7 +179,7 @@ describe.skipIf(!showsProcesses)("the guardian", () => {
 })
 
 describe.skipIf(!showsProcesses)("a signal by number", () => {
-  it("is not sent to a process that was given the number of another one", async () => {
+  it("is not sent to a process that now has the number of another process", async () => {
     const child = spawn("sleep", ["60"])
     await once(child, "spawn")
     const found = Table.find(child.pid!)!

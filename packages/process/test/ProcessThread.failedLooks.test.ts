@@ -1,4 +1,4 @@
-/** Looks at the processes of the machine that fail, because this process has no file descriptor left for a moment. */
+/** Looks at the processes of the machine fail, because this process has no file descriptor left for a moment. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import type * as Files from "node:fs/promises"
@@ -10,7 +10,7 @@ import * as Table from "../src/internal/child/processTable.ts"
 import * as Snapshot from "../src/internal/child/snapshot.ts"
 import { printed, run, shell } from "./processSupport.ts"
 
-/** How many of the next calls fail. */
+/** The number of calls that fail next. */
 const failing = vi.hoisted(() => ({ readdir: 0, stat: 0 }))
 const fail = vi.hoisted(() => () => Promise.reject(Object.assign(new Error("too many open files"), { code: "EMFILE" })))
 beforeEach(() => Object.assign(failing, { readdir: 0, stat: 0 }))
@@ -25,8 +25,8 @@ vi.mock("node:fs/promises", async (original) => {
   }
 })
 
-it.skipIf(!Table.isShown)("are answered, and the next look is a new one", async () => {
-  // A look leaves out the processes that are older than this one, and there may be no younger one.
+it.skipIf(!Table.isShown)("failed looks are answered, and the next look is a new one", async () => {
+  // A look leaves out the processes that are older than this one, and there may be no younger process.
   const younger = spawn("sleep", ["60"])
   await once(younger, "spawn")
   failing.readdir = 2
@@ -41,14 +41,14 @@ it.skipIf(!Table.isShown)("are answered, and the next look is a new one", async 
   expect(next.seen.map(({ process: { pid } }) => pid)).toContain(younger.pid)
 })
 
-it.skipIf(!Table.isShown)("are not taken for looks that find no process", async () => {
+it.skipIf(!Table.isShown)("failed looks do not count as looks without processes", async () => {
   failing.stat = 1
 
   expect(await Snapshot.take()).toMatchObject({ hasFailed: true, isSure: false })
 })
 
 it.skipIf(!Table.isShown).each(["readdir", "stat"] as const)(
-  "do not hang a join, and the descendants are found later: %s",
+  "failed looks do not block a join, and the descendants are found later: %s",
   async (call) => {
     const tree = shell("setsid sh -c 'while :; do sleep 1; done' & exit 0")
     failing[call] = 2
@@ -62,7 +62,7 @@ it.skipIf(!Table.isShown).each(["readdir", "stat"] as const)(
 )
 
 it.skipIf(!Table.isShown).each(["readdir", "stat"] as const)(
-  "do not hold up a kill, nor the signals before it: %s",
+  "failed looks do not delay a kill, nor the signals before it: %s",
   async (call) => {
     const tree = shell("trap '' TERM; setsid sh -c 'while :; do sleep 1; done' & echo ready; while :; do sleep 1; done")
 

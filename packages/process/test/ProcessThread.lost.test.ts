@@ -1,4 +1,4 @@
-/** Processes whose end the system does not tell, and processes that no kill ends. */
+/** Processes whose end the system does not report, and processes that no kill ends. */
 import { Thread } from "@quiesce/core"
 import { ProcessThread } from "@quiesce/process"
 import * as Effect from "effect/Effect"
@@ -10,7 +10,7 @@ import type * as Table from "../src/internal/child/processTable.ts"
 import type * as Tree from "../src/internal/child/tree.ts"
 import { printed, run, shell } from "./processSupport.ts"
 
-/** A process of the kernel's, such as one that waits for a broken device: it gets each signal, and stays. */
+/** A process of the kernel, such as one that waits for a broken device. It receives each signal, and stays. */
 const deathless: Table.Process = {
   pid: 1_000_000_007,
   parent: 1,
@@ -32,7 +32,7 @@ vi.mock("../src/internal/child/tree.ts", async (original) => {
 })
 
 describe.skipIf(process.platform !== "linux")("ProcessThread.spawn", () => {
-  it("fails with Lost if the system does not tell the end of the process", async () => {
+  it("fails with Lost if the system does not report the end of the process", async () => {
     const tree = shell("exit 0")
     const untold = systemError({ _tag: "Unknown", module: "ChildProcess", method: "exitCode", description: "ECHILD" })
 
@@ -55,7 +55,7 @@ describe.skipIf(process.platform !== "linux")("ProcessThread.spawn", () => {
     expect(tree.left()).toStrictEqual([])
   })
 
-  it("names a process that outlives a kill in the report, and settles", async () => {
+  it("names a process that survives a kill in the report, and settles", async () => {
     const tree = shell("echo ready; while :; do sleep 1; done")
 
     const report = await run(

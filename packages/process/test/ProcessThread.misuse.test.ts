@@ -1,4 +1,4 @@
-/** Bad input: each ends with an error that says the problem and the remedy, and nothing is left running. */
+/** Bad input. Each case ends with an error that names the problem and the remedy, and no process is left running. */
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -112,7 +112,7 @@ describe("ProcessThread.spawn dies", () => {
     expect(error).toMatchObject({ isDefect: true, message: expect.stringContaining("arguments that are all texts") })
   })
 
-  it("for a grace of the escalation that is negative, before a process is started", async () => {
+  it("for a negative grace of the escalation, before a process is started", async () => {
     const child = shell("sleep 60")
 
     const exit = await run(Effect.exit(ProcessThread.spawn(child.command, { escalation: { interrupt: -1 } })))

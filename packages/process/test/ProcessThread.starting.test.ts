@@ -1,4 +1,4 @@
-/** A descendant that runs its program just while it is looked at: it has no environment yet, but arguments already. */
+/** A descendant runs its program during a look. At that moment it has arguments, and no environment yet. */
 import { Thread } from "@quiesce/core"
 import { ProcessThread } from "@quiesce/process"
 import * as Effect from "effect/Effect"
@@ -25,7 +25,7 @@ vi.mock("../src/internal/child/processTable.ts", async (original) => {
   }
 })
 
-it.skipIf(!Table.isShown)("is found", async () => {
+it.skipIf(!Table.isShown)("a descendant that starts its program during a look is found", async () => {
   const tree = shell("setsid sh -c 'while :; do sleep 1; done' & exit 0")
 
   const exit = await run(Effect.flatMap(ProcessThread.spawn(tree.command, { drainWithin: 20 }), Thread.join))

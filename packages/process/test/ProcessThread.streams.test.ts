@@ -1,4 +1,4 @@
-/** The input and the outputs of a command: whole, bounded, and never in the way of the end. */
+/** The input and the outputs of a command are complete and bounded, and never delay the end. */
 import { ProcessError, ProcessThread } from "@quiesce/process"
 import { Thread } from "@quiesce/core"
 import * as Cause from "effect/Cause"
@@ -21,11 +21,11 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   return ProcessError.isProcessError(error) ? error.reason : error
 }
 
-/** Writes without an end, and ends by itself only at SIGKILL. */
+/** Writes without an end. Only SIGKILL ends it. */
 const flooding = shell("trap '' TERM; while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done")
 
 describe.skipIf(isWindows)("the outputs of a ProcessThread", () => {
-  it("are whole, though the process exits right after its last write", async () => {
+  it("are complete, although the process exits right after its last write", async () => {
     const child = node(`require("fs").writeSync(1, "x".repeat(1000)); process.stdout.write("x".repeat(1048576 - 1000))`)
 
     const [text, exit] = await run(
@@ -73,7 +73,7 @@ describe.skipIf(isWindows)("the outputs of a ProcessThread", () => {
     expect(text).toBe("\uFFFD\uFFFDa")
   })
 
-  it("hold the process up without a reader, and not its end", async () => {
+  it("pause the process without a reader, and do not delay its end", async () => {
     const exit = await run(
       Effect.gen(function* () {
         const thread = yield* ProcessThread.spawn(flooding.command)
@@ -87,7 +87,7 @@ describe.skipIf(isWindows)("the outputs of a ProcessThread", () => {
     expect(flooding.left()).toStrictEqual([])
   })
 
-  it("do not hold up the end of a process that has written less than a pipe takes", async () => {
+  it("do not delay the end of a process that has written less than a pipe holds", async () => {
     const exit = await run(
       Effect.flatMap(
         ProcessThread.spawn(shell("head -c 60000 /dev/zero").command, { drainWithin: "1 hour" }),
@@ -121,7 +121,7 @@ describe.skipIf(isWindows)("the outputs of a ProcessThread", () => {
   })
 
   it.each([["30 days"], [Infinity]] as const)(
-    "are whole if a descendant writes later, with a drainWithin that no timer of Node takes: %s",
+    "are complete if a descendant writes later, with a drainWithin that exceeds the timers of Node: %s",
     async (drainWithin) => {
       const text = await run(
         Effect.flatMap(
@@ -134,7 +134,7 @@ describe.skipIf(isWindows)("the outputs of a ProcessThread", () => {
     }
   )
 
-  it("are cut if a descendant goes on writing and nobody reads", async () => {
+  it("are cut if a descendant continues to write and there is no reader", async () => {
     const writer = shell("sh -c 'trap \"\" TERM; while :; do head -c 100000 /dev/zero; done' & exit 0")
 
     const exit = await run(
@@ -193,7 +193,7 @@ describe.skipIf(isWindows)("the input of a ProcessThread", () => {
     expect(String((reasonOf(exit) as { readonly cause: unknown }).cause)).toContain(problem)
   })
 
-  it("is no failure when the process ends before a stream that waits", async () => {
+  it("does not fail when the process ends before a stream that waits", async () => {
     const command = ChildProcess.make("true", { stdin: Stream.never })
 
     const exit = await run(Effect.flatMap(ProcessThread.spawn(command), (thread) => Thread.join(thread)))
@@ -201,7 +201,7 @@ describe.skipIf(isWindows)("the input of a ProcessThread", () => {
     expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
   })
 
-  it("is no failure when the process reads no more", async () => {
+  it("does not fail when the process stops reading", async () => {
     const stdin = Stream.encodeText(Stream.repeat(Stream.make(megabyte), Schedule.forever))
     const command = ChildProcess.make("sh", ["-c", "exec <&-; sleep 0.2; exit 3"], { stdin })
 
@@ -210,7 +210,7 @@ describe.skipIf(isWindows)("the input of a ProcessThread", () => {
     expect(exit).toStrictEqual({ _tag: "Exited", code: 3 })
   })
 
-  it("fails a writer when the process reads no more", async () => {
+  it("fails a writer when the process stops reading", async () => {
     const exit = await run(
       Effect.gen(function* () {
         const thread = yield* ProcessThread.spawn(shell("exec <&-; echo closed; sleep 60").command)
@@ -224,7 +224,7 @@ describe.skipIf(isWindows)("the input of a ProcessThread", () => {
     expect(reasonOf(exit)).toMatchObject({ _tag: "InputClosed", command: "sh" })
   })
 
-  it("fails a writer that waits when the thread ends", async () => {
+  it("fails a waiting writer when the thread ends", async () => {
     const exit = await run(
       Effect.gen(function* () {
         const thread = yield* ProcessThread.spawn(shell("echo ready; sleep 60").command)

@@ -104,7 +104,7 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
     expect(text).toBe("stop Stopped enough\ninterrupt Stopped enough\n")
   })
 
-  it("closes its scope by the ladder, though the process ignores its signals", async () => {
+  it("closes its scope by the ladder, although the process ignores its signals", async () => {
     const reason = await run(
       Effect.gen(function* () {
         const thread = yield* Effect.scoped(
@@ -157,7 +157,7 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
     expect(report.released.map(({ lease }) => lease)).toStrictEqual([expect.stringMatching(/^process sh \(pid \d+\)$/)])
   })
 
-  it("is interrupted in place of an unwind, and has the unwind reported as not available", async () => {
+  it("is interrupted in place of an unwind, and reports the unwind as not available", async () => {
     const report = await run(
       Effect.gen(function* () {
         const thread = yield* ProcessThread.spawn(stubborn.command)
@@ -173,7 +173,7 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
     ])
   })
 
-  it("sends one signal for an interrupt after a stop, and for further reasons none", async () => {
+  it("sends one signal for an interrupt after a stop, and none for further reasons", async () => {
     const counting = shell(
       "trap 'echo stop' USR1; trap 'echo interrupt' USR2; echo ready; while :; do sleep 0.01; done"
     )
@@ -246,7 +246,7 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
     expect(exit).toStrictEqual({ _tag: "Exited", code: 5 })
   })
 
-  it("ends the first process of a pipeline whose last one reads no more", async () => {
+  it("ends the first process of a pipeline when the last one stops reading", async () => {
     const command = ChildProcess.make("yes").pipe(ChildProcess.pipeTo(ChildProcess.make("head", ["-n", "1"])))
 
     const exit = await run(

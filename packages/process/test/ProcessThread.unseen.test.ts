@@ -1,4 +1,4 @@
-/** The report on a system that does not show its processes, such as macOS. */
+/** The report on a system that does not list its processes, such as macOS. */
 import { Thread } from "@quiesce/core"
 import { ProcessThread } from "@quiesce/process"
 import * as Effect from "effect/Effect"
@@ -12,7 +12,7 @@ vi.mock("../src/internal/child/processTable.ts", async (original) => ({
 }))
 
 it.skipIf(process.platform === "win32")(
-  "kills the group, and names the processes that were not looked for",
+  "a kill without a list of processes kills the group, and reports that other processes were not searched",
   async () => {
     const ignoring = "trap '' TERM; while :; do sleep 1; done"
     const tree = shell(`sh -c "${ignoring}" & echo ready; ${ignoring}`)
@@ -33,11 +33,14 @@ it.skipIf(process.platform === "win32")(
   }
 )
 
-it.skipIf(process.platform === "win32")("ends the rest of a group whose leader has ended", async () => {
-  const tree = shell("sh -c 'while :; do sleep 1; done' & exit 3")
+it.skipIf(process.platform === "win32")(
+  "a join without a list of processes ends the rest of a group whose leader has ended",
+  async () => {
+    const tree = shell("sh -c 'while :; do sleep 1; done' & exit 3")
 
-  const exit = await run(Effect.flatMap(ProcessThread.spawn(tree.command, { drainWithin: 20 }), Thread.join))
+    const exit = await run(Effect.flatMap(ProcessThread.spawn(tree.command, { drainWithin: 20 }), Thread.join))
 
-  expect(exit).toStrictEqual({ _tag: "Exited", code: 3 })
-  expect(tree.left()).toStrictEqual([])
-})
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 3 })
+    expect(tree.left()).toStrictEqual([])
+  }
+)

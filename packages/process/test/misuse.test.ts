@@ -26,16 +26,19 @@ const rows: Table = {
   "ProcessThread.untilCut": [Stream.empty]
 }
 
-/** These take the signals of the process. `Main.test.ts` gives them wrong arguments in processes of their own. */
+/**
+ * These functions handle the signals of the process. `Main.test.ts` passes wrong arguments to them in processes of
+ * their own.
+ */
 const others = ["Main.abortSignal", "Main.run", "ProcessDump.ProcessDumpSchema"]
 
-/** The calls have no services, so a call that is right so far dies for the lack of one. */
+/** The calls have no services, so a call with valid arguments dies for the lack of a service. */
 const isHelpful = (error: unknown): boolean =>
   ProcessError.isProcessError(error) ||
   ThreadError.isThreadError(error) ||
   (error instanceof Error && error.message.startsWith("Service not found: effect/"))
 
-it("each function works with a wrong argument, or is refused by an error of this package", async () => {
+it("each function accepts a wrong argument, or refuses it with an error of this package", async () => {
   for (const name of others) expect(functions.delete(name)).toBe(true)
   expect(await unhelpful(functions, rows, isHelpful)).toEqual([])
 })

@@ -9,7 +9,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ProcessThread } from "@quiesce/process"
 
-/** The descendants are found by the environment, which only Linux shows. */
+/** The descendants are found by their environment, which only Linux shows. */
 export const showsProcesses = process.platform === "linux"
 
 export const run = <A, E>(effect: Effect.Effect<A, E, ChildProcessSpawner | Scope.Scope>): Promise<A> =>
@@ -22,7 +22,7 @@ export interface Counted {
   readonly left: () => ReadonlyArray<number>
 }
 
-/** The variable by which the descendants of a command are counted. */
+/** The environment variable that counts the descendants of a command. */
 export const counting = "QUIESCE_TEST_PROCESS"
 
 export const counted = (command: string, args: ReadonlyArray<string>): Counted => {

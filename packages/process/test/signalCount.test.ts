@@ -16,7 +16,7 @@ it("SignalCount counts the signals of a held key, and of a wrapper that forwards
   ])
 })
 
-it("SignalCount counts signals of different kinds each", () => {
+it("SignalCount counts each signal of different kinds", () => {
   const count = new SignalCount()
 
   expect([count.add("SIGHUP", 0), count.add("SIGTERM", 1), count.add("SIGINT", 2)]).toEqual([
@@ -26,7 +26,7 @@ it("SignalCount counts signals of different kinds each", () => {
   ])
 })
 
-it("SignalCount says how long a signal may still be repeated", () => {
+it("SignalCount reports for how long a signal may still be repeated", () => {
   const count = new SignalCount()
 
   expect(count.repeatsFor(0)).toBe(0)

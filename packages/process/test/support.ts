@@ -38,7 +38,7 @@ export const start = (name: string, options: Options = {}): Running => {
     process.execPath,
     fixture(name),
     ...(options.args ?? [])
-  ] as unknown as [string, ...Array<string>] // there is a path at least
+  ] as unknown as [string, ...Array<string>] // a path is always given
   const child = spawn(command, args, {
     env: { ...process.env, NODE_NO_WARNINGS: "1", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -47,7 +47,7 @@ export const start = (name: string, options: Options = {}): Running => {
   return observe(child)
 }
 
-/** The processes of the current test. A test that times out does not wait for them any longer. */
+/** The processes of the current test. A test that times out waits for them no longer. */
 const children = new Set<ChildProcess>()
 
 afterEach(() => {
@@ -99,5 +99,5 @@ export const observe = (child: ChildProcess): Running => {
   return { child, output, prints, kill: (signal) => void child.kill(signal), ended }
 }
 
-/** A word of a shell's command. */
+/** A word of a shell command. */
 export const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
