@@ -21,7 +21,7 @@ const measure = async (node: string): Promise<ReadonlyArray<Left>> => {
     .map((line) => JSON.parse(line) as Left)
 }
 
-/** 50 bytes a round: less than the smallest thing that could stay, an object with a listener. */
+/** 50 bytes for each round: less than the smallest possible leftover, an object with a listener. */
 const bound = 1_000_000
 
 const oldest = join(import.meta.dirname, "../../../node_modules/node-22/bin/node")
@@ -33,9 +33,9 @@ const skips = (node: string): boolean =>
 describe.each([
   [`Node ${process.versions.node}`, process.execPath],
   ["Node 22 (skipped on Node 24 and earlier, and without the dependency node-22, which is for Linux on x64)", oldest]
-])("on %s, after 20,000 rounds,", (_, node) => {
+])("after 20,000 rounds on %s", (_, node) => {
   it.skipIf(skips(node))(
-    "no signal, region or thread has left a listener, an object or heap behind, and a leak would have been seen",
+    "no signal, region or thread has left a listener, an object or heap behind, and the test detects a planted leak",
     async () => {
       const [leaky, ...others] = (await measure(node)).toReversed()
       expect(leaky).toMatchObject({ name: "leaky", alive: 100 })

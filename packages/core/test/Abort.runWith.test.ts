@@ -48,7 +48,7 @@ describe("Abort.runWith", () => {
     )
   }
 
-  it.effect("is in no thread, deadline and release, also with a context from inside these", () =>
+  it.effect("runs outside the thread, deadline and release of its caller, also with a context from inside these", () =>
     Effect.gen(function* () {
       let context = yield* taken
       const take = Effect.map(taken, (inside) => (context = inside))

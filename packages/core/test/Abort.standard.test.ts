@@ -2,10 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Abort } from "@quiesce/core"
 import { vi } from "vitest"
 
-/** A user without types can give any value. */
+/** A user without types can pass any value. */
 const wrong = (given: unknown) => () => Abort.any(given as Iterable<AbortSignal>)
 
-/** The statements of the DOM standard on composite signals, held against the platform's signals and ours. */
+/** The statements of the DOM standard on composite signals, checked on the platform's signals and on ours. */
 const makers: ReadonlyArray<readonly [string, (signals: ReadonlyArray<AbortSignal>) => AbortSignal]> = [
   ["AbortSignal.any", (signals) => AbortSignal.any([...signals])],
   ["Abort.any", (signals) => Abort.any(signals).signal]
@@ -17,20 +17,20 @@ const controllers = (count: number): ReadonlyArray<AbortController> =>
 const [major, minor] = process.versions.node.split(".").map(Number)
 
 /**
- * Since 24.21 the platform's composite on Node 24 has the last reason of its sources, and events come in the order of the
- * listeners. There a test of the platform's own signals must fail, so that the end of the fault is noticed, too.
+ * Since 24.21, the platform's composite on Node 24 has the last reason of its sources, and events come in the order of
+ * the listeners. There, a test of the platform's own signals must fail, so that a fix of the platform is noticed.
  */
 const deviates = (maker: string): boolean => maker === "AbortSignal.any" && major === 24 && minor! >= 21
 
 describe.each(makers)("%s, by the DOM standard", (maker, any) => {
-  it("of no signal gives a signal that has not aborted", () => {
+  it("of no signal returns a signal that has not aborted", () => {
     const signal = any([])
     expect(signal).toBeInstanceOf(AbortSignal)
     expect(signal.aborted).toBe(false)
     expect(signal.reason).toBeUndefined()
   })
 
-  it("follows one signal, and gives a signal of its own", () => {
+  it("follows one signal, and returns a separate signal", () => {
     const controller = new AbortController()
     const signal = any([controller.signal])
     expect(signal).not.toBe(controller.signal)
@@ -48,7 +48,7 @@ describe.each(makers)("%s, by the DOM standard", (maker, any) => {
     }
   })
 
-  it("gives an aborted signal if a source has aborted, with the reason of the first such source", () => {
+  it("returns an aborted signal if a source has aborted, with the reason of the first such source", () => {
     const [live] = controllers(1)
     const signal = any([live!.signal, AbortSignal.abort("first"), AbortSignal.abort("second")])
     expect([signal.aborted, signal.reason]).toEqual([true, "first"])
@@ -133,7 +133,7 @@ describe.each(makers)("%s, by the DOM standard", (maker, any) => {
     expect([events, signal.aborted, signal.reason]).toEqual([1, true, "first"])
   })
 
-  it("has the very DOMException of its source, aborted before or later", () => {
+  it("has the same DOMException as its source, which aborts before or later", () => {
     const aborted = AbortSignal.abort()
     expect(any([aborted]).reason).toBe(aborted.reason)
     const controller = new AbortController()
@@ -200,7 +200,7 @@ describe.each(makers)("%s, by the DOM standard", (maker, any) => {
 })
 
 describe("Abort.any, beyond the standard", () => {
-  it("of a composite that was aborted by hand aborts too, in order, and its sources do not", () => {
+  it("of a composite that was aborted by abort() aborts too, in order, and its sources do not", () => {
     const source = new AbortController()
     const parent = Abort.any([source.signal])
     const [child, sibling] = [Abort.any([parent.signal]), Abort.any([source.signal])]
@@ -223,7 +223,7 @@ describe("Abort.any, beyond the standard", () => {
     expect([parent.signal.aborted, child.signal.reason]).toEqual([false, "gone"])
   })
 
-  it("keeps the order of the composites of a source when the first of them has gone", () => {
+  it("keeps the order of the composites of a source after the first of them was garbage-collected", () => {
     const source = new AbortController()
     const order: Array<string> = []
     const follow = (name: string) => {
@@ -240,7 +240,7 @@ describe("Abort.any, beyond the standard", () => {
     expect(order).toEqual(["third", "fourth"])
   })
 
-  it("follows each source once, however many composites of it come together", () => {
+  it("follows each source once, for any number of composites of that source", () => {
     const sources = controllers(2)
     let pair = [Abort.any(sources.map(({ signal }) => signal)), Abort.any(sources.map(({ signal }) => signal))]
     for (let depth = 0; depth < 40; depth++) {
@@ -290,7 +290,7 @@ describe("Abort.any, beyond the standard", () => {
     expect(uncaught).toEqual([fault])
   })
 
-  it("refuses what is no list of AbortSignals, with the likely cause", () => {
+  it("refuses a value that is no list of AbortSignals, with the likely cause", () => {
     for (const given of [5, null, undefined, {}, "signal", new AbortController().signal]) {
       expect(wrong(given)).toThrow(/no list of AbortSignals.*Abort\.any\(\[a, b\]\)/)
     }

@@ -91,7 +91,7 @@ describe("Abort.run", () => {
   it.for([
     ["a deadline that has passed as well", new Deadline.DeadlineExceeded({ millis: 1, suppressed: [] }), 0],
     ["the failure of a finalizer", new Error("not released"), 1]
-  ] as const)("after an abort, logs no more than failed finalizers: %s", async ([, error, lines]) => {
+  ] as const)("logs only failed finalizers after an abort: %s", async ([, error, lines]) => {
     const log = vi.spyOn(console, "log").mockImplementation(() => {})
     const controller = new AbortController()
     const both = Cause.combine(Cause.interrupt(), Cause.fail(error))
@@ -105,7 +105,7 @@ describe("Abort.run", () => {
     log.mockRestore()
   })
 
-  it("after an abort, rejects with the signal's reason also if the failure throws when it is read", async () => {
+  it("rejects with the signal's reason after an abort, also if the failure throws when it is read", async () => {
     const controller = new AbortController()
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
@@ -182,7 +182,7 @@ describe("Abort.run", () => {
     expect(await outcome(Abort.run(effect, { signal: controller.signal }))).toEqual(["resolved", "done"])
   })
 
-  it("sees an abort by the synchronous prefix of the effect itself", async () => {
+  it("notices an abort by the synchronous prefix of the effect itself", async () => {
     const controller = new AbortController()
     const effect = Effect.andThen(
       Effect.sync(() => controller.abort(gone)),
@@ -191,7 +191,7 @@ describe("Abort.run", () => {
     expect(await outcome(Abort.run(effect, { signal: controller.signal }))).toEqual(["rejected", gone])
   })
 
-  it("shows the reason to the effect's own thread of finalizers", async () => {
+  it("passes the reason to the finalizers of the effect's own thread", async () => {
     const controller = new AbortController()
     let seen: ReadonlyArray<string> = []
     const effect = Effect.onExit(Effect.never, (exit) => Effect.sync(() => (seen = messages(exit))))
@@ -230,7 +230,7 @@ describe("Abort.runIn", () => {
 })
 
 describe("the listener of a signal", () => {
-  it("is one for any number of runs, composites and callbacks, and leaves with the last", async () => {
+  it("is shared by any number of runs, composites and callbacks, and is removed with the last", async () => {
     const { signal } = new AbortController()
     const running = Array.from({ length: 100 }, () => Abort.run(Effect.yieldNow, { signal }))
     const removals = [Abort.onAbort(signal, () => {}), Abort.onAbort(signal, () => {})]
@@ -244,14 +244,14 @@ describe("the listener of a signal", () => {
   })
 })
 
-/** Never ends. Each of its fibers, forked by a combinator of Effect, notes the reason of its interruption. */
+/** Never ends. Each of its fibers, forked by a combinator of Effect, records the reason of its interruption. */
 const forked = (seen: Array<string>): Effect.Effect<unknown> => {
   const one = Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(...messages(exit))))
   return Effect.all([one, one], { concurrency: "unbounded" })
 }
 
 describe("the reason of a signal", () => {
-  it("reaches the fibers that Effect's combinators fork: run", async () => {
+  it("is received by the fibers that Effect's combinators fork: run", async () => {
     const controller = new AbortController()
     const seen: Array<string> = []
     const running = outcome(Abort.run(forked(seen), { signal: controller.signal }))
@@ -260,7 +260,7 @@ describe("the reason of a signal", () => {
     expect(seen).toEqual(["Aborted: gone", "Aborted: gone"])
   })
 
-  it.effect("reaches the fibers that Effect's combinators fork: interruptOn, outside threads and inside", () =>
+  it.effect("is received by the fibers that Effect's combinators fork: interruptOn, outside threads and inside", () =>
     Effect.gen(function* () {
       for (const wrap of [
         Effect.exit,
@@ -295,7 +295,7 @@ describe("the reason of a signal", () => {
 })
 
 describe("Abort.promise", () => {
-  it.effect("gives the value, and a rejection or a throw as a failure with its cause", () =>
+  it.effect("succeeds with the value, and fails for a rejection or a throw with its cause", () =>
     Effect.gen(function* () {
       expect(yield* Abort.promise(() => Promise.resolve(1))).toBe(1)
       const rejected = yield* Effect.flip(Abort.promise(() => Promise.reject(gone)))
@@ -332,7 +332,7 @@ describe("Abort.promise", () => {
     })
   )
 
-  it.effect("waits at most settle for a promise that ignores the signal", () =>
+  it.effect("waits at most for the time `settle` for a promise that ignores the signal", () =>
     Effect.gen(function* () {
       yield* settle
       const thread = yield* Thread.spawn(
@@ -383,7 +383,7 @@ describe("Abort.any", () => {
     const all = Abort.any([composite, new AbortController().signal])
     const dispatched = new Promise((resolve) => all.signal.addEventListener("abort", resolve))
     source.abort(gone)
-    // Node 24 has dispatched the event of its own dependent before, so the event comes after the turn.
+    // Node 24 has dispatched the event of its own dependent signal before, so the event comes after the turn.
     await dispatched
     expect(all.signal.reason).toBe(gone)
   })
@@ -464,7 +464,7 @@ describe("Abort.timeout", () => {
 })
 
 describe("Abort.awaitAbort", () => {
-  it.effect("gives the reason, at once for an aborted signal, and leaves no listener", () =>
+  it.effect("returns the reason, at once for an aborted signal, and leaves no listener", () =>
     Effect.gen(function* () {
       const controller = new AbortController()
       expect(yield* Abort.awaitAbort(AbortSignal.abort(gone))).toBe(gone)

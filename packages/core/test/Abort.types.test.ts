@@ -1,4 +1,4 @@
-/** The types of effects that run with signals. The compiler checks them, and nothing is called. */
+/** The types of effects that run with signals. The compiler checks the calls, and no call runs. */
 import { Abort } from "@quiesce/core"
 import { type Cause, Context, Effect, type ManagedRuntime, type Scope } from "effect"
 import { expectTypeOf, it } from "vitest"
@@ -10,7 +10,7 @@ declare const work: Effect.Effect<number, "no", Database>
 declare const context: Context.Context<Database>
 declare const runtime: ManagedRuntime.ManagedRuntime<Database, "offline">
 
-it("Abort.run, runWith and runIn give the value, and take the services from their context", () => {
+it("Abort.run, runWith and runIn have the type of the value, and take the services from their context", () => {
   const programs = () => ({
     run: [Abort.run(Effect.succeed(1), { signal }), Effect.succeed(1).pipe(Abort.run)],
     runWith: [Abort.runWith(context)(work, { signal }), work.pipe(Abort.runWith(context))],

@@ -38,7 +38,9 @@ const exceeded = (millis: number) => ({ _tag: "DeadlineExceeded", millis })
 const error = (section: Parameters<typeof Blocking.interruptible>[0], millis = 5) =>
   inThread(Effect.flip(Deadline.within(Blocking.interruptible(section), millis)))
 
-/** Tries with a longer and longer deadline. On a loaded machine the time may be over before the section does its part. */
+/**
+ * Repeats with a longer and longer deadline. On a busy machine, the deadline may pass before the section does its part.
+ */
 const inTime = <A, E, R>(attempt: (millis: number, done: () => void) => Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     for (let millis = 5; ; millis *= 2) {
@@ -50,7 +52,7 @@ const inTime = <A, E, R>(attempt: (millis: number, done: () => void) => Effect.E
 
 describe("Blocking.interruptible under a deadline, on a fiber", () => {
   for (const [name, section] of Object.entries({ "an endless loop": endless, "a loop with a token": polling })) {
-    it.live(`interrupts the fiber, so that no handler of its causes goes on: ${name}`, () =>
+    it.live(`interrupts the fiber, so that no handler of its causes runs: ${name}`, () =>
       Effect.gen(function* () {
         const log: Array<string> = []
         const goOn = Effect.sync(() => log.push("went on"))
@@ -83,7 +85,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     })
   )
 
-  it.live("fails just as a section whose token notices the deadline", () =>
+  it.live("fails like a section whose token notices the deadline", () =>
     Effect.gen(function* () {
       const seen: Array<CancelReason.CancelReason> = []
       const work = (section: Parameters<typeof Blocking.interruptible>[0]) =>
@@ -107,7 +109,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     })
   )
 
-  it.live("is ended although it catches everything and goes on", () =>
+  it.live("is ended although it catches everything and continues", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const stubborn = (): never => {
@@ -128,7 +130,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     })
   )
 
-  it.live("leaves the event loop, promises and timers as they were", () =>
+  it.live("does not affect the event loop, promises and timers", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       yield* inTime((millis, done) =>
@@ -145,30 +147,27 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     })
   )
 
-  it.live(
-    "leaves the stacks of later errors as they were, if it is ended while it makes an error without a stack",
-    () => {
-      const before = Error.stackTraceLimit
-      const run = { isWithoutStacks: false }
-      const withoutStacks = () => {
-        Error.stackTraceLimit = 0
-        run.isWithoutStacks = true
-        endless()
-      }
-      const attempt = (millis: number) =>
-        inThread(Effect.flip(Deadline.within(Blocking.interruptible(withoutStacks), millis)))
-      return Effect.gen(function* () {
-        // On a loaded machine the time may be over before the section runs.
-        for (let millis = 5; !run.isWithoutStacks; millis *= 2) yield* attempt(millis)
-        const after = Error.stackTraceLimit
-        // Other tests see stacks, too.
-        Error.stackTraceLimit = before
-        expect(after).toBe(before)
-      })
+  it.live("restores the stacks of later errors, if it is ended while it makes an error without a stack", () => {
+    const before = Error.stackTraceLimit
+    const run = { isWithoutStacks: false }
+    const withoutStacks = () => {
+      Error.stackTraceLimit = 0
+      run.isWithoutStacks = true
+      endless()
     }
-  )
+    const attempt = (millis: number) =>
+      inThread(Effect.flip(Deadline.within(Blocking.interruptible(withoutStacks), millis)))
+    return Effect.gen(function* () {
+      // On a busy machine, the deadline may pass before the section runs.
+      for (let millis = 5; !run.isWithoutStacks; millis *= 2) yield* attempt(millis)
+      const after = Error.stackTraceLimit
+      // Other tests see stacks, too.
+      Error.stackTraceLimit = before
+      expect(after).toBe(before)
+    })
+  })
 
-  it.live("leaves the AsyncLocalStorage context of the fiber as it was", () => {
+  it.live("restores the AsyncLocalStorage context of the fiber", () => {
     const storage = new AsyncLocalStorage<string>()
     const entering = () => {
       storage.enterWith("entered")
@@ -191,7 +190,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     )
   })
 
-  it.live("gives its value, its defect or its interrupt if it ends in time", () =>
+  it.live("returns its value, its defect or its interrupt if it ends in time", () =>
     Effect.gen(function* () {
       const bad = new Error("bad")
       const cancelled = CancelReason.toError(CancelReason.interrupted({ message: "why" }))
@@ -246,7 +245,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     })
   )
 
-  it.live("is ended at the earliest deadline around, and the code around that deadline goes on", () =>
+  it.live("is ended at the earliest deadline around it, and the code around that deadline continues", () =>
     Effect.gen(function* () {
       const inner = Effect.flip(Deadline.within(Blocking.interruptible(endless), 5))
       expect(yield* inThread(Deadline.within(inner, "1 minute"))).toMatchObject(exceeded(5))
@@ -262,7 +261,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     })
   )
 
-  it.live("inside another section is a part of it, and both are ended", () =>
+  it.live("inside another section is part of that section, and both are ended", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const work = Effect.gen(function* () {
@@ -336,7 +335,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
     })
   )
 
-  it.live("does not spoil the end of other threads if it was ended while it interrupted a thread", () =>
+  it.live("does not affect the end of other threads if it was ended while it interrupted a thread", () =>
     Effect.gen(function* () {
       const context = yield* Effect.context<never>()
       let isInSection = false
@@ -350,7 +349,7 @@ describe("Blocking.interruptible under a deadline, on a fiber", () => {
         }, 1)
         isInSection = false
       })
-      // More often than steps of ending threads may run inside each other. The stuck threads never end.
+      // More steps of ending threads than may run inside each other. The stuck threads never end.
       const scope = yield* Scope.make()
       for (let count = 0; count < 70; count++) yield* Scope.provide(round, scope)
       const thread = yield* Thread.spawn(Effect.never, now)
@@ -378,7 +377,7 @@ const raise = (error: unknown): never => {
 }
 
 describe("Blocking.preemption, on a fiber", () => {
-  it.effect("says that only a deadline ends a section", () =>
+  it.effect("reports that only a deadline ends a section", () =>
     Effect.gen(function* () {
       expect(yield* Blocking.preemption).toBe("deadline")
     })
@@ -387,7 +386,7 @@ describe("Blocking.preemption, on a fiber", () => {
 
 const getBuiltinModule = process.getBuiltinModule.bind(process)
 
-/** The toolkit as it is loaded on a platform with these modules. */
+/** The toolkit, loaded on a platform with these modules. */
 const load = (modules: ((id: string) => unknown) | undefined) =>
   Effect.promise(() => {
     vi.resetModules()
@@ -421,7 +420,7 @@ describe("Blocking, on a platform", () => {
     vi.resetModules()
   })
 
-  it.live("without built-in modules lets a section run to its end, and says so", () => runsToItsEnd(undefined))
+  it.live("without built-in modules lets a section run to its end, and reports that", () => runsToItsEnd(undefined))
 
   const missing: ReadonlyArray<readonly [string, (id: string) => unknown]> = [
     ["without a module of scripts", () => undefined],
@@ -456,7 +455,7 @@ describe("Blocking, on a platform", () => {
     })
   )
 
-  it.live("with an error of its own in the call, makes that a defect", () =>
+  it.live("with an error of its own in the call turns that error into a defect", () =>
     Effect.gen(function* () {
       const failing = withRun((run, { timeout = 0 }) => (timeout > 50_000 ? raise(new RangeError("no room")) : run()))
       const core = yield* load(failing)
@@ -471,7 +470,7 @@ describe("Blocking, on a platform", () => {
   )
 })
 
-/** A module of scripts whose scripts have no limit, and don't look at it. */
+/** A module of scripts. Its scripts have no limit, and ignore the option. */
 const ignoring = {
   Script: class {
     private readonly script: { readonly runInThisContext: () => unknown }
@@ -487,7 +486,7 @@ const ignoring = {
   }
 }
 
-/** Every kind of section in all surroundings, twice. */
+/** Each kind of section in all surroundings, twice. */
 const ended = 224
 const natural = 100
 

@@ -8,7 +8,7 @@ class Nudge extends Data.TaggedError("Nudge") {}
 const now = { startImmediately: true } as const
 
 describe("Blocking, on a fiber", () => {
-  it.effect("runs sections of both kinds to their end and gives their values", () =>
+  it.effect("runs sections of both kinds to their end and returns their values", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.all([
@@ -79,7 +79,7 @@ describe("Blocking, on a fiber", () => {
     })
   )
 
-  it.effect("accepts values that are no work, such as an error or a value that can't be read", () =>
+  it.effect("accepts values that are no effects or promises, such as an error or a value that can't be read", () =>
     Effect.gen(function* () {
       const { proxy, revoke } = Proxy.revocable({}, {})
       revoke()
@@ -90,7 +90,7 @@ describe("Blocking, on a fiber", () => {
     })
   )
 
-  it.live("handles the rejection of an async section, which would end the process otherwise", () =>
+  it.live("handles the rejection of an async section, which would otherwise end the process", () =>
     Effect.gen(function* () {
       const unhandled: Array<unknown> = []
       const listener = (error: unknown) => void unhandled.push(error)

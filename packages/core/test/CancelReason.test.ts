@@ -52,7 +52,7 @@ describe("CancelReason", () => {
     }
   })
 
-  it("has each field of its kind, of its type", () => {
+  it("has each field of its kind, with the field's type", () => {
     for (const reason of all) {
       expect(CancelReason.isCancelReason(reason)).toBe(true)
       for (const field of Object.keys(reason)) {
@@ -67,7 +67,7 @@ describe("CancelReason", () => {
     }
   })
 
-  it("is no error, whatever its tag is, so that the error keeps its stack as the cause of an Aborted", () => {
+  it("is no error with the tag of a reason, so that the error keeps its stack as the cause of an Aborted", () => {
     class Interrupted extends Data.TaggedError("Interrupted")<{ readonly message: string }> {}
     class TimedOut extends Data.TaggedError("TimedOut")<{ readonly message: string; readonly millis: number }> {}
     const exceeded = new Deadline.DeadlineExceeded({ millis: 5, suppressed: [] })
@@ -78,7 +78,7 @@ describe("CancelReason", () => {
     }
   })
 
-  it("toError gives one AbortError for one reason, with the cause of a foreign abort", () => {
+  it("toError returns one AbortError for one reason, with the cause of a foreign abort", () => {
     const error = CancelReason.toError(all[0]!)
     expect(error).toBe(CancelReason.toError(all[0]!))
     expect(error).toBeInstanceOf(Error)
@@ -86,14 +86,14 @@ describe("CancelReason", () => {
     expect(CancelReason.toError(CancelReason.aborted(error)).cause).toBe(error)
   })
 
-  it("toError leaves the stacks of other errors as they are", () => {
+  it("toError does not change the stacks of other errors", () => {
     const before = Error.stackTraceLimit
     CancelReason.toError(CancelReason.stopped({ message: "other" }))
     expect(Error.stackTraceLimit).toBe(before)
     expect(new Error("later").stack).toContain("CancelReason.test")
   })
 
-  it("fromUnknown gives back a reason and the reason of an error, and wraps the rest", () => {
+  it("fromUnknown returns a reason and the reason of an error, and wraps other values", () => {
     expect(CancelReason.fromUnknown(all[1])).toBe(all[1])
     expect(CancelReason.fromUnknown(CancelReason.toError(all[1]!))).toBe(all[1])
     expect(CancelReason.fromUnknown("gone")).toEqual({ _tag: "Aborted", message: "Aborted: gone", cause: "gone" })
@@ -102,7 +102,7 @@ describe("CancelReason", () => {
     }
   })
 
-  it("travels in a Cause, the first reason first, and before interruptions without one", () => {
+  it("is carried by a Cause, the first reason first, and before interruptions without one", () => {
     const [first, second] = [
       CancelReason.interrupted({ message: "first" }),
       CancelReason.interrupted({ message: "second" })

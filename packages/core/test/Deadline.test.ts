@@ -6,7 +6,7 @@ import { defectTag, endsIn, failureTag, makeHand, messages, settle } from "./sup
 
 const now = { startImmediately: true } as const
 
-/** When an effect has ended. */
+/** The time at which an effect has ended. */
 const at = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.andThen(Effect.exit(effect), Clock.currentTimeMillis)
 
 describe("Deadline.within", () => {
@@ -27,14 +27,14 @@ describe("Deadline.within", () => {
     })
   )
 
-  it.effect("passes on an effect that ends in time", () =>
+  it.effect("does not change an effect that ends in time", () =>
     Effect.gen(function* () {
       expect(yield* endsIn(Effect.as(Effect.sleep(49), "done").pipe(Deadline.within(50)), 49)).toBe("done")
       expect(yield* Effect.flip(Deadline.within(Effect.fail("no"), 50))).toBe("no")
     })
   )
 
-  it.effect("nests: the smallest deadline around holds", () =>
+  it.effect("can be nested, and the earliest deadline applies", () =>
     Effect.gen(function* () {
       const inner = yield* endsIn(at(Effect.never.pipe(Deadline.within(20), Deadline.within(50))), 50)
       expect(inner).toBe(20)
@@ -57,7 +57,7 @@ describe("Deadline.within", () => {
     })
   )
 
-  it.effect("ends no more than its effect: the thread goes on", () =>
+  it.effect("ends only its effect, and the thread continues", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.andThen(Effect.exit(Deadline.within(Effect.never, 10)), Effect.succeed("on")),
@@ -68,7 +68,7 @@ describe("Deadline.within", () => {
     })
   )
 
-  it.effect("hands an interrupt of the thread on, with its reason and no DeadlineExceeded", () =>
+  it.effect("passes on an interrupt of the thread, with its reason and no DeadlineExceeded", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Deadline.within(Effect.never, 10), now)
       yield* Thread.interrupt(thread, { reason: CancelReason.interrupted({ message: "why" }) })
@@ -79,7 +79,7 @@ describe("Deadline.within", () => {
     })
   )
 
-  it.effect("is caught and removed by its tag, also if finalizers fail besides, whose failures it carries", () =>
+  it.effect("can be caught by its tag, also if finalizers fail besides, and carries their failures", () =>
     Effect.gen(function* () {
       const work = Effect.never.pipe(
         Effect.ensuring(Effect.die("bad")),

@@ -1,4 +1,4 @@
-/** The types of deadlines. The compiler checks them, and nothing is called. */
+/** The types of deadlines. The compiler checks the calls, and no call runs. */
 import { Deadline } from "@quiesce/core"
 import { Context, Effect } from "effect"
 import { expectTypeOf, it } from "vitest"
@@ -7,7 +7,7 @@ class Database extends Context.Service<Database, { readonly size: number }>()("D
 
 declare const work: Effect.Effect<number, "no", Database>
 
-it("Deadline.within adds its error, in front of a pipe and inside", () => {
+it("Deadline.within adds its error, as a plain call and in a pipe", () => {
   const programs = () => [work.pipe(Deadline.within("1 second")), Deadline.within(work, 10)]
   expectTypeOf(programs).returns.toEqualTypeOf<
     Array<Effect.Effect<number, "no" | Deadline.DeadlineExceeded, Database>>

@@ -1,4 +1,4 @@
-/** Chains of threads, each with a lease and a child. However deep the chain is, each lease is released. */
+/** Chains of threads, each with a lease and a child. Each lease is released, for chains of any depth. */
 import { Deadline, Lease, Thread, ThreadDump, ThreadGroup } from "@quiesce/core"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import { Cause, Deferred, Effect, Exit, Option, References, Scope } from "effect"
@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 
 type Body = Effect.Effect<unknown, unknown, Scope.Scope>
 
-/** The ways in which a thread of a chain has its child. */
+/** The relations of a thread of a chain to its child. */
 const links: Readonly<Record<string, (body: Body) => Body>> = {
   "in its own scope": (body) => body,
   "in a scope of its body": (body) => Effect.scoped(body),
@@ -152,7 +152,7 @@ it("a group of chains releases all leases", async () => {
 describe("an adapter that throws at a request", () => {
   const broken = ThreadAdapter.spawn<never, never, never, never>(() => Effect.succeed(throwing), {
     name: "broken",
-    // It never settles, and is abandoned.
+    // This thread never settles, and is abandoned.
     escalation: { interrupt: "1 millis" }
   })
   const throwing: ThreadAdapter.Controls = {
@@ -166,7 +166,7 @@ describe("an adapter that throws at a request", () => {
     locate: Effect.succeedNone
   }
 
-  it("keeps neither its siblings nor its parent's leases from their end, and shows in the parent's exit", async () => {
+  it("does not prevent the end of its siblings and of its parent's leases, and is in the parent's exit", async () => {
     const { exit, counts } = await Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {

@@ -10,7 +10,7 @@ const problemOf = (escalation: unknown): string =>
   })
 
 describe("Escalation.steps", () => {
-  it("gives the rungs in climbing order with their graces in milliseconds", () => {
+  it("returns the rungs in climbing order with their graces in milliseconds", () => {
     const steps = Escalation.steps({ kill: "Infinity", interrupt: "1 second", stop: 0, unwind: undefined })
     expect(Result.getOrThrow(steps)).toEqual([
       { rung: "stop", grace: 0 },

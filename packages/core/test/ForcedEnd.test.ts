@@ -7,7 +7,7 @@ const end = ForcedEnd.killed("loop", ["page", "lock file"])
 const cause = ForcedEnd.annotate(CancelReason.toCause(reason), end)
 
 describe("ForcedEnd", () => {
-  it("is in the Cause of a kill, which is an interruption with its reason and nothing else", () => {
+  it("is in the Cause of a kill, which contains only an interruption with its reason", () => {
     expect(Cause.hasInterruptsOnly(cause)).toBe(true)
     expect(CancelReason.fromCause(cause)).toEqual(Option.some(reason))
     expect(ForcedEnd.fromCause(cause)).toEqual(Option.some(end))
@@ -20,7 +20,7 @@ describe("ForcedEnd", () => {
     expect(ForcedEnd.fromExit(Exit.void)).toEqual(Option.none())
   })
 
-  it("is in the Cause of a crash beside the error, and says what was lost", () => {
+  it("is in the Cause of a crash beside the error, and lists the lost leases", () => {
     const crash = ForcedEnd.annotate(Cause.fail("out of memory"), ForcedEnd.crashed("loop", ["page"]))
     expect(Cause.hasFails(crash) && crash.reasons.length).toBe(1)
     expect(ForcedEnd.fromCause(crash)).toEqual(Option.some({ _tag: "Crashed", thread: "loop", lost: ["page"] }))
@@ -36,7 +36,7 @@ describe("ForcedEnd", () => {
     expect(Cause.pretty(nothing)).toContain('at "loop", killed without its finalizers, lost []')
   })
 
-  it.effect("beside an error leaves the error catchable", () =>
+  it.effect("beside an error does not prevent catching the error", () =>
     Effect.gen(function* () {
       const both = Effect.failCause(Cause.combine(cause, Cause.fail("no")))
       expect(

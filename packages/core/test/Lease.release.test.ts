@@ -123,7 +123,7 @@ describe("a release with a limit", () => {
     })
   )
 
-  it.effect("is given up as timed out if its token notices the limit before the timer", () =>
+  it.effect("is abandoned as timed out if its token notices the limit before the timer", () =>
     Effect.gen(function* () {
       const { hand, provided } = makeHand()
       const release = Blocking.interruptible((token): never => {

@@ -8,7 +8,7 @@ const now = { startImmediately: true } as const
 
 const release = () => Effect.void
 
-/** A lease that notes its release. */
+/** A lease that records its release. */
 const noted = (log: Array<string>, name: string, release: Effect.Effect<unknown, string> = Effect.void) =>
   Lease.acquire({
     name,
@@ -62,7 +62,7 @@ describe("Lease.tally", () => {
 })
 
 describe("Lease.acquire", () => {
-  it.effect("gives the resource, and releases once when the scope closes, with the resource and the exit", () =>
+  it.effect("returns the resource, and releases once when the scope closes, with the resource and the exit", () =>
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const scope = yield* Scope.make()
@@ -78,7 +78,7 @@ describe("Lease.acquire", () => {
     })
   )
 
-  it.effect("holds nothing when the acquire fails", () =>
+  it.effect("has no lease when the acquire fails", () =>
     Effect.gen(function* () {
       let released = false
       const release = () => Effect.sync(() => (released = true))
@@ -111,7 +111,7 @@ describe("Lease.acquire", () => {
     })
   )
 
-  it.effect("ends an interruptible acquire at once and holds nothing", () =>
+  it.effect("ends an interruptible acquire at once, without a lease", () =>
     Effect.gen(function* () {
       let released = false
       const thread = yield* Thread.spawn(
@@ -208,7 +208,7 @@ describe("Lease.acquire", () => {
     )
   }
 
-  it.effect("with wrong options is a defect that says which, and acquires nothing", () =>
+  it.effect("with wrong options is a defect that names the option, and acquires nothing", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const acquire = Effect.sync(() => log.push("acquired"))
@@ -232,7 +232,7 @@ describe("Lease.acquire", () => {
     })
   )
 
-  it.effect("gives a hung release up after releaseWithin, reports it, and runs the others", () =>
+  it.effect("abandons a hanging release after releaseWithin, reports it, and runs the others", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const thread = yield* Thread.spawn(
@@ -252,7 +252,7 @@ describe("Lease.acquire", () => {
     })
   )
 
-  it.effect("gives every hung release its own time", () =>
+  it.effect("applies releaseWithin to each hanging release separately", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       yield* Scope.provide(Effect.andThen(hangs("a", 20), hangs("b", 30)), scope)
@@ -261,7 +261,7 @@ describe("Lease.acquire", () => {
     })
   )
 
-  it.effect("with releaseWithin leaves a punctual release alone", () =>
+  it.effect("with releaseWithin does not affect a punctual release", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const lease = Lease.acquire({
@@ -275,7 +275,7 @@ describe("Lease.acquire", () => {
     })
   )
 
-  it.effect("interrupts a release when giving up on the release", () =>
+  it.effect("interrupts a release when it abandons the release", () =>
     Effect.gen(function* () {
       let interrupted = false
       const release = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (interrupted = true)))

@@ -1,4 +1,4 @@
-/** The types of leases and sections. The compiler checks them, and nothing is called. */
+/** The types of leases and sections. The compiler checks the calls, and no call runs. */
 import { Blocking, Lease } from "@quiesce/core"
 import { Context, Effect, type Scope } from "effect"
 import { expectTypeOf, it } from "vitest"
@@ -8,7 +8,7 @@ class Disk extends Context.Service<Disk, { readonly free: number }>()("Disk") {}
 
 declare const open: Effect.Effect<{ readonly id: number }, "locked", Database>
 
-it("Lease.acquire needs the services of both halves, and has the error of the acquire alone", () => {
+it("Lease.acquire needs the services of both halves, and has only the error of the acquire", () => {
   const lease = () =>
     Lease.acquire({
       name: "file",

@@ -476,7 +476,7 @@ describe("Thread.shutdown", () => {
     ["is abandoned", hung, 1010, "Abandoned"]
   ] as const
   for (const [what, work, millis, ending] of overtakings) {
-    it.effect(`says that another request took the thread to the rung on which the thread ${what}`, () =>
+    it.effect(`names the rung to which another request took the thread, if the thread ${what}`, () =>
       Effect.gen(function* () {
         const thread = yield* Thread.spawn(work, now)
         const first = yield* Effect.forkChild(
@@ -498,7 +498,7 @@ describe("Thread.shutdown", () => {
     )
   }
 
-  it.effect("says that another request abandoned the thread on the same rung", () =>
+  it.effect("reports that another request abandoned the thread on the same rung", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
       const first = yield* Effect.forkChild(Thread.shutdown(thread, { escalation: { interrupt: "60 seconds" } }))
@@ -523,7 +523,7 @@ describe("Thread.shutdown", () => {
         now
       )
       const patient = yield* Effect.forkChild(Thread.shutdown(thread, { escalation: { interrupt: 50 } }), now)
-      // The first request now gives the remaining releases 50 ms more.
+      // The first request now grants the remaining releases 50 ms more.
       yield* TestClock.adjust(60)
       yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
       expect(patient.pollUnsafe()).toBeDefined()
@@ -544,7 +544,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("ends every wait for an abandoned thread, its parent's too", () =>
+  it.effect("ends every wait for an abandoned thread, and each wait for its parent", () =>
     Effect.gen(function* () {
       const parent = yield* Thread.spawn(
         Effect.asVoid(Thread.spawn(hung, { ...now, escalation: { interrupt: 10 } })),
@@ -571,7 +571,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("under a mask climbs all the same", () =>
+  it.effect("also climbs under a mask", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
       const report = yield* endsIn(
@@ -600,7 +600,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("of an ancestor fails with SelfJoin and harms nobody", () =>
+  it.effect("of an ancestor fails with SelfJoin and affects no thread", () =>
     Effect.gen(function* () {
       const parent = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -669,7 +669,7 @@ describe("Thread.shutdown", () => {
     })
   )
 
-  it.effect("keeps the exit of an abandoned thread when the fiber comes back to life", () =>
+  it.effect("keeps the exit of an abandoned thread when the fiber ends later", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.uninterruptible(Effect.sleep(100)), now)
       yield* endsIn(Thread.shutdown(thread, { escalation: { interrupt: 10 } }), 10)
@@ -683,7 +683,7 @@ describe("Thread.shutdown", () => {
   )
 })
 
-/** A thread elsewhere that reacts to no request. A search for its stack takes `searchMillis`. */
+/** A remote thread that reacts to no request. A search for its stack takes `searchMillis`. */
 const deaf = (searchMillis: number, unwind: Option.Option<Effect.Effect<UnwindOutcome>> = Option.none()) =>
   Effect.gen(function* () {
     let remote: ThreadAdapter.RemoteThread<void, never> | undefined
@@ -712,7 +712,7 @@ describe("Thread.shutdown of a thread that lacks the first rung above stop", () 
   const forced: ReadonlyArray<Escalation.Escalation> = [{ kill: 50 }, { unwind: 50, kill: 5 }]
   for (const escalation of forced) {
     const rungs = Object.keys(escalation)
-    it.effect(`interrupts the thread, and gives it the grace of that rung: ${rungs.join(", ")}`, () =>
+    it.effect(`interrupts the thread, and gives the thread the grace of that rung: ${rungs.join(", ")}`, () =>
       Effect.gen(function* () {
         const { log, noted } = logging()
         const slow = (name: string) => noted(name, Effect.sleep(20))
@@ -728,7 +728,7 @@ describe("Thread.shutdown of a thread that lacks the first rung above stop", () 
     )
 
     it.effect(
-      `says which finalizer has outlasted the grace, and that the rungs were not available: ${rungs.join(", ")}`,
+      `names the finalizer that has outlasted the grace, and the rungs that were not available: ${rungs.join(", ")}`,
       () =>
         Effect.gen(function* () {
           const { noted } = logging()
@@ -747,7 +747,7 @@ describe("Thread.shutdown of a thread that lacks the first rung above stop", () 
     )
   }
 
-  it.effect("interrupts it after stop", () =>
+  it.effect("interrupts the thread after stop", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(cleansUp(7), now)
       const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 30, kill: 20 } }), 37)
@@ -760,7 +760,7 @@ describe("Thread.shutdown of a thread that lacks the first rung above stop", () 
   )
 
   for (const rung of ["unwind", "kill"] as const) {
-    it.effect(`notes the rung interrupt for a fiber that was asked on ${rung}, which a later report names`, () =>
+    it.effect(`records the rung interrupt for a fiber that was asked on ${rung}, which a later report names`, () =>
       Effect.gen(function* () {
         const thread = yield* Thread.spawn(cleansUp(20), now)
         yield* settle
@@ -772,7 +772,7 @@ describe("Thread.shutdown of a thread that lacks the first rung above stop", () 
     )
   }
 
-  it.effect("kills it after the grace of an unwind that it lacks", () =>
+  it.effect("kills the thread after the grace of an unwind that the thread lacks", () =>
     Effect.gen(function* () {
       const killed: Array<number> = []
       const thread = yield* ThreadAdapter.spawn<void, never, never, never>((remote) =>
@@ -800,7 +800,7 @@ describe("Thread.shutdown of a thread that lacks the first rung above stop", () 
     })
   )
 
-  it.effect("says interrupt where the interrupt before an abandon has ended it after stop", () =>
+  it.effect("reports interrupt if the interrupt before an abandon has ended the thread after stop", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       const report = yield* endsIn(Thread.shutdown(thread, { escalation: { stop: 10 } }), 10)
@@ -811,7 +811,7 @@ describe("Thread.shutdown of a thread that lacks the first rung above stop", () 
 })
 
 describe("Thread.shutdown, while it searches for the stack of a thread", () => {
-  it.effect("searches only before it gives the thread up, and reports the stack on that rung", () =>
+  it.effect("searches only before it abandons the thread, and reports the stack on that rung", () =>
     Effect.gen(function* () {
       const { thread, searches } = yield* deaf(400)
       const report = yield* endsIn(

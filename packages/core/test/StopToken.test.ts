@@ -43,7 +43,7 @@ describe("StopToken.current", () => {
     })
   )
 
-  it.effect("throws the very error of the signal", () =>
+  it.effect("throws the same error as the signal", () =>
     Effect.gen(function* () {
       const { thread, token } = yield* withToken(hung)
       yield* Thread.interruptFork(thread)
@@ -91,7 +91,7 @@ describe("StopToken.current", () => {
     })
   )
 
-  it.effect("on the main thread asks nobody to end", () =>
+  it.effect("on the main thread never reports a request to end", () =>
     Effect.gen(function* () {
       const token = yield* StopToken.current
       token.check()
@@ -101,7 +101,7 @@ describe("StopToken.current", () => {
 })
 
 describe("StopToken.fromSignal", () => {
-  it("follows a signal: stop and interrupt are one", () => {
+  it("follows a signal: stop and interrupt coincide", () => {
     const controller = new AbortController()
     const token = StopToken.fromSignal(controller.signal)
     expect(look(token)).toEqual(calm)

@@ -10,7 +10,7 @@ const now = { startImmediately: true } as const
 class Reload extends Schema.TaggedError<Reload>()("Reload", { file: Schema.String }) {}
 class Flush extends Schema.TaggedError<Flush>()("Flush", {}) {}
 
-/** Raises an error into a region, and gives the error that the region fails with. */
+/** Raises an error into a region, and returns the error that the region fails with. */
 const received = <E>(region: Effect.Effect<never, E>, error: Thread.Raisable) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -21,7 +21,7 @@ const received = <E>(region: Effect.Effect<never, E>, error: Thread.Raisable) =>
   )
 
 describe("Thread.receive", () => {
-  it("knows the key of Effect's Schemas", () => {
+  it("uses the key of Effect's Schemas", () => {
     expect(Schema.isSchema({ [schemaKey]: schemaKey })).toBe(true)
   })
 
@@ -61,7 +61,7 @@ describe("Thread.receive", () => {
     })
   )
 
-  it.effect("of several classes leaves other errors to the region around it", () =>
+  it.effect("of several classes passes other errors to the region around it", () =>
     Effect.gen(function* () {
       const inner = Thread.receive(Effect.never, Reload, Schema.instanceOf(RangeError))
       const region = Effect.catchTag(inner, "Reload", () => Effect.die("the inner region took the error")).pipe(
@@ -74,7 +74,7 @@ describe("Thread.receive", () => {
 })
 
 describe("Thread.raise", () => {
-  it.effect("decodes an error from another thread once by each Schema, however many regions it waits through", () =>
+  it.effect("decodes an error from another thread once by each Schema, in any number of regions", () =>
     Effect.gen(function* () {
       let decodings = 0
       const Other = Schema.declare((u): u is Flush => {
@@ -95,7 +95,7 @@ describe("Thread.raise", () => {
   )
 
   it.effect(
-    "with a commit, leaves the region alone until then, and another raise can have the region after a withdrawal",
+    "with a commit, does not affect the region until then, and another raise can have the region after a withdrawal",
     () =>
       Effect.gen(function* () {
         const thread = yield* Thread.spawn(Effect.flip(Thread.receive(Effect.never, Reload)), now)
@@ -124,25 +124,23 @@ describe("Thread.raise", () => {
       })
   )
 
-  it.effect(
-    "with a commit, goes to the next region if the reserved one has ended before, and asks no second time",
-    () =>
-      Effect.gen(function* () {
-        const gate = yield* Latch.make()
-        const thread = yield* Thread.spawn(
-          Effect.andThen(Thread.receive(gate.await, Reload), Effect.flip(Thread.receive(Effect.never, Reload))),
-          now
-        )
-        const commits: Array<() => void> = []
-        const error = ThreadAdapter.encodedError({ _tag: "Reload", file: "a" }, (commit) => commits.push(commit))
-        const raise = yield* Effect.forkChild(Thread.raise(thread, error), now)
-        yield* settle
-        yield* gate.open
-        yield* settle
-        commits[0]!()
-        expect(yield* Thread.join(thread)).toEqual(new Reload({ file: "a" }))
-        expect(yield* Fiber.join(raise)).toBe(true)
-      })
+  it.effect("with a commit, goes to the next region if the reserved one has ended before, and commits only once", () =>
+    Effect.gen(function* () {
+      const gate = yield* Latch.make()
+      const thread = yield* Thread.spawn(
+        Effect.andThen(Thread.receive(gate.await, Reload), Effect.flip(Thread.receive(Effect.never, Reload))),
+        now
+      )
+      const commits: Array<() => void> = []
+      const error = ThreadAdapter.encodedError({ _tag: "Reload", file: "a" }, (commit) => commits.push(commit))
+      const raise = yield* Effect.forkChild(Thread.raise(thread, error), now)
+      yield* settle
+      yield* gate.open
+      yield* settle
+      commits[0]!()
+      expect(yield* Thread.join(thread)).toEqual(new Reload({ file: "a" }))
+      expect(yield* Fiber.join(raise)).toBe(true)
+    })
   )
 
   it.effect("runs the finalizers inside receive, then receive fails with the raised error itself", () =>
@@ -179,7 +177,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("lets the thread go on after a caught error", () =>
+  it.effect("lets the thread continue after a caught error", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -248,7 +246,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("gives false when the thread ends first", () =>
+  it.effect("returns false when the thread ends first", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(gate.await, now)
@@ -259,7 +257,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("into a finished thread gives false and changes nothing", () =>
+  it.effect("into a finished thread returns false and changes nothing", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.succeed(1))
       yield* Thread.join(thread)
@@ -268,7 +266,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("reaches one receive only, even if two accept, and each receive gets one error", () =>
+  it.effect("is received by one receive only, even if two accept, and each receive gets one error", () =>
     Effect.gen(function* () {
       const caught: Array<string> = []
       const region = (name: string, work: Effect.Effect<void>) =>
@@ -318,7 +316,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("that is given up before a receive claimed the error was never raised", () =>
+  it.effect("that is interrupted before a receive claimed the error has no effect", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.andThen(gate.await, Thread.receive(Effect.succeed("calm"), Flush)), now)
@@ -329,7 +327,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("yields to an interrupt of the thread: the receive is interrupted and raise gives false", () =>
+  it.effect("is overridden by an interrupt of the thread: the receive is interrupted and raise returns false", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, gate.await), Flush), now)
@@ -341,7 +339,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("gives false when the thread is abandoned in the receive that claimed the error", () =>
+  it.effect("returns false when the thread is abandoned in the receive that claimed the error", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.ensuring(Effect.never, hung), Flush), now)
       const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
@@ -351,7 +349,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("frees a raiser whose error is pending when the thread is abandoned", () =>
+  it.effect("returns for a pending error when the thread is abandoned", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(hung, now)
       const raise = yield* Effect.forkChild(Thread.raise(thread, new Flush()), now)
@@ -369,7 +367,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("accepts only an error, otherwise leaves the thread unharmed", () =>
+  it.effect("accepts only an error, and otherwise does not affect the thread", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.never, Flush), now)
       for (const given of [undefined, null, "error", 1, {}, [], Object.create(null)]) {
@@ -394,7 +392,7 @@ describe("Thread.raise", () => {
 })
 
 describe("Thread.raiseWithin", () => {
-  it.effect("gives false if no receive has claimed the error in time, and none gets the error later", () =>
+  it.effect("returns false if no receive has claimed the error in time, and no receive gets the error later", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.andThen(gate.await, Thread.receive(Effect.succeed("calm"), Flush)), now)
@@ -404,7 +402,7 @@ describe("Thread.raiseWithin", () => {
     })
   )
 
-  it.effect("gives true for an error that was claimed in time, also if the receive fails with it later", () =>
+  it.effect("returns true for an error that was claimed in time, also if the receive fails with the error later", () =>
     Effect.gen(function* () {
       const work = Effect.ensuring(Effect.never, Effect.sleep(30))
       const thread = yield* Thread.spawn(Effect.flip(Thread.receive(work, Flush)), now)
@@ -413,7 +411,7 @@ describe("Thread.raiseWithin", () => {
     })
   )
 
-  it.effect("gives false at once if the thread has ended", () =>
+  it.effect("returns false at once if the thread has ended", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.void, now)
       expect(yield* Thread.raiseWithin(thread, new Flush(), 10)).toBe(false)
@@ -431,7 +429,7 @@ describe("Thread.raiseWithin", () => {
     })
   )
 
-  it.effect("refuses a value that is no error, and a time without an end", () =>
+  it.effect("refuses a value that is no error, and an infinite time", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.never, Flush), now)
       // The mistake of a caller without types.
@@ -442,7 +440,7 @@ describe("Thread.raiseWithin", () => {
 })
 
 describe("Thread.receive", () => {
-  it.effect("passes values and failures of its work on", () =>
+  it.effect("passes on values and failures of its work", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.all([Thread.receive(Effect.succeed(1), Flush), Effect.flip(Thread.receive(Effect.fail("no"), Flush))])
@@ -451,7 +449,7 @@ describe("Thread.receive", () => {
     })
   )
 
-  it.effect("hands an interrupt of the thread on to its work, reason and all", () =>
+  it.effect("passes on an interrupt of the thread to its work, with the reason", () =>
     Effect.gen(function* () {
       const seen = yield* Deferred.make<ReadonlyArray<string>>()
       const work = Effect.onExit(Effect.never, (exit) => Deferred.succeed(seen, messages(exit)))

@@ -7,7 +7,7 @@ class Greeting extends Context.Service<Greeting, string>()("Greeting") {}
 
 const now = { startImmediately: true } as const
 
-/** A thread that gives its runtime to a callback and waits. */
+/** A thread that passes its runtime to a callback and waits. */
 const holding = Effect.gen(function* () {
   let run: Thread.Runtime | undefined
   const body = Effect.flatMap(Thread.runtime(), (given) => {
@@ -43,7 +43,7 @@ describe("Thread.runtime", () => {
     })
   )
 
-  it.effect("is interrupted by its signal, whose reason rejects the Promise; the thread goes on", () =>
+  it.effect("is interrupted by its signal, whose reason rejects the Promise, and the thread continues", () =>
     Effect.gen(function* () {
       const { thread, run } = yield* holding
       const controller = new AbortController()

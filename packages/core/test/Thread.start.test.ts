@@ -45,7 +45,7 @@ describe("a thread that has not begun", () => {
     })
   )
 
-  it.effect("begins in the async context of its spawn, whoever else waits to begin", () =>
+  it.effect("begins in the async context of its spawn, also if other threads wait to begin", () =>
     Effect.gen(function* () {
       const storage = new AsyncLocalStorage<string>()
       const seen: Array<string | undefined> = []
@@ -79,7 +79,7 @@ describe("a thread that has not begun", () => {
     })
   )
 
-  it.effect("has the frame of a traced function in its interruption, as a thread that has begun has", () =>
+  it.effect("has the frame of a traced function in its interruption, like a thread that has begun", () =>
     Effect.gen(function* () {
       const [begun, waiting] = yield* Effect.fn("traced")(() => both)()
       expect(waiting).toEqual(begun)
@@ -98,7 +98,7 @@ describe("a thread that has not begun", () => {
     })
   )
 
-  it.effect("begins and ends where each fiber waits after every third step", () =>
+  it.effect("begins and ends if each fiber yields after every third step", () =>
     Effect.gen(function* () {
       const ended = yield* Thread.spawn(Effect.succeed("ended"), { startImmediately: true })
       const later = yield* Thread.spawn(Effect.succeed("later"))

@@ -16,7 +16,7 @@ const printed = (exit: Exit.Exit<unknown, unknown>): string =>
   Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "success"
 
 describe("Thread.spawn", () => {
-  it("requires a scope and gives a typed thread", () => {
+  it("requires a scope and returns a typed thread", () => {
     expectTypeOf(Thread.spawn(Effect.succeed(1))).toEqualTypeOf<
       Effect.Effect<Thread.Thread<number, never>, never, Scope.Scope>
     >()
@@ -26,7 +26,7 @@ describe("Thread.spawn", () => {
     expect(Thread.isThread({})).toBe(false)
   })
 
-  it.effect("gives a thread with a name, an id of its own and the main thread as its parent outside any thread", () =>
+  it.effect("returns a thread with a name, an id of its own and the main thread as its parent outside any thread", () =>
     Effect.gen(function* () {
       const named = yield* Thread.spawn(Effect.void, { name: "reader" })
       const unnamed = yield* Effect.void.pipe(Thread.spawn())
@@ -52,7 +52,7 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("ends the thread, finalizers and all, before its scope has closed", () =>
+  it.effect("ends the thread with its finalizers before its scope has closed", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const thread = yield* Effect.scoped(
@@ -69,7 +69,7 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("in a closed scope starts nothing: the thread has ended, with the reason of the scope", () =>
+  it.effect("in a closed scope starts nothing, and returns an ended thread with the reason of the scope", () =>
     Effect.gen(function* () {
       let started = false
       const scope = yield* Scope.make()
@@ -98,7 +98,7 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("in a cancelled thread starts nothing: the thread has ended for the same reason", () =>
+  it.effect("in a cancelled thread starts nothing, and returns a thread that has ended for the same reason", () =>
     Effect.gen(function* () {
       let started = false
       let late: Thread.Thread<unknown, unknown> | undefined
@@ -115,7 +115,7 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("in a cancelled thread does not make the parent forget its live children", () =>
+  it.effect("in a cancelled thread keeps the live children in the parent's list", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const slow = Effect.ensuring(
@@ -140,7 +140,7 @@ describe("Thread.spawn", () => {
     })
   )
 
-  it.effect("does not hand the parent's mask on to the child", () =>
+  it.effect("does not pass the parent's mask to the child", () =>
     Effect.gen(function* () {
       const child = yield* Effect.uninterruptible(Thread.spawn(Effect.never, now))
       yield* Thread.interrupt(child, { reason: why })
@@ -213,14 +213,18 @@ describe("Thread's scope", () => {
     })
   )
 
-  it.effect("ends all children at once when their parent returns: the time is the longest, not the sum", () =>
-    Effect.gen(function* () {
-      const parent = yield* Thread.spawn(
-        Effect.forEach([30, 10, 20], (millis) => Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(millis)), now))
-      )
-      yield* endsIn(Thread.join(parent), 30)
-      expect(yield* Clock.currentTimeMillis).toBe(30)
-    })
+  it.effect(
+    "ends all children at once when their parent returns, so that the time is the longest one and not the sum",
+    () =>
+      Effect.gen(function* () {
+        const parent = yield* Thread.spawn(
+          Effect.forEach([30, 10, 20], (millis) =>
+            Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(millis)), now)
+          )
+        )
+        yield* endsIn(Thread.join(parent), 30)
+        expect(yield* Clock.currentTimeMillis).toBe(30)
+      })
   )
 
   it.effect("ends all threads of any scope at once", () =>
@@ -234,7 +238,7 @@ describe("Thread's scope", () => {
     })
   )
 
-  it.effect("climbs with all threads of a scope at once: their graces pass together", () =>
+  it.effect("climbs with all threads of a scope at once, so that their graces pass together", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const released: Array<string> = []
@@ -249,7 +253,7 @@ describe("Thread's scope", () => {
       )
       const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void), now)
       yield* TestClock.adjust(30)
-      // The lease before the third thread waits for that thread alone, the other leases for the second thread, too.
+      // The lease before the third thread waits only for that thread. The other leases also wait for the second thread.
       expect(released).toEqual(["third"])
       yield* TestClock.adjust(20)
       yield* Fiber.join(closed)
@@ -329,7 +333,7 @@ describe("Thread's scope", () => {
     })
   )
 
-  it.effect("gives up on a thread after its own escalation, and closes", () =>
+  it.effect("abandons a thread after the thread's own escalation, and closes", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const thread = yield* Scope.provide(
@@ -343,7 +347,7 @@ describe("Thread's scope", () => {
 })
 
 describe("Thread.stop", () => {
-  it.effect("asks: stopSignal aborts with the reason, signal does not, and the thread may return a value", () =>
+  it.effect("aborts stopSignal with the reason, does not abort signal, and lets the thread return a value", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.as(Thread.awaitStop, "drained"), now)
       yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "enough" }) })
@@ -376,7 +380,7 @@ describe("Thread.stop", () => {
     })
   )
 
-  it.effect("of a child asks neither its parent nor its siblings", () =>
+  it.effect("of a child stops neither its parent nor its siblings", () =>
     Effect.gen(function* () {
       const [first, second] = yield* Effect.all([Thread.spawn(Effect.never, now), Thread.spawn(Effect.never, now)])
       yield* Thread.stop(first)
@@ -430,7 +434,7 @@ describe("Thread.interrupt", () => {
     })
   )
 
-  it.effect("gives the reason as an Error named AbortError on the signal, and in the Cause", () =>
+  it.effect("passes the reason to the signal as an Error named AbortError, and to the Cause", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       yield* Thread.interrupt(thread, { reason: why })
@@ -459,7 +463,7 @@ describe("Thread.interrupt", () => {
     })
   )
 
-  it.effect("keeps the first reason; later ones are only added to the Cause", () =>
+  it.effect("keeps the first reason, and adds later ones only to the Cause", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(10)), now)
       yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "first" }) })
@@ -541,7 +545,7 @@ describe("Thread.interrupt", () => {
     })
   )
 
-  it.effect("of a finished thread returns and leaves its exit", () =>
+  it.effect("of a finished thread returns and does not change its exit", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.succeed(1))
       yield* Thread.join(thread)
@@ -597,7 +601,7 @@ describe("Thread.interrupt", () => {
     })
   )
 
-  it.effect("only stops waiting when its caller is interrupted: the thread stays interrupted", () =>
+  it.effect("only stops waiting when its caller is interrupted, and the thread stays interrupted", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.ensuring(Effect.never, Effect.sleep(100)), now)
       const result = yield* endsIn(Effect.timeoutOption(Thread.interrupt(thread), 10), 10)
@@ -608,7 +612,7 @@ describe("Thread.interrupt", () => {
     })
   )
 
-  it.effect("accepts only a reason, otherwise leaves the thread unharmed", () =>
+  it.effect("accepts only a reason, and otherwise does not affect the thread", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       const strange = [null, "reason", 1, {}, { _tag: "Interrupted" }, new Error("no"), Object.create(null)]
@@ -630,7 +634,7 @@ describe("Thread.interrupt", () => {
 const slowToEnd = (millis: number) => Effect.ensuring(Effect.never, Effect.sleep(millis))
 
 describe("Thread.stopAll and Thread.interruptAll", () => {
-  it.effect("ask all threads at once with one reason, and interruptAll waits for the last finalizer", () =>
+  it.effect("cancel all threads at once with one reason, and interruptAll waits for the last finalizer", () =>
     Effect.gen(function* () {
       const threads = [yield* Thread.spawn(slowToEnd(30), now), yield* Thread.spawn(slowToEnd(20), now)]
       yield* Thread.stopAll(threads, { reason: CancelReason.stopped({ message: "enough" }) })
@@ -644,7 +648,7 @@ describe("Thread.stopAll and Thread.interruptAll", () => {
     })
   )
 
-  it.effect("leave ended threads alone, and an interrupt of itself among others does not wait for itself", () =>
+  it.effect("do not change ended threads, and an interrupt of several threads does not wait for its own thread", () =>
     Effect.gen(function* () {
       const ended = yield* Thread.spawn(Effect.void, now)
       const other = yield* Thread.spawn(Effect.never, now)
@@ -761,7 +765,7 @@ describe("Thread.interruptFork", () => {
 })
 
 describe("Thread.join", () => {
-  it.effect("gives the value, or fails as the thread failed", () =>
+  it.effect("returns the value, or fails as the thread failed", () =>
     Effect.gen(function* () {
       expect(yield* Thread.join(yield* Thread.spawn(Effect.succeed(1)))).toBe(1)
       expect(yield* Effect.flip(Thread.join(yield* Thread.spawn(Effect.fail("no"))))).toBe("no")
@@ -780,7 +784,7 @@ describe("Thread.join", () => {
     })
   )
 
-  it.effect("never changes the thread, even when the waiting is given up", () =>
+  it.effect("never changes the thread, even when the waiting is interrupted", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.as(Effect.sleep(100), "done"), now)
       yield* endsIn(Effect.timeoutOption(Thread.join(thread), 10), 10)
@@ -791,7 +795,7 @@ describe("Thread.join", () => {
     })
   )
 
-  it.effect("gives all joins the same exit, after the end too", () =>
+  it.effect("has the same exit for all joins, also after the end", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.andThen(Effect.sleep(10), Effect.fail("no")), now)
       const two = Effect.all([Thread.await(thread), Thread.await(thread)], { concurrency: 2 })
@@ -801,7 +805,7 @@ describe("Thread.join", () => {
     })
   )
 
-  it.effect("of oneself fails with SelfJoin, and the thread goes on", () =>
+  it.effect("of the current thread fails with SelfJoin, and the thread continues", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -822,7 +826,7 @@ describe("Thread.join", () => {
     })
   )
 
-  it.effect("of an ancestor ends as the ancestor ends it", () =>
+  it.effect("of an ancestor ends when the ancestor ends the joining thread", () =>
     Effect.gen(function* () {
       let child: Thread.Thread<unknown, unknown> | undefined
       const parent = yield* Thread.spawn(
@@ -839,7 +843,7 @@ describe("Thread.join", () => {
 })
 
 describe("Thread.joinWithin", () => {
-  it.effect("gives none after its time, to the millisecond, and the thread runs on", () =>
+  it.effect("returns none after its time, to the millisecond, and the thread continues", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.as(Effect.sleep(100), "done"), now)
       expect(yield* endsIn(Thread.joinWithin(thread, 99), 99)).toEqual(Option.none())
@@ -848,7 +852,7 @@ describe("Thread.joinWithin", () => {
     })
   )
 
-  it.effect("with no time gives the value of an ended thread", () =>
+  it.effect("with a time of zero returns the value of an ended thread", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.succeed(1))
       yield* Thread.join(thread)
@@ -863,7 +867,7 @@ describe("Thread.joinWithin", () => {
     })
   )
 
-  it.effect("refuses invalid times by name, and leaves the thread unharmed", () =>
+  it.effect("refuses invalid times by name, and does not affect the thread", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
       for (const [given, shown] of [
@@ -925,7 +929,7 @@ describe("Thread.joinAll", () => {
     })
   )
 
-  it.effect("of none gives nothing", () =>
+  it.effect("of no threads returns an empty result", () =>
     Effect.gen(function* () {
       expect(yield* Thread.joinAll([])).toEqual([])
       expect(yield* Thread.joinAll([], { within: 10 })).toEqual([])
@@ -1063,7 +1067,7 @@ describe("Thread, inside", () => {
     })
   )
 
-  it.effect("outside any spawned thread works on the main thread, which nobody can end", () =>
+  it.effect("current, stopRequested and the others work outside any spawned thread, on the main thread", () =>
     Effect.gen(function* () {
       const main = yield* Thread.current
       expect([main.name, main.parent, yield* Thread.isMain, yield* Thread.isAlive(main)]).toEqual([
@@ -1082,7 +1086,7 @@ describe("Thread, inside", () => {
     })
   )
 
-  it.effect("refuses to end or to join the main thread, with the way out", () =>
+  it.effect("a request to end or to join the main thread is refused, with an alternative", () =>
     Effect.gen(function* () {
       const main = yield* Thread.current
       const asked: Readonly<Record<string, Effect.Effect<unknown>>> = {

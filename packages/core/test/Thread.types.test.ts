@@ -1,4 +1,4 @@
-/** The types of threads, as the programs of users have them. The compiler checks them, and nothing is called. */
+/** The types of threads, as the programs of users have them. The compiler checks the calls, and no call runs. */
 import { CancelReason, Escalation, type ShutdownReport, Thread } from "@quiesce/core"
 import { Context, Effect, type Exit, type Option, pipe, Schema, type Scope } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
@@ -15,7 +15,7 @@ declare const limit: Thread.JoinOptions | undefined
 declare const work: Effect.Effect<number, NotFound, Database | Scope.Scope>
 
 describe("Thread.spawn", () => {
-  it("infers at the end of a pipe, with and without options, and in front of an effect", () => {
+  it("infers at the end of a pipe, with and without options, and as a plain call", () => {
     const programs = () => ({
       bare: work.pipe(Thread.spawn),
       named: work.pipe(Thread.spawn({ name: "work" })),
@@ -38,7 +38,7 @@ describe("Thread.spawn", () => {
     }>()
   })
 
-  it("needs a scope, which Effect.scoped gives", () => {
+  it("needs a scope, which Effect.scoped provides", () => {
     const program = () => Effect.scoped(Effect.flatMap(Thread.spawn(work), Thread.join))
     expectTypeOf(program).returns.toEqualTypeOf<Effect.Effect<number, NotFound, Database>>()
   })
@@ -55,14 +55,14 @@ describe("a thread", () => {
     expectTypeOf<Thread.Thread.Error<never>>().toEqualTypeOf<never>()
   })
 
-  it("of a narrower type stands for one of a wider type, and not the other way round", () => {
+  it("of a narrower type can replace one of a wider type, and not the other way round", () => {
     expectTypeOf<Thread.Thread<1>>().toExtend<Thread.Thread<number, NotFound>>()
     expectTypeOf<Thread.Thread<1, NotFound>>().toExtend<Thread.Thread.Any>()
     expectTypeOf<Thread.Thread<number>>().not.toExtend<Thread.Thread<1>>()
     expectTypeOf<Thread.Thread<number, NotFound>>().not.toExtend<Thread.Thread<number>>()
   })
 
-  it("is asked to end by a function that stands alone in a pipe", () => {
+  it("can be ended by a function without arguments in a pipe", () => {
     const ends = () => ({
       stop: counting.pipe(Thread.stop),
       interrupt: Effect.succeed(counting).pipe(Effect.tap(Thread.interrupt)),
@@ -79,7 +79,7 @@ describe("a thread", () => {
     }>()
   })
 
-  it("is asked to end in front of a pipe and inside, with a reason and without", () => {
+  it("can be ended by a plain call and in a pipe, with a reason and without", () => {
     const reason = CancelReason.stopped()
     const programs = () => ({
       stop: [Thread.stop(counting), counting.pipe(Thread.stop()), counting.pipe(Thread.stop({ reason }))],
@@ -138,7 +138,7 @@ describe("the joins of threads", () => {
     }>()
   })
 
-  it("with a limit give Options", () => {
+  it("with a limit return Options", () => {
     const programs = () => ({
       tuple: Thread.joinAll([counting, reading], { within: "1 second" }),
       record: Thread.joinAll({ counting, reading }, { each: 10 }),
@@ -153,7 +153,7 @@ describe("the joins of threads", () => {
 })
 
 describe("a join with a limit that may be undefined", () => {
-  it("gives Options and plain values", () => {
+  it("returns Options and plain values", () => {
     const program = () => Thread.joinAll([counting], limit)
     type Joined = Effect.Effect<[number | Option.Option<number>], NotFound>
     expectTypeOf(program).returns.toExtend<Joined>()
@@ -191,7 +191,7 @@ describe("the code in a thread", () => {
     }>()
   })
 
-  it("runs effects from callbacks with the services that it has asked for", () => {
+  it("runs effects from callbacks with the required services", () => {
     const program = () =>
       Effect.map(Thread.runtime<Database>(), (run) => ({
         service: run(Effect.map(Database, ({ size }) => size)),

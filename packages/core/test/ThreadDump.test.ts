@@ -37,16 +37,18 @@ const busyOnWorker: ThreadAdapter.Controls = {
 const realClock: Clock.Clock = Effect.runSync(Clock.clockWith(Effect.succeed))
 
 describe("ThreadDump", () => {
-  it.effect("ages a thread and its leases by the clock of the thread, also in a dump under another clock", () =>
-    Effect.gen(function* () {
-      const thread = yield* family
-      yield* TestClock.adjust(5)
-      const dump = yield* Effect.provideService(ThreadDump.make, Clock.Clock, realClock)
-      const dumped = dump.threads.find(({ id }) => id === thread.id)!
-      expect(dumped).toMatchObject({ ageMillis: 5, leases: [{ name: "pool", ageMillis: 5 }] })
-      expect(dumped.children).toMatchObject([{ ageMillis: 5, leases: [{ name: "socket", ageMillis: 5 }] }])
-      expect(yield* Effect.provideService(ThreadDump.of(thread), Clock.Clock, realClock)).toEqual(dumped)
-    })
+  it.effect(
+    "shows the ages of a thread and its leases by the clock of the thread, also in a dump under another clock",
+    () =>
+      Effect.gen(function* () {
+        const thread = yield* family
+        yield* TestClock.adjust(5)
+        const dump = yield* Effect.provideService(ThreadDump.make, Clock.Clock, realClock)
+        const dumped = dump.threads.find(({ id }) => id === thread.id)!
+        expect(dumped).toMatchObject({ ageMillis: 5, leases: [{ name: "pool", ageMillis: 5 }] })
+        expect(dumped.children).toMatchObject([{ ageMillis: 5, leases: [{ name: "socket", ageMillis: 5 }] }])
+        expect(yield* Effect.provideService(ThreadDump.of(thread), Clock.Clock, realClock)).toEqual(dumped)
+      })
   )
 
   it.effect("of a thread is its tree with the leases and their ages", () =>
@@ -77,7 +79,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it.effect("shows the rung and the reason, and which release runs since when", () =>
+  it.effect("shows the rung and the reason, and the running release with its age", () =>
     Effect.gen(function* () {
       const gate = yield* Latch.make()
       const thread = yield* Thread.spawn(Effect.andThen(lease("slow", gate.await), Effect.never), now)
@@ -119,7 +121,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it.effect("shows the leases held outside any thread", () =>
+  it.effect("shows the leases that are held outside any thread", () =>
     Effect.gen(function* () {
       yield* lease("global")
       const { leases } = yield* ThreadDump.make
@@ -232,7 +234,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it.effect("trackPlaces notes the line that acquires a lease, until its scope closes", () =>
+  it.effect("trackPlaces records the line that acquires a lease, until its scope closes", () =>
     Effect.gen(function* () {
       yield* Effect.scoped(
         Effect.andThen(
@@ -253,7 +255,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it.effect("expose gives the dump as JSON to a debugger, with the cause of a foreign signal as text", () =>
+  it.effect("expose provides the dump as JSON to a debugger, with the cause of a foreign signal as text", () =>
     Effect.gen(function* () {
       ThreadDump.expose()
       const thread = yield* Thread.spawn(Effect.uninterruptible(Effect.sleep(5)), { ...now, name: "aborted" })
@@ -266,7 +268,7 @@ describe("ThreadDump", () => {
     })
   )
 
-  it("render paints the parts, and takes no control sequence from a name", () => {
+  it("render adds colours, and drops control sequences in a name", () => {
     const thread = {
       id: 1,
       name: "evil\u001b[2J",
@@ -284,7 +286,7 @@ describe("ThreadDump", () => {
     expect(text).toBe("<name>evil [2J</> #1 <fine>running</><detail>, 1 ms</>")
   })
 
-  it("of nothing renders nothing", () => {
+  it("of no threads renders as an empty text", () => {
     expect(ThreadDump.render({ at: 0, leases: [], threads: [] })).toBe("")
   })
 })

@@ -52,7 +52,7 @@ describe("ThreadError", () => {
     })
   })
 
-  it.effect("is a failure that can be yielded and caught by its tag", () =>
+  it.effect("is a failure that can be yielded, and can be caught by its tag", () =>
     Effect.gen(function* () {
       const failing = Effect.gen(function* () {
         return yield* ThreadError.make(all[0]!)

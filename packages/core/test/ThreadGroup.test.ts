@@ -21,7 +21,7 @@ describe("ThreadGroup.spawn", () => {
     })
   )
 
-  it.effect("starts an effect that is an error, although an error has a name as the options have", () =>
+  it.effect("starts an effect that is an error, although an error has a name like the options", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make<Lost>()
       const thread = yield* ThreadGroup.spawn(group, new Lost())
@@ -41,7 +41,7 @@ describe("ThreadGroup.spawn", () => {
     })
   )
 
-  it.effect("after the group's scope has closed starts nothing: the thread has ended", () =>
+  it.effect("after the group's scope has closed starts nothing, and returns an ended thread", () =>
     Effect.gen(function* () {
       let ran = false
       const group = yield* Effect.scoped(ThreadGroup.make())
@@ -91,7 +91,7 @@ describe("ThreadGroup.spawn", () => {
     })
   )
 
-  it.effect("after the end of the group's thread still makes a thread, and the dump shows the thread", () =>
+  it.effect("after the end of the group's thread still makes a thread, which the dump shows", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.Scope
       const maker = yield* Thread.spawn(Scope.provide(ThreadGroup.make(), scope))
@@ -160,7 +160,7 @@ describe("ThreadGroup, failFast", () => {
     })
   )
 
-  it.effect("does not harm the group's own thread", () =>
+  it.effect("does not affect the group's own thread", () =>
     Effect.gen(function* () {
       const owner = yield* Thread.spawn(
         Effect.gen(function* () {
@@ -174,7 +174,7 @@ describe("ThreadGroup, failFast", () => {
     })
   )
 
-  it.effect("does not take an interruption for a failure", () =>
+  it.effect("does not count an interruption as a failure", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const interrupted = yield* ThreadGroup.spawn(group, Effect.never, now)
@@ -197,7 +197,7 @@ describe("ThreadGroup, failFast", () => {
 })
 
 describe("ThreadGroup, collect", () => {
-  it.effect("lets the siblings run on and fails with all failures", () =>
+  it.effect("lets the siblings continue, and fails with all failures", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make<string>({ policy: "collect" })
       yield* ThreadGroup.spawn(group, failsAfter(10, "second"), now)
@@ -222,8 +222,8 @@ const incomparable = (): Error =>
     }
   })
 
-describe("ThreadGroup, collect, of failures that are alike", () => {
-  it.effect("fails with each of them, and none counts as a death that nobody has joined", () => {
+describe("ThreadGroup, collect, with equal failures", () => {
+  it.effect("fails with each of them, and none counts as an unjoined death", () => {
     const logged: Array<unknown> = []
     const logger = Logger.make(({ message }) => void logged.push(message))
     return Effect.gen(function* () {
@@ -238,7 +238,7 @@ describe("ThreadGroup, collect, of failures that are alike", () => {
     )
   })
 
-  it.effect("fails once with a failure that a member has from another member", () =>
+  it.effect("fails once with a failure that one member has received from another member", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make<string>({ policy: "collect" })
       const first = yield* ThreadGroup.spawn(group, Effect.fail("no"))
@@ -262,7 +262,7 @@ describe("ThreadGroup, collect, of failures that are alike", () => {
 
 describe("ThreadGroup, an interrupted member with another failure", () => {
   for (const policy of ["failFast", "collect"] as const) {
-    it.effect(`has joinAll fail with the failure alone: ${policy}`, () =>
+    it.effect(`makes joinAll fail only with that failure: ${policy}`, () =>
       Effect.gen(function* () {
         const group = yield* ThreadGroup.make({ policy })
         const member = yield* ThreadGroup.spawn(group, Effect.ensuring(Effect.never, Effect.die("cleanup")), now)
@@ -289,7 +289,7 @@ describe("ThreadGroup, isolate", () => {
 })
 
 describe("ThreadGroup.joinAll", () => {
-  it.effect("also waits for threads spawned during the wait", () =>
+  it.effect("also waits for threads that are spawned during the wait", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       let late = false
@@ -374,7 +374,7 @@ describe("ThreadGroup.shutdown", () => {
     })
   )
 
-  it.effect("refuses invalid arguments and leaves the threads unharmed", () =>
+  it.effect("refuses invalid arguments and does not affect the threads", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const thread = yield* ThreadGroup.spawn(group, Effect.never, now)

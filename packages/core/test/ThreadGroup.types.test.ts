@@ -1,4 +1,4 @@
-/** The types of groups. The compiler checks them, and nothing is called. */
+/** The types of groups. The compiler checks the calls, and no call runs. */
 import { type Deadline, Escalation, type ShutdownReport, type Thread, ThreadGroup } from "@quiesce/core"
 import { Context, type Effect, type Scope } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
@@ -32,7 +32,7 @@ describe("ThreadGroup.make", () => {
 })
 
 describe("ThreadGroup.spawn", () => {
-  it("infers in front of an effect and at the end of a pipe", () => {
+  it("infers as a plain call and at the end of a pipe", () => {
     const threads = () => [
       ThreadGroup.spawn(group, work),
       ThreadGroup.spawn(group, work, { name: "work" }),
@@ -55,7 +55,7 @@ describe("ThreadGroup.joinAll", () => {
 })
 
 describe("ThreadGroup.shutdown", () => {
-  it("infers in front of a group and at the end of a pipe", () => {
+  it("infers as a plain call and at the end of a pipe", () => {
     const shutdowns = () => [
       ThreadGroup.shutdown(group),
       ThreadGroup.shutdown(isolated, { escalation: Escalation.graceful }),
@@ -67,7 +67,7 @@ describe("ThreadGroup.shutdown", () => {
 })
 
 describe("a group", () => {
-  it("that accepts more stands for one that accepts less, and not the other way round", () => {
+  it("with more errors can replace a group with fewer, and not the other way round", () => {
     expectTypeOf<typeof isolated>().toExtend<typeof group>()
     expectTypeOf<typeof group>().toExtend<ThreadGroup.ThreadGroup<"no", unknown>>()
     expectTypeOf<typeof group>().toExtend<ThreadGroup.ThreadGroup.Any>()

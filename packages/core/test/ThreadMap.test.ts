@@ -12,7 +12,7 @@ const stubborn = { ...now, escalation: { interrupt: 10 } } as const
 const cleansUp = (millis: number) => Effect.ensuring(Effect.never, Effect.sleep(millis))
 const failsAfter = (millis: number, error: string) => Effect.andThen(Effect.sleep(millis), Effect.fail(error))
 
-/** A body that notes its begin and, after its finalizer has slept, its end. */
+/** A body that records its start and, after its finalizer has slept, its end. */
 const noted = (log: Array<string>, name: string, cleanup = 0) =>
   Effect.gen(function* () {
     log.push(`${name} begins`)
@@ -37,7 +37,7 @@ describe("ThreadMap.run", () => {
     })
   )
 
-  it.effect("starts an effect that is an error, although an error has a name as the options have", () =>
+  it.effect("starts an effect that is an error, although an error has a name like the options", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string, Lost>()
       const thread = yield* ThreadMap.run(map, "a", new Lost())
@@ -45,7 +45,7 @@ describe("ThreadMap.run", () => {
     })
   )
 
-  it.effect("takes the key out once the thread has ended, also with a failure", () =>
+  it.effect("removes the key once the thread has ended, also with a failure", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string, string>()
       yield* ThreadMap.run(map, "value", Effect.sleep(5), now)
@@ -67,7 +67,7 @@ describe("ThreadMap.run", () => {
     })
   )
 
-  it.effect("takes equal keys for one key", () =>
+  it.effect("treats equal keys as one key", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<Place>()
       const first = yield* ThreadMap.run(map, new Place({ x: 1, y: 2 }), Effect.never, now)
@@ -95,7 +95,7 @@ describe("ThreadMap.run", () => {
     })
   )
 
-  it.effect("replaces a replaced thread that waits: its body never begins", () =>
+  it.effect("replaces a replaced thread that waits, whose body never begins", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const map = yield* ThreadMap.make<string>()
@@ -111,7 +111,7 @@ describe("ThreadMap.run", () => {
     })
   )
 
-  it.effect("gives the key back to the older thread if the new one ends first", () =>
+  it.effect("maps the key to the older thread again if the new one ends first", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const map = yield* ThreadMap.make<string>()
@@ -137,7 +137,7 @@ describe("ThreadMap.run", () => {
     })
   )
 
-  it.effect("in the thread of the key itself ends that thread, and the new body begins after", () =>
+  it.effect("in the thread of the same key ends that thread, and the new body begins after it", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const map = yield* ThreadMap.make<string>()
@@ -172,7 +172,7 @@ describe("ThreadMap.run", () => {
     })
   )
 
-  it.effect("after the map's scope has closed starts nothing: the thread has ended", () =>
+  it.effect("after the map's scope has closed starts nothing, and returns an ended thread", () =>
     Effect.gen(function* () {
       let ran = false
       const map = yield* Effect.scoped(ThreadMap.make<string>())
@@ -188,7 +188,7 @@ describe("ThreadMap.run", () => {
     })
   )
 
-  it.effect("in the map of a cancelled thread starts nothing, and the thread of the key is left to its end", () =>
+  it.effect("in the map of a cancelled thread starts nothing, and does not replace the thread of the key", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       let late: Thread.Thread<unknown> | undefined
@@ -228,7 +228,7 @@ describe("ThreadMap.run", () => {
 })
 
 describe("ThreadMap.get and ThreadMap.has", () => {
-  it.effect("find the thread of a key, in front of the map and at the end of a pipe", () =>
+  it.effect("find the thread of a key, as a plain call and at the end of a pipe", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<number>()
       const thread = yield* ThreadMap.run(map, 1, Effect.never)
@@ -242,7 +242,7 @@ describe("ThreadMap.get and ThreadMap.has", () => {
 })
 
 describe("ThreadMap.remove", () => {
-  it.effect("ends the thread by its escalation, waits, and leaves the other keys alone", () =>
+  it.effect("ends the thread by its escalation, waits, and does not affect the other keys", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       const stops = yield* ThreadMap.run(map, "a", Effect.as(Thread.awaitStop, "drained"), {
@@ -265,7 +265,7 @@ describe("ThreadMap.remove", () => {
     })
   )
 
-  it.effect("has every caller wait for the last finalizer, and gives the reason", () =>
+  it.effect("makes every caller wait for the last finalizer, and passes the reason", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       const thread = yield* ThreadMap.run(map, "a", cleansUp(10), now)
@@ -293,7 +293,7 @@ describe("ThreadMap.remove", () => {
     })
   )
 
-  it.effect("goes on to end the thread when its caller is interrupted", () =>
+  it.effect("still ends the thread when its caller is interrupted", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       const thread = yield* ThreadMap.run(map, "a", hung, stubborn)
@@ -304,7 +304,7 @@ describe("ThreadMap.remove", () => {
     })
   )
 
-  it.effect("in the thread of the key itself, or below, interrupts and does not wait", () =>
+  it.effect("in the thread of the key or below interrupts and does not wait", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       const removes = Effect.suspend(() => Effect.andThen(ThreadMap.remove(map, "a"), Effect.never))
@@ -317,7 +317,7 @@ describe("ThreadMap.remove", () => {
     })
   )
 
-  it.effect("refuses a reason that is none, and leaves the thread unharmed", () =>
+  it.effect("refuses an invalid reason, and does not affect the thread", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       const thread = yield* ThreadMap.run(map, "a", Effect.never)
@@ -348,7 +348,7 @@ describe("ThreadMap.clear", () => {
     })
   )
 
-  it.effect("in a thread of the map interrupts that thread, too, and waits for the others only", () =>
+  it.effect("in a thread of the map also interrupts that thread, and waits only for the others", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       const other = yield* ThreadMap.run(map, "b", cleansUp(10), now)
@@ -416,7 +416,7 @@ describe("ThreadMap, its scope", () => {
 })
 
 describe("ThreadMap.join", () => {
-  it.effect("fails with the first failure, also an earlier one, and lets the other threads run on", () =>
+  it.effect("fails with the first failure, also an earlier one, and lets the other threads continue", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string, string>()
       const other = yield* ThreadMap.run(map, "a", Effect.as(Effect.sleep(20), "done"), now)
@@ -454,7 +454,7 @@ describe("ThreadMap.join", () => {
     })
   )
 
-  it.effect("fails with the failure alone of a removed thread whose finalizer died", () =>
+  it.effect("fails only with the failure of a removed thread whose finalizer died", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       yield* ThreadMap.run(map, "a", Effect.ensuring(Effect.never, Effect.die("cleanup")), now)
@@ -560,7 +560,7 @@ describe("ThreadMap.awaitEmpty", () => {
     })
   )
 
-  it.effect("leaves no trace when its caller is interrupted", () =>
+  it.effect("leaves no listener when its caller is interrupted", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       yield* ThreadMap.run(map, "a", Effect.never, now)
@@ -614,7 +614,7 @@ describe("ThreadMap.runtime", () => {
 })
 
 describe("ThreadMap.runtimePromise", () => {
-  it.effect("gives a Promise of the value, the error, or the reason of an abort after the finalizers", () =>
+  it.effect("returns a Promise of the value, the error, or the reason of an abort after the finalizers", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const run = yield* ThreadMap.makeRuntimePromise<never, string, string>()
@@ -641,7 +641,7 @@ describe("a map", () => {
     })
   )
 
-  it.effect("has joins fail with DeadlineExceeded if the token of a thread notices the deadline", () =>
+  it.effect("makes joins fail with DeadlineExceeded if the token of a thread notices the deadline", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string, Deadline.DeadlineExceeded>()
       yield* ThreadMap.run(map, "a", Deadline.within(Effect.never, 10), now)

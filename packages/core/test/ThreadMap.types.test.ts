@@ -1,4 +1,4 @@
-/** The types of maps. The compiler checks them, and nothing is called. */
+/** The types of maps. The compiler checks the calls, and no call runs. */
 import { type Deadline, type Thread, ThreadMap } from "@quiesce/core"
 import { Context, type Effect, type Option, type Scope } from "effect"
 import { describe, expectTypeOf, it } from "vitest"
@@ -19,7 +19,7 @@ describe("ThreadMap.make", () => {
 })
 
 describe("ThreadMap.run", () => {
-  it("infers in front of an effect and at the end of a pipe", () => {
+  it("infers as a plain call and at the end of a pipe", () => {
     const threads = () => [
       ThreadMap.run(map, "a", work),
       ThreadMap.run(map, "a", work, { name: "work", onlyIfMissing: true, propagateInterruption: true }),
@@ -31,7 +31,7 @@ describe("ThreadMap.run", () => {
 })
 
 describe("ThreadMap.get, has, remove, clear and size", () => {
-  it("infer in front of a map and at the end of a pipe", () => {
+  it("infer as plain calls and at the end of a pipe", () => {
     type Found = Effect.Effect<Option.Option<Thread.Thread<unknown, "no" | "late" | Deadline.DeadlineExceeded>>>
     const found = () => [ThreadMap.get(map, "a"), map.pipe(ThreadMap.get("a"))]
     expectTypeOf(found).returns.toEqualTypeOf<Array<Found>>()
@@ -59,7 +59,7 @@ describe("ThreadMap.join and awaitEmpty", () => {
 })
 
 describe("ThreadMap.runtime", () => {
-  it("gives functions for callbacks, with the services that its type parameter names", () => {
+  it("returns functions for callbacks, with the services that its type parameter names", () => {
     expectTypeOf(() => ThreadMap.runtime(map)<Database>()).returns.toEqualTypeOf<
       Effect.Effect<ThreadMap.Runtime<string, "no" | "late", Database>, never, Database>
     >()
@@ -76,13 +76,13 @@ describe("ThreadMap.runtime", () => {
 })
 
 describe("a map", () => {
-  it("gives its keys with their threads in an iteration", () => {
+  it("iterates over its keys with their threads", () => {
     expectTypeOf(() => [...map]).returns.toEqualTypeOf<
       Array<[string, Thread.Thread<unknown, "no" | "late" | Deadline.DeadlineExceeded>]>
     >()
   })
 
-  it("that accepts more stands for one that accepts less, and not the other way round", () => {
+  it("with more keys can replace a map with fewer, and not the other way round", () => {
     expectTypeOf<typeof map>().toExtend<ThreadMap.ThreadMap<string, "no", unknown>>()
     expectTypeOf<ThreadMap.ThreadMap<string, "no", unknown>>().not.toExtend<
       ThreadMap.ThreadMap<string, "no" | "late", unknown>

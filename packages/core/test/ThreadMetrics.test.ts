@@ -14,7 +14,7 @@ const gauges: Effect.Effect<Readonly<Record<string, number>>> = Effect.map(Metri
   )
 )
 
-/** Runs with a registry of its own. */
+/** Runs with a separate registry. */
 const metered = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.provideService(Effect.andThen(Effect.yieldNow, effect), Metric.MetricRegistry, new Map())
 
@@ -52,7 +52,7 @@ describe("ThreadMetrics.layer", () => {
     }).pipe(Effect.scoped, Effect.provide(ThreadMetrics.layer), metered)
   )
 
-  it.effect("shows threads and leases from before the layer, and nothing after its end", () =>
+  it.effect("counts threads and leases that are older than the layer, and nothing after its end", () =>
     Effect.gen(function* () {
       const file = Lease.acquire({ name: "file", acquire: Effect.void, release: () => Effect.void })
       yield* Thread.spawn(Effect.andThen(file, Effect.never), { name: "reader", startImmediately: true })
@@ -68,7 +68,7 @@ describe("ThreadMetrics.layer", () => {
       for (let i = 0; i < 3000; i++) {
         yield* Effect.scoped(Thread.spawn(Effect.void, { name: `short ${i}` }))
       }
-      // The names that are not in use leave after a read.
+      // The names that are not in use are removed after a read.
       yield* gauges
       yield* settle
       for (let i = 0; i < 1500; i++) {

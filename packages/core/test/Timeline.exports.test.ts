@@ -76,7 +76,10 @@ interface TraceEvent {
 const traceOf = (of: Timeline.Timeline): ReadonlyArray<TraceEvent> =>
   (JSON.parse(Timeline.renderTrace(of)) as { readonly traceEvents: ReadonlyArray<TraceEvent> }).traceEvents
 
-/** Each value is known. Each async pair is whole, has an id of its own and does not end before it begins. Complete events nest. */
+/**
+ * Checks that each value is known. Each async pair is complete, has an id of its own and does not end before it begins.
+ * Complete events nest.
+ */
 const expectValid = (events: ReadonlyArray<TraceEvent>): void => {
   for (const { args, name, ph, pid, tid, ts } of events) {
     expect(Object.values(args ?? {})).not.toContain(null)
@@ -107,7 +110,7 @@ const expectValid = (events: ReadonlyArray<TraceEvent>): void => {
   }
 }
 
-/** Throws unless the text is one whole XML element without anything that XML forbids. The text of elements in order. */
+/** Throws unless the text is one whole, valid XML element. Returns the text of elements in order. */
 const readXml = (xml: string): ReadonlyArray<string> => {
   const open: Array<string> = []
   const texts: Array<string> = []
@@ -219,7 +222,7 @@ describe("Timeline.renderSvg", () => {
     ])
   })
 
-  it("says what it does not show: dropped events and threads beyond the first 1,000", () => {
+  it("lists the omitted events and threads: dropped events, and threads beyond the first 1,000", () => {
     const threads = Array.from({ length: 1234 }, (_, index) => thread(String(index + 1)))
     const events = [{ _tag: "Ended", at: 30, thread: "1", end: "Succeeded", why: null }] as const
     const texts = readXml(Timeline.renderSvg(timeline({ threads, events, dropped: 5678 })))
@@ -230,13 +233,13 @@ describe("Timeline.renderSvg", () => {
     expect(texts).not.toContain("thread 1001")
   })
 
-  it("has a picture of nothing, and of threads without a length", () => {
+  it("has a picture of an empty timeline, and of threads without a length", () => {
     expect(readXml(Timeline.renderSvg(timeline({ until: 0 })))).toContain("0 threads in 0 ms")
     const short = [thread("1", { endedAt: 0 }), thread("2", { startedAt: null, endedAt: 0, end: "NeverStarted" })]
     readXml(Timeline.renderSvg(timeline({ until: 0, threads: short })))
   })
 
-  it("bounds the marks of a lane, however many leases the thread has had", () => {
+  it("bounds the marks of a lane, for any number of leases of the thread", () => {
     const leases = Array.from({ length: 20_000 }, (_, index) =>
       lease(index, { acquiredAt: index / 200, releasingAt: index / 200 + 0.001, endedAt: index / 200 + 0.002 })
     )

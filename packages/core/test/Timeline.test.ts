@@ -96,7 +96,7 @@ describe("Timeline.record", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("has the place and the wait of a thread elsewhere, and its end by force", () =>
+  it.effect("has the place and the wait of a remote thread, and its end by force", () =>
     Effect.gen(function* () {
       const recording = yield* Timeline.record()
       const { cell, start, thread } = yield* remote("job")
@@ -123,7 +123,7 @@ describe("Timeline.record", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("has raised errors, releases that fail or are given up, and abandoned threads", () =>
+  it.effect("has raised errors, releases that fail or are abandoned, and abandoned threads", () =>
     Effect.gen(function* () {
       const recording = yield* Timeline.record()
       const editor = yield* Thread.spawn(
@@ -168,7 +168,7 @@ describe("Timeline.record", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("shows a thread and a lease from before the recording, and what still lives", () =>
+  it.effect("shows a thread and a lease that are older than the recording, and those that are still live", () =>
     Effect.gen(function* () {
       yield* Thread.spawn(Effect.andThen(lease("file", 0), Effect.never), { name: "old", startImmediately: true })
       yield* TestClock.adjust(40)
@@ -233,7 +233,7 @@ describe("Timeline.record", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("refuses a capacity that is no number of events, and names it", () =>
+  it.effect("refuses a capacity that is no number of events, and names the option", () =>
     Effect.gen(function* () {
       const wrong = [
         0,

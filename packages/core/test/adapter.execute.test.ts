@@ -28,7 +28,7 @@ const controls = (onInterrupt: (reason: CancelReason.CancelReason) => void = () 
 })
 
 describe("ThreadAdapter.spawn", () => {
-  it.effect("of a thread that ends before it was a child, leaves the other children where they are", () =>
+  it.effect("of a thread that ends before it was a child does not affect the other children", () =>
     Effect.gen(function* () {
       let released = 0
       const sibling = Effect.ensuring(
@@ -52,8 +52,8 @@ describe("ThreadAdapter.spawn", () => {
   )
 })
 
-describe("a thread that waits for a place to run", () => {
-  /** A queued thread, and the way to have it start. */
+describe("a thread that waits for a free worker", () => {
+  /** A queued thread, and a function that starts the thread. */
   const spawnQueued = Effect.gen(function* () {
     const place = { hasStarted: false }
     const thread = yield* ThreadAdapter.spawn<number, never, never, never>((cell) =>
@@ -94,7 +94,7 @@ describe("a thread that waits for a place to run", () => {
     })
   )
 
-  it.effect("is not queued any more when it was asked to stop", () =>
+  it.effect("is no longer queued when it was asked to stop", () =>
     Effect.gen(function* () {
       const { thread } = yield* spawnQueued
       yield* Thread.stop(thread, { reason: CancelReason.stopped({ message: "enough" }) })
@@ -104,7 +104,7 @@ describe("a thread that waits for a place to run", () => {
   )
 })
 
-/** Ends a call by force, after two requests. Gives the log. */
+/** Ends a call by force, after two requests. Returns the log. */
 const endByForce = (kill: "killable" | "not killable") =>
   Effect.gen(function* () {
     const { entries, logged } = logger()
@@ -134,7 +134,7 @@ const deaf = (
   return { ...controls(), kill: kill === "killable" ? Option.some(killed) : Option.none() }
 }
 
-/** Spawns a call that only ends by force. Gives the call for its host, and its thread. */
+/** Spawns a call that only ends by force. Returns the call for its host, and its thread. */
 const spawnDeaf = (
   kill: "killable" | "not killable",
   exit?: (reason: CancelReason.CancelReason) => Cause.Cause<string>
@@ -149,7 +149,7 @@ const spawnDeaf = (
   })
 
 describe("ThreadAdapter.execute", () => {
-  it.effect("gives the value, at once or later", () =>
+  it.effect("returns the value, at once or later", () =>
     Effect.gen(function* () {
       const atOnce = ThreadAdapter.execute<number, never>((cell) => {
         cell.settle(Exit.succeed(1))
@@ -164,7 +164,7 @@ describe("ThreadAdapter.execute", () => {
     })
   )
 
-  it.effect("interrupted, interrupts the thread for the same reason and waits for its end", () =>
+  it.effect("interrupts the thread for the same reason and waits for its end when it is interrupted", () =>
     Effect.gen(function* () {
       const heard: Array<string> = []
       let end: (() => void) | undefined
@@ -185,7 +185,7 @@ describe("ThreadAdapter.execute", () => {
     })
   )
 
-  it.effect("interrupted, has the failure of the thread's cleanup in its Cause", () =>
+  it.effect("includes the failure of the thread's cleanup in its Cause when it is interrupted", () =>
     Effect.gen(function* () {
       const failure = new Error("the release failed")
       const fiber = yield* Effect.forkChild(
@@ -206,7 +206,7 @@ describe("ThreadAdapter.execute", () => {
     })
   )
 
-  it.effect("interrupted, says in the log once that it was killed, because no report does", () =>
+  it.effect("logs once that an interrupted call was killed, because no report lists that", () =>
     Effect.gen(function* () {
       const text =
         'Thread "Call" did not end in time when it was asked to, and was killed. The reason of the request: enough'
@@ -214,7 +214,7 @@ describe("ThreadAdapter.execute", () => {
     })
   )
 
-  it.effect("interrupted, says in the log once that it was abandoned, because no report does", () =>
+  it.effect("logs once that an interrupted call was abandoned, because no report lists that", () =>
     Effect.gen(function* () {
       const text =
         'Thread "Call" did not end in time when it was asked to, and was abandoned; it may still run. The reason of the request: enough'
@@ -222,7 +222,7 @@ describe("ThreadAdapter.execute", () => {
     })
   )
 
-  it.effect("ended by its host, says nothing in the log if a shutdown reports the kill, before or after the host", () =>
+  it.effect("logs nothing for a call that its host ends if a shutdown reports the kill, before or after the host", () =>
     Effect.gen(function* () {
       const { entries, logged } = logger()
       for (const isHostFirst of [true, false]) {
@@ -239,33 +239,37 @@ describe("ThreadAdapter.execute", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("ended again by its host, says nothing in the log if a shutdown has reported that it was abandoned", () =>
-    Effect.gen(function* () {
-      const { entries, logged } = logger()
-      const { call, thread } = yield* logged(spawnDeaf("not killable"))
-      const shutdown = yield* Effect.forkChild(Thread.shutdown(thread, options), now)
-      yield* TestClock.adjust("1 second")
-      expect((yield* Fiber.join(shutdown)).ending._tag).toBe("Abandoned")
-      yield* call.end(CancelReason.interrupted({ message: "enough" }))
-      yield* settle
-      expect(entries).toEqual([])
-    }).pipe(Effect.scoped)
+  it.effect(
+    "logs nothing for a call that its host ends again if a shutdown has reported that the call was abandoned",
+    () =>
+      Effect.gen(function* () {
+        const { entries, logged } = logger()
+        const { call, thread } = yield* logged(spawnDeaf("not killable"))
+        const shutdown = yield* Effect.forkChild(Thread.shutdown(thread, options), now)
+        yield* TestClock.adjust("1 second")
+        expect((yield* Fiber.join(shutdown)).ending._tag).toBe("Abandoned")
+        yield* call.end(CancelReason.interrupted({ message: "enough" }))
+        yield* settle
+        expect(entries).toEqual([])
+      }).pipe(Effect.scoped)
   )
 
-  it.effect("interrupted and abandoned, has no other failure in its Cause, whatever exit its adapter makes", () =>
-    Effect.gen(function* () {
-      const fiber = yield* ThreadAdapter.execute<never, string>(
-        () => ({ ...controls(), exitWhenAbandoned: () => Exit.fail("too late") }),
-        { escalation: { interrupt: "1 milli" } }
-      ).pipe(Effect.provideService(References.UnhandledLogLevel, undefined), Effect.forkChild(now))
-      yield* Effect.forkChild(Fiber.interrupt(fiber), now)
-      yield* TestClock.adjust("1 second")
-      const exit = yield* Fiber.await(fiber)
-      expect(Exit.isFailure(exit) && exit.cause.reasons.map(({ _tag }) => _tag)).toEqual(["Interrupt"])
-    })
+  it.effect(
+    "has no other failure in the Cause of an interrupted and abandoned call, for any exit that its adapter makes",
+    () =>
+      Effect.gen(function* () {
+        const fiber = yield* ThreadAdapter.execute<never, string>(
+          () => ({ ...controls(), exitWhenAbandoned: () => Exit.fail("too late") }),
+          { escalation: { interrupt: "1 milli" } }
+        ).pipe(Effect.provideService(References.UnhandledLogLevel, undefined), Effect.forkChild(now))
+        yield* Effect.forkChild(Fiber.interrupt(fiber), now)
+        yield* TestClock.adjust("1 second")
+        const exit = yield* Fiber.await(fiber)
+        expect(Exit.isFailure(exit) && exit.cause.reasons.map(({ _tag }) => _tag)).toEqual(["Interrupt"])
+      })
   )
 
-  it.effect("abandoned, has the exit that its adapter makes of the given one", () =>
+  it.effect("has the exit that the adapter makes of the given one for an abandoned call", () =>
     Effect.gen(function* () {
       const given: Array<Exit.Exit<never, never>> = []
       const exitWhenAbandoned = (exit: Exit.Exit<never, never>) => {
@@ -312,7 +316,7 @@ describe("a thread that has failed because it was killed", () => {
 })
 
 describe("ThreadAdapter.reportingCleanup", () => {
-  it.effect("says in the log once that the closing scope has killed the thread", () =>
+  it.effect("logs once that the closing scope has killed the thread", () =>
     Effect.gen(function* () {
       const { entries, logged } = logger()
       const started = ThreadAdapter.reportingCleanup(spawnDeaf("killable"), ({ thread }) => thread, Effect.die)

@@ -1,4 +1,4 @@
-/** An adapter with a fault harms neither other threads nor their waiters, and the fault is not swallowed. */
+/** An adapter with a fault affects neither other threads nor their waiters, and the fault is reported. */
 import { describe, expect, it } from "@effect/vitest"
 import { Thread } from "@quiesce/core"
 import * as ThreadAdapter from "@quiesce/core/adapter"
@@ -35,36 +35,38 @@ const faults: ReadonlyArray<readonly [string, Partial<ThreadAdapter.Controls>]> 
 const escalation = { stop: "1 millis", interrupt: "1 millis", kill: "1 millis" } as const
 
 describe.each(faults)("an adapter that %s", (_, broken) => {
-  it.effect("keeps no sibling of the same escalation from its end, and shows in the exit of the parent", () =>
-    Effect.gen(function* () {
-      const ended: Array<string> = []
-      const sibling = (name: string) =>
-        Thread.spawn(
-          Effect.ensuring(
-            Effect.never,
-            Effect.sync(() => ended.push(name))
-          ),
-          { escalation, startImmediately: true }
-        )
-      const parent = yield* Thread.spawn(
-        Effect.gen(function* () {
-          yield* sibling("before")
-          yield* ThreadAdapter.spawn<never, never, never, never>(() => Effect.succeed({ ...controls, ...broken }), {
-            escalation
+  it.effect(
+    "does not prevent the end of siblings with the same escalation, and its error is in the exit of the parent",
+    () =>
+      Effect.gen(function* () {
+        const ended: Array<string> = []
+        const sibling = (name: string) =>
+          Thread.spawn(
+            Effect.ensuring(
+              Effect.never,
+              Effect.sync(() => ended.push(name))
+            ),
+            { escalation, startImmediately: true }
+          )
+        const parent = yield* Thread.spawn(
+          Effect.gen(function* () {
+            yield* sibling("before")
+            yield* ThreadAdapter.spawn<never, never, never, never>(() => Effect.succeed({ ...controls, ...broken }), {
+              escalation
+            })
+            yield* sibling("after")
           })
-          yield* sibling("after")
-        })
-      )
-      const exit = yield* endsIn(Thread.await(parent), "1 minute")
-      expect(ended.toSorted()).toEqual(["after", "before"])
-      const defects = Exit.isFailure(exit) ? exit.cause.reasons.filter(Cause.isDieReason) : []
-      expect(defects.map(({ defect }) => defect)).toContain(fault)
-    }).pipe(Effect.provideService(References.UnhandledLogLevel, undefined))
+        )
+        const exit = yield* endsIn(Thread.await(parent), "1 minute")
+        expect(ended.toSorted()).toEqual(["after", "before"])
+        const defects = Exit.isFailure(exit) ? exit.cause.reasons.filter(Cause.isDieReason) : []
+        expect(defects.map(({ defect }) => defect)).toContain(fault)
+      }).pipe(Effect.provideService(References.UnhandledLogLevel, undefined))
   )
 })
 
-describe("an adapter that dies while it looks for the stack", () => {
-  it.effect("keeps the shutdown from no step, and shows in its exit", () =>
+describe("an adapter that dies while it searches for the stack", () => {
+  it.effect("prevents no step of the shutdown, and its error is in the exit", () =>
     Effect.gen(function* () {
       const thread = yield* ThreadAdapter.spawn<never, never, never, never>(
         () => Effect.succeed({ ...controls, locate: Effect.die(fault) }),
@@ -79,7 +81,7 @@ describe("an adapter that dies while it looks for the stack", () => {
 })
 
 describe("an observer of a thread's exit that throws", () => {
-  it.effect("keeps the exit from no other observer, and is an uncaught error", () =>
+  it.effect("does not affect other observers, and causes an uncaught error", () =>
     Effect.gen(function* () {
       const uncaught: Array<unknown> = []
       const later = queueMicrotask

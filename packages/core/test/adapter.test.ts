@@ -6,7 +6,7 @@ import { messages, settle } from "./support.ts"
 
 const why = CancelReason.shutdown({ message: "Tea time" })
 
-/** Never ends, and notes the reason of its interruption. */
+/** Never ends, and records the reason of its interruption. */
 const noting = (seen: Array<string>) =>
   Effect.onExit(Effect.never, (exit) => Effect.sync(() => seen.push(...messages(exit))))
 
@@ -54,7 +54,7 @@ describe("ThreadAdapter.extendTo", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("interrupts the fiber at once where the thread was cancelled before", () =>
+  it.effect("interrupts the fiber at once if the thread was already cancelled", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const thread = yield* Thread.spawn(
@@ -72,7 +72,7 @@ describe("ThreadAdapter.extendTo", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("leaves a fiber of an ended thread alone", () =>
+  it.effect("does not affect a fiber of an ended thread", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.void)
       yield* Thread.join(thread)

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const own = new URL("../src/index.ts", import.meta.url).href
 const run = promisify(execFile)
 
-/** What a process prints that loads the modules and then spawns a thread with each. */
+/** The output of a process that loads the modules and then spawns a thread with each. */
 const loading = async (...urls: ReadonlyArray<string>): Promise<string> => {
   const program = `
     import { Effect } from "effect"
@@ -40,11 +40,11 @@ it("names a second copy in one warning, with the places of both", async () => {
   }
 })
 
-it("says nothing about a single copy", async () => {
+it("prints nothing for a single copy", async () => {
   expect(await loading(own, own)).not.toContain("copies")
 })
 
-it("knows the version of its manifest", async () => {
+it("the module's version is the version of the manifest", async () => {
   const manifest: unknown = JSON.parse(await readFile(join(root, "package.json"), "utf8"))
   expect(manifest).toHaveProperty("version", version)
 })

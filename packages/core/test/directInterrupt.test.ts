@@ -1,10 +1,10 @@
-/** Interrupts from outside of any fiber, as when a message asks for the end of a thread. */
+/** Interrupts from outside of any fiber, such as a message that asks for the end of a thread. */
 import { expect, it } from "@effect/vitest"
 import { CancelReason, Thread } from "@quiesce/core"
 import { interruptThread } from "@quiesce/core/internal"
 import { Effect } from "effect"
 
-it.live("a reason without an asker gets the time alone", () =>
+it.live("a reason without an asker gets only the time", () =>
   Effect.gen(function* () {
     const thread = yield* Thread.spawn(Effect.never, { startImmediately: true })
     interruptThread(thread, CancelReason.aborted("gone"), 0)
@@ -13,7 +13,7 @@ it.live("a reason without an asker gets the time alone", () =>
   })
 )
 
-it.live("a reason with an asker and a time stays the same", () =>
+it.live("a reason with an asker and a time does not change", () =>
   Effect.gen(function* () {
     const thread = yield* Thread.spawn(Effect.never, { startImmediately: true })
     const reason = { ...CancelReason.interrupted(), by: "main", at: 7 }

@@ -4,7 +4,7 @@ import { Effect, Exit, Latch, Logger, Scope } from "effect"
 import { afterEach, beforeEach, vi } from "vitest"
 import { messages, settle } from "./support.ts"
 
-/** How the scopes in this file react to a state written by other code than Effect. */
+/** The reaction of the scopes in this file to a state that other code than Effect has written. */
 const effects = vi.hoisted(() => ({
   written: "as today" as "as today" | "ignored" | "refused" | "run twice",
   added: 0
@@ -46,7 +46,7 @@ vi.mock("effect/Scope", async (original) => {
   return { ...real, forkUnsafe, addFinalizerExit }
 })
 
-/** The toolkit as it is loaded in a process with a certain Effect, and the warnings that it logs there. */
+/** The toolkit, loaded in a process with a certain Effect, and the warnings that it logs there. */
 const load = (written: typeof effects.written) =>
   Effect.gen(function* () {
     effects.written = written
@@ -56,7 +56,7 @@ const load = (written: typeof effects.written) =>
     return { core, warnings, logged: Effect.provide(Logger.layer([logger])) }
   })
 
-/** Spawns two threads with a lease each into a scope, of which the first ends by itself before the scope closes. */
+/** Spawns two threads with a lease each into a scope. The first thread ends by itself before the scope closes. */
 const twoThreads = ({ Lease, Thread }: typeof Core, events: Array<string>) =>
   Effect.gen(function* () {
     const held = (name: string, work: Effect.Effect<void>) =>
@@ -108,7 +108,7 @@ describe("a spawned thread ends with its scope, and leaves the scope when it end
   )
 
   for (const written of ["ignored", "refused", "run twice"] as const) {
-    it.effect(`where a written finalizer is ${written}: the finalizer is added, and one warning is logged`, () =>
+    it.effect(`if a written finalizer is ${written}: the finalizer is added, and one warning is logged`, () =>
       Effect.gen(function* () {
         const { core, warnings, logged } = yield* load(written)
         const events: Array<string> = []
@@ -197,7 +197,7 @@ const changeFibers = (change: (prototype: object) => unknown) => {
   )
 }
 
-/** Interrupts a suspended thread, a masked thread and a thread that runs. Gives the messages of their exits. */
+/** Interrupts a suspended thread, a masked thread and a thread that runs. Returns the messages of their exits. */
 const interruptThree = ({ CancelReason, Thread }: typeof Core) =>
   Effect.gen(function* () {
     const why = CancelReason.shutdown({ message: "Tea time" })
@@ -230,7 +230,7 @@ describe("an interrupted thread ends for its reason, as soon as its mask allows"
   )
 
   for (const [difference, change] of Object.entries(differences)) {
-    it.effect(`where ${difference}: each fiber is interrupted by interruptUnsafe, and one warning is logged`, () =>
+    it.effect(`if ${difference}: each fiber is interrupted by interruptUnsafe, and one warning is logged`, () =>
       Effect.gen(function* () {
         const { core, warnings, logged } = yield* load("as today")
         const calls = yield* changeFibers(change)

@@ -18,7 +18,7 @@ const settled = (cause: typeof interrupted, rung: Rung, hasStarted?: boolean): T
   }) as unknown as ThreadNode
 
 describe("endingOf, for threads that share a Cause,", () => {
-  it("says which of the threads have never started", () => {
+  it("names the threads that have never started", () => {
     const threads = [settled(interrupted, "interrupt"), settled(interrupted, "interrupt", false)]
     expect([...threads, ...threads.toReversed()].map((thread) => endingOf(thread)._tag)).toEqual([
       "Interrupted",
@@ -28,7 +28,7 @@ describe("endingOf, for threads that share a Cause,", () => {
     ])
   })
 
-  it("says which of the threads was killed, also after a thread that has joined it", () => {
+  it("names the thread that was killed, also after a thread that has joined it", () => {
     const [joined, child] = [settled(killed, "interrupt"), settled(killed, "kill")]
     expect([joined, child, joined].map((thread) => endingOf(thread))).toEqual([
       { _tag: "Interrupted", reason },

@@ -50,7 +50,7 @@ describe("the failure of a finalizer is in the exit", () => {
     )
   }
 
-  it.live("under receive, after a raise, beside the raised error", () =>
+  it.live("under receive, the failure of a finalizer after a raise is in the exit beside the raised error", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(work, Nudge), now)
       yield* Thread.raise(thread, new Nudge())

@@ -5,7 +5,7 @@ import { hasAtMost } from "../src/internal/foreignParts.ts"
 import { messageOf, textOf, traceOf } from "../src/internal/foreignText.ts"
 import { currentFiberKey } from "../src/internal/redaction.ts"
 
-/** An array whose text has 2 to the power of `depth` parts, because each level has the next one twice. */
+/** An array whose text has 2 to the power of `depth` parts, because each level contains the next one twice. */
 const sharedParts = (depth: number): unknown => {
   let value: unknown = "leaf"
   for (let i = 0; i < depth; i++) value = [value, value]
@@ -34,7 +34,7 @@ const traps = Object.fromEntries(
   Object.getOwnPropertyNames(Reflect).map((name) => [name, refuse])
 ) as ProxyHandler<object>
 
-/** Values that are costly or impossible to print in full. Each is made afresh. */
+/** Values that are costly or impossible to print in full. Each call makes the value again. */
 const hostile: Readonly<Record<string, () => unknown>> = {
   "nested shared arrays": () => sharedParts(100),
   "nested shared arrays in an Effect value": () => Option.some(sharedParts(100)),
@@ -87,14 +87,14 @@ describe.each(Object.entries(hostile))("%s", (_, make) => {
     ["textOf", textOf, 4_000],
     ["messageOf", messageOf, 4_000],
     ["traceOf", traceOf, 16_000]
-  ] as const)("%s gives a bounded text, and does not throw", (_, text, most) => {
+  ] as const)("%s returns a bounded text, and does not throw", (_, text, most) => {
     const given = text(make())
     expect(typeof given).toBe("string")
     expect(given.length).toBeLessThanOrEqual(most)
     expect(given).not.toBe("")
   })
 
-  it("causeText gives a bounded text, and does not throw", () => {
+  it("causeText returns a bounded text, and does not throw", () => {
     for (const cause of [Cause.die(make()), Cause.fail(make())]) {
       const given = causeText(cause)
       expect(given.length).toBeLessThanOrEqual(16_000)
@@ -117,7 +117,7 @@ describe("hasAtMost", () => {
 
   it("is false for too many levels, an array of holes, and a value that can't be read", () => {
     for (const value of [deep(101), holes(), revoked()]) expect(hasAtMost(value, 10_000, 100)).toBe(false)
-    // To list the keys of so many bytes would take all memory.
+    // A list of the keys of so many bytes would take all memory.
     const bytes = new Uint8Array(2 ** 28)
     for (const value of [bytes, { body: bytes }, Object.assign(new Error("502"), { response: { body: bytes } })]) {
       expect(hasAtMost(value, 10_000, 100)).toBe(false)
@@ -133,7 +133,7 @@ describe("textOf", () => {
     expect(textOf(-(1n << 1_000_000n))).toBe("[a bigint of more than 1,000 digits]")
   })
 
-  it("gives plain data as in source code", () => {
+  it("prints plain data as in source code", () => {
     expect(textOf({ a: [1, "two", null, undefined, 3n, true], b: {} })).toBe(
       '{"a":[1,"two",null,undefined,3n,true],"b":{}}'
     )
@@ -145,7 +145,7 @@ describe("textOf", () => {
     expect(textOf(new TypeError("wrong", { cause: "why" }))).toBe('TypeError: wrong (cause: "why")')
   })
 
-  it("names the class of an instance, and uses a toString of its own", () => {
+  it("names the class of an instance, and uses a toString method of the class", () => {
     class Point {
       readonly x = 1
     }
@@ -166,14 +166,14 @@ describe("textOf", () => {
     expect(calls).toBe(0)
   })
 
-  it("says how much of a long array is left out", () => {
+  it("reports the omitted length of a long array", () => {
     const text = textOf(Array.from({ length: 100_000 }, (_, index) => index))
     expect(text).toMatch(/^\[0,1,2,.*\.\.\. 99801 more\]$/)
   })
 })
 
 describe("messageOf", () => {
-  it("gives the message of an error, or its name, and a string as it is", () => {
+  it("returns the message of an error, or its name, and a string unchanged", () => {
     expect(messageOf(new Error("what happened"))).toBe("what happened")
     expect(messageOf(new RangeError(""))).toBe("RangeError")
     expect(messageOf("a word")).toBe("a word")
@@ -183,7 +183,7 @@ describe("messageOf", () => {
 })
 
 describe("causeText", () => {
-  it("gives what Cause.pretty gives for ordinary errors", () => {
+  it("returns the same text as Cause.pretty for ordinary errors", () => {
     const inner = new Error("inner")
     const causes: ReadonlyArray<Cause.Cause<unknown>> = [
       Cause.die(new TypeError("outer", { cause: inner })),
@@ -197,7 +197,7 @@ describe("causeText", () => {
     for (const cause of causes) expect(causeText(cause)).toBe(Cause.pretty(cause))
   })
 
-  it("says how many reasons are left out", () => {
+  it("reports the number of omitted reasons", () => {
     const cause = Cause.fromReasons(Array.from({ length: 50 }, (_, index) => Cause.makeFailReason(index)))
     expect(causeText(cause)).toContain("... and 30 more")
     expect(Exit.isFailure(Exit.failCause(cause))).toBe(true)
@@ -205,7 +205,7 @@ describe("causeText", () => {
 })
 
 describe("a value that hides its content", () => {
-  it("shows what Effect's own protocol shows, inside and outside a fiber", () => {
+  it("has the text of Effect's own protocol, inside and outside a fiber", () => {
     const secret = {
       password: "hunter2",
       [Redactable.symbolRedactable]: (context: Context.Context<never>) =>

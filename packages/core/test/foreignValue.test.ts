@@ -76,7 +76,7 @@ describe.each(hostile)("a reason that throws when it is read: %s", (_, reason) =
   it.effect("is a typed refusal for Thread.interrupt, and no thread is cancelled", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Effect.never, now)
-      // A user without types can give any value.
+      // A user without types can pass any value.
       expect(yield* defectTag(Thread.interrupt(thread, { reason: reason as CancelReason.CancelReason }))).toBe(
         "InvalidReason"
       )
@@ -113,7 +113,7 @@ describe.each(hostile)("a reason that throws when it is read: %s", (_, reason) =
 class Flush extends Schema.TaggedError<Flush>()("Flush", {}) {}
 
 describe("Thread.raise", () => {
-  it.effect("refuses an error that throws when it is read, and the thread goes on", () =>
+  it.effect("refuses an error that throws when it is read, and the thread continues", () =>
     Effect.gen(function* () {
       const thread = yield* Thread.spawn(Thread.receive(Effect.never, Flush), now)
       for (const error of [
@@ -131,7 +131,7 @@ describe("Thread.raise", () => {
     })
   )
 
-  it.effect("leaves an error waiting if the schema of a receive can't read it", () =>
+  it.effect("keeps an error waiting if the schema of a receive can't read it", () =>
     Effect.gen(function* () {
       const Picky = Schema.Struct({ _tag: Schema.Literal("Picky"), detail: Schema.String })
       const thread = yield* Thread.spawn(Effect.exit(Thread.receive(Effect.never, Picky)), now)

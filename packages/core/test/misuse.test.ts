@@ -14,7 +14,7 @@ const functions = new Map(Object.entries(modules).flatMap(([name, module]) => [.
 
 const f = (): void => {}
 
-/** A thread elsewhere that ends when it is interrupted. */
+/** A remote thread that ends when it is interrupted. */
 const start = (remote: Adapter.RemoteThread<unknown, unknown>): Adapter.Controls => ({
   requestStop: () => Effect.void,
   requestInterrupt: () => Effect.sync(() => remote.settle(Exit.void)),
@@ -148,11 +148,11 @@ const rows = Effect.gen(function* (): Effect.fn.Return<Table, never, import("eff
   }
 })
 
-/** `Abort.any` refuses as the platform's function does, by a `TypeError` with a message of its own. */
+/** `Abort.any` refuses like the platform's function, with a `TypeError` and a message of its own. */
 const isHelpful = (error: unknown, name: string): boolean =>
   ThreadError.isThreadError(error) || (error instanceof TypeError && error.message.startsWith(`${name} got `))
 
-it.live("each function works with a wrong argument, or dies with a ThreadError", () =>
+it.live("each function accepts a wrong argument, or dies with a ThreadError", () =>
   Effect.scoped(
     Effect.gen(function* () {
       const right = yield* rows
@@ -171,7 +171,7 @@ const yielded = (effect: unknown) =>
     return yield* effect as Effect.Effect<unknown>
   })
 
-it.effect("the message of a wrong argument says what the function got and what it takes", () =>
+it.effect("the message of a wrong argument names the given value and the accepted values", () =>
   Effect.gen(function* () {
     expect(yield* says((it) => yielded(Thread.spawn(it)), undefined)).toBe(
       "Thread.spawn got undefined, so nothing has happened. It takes an Effect, such as Effect.promise(() => f()) for an async function f."
@@ -192,7 +192,7 @@ it.effect("the message of a wrong argument says what the function got and what i
     ).toMatch(/^The signal of Abort.run got .* It takes an AbortSignal/)
     expect(
       yield* says(
-        // Without types, as the options.
+        // Without types, like the options.
         (signal) =>
           Effect.orDie(Effect.tryPromise({ try: () => Core.Abort.run(Effect.void, signal as {}), catch: (e) => e })),
         new AbortController().signal
@@ -201,7 +201,7 @@ it.effect("the message of a wrong argument says what the function got and what i
   })
 )
 
-/** An object that throws at each look. */
+/** An object that throws at each read. */
 const unreadable = (): never => {
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
@@ -220,7 +220,7 @@ const functionsOfThreads: Readonly<Record<string, (self: never) => unknown>> = {
 }
 
 for (const [name, call] of Object.entries(functionsOfThreads)) {
-  it.effect(`${name} of an effect in place of its result, or of an object that can't be read, says so`, () =>
+  it.effect(`${name} names in its error an effect in place of its result, and an object that can't be read`, () =>
     Effect.gen(function* () {
       const given = name === "Thread.spawn" ? [unreadable()] : [Thread.spawn(Effect.void), unreadable()]
       for (const it of given) {

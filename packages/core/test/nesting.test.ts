@@ -26,7 +26,7 @@ describe("the steps that end threads", () => {
     expect(Nesting.current()).toBe(0)
   })
 
-  it("run although a step before has thrown, and the outermost step throws the error", () => {
+  it("run although an earlier step has thrown, and the outermost step throws the error", () => {
     const log: Array<string> = []
     const run = () =>
       atTheBound(() => {

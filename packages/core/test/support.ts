@@ -24,7 +24,7 @@ export const failureTag = <A, E extends { readonly _tag: string }, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<string, A, R> => Effect.map(Effect.flip(effect), (error) => error._tag)
 
-/** The messages of all reasons for which something was interrupted. */
+/** The messages of all reasons of an interruption. */
 export const messages = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<string> =>
   Exit.isFailure(exit) ? CancelReason.allFromCause(exit.cause).map((reason) => reason.message) : []
 
@@ -49,10 +49,13 @@ export const endsIn = <A, E, R>(
     return yield* Fiber.join(fiber)
   })
 
-/** Lets everything that can run do so. */
+/** Runs all code that is ready. */
 export const settle: Effect.Effect<void> = TestClock.adjust(0)
 
-/** A clock whose time only synchronous code moves. No timer of the clock can run; `slept` has the times of all timers. */
+/**
+ * A clock whose time only synchronous code moves. No timer of the clock can run, and `slept` has the times of all
+ * timers.
+ */
 export const makeHand = () => {
   const hand = { now: 0, slept: new Array<number>() }
   const nanos = () => BigInt(hand.now) * 1_000_000n

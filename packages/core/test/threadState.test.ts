@@ -16,7 +16,7 @@ describe("State.stop", () => {
     expect(stopping).toEqual({ _tag: "Stopping", reason: first })
   })
 
-  it.for([stopping, cancelled, settled])("gives $_tag as it is", (state) => {
+  it.for([stopping, cancelled, settled])("returns $_tag unchanged", (state) => {
     expect(State.stop(state, second)).toBe(state)
   })
 })
@@ -60,12 +60,12 @@ describe("State.cancel", () => {
     expect(State.cancel(unwound, "kill", second)).toMatchObject({ rung: "kill", later: [second] })
   })
 
-  it("gives a settled thread as it is", () => {
+  it("returns a settled thread unchanged", () => {
     expect(State.cancel(settled, "kill", first)).toBe(settled)
     expect(State.addedReasons(settled, settled)).toEqual([])
   })
 
-  it("gives many threads with one reason the same state", () => {
+  it("returns the same state for many threads with one reason", () => {
     expect(State.cancel(running, "interrupt", second)).toBe(State.cancel(running, "interrupt", second))
     expect(State.cancel(running, "interrupt", third)).not.toBe(State.cancel(running, "interrupt", second))
   })
@@ -85,7 +85,7 @@ describe("State.settle", () => {
     }
   })
 
-  it("gives a settled thread as it is", () => {
+  it("returns a settled thread unchanged", () => {
     expect(State.settle(settled, true)).toBe(settled)
   })
 })

@@ -32,7 +32,7 @@ const file = Lease.acquire({
 })
 
 describe("a tracer", () => {
-  it.effect("gets a span for each thread and for the acquire and the release of each lease", () =>
+  it.effect("receives a span for each thread and for the acquire and the release of each lease", () =>
     Effect.gen(function* () {
       const { spans, traced } = makeTracer()
       const inner = Effect.andThen(file, Effect.sleep("4 seconds"))
@@ -59,7 +59,7 @@ describe("a tracer", () => {
     })
   )
 
-  it.effect("gets the exit of a thread that fails, and of a thread that is interrupted", () =>
+  it.effect("receives the exit of a thread that fails, and of a thread that is interrupted", () =>
     Effect.gen(function* () {
       const { spans, traced } = makeTracer()
       yield* Effect.gen(function* () {
@@ -74,7 +74,7 @@ describe("a tracer", () => {
     })
   )
 
-  it.effect("gets the annotations of spans, and nothing while tracing is disabled", () =>
+  it.effect("receives the annotations of spans, and nothing while tracing is disabled", () =>
     Effect.gen(function* () {
       const { spans, traced } = makeTracer()
       const thread = Effect.flatMap(Thread.spawn(Effect.void, { name: "reader" }), Thread.join)

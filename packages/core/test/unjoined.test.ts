@@ -73,7 +73,7 @@ describe("a thread that dies without a join", () => {
     })
   )
 
-  it.effect("is logged when nothing refers to the thread any more, and not again when its scope closes", () =>
+  it.effect("is logged when the thread is garbage-collected, and not again when its scope closes", () =>
     Effect.gen(function* () {
       const { entries, logged } = logger()
       const scope = yield* Scope.make()
@@ -127,7 +127,7 @@ const quiet = <E>(name: string, program: Effect.Effect<unknown, E, Scope.Scope>)
     })
   )
 
-describe("a thread whose end is no death without a join", () => {
+describe("a thread whose end does not count as a death without a join", () => {
   quiet("it succeeded", Effect.andThen(Thread.spawn(Effect.void), settle))
   quiet("it was interrupted", Effect.flatMap(Thread.spawn(Effect.never), Thread.interrupt))
   quiet("its scope ended it", Thread.spawn(Effect.never, { startImmediately: true }))
