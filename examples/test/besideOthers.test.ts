@@ -1,4 +1,4 @@
-/** The claims of the README's table about Effect alone and about piscina, beside the same with Quiesce. */
+/** The claims of the README's table about Effect alone and about piscina, beside the same programs with Quiesce. */
 import { mkdtemp, readdir, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -51,7 +51,7 @@ describe("a busy loop in a worker, aborted", () => {
 
 type Promised = (f: (signal: AbortSignal) => Promise<unknown>) => Effect.Effect<unknown, unknown>
 
-/** Interrupts a fiber that waits for a promise, and gives the order in which the promise and its resource ended. */
+/** Interrupts a fiber that waits for a promise, and returns the order in which the promise and its resource ended. */
 const orderOf = (promised: Promised, resource: (release: () => void) => Effect.Effect<unknown, unknown, Scope.Scope>) =>
   Effect.gen(function* () {
     const order: Array<string> = []

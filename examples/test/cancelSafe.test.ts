@@ -1,7 +1,7 @@
 import { expect, it } from "vitest"
 import { runFile } from "./support.ts"
 
-it("06-cancel-safe: finds the leak in one worker, names the place, and finds none in the other worker", async () => {
+it("06-cancel-safe: finds the leak in one worker, names the place, and finds no leak in the other worker", async () => {
   const { lines, errors, code } = await runFile("examples/06-cancel-safe/main.ts")
 
   expect(errors).toBe("")

@@ -53,7 +53,7 @@ const runners = (): ReadonlyArray<string> =>
     try {
       return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(temporary)
     } catch {
-      // The process has ended since.
+      // The process has ended by now.
       return false
     }
   })

@@ -6,7 +6,7 @@ import { runFile } from "./support.ts"
 /** Signals of one kind count once within 100 ms. */
 const pause = 150
 
-/** Runs the example. After each of the texts, one Ctrl-C comes. */
+/** Runs the example. After each of the texts, the test sends one Ctrl-C. */
 const run = async (mode: ReadonlyArray<string>, ...texts: ReadonlyArray<string>) => {
   const left = [...texts]
   const ran = await runFile("examples/08-main/main.ts", {
@@ -52,7 +52,7 @@ it("08-main: the first Ctrl-C lets the program finish its page", async () => {
   expect(isLeft).toBe(false)
 })
 
-it("08-main: the second Ctrl-C ends a page without an end, and everything is cleaned up", async () => {
+it("08-main: the second Ctrl-C ends an endless page, and everything is cleaned up", async () => {
   const { code, errors, isLeft, lines } = await run(["--stuck"], "page 3 has no end", "one page more")
 
   expect(errors).toContain("program: SIGINT again, now on interrupt")

@@ -31,7 +31,7 @@ const isLink = (token: Token): token is Tokens.Link => token.type === "link"
 const modulesOf = (page: string): ReadonlyArray<string> =>
   tokensOf(page).flatMap((token) => (isCode(token) && token.lang === "ts" ? [`${token.text}\n`] : []))
 
-/** The file name that a block gives itself in its first line, so that other blocks can import it. */
+/** The file name in the first line of a block. Other blocks can import the block by this name. */
 const nameOf = (block: string): string | undefined => /^\/\/ (\S+\.ts)\n/.exec(block)?.[1]
 
 /** A program of a page and the output that the page shows for it. */
@@ -202,7 +202,7 @@ describe("every TypeScript block compiles by itself", () => {
 
   it.each(programmed)("of %s", (page) => {
     expect(compiled.byPage.get(page)).toEqual([])
-    // One program has all pages: a declaration for all modules would reach other pages.
+    // One program contains all pages, so a declaration for all modules would affect other pages.
     for (const block of modulesOf(page)) expect(block).not.toMatch(/declare (?:global|module)/)
   })
 })
@@ -226,7 +226,7 @@ const problemsOf = (page: string, { href, text }: Tokens.Link): ReadonlyArray<st
   return name === undefined || name.endsWith(".ts") || textOf(path).includes(name) ? [] : [`${path} lacks "${name}"`]
 }
 
-it.each(pages)("every link of %s leads to a file and a heading, and every test that it names is there", (page) => {
+it.each(pages)("every link of %s leads to a file and a heading, and every named test exists", (page) => {
   expect(
     tokensOf(page)
       .filter(isLink)

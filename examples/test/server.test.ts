@@ -72,7 +72,7 @@ interface Look {
   readonly resources: ReadonlyArray<string>
 }
 
-/** Asks the server about itself until the answer is as wanted. */
+/** Requests the server's state until the answer is as wanted. */
 const lookUntil = async (client: Client, wanted: (look: Look) => boolean): Promise<Look> => {
   for (;;) {
     const look = JSON.parse((await client.ask("GET", "/admin")).text) as Look // the route's type
@@ -83,7 +83,7 @@ const lookUntil = async (client: Client, wanted: (look: Look) => boolean): Promi
 
 const inTransaction = ({ threads }: Look): boolean => threads.some((line) => line.includes("- transaction, held for"))
 
-/** Only the look itself is left. */
+/** Only the request of this look itself is left. */
 const isQuiet = ({ http, pool, resources, threads }: Look): boolean =>
   http.requests === 1 &&
   http.connections === 1 &&
@@ -150,7 +150,7 @@ it("10-server at SIGTERM: not ready, then closed, requests end or are cancelled 
 
   server.kill("SIGTERM")
   await server.prints("Received SIGTERM: not ready any more")
-  // The server still serves everything, and asks clients to go elsewhere.
+  // The server still answers everything, and asks clients to use another server.
   expect(await client.ask("GET", "/ready")).toMatchObject({ status: 503, connection: "close", text: "leaving" })
   await refused(client.port)
   expect(await late).toMatchObject({ status: 503, connection: "close" })
@@ -160,13 +160,13 @@ it("10-server at SIGTERM: not ready, then closed, requests end or are cancelled 
   expect(code).toBe(0)
   expect(lines.at(-1)).toBe("closed, 0 requests are left")
   expect(reportsIn(file)).toEqual([])
-  // The log and the memory of the connections are removed by the last of them.
+  // The last connection removes the log and the shared memory of the database.
   expect([existsSync(`${file}-wal`), existsSync(`${file}-shm`)]).toEqual([false, false])
   client.close()
   idle.close()
 })
 
-it("10-server at a second signal: running requests are cancelled and answered, and nothing is left", async () => {
+it("10-server at a second signal: running requests are cancelled and answered, and nothing is left behind", async () => {
   const { client, file, server } = await start({ "serve-on": 600, deadline: 600 })
   const late = client.ask("POST", endless)
   await lookUntil(client, inTransaction)
@@ -192,7 +192,7 @@ const refused = async (port: number): Promise<void> => {
   }
 }
 
-/** Lets both workers open the files of the database, which SQLite does at the first use. */
+/** Makes both workers open the files of the database, which SQLite does at the first use. */
 const openBoth = async (client: Client): Promise<void> => {
   const both = [1, 2].map(() => client.send("POST", endless).on("error", () => {}))
   await lookUntil(client, ({ pool }) => pool.running === 2)
@@ -200,7 +200,7 @@ const openBoth = async (client: Client): Promise<void> => {
   await lookUntil(client, isQuiet)
 }
 
-/** Numbers from 0 to 1 that a seed decides: the generator mulberry32. */
+/** Numbers from 0 to 1 from a seed: the generator mulberry32. */
 const randomFrom = (seed: number) => (): number => {
   seed = (seed + 0x6d2b79f5) | 0
   let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed)
@@ -208,7 +208,7 @@ const randomFrom = (seed: number) => (): number => {
   return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
 }
 
-/** Sends a request and cuts its connection after a while. Gives the answer of a request that was faster. */
+/** Sends a request and cuts its connection after a while. Returns the answer of a request that was faster. */
 const sendAndCut = async (client: Client, path: string, millis: number): Promise<Answer | undefined> => {
   const sent = client.send("POST", path)
   const cut = new AbortController()
@@ -226,7 +226,7 @@ const sendAndCut = async (client: Client, path: string, millis: number): Promise
   }
 }
 
-it("10-server: of 2,000 requests a third is cut at random moments, and nothing is left behind", async () => {
+it("10-server: a third of 2,000 requests is cut at random moments, and nothing is left behind", async () => {
   const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
   console.log(`SEED=${seed}`)
   const random = randomFrom(seed)

@@ -9,7 +9,7 @@ import { afterEach } from "vitest"
 
 export const workspace = join(import.meta.dirname, "../..")
 
-/** Runs a program in virtual time. Gives the printed lines and the program's result. */
+/** Runs a program in virtual time. Returns the printed lines and the program's result. */
 export const runVirtually = <A, E>(
   program: Effect.Effect<A, E>
 ): Promise<{ readonly lines: ReadonlyArray<string>; readonly result: A }> => {
@@ -38,7 +38,7 @@ export interface Ran {
 export interface Running {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
-  /** Waits until a printed line has the text, and gives the line. */
+  /** Waits until a printed line contains the text, and returns the line. */
   readonly prints: (text: string) => Promise<string>
   readonly ended: Promise<Ran>
 }
@@ -53,7 +53,7 @@ export interface RunOptions {
   readonly onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void
 }
 
-/** The processes of the current test. A test that times out does not wait for them any longer. */
+/** The processes of the current test. A test that times out waits for them no longer. */
 const children = new Set<ChildProcess>()
 
 afterEach(() => {
@@ -63,7 +63,7 @@ afterEach(() => {
 /** Runs a file with the Node of the test, or with `node`, and waits for its end. `file` is relative to the workspace. */
 export const runFile = (file: string, options: RunOptions = {}): Promise<Ran> => startFile(file, options).ended
 
-/** Starts a file as `runFile` does. The process is killed at the end of the test. */
+/** Starts a file like `runFile`. The process is killed at the end of the test. */
 export const startFile = (file: string, options: RunOptions = {}): Running => {
   const args = [...(options.nodeArgs ?? []), resolve(workspace, file), ...(options.args ?? [])]
   const child = spawn(options.node ?? process.execPath, args, {

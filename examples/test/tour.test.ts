@@ -83,7 +83,10 @@ const expectOnlyTimeline = async (ran: Ran): Promise<void> => {
   expect(await readFile(join(folder, "tour.txt"), "utf8")).toMatch(/^\d+ threads, [\d,]+ events in .+ m?s\n/)
 }
 
-/** Nothing is left: by the sums of the tour, by the counts of each scene and in the folder that this test looks at. */
+/**
+ * Checks that nothing is left: by the sums of the tour, by the counts of each scene, and in the folder of temporary
+ * files.
+ */
 const expectNothingLeft = async (ran: Ran): Promise<void> => {
   expect(ran.lines.filter((line) => /^(wrong|left):/.test(line))).toEqual([])
   expect(ran.errors).toBe("")
@@ -126,7 +129,7 @@ const expectEachScene = (ran: Ran): void => {
 }
 
 it("the tour shows each scene and leaves nothing behind", async () => {
-  // Without the flag by which tests load modules quickly: as `pnpm start` runs the tour.
+  // Without the flag by which tests load modules quickly, like `pnpm start`.
   const ran = await runTour({ env: { NODE_OPTIONS: "" } })
 
   expectEachScene(ran)
@@ -161,7 +164,7 @@ it("the tour without the inspector names the scenes that it leaves out, and leav
   await expectNothingLeft(ran)
 })
 
-it("the tour notices a planted leak, from outside and in its counts, and exits with 1", async () => {
+it("the tour reports a planted leak, from outside and in its counts, and exits with 1", async () => {
   const ran = await runTour({ args: ["--leak"] })
 
   const { acquired, released, freed, left } = account(ran)
