@@ -1,4 +1,7 @@
-/** Builds the program of a consumer each way that the page "Building" shows, and runs each output on two Nodes. */
+/**
+ * Builds the program of a consumer in each way that the page "Building" shows, and runs each output on two versions of
+ * Node.
+ */
 import { spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -33,7 +36,7 @@ const ways: ReadonlyArray<Way> = [
   { name: "esbuild, bundled", command: ["build.esbuild.mjs"], output: "built-esbuild", isWhole: true }
 ]
 
-/** The Nodes that are installed here: the one of the scripts, and the oldest that is supported. */
+/** The installed versions of Node: the version of the scripts, and the oldest supported version. */
 const nodes: ReadonlyArray<string> = ["node_modules/node-22/bin/node", "node_modules/node/bin/node"]
   .filter((file) => existsSync(file))
   .map((file) => resolve(file))
@@ -47,7 +50,7 @@ const run = (node: string, args: ReadonlyArray<string>, cwd: string): string | u
   return undefined
 }
 
-/** The folder of the output. A whole bundle is copied to a folder above which no package is installed. */
+/** The folder of the output. A whole bundle is copied to a folder without installed packages above it. */
 const placeOf = (folder: string, { isWhole, name, output }: Way): string => {
   if (!isWhole) return join(folder, output)
   const place = mkdtempSync(join(tmpdir(), "quiesce-bundle-"))
@@ -58,7 +61,7 @@ const placeOf = (folder: string, { isWhole, name, output }: Way): string => {
 
 const absent = "Node 22 is not installed here (the dependency node-22 is for Linux on x64), so nothing ran on it"
 
-/** Builds and runs. False if a build fails, or an output prints something else. */
+/** Builds and runs. Returns false if a build fails, or if an output prints something else. */
 export const buildConsumer = (folder: string): boolean => {
   let good = true
   if (nodes.length < 2) console.log(absent)

@@ -1,6 +1,6 @@
 /**
- * Bundles the command `quiesce` into one file before `@quiesce/process` is packed. Most of the time of a look at a process
- * would go into loading the modules of Effect one by one.
+ * Bundles the command `quiesce` into one file before `@quiesce/process` is packed. Otherwise, the command would spend
+ * most of its time on loading the modules of Effect one by one.
  */
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -8,7 +8,7 @@ import { build } from "esbuild"
 
 const root = join(import.meta.dirname, "../packages/process")
 
-/** The bundle has parts of Effect, whose licence asks for its text. */
+/** The bundle has parts of Effect, whose licence requires its text. */
 const licence = readFileSync(join(root, "node_modules/effect/LICENSE"), "utf8").trim().replaceAll("\n", "\n * ")
 
 await build({

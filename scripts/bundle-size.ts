@@ -1,10 +1,10 @@
-/** The sizes of programs as Vite and esbuild bundle them. */
+/** The sizes of programs in the bundles of Vite and esbuild. */
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import * as esbuild from "esbuild"
 import { build, type Rolldown } from "vite"
 
-/** The code of a program, the modules of which the bundle has a part, and those that it imports. */
+/** The code of a program, the modules that the bundle contains a part of, and the imported modules. */
 interface Bundle {
   readonly code: string
   readonly modules: ReadonlyArray<string>
@@ -25,7 +25,7 @@ const byVite: Bundler = async (program, external) => {
       rolldownOptions: { input: program, external: external.map((name) => new RegExp(`^${name}`)) }
     }
   })
-  // Without `watch`, Vite gives one output for each configuration.
+  // Without `watch`, Vite returns one output for each configuration.
   const { output } = [built].flat()[0] as Rolldown.RolldownOutput
   const chunks = output.filter((file) => file.type === "chunk")
   return {
@@ -58,16 +58,16 @@ interface Size {
   readonly program: string
   readonly bundler: Bundler
   readonly external: ReadonlyArray<string>
-  /** Whether the program is meant to load Effect's `Schema`, which is larger than all of core. */
+  /** Whether the program should load Effect's `Schema`, which is larger than all of core. */
   readonly withSchema?: true
-  /** In bytes. A change that needs more must say why it does. */
+  /** The limit in bytes. A change that needs more must give the reason. */
   readonly limit: number
-  /** In bytes: what the program is to come to. Undefined for a limit alone. */
+  /** The target size in bytes. Undefined for a program that has only a limit. */
   readonly aim?: number
 }
 
 /**
- * The aims are not reached. In kB, of the first program, as the bundle grows by each part:
+ * The target sizes are not reached. This table has the growth of the bundle of the first program, in kB:
  *
  * | part | kB | reason to be in every program |
  * | --- | --- | --- |
@@ -82,16 +82,16 @@ interface Size {
  * | spans | 0.4 | they are on as soon as the context has a tracer |
  * | the trial of Effect's scopes | 0.3 | without these parts `spawn-join` takes an eighth longer |
  *
- * With bare Effect and the clock at 11.5, threads and leases would have 6.5 kB for the 12.5 that they take. The parts for
- * groups, dumps, places of leases, timelines and observers of leases are registered by the modules that need them, and
- * fall away. Without escalations, logs, spans and the trial the program would take 20.3 kB. If escalations were made by a
- * function, the climb would be in the programs that call it, and not in this one, but users would have to write more than
- * `{ stop: "5 seconds" }`.
+ * Bare Effect and the clock take 11.5 kB. To reach the target size, threads and leases may take 6.5 kB, and they take
+ * 12.5. The parts for groups, dumps, places of leases, timelines and observers of leases are registered by the modules
+ * that need them, so this bundle does not contain these parts. Without escalations, logs, spans and the trial the
+ * program would take 20.3 kB. If a function made escalations, only programs that call the function would contain the
+ * climb, but users would have to write more than `{ stop: "5 seconds" }`.
  *
- * Of the second program, 17.0 kB are the modules of the first with all of their functions. The others are reports and texts
- * of values that may throw 3.7, `Abort` 2.9, `Blocking` with tokens and the watchdog 2.4, `ThreadMap` 1.9, `ThreadDump`
- * 1.7, raised errors and joins of many threads 1.2, `ThreadGroup` 1.0. A program has those that it uses. The checks of the
- * arguments of each function, with their messages, are 1.5 of all that.
+ * In the second program, the modules of the first with all their functions take 17.0 kB. The other parts are reports
+ * and texts of values that may throw 3.7, `Abort` 2.9, `Blocking` with tokens and the watchdog 2.4, `ThreadMap` 1.9,
+ * `ThreadDump` 1.7, raised errors and joins of many threads 1.2, `ThreadGroup` 1.0. A program contains the parts that
+ * it uses. The checks of the arguments of each function, with their messages, take 1.5 kB of the whole.
  */
 const sizes: ReadonlyArray<Size> = [
   {
@@ -131,8 +131,9 @@ const sizes: ReadonlyArray<Size> = [
 const kB = (bytes: number): string => `${(bytes / 1000).toFixed(2)} kB`
 
 /**
- * The worker of plain functions, by esbuild: minified and not compressed, because a worker reads it from a disk. It is the
- * code that each worker loads. Code for failures and for leases is in files that a worker loads on their first use.
+ * The worker of plain functions, bundled by esbuild: minified and not compressed, because a worker reads the file from
+ * a disk. Each worker loads this code. Code for failures and for leases is in files that a worker loads on their first
+ * use.
  */
 const worker = { name: "the worker of plain functions, minified", program: "task.worker.ts", limit: 20_000 }
 
@@ -163,7 +164,7 @@ const checkWorker = async (folder: string): Promise<boolean> => {
   return isGood
 }
 
-/** Prints each size. False if a program is above its limit, or loads Effect's `Schema` without need. */
+/** Prints each size. Returns false if a program is above its limit, or loads Effect's `Schema` without need. */
 export const checkSizes = async (folder: string): Promise<boolean> => {
   let good = await checkWorker(folder)
   for (const { aim, bundler, external, limit, name, program, withSchema } of sizes) {

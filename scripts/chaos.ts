@@ -1,9 +1,11 @@
 /**
- * Runs one of the chaos programs in this process: `pnpm chaos [FAULTS] [SEED]` against a busy pool of workers,
- * `pnpm chaos --plain [FAULTS] [SEED]` against busy pools of plain functions, `pnpm chaos --light [FAULTS] [SEED]` against such
- * pools in processes that have not loaded Effect, and
- * `pnpm chaos --processes [TREES] [SEED]` against random trees of processes, and `pnpm chaos --cluster [STEPS] [SEED]` against
- * the runner processes of a cluster.
+ * Runs one of the chaos programs in this process:
+ *
+ * - `pnpm chaos [FAULTS] [SEED]` on a busy pool of workers
+ * - `pnpm chaos --plain [FAULTS] [SEED]` on busy pools of plain functions
+ * - `pnpm chaos --light [FAULTS] [SEED]` on such pools in processes that have not loaded Effect
+ * - `pnpm chaos --processes [TREES] [SEED]` on random trees of processes
+ * - `pnpm chaos --cluster [STEPS] [SEED]` on the runner processes of a cluster
  */
 const programs = {
   "--plain": "worker-threads/test/fixtures/plain-chaos-main.ts",
@@ -19,7 +21,7 @@ for (const [flag, path] of Object.entries(programs)) {
   if (index < 0) continue
   process.argv.splice(index, 1)
   program = path
-  // Both programs of plain functions are in one file.
+  // One file has both programs of plain functions.
   if (path.includes("plain"))
     process.argv.splice(2, Infinity, process.argv[2] ?? "2000", process.argv[3] ?? seedOfNow(), flag)
 }

@@ -1,4 +1,6 @@
-/** The commands of an unpacked package: each must print its usage, and `quiesce` must look at a running process. */
+/**
+ * Checks the commands of an unpacked package: each must print its usage, and `quiesce` must inspect a running process.
+ */
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, readFileSync } from "node:fs"

@@ -1,4 +1,7 @@
-/** The pages in an installed package: each link must lead to a file of that package, or to a package installed beside it. */
+/**
+ * Checks the pages of an installed package: each link must lead to a file of that package, or to a package installed
+ * beside it.
+ */
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 
@@ -6,13 +9,16 @@ import { dirname, join, relative } from "node:path"
 const linksOf = (text: string): ReadonlyArray<string> =>
   [...text.matchAll(/\]\((?![a-z]+:)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, target = ""]) => target)
 
-/** A package beside this one may be installed in another version, so links lead to its folder and to no file in it. */
+/**
+ * A package beside this one may be installed in another version, so a link may lead to its folder, and to no file in
+ * the folder.
+ */
 const leadsOut = (folder: string, file: string): boolean => {
   const path = relative(folder, file)
   return path.startsWith("..") && !/^\.\.[/\\][^/\\]+$/.test(path)
 }
 
-/** The links that lead nowhere in the folder of a package, as lines of text. */
+/** The broken links in the folder of a package, as lines of text. */
 export const brokenLinks = (folder: string): ReadonlyArray<string> =>
   globSync("{*.md,docs/**/*.md}", { cwd: folder }).flatMap((page) =>
     linksOf(readFileSync(join(folder, page), "utf8"))

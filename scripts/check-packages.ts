@@ -1,6 +1,6 @@
 /**
- * Packs every published package as it would go to the registry and checks the tarball, not the work tree: its manifest
- * with publint, its types with are-the-types-wrong. A consumer is then built from the tarballs. Needs a build (`tsc -b`).
+ * Packs every published package as for the registry and checks the tarball, not the work tree: its manifest with
+ * publint, its types with are-the-types-wrong. A consumer is then built from the tarballs. Needs a build (`tsc -b`).
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
@@ -35,8 +35,8 @@ const pack = (root: string, directory: string): boolean => {
   return /\.[cm]?js$/.test(pnpm) ? run("node", [pnpm, ...args], root, "ignore") : run(pnpm, args, root, "ignore")
 }
 
-// attw leaves out wildcard exports, so each public module is named: those in `src`, and those in each folder of `src`
-// with an index, which is an entry of its own.
+// attw leaves out wildcard exports, so each public module is named: the modules in `src`, and the folders of `src` with
+// an index, which are entries of their own.
 const entrypoints = (root: string): ReadonlyArray<string> => {
   const src = join(root, "src")
   const entries = readdirSync(src, { withFileTypes: true })

@@ -1,10 +1,10 @@
 /**
  * Compiles the type tests with each compiler that users may have. Needs a build (`tsc -b`), because the programs are
- * compiled against the declarations of the packages, as those of a user are.
+ * compiled against the declarations of the packages, like programs of users.
  *
  * - `packages/*\/test/*.types.test.ts`: programs that each compiler must accept, with assertions about inferred types
- * - `packages/*\/test/refused/*.ts`: programs that each compiler must refuse. A comment `// says: TEXT` begins a program,
- *   which reaches to the next such comment. The messages of the compiler about the program must contain the text.
+ * - `packages/*\/test/refused/*.ts`: programs that each compiler must refuse. A comment `// says: TEXT` begins a
+ *   program, which ends at the next such comment. The messages of the compiler about the program must contain the text.
  */
 import { spawn } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
@@ -47,7 +47,7 @@ const messagesOf = (output: string): ReadonlyArray<Message> =>
     return file === undefined || said === undefined ? [] : [{ file, line: Number(line), text: said }]
   })
 
-/** What is wrong with the answer of one compiler. */
+/** The problems in the answer of one compiler. */
 const findingsOf = (output: string, failed: boolean, programs: ReadonlyArray<Refused>): ReadonlyArray<string> => {
   const messages = messagesOf(output)
   if (failed && messages.length === 0) return [output]
@@ -69,7 +69,7 @@ const programs = globSync("packages/*/test/refused/*.ts")
 
 const check = async (compiler: string): Promise<boolean> => {
   const { version }: { version: string } = JSON.parse(readFileSync(`node_modules/${compiler}/package.json`, "utf8"))
-  // A compiler looks again only at the programs that a change can reach, and repeats its messages about the others.
+  // A compiler checks only the programs again that a change can affect, and repeats its messages about the others.
   const state = `.cache/types/${version}.tsbuildinfo`
   const args = [`node_modules/${compiler}/bin/tsc`, "-p", "tsconfig.types.json", "--pretty", "false"]
   args.push("--incremental", "--tsBuildInfoFile", state)

@@ -1,4 +1,4 @@
-/** Removes what the compiler wrote, so that the next build starts from nothing. */
+/** Removes the output of the compiler, so that the next build starts from nothing. */
 import { globSync, rmSync } from "node:fs"
 
 for (const path of globSync(["packages/*/dist", ".cache", "{.,packages/*,examples}/node_modules/.cache"])) {

@@ -1,5 +1,5 @@
 /**
- * A folder as a user has it: the packed packages are installed in it, and beside them the tools of this repository. Nothing
+ * A folder like a user's: the packed packages are installed in the folder, with the tools of this repository. Nothing
  * is downloaded.
  */
 import { spawnSync } from "node:child_process"
@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, realpathSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 
-/** Where the other packages of a consumer are in this repository. */
+/** The paths of a consumer's other packages in this repository. */
 const tools: Readonly<Record<string, string>> = {
   effect: "packages/core/node_modules/effect",
   "@effect/platform-node": "packages/cluster/node_modules/@effect/platform-node",

@@ -1,12 +1,13 @@
 /**
- * Runs the named checks one after another, whatever becomes of each, and fails if any of them did:
+ * Runs all named checks one after another, and fails if one of them has failed:
  *
- *     node scripts/gate.ts types lint format tests
+ * node scripts/gate.ts types lint format tests
  *
- * `tests` are all tests, on the Node that runs this. `node22` and the like are the tests that depend on the version of Node.
+ * `tests` are all tests, on the Node that runs this script. `node22` and similar names are the tests that depend on the
+ * version of Node.
  *
- * The failed tests are printed last, by their names. If QUIESCE_GATE_SUMMARY names a file, the counts and those names are
- * written to it as JSON: each check counts as one, and the tests as many as there are.
+ * The failed tests are printed last, by their names. If QUIESCE_GATE_SUMMARY names a file, the counts and the names are
+ * written to the file as JSON. Each check counts as one, and `tests` counts each test.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -20,7 +21,7 @@ interface Outcome {
   readonly failed: number
   /** The failed tests: file, name and the beginning of the message. */
   readonly failures?: ReadonlyArray<string>
-  /** Why it was not run here. */
+  /** The reason why the check was not run. */
   readonly absence?: string
 }
 
@@ -39,7 +40,10 @@ interface VitestReport {
   }>
 }
 
-/** Hundreds of workers and processes load the same modules: they are compiled once, and the sources are bundled. */
+/**
+ * Hundreds of workers and processes load the same modules, so the modules are compiled once, and the sources are
+ * bundled.
+ */
 const cache = join(import.meta.dirname, "../.cache/node-compile")
 
 const succeeds = (command: string, ...args: ReadonlyArray<string>): boolean => {
@@ -57,7 +61,7 @@ const command = (name: string, ...args: ReadonlyArray<string>): Outcome =>
 
 const failed = (failure: string): Outcome => ({ passed: 0, failed: 1, failures: [failure] })
 
-/** The second check needs what the first has made. */
+/** The second check needs the output of the first. */
 const both = (first: Outcome, second: () => Outcome): Outcome => {
   if (first.failed > 0) return first
   const { failed, failures, passed } = second()
@@ -67,7 +71,10 @@ const both = (first: Outcome, second: () => Outcome): Outcome => {
 const vitest = join(import.meta.dirname, "../node_modules/vitest/vitest.mjs")
 const stalledTests = join(import.meta.dirname, "stalledTests.ts")
 
-/** Runs the tests of the named files and folders, or all tests, on a Node. Processes of the tests run on that Node, too. */
+/**
+ * Runs the tests of the named files and folders, or all tests, on a version of Node. Processes of the tests run on the
+ * same version.
+ */
 const tests = (node: string, files: ReadonlyArray<string> = []): Outcome => {
   const directory = mkdtempSync(join(tmpdir(), "quiesce-gate-"))
   const file = join(directory, "vitest.json")
@@ -80,10 +87,7 @@ const tests = (node: string, files: ReadonlyArray<string> = []): Outcome => {
   }
 }
 
-/**
- * The tests that see a difference between the versions of Node. The others look at types, at texts, and at the checks of
- * the laws in virtual time.
- */
+/** The tests that depend on the version of Node. The other tests check types, texts, and laws in virtual time. */
 const versioned = [
   "packages/core/test/",
   "packages/worker-threads/test/",
@@ -106,7 +110,7 @@ const testsOn = (major: Nodes.Major): Outcome => {
 
 const readReport = (file: string): VitestReport | undefined => {
   try {
-    return JSON.parse(readFileSync(file, "utf8")) as VitestReport // written by vitest a moment ago
+    return JSON.parse(readFileSync(file, "utf8")) as VitestReport // vitest has just written this
   } catch {
     return undefined
   }
@@ -114,7 +118,7 @@ const readReport = (file: string): VitestReport | undefined => {
 
 const count = (report: VitestReport | undefined, ok: boolean): Outcome => {
   if (report === undefined) return failed("vitest wrote no report")
-  // A file that did not load has failed without a single failed test.
+  // A file that did not load has failed without any failed test.
   const unloaded = report.testResults.filter(
     (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed")
   )

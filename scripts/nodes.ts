@@ -1,13 +1,13 @@
-/** The versions of Node that this repository is tried on, and where each is installed. */
+/** The versions of Node on which this repository is tested, and the paths of their binaries. */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 
-/** The oldest that is supported, the one between, and the one that the scripts run on. */
+/** The oldest supported version, the version between, and the version of the scripts. */
 export const majors = [22, 24, 26] as const
 
 export type Major = (typeof majors)[number]
 
-/** The binary of a version; undefined where the optional dependency that brings it has none for this platform. */
+/** The binary of a version. Undefined if the optional dependency has no binary for this platform. */
 export const find = (major: Major): string | undefined => {
   if (process.versions.node.startsWith(`${major}.`)) return process.execPath
   const binary = join(import.meta.dirname, `../node_modules/node-${major}/bin/node`)

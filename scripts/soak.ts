@@ -2,18 +2,18 @@
  * Ends 10,000 tasks of one worker by force, and then 10,000 calls of one worker of plain functions, on each version of
  * Node: `pnpm soak [COUNT] [--plain | --contract] [--node MAJOR] [--leak host|worker|native]`.
  *
- * One line a version says what was ended and what it cost. Exits with 1 on any finding: a process that aborts, a
- * finalizer missed, repeated or out of order, a co-tenant that misses a beat, memory that grows.
+ * One line for each version has the number of ended tasks and their costs. Exits with 1 on any finding: a process that
+ * aborts, a finalizer missed, repeated or out of order, a co-tenant that misses a beat, memory that grows.
  *
- * The memory is measured after collections of the last resort, which give the spare pages of the engine back. After
- * ordinary collections, a process on Node 26 has 230 MB resident after 1,000 unwinds and 310 MB after 10,000. Of the
- * difference, 60 MB are the young generations of the host and the worker, which the engine enlarges: 29 to 54 MB and 30 to
- * 65 MB, with 4 MB and 0 MB in use. From 8,000 to 100,000 unwinds the resident memory rises from 310 to 314 MB, and the old
- * generations do not grow. Without the spare pages, 140 MB are resident after 500 unwinds and after 10,000. The growth of
- * the second half is therefore judged in bytes for each unwind: on the heap of the host, on the heap of the worker, and
- * resident.
+ * The memory is measured after collections of the last resort, which free the spare pages of the engine. After ordinary
+ * collections, a process on Node 26 has 230 MB resident after 1,000 unwinds and 310 MB after 10,000. Of the difference,
+ * 60 MB are the young generations of the host and the worker, which the engine enlarges: 29 to 54 MB and 30 to 65 MB,
+ * with 4 MB and 0 MB in use. From 8,000 to 100,000 unwinds the resident memory rises from 310 to 314 MB, and the old
+ * generations do not grow. Without the spare pages, 140 MB are resident after 500 unwinds and after 10,000. The growth
+ * of the second half is therefore judged in bytes for each unwind: on the heap of the host, on the heap of the worker,
+ * and resident.
  *
- * `--leak` plants a leak of 2 KB an unwind. The run then has to be a finding, otherwise the soak exits with 1.
+ * `--leak` plants a leak of 2 KB for each unwind. The run then has to be a finding, otherwise the soak exits with 1.
  */
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
@@ -21,14 +21,14 @@ import { parseArgs } from "node:util"
 import { findings, isLeak, type Memory } from "../packages/worker-threads/test/fixtures/soak-memory.ts"
 import * as Nodes from "./nodes.ts"
 
-/** What the program prints; see there. */
+/** The output of the program; see `soak-main.ts` and `plain-soak-main.ts`. */
 interface Tally {
   readonly unwinds: number
   readonly states: Readonly<Record<string, number>>
-  /** Of a contract: unwinds outside sections, and finalizers. */
+  /** For a contract: unwinds outside sections, and finalizers. */
   readonly outsideSections?: number
   readonly finalizers?: number
-  /** Of plain functions: calls that held a lock. */
+  /** For plain functions: calls that held a lock. */
   readonly locked?: number
   readonly rounds: number
   readonly memory: Memory
@@ -73,7 +73,7 @@ const line = (tally: Tally, seconds: number): string => {
   ].join("; ")
 }
 
-/** Whether a version passes, or is not there. */
+/** Whether a version passes, or is not installed. */
 const soak = (kind: Kind, major: Nodes.Major): boolean => {
   const binary = Nodes.find(major)
   if (binary === undefined) {
@@ -90,7 +90,7 @@ const soak = (kind: Kind, major: Nodes.Major): boolean => {
     console.log(`Node ${major}, ${kind}: FINDING: the program ended with ${signal ?? status}`)
     return false
   }
-  const tally = JSON.parse(stdout) as Tally // written by our own program
+  const tally = JSON.parse(stdout) as Tally // our own program has written this
   const found = findings(count, tally.memory)
   const finding = found.length === 0 ? "" : `FINDING: ${found.join(", ")}: `
   console.log(`Node ${major}, ${kind}: ${finding}${line(tally, (performance.now() - start) / 1000)}`)

@@ -1,7 +1,7 @@
 /**
- * A reporter of vitest that ends test files which block their own process. Vitest's limits are timers in that process, so
- * a call that blocks for ever would keep the whole run from its end. Vitest reports an ended process as an error and goes
- * on with the other files.
+ * A reporter of vitest that ends test files which block their own process. Vitest's limits are timers in that process,
+ * so a call that blocks for ever would prevent the end of the whole run. Vitest reports an ended process as an error
+ * and continues with the other files.
  */
 import { spawnSync } from "node:child_process"
 import { relative } from "node:path"

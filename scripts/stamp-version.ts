@@ -1,4 +1,4 @@
-/** Writes the version of core's manifest into its source, where a second copy reads it. */
+/** Writes the version of core's manifest into its source, where a second copy reads the version. */
 import { readFileSync, writeFileSync } from "node:fs"
 
 const file = "packages/core/src/internal/version.ts"

@@ -1,8 +1,8 @@
 /**
- * Runs the tests of the cluster package on PostgreSQL: `pnpm test:cluster`. They are tests that the gate runs on SQLite.
+ * Runs the tests of the cluster package on PostgreSQL: `pnpm test:cluster`. The gate runs the same tests on SQLite.
  *
- * Starts a server of its own on a free port of this machine, in a temporary folder that is removed at the end. Says so, and
- * fails, if PostgreSQL is not there: Debian has it as the package `postgresql`.
+ * Starts a separate server on a free port of this machine, in a temporary folder that is removed at the end. Prints a
+ * message and fails if PostgreSQL is missing. Debian has PostgreSQL as the package `postgresql`.
  */
 import { spawn, type SpawnOptions, spawnSync } from "node:child_process"
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
@@ -10,7 +10,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 
-/** The tests of the store that is a file, of the watch and of the rounds have no database that could be another. */
+/** The tests of the store in a file, of the watch and of the rounds can't use another database. */
 const files = ["ClusterEntity", "clientScope", "embedded", "leases", "pool", "processes", "proxy"]
 
 /** This test freezes the server, so it runs alone. */
@@ -68,7 +68,7 @@ const run = async (): Promise<number> => {
   const server = spawn(
     join(bin, "postgres"),
     [...options, "-c", "fsync=off", "-c", "max_connections=200", "-c", "log_min_messages=panic"],
-    // With a group of its own, so that a test can freeze all its processes.
+    // With a process group of its own, so that a test can freeze all its processes.
     { ...settings, detached: true }
   )
   try {

@@ -1,4 +1,5 @@
-// The size of this program without Effect is the size of all that core has for programs: the index and the other entries.
+// The size of this program without Effect is the size of all code of core for programs: the index and the other
+// entries.
 import * as Core from "@quiesce/core"
 import * as Schemas from "@quiesce/core/Schemas"
 import * as ThreadMetrics from "@quiesce/core/ThreadMetrics"

@@ -1,4 +1,4 @@
-// The same program as threads.ts. It imports modules and not the index, of which esbuild keeps everything.
+// The same program as threads.ts, with imports of modules. esbuild keeps everything of an imported index.
 import * as Lease from "@quiesce/core/Lease"
 import * as Thread from "@quiesce/core/Thread"
 import * as Effect from "effect/Effect"

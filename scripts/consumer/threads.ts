@@ -1,4 +1,4 @@
-// The size of this program in a bundle is checked: it uses threads and leases, and no Schema.
+// The size of this program in a bundle is checked. The program uses threads and leases, and no Schema.
 import { Lease, Thread } from "@quiesce/core"
 import * as Effect from "effect/Effect"
 

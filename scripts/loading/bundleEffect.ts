@@ -1,19 +1,19 @@
 /**
- * Writes all of Effect as a few files: one small file for each public module, over shared files that hold the code.
+ * Writes all of Effect as a few files: one small file for each public module, over shared files that contain the code.
  *
- * The functions keep their names, and the module that runs fibers stays a file of its own with the same end of its path,
- * because the toolkit knows the frames of a halted stack by both.
+ * The functions keep their names, and the module that runs fibers stays a separate file with the same end of its path,
+ * because the toolkit recognises the frames of a halted stack by both.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { build } from "vite"
 
-/** The module that runs fibers, as `effectInternals.ts` of the worker's package knows it. */
+/** The module that runs fibers. `effectInternals.ts` of the worker's package recognises this path. */
 const fiberModule = "internal/effect.js"
 
 /**
- * The modules that are loaded together, each list with everything that it imports and that no earlier list has. Which
- * module is in which list matters for the speed alone.
+ * The modules that are loaded together. Each list also contains all imports of its modules that no earlier list
+ * contains. The assignment of modules to lists affects only the speed.
  */
 const lists: ReadonlyArray<readonly [name: string, roots: ReadonlyArray<string>]> = [
   [
@@ -80,7 +80,7 @@ const publicModules = (effect: string): ReadonlyArray<string> =>
     .map((file) => file.replaceAll("\\", "/"))
     .filter((file) => file.endsWith(".js") && !file.includes("internal/"))
 
-/** The name of each shared file, and its modules. The module that runs fibers comes after all that it imports. */
+/** The name of each shared file, and its modules. The module that runs fibers follows all its imports. */
 const groupsOf = (effect: string): ReadonlyArray<readonly [name: string, files: ReadonlySet<string>]> => {
   const below = withImports(effect, [fiberModule])
   below.delete(fiberModule)
@@ -94,7 +94,7 @@ const groupsOf = (effect: string): ReadonlyArray<readonly [name: string, files: 
 /** Modules with all modules that they import. */
 const withImports = (effect: string, roots: ReadonlyArray<string>): Set<string> => {
   const found = new Set(roots)
-  // A set visits what is added meanwhile.
+  // The loop over a set also visits modules that are added during the loop.
   for (const file of found) {
     const text = readFileSync(join(effect, file), "utf8")
     for (const [, specifier] of text.matchAll(/^(?:import|export)[^\n"']*?["'](\.[^"']+)["']/gm)) {

@@ -1,11 +1,12 @@
 /**
- * Writes the sources of a package as a few files: one small file for each module, over shared files that hold the code.
+ * Writes the sources of a package as a few files: one small file for each module, over shared files that contain the
+ * code.
  *
- * `hooks.ts` serves each small file under the URL of the module's source, and each shared file under a URL in the folder
- * of the sources, because the toolkit tells its own frames in a stack by that folder.
+ * `hooks.ts` serves each small file under the URL of the module's source, and each shared file under a URL in the
+ * folder of the sources, because the toolkit recognises its own frames in a stack by that folder.
  *
- * A module that acts when it is loaded, such as the program of a worker, is left out: it would act when another module of
- * its shared file is loaded.
+ * A module that acts when it is loaded, such as the program of a worker, is not bundled, because it would act when
+ * another module of its shared file is loaded.
  */
 import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { basename, dirname, join, posix, relative } from "node:path"
@@ -13,9 +14,9 @@ import { pathToFileURL } from "node:url"
 import { build, type Plugin } from "vite"
 
 /**
- * The bundled packages, each with lists of modules that are loaded together: each list with everything that it imports
- * and that no earlier list has. The modules that load nothing but Node come before, and everything else comes last. The
- * lists matter for the speed alone.
+ * The bundled packages, each with lists of modules that are loaded together. Each list also contains all imports of its
+ * modules that no earlier list contains. Modules that import only Node come first, and all remaining modules come last.
+ * The lists affect only the speed.
  */
 const packages: Readonly<Record<string, Readonly<Record<string, ReadonlyArray<string>>>>> = {
   core: {},
@@ -26,7 +27,7 @@ const packages: Readonly<Record<string, Readonly<Record<string, ReadonlyArray<st
   process: {},
   testing: {
     laws: ["laws/Adapter.ts", "laws/Interpreter.ts", "laws/World.ts", "Leaks.ts", "VirtualClock.ts"],
-    // The rest imports vitest and fast-check.
+    // The remaining modules import vitest and fast-check.
     programs: [
       "FakeAdapter.ts",
       "FaultyWorker.ts",
@@ -70,7 +71,7 @@ export const bundleSources = async (
         return id.startsWith("node:") || (url !== undefined && plain.has(url))
       })
     for (const file of files) plain.add(urlOf(file))
-    // A module stays if all that it imports stays.
+    // A module is bundled only if all its imports are bundled.
     while (files.some((file) => plain.has(urlOf(file)) && !isPlain(file) && plain.delete(urlOf(file)))) continue
     const groups = { ...groupsOf(lists, imports), main: new Set(files) }
     const ofNode = new Set(files.filter((file) => plain.has(urlOf(file))))
@@ -142,7 +143,7 @@ const bundlePackage = async (sources: string, output: string, groups: Groups): P
   })
 }
 
-/** Each module knows its own URL, although its code is in a shared file. */
+/** Each module keeps its own URL, although its code is in a shared file. */
 const ownUrls: Plugin = {
   name: "own-urls",
   enforce: "pre",
@@ -157,14 +158,17 @@ const ownUrls: Plugin = {
 
 const ownUrl = "import.meta.url"
 
-/** The parts of a syntax tree's node that an access to a property has. */
+/** The properties of a syntax tree's node for an access to a property. */
 interface Member {
   readonly object?: { readonly type?: string }
   readonly property?: { readonly name?: string }
   readonly start?: number
 }
 
-/** The places of `import.meta.url` in a syntax tree. A text with these words, such as a message with advice, is none. */
+/**
+ * The places of `import.meta.url` in a syntax tree. A string with these words, such as a message with advice, does not
+ * count.
+ */
 const urlPlaces = (tree: unknown): Array<number> => {
   if (typeof tree !== "object" || tree === null) return []
   const { object, property, start } = tree as Member
@@ -174,7 +178,7 @@ const urlPlaces = (tree: unknown): Array<number> => {
 
 const forward = (path: string): string => path.replaceAll("\\", "/")
 
-/** The modules of each list, with all that they import at once. */
+/** The modules of each list, with all modules that they import statically. */
 const groupsOf = (
   lists: Readonly<Record<string, ReadonlyArray<string>>>,
   imports: ReadonlyMap<string, ReadonlyArray<string>>
@@ -182,7 +186,7 @@ const groupsOf = (
   Object.fromEntries(
     Object.entries(lists).map(([name, roots]) => {
       const found = new Set(roots)
-      // A set visits what is added meanwhile.
+      // The loop over a set also visits modules that are added during the loop.
       for (const file of found) {
         const relatives = imports.get(file)!.filter((id) => id.startsWith("."))
         for (const id of relatives) found.add(forward(join(dirname(file), id)))
@@ -191,6 +195,6 @@ const groupsOf = (
     })
   )
 
-/** The modules that a text without types imports at once. */
+/** The modules that a text without types imports statically. */
 const importsOf = (text: string): ReadonlyArray<string> =>
   Array.from(text.matchAll(/^(?:import|export)\s(?:[^"'()=]*?\sfrom\s)?\s*["']([^"']+)["']/gm), ([, id]) => id!)

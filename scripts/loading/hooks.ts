@@ -1,16 +1,17 @@
 /**
  * Makes the modules of a thread load in a fraction of the time. Node loads this module first in each process and worker
- * of a test run, by the flag `--import`. `prepare.ts` writes it as JavaScript, beside the bundle.
+ * of a test run, by the flag `--import`. `prepare.ts` writes this module as JavaScript, beside the bundle.
  *
  * - A module of Effect comes from the bundle: a few files in place of hundreds. Tests from source have no bundle.
- * - A TypeScript file of this repository comes from a copy without types. Node would remove the types in each thread.
+ * - A TypeScript file of this repository comes from a copy without types. Otherwise, Node would remove the types in
+ *   each thread.
  *
  * Invariants:
- * 1. Each module of Effect comes from the bundle, whatever imports it, so that a thread has no second Effect.
+ * 1. Each module of Effect comes from the bundle, for each importing module, so that a thread has no second Effect.
  * 2. A TypeScript file keeps its URL, its lines and its columns.
- * 3. A file without a copy of its present state is loaded in Node's way.
- * 4. A bundled source keeps its URL, too, but its code has the lines of the bundle. Only the gate bundles the sources, so
- *    that no edited file has an old bundle.
+ * 3. A file without an up-to-date copy is loaded by Node.
+ * 4. A bundled source also keeps its URL, but its code has the lines of the bundle. Only the gate bundles the sources,
+ *    so that no edited file has an old bundle.
  */
 import { readFileSync, statSync } from "node:fs"
 import { registerHooks } from "node:module"
@@ -42,7 +43,10 @@ const sources = bundle === undefined ? undefined : process.env["QUIESCE_BUNDLED_
 const exported: Readonly<Record<string, string>> =
   sources === undefined ? {} : JSON.parse(readFileSync(`${sources}/exports.json`, "utf8"))
 
-/** The copy of a file without types; undefined without a copy of the file's present state, which its last line names. */
+/**
+ * The copy of a file without types. Undefined if there is no up-to-date copy. The last line of a copy identifies the
+ * state of the file.
+ */
 const withoutTypes = (url: string): string | undefined => {
   try {
     const { mtimeMs, size } = statSync(fileURLToPath(url))
@@ -53,7 +57,7 @@ const withoutTypes = (url: string): string | undefined => {
   }
 }
 
-/** The text of a bundled source, or of a file that sources share; undefined for a module that is in no bundle. */
+/** The text of a bundled source, or of a file that sources share. Undefined for a module that is not bundled. */
 const bundledSource = (url: string): string | undefined => {
   const [, name, file] = /^packages\/([^/]+)\/src\/(.*)$/.exec(url.slice(root.length)) ?? []
   if (sources === undefined || name === undefined) return undefined

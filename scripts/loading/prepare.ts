@@ -28,7 +28,7 @@ const { exports, version }: { exports: Readonly<Record<string, string | null>>; 
 
 const textOf = (name: string): string => readFileSync(join(import.meta.dirname, name), "utf8")
 
-/** Another version of Effect, or another way to bundle it, gets another folder. */
+/** Another version of Effect, or another way to bundle Effect, has another folder. */
 const key = createHash("sha256")
   .update(
     JSON.stringify([effect, version, ...["bundleEffect.ts", "bundleSources.ts", "hooks.ts", "prepare.ts"].map(textOf)])
@@ -37,7 +37,7 @@ const key = createHash("sha256")
   .slice(0, 12)
 
 const folder = join(root, ".cache/loading", `${version}-${key}`)
-/** A path like that of the package: the test kit leaves out its frames, as it leaves out Effect's. */
+/** A path like the path of the package, because the test kit leaves out frames of such paths. */
 const bundle = join(folder, "node_modules/effect/dist")
 const stripped = join(folder, "stripped")
 const hooks = join(folder, "hooks.js")
@@ -46,15 +46,15 @@ const sourceHooks = join(folder, "source-hooks.js")
 
 const flagOf = (file: string): string => `--import=${pathToFileURL(file).href}`
 
-/** The flag of Node by which a process, and each worker that it starts, loads modules quickly. */
+/** The flag of Node by which a process, and each worker of the process, loads modules quickly. */
 export const flag: string = flagOf(hooks)
 
-/** The same with Effect from its own files. */
+/** The same flag, with Effect from its own files. */
 export const sourceFlag: string = flagOf(sourceHooks)
 
 const urlOf = (directory: string): string => `${pathToFileURL(directory).href}/`
 
-/** Makes the bundle and the hooks, if no run before has. A draft becomes the folder in one step. */
+/** Makes the bundle and the hooks, unless an earlier run has made them. A draft becomes the folder in one step. */
 const makeFolder = async (): Promise<void> => {
   const draft = `${folder}.${process.pid}`
   await bundleEffect(join(effect, "dist"), join(draft, "node_modules/effect/dist"))
@@ -77,12 +77,14 @@ const makeFolder = async (): Promise<void> => {
     renameSync(draft, folder)
   } catch (cause) {
     rmSync(draft, { recursive: true, force: true })
-    // Another run may have been first.
+    // Another run may have been faster.
     if (!existsSync(hooks)) throw cause
   }
 }
 
-/** The exports of Effect that end in the index of a folder: the name behind `effect/`, and the module without extension. */
+/**
+ * The exports of Effect that end in the index of a folder: the name after `effect/`, and the module without extension.
+ */
 const foldersOfModules = (): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(exports).flatMap(([name, path]) => {
@@ -91,7 +93,10 @@ const foldersOfModules = (): Readonly<Record<string, string>> =>
     })
   )
 
-/** Removes the types by the function that Node itself uses. Node warns of it in each process, as of an experiment. */
+/**
+ * Removes the types by the function that Node itself uses. Node prints a warning about this experimental function in
+ * each process.
+ */
 const withoutTypes = (text: string): string => {
   const emitWarning = process.emitWarning.bind(process)
   process.emitWarning = () => {}
@@ -102,7 +107,7 @@ const withoutTypes = (text: string): string => {
   }
 }
 
-/** Copies each TypeScript file without its types, unless there is a copy of its present state. */
+/** Copies each TypeScript file without its types, unless there is an up-to-date copy. */
 const copyFiles = (): void => {
   for (const file of globSync(["packages/*/{src,test}/**/*.ts", "examples/**/*.ts"], {
     cwd: root,
@@ -121,7 +126,7 @@ const copyFiles = (): void => {
 
 const isInstalled = (name: string): boolean => name.endsWith("node_modules")
 
-/** Bundles the sources of the packages in their present state, and names the folder to all threads of this run. */
+/** Bundles the sources of the packages in their present state, and passes the folder to all threads of this run. */
 const makeSources = async (): Promise<void> => {
   const stamps = globSync("packages/*/{package.json,src/**/*.ts}", { cwd: root, exclude: isInstalled }).map((file) => {
     const { mtimeMs, size } = statSync(join(root, file))
