@@ -95,7 +95,7 @@ describe("a resource of an aborted promise", () => {
   })
 })
 
-it("piscina: a crash of one worker leaves the task of another worker alone", async () => {
+it("piscina: a crash of one worker does not affect the task of another worker", async () => {
   const filename = new URL("./fixtures/crashing.ts", import.meta.url).href
   const pool = new Piscina({ filename, minThreads: 2, maxThreads: 2, concurrentTasksPerWorker: 1 })
   try {

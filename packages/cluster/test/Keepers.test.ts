@@ -30,7 +30,7 @@ const hostile = () => {
   return { keeper: keeper["~@quiesce/cluster/Keeper"](Context.empty()), released }
 }
 
-/** The leases that no runner holds now, and the leases that a runner holds. */
+/** The leases without a current runner, and the leases with one. */
 const rowsOf = Effect.flatMap(SqlClient, (sql) =>
   Effect.map(
     sql<{ readonly payload: string; readonly reaper: string | null }>`SELECT payload, reaper FROM quiesce_leases`,

@@ -23,7 +23,7 @@ const opened = Effect.flatMap(ThreadStore.open, () => Effect.map(SqlClient, (sql
 const withStore = <A, E>(use: (store: Ahead) => Effect.Effect<A, E>): Promise<A> =>
   Effect.runPromise(Effect.flatMap(opened, use).pipe(Effect.provide(SqliteClient.layer(":memory:").pipe(Layer.fresh))))
 
-/** The threads of a runner, as its rounds see them. `calls` has the ends that the rounds requested. */
+/** The threads of a runner, as its rounds see them. `calls` has the requested ends. */
 const stub = (caller: string) => {
   const calls: Array<string> = []
   const threads: Pick<RunnerThreads, "size" | "callers" | "endOrphans" | "endFenced"> = {

@@ -14,7 +14,7 @@ const listening = (server: Server, port = 0): Promise<number> =>
 
 const at = (port: number): RunnerId => ({ incarnation: `at-${port}`, host: "localhost", port })
 
-/** A watch of one port, and the names of the runners that it has reported as dead. */
+/** A watch of one port, and the names of the runners reported as dead. */
 const watching = (port: number) => {
   const gone: Array<string> = []
   const watch = new RunnerWatch<object>(({ incarnation }) => gone.push(incarnation))

@@ -1,4 +1,4 @@
-/** Members that don't renew their rows, with a store in memory and a clock that the test moves. */
+/** Members without renewals of their rows, with a store in memory and a clock of the test. */
 import { Clock, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { expect, it } from "vitest"

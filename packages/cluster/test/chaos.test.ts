@@ -7,7 +7,7 @@ import { faults } from "./fixtures/faultyStore.ts"
 
 const program = fileURLToPath(new URL("./fixtures/chaos-main.ts", import.meta.url))
 
-/** The exit code, and what the run has printed. */
+/** The exit code, and the output of the run. */
 const chaos = async (...args: ReadonlyArray<string>): Promise<{ readonly code: unknown; readonly output: string }> => {
   const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] })
   let output = ""

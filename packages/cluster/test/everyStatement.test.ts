@@ -9,7 +9,7 @@ import { Cluster } from "./fixtures/processes.ts"
 
 const folderOf = (cluster: Cluster, n: number): string => join(cluster.folder, `folder-${n}`)
 
-/** Runs a thread to its end. `hasLease` says whether the thread has left a folder or the row of a lease. */
+/** Runs a thread to its end. `hasLease`: the thread has left a folder or the row of a lease. */
 const runJob = (cluster: Cluster, folder: string) =>
   cluster.runLeases((threads) =>
     Effect.gen(function* () {

@@ -10,7 +10,7 @@ import { Tasks } from "./fixtures/tasks.ts"
 const messageOf = (exit: Exit.Exit<unknown, unknown>): string | undefined =>
   Option.getOrUndefined(Option.map(CancelReason.fromExit(exit), ({ message }) => message))
 
-/** Waits until the client knows a lease of the thread. */
+/** Waits until the client has received a lease of the thread. */
 const whenHeld = (thread: Thread.Thread<unknown, unknown>): Effect.Effect<void> =>
   Effect.flatMap(ThreadDump.of(thread), (dump) =>
     dump.leases.length > 0 ? Effect.void : Effect.andThen(Effect.sleep(5), whenHeld(thread))
@@ -25,7 +25,7 @@ const rows = Effect.flatMap(SqlClient, (sql) =>
   )
 )
 
-/** The rows of a thread that has never started, and of a thread that a runner has run after that. */
+/** The rows of a thread before its start, and after a runner has started the thread. */
 const neverStarted = (task: string) => [
   { name: task, state: "cancelled", hasRunner: false },
   { name: "Where", state: "ended", hasRunner: true }

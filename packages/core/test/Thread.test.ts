@@ -283,7 +283,7 @@ describe("Thread's scope", () => {
     })
   )
 
-  it.effect("gives the whole tree one reason, in finalizers, signals and children", () =>
+  it.effect("has one reason for the whole tree, in finalizers, signals and children", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       const level = (depth: number): Effect.Effect<never, never, Scope.Scope> =>
@@ -912,7 +912,7 @@ describe("Thread.joinAll", () => {
     })
   )
 
-  it.effect("with each gives every thread its own time, one after another", () =>
+  it.effect("with each grants every thread its own time, one after another", () =>
     Effect.gen(function* () {
       const threads = yield* sleepers(100, 15, 100)
       const joined = Thread.joinAll(threads, { each: 10 })
@@ -989,7 +989,7 @@ describe("Thread, inside", () => {
   )
 
   it.effect(
-    "untilStopped runs the finalizers of the stopped work, with the reason, and gives its value or failure",
+    "untilStopped runs the finalizers of the stopped work, with the reason, and has the value or failure of the work",
     () =>
       Effect.gen(function* () {
         const seen: Array<string> = []

@@ -365,7 +365,7 @@ describe("ThreadGroup.shutdown", () => {
     })
   )
 
-  it.effect("gives all the same reason", () =>
+  it.effect("ends all threads with the same reason", () =>
     Effect.gen(function* () {
       const group = yield* ThreadGroup.make()
       const threads = yield* Effect.replicateEffect(ThreadGroup.spawn(group, Effect.never, now), 3)

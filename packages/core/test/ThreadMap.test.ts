@@ -463,7 +463,7 @@ describe("ThreadMap.join", () => {
     })
   )
 
-  it.effect("is interrupted by an interruption from elsewhere, if the thread propagates it", () =>
+  it.effect("is interrupted by an interruption that the thread propagates from other work", () =>
     Effect.gen(function* () {
       const map = yield* ThreadMap.make<string>()
       const propagates = { ...now, propagateInterruption: true }

@@ -19,7 +19,7 @@ const textOf = (timeline: Timeline.Timeline): ReadonlyArray<string> => {
 const lease = (name: string, millis: number) =>
   Lease.acquire({ name, acquire: Effect.void, release: () => (millis === 0 ? Effect.void : Effect.sleep(millis)) })
 
-/** An adapter whose threads begin when the test says so. */
+/** An adapter whose threads begin at a call of the test. */
 const remote = (name: string) =>
   Effect.gen(function* () {
     let cell: ThreadAdapter.RemoteThread<number, never> | undefined

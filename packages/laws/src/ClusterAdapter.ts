@@ -47,7 +47,7 @@ const spawnAtRunner: Subject["spawn"] = (effect, options) =>
     const bodies = new Bodies()
     const cluster = ClusterRunner.embedded(Tasks, {
       keepers: [bodies.keeper],
-      // The start of the engine takes no virtual time, so that the model knows the time of each event.
+      // The start of the engine takes no virtual time, so that the model can compute the time of each event.
       sharding: { simulateRemoteSerialization: true, shardsPerGroup: 1, sendRetryInterval: 0 }
     }).pipe(Layer.provide(bodies.handlers), Layer.provideMerge(ClusterStore.sqlite({ filename: ":memory:" })))
     const services = yield* Layer.build(Layer.fresh(cluster))

@@ -89,7 +89,7 @@ export const select = (asked: Asked): ReadonlyArray<Trial> =>
   adapters.flatMap((adapter) => {
     if (asked.adapter !== undefined && asked.adapter !== adapter) return []
     const laws = Adapter.applying({ ...Adapter.fibers, lacks: lacks[adapter] })
-    // The model knows the exits of programs. The exit of a process is a code.
+    // The model computes the exits of programs. The exit of a process is only a code.
     return [
       ...laws,
       ...(adapter === "processes" ? [] : ["model" as const]),

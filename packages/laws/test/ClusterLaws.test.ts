@@ -42,7 +42,7 @@ const isMoved = (exit: Exit.Exit<unknown, unknown>): boolean =>
 
 interface Planted {
   readonly fault: Fault
-  /** A seed that finds the fault soon. */
+  /** The seed of a short search for the fault. */
   readonly seed: number
 }
 

@@ -11,7 +11,7 @@ import { describe, expect, it } from "vitest"
 import * as WorkerAdapter from "../src/WorkerAdapter.ts"
 import type { Fault } from "../src/workers/TestWorker.ts"
 
-/** Each fault with a seed that finds it soon. Other seeds also find the faults, some after more programs. */
+/** Each fault with the seed of a short search. Other seeds also find the faults, some after more programs. */
 const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
   ["finalizer-isolation", "hides failures of releases", 3],
   ["kill-is-visible", "drops host leases", 7],
@@ -23,7 +23,7 @@ const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
   ["deadline-min", "ignores deadlines", 3]
 ]
 
-/** Reports for a thread that never started only that it was interrupted. */
+/** Reports a never started thread as interrupted. */
 const interrupted: Subject["shutdown"] = (thread, escalation, reason) =>
   Effect.map(core.shutdown(thread, escalation, reason), (report) =>
     report.ending._tag === "NeverStarted"

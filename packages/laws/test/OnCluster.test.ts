@@ -1,4 +1,4 @@
-/** The laws that apply to an embedded cluster, and the comparison with the model. */
+/** The applicable laws on an embedded cluster, and the comparison with the model. */
 import * as Laws from "@quiesce/testing/laws/Laws"
 import * as ClusterAdapter from "../src/ClusterAdapter.ts"
 import { budgetOf, hasScenarios, select } from "../src/Trial.ts"

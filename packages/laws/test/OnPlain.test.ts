@@ -1,4 +1,4 @@
-/** The laws that apply to plain functions, and the comparison with the model. */
+/** The applicable laws on plain functions, and the comparison with the model. */
 import { availableParallelism } from "node:os"
 import * as Adapter from "@quiesce/testing/laws/Adapter"
 import * as Laws from "@quiesce/testing/laws/Laws"

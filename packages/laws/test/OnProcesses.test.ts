@@ -1,4 +1,4 @@
-/** The laws that apply to real processes. */
+/** The applicable laws on real processes. */
 import * as Laws from "@quiesce/testing/laws/Laws"
 import { describe } from "vitest"
 import * as ProcessAdapter from "../src/ProcessAdapter.ts"

@@ -10,7 +10,7 @@ import { faults as ofSubject } from "../../testing/test/fixtures/faults.ts"
 import * as PlainAdapter from "../src/PlainAdapter.ts"
 import type { Faults } from "../src/workers/TestWorker.ts"
 
-/** Reports for each thread that it was abandoned. */
+/** Reports each thread as abandoned. */
 const abandoned: Subject["shutdown"] = (thread, escalation, reason) =>
   Effect.map(core.shutdown(thread, escalation, reason), (report) =>
     Object.assign({}, report, { ending: { _tag: "Abandoned" } })

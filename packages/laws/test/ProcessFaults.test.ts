@@ -7,13 +7,13 @@ import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import * as ProcessAdapter from "../src/ProcessAdapter.ts"
 
-/** Reports for each thread that it was abandoned. */
+/** Reports each thread as abandoned. */
 const abandoned: Subject["shutdown"] = (thread, escalation, reason) =>
   Effect.map(core.shutdown(thread, escalation, reason), (report) =>
     Object.assign({}, report, { ending: { _tag: "Abandoned" } })
   )
 
-/** Each fault with a seed that finds it soon. Other seeds also find the faults, some after more programs. */
+/** Each fault with the seed of a short search. Other seeds also find the faults, some after more programs. */
 const faults: ReadonlyArray<readonly [Name, string, ProcessAdapter.Faults, seed: number]> = [
   ["mask-pends", "wakes under masks", { fault: "wakes under masks" }, 5],
   ["interrupt-awaits", "returns from an interrupt too early", { subject: { interrupt: core.interruptFork } }, 3],

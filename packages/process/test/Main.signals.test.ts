@@ -46,7 +46,7 @@ it("Main.run has the code 0 if the program drains at the stop", async () => {
   expect(await program.ended).toEqual({ code: 0, signal: null, out: "ready\ndrained\ncleaned\n", err: "" })
 })
 
-it("Main.run climbs a rung at the second signal, and names the threads in the way", async () => {
+it("Main.run climbs a rung at the second signal, and names the threads that still run", async () => {
   const program = run("ignoresStop", { escalation: { stop: "1 minute", interrupt: "1 minute" }, progress: "none" })
   await program.prints("ready")
   program.kill("SIGINT")

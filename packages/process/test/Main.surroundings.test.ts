@@ -65,7 +65,7 @@ it.runIf(canUnshare)(
   }
 )
 
-/** The program of util-linux that gives a command a terminal. */
+/** The program of util-linux that runs a command in a terminal. */
 const hasScript = String(spawnSync("script", ["--version"]).stdout).includes("util-linux")
 
 const inTerminal = (size: string, name: string, ...args: ReadonlyArray<string>) =>
@@ -86,7 +86,7 @@ const eraseTwoLines = "\u001B[2K\u001B[1A\u001B[2K\u001B[G"
 it.runIf(hasScript)("Main.run in a terminal ends when its parent has ended", async () => {
   const program = [process.execPath, fixture("orphan")].map(shellWord).join(" ")
   const between = `echo shell $$ runs; ${program}; true`
-  // The shell of the terminal lives on. Its end would close the terminal, and the program would receive SIGHUP.
+  // The shell of the terminal continues. Its end would close the terminal, and the program would receive SIGHUP.
   const terminal = shellInTerminal(`sh -c ${shellWord(between)}; read line`)
   await terminal.prints("ready")
   process.kill(Number(/shell (\d+) runs/.exec(terminal.output.out)![1]), "SIGKILL")

@@ -11,7 +11,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** Starts a program that ends as `name` says, with a file for its timeline. */
+/** Starts a program with a file for its timeline. `name` selects the program. */
 const startWith = (name: string, file: string) =>
   start("ends", { args: [name], env: { QUIESCE_TIMELINE: file.startsWith("/") ? file : join(folder, file) } })
 

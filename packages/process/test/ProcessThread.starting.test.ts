@@ -1,4 +1,4 @@
-/** A descendant runs its program during a look. At that moment it has arguments, and no environment yet. */
+/** A descendant runs its program during a look. At that moment the descendant has arguments, and no environment yet. */
 import { Thread } from "@quiesce/core"
 import { ProcessThread } from "@quiesce/process"
 import * as Effect from "effect/Effect"

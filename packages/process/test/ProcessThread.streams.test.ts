@@ -21,7 +21,7 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   return ProcessError.isProcessError(error) ? error.reason : error
 }
 
-/** Writes without an end. Only SIGKILL ends it. */
+/** Writes without an end, and ends only at SIGKILL. */
 const flooding = shell("trap '' TERM; while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done")
 
 describe.skipIf(isWindows)("the outputs of a ProcessThread", () => {

@@ -47,7 +47,7 @@ export const start = (name: string, options: Options = {}): Running => {
   return observe(child)
 }
 
-/** The processes of the current test. A test that times out waits for them no longer. */
+/** The processes of the current test. After a timeout, the test waits for its processes no longer. */
 const children = new Set<ChildProcess>()
 
 afterEach(() => {

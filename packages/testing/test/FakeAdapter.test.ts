@@ -186,13 +186,13 @@ describe("a shutdown", () => {
 })
 
 describe("spawn", () => {
-  it("gives a thread whose join succeeds with the value of the script", async () => {
+  it("starts a thread whose join succeeds with the value of the script", async () => {
     const script = { onStart: FakeAdapter.endsAfter("2 seconds", Exit.succeed(7)) }
 
     expect(await run(Effect.flatMap(FakeAdapter.spawn(script), Thread.join))).toBe(7)
   })
 
-  it("gives a thread whose exit has the first of two reasons", async () => {
+  it("starts a thread whose exit has the first of two reasons", async () => {
     const exit = await run(
       Effect.gen(function* () {
         const thread = yield* FakeAdapter.spawn({ onInterrupt: FakeAdapter.endsAfter("1 second") })
@@ -205,7 +205,7 @@ describe("spawn", () => {
     expect(CancelReason.fromExit(exit)).toMatchObject({ value: { message: "first" } })
   })
 
-  it("gives a thread that receives no raised error", async () => {
+  it("starts a thread that receives no raised error", async () => {
     const delivered = await run(
       Effect.gen(function* () {
         const thread = yield* FakeAdapter.spawn({ onStart: FakeAdapter.endsAfter("1 second") })
@@ -216,7 +216,7 @@ describe("spawn", () => {
     expect(delivered).toBe(false)
   })
 
-  it("gives a thread that ends with its scope, by the thread's own escalation", async () => {
+  it("starts a thread that ends with its scope, by the thread's own escalation", async () => {
     const { thread, millis } = await run(
       Effect.gen(function* () {
         const options: Thread.SpawnOptions = { escalation: { interrupt: "1 second", kill: "1 second" } }

@@ -446,7 +446,7 @@ describe("Interruption.explore", () => {
     })
   )
 
-  it.effect("reports what each fiber in a deadlock waits for", () =>
+  it.effect("names the resource that each fiber in a deadlock waits for", () =>
     Effect.gen(function* () {
       const deadlock = Effect.gen(function* () {
         const [a, b] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]

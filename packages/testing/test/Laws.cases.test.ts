@@ -265,7 +265,7 @@ describe("each law holds if", () => {
     const law = Laws.laws["unwind-precise"]
     const ending = { _tag: "Abandoned" } as const
     const outwaited = { _tag: "Outwaited", at: 2, millis: 0, stack: null, finalizer: null, why: null } as const
-    // A worker that is terminated after its thread was abandoned gives such a report.
+    // The report of a worker that was terminated after its thread was abandoned.
     const after = (rung: "unwind" | "kill") => {
       const report = { ...reported.report, ending, attempts: [{ ...outwaited, rung }] }
       const spinning = { at: 0, _tag: "Spinning", thread: "t", id: 1, how: "uninterruptible", shielded: true } as const

@@ -209,7 +209,7 @@ const performAll = (fibers: ReadonlyArray<ReadonlyArray<Operation>>): Effect.Eff
     expect(yield* Fiber.await(joiner)).toEqual(failed ? Exit.fail("no") : Exit.void)
   })
 
-it("ThreadMap gives the exits that a list of all its threads predicts, in each order of steps", async () => {
+it("ThreadMap has the exits that a list of all its threads predicts, in each order of steps", async () => {
   const property = fc.asyncProperty(program, async (fibers) => {
     await Effect.runPromise(Interleaving.check(performAll(fibers), { seeds: 5 }))
   })

@@ -21,7 +21,7 @@ describe("pool.capabilities.unwind", () => {
     })
   })
 
-  it("is SectionsOnly in a bundle, and the report gives the same reason", () =>
+  it("is SectionsOnly in a bundle, and the report has the same reason", () =>
     withBundle(tasks, async (bundle) => {
       const seen = await Effect.runPromise(look(bundle, "1 second"))
       const why = expect.stringContaining("not run from its own packages")
@@ -35,7 +35,7 @@ describe("pool.capabilities.unwind", () => {
       expect(seen.unwind).toEqual({ _tag: "SectionsOnly", why: seen.otherCode.why })
     }))
 
-  it("is None where the inspector is not permitted, and the report gives the same reason", async () => {
+  it("is None if the inspector is not permitted, and the report has the same reason", async () => {
     const main = fileURLToPath(new URL("./fixtures/capabilities-main.ts", import.meta.url))
     const flags = ["--permission", "--allow-worker", "--allow-fs-read=*"]
     const { stdout } = await promisify(execFile)(process.execPath, [...flags, main])

@@ -203,7 +203,7 @@ describe(`data of a worker (SEED=${seed})`, () => {
     expect(accepted).toBeGreaterThan(500)
   })
 
-  it("gives the same value through the ring as through structured clone, or is refused by the ring", () => {
+  it("decodes to the same value through the ring as through structured clone, or is refused by the ring", () => {
     const buffer = Ring.make()
     const writer = new Ring.RingWriter(buffer)
     const reader = new Ring.RingReader(buffer)
@@ -245,7 +245,7 @@ describe(`data of a worker (SEED=${seed})`, () => {
     expect([...kinds].toSorted()).toEqual(["Exit", "LeaseEnded", "LeaseHeld", "interrupted"])
   })
 
-  it("in words that change during a read gives a value or BadWords, and the read ends", () => {
+  it("in words that change during a read decodes to a value or BadWords, and the read ends", () => {
     const length = 256
     check(4_000, fc.record({ value: small, changes, end: fc.nat(length * 2) }), ({ changes, end, value }) => {
       const words = written(value, length)
@@ -295,7 +295,7 @@ const isTrue = ({ content, id, kind, lease }: Entry, received: unknown, kinds: S
   )
 }
 
-/** Words and contents of entries, some of them valid. */
+/** Words and contents of entries, both valid and invalid. */
 const word = fc.oneof(fc.constantFrom(0, 1, 7, -1, 2 ** 31 - 1, -(2 ** 31)), fc.integer())
 const content = fc.oneof(
   fc.constantFrom<unknown>(undefined, undefined, "file", ["released", null], ["failed", "why"], ["lost"], ...exits),

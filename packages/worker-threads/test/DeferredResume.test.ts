@@ -11,7 +11,10 @@ afterAll(() => scheduler.close())
 const run = <A>(effect: Effect.Effect<A>): Promise<A> =>
   Effect.runPromise(Effect.provideService(effect, Scheduler.Scheduler, scheduler))
 
-/** A fiber that waits until `wake` is called, notes that, and then waits for ever. Its end is noted, too. */
+/**
+ * A fiber that waits until `wake` is called, then writes a note, and then waits for ever. The end of the fiber also
+ * writes a note.
+ */
 const makeWaiting = (notes: Array<string>) =>
   Effect.gen(function* () {
     let wake: (() => void) | undefined

@@ -52,7 +52,7 @@ const onOtherServer = (options: object): Worker =>
 
 describe("a changed private part of Effect", () => {
   it.for(cases)(
-    "%s: the pool falls back to the safe way, and the pool and the report say so",
+    "%s: the pool falls back to the safe way, and the pool and the report give the reason",
     async ([part, expected]) => {
       // A section that can't be ended loops for its whole grace.
       const section = part === "interruptible" ? "100 millis" : "1 minute"

@@ -278,7 +278,7 @@ describe("a reply that a worker has sent before its end is accepted", () => {
   })
 })
 
-/** Starts workers while it is not `broken`. Otherwise it calls `tried` and throws. */
+/** Starts workers until `broken` is set. After that, calls `tried` and throws. */
 const breakable = (tried: () => void) => {
   const state = { broken: false, workers: [] as Array<Worker> }
   const spawn: WorkerPool.Options["spawn"] = (options) => {

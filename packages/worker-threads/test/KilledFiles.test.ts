@@ -17,11 +17,11 @@ const targetOf = (descriptor: string): string => {
   }
 }
 
-/** The number of descriptors of this process that are open on a file, and on the files that SQLite puts beside it. */
+/** The number of descriptors of this process that are open on a file, and on the files beside it from SQLite. */
 const openOn = (path: string): number =>
   readdirSync("/proc/self/fd").filter((descriptor) => targetOf(descriptor).startsWith(path)).length
 
-/** Code that opens `path`. It blocks the thread after `hold` has received the resource, or before that. */
+/** Code that opens `path`. The code blocks the thread after `hold` has received the resource, or before. */
 const openers = {
   "a FileHandle": `fs.promises.open(path).then((handle) => hold(handle))`,
   "a descriptor of openSync": `hold(fs.openSync(path))`,

@@ -132,7 +132,7 @@ describe("Effect's own protocol", () => {
 
 describe("a call", () => {
   it(
-    "succeeds with the value, encoded as the contract says",
+    "succeeds with the value, encoded by the contract",
     withClient((client) =>
       Effect.gen(function* () {
         expect(yield* client.Add({ a: 1, b: 2 })).toBe(3)
@@ -230,7 +230,7 @@ describe("a call", () => {
   )
 
   it(
-    "whose handler dies leaves the other calls on the worker alone",
+    "whose handler dies does not affect the other calls on the worker",
     withClient(
       (client) =>
         Effect.gen(function* () {

@@ -287,7 +287,7 @@ describe("the queue", () => {
 })
 
 describe("drain", () => {
-  it("drops the waiting calls if the option `queued` says so", async () => {
+  it("drops the waiting calls with the option queued: drop", async () => {
     const pool = Task.createTaskPool<Plain>(url, { size: 1 })
     const cells = makeCells()
     const running = pool.run({ how: "wait", cells })

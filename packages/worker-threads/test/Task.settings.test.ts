@@ -1,4 +1,4 @@
-/** The settings of the workers of a pool, on the first workers and on those that replace them. */
+/** The settings of the workers of a pool, for the first workers and for their replacements. */
 import { Task, WorkerError } from "@quiesce/worker-threads"
 import { describe, expect, it } from "vitest"
 

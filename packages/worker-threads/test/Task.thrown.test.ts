@@ -1,4 +1,4 @@
-/** The errors that a plain function throws, as its caller receives them. */
+/** The errors of a plain function, as its caller receives them. */
 import { Task, WorkerError } from "@quiesce/worker-threads"
 import { describe, expect, it } from "vitest"
 import type { How } from "./fixtures/plain-throws.ts"
@@ -86,7 +86,7 @@ describe("an error that a plain function throws arrives unchanged", () => {
   })
 })
 
-it("an uncaught value with too many levels ends its worker with a text, and the host lives on", async () => {
+it("an uncaught value with too many levels ends its worker with a text, and the host survives", async () => {
   type Later = typeof import("./fixtures/plain-throws-later.ts")
   await using pool = Task.createTaskPool<Later>(new URL("./fixtures/plain-throws-later.ts", import.meta.url), {
     size: 1

@@ -14,7 +14,7 @@ describe.skipIf(process.platform === "win32")(
     it.each([
       ["in a section", true],
       ["outside sections", false]
-    ])("gives that as the cause: %s", (_, inSection) =>
+    ])("has the missing answer as the cause: %s", (_, inSection) =>
       Effect.gen(function* () {
         const fifo = yield* makeFifo
         const pool = yield* WorkerPool.make(Deaf, { spawn: (options) => new Worker(url, options), size: 1 })

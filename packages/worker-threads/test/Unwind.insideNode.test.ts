@@ -1,4 +1,4 @@
-/** Code that was halted inside Node's own functions is ended after these functions have returned. */
+/** Code that was halted inside Node's own functions is ended after the return of these functions. */
 import { Effect, Option } from "effect"
 import { describe, expect, it } from "vitest"
 import type { Frame, Halt } from "../src/internal/inspector/halt.ts"
@@ -6,7 +6,7 @@ import { outsideNode } from "../src/internal/unwind/host/unwindFiber.ts"
 
 const frame = (url: string, index: number): Frame => ({ id: String(index), name: "f", url, line: 1, column: 1 })
 
-/** A worker that is halted with these frames, the innermost first. Each step leaves the innermost frame. */
+/** A halted worker with these frames, the innermost first. Each step leaves the innermost frame. */
 const halted = (urls: ReadonlyArray<string>, stepped: { count: number } = { count: 0 }): Halt => ({
   frames: urls.map(frame),
   evaluate: () => Effect.void,

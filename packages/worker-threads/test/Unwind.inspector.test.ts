@@ -80,7 +80,7 @@ describe("capabilities", () => {
     expect(afterwards).toEqual({ unwind: { _tag: "SectionsAndOtherCode" } })
   })
 
-  it("gives the reason if the inspector is not permitted", async () => {
+  it("reports the reason if the inspector is not permitted", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       "--permission",
       "--allow-worker",

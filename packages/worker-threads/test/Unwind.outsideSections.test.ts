@@ -214,7 +214,7 @@ describe("halt", () => {
     await harness.answer("Ended", id)
   })
 
-  it("fails without a further wait when the worker ends before it comes to a halt", async () => {
+  it("fails without a further wait when the worker ends before its halt", async () => {
     const attachment = new Attachment(1)
     attachment.attach("session", (message) => {
       const { id, method } = JSON.parse(message)

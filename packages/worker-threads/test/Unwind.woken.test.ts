@@ -1,7 +1,4 @@
-/**
- * Code that blocks a worker from the moment in which it was woken together with other fibers. The code is ended by
- * force.
- */
+/** Code that was woken together with other fibers, and then blocks the worker. The code is ended by force. */
 import { Worker } from "node:worker_threads"
 import { Thread } from "@quiesce/core"
 import { WorkerPool } from "@quiesce/worker-threads"

@@ -34,7 +34,7 @@ describe("many tasks at once", () => {
   }
 
   it.for(["node-22", "node-24"])(
-    "give the same results on %s, and the process ends by itself",
+    "have the same results on %s, and the process ends by itself",
     async (version, { skip }) => {
       const binary = olderNode(version)
       if (binary === undefined) return skip(noOlderNode)

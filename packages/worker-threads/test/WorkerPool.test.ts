@@ -475,11 +475,11 @@ describe("stream", () => {
     withPool((pool) =>
       Effect.gen(function* () {
         const payload = { to: 3, cells: makeCells() }
-        // @ts-expect-error the task gives a stream
+        // @ts-expect-error the task has a stream
         expect(misuseOf(yield* Effect.exit(pool.execute("Count", payload)))).toBe("WrongKind")
-        // @ts-expect-error the task gives a stream
+        // @ts-expect-error the task has a stream
         expect(misuseOf(yield* Effect.exit(Effect.scoped(pool.spawn("Count", payload))))).toBe("WrongKind")
-        // @ts-expect-error the task gives one value
+        // @ts-expect-error the task has one value
         const added = Stream.runDrain(pool.stream("Add", { a: 1, b: 2 }))
         expect(misuseOf(yield* Effect.exit(added))).toBe("WrongKind")
       })

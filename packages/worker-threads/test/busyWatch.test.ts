@@ -102,7 +102,7 @@ describe("BusyWatch", () => {
     expect([named.length, worker.sent]).toEqual([0, sent])
   })
 
-  it("gives the reason if a worker has no stack, and names no worker that has continued before the check", () => {
+  it("reports the reason if a worker has no stack, and names no worker that has continued before the check", () => {
     const worker = new FakeWorker(Option.none())
     const [, named] = watching(worker)
     worker.onLocate = () => worker.goOn()

@@ -152,7 +152,7 @@ describe("drain", () => {
     expect(pool.alive).toEqual([])
   })
 
-  it("drops the waiting tasks if the option says so", async () => {
+  it("drops the waiting tasks with the option drop", async () => {
     const [pool, running, tasks] = busy([0, 1], 2)
     const caller = pool.admit("caller")
     await turn()

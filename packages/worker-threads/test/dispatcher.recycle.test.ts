@@ -31,7 +31,7 @@ const ending = (pool: Pool): ReadonlyArray<number> =>
   pool.workers.flatMap((worker, index) => (worker.isEnding ? [index] : []))
 
 describe("recycle after a number of tasks", () => {
-  it("starts the replacement with the last task, which continues, and gives the old worker no other task", async () => {
+  it("starts the replacement with the last task, which continues, and assigns no other task to the old worker", async () => {
     const pool = opened({ tasks: 2 })
     runOne(pool)
     expect(pool.attempts).toBe(1)
@@ -256,7 +256,7 @@ describe("a surplus worker that retires and is kept after all", () => {
     expect(worker.isEnding).toBe(true)
   })
 
-  it("is still replaced above so much heap", async () => {
+  it("is still replaced above the limit of the heap", async () => {
     const { pool, worker } = retiring({ heapBytes: 100 })
     resize(pool, 2)
     worker.heap = 101

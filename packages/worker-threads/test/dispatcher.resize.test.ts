@@ -136,7 +136,7 @@ describe("resize to fewer workers", () => {
     expect(pool.dispatcher.status).toMatchObject({ workers: 1, retiring: 0, missing: 0, running: 2 })
   })
 
-  it("of the minimum alone ends surplus workers after their idle time", async () => {
+  it("of only the minimum ends surplus workers after their idle time", async () => {
     const pool = Pool.opened({ min: 3, max: 3, idleMillis: 1_000 })
     resize(pool, { min: 1, max: 3 })
     await turn()

@@ -44,7 +44,7 @@ const admitted = (pool: Pool, order: Array<FakeTask>, name: string): Fiber.Fiber
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe("the queue", () => {
-  it("gives tasks to a worker in the order of their arrival", () => {
+  it("assigns tasks to a worker in the order of their arrival", () => {
     const pool = Pool.opened()
     const tasks = ["first", "second", "third"].map((name) => pool.submit(name))
     expect(statesOf(tasks)).toEqual(["running", "queued", "queued"])
@@ -54,7 +54,7 @@ describe("the queue", () => {
     expect(statesOf(tasks)).toEqual(["finished", "finished", "running"])
   })
 
-  it("gives a task to the worker with the most free slots", () => {
+  it("assigns a task to the worker with the most free slots", () => {
     const pool = Pool.opened({ min: 2, max: 2, concurrency: 2 })
     const tasks = ["a", "b", "c", "d"].map((name) => pool.submit(name))
     expect(tasks.map((task) => pool.workers.indexOf(task.worker!))).toEqual([0, 1, 0, 1])

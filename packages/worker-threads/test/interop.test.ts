@@ -49,7 +49,7 @@ it("the default export of a CommonJS module that tsc has emitted is called", asy
   expect(await pool.run(3)).toBe(6)
 })
 
-/** A signal as `abort-controller` from npm makes it. */
+/** A signal like the signals of `abort-controller` from npm. */
 class OldSignal extends EventTarget {
   aborted = false
 }

@@ -1,4 +1,4 @@
-/** The lock files of the hosts, with processes that die while they hold them. */
+/** The lock files of the hosts, with processes that die as owners of a lock. */
 import { spawn } from "node:child_process"
 import { linkSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

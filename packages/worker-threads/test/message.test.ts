@@ -96,7 +96,7 @@ const garbage = fc.anything({
 
 for (const { decode, messages, from } of directions) {
   describe(`a message from ${from}`, () => {
-    it("accepts each kind of message, alone and in a batch, as it is", () => {
+    it("accepts each kind of message, alone and in a batch, without a change", () => {
       for (const message of messages) expect(decode([message])).toEqual([message])
       expect(decode(messages)).toEqual(messages)
       expect(decode([])).toEqual([])

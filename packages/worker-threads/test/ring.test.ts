@@ -66,7 +66,7 @@ describe("RingWriter.write", () => {
       fc.property(fc.array(fc.tuple(fc.integer(), plain), { minLength: 1, maxLength: 20 }), (entries) => {
         const written = entries.filter(([id, value]) => writer.write(id, 1, 2, value))
         const expected = written.map(([id, value]) => [id, 1, 2, structuredClone(value)])
-        // Vitest compares bytes one by one, which takes ten times as long. A failure shows the entries.
+        // Vitest compares bytes separately, which takes ten times as long. A failure shows the entries.
         expect(isDeepStrictEqual(take(reader), expected)).toBe(true)
       }),
       { numRuns: 2_000 }

@@ -82,7 +82,7 @@ describe("an entry of the ring of values", () => {
     expect(sent).toEqual([])
   })
 
-  it("with content outside the protocol gives a message that the check refuses", () => {
+  it("with content outside the protocol decodes to a message that the check refuses", () => {
     const { close, interrupted, rings, sent, writer } = open()
     writer.write(1, 2, 7, 13)
     writer.write(1, 3, 7, "released")

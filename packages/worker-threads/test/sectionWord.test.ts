@@ -58,7 +58,7 @@ describe("the worker's transitions", () => {
     expect(seen(words)).toEqual({ run, state: "running" })
   })
 
-  it("clear: claimed to idle, for its own run alone", () => {
+  it("clear: claimed to idle, only for its own run", () => {
     SectionWord.start(worker, run)
     SectionWord.claim(words, index, run)
     SectionWord.clear(worker, run - 1)
@@ -97,7 +97,7 @@ describe("the host's transitions", () => {
     expect(seen(words)).toEqual({ run, state: "masked" })
   })
 
-  it("unclaim: claimed to running, for its own run alone", () => {
+  it("unclaim: claimed to running, only for its own run", () => {
     SectionWord.start(worker, run)
     SectionWord.claim(words, index, run)
     SectionWord.unclaim(words, index, run - 1)
@@ -117,7 +117,7 @@ describe("run numbers", () => {
   })
 })
 
-/** The result that a claim must have, for the word as it was just before. */
+/** The correct result of a claim, for the word just before. */
 const expectClaim = (claim: SectionWord.Claim, { run, state }: ReturnType<typeof seen>): void => {
   const refused = { _tag: state === "masked" ? "Masked" : "Idle" }
   expect(claim).toEqual(state === "running" ? { _tag: "Claimed", run } : refused)

@@ -4,7 +4,7 @@ import { expect, it } from "vitest"
 import { TaskRings } from "../src/internal/host/taskRings.ts"
 import { RingWriter } from "../src/internal/wire/ring.ts"
 
-/** A worker that sleeps between its tasks. With `isFast`, it has answered before its wake-up returns. */
+/** A worker that sleeps between its tasks. With `isFast`, the worker has answered before its wake-up returns. */
 const open = (isFast: boolean, ended: (id: number) => void = () => {}) => {
   const woken: Array<unknown> = []
   const answers: Array<unknown> = []

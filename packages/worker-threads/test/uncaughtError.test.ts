@@ -9,7 +9,7 @@ it.each([
   ["WorkerError", "closed"]
 ])("a %s that a worker does not catch reaches the host as an error with its message and tag", async (name, text) => {
   const worker = new Worker(new URL("./fixtures/uncaught-error.worker.ts", import.meta.url), { argv: [name] })
-  // The event has the error, or the parts of it that can be sent.
+  // The event has the error, or the sendable parts of the error.
   const [error] = (await once(worker, "error")) as [Error & { readonly _tag?: string }]
 
   expect(error).toBeInstanceOf(Error)

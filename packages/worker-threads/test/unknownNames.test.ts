@@ -75,7 +75,7 @@ describe("TaskRings.start", () => {
 describe("RemoteTask", () => {
   const codec = Codec.make("Add", { payload: Schema.Void, success: Schema.Number, error: Schema.Never })
 
-  /** A task on a worker that only records the messages it receives. */
+  /** A task on a worker that only records the received messages. */
   const open = () => {
     const settled: Array<Exit.Exit<unknown, unknown>> = []
     const ledger: Array<string> = []

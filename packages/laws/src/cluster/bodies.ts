@@ -34,7 +34,7 @@ export class Bodies {
 
   get handlers(): Layer.Layer<Rpc.ToHandler<RpcGroup.Rpcs<typeof Tasks>>> {
     return Tasks.toLayer({
-      // The runner gives each handler the scope of its thread.
+      // The runner provides each handler with the scope of its thread.
       Run: ({ body }) =>
         Effect.mapBoth(this.bodies[body]!, { onSuccess: String, onFailure: String }) as Effect.Effect<string, string>
     })

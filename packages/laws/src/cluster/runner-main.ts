@@ -24,7 +24,7 @@ const clock = new RunClock(new SharedTime(time, "runner"))
 const inRun = Context.make(Scheduler.Scheduler, harness.scheduler).pipe(Context.add(Clock.Clock, clock as Clock.Clock))
 
 const handlers = ProgramTasks.toLayer({
-  // A cut comes when the client knows that the thread has started. Without a cut, a short body ends before that.
+  // A cut comes when the client has received the start of the thread. Without a cut, a short body ends before that.
   Run: (given) => {
     const known = given.cut === null ? Effect.void : Effect.promise(() => traffic.quiet())
     const body = Effect.suspend(() => new RunnerRun(harness, clock.renew(), given).body)

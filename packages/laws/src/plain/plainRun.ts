@@ -89,7 +89,7 @@ export class PlainRun implements Current {
 
   settled(): void {
     this.hasSettled = true
-    // The worker may be killed before it is idle, and the host then knows the end of the function.
+    // The end is sent at once, because the worker may be killed before it is idle.
     this.flush()
     this.worker.harness.happened()
   }

@@ -60,7 +60,7 @@ const drainTrue: Check = ({ calls, drained, report, scenario }) => {
   if (cut + finished + neverStarted !== inPool.length) problems.push(`it counts other than the ${inPool.length} calls`)
   if (cut < began) problems.push(`${began} were cut`)
   if (neverStarted > unbegun) problems.push(`${unbegun} never started`)
-  // A call may be on its way to its worker, or at its end, when the drain cuts what runs.
+  // A call may be on its way to its worker, or at its end, when the drain cuts the running calls.
   const underWay = isCut(scenario) ? scenario.workers * scenario.concurrency : 0
   if (neverStarted < unbegun - underWay) problems.push(`${unbegun} never started`)
   if (finished > own || finished < own - underWay) problems.push(`${own} finished`)

@@ -17,8 +17,8 @@ function hasRoom(this: Light): boolean {
 }
 
 /**
- * Calls are sent ahead however long they take. On a busy machine no call is short enough. There, a call has also waited for
- * long enough to be taken back before it is aborted: so the fault has no call wait for too long.
+ * Calls of any duration are sent ahead. On a busy machine no call is short enough. There, a call has also waited for
+ * long enough to be withdrawn before it is aborted, so with the fault no call waits for too long.
  */
 const sendAhead = (): void => {
   const before = Object.getOwnPropertyDescriptor(LightWorker.prototype, "canWait")!

@@ -1,4 +1,4 @@
-/** Runs a scenario on a pool, and records what became of each call. Nothing here loads Effect. */
+/** Runs a scenario on a pool, and records the outcome of each call. Nothing here loads Effect. */
 import { setImmediate as turn } from "node:timers/promises"
 import type { Task } from "@quiesce/worker-threads"
 import { type Call, isCut, type PoolScenario } from "./scenario.ts"
@@ -55,7 +55,7 @@ class Calling {
   settledAt = 0
   atSettling: Leases = { acquired: 0, released: 0 }
 
-  /** `cells` are part of the input unless the worker knows them from an earlier call. */
+  /** `cells` are part of the input unless the worker has them from an earlier call. */
   constructor(subject: Subject, { cells, ...rest }: GivenWork, given: Omit<Call, "how">, isBare = false) {
     const work: Work = isBare ? rest : { ...rest, cells }
     this.cells = cells
@@ -147,7 +147,7 @@ const isBare = ({ calls, kind }: PoolScenario): boolean =>
 
 const warmUps = 10
 
-/** `patience`: after so many milliseconds a call counts as lost. */
+/** `patience`: after this number of milliseconds a call counts as lost. */
 export const perform = async (subject: Subject, scenario: PoolScenario, patience: number): Promise<PoolTrace> => {
   const { calls, concurrency, workers } = scenario
   const bare = isBare(scenario)

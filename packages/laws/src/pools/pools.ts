@@ -156,7 +156,7 @@ const onLight = async (scenario: PoolScenario, fault: PoolFault | undefined, pat
 const patience = 60_000
 const shortPatience = 1000
 
-/** Runs a scenario. A planted fault is in all pools of the process meanwhile. */
+/** Runs a scenario. A planted fault is in all pools of the process during the run. */
 export const run = async (scenario: PoolScenario, fault?: PoolFault): Promise<PoolTrace> => {
   const limit = fault === undefined ? patience : shortPatience
   if (scenario.kind === "light") return onLight(scenario, fault, limit)

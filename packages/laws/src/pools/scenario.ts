@@ -21,7 +21,7 @@ export interface Call {
   readonly abort: Abort
 }
 
-/** `within`: after so many milliseconds, a drain ends the calls that are left. */
+/** `within`: after this number of milliseconds, a drain ends the remaining calls. */
 type End =
   | { readonly _tag: "None" | "Close" }
   | { readonly _tag: "Drain"; readonly queued: "finish" | "drop"; readonly within: number | undefined }

@@ -77,7 +77,7 @@ const takeoverTells: Check = ({ events, steps, until }) => {
 /** The steps that give no thread a reason to end, beside the request to it. */
 const calm: ReadonlyArray<Step["_tag"]> = ["Spawn", "Wait", "Interrupt", "Join"]
 
-/** Nothing but the calm steps and these others starts a thread again, or ends one that nobody has asked. */
+/** Only the calm steps and these others start a thread again, or end a thread without a request. */
 const harmless =
   (...others: ReadonlyArray<Step["_tag"]>): Check =>
   (trace) => {

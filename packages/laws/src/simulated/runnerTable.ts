@@ -12,7 +12,7 @@ interface Lock {
   readonly until: number
 }
 
-/** The locks expire after so many milliseconds, unless they are refreshed. */
+/** The locks expire after this number of milliseconds, unless they are refreshed. */
 export const lockMillis = 3000
 
 const keyOf = ({ host, port }: RunnerAddress): string => `${host}:${port}`

@@ -21,7 +21,7 @@ export interface TestPool {
   /** Returns the id of the worker's thread. The worker can then take a run. */
   readonly hello: Effect.Effect<number, unknown>
   readonly run: (given: Given, options: Thread.SpawnOptions) => ReturnType<Subject["spawn"]>
-  /** Runs a task by a function that gives no handle, if the pool has such functions. */
+  /** Runs a task by a function that returns no handle, if the pool has such functions. */
   readonly call?: ((how: Call, given: Given) => Work) | undefined
   readonly bystander: (
     word: Int32Array<SharedArrayBuffer>

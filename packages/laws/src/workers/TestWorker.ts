@@ -44,7 +44,9 @@ export type Fault = "drops host leases" | "leaks cancels" | "spreads crashes" | 
 export interface Options extends Faults {
   readonly kind: Kind
   readonly extra: string
-  /** The second of two workers has a slot for a thread elsewhere. A single worker has a slot beside the run. */
+  /**
+   * The second of two workers has a slot for a remote thread. A single worker has a slot beside the run.
+   */
   readonly size: 1 | 2
   readonly thorough: boolean
 }

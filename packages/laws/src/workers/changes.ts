@@ -4,7 +4,7 @@ export class Changes {
 
   readonly wake = (): void => this.notify()
 
-  /** Completes at the next change; false if there is none for so many milliseconds. */
+  /** Completes at the next change; false without a change within the given milliseconds. */
   next(silence: number): Promise<boolean> {
     return new Promise((resolve) => {
       const done = (changed: boolean): void => {

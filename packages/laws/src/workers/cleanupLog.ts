@@ -19,7 +19,7 @@ const line = "A finalizer failed after an abort"
 
 let last: Promise<unknown> = Promise.resolve()
 
-/** Runs `f` when no other run watches, and calls `onLine` at each such line meanwhile. Other lines are printed. */
+/** Runs `f` when no other run watches, and calls `onLine` at each such line during the run. Other lines are printed. */
 export const watch = <A>(onLine: () => void, f: () => Promise<A>): Promise<A> => {
   const watched = last.then(() => whileWatching(onLine, f))
   last = watched.catch(() => {})

@@ -268,8 +268,8 @@ export class HostRun {
   }
 
   /**
-   * Whether the thread was killed or abandoned, and may run on where the worker lives on. Nobody waits for it, and its trace
-   * ends with the end of the host's own program.
+   * Whether the thread was killed or abandoned. On a live worker such a thread may continue. Nothing waits for the
+   * thread, and its trace ends with the end of the host's own program.
    */
   private get runsOn(): boolean {
     return !this.host.killEndsWorker && isGivenUp(this.world?.ended().get("t")?.exit)

@@ -65,7 +65,7 @@ export abstract class Interpretation implements Current {
           this.ended = true
           world.note({ _tag: "EndedThere", thread: "t" })
           this.orphans = world.liveBelow("t")
-          // The worker may be killed before it is idle, and the host then knows the end of the thread.
+          // The end is sent at once, because the worker may be killed before it is idle.
           this.flush()
         })
         this.cuts.push(...this.cutsOf(world, context))

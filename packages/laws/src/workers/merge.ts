@@ -17,7 +17,7 @@ export const upTo = <A extends Pick<Numbered, "sequence">>(events: ReadonlyArray
   events.filter(({ sequence }) => sequence <= until)
 
 /**
- * The host knows the end of the first thread. The worker knows the ends of its descendants, and reports the `orphans`: the
+ * The host has the end of the first thread. The worker has the ends of its descendants, and reports the `orphans`: the
  * threads that were alive at the end of the first thread.
  */
 export const merge = (

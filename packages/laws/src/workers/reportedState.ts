@@ -1,4 +1,4 @@
-/** The states of the worker of a run, as the host knows them. */
+/** The states of the worker of a run, as the host sees them. */
 import type { ToHost } from "./messages.ts"
 
 /** The last reported state of the worker. */

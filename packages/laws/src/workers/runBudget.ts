@@ -10,7 +10,7 @@ export class RunBudget {
   private readonly latest = performance.now() + longest
   private turns = 0
 
-  /** Counts a turn. The result says whether the run is endless; if so, `state` goes to the standard error. */
+  /** Counts a turn. Returns whether the run is endless. If so, `state` is written to the standard error. */
   spend(state: () => Readonly<Record<string, unknown>>): boolean {
     this.turns++
     if (this.turns <= mostTurns && !this.isLate) return false

@@ -11,7 +11,7 @@ export interface RunHost {
   readonly sequence: () => number
   /** Completes when all messages to this thread have arrived. */
   readonly quiet: () => Promise<void>
-  /** Whether all messages of both sides have arrived, as far as an idle worker knows. */
+  /** Whether all messages of both sides have arrived, from the view of an idle worker. */
   readonly hasArrived: (idle: Extract<ToHost, { readonly _tag: "Idle" }>) => boolean
   /** Ends the wait of the worker for the requests of the plan, after they were sent. */
   readonly resume: () => void
