@@ -26,10 +26,10 @@ const names = (store: ThreadStore.ThreadStore) =>
 /** Records the notifications to the engine. */
 const engine = () => {
   const calls: Array<string> = []
-  const heard = (call: string) => Effect.sync(() => void calls.push(call))
+  const record = (call: string) => Effect.sync(() => void calls.push(call))
   const stub: Pick<RunnerStorage["Service"], "setRunnerHealth" | "releaseAll"> = {
-    setRunnerHealth: ({ port }, healthy) => heard(`health of ${port}: ${healthy}`),
-    releaseAll: ({ port }) => heard(`locks of ${port}`)
+    setRunnerHealth: ({ port }, healthy) => record(`health of ${port}: ${healthy}`),
+    releaseAll: ({ port }) => record(`locks of ${port}`)
   }
   // A fence uses only these members.
   return { calls, engine: { runners: stub as RunnerStorage["Service"], hasTableLocks: true } }

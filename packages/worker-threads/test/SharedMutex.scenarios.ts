@@ -33,7 +33,7 @@ export const scenarios: Readonly<Record<string, () => Promise<void>>> = {
     for (const peer of peers) await peer.closes()
   },
 
-  "is given out in the order in which threads asked for it, to fibers and to synchronous code": async () => {
+  "is granted in the order of the requests, to fibers and to synchronous code": async () => {
     const harness = new Harness()
     const [holder, ...waiters] = await harness.queueUp(4)
     await holder!.unlocks()
@@ -103,7 +103,7 @@ export const scenarios: Readonly<Record<string, () => Promise<void>>> = {
     for (const peer of [holder!, first!]) await peer.closes()
   },
 
-  "withLock repairs the data by its recover, and leaves the death to the next owner if it has none or is interrupted":
+  "withLock repairs the data by recover, and the next owner gets the report of the death without a recover or after an interrupt":
     async () => {
       const harness = new Harness()
       const [holder] = await harness.queueUp(0)
@@ -119,25 +119,26 @@ export const scenarios: Readonly<Record<string, () => Promise<void>>> = {
       assert.equal(await Effect.runPromise(SharedMutex.withLock(harness.mutex)(read)), 7)
     },
 
-  "is garbage once its maker has dropped it and a worker that used it has, too": async () => {
-    const harness = new Harness()
-    const peer = await harness.spawn()
-    const memories: Array<WeakRef<object>> = []
-    for (let lock = 0; lock < 100; lock++) {
-      const other = SharedMutex.makeUnsafe()
-      memories.push(new WeakRef(open(other.buffer)))
-      await peer.uses(other)
+  "is garbage-collected once its maker and a worker that has used the mutex have dropped their references":
+    async () => {
+      const harness = new Harness()
+      const peer = await harness.spawn()
+      const memories: Array<WeakRef<object>> = []
+      for (let lock = 0; lock < 100; lock++) {
+        const other = SharedMutex.makeUnsafe()
+        memories.push(new WeakRef(open(other.buffer)))
+        await peer.uses(other)
+      }
+      // The collection runs first here, where the locks are kept alive for the worker.
+      await collectAll()
+      await peer.collectsGarbage()
+      // A death makes this thread check its locks, even if no thread has that id.
+      Effect.runSync(SharedMutex.threadDied(1_000_000))
+      await collectAll()
+      const left = memories.filter((memory) => memory.deref() !== undefined).length
+      assert.ok(left <= 1, `${left} of 100 locks are left when no thread has them`)
+      await peer.closes()
     }
-    // The collection runs first here, where the locks are kept alive for the worker.
-    await collectAll()
-    await peer.collectsGarbage()
-    // A death makes this thread check its locks, even if no thread has that id.
-    Effect.runSync(SharedMutex.threadDied(1_000_000))
-    await collectAll()
-    const left = memories.filter((memory) => memory.deref() !== undefined).length
-    assert.ok(left <= 1, `${left} of 100 locks are left when no thread has them`)
-    await peer.closes()
-  }
 }
 
 /**

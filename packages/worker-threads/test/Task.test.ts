@@ -117,7 +117,7 @@ describe("runTask", () => {
     ["input.signal is an AbortSignal", { how: "add", signal: new AbortController().signal }],
     ["input.list.1.f is a function", { list: [1, { f: () => {} }] }],
     ["could not be cloned", new Map([["f", () => {}]])]
-  ])("says in its own words that %s, and what to do", async (problem, input) => {
+  ])("explains without terms of contracts that %s, and names the remedy", async (problem, input) => {
     const error = await Task.runTask<Anything>(url, input).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ reason: { _tag: "NotSendable", task: url.href } })
     expect((error as Error).message).toContain(problem)

@@ -65,7 +65,10 @@ describe("transfer", () => {
       "a part that can't be moved",
       /The result of ".+" could not be sent to the host: Found invalid value .* such as `pixels.buffer`/
     ],
-    ["a part that nobody has any more", /The result of ".+" could not be sent to the host: .* were not moved before/],
+    [
+      "a part that was already transferred",
+      /The result of ".+" could not be sent to the host: .* were not moved before/
+    ],
     [
       "a result that can't be cloned",
       /The result of ".+" could not be sent to the host: .* could not be cloned\. Return plain data/

@@ -9,7 +9,7 @@ import { stopping } from "./fixtures/stopping-scheduler.ts"
 import { makePool, whenSet } from "./support.ts"
 
 it.for(Array.from({ length: 6 }, (_, tasks) => tasks))(
-  "leaves the worker to the next unwind if the scheduler of the caller stops after %i tasks",
+  "the next unwind ends the code if the scheduler of the first caller stops after %i tasks",
   (tasks) =>
     Effect.gen(function* () {
       const pool = yield* makePool({})
@@ -27,7 +27,7 @@ it.for(Array.from({ length: 6 }, (_, tasks) => tasks))(
 )
 
 it.for([0, 1, 2, 3, 4])(
-  "leaves the probe of the process to the next pool if the scheduler of the first stops after %i tasks",
+  "the next pool completes the probe of the process if the scheduler of the first stops after %i tasks",
   async (tasks) => {
     vi.resetModules()
     const { capabilities } = await import("../src/internal/unwind/host/capabilities.ts")

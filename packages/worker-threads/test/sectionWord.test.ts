@@ -273,11 +273,11 @@ describe("a claim at each step of the worker", () => {
 describe("a step of the worker at each step of a claim", () => {
   type Step = readonly [name: string, make: () => void, expected: SectionWord.Claim["_tag"], state: string]
   const steps: ReadonlyArray<Step> = [
-    ["it finishes the run", () => SectionWord.finish(worker, run), "Idle", "idle"],
-    ["it masks the run", () => void SectionWord.mask(worker, run, true), "Masked", "masked"],
-    ["it masks and unmasks the run", () => SectionWord.mask(worker, run, true)(), "Claimed", "claimed"],
+    ["finishing the run", () => SectionWord.finish(worker, run), "Idle", "idle"],
+    ["masking the run", () => void SectionWord.mask(worker, run, true), "Masked", "masked"],
+    ["masking and unmasking the run", () => SectionWord.mask(worker, run, true)(), "Claimed", "claimed"],
     [
-      "it finishes the run and starts the next",
+      "finishing the run and starting the next",
       () => {
         SectionWord.finish(worker, run)
         SectionWord.start(worker, run + 1)

@@ -45,7 +45,7 @@ export interface Options extends Faults {
   readonly kind: Kind
   readonly extra: string
   /**
-   * The second of two workers has a slot for a remote thread. A single worker has a slot beside the run.
+   * The second of two workers has a slot for a bystander. A single worker has this slot beside the run.
    */
   readonly size: 1 | 2
   readonly thorough: boolean
