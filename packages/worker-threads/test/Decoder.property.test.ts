@@ -111,7 +111,7 @@ const valid: ReadonlyArray<Record<string, unknown>> = [
   { _tag: "Chunk", id: 1, values: [1, 2] },
   { _tag: "Raised", raise: 1, delivered: true },
   { _tag: "LeaseHeld", id: 1, lease: 2, name: "file" },
-  { _tag: "LeaseEnded", id: 1, lease: 2, fate: "released", error: null },
+  { _tag: "LeaseEnded", id: 1, lease: 2, result: "released", error: null },
   { _tag: "Acquire", id: 1, lease: 2, name: "folder", payload: {} },
   ...exits.map((exit) => ({ _tag: "Release", id: 1, lease: 2, exit }))
 ]

@@ -29,6 +29,9 @@ import { killMillis, type Started } from "./started.ts"
 
 type ProcessExit = ProcessError.ProcessExit
 
+/** How long the outputs may stay open after the last process that can be found has ended by a kill, in milliseconds. */
+const outputMillis = 500
+
 type ThreadExit = Exit.Exit<ProcessExit, ProcessError.ProcessError>
 
 type State =
@@ -156,7 +159,7 @@ export class ChildThread implements ThreadAdapter.Controls {
     const before = await this.child.family.describe()
     const left = before.length === 0 ? before : await this.child.family.kill(killMillis)
     // The pipes of killed processes end at once, and those of processes that were not found may never end.
-    await within(Promise.all([this.stdout.ended, this.stderr.ended]), killMillis)
+    await within(Promise.all([this.stdout.ended, this.stderr.ended]), outputMillis)
     this.cut()
     return left
   }

@@ -16,6 +16,7 @@ import { Family } from "./family.ts"
 import * as Guardian from "./guardian.ts"
 import * as Mark from "./mark.ts"
 import { Member } from "./member.ts"
+import * as NodeProcess from "./nodeProcess.ts"
 import * as Pipeline from "./pipeline.ts"
 
 /** How long a process may outlive its kill, in milliseconds, before it counts as left. */
@@ -57,6 +58,7 @@ class Starting {
   private readonly scope = Scope.makeUnsafe()
   private readonly members: Array<Member> = []
   private readonly feeds: Array<Fiber.Fiber<unknown, unknown>> = []
+  private readonly outputs: Array<NodeProcess.CloseOutputs> = []
   private readonly input = Promise.withResolvers<ProcessError.ProcessError>()
   private channel: Channel.Channel | undefined = undefined
 
@@ -69,12 +71,13 @@ class Starting {
     const [piped, source] = before === undefined ? Pipeline.withPipe(part.command) : [Pipeline.reading(part), undefined]
     const [command, fd, variables] = hasChannel ? Channel.onto(piped) : ([piped, undefined, {}] as const)
     const isLeader = (command.options.detached ?? process.platform !== "win32") && process.platform !== "win32"
-    return spawner.spawn(Mark.command(command, this.mark, variables)).pipe(
+    return NodeProcess.withOutputs(spawner.spawn(Mark.command(command, this.mark, variables))).pipe(
       Scope.provide(this.scope),
       // Node throws some errors of the system where others are events, and Effect lets them through as defects.
       Effect.catchDefect((defect) => (hasCode(defect) ? Effect.fail(defect) : Effect.die(defect))),
       Effect.mapError((error) => spawnFailed(command, error)),
-      Effect.map((handle) => {
+      Effect.map(([handle, closeOutputs]) => {
+        this.outputs.push(closeOutputs)
         const member = new Member(handle, command.command, isLeader)
         this.members.push(member)
         if (isLeader) Guardian.watch(member.pid)
@@ -86,7 +89,7 @@ class Starting {
   }
 
   get started(): Started {
-    const { channel, feeds, input, mark, members, scope } = this
+    const { channel, feeds, input, mark, members, outputs, scope } = this
     return {
       members,
       family: new Family(mark, members),
@@ -95,6 +98,7 @@ class Starting {
       close: () => {
         channel?.close()
         for (const feed of feeds) feed.interruptUnsafe()
+        for (const closeOutputs of outputs) closeOutputs()
         for (const { isLeader, pid } of members) if (isLeader) Guardian.unwatch(pid)
         // Effect waits for the remaining members of a group, so nothing waits for Effect.
         Effect.runFork(Scope.close(scope, Exit.void))

@@ -1,0 +1,48 @@
+/** An output that a process holds which can't be found: it has a cleared environment, its own session and no parent. */
+import { setTimeout } from "node:timers/promises"
+import { Thread } from "@quiesce/core"
+import { ProcessThread } from "@quiesce/process"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { ChildProcess } from "effect/process"
+import { afterEach, describe, expect, it } from "vitest"
+import { run, showsProcesses } from "./processSupport.ts"
+
+let holder = 0
+afterEach(() => void process.kill(holder, "SIGKILL"))
+
+/** Prints the number of the process that holds the output. */
+const script = (rest: string) => `env -i PATH="$PATH" sh -c '(setsid sleep 1000 </dev/null & echo $!)'; ${rest}`
+
+const start = Effect.fnUntraced(function* (rest: string, drainWithin: number) {
+  const thread = yield* ProcessThread.spawn(ChildProcess.make("sh", ["-c", script(rest)]), { drainWithin })
+  const first = yield* Stream.runHead(Stream.splitLines(Stream.decodeText(thread.stdout)))
+  holder = Number(first._tag === "Some" ? first.value : 0)
+  if (!(holder > 0)) throw new Error("The command has printed no number")
+  return thread
+})
+
+const pipes = (): number => process.getActiveResourcesInfo().filter((name) => name === "PipeWrap").length
+
+describe.skipIf(!showsProcesses)("an output that another process holds", () => {
+  it("does not keep this process alive after the end of the thread", async () => {
+    const before = pipes()
+
+    const exit = await run(Effect.flatMap(start("exit 0", 20), Thread.join))
+
+    expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
+    while (pipes() > before) await setTimeout(10)
+    expect(process.kill(holder, 0)).toBe(true)
+  })
+
+  it("does not have the thread abandoned after a kill", async () => {
+    const report = await run(
+      Effect.flatMap(start("while :; do sleep 0.1; done", 60_000), (thread) =>
+        Thread.shutdown(thread, { escalation: { interrupt: 20, kill: "4 seconds" } })
+      )
+    )
+
+    expect(report.ending._tag).toBe("Interrupted")
+    expect(report.lost).toEqual([])
+  })
+})
