@@ -121,7 +121,7 @@ const isMap = (u: unknown): boolean => readOr(() => u instanceof KeyedMap, false
 const aMap = "a map: the result of `yield* ThreadMap.make()`"
 
 /**
- * How a thread of a map is started.
+ * How a thread of a map is started. Without a `name`, a key that is a text is the thread's name.
  *
  * With `onlyIfMissing`, nothing starts if the key has a thread: the returned thread has ended before its body ran, and was
  * interrupted with a reason that says so. With `propagateInterruption`, an interruption that does not come from the map,
@@ -303,7 +303,8 @@ const place = <K, F, A, E, R>(
   fork: (node: ThreadNode<A, E>, body: Effect.Effect<A, E, R>) => Effect.Effect<ThreadNode<A, E>>
 ): Effect.Effect<ThreadNode<A, E>> => {
   if (!Argument.isWork(effect)) return Argument.die("ThreadMap.run", effect, Argument.anEffect)
-  return Spawn.into<A, E>(settings, threads.destination, options, (node) => {
+  const named = typeof key === "string" ? { name: key, ...options } : options
+  return Spawn.into<A, E>(settings, threads.destination, named, (node) => {
     const asked = { by: settings.getRef(CurrentNode).name, at: node.spawnedAt }
     if (options?.onlyIfMissing === true && threads.has(key)) return Spawn.endedBeforeStart(node, { ...taken, ...asked })
     const entry = threads.add(key, node, options?.propagateInterruption === true)

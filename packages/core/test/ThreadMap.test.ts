@@ -32,7 +32,7 @@ describe("ThreadMap.run", () => {
       const map = yield* ThreadMap.make<string, Lost>()
       const plain = yield* Effect.never.pipe(ThreadMap.run(map, "a"))
       const named = yield* Effect.never.pipe(ThreadMap.run(map, "b", { ...now, name: "named" }))
-      expect([plain.name, named.name]).toEqual([`thread-${plain.id}`, "named"])
+      expect([plain.name, named.name]).toEqual(["a", "named"])
       expect(yield* ThreadMap.size(map)).toBe(2)
     })
   )

@@ -128,7 +128,7 @@ export type Progress<M extends TaskModule> =
  * - `priority`: calls of a higher priority are taken from the queue first; within a priority, calls are taken in the order in
  *   which they came. Any number (default 0). A call waits as long as calls of a higher priority come.
  * - `transfer`: the parts of the input to move to the worker instead of copying
- * - `onProgress` gets each value that the function reports
+ * - `onProgress` gets each value that the function reports. An error that it throws is an uncaught exception of the process
  * - `leases`: the resources that the call may ask the host for, as for `HostLeases.handlers` (default: those of the pool,
  *   and for `runTask` temporary folders only)
  *
