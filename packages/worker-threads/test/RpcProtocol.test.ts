@@ -372,14 +372,17 @@ describe("a handler that blocks its worker", () => {
     ["Spin", 1],
     ["SpinEarly", 0]
   ] as const)("is ended, its resources are released, and the worker survives: %s", (name, released) =>
-    withClient((client) =>
-      Effect.gen(function* () {
-        const before = yield* client.Place()
-        const { cells, fiber } = yield* begin(client[name])
-        yield* Fiber.interrupt(fiber)
-        expect(Atomics.load(cells, cell.released)).toBe(released)
-        expect(yield* client.Place()).toEqual(before)
-      })
+    withClient(
+      (client) =>
+        Effect.gen(function* () {
+          const before = yield* client.Place()
+          const { cells, fiber } = yield* begin(client[name])
+          yield* Fiber.interrupt(fiber)
+          expect(Atomics.load(cells, cell.released)).toBe(released)
+          expect(yield* client.Place()).toEqual(before)
+        }),
+      // The default grace of an unwind is too short for a busy machine.
+      protocol({ escalation: { interrupt: "1 second", unwind: "1 minute", kill: "1 second" } })
     )()
   )
 
