@@ -59,8 +59,9 @@ export const defaultTeardown: Runtime.Teardown = (exit, onExit) => {
  *
  * Throws a `ProcessError` for an unusable option, in a worker thread, and if another program runs. Nothing has run then.
  *
- * *Gotchas*: while the main thread is busy in synchronous code outside any section, the process handles no signal. `budget` also limits
- * the finalizers of a program that has ended by itself, if they belong to its thread and not to a scope inside the effect.
+ * *Gotchas*: while the main thread is busy in synchronous code outside any section, the process handles no signal. `budget`
+ * also limits the finalizers of a program that has ended by itself, if they belong to its thread and not to a scope inside the
+ * effect.
  *
  * ```ts
  * import { Main } from "@quiesce/process"
