@@ -15,14 +15,14 @@ afterEach(() => {
   holder = 0
 })
 
-/** Prints the number of the process that holds the output. */
-const script = (rest: string) => `env -i PATH="$PATH" sh -c '(setsid sleep 1000 </dev/null & echo $!)'; ${rest}`
+/** Prints the number of the process that holds the output, and a second line when the parent of that process has ended. */
+const script = `env -i PATH="$PATH" sh -c '(setsid sleep 1000 </dev/null & echo $!)'; echo ready; while :; do sleep 0.1; done`
 
-const startHeld = Effect.fnUntraced(function* (rest: string, drainWithin: number) {
-  const thread = yield* ProcessThread.spawn(ChildProcess.make("sh", ["-c", script(rest)]), { drainWithin })
-  const first = yield* Stream.runHead(Stream.splitLines(Stream.decodeText(thread.stdout)))
-  holder = Number(first._tag === "Some" ? first.value : 0)
-  if (!(holder > 0)) throw new Error("The command has printed no number")
+const startHeld = Effect.gen(function* () {
+  const thread = yield* ProcessThread.spawn(ChildProcess.make("sh", ["-c", script]), { drainWithin: 60_000 })
+  const lines = Stream.splitLines(Stream.decodeText(thread.stdout))
+  const [first] = yield* Stream.runCollect(Stream.take(lines, 2))
+  holder = Number(first)
   return thread
 })
 
@@ -39,7 +39,7 @@ describe.skipIf(!showsProcesses)("an output that another process holds", () => {
 
   it("does not have the thread abandoned after a kill", async () => {
     const report = await run(
-      Effect.flatMap(startHeld("while :; do sleep 0.1; done", 60_000), (thread) =>
+      Effect.flatMap(startHeld, (thread) =>
         Thread.shutdown(thread, { escalation: { interrupt: 20, kill: "4 seconds" } })
       )
     )
