@@ -44,7 +44,8 @@ describe.skipIf(!showsProcesses)("an output that another process holds", () => {
       )
     )
 
-    expect(report.ending._tag).toBe("Interrupted")
+    // On a busy machine the kill may come before the interrupt has ended the shell.
+    expect(["Interrupted", "Killed"]).toContain(report.ending._tag)
     expect(report.lost).toEqual([])
   })
 })
