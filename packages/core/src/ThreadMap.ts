@@ -303,7 +303,7 @@ const place = <K, F, A, E, R>(
   fork: (node: ThreadNode<A, E>, body: Effect.Effect<A, E, R>) => Effect.Effect<ThreadNode<A, E>>
 ): Effect.Effect<ThreadNode<A, E>> => {
   if (!Argument.isWork(effect)) return Argument.die("ThreadMap.run", effect, Argument.anEffect)
-  const named = typeof key === "string" ? { name: key, ...options } : options
+  const named = typeof key === "string" ? { ...options, name: options?.name ?? key } : options
   return Spawn.into<A, E>(settings, threads.destination, named, (node) => {
     const asked = { by: settings.getRef(CurrentNode).name, at: node.spawnedAt }
     if (options?.onlyIfMissing === true && threads.has(key)) return Spawn.endedBeforeStart(node, { ...taken, ...asked })

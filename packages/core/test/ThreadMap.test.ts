@@ -32,8 +32,9 @@ describe("ThreadMap.run", () => {
       const map = yield* ThreadMap.make<string, Lost>()
       const plain = yield* Effect.never.pipe(ThreadMap.run(map, "a"))
       const named = yield* Effect.never.pipe(ThreadMap.run(map, "b", { ...now, name: "named" }))
-      expect([plain.name, named.name]).toEqual(["a", "named"])
-      expect(yield* ThreadMap.size(map)).toBe(2)
+      const unnamed = yield* Effect.never.pipe(ThreadMap.run(map, "c", { ...now, name: undefined }))
+      expect([plain.name, named.name, unnamed.name]).toEqual(["a", "named", "c"])
+      expect(yield* ThreadMap.size(map)).toBe(3)
     })
   )
 
