@@ -27,7 +27,7 @@ const WorkerErrorReason: Schema.Codec<Errors.WorkerErrorReason> = Schema.Union([
   Schema.TaggedStruct("NotHeld", { lock: Schema.String }),
   Schema.TaggedStruct("LeaseRefused", { lease: Schema.String, problem: Schema.String }),
   Schema.TaggedStruct("UnknownLease", { lease: Schema.String, problem: Schema.String }),
-  Schema.TaggedStruct("BadTaskModule", { url: Schema.String, problem: Schema.String })
+  Schema.TaggedStruct("BadTaskModule", { url: Schema.String, problem: Schema.String, remedy })
 ])
 
 /**

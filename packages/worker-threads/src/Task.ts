@@ -384,7 +384,8 @@ let shared: LazyHost | undefined
  *
  * All calls in the process share the workers. A worker is started when it is needed and ends when it is idle.
  *
- * Rejects with a `WorkerError`: `BadTaskModule`, `NotSendable` if the input can't be cloned, `WorkerExited`.
+ * Rejects with a `WorkerError`: `BadTaskModule`, `NotSendable` if the input can't be cloned, `InvalidOption` also for a
+ * misspelled option, `WorkerExited`.
  *
  * *Cancellation*: after an abort the Promise rejects with `signal.reason`, once the function has settled. A loop that
  * checks neither its signal nor its token is ended after a second: its worker lives on, but the function's own `finally`

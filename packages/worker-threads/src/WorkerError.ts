@@ -46,7 +46,7 @@ export type WorkerErrorReason =
   | { readonly _tag: "NotHeld"; readonly lock: string }
   | { readonly _tag: "LeaseRefused"; readonly lease: string; readonly problem: string }
   | { readonly _tag: "UnknownLease"; readonly lease: string; readonly problem: string }
-  | { readonly _tag: "BadTaskModule"; readonly url: string; readonly problem: string }
+  | { readonly _tag: "BadTaskModule"; readonly url: string; readonly problem: string; readonly remedy?: string }
 
 const Base: new (fields: { readonly reason: WorkerErrorReason }) => Cause.YieldableError & {
   readonly _tag: "WorkerError"
@@ -133,7 +133,7 @@ const explain = (reason: WorkerErrorReason): string => {
     case "UnknownLease":
       return `The host does not keep "${reason.lease}" for this code: ${bare(reason.problem)}. Give the pool a HostLease.handler for it in hostLeases, and acquire the lease within a task of that pool.`
     case "BadTaskModule":
-      return `"${reason.url}" is not a task module: ${bare(reason.problem)}. ${moduleAdvice(reason)}`
+      return `"${reason.url}" is not a task module: ${bare(reason.problem)}. ${reason.remedy ?? moduleAdvice(reason)}`
   }
 }
 

@@ -19,7 +19,8 @@ const all: ReadonlyArray<WorkerError.WorkerErrorReason> = [
   { _tag: "NotHeld", lock: "l" },
   { _tag: "LeaseRefused", lease: "file", problem: "no handler" },
   { _tag: "UnknownLease", lease: "file", problem: "no handler" },
-  { _tag: "BadTaskModule", url: "file:///a.js", problem: "no default export" }
+  { _tag: "BadTaskModule", url: "file:///a.js", problem: "no default export" },
+  { _tag: "BadTaskModule", url: "file:///a.js", problem: "its loading failed", remedy: "Mend it." }
 ]
 
 it("each kind of WorkerError survives JSON, with its message", () => {

@@ -171,6 +171,42 @@ describe("createTaskPool", () => {
     }
   })
 
+  const misspelled: ReadonlyArray<readonly [object, string, RegExp]> = [
+    [{ timeout: 100 }, "timeout", /^timeout: a call has no such option; it has signal, runWithin, name, /],
+    [{ abortSignal: AbortSignal.timeout(1) }, "abortSignal", /no such option/],
+    [{ signal: undefined, runwithin: "1 second" }, "runwithin", /no such option/],
+    [{ __proto__: { timeout: 100 } }, "timeout", /no such option/],
+    [{ toString: 1 }, "toString", /no such option/]
+  ]
+
+  it.each(misspelled)("refuses an option of a call that it does not have: $1", async (options, option, message) => {
+    await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
+    const refused = { reason: { _tag: "InvalidOption", option }, message: expect.stringMatching(message) as string }
+    await expect(pool.run({ how: "thread" }, options)).rejects.toMatchObject(refused)
+    await expect(pool.broadcast({ how: "thread" }, options)).rejects.toMatchObject(refused)
+    await expect(Task.runTask<Plain>(url, { how: "thread" }, options)).rejects.toMatchObject(refused)
+    // An open pool refuses it, too.
+    await pool.run({ how: "thread" }, { name: "opens the pool" })
+    await expect(pool.run({ how: "thread" }, options)).rejects.toMatchObject(refused)
+    await expect(pool.run({ how: "thread" }, { timeout: undefined } as object)).resolves.toBeGreaterThan(0)
+  })
+
+  it.each<readonly [unknown, string, RegExp]>([
+    [4, "options", /^options: 4 is not the options of a pool, such as \{ size: 4 \}\.$/],
+    ["four", "options", /such as/],
+    [{ maxThreads: 4 }, "maxThreads", /^maxThreads: a pool has no such option; it has size, concurrency, queue, /],
+    [{ size: 1, name: "images" }, "name", /no such option/],
+    [{ size: { min: 0, max: 1, idel: "1 second" } }, "size.idel", /there is no such part; there are min, max, idle/],
+    [{ queue: { bound: 1, whenfull: "fail" } }, "queue.whenfull", /no such part/],
+    [{ recycle: { heep: 2 ** 30 } }, "recycle.heep", /no such part/],
+    [{ worker: { resourcelimits: {} } }, "worker.resourcelimits", /no such part/]
+  ])("refuses options of a pool that it does not have: $1", async (options, option, message) => {
+    const pool = Task.createTaskPool<Plain>(url, options as Task.TaskPoolOptions)
+    const refused = { reason: { _tag: "InvalidOption", option }, message: expect.stringMatching(message) as string }
+    await expect(pool.run({ how: "thread" })).rejects.toMatchObject(refused)
+    await expect(pool.drain()).rejects.toMatchObject(refused)
+  })
+
   it("refuses an invalid signal, listener and transfer list", async () => {
     await using pool = Task.createTaskPool<Plain>(url, { size: 1 })
     for (const options of [{ signal: {} }, { signal: null }, { onProgress: 5 }, { transfer: 5 }]) {

@@ -92,6 +92,20 @@ describe("runTask", () => {
     }
   )
 
+  it.each([
+    ["throws", "throw new RangeError('no settings')", { name: "RangeError", message: "no settings" }],
+    ["throws a text", "throw 'no settings'", "no settings"],
+    ["has a syntax error", "let a = ;", { name: "SyntaxError", message: "Unexpected token ';'" }],
+    ["lacks an import", "import 'file:///nowhere.js'", { code: "ERR_MODULE_NOT_FOUND" }]
+  ])("keeps the error of a module that can't be loaded because it %s", async (_, text, cause) => {
+    const url = `data:text/javascript,${encodeURIComponent(text)}`
+    const error: unknown = await Task.runTask<typeof import("./fixtures/identity.ts")>(url, 1).catch((e: unknown) => e)
+    expect(error).toMatchObject({ reason: { _tag: "BadTaskModule", url }, cause })
+    expect(String(error)).toMatch(
+      /is not a task module: its loading failed: .*\. The error was thrown by the module, by one of its imports or by the loader of Node\. It is the cause of this one\.$/
+    )
+  })
+
   it("names ModuleUrl.of for a missing TypeScript module, as after a build", async () => {
     const gone = new URL("./fixtures/nowhere.ts", import.meta.url)
     await expect(Task.runTask<typeof import("./fixtures/identity.ts")>(gone, 1)).rejects.toThrow(

@@ -24,10 +24,11 @@ export const isCall = (u: unknown): u is Call => {
   return typeof call.url === "string" && typeof call.reports === "boolean" && "input" in call
 }
 
-/** The module can't be loaded, or has no function. */
+/** The module can't be loaded, or has no function. `cause`: the parts of the error that its loading has thrown. */
 export interface BadModule {
   readonly _tag: "BadModule"
   readonly problem: string
+  readonly cause?: unknown
 }
 
 const isTagged = (u: unknown): u is { readonly _tag: unknown } => typeof u === "object" && u !== null && "_tag" in u

@@ -13,6 +13,7 @@ import type { QueuedTask } from "../../host/taskQueue.ts"
 import { laterPart } from "../../wire/laterPart.ts"
 import { LightPool, type Limits } from "./lightPool.ts"
 import { isObserved, onObserved } from "./observers.ts"
+import { unknownInPool } from "./optionNames.ts"
 import { OpeningCalls } from "./openingCalls.ts"
 import { inContext, type RunOptions } from "./runOptions.ts"
 import { SpawnPlain, type WorkerSettings } from "./spawnPlain.ts"
@@ -109,7 +110,8 @@ export class LazyHost {
   }
 
   private async make({ _tag }: State): Promise<TaskHost> {
-    const { open } = await load()
+    const { open, refuse } = await load()
+    refuse(this.options)
     const { spawn } = this.spawn
     const host =
       _tag === "Closed"
@@ -180,9 +182,15 @@ export const use = <A>(host: TaskHost | Promise<TaskHost>, f: (host: TaskHost) =
   host instanceof Promise ? host.then(f) : f(host)
 
 /** Whether a pool with these options needs no Effect before its first call. */
-const isLight = ({ busy, leases, queue, recycle, runWithin, size }: LazyOptions): boolean =>
-  [busy, leases, queue, recycle, runWithin].every((option) => option === undefined) &&
-  (typeof size !== "object" || size.idle === undefined)
+const isLight = (options: LazyOptions): boolean => {
+  // A caller without types may give any value.
+  if (typeof options !== "object" || unknownInPool(options) !== undefined) return false
+  const { busy, leases, queue, recycle, runWithin, size } = options
+  return (
+    [busy, leases, queue, recycle, runWithin].every((option) => option === undefined) &&
+    (typeof size !== "object" || size.idle === undefined)
+  )
+}
 
 /** The size that the caller has named, right or wrong. */
 const namedSize = ({ size = availableParallelism() }: LazyOptions): Pick<PoolStatus, "min" | "max"> => {

@@ -7,6 +7,7 @@
 import { abortListenerOf } from "@quiesce/core/internal/plainHost"
 import type { Waiting } from "../../host/taskQueue.ts"
 import { type Call, nameOf } from "../contract.ts"
+import { unknownInCall } from "./optionNames.ts"
 import type { RunOptions } from "./runOptions.ts"
 
 const none: ReadonlyArray<never> = []
@@ -18,7 +19,7 @@ export const isLight = (options: RunOptions | undefined): boolean => {
   if (typeof options !== "object" || options instanceof AbortSignal) return false
   const { leases, name, onProgress, priority, runWithin, signal, transfer } = options
   if (leases !== undefined || name !== undefined || onProgress !== undefined) return false
-  if (priority !== undefined || runWithin !== undefined) return false
+  if (priority !== undefined || runWithin !== undefined || unknownInCall(options) !== undefined) return false
   return (signal === undefined || signal instanceof AbortSignal) && (transfer === undefined || Array.isArray(transfer))
 }
 

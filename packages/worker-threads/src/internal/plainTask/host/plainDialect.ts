@@ -10,15 +10,7 @@ import { type EncodedReason, maxReasons } from "../../wire/message.ts"
 import type { Problem, TaskCodec, Wire } from "../../wire/wire.ts"
 import { type Call, isBadModule, task } from "../contract.ts"
 import { canCross, isThrown, rethrown } from "../thrown.ts"
-
-/** Why a module has no function to call. A class, because a function may throw an object of any shape. */
-export class LoadProblem {
-  readonly problem: string
-
-  constructor(problem: string) {
-    this.problem = problem
-  }
-}
+import { LoadProblem } from "./loadProblem.ts"
 
 const asItIs: Wire = {
   isPlain: true,
@@ -53,7 +45,7 @@ const decodeReason = (reason: EncodedReason): Cause.Reason<unknown> | Problem =>
   switch (reason._tag) {
     case "Fail":
       if (isThrown(reason.error)) return Cause.makeFailReason(rethrown(reason.error))
-      if (isBadModule(reason.error)) return Cause.makeFailReason(new LoadProblem(reason.error.problem))
+      if (isBadModule(reason.error)) return Cause.makeFailReason(LoadProblem.from(reason.error))
       return "its error is none that a plain function throws"
     case "Die":
       return Cause.makeDieReason(isThrown(reason.defect) ? rethrown(reason.defect) : new Error(textOf(reason.defect)))

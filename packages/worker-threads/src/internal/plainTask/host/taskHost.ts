@@ -21,7 +21,8 @@ import type { Status } from "../../host/poolStatus.ts"
 import { invalidIn, type Permissions } from "../../leases/permissions.ts"
 import type { QueuedTask } from "../../host/taskQueue.ts"
 import { inputProblem } from "./inputProblem.ts"
-import { LoadProblem } from "./plainDialect.ts"
+import { LoadProblem } from "./loadProblem.ts"
+import { unknownInCall, unknownInPool } from "./optionNames.ts"
 import * as PlainPool from "./plainPool.ts"
 import type { RunOptions } from "./runOptions.ts"
 
@@ -47,6 +48,15 @@ export interface TaskHost {
   /** Ends the calls by their escalation, and then the workers. */
   readonly close: () => Promise<void>
   readonly drain: (options: DrainOptions | undefined) => Promise<DrainReport>
+}
+
+/** Throws if these are no options of a pool, or have a name that is none of an option. */
+export const refuse = (options: unknown): void => {
+  if (typeof options !== "object" || options === null) {
+    throw wrongArgument("options", options, "the options of a pool, such as { size: 4 }")
+  }
+  const unknown = unknownInPool(options)
+  if (unknown !== undefined) throw WorkerError.make({ _tag: "InvalidOption", ...unknown })
 }
 
 /**
@@ -163,10 +173,10 @@ const run = (
   if (problem !== undefined) {
     return Promise.reject(WorkerError.make({ _tag: "NotSendable", task: url, problem, remedy: inputRemedy }))
   }
-  const misuse = misuseIn(options)
-  if (misuse !== undefined) return Promise.reject(misuse)
   const settings = options === undefined ? pool.settings : settingsOf(options, pool.settings)
   if (settings instanceof WorkerError.WorkerError) return Promise.reject(settings)
+  const misuse = misuseIn(options)
+  if (misuse !== undefined) return Promise.reject(misuse)
   return Abort.run(execute(pool, url, input, options, settings, worker), options)
 }
 
@@ -175,6 +185,8 @@ const isInvalid = (error: unknown): boolean =>
 
 /** A wrong option, which a caller without types may give. */
 const misuseIn = (options: RunOptions | undefined): WorkerError.WorkerError | undefined => {
+  const unknown = unknownInCall(options ?? {})
+  if (unknown !== undefined) return WorkerError.make({ _tag: "InvalidOption", ...unknown })
   const { leases, onProgress, signal, transfer } = options ?? {}
   const invalid = leases === undefined ? undefined : invalidIn(leases)
   if (invalid !== undefined) return WorkerError.make({ _tag: "InvalidOption", ...invalid })
@@ -214,7 +226,7 @@ const execute = (
 /** A call whose errors name its module. */
 const inWordsOf = (url: string, called: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> =>
   Effect.mapError(called, (error) => {
-    if (error instanceof LoadProblem) return WorkerError.make({ _tag: "BadTaskModule", url, problem: error.problem })
+    if (error instanceof LoadProblem) return error.of(url)
     return error instanceof WorkerError.WorkerError ? inOwnWords(error, url) : error
   })
 

@@ -1,4 +1,5 @@
 /** Loads the functions of task modules, each module once. */
+import type { BadModule } from "../contract.ts"
 import { importUrl } from "./importUrl.ts"
 import type { Context } from "./plainContext.ts"
 
@@ -9,8 +10,8 @@ const loaded = new Map<string, PlainFunction>()
 /** The function of a module that has been loaded. */
 export const known = (url: string): PlainFunction | undefined => loaded.get(url)
 
-/** The function of a module; otherwise the problem with the module. The words of problems are loaded with the first one. */
-export const load = async (url: string): Promise<PlainFunction | string> => {
+/** The function of a module; otherwise what is wrong with the module. The words for it are loaded with the first problem. */
+export const load = async (url: string): Promise<PlainFunction | BadModule> => {
   let failed: { readonly cause: unknown } | undefined
   try {
     // The caller knows the types of input and result.

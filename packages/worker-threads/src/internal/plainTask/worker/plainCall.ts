@@ -13,7 +13,7 @@ import type * as CancelReason from "@quiesce/core/CancelReason"
 import type { EncodedExit, EncodedReason, ToHost } from "../../wire/message.ts"
 import { type ReadyKind, readyName } from "../../wire/readyNames.ts"
 import type { SharedFlags } from "../../worker/sharedFlags.ts"
-import type { Call } from "../contract.ts"
+import type { BadModule, Call } from "../contract.ts"
 import type { PlainFunction } from "./functions.ts"
 import { Context, type Report, type Source } from "./plainContext.ts"
 import { failures, leases, reports } from "./onDemand.ts"
@@ -142,8 +142,8 @@ export class PlainCall implements Source {
     this.#endInterrupted([])
   }
 
-  badModule(problem: string): void {
-    this.#exit(failure({ _tag: "Fail", error: { _tag: "BadModule", problem } }))
+  badModule(error: BadModule): void {
+    this.#exit(failure({ _tag: "Fail", error }))
   }
 
   #succeed(value: unknown): void {

@@ -226,7 +226,7 @@ class PlainWorker implements Outlet {
 
   async #load(call: PlainCall): Promise<void> {
     const run = await Functions.load(call.call.url)
-    if (typeof run === "string") return call.badModule(run)
+    if (typeof run !== "function") return call.badModule(run)
     this.#ready.push({ call, run })
     this.#callLater()
   }
