@@ -275,6 +275,25 @@ describe("each law holds if", () => {
     expect(after("unwind")).toEqual(["a shielded section of t was ended"])
   })
 
+  it("a section has ended by the unwind while its worker was already being ended, and the thread beside it crashes", async () => {
+    const climb = { stop: null, interrupt: 1, unwind: 2, kill: 2 }
+    const scenario = {
+      program: [{ _tag: "Sleep", millis: 5 }],
+      plan: [{ action: { _tag: "Shutdown", climb }, target: 0, after: 0 }]
+    } as const
+    const { events, ...outcome } = await Adapter.fibers.run({ ...scenario, seed: null, bystanders: false }, 30)
+    const reported = events.find(({ _tag }) => _tag === "Reported")
+    if (reported?._tag !== "Reported") throw new Error("the shutdown gave no report")
+    const bystanders = [{ where: "beside", crashed: true, problems: [] }] as const
+    // The report of a thread that was interrupted, and not killed.
+    const endedOn = (rung: "unwind" | "kill") => {
+      const report = { ...reported.report, rung, attempts: [{ _tag: "Ended", rung, at: 3, millis: 0 }] } as const
+      return Laws.laws["unwind-precise"]({ ...outcome, bystanders, events: [...events, { ...reported, report }] })
+    }
+    expect(endedOn("kill")).toEqual([])
+    expect(endedOn("unwind")).toEqual(["the thread beside crashed"])
+  })
+
   it("the deadline around a join passes before the failed group is joined", async () => {
     const failing: Instruction = { ...slow, fails: true, release: { _tag: "Ok" } }
     const group: Instruction = { _tag: "Group", policy: "failFast", members: [[failing], []], body: [] }

@@ -11,16 +11,18 @@ const noticed = (bystanders: ReadonlyArray<Bystander>): ReadonlyArray<string> =>
     ...(crashed ? [`the thread ${where} crashed`] : [])
   ])
 
-/** Whether a thread was abandoned before its worker had ended, because its kill had too little time. */
-const isKilledLate = ({ events }: Outcome): boolean =>
-  only(events, "Reported").some(
-    ({ report: { attempts, ending } }) =>
-      ending._tag === "Abandoned" && attempts.some(({ _tag, rung }) => _tag === "Outwaited" && rung === "kill")
+/**
+ * Whether a shutdown came to the kill of a thread that has no forced exit. The thread may have been abandoned before its
+ * worker had ended. Or it ended by the unwind while its worker was already being ended.
+ */
+const wasKillSent = ({ events }: Outcome): boolean =>
+  only(events, "Reported").some(({ report: { attempts } }) =>
+    attempts.some(({ _tag, rung }) => rung === "kill" && (_tag === "Ended" || _tag === "Outwaited"))
   )
 
 /** A section without an end was ended by force, or ended with its worker. */
 const unwindPrecise: Check = (outcome) => {
-  const killed = [...outcome.threads.values()].some(({ exit }) => isForced(exit)) || isKilledLate(outcome)
+  const killed = [...outcome.threads.values()].some(({ exit }) => isForced(exit)) || wasKillSent(outcome)
   const ended = new Set(only(outcome.events, "Spun").map(({ id }) => id))
   const cut = only(outcome.events, "Spinning").filter(({ id }) => !ended.has(id))
   const closes = outcome.scenario.plan.some(({ action }) => action._tag === "Close")
