@@ -9,9 +9,9 @@
  * | `quiesce_pool_tasks_queued`, `quiesce_pool_tasks_running` | gauges | |
  * | `quiesce_pool_utilization_ratio` | gauge: the running tasks for each place of the workers | |
  * | `quiesce_pool_tasks_completed_total` | counter of tasks that ended by themselves | `task`; `result`: `succeeded`, `failed` |
- * | `quiesce_pool_tasks_cancelled_total` | counter | `task`; `rung`: the highest rung of a request, `interrupt` for a task that its pool took out of the queue |
+ * | `quiesce_pool_tasks_cancelled_total` | counter | `task`; `rung`: the highest rung of a request, `interrupt` for a task that its pool took out of the queue, and for a call that left while it waited for room in the queue |
  * | `quiesce_pool_workers_replaced_total` | counter | `cause`: `lost`, `killed`, `failed_start`, and the limit of `recycle`: `tasks`, `age`, `heap` |
- * | `quiesce_pool_task_waiting_seconds` | histogram of the time in the queue | `task` |
+ * | `quiesce_pool_task_waiting_seconds` | histogram of the time in the queue, with the wait for room in it | `task` |
  * | `quiesce_pool_task_running_seconds` | histogram of the time on a worker, to the end of the last release | `task` |
  *
  * `pool` is the name in the options of the pool. Pools of one name are counted together. The gauges are counted when they
@@ -105,24 +105,21 @@ class Group {
   add(pool: PoolEvents.PoolEvents): PoolObserver {
     this.pools.add(pool)
     if (this.pools.size === 1) this.gauges = this.showGauges()
-    // The time at which each task has begun to wait, or to run.
-    const since = new Map<object, number>()
-    const running = new Set<object>()
+    /** The start of each running task. */
+    const starts = new Map<object, number>()
     return {
-      queued: (task) => since.set(task, performance.now()),
+      callerLeft: (task) => this.count("tasks_cancelled", { task, rung: "interrupt" }),
       started: (task) => {
         const now = performance.now()
-        this.observe("waiting", { task: task.codec.name }, now - (since.get(task) ?? now))
-        since.set(task, now)
-        running.add(task)
+        this.observe("waiting", { task: task.codec.name }, now - (task.waitingSince || now))
+        starts.set(task, now)
       },
       ended: (task, exit) => {
-        const start = since.get(task)
-        since.delete(task)
+        const start = starts.get(task)
+        starts.delete(task)
         const labels = { task: task.codec.name }
-        const hasRun = running.delete(task)
-        if (hasRun) this.observe("running", labels, performance.now() - start!)
-        const rung = Exit.isFailure(exit) ? cancelledBy(exit.cause, task.thread.rung, hasRun) : undefined
+        if (start !== undefined) this.observe("running", labels, performance.now() - start)
+        const rung = Exit.isFailure(exit) ? cancelledBy(exit.cause, task.thread.rung, start !== undefined) : undefined
         if (rung !== undefined) return this.count("tasks_cancelled", { ...labels, rung })
         this.count("tasks_completed", { ...labels, result: Exit.isSuccess(exit) ? "succeeded" : "failed" })
       },
@@ -211,6 +208,6 @@ const counters = {
 }
 
 const times = {
-  waiting: "Time of tasks in the queue, in seconds",
+  waiting: "Time of tasks in the queue, with the wait for room in it, in seconds",
   running: "Time of tasks on a worker, in seconds"
 }

@@ -93,6 +93,37 @@ describe("WorkerPoolMetrics.layer", () => {
       })
     }).pipe(Effect.scoped, Effect.provide(WorkerPoolMetrics.layer), metered))
 
+  it("counts calls that left while they waited for room, and their time until a worker took them", () =>
+    Effect.gen(function* () {
+      const pool = yield* makePool({ name: "words", size: 1, queue: { bound: 0, whenFull: "wait" } })
+      const cells = makeCells()
+      const marked = yield* pool.spawn("Mark", { cells })
+      yield* whenSet(cells, Cell.begun)
+      const call = () => Effect.forkChild(pool.execute("Add", { a: 1, b: 2 }), { startImmediately: true })
+      const fork = Effect.all([call(), call(), call()])
+      const [interrupted, cancelled] = yield* fork
+      expect(yield* numbers).toMatchObject({ "tasks_queued pool=words": 3 })
+      yield* Fiber.interrupt(interrupted)
+      expect(yield* pool.cancelQueued()).toBe(2)
+      yield* Fiber.await(cancelled)
+      const admitted = yield* call()
+      const since = performance.now()
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      const waited = performance.now() - since
+      yield* Thread.interrupt(marked)
+      expect(yield* Fiber.join(admitted)).toBe(3)
+      const shown = Object.entries(yield* numbers).filter(([name]) => /_(?:completed|cancelled)_total/.test(name))
+      expect(Object.fromEntries(shown)).toEqual({
+        "tasks_cancelled_total pool=words task=Add rung=interrupt": 3,
+        "tasks_cancelled_total pool=words task=Mark rung=interrupt": 1,
+        "tasks_completed_total pool=words task=Add result=succeeded": 1
+      })
+      const [time] = (yield* Metric.snapshot).filter(
+        ({ attributes, id }) => id === "quiesce_pool_task_waiting_seconds" && attributes?.["task"] === "Add"
+      )
+      expect((time!.state as { readonly sum: number }).sum).toBeGreaterThanOrEqual(waited / 1000)
+    }).pipe(Effect.scoped, Effect.provide(WorkerPoolMetrics.layer), metered))
+
   it("counts a task that its limit has ended as cancelled, by the rung that ended it", () =>
     Effect.gen(function* () {
       const pool = yield* makePool({ name: "words" })

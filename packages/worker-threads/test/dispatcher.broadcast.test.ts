@@ -79,8 +79,13 @@ describe("a task for each worker", () => {
   it("is included in queued, in cancelQueued and in a drain while it waits", async () => {
     const pool = Pool.opened()
     const running = pool.submit("running")
+    const before = performance.now()
     const [cancelled] = broadcast(pool)
-    expect(pool.dispatcher.queued.map(({ name }) => name)).toEqual(["part 0"])
+    const [waiting] = pool.dispatcher.queued
+    expect(waiting!.name).toBe("part 0")
+    // The age counts from the broadcast, and not from the start of the process.
+    expect(waiting!.ageMillis).toBeGreaterThanOrEqual(0)
+    expect(waiting!.ageMillis).toBeLessThanOrEqual(performance.now() - before)
     expect([pool.dispatcher.cancelQueued(), cancelled!.state]).toEqual([1, "cancelled"])
     const [part] = broadcast(pool)
     const drain = Effect.runFork(pool.dispatcher.drain(Infinity, "finish"))

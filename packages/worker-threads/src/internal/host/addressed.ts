@@ -2,13 +2,15 @@
  * The tasks that wait for one worker each. A task leaves when its worker takes it, when it ends, or when its worker leaves.
  */
 import type { PoolWorker } from "./poolWorker.ts"
+import type { Waiting } from "./taskQueue.ts"
 
-export class Addressed<Task> {
+export class Addressed<Task extends Pick<Waiting, "waitingSince">> {
   private readonly waiting: Map<PoolWorker<Task>, Set<Task>> = new Map()
   size = 0
 
   /** The returned function removes the task, unless it was taken before. */
   add(worker: PoolWorker<Task>, task: Task): () => void {
+    task.waitingSince = performance.now()
     const tasks = this.waiting.get(worker) ?? new Set()
     this.waiting.set(worker, tasks.add(task))
     this.size++

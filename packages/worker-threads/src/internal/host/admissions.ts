@@ -13,28 +13,33 @@ type Outcome = Effect.Effect<void, WorkerError.WorkerError>
 /** A caller that waits, or was admitted. */
 export class Ticket implements Waiting {
   readonly name: string
+  readonly task: string
   readonly priority: number
   waitingSince = 0
   state: "Waiting" | "Admitted" | "Over" = "Waiting"
   resume: (outcome: Outcome) => void = () => {}
   leave: () => void = () => {}
 
-  constructor({ name, priority }: Caller) {
+  constructor({ name, priority, task }: Caller) {
     this.name = name
+    this.task = task
     this.priority = priority
   }
 }
 
-export type Caller = Pick<Waiting, "name" | "priority">
+/** `task`: the name of the task in the contract. */
+export interface Caller extends Pick<Waiting, "name" | "priority"> {
+  readonly task: string
+}
 
 export class Admissions {
   private readonly waiting: TaskQueue<Ticket> = new TaskQueue()
   /** How many admitted callers have not submitted their task. */
   admitted = 0
-  private readonly onLeft: (callers: number) => void
+  private readonly onLeft: (callers: ReadonlyArray<Caller>) => void
 
-  /** `onLeft` is called when callers have left without a task. Callers that leave together are counted together. */
-  constructor(onLeft: (callers: number) => void) {
+  /** `onLeft` is called when callers have left without a task. Callers that leave together are named together. */
+  constructor(onLeft: (callers: ReadonlyArray<Caller>) => void) {
     this.onLeft = onLeft
   }
 
@@ -92,7 +97,7 @@ export class Admissions {
     if (!isLeft) return
     ticket.leave()
     ticket.state = "Over"
-    this.onLeft(1)
+    this.onLeft([ticket])
   }
 
   /** All waiting callers fail. */
@@ -112,7 +117,7 @@ export class Admissions {
       ticket.state = "Over"
     }
     for (const ticket of all) ticket.resume(outcome)
-    if (all.length > 0) this.onLeft(all.length)
+    if (all.length > 0) this.onLeft(all)
     return all.length
   }
 }

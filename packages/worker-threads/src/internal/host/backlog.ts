@@ -3,6 +3,7 @@ import type * as CancelReason from "@quiesce/core/CancelReason"
 import type * as WorkerError from "../../WorkerError.ts"
 import { Addressed } from "./addressed.ts"
 import { Admissions } from "./admissions.ts"
+import type { PoolEvents } from "./poolEvents.ts"
 import type { PoolTask } from "./poolWorker.ts"
 import { lookAt, type QueuedTask, TaskQueue } from "./taskQueue.ts"
 
@@ -14,9 +15,12 @@ export class Backlog<Task extends PoolTask> {
   /** The callers that wait for room in the queue. */
   readonly admissions: Admissions
 
-  /** `onLeft` is called when callers have left without a task. */
-  constructor(onLeft: (callers: number) => void) {
-    this.admissions = new Admissions(onLeft)
+  /** `onLeft` is called with the number of callers that have left without a task. */
+  constructor(events: PoolEvents | undefined, onLeft: (callers: number) => void) {
+    this.admissions = new Admissions((callers) => {
+      for (const { task } of callers) events?.callerLeft(task)
+      onLeft(callers.length)
+    })
   }
 
   /** How many tasks wait for a worker. */

@@ -230,7 +230,9 @@ export class ContractPool {
         )
         return Effect.map(spawned, (thread): Started => ({ thread, task: task! }))
       }
-      return worker === undefined ? this.opened.dispatcher.admit({ name, priority }, submit) : submit(undefined)
+      return worker === undefined
+        ? this.opened.dispatcher.admit({ name, task: tag, priority }, submit)
+        : submit(undefined)
     })
   }
 

@@ -40,7 +40,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
   private readonly options: Parsed
   readonly events: PoolEvents | undefined
   private readonly workers: WorkerSet<Task> = new WorkerSet()
-  private readonly backlog: Backlog<Task> = new Backlog((callers) => this.unstarted(callers))
+  private readonly backlog: Backlog<Task>
   private readonly draining: Draining = new Draining()
   private readonly recycling: Recycling<Task>
   private readonly starts: WorkerStarts<Task>
@@ -51,6 +51,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
   /** `events` is notified of workers that leave without a request of the dispatcher. */
   constructor(start: StartWorker<Task>, options: Parsed, context: Context.Context<never>, events?: PoolEvents) {
     this.events = events
+    this.backlog = new Backlog(events, (callers) => this.unstarted(callers))
     this.options = options
     this.limits = { min: options.min, max: options.max }
     this.starts = new WorkerStarts(start, this.workers, this, context)
@@ -206,11 +207,7 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
     const refusal = this.refusal(undefined) ?? (this.workers.isActive(worker) ? undefined : goneBefore)
     if (refusal !== undefined) return task.fail(refusal)
     if (worker.free > 0) return this.run(worker, task)
-    const remove = this.backlog.addressed.add(worker, task)
-    task.enqueued(() => {
-      remove()
-      this.unstarted()
-    })
+    this.enqueued(task, this.backlog.addressed.add(worker, task))
   }
 
   /** Runs a task on the idlest worker, or queues the task. `ticket` is that of a caller who had to wait for room. */
@@ -225,14 +222,18 @@ export class Dispatcher<Task extends PoolTask> implements Starter<Task>, Recycle
     }
     const worker = this.workers.idlest
     if (worker !== undefined) return this.run(worker, task)
-    const remove = this.backlog.queue.add(task)
+    this.enqueued(task, this.backlog.queue.add(task))
+    // A queued task keeps the process alive.
+    if (this.starts.failures.isPausing) this.starts.failures.keepAlive(true)
+    else if (this.workers.size < this.limits.max) this.starts.start()
+  }
+
+  /** `remove` takes the task out of the backlog. */
+  private enqueued(task: Task, remove: () => void): void {
     task.enqueued(() => {
       remove()
       this.unstarted()
     })
-    // A queued task keeps the process alive.
-    if (this.starts.failures.isPausing) this.starts.failures.keepAlive(true)
-    else if (this.workers.size < this.limits.max) this.starts.start()
   }
 
   /** Tasks or callers have left the queue without a start. */

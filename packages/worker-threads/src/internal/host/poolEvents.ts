@@ -15,6 +15,8 @@ import type { RecycleCause } from "./recycleOptions.ts"
 /** A task of the pool. */
 export interface ObservedTask {
   readonly codec: { readonly name: string }
+  /** When the task or its caller began to wait, as `performance.now()`. 0 if neither has waited. */
+  readonly waitingSince: number
   /** `rung` is the highest rung of a request so far. */
   readonly thread: { readonly rung: Rung | undefined }
 }
@@ -31,7 +33,9 @@ export interface Leaver {
 export type Replacement = "lost" | "killed" | "failed_start" | RecycleCause
 
 export interface PoolObserver {
-  readonly queued: (task: ObservedTask) => void
+  readonly queued?: (task: ObservedTask) => void
+  /** A caller that waited for room in the queue has left without a task. `task` is the name of the task in the contract. */
+  readonly callerLeft: (task: string) => void
   /** A worker takes the task. */
   readonly started: (task: ObservedTask) => void
   readonly ended: (task: ObservedTask, exit: Exit.Exit<unknown, unknown>) => void
@@ -92,7 +96,11 @@ export class PoolEvents {
   }
 
   queued(task: ObservedTask): void {
-    if (this.observers !== undefined) this.observers.forEach((observer) => observer.queued(task))
+    if (this.observers !== undefined) this.observers.forEach((observer) => observer.queued?.(task))
+  }
+
+  callerLeft(task: string): void {
+    this.observers?.forEach((observer) => observer.callerLeft(task))
   }
 
   started(task: ObservedTask): void {

@@ -69,7 +69,7 @@ export class PlainPool {
       )
     if (worker !== undefined || this.dispatcher.hasRoom) return submit(undefined)
     return this.dispatcher.admit(
-      { name: options.name ?? nameOf(call.url), priority: options.settings.priority },
+      { name: options.name ?? nameOf(call.url), task, priority: options.settings.priority },
       submit
     )
   }

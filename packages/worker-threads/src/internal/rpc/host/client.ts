@@ -226,7 +226,7 @@ class Calls {
         }),
       { escalation: this.escalation, name: request.tag }
     )
-    return dispatcher.admit({ name: request.tag, priority: 0 }, (given) => {
+    return dispatcher.admit({ name: request.tag, task: request.tag, priority: 0 }, (given) => {
       ticket = given
       return Effect.map(spawned, (thread) => ({ thread, task: task! }))
     })
