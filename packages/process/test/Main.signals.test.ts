@@ -194,6 +194,14 @@ it.each([
   await program.prints(text)
 })
 
+it("Main.run names the threads beside a program whose finalizer waits, such as calls of a plain function", async () => {
+  const program = run("awaitsCalls")
+  await program.prints("ready")
+  program.kill("SIGINT")
+
+  await program.prints("program: waiting for program, beside 3 other threads: pause.ts, pause.ts, pause.ts ")
+})
+
 it("Main.run with progress none prints nothing", async () => {
   const program = run("slowly", { progress: "none" })
   await program.prints("ready")

@@ -7,16 +7,31 @@ import * as Paint from "../output/paint.ts"
 /** How many threads the short text names. */
 const named = 4
 
-/** A few words: the threads below a program, or the program itself if there is none. */
+/**
+ * A few words: the threads below a program. If there is none: the program itself, and the threads beside it. A finalizer of
+ * the program may wait for one of these, such as for a call of a plain function.
+ */
 export const short = (thread: Thread.Thread.Any): Effect.Effect<string> =>
-  Effect.map(ThreadDump.of(thread), (top) => {
+  Effect.flatMap(ThreadDump.of(thread), (top) => {
     const below = descendants(top)
-    const waiting = below.length === 0 ? [top] : below
-    const names = waiting.slice(0, named).map(nameOf)
-    const more = waiting.length > named ? ` and ${waiting.length - named} more` : ""
-    const count = below.length === 0 ? "" : `${below.length} ${below.length === 1 ? "thread" : "threads"}: `
-    return `${count}${names.join(", ")}${more}`
+    if (below.length > 0) return Effect.succeed(`${counted(below, "")}: ${namesOf(below)}`)
+    return Effect.map(ThreadDump.make, ({ threads }) => {
+      const others = threads.filter(({ id }) => id !== top.id).flatMap((other) => [other, ...descendants(other)])
+      return others.length === 0
+        ? nameOf(top)
+        : `${nameOf(top)}, beside ${counted(others, "other ")}: ${namesOf(others)}`
+    })
   })
+
+type Threads = ReadonlyArray<ThreadDump.DumpedThread>
+
+const counted = (threads: Threads, which: string): string =>
+  `${threads.length} ${which}${threads.length === 1 ? "thread" : "threads"}`
+
+const namesOf = (threads: Threads): string => {
+  const more = threads.length > named ? ` and ${threads.length - named} more` : ""
+  return `${threads.slice(0, named).map(nameOf).join(", ")}${more}`
+}
 
 /** The likely cause of a program that an interrupt has not ended, as a sentence; empty if the cause is another. */
 export const uninterruptible = (threads: ReadonlyArray<string>): string => {
@@ -26,7 +41,7 @@ export const uninterruptible = (threads: ReadonlyArray<string>): string => {
   return ` The interrupt waited for uninterruptible code in the body of ${names.join(", ")}${more}: Effect.uninterruptible, an acquire or a finalizer. Let only the steps be uninterruptible that must not be cut, and give their waits a limit.`
 }
 
-const descendants = (top: ThreadDump.DumpedThread): ReadonlyArray<ThreadDump.DumpedThread> => {
+const descendants = (top: ThreadDump.DumpedThread): Threads => {
   const found: Array<ThreadDump.DumpedThread> = []
   const left = [...top.children].toReversed()
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
