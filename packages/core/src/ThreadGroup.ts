@@ -229,8 +229,9 @@ export const make: {
 } = <E>(options?: { readonly policy?: Policy | undefined }) =>
   Effect.flatMap(Scope.Scope, (scopeOfOrigin) =>
     Effect.withFiber((fiber) => {
-      const policy = options?.policy ?? "failFast"
-      if (!policies.includes(policy)) return Argument.die("ThreadGroup.make", options, aPolicy)
+      const policy = typeof (options ?? {}) === "object" ? (options?.policy ?? "failFast") : undefined
+      if (policy === undefined || !policies.includes(policy))
+        return Argument.die("ThreadGroup.make", options?.policy ?? options, aPolicy)
       const clock = fiber.getRef(Clock.Clock)
       // `never` for the failures fits both signatures.
       const group = new Group<E, never>(policy, Spawn.liveThread(fiber), scopeOfOrigin)
@@ -246,7 +247,7 @@ export const make: {
 
 const policies: ReadonlyArray<Policy> = ["failFast", "collect", "isolate"]
 
-const aPolicy = `a policy, which is one of "${policies.join('", "')}"`
+const aPolicy = `{ policy }, which is one of "${policies.join('", "')}"`
 
 /** A member that closes the scope from inside is interrupted like the others, but not awaited. */
 const endMembers = (group: Group<never, unknown>, reason: CancelReason.CancelReason): Effect.Effect<void> =>

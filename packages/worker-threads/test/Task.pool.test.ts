@@ -205,6 +205,17 @@ describe("createTaskPool", () => {
     const refused = { reason: { _tag: "InvalidOption", option }, message: expect.stringMatching(message) as string }
     await expect(pool.run({ how: "thread" })).rejects.toMatchObject(refused)
     await expect(pool.drain()).rejects.toMatchObject(refused)
+    await pool[Symbol.asyncDispose]()
+  })
+
+  it("that can't open rejects its close only if nobody has its error, because `await using` closes it, too", async () => {
+    const used = Task.createTaskPool<Plain>(url, { size: -1 })
+    await expect(used.run({ how: "thread" })).rejects.toSatisfy((error) => reasonOf(error) === "InvalidOption")
+    await used[Symbol.asyncDispose]()
+    const unused = Task.createTaskPool<Plain>(url, { size: -1 })
+    await expect(unused[Symbol.asyncDispose]()).rejects.toSatisfy((error) => reasonOf(error) === "InvalidOption")
+    await unused[Symbol.asyncDispose]()
+    await expect(unused.run({ how: "thread" })).rejects.toSatisfy((error) => reasonOf(error) === "InvalidOption")
   })
 
   it("refuses an invalid signal, listener and transfer list", async () => {

@@ -17,7 +17,7 @@ export const givenText = (u: unknown): string => {
 const kindOf = (u: object): string => {
   try {
     const { name } = u.constructor
-    if (name === "Object") return `an object with the keys "${Object.keys(u).slice(0, 5).join(", ").slice(0, maxText)}"`
+    if (name === "Object") return `the object {${Object.keys(u).slice(0, 5).join(", ").slice(0, maxText)}}`
     return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name.slice(0, maxText)}`
   } catch {
     return "an object that can't be read"

@@ -137,8 +137,17 @@ export class LazyHost {
     return { ...report, finished: report.finished + ended, neverStarted: report.neverStarted + aborted }
   }
 
+  /**
+   * A pool that can't open has nothing to close. Its error is given here only if nobody has it: `await using` would put the
+   * error of a call into a `SuppressedError`.
+   */
   async close(): Promise<void> {
-    await (this.closeLight() ?? use(this.ending(), (host) => host.close()))
+    const isTold = this.isAwaited
+    try {
+      await (this.closeLight() ?? use(this.ending(), (host) => host.close()))
+    } catch (error) {
+      if (!isTold || this.state._tag === "Open") throw error
+    }
   }
 
   /** The opened pool, for a drain or a close. Later calls come after it. */
