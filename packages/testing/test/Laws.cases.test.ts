@@ -104,6 +104,29 @@ describe("each law holds if", () => {
     expect(run.events.filter(({ _tag }) => _tag === "Left")).toEqual([])
   })
 
+  it("a thread is abandoned before it has recorded its child, whose lease is released", async () => {
+    const lease: Instruction = { ...slow, release: { _tag: "Ok" } }
+    const child = fork(lease, { _tag: "Mask", body: [acquire] })
+    const limited: Instruction = { _tag: "Deadline", millis: 0, body: [fork()] }
+    const climb = { stop: null, interrupt: null, unwind: 0, kill: null }
+    const run = await problems(
+      "settle-before-release",
+      {
+        program: [{ _tag: "Receive", error: "A", body: [child, limited] }],
+        plan: [
+          { action: { _tag: "Stop" }, target: 0, after: 0 },
+          { action: { _tag: "Shutdown", climb }, target: 0, after: 30 }
+        ]
+      },
+      42,
+      554
+    )
+    expect(run.problems).toEqual([])
+    const ofChild = run.events.filter(({ thread }) => thread === "t.0").map(({ _tag }) => _tag)
+    expect(ofChild.indexOf("Releasing")).toBeGreaterThan(-1)
+    expect(ofChild.indexOf("Releasing")).toBeLessThan(ofChild.indexOf("Spawned"))
+  })
+
   it("the cleanup of an abandoned thread makes a group, in which a thread starts", async () => {
     const inner: Instruction = {
       _tag: "Finally",

@@ -44,7 +44,8 @@ export const statements = {
   "listener-clean": "no listener, timer or task is left after the end of all threads",
   "exit-unique": "a thread ends once, with one exit",
   "raise-exactly-one": "a raised error reaches one region of its thread, or is refused",
-  "settle-before-release": "the resources of an aborted promise are released after it has settled, or after its limit",
+  "settle-before-release":
+    "an aborted promise settles or passes its limit, and an abandoned thread's tree is interrupted, before its leases are released",
   "crash-contained": "a crash ends the threads of the crashed worker and no others",
   "report-true": "a report says what happened, and when"
 } as const

@@ -82,6 +82,14 @@ const unwinding = plan(
   )
 )
 
+/** Shutdowns that abandon a thread soon. A stop alone has interrupted no thread until then. */
+const abandoning = plan(
+  fc.constantFrom<Scenario.Action>(
+    { _tag: "Shutdown", climb: { stop: 1, interrupt: null, unwind: null, kill: null } },
+    { _tag: "Shutdown", climb: { stop: null, interrupt: 1, unwind: null, kill: null } }
+  )
+)
+
 const leases = { Acquire: 6, Scoped: 2, Sleep: 1, Checkpoint: 1, Fail: 1, Attempt: 1, Mask: 1, Fork: 1 }
 const bad = ["Ok", "Fail", "Die", "Slow", "Hang"] as const
 const worse = [...bad, "Throw", "NoEffect"] as const
@@ -232,8 +240,12 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     plan: waiting(raises)
   },
   "settle-before-release": {
-    mix: { weights: { Promise: 5, Acquire: 2, Mask: 1, Scoped: 1 }, depth: 2, length: 3 },
-    plan: waiting(once)
+    mix: {
+      weights: { Promise: 5, Acquire: 3, Mask: 3, Scoped: 1, Fork: 3, Sleep: 3 },
+      releases: ["Ok", "Slow"],
+      length: 3
+    },
+    plan: waiting(fc.oneof(once, abandoning))
   },
   "unwind-precise": {
     mix: {

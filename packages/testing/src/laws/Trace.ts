@@ -11,6 +11,8 @@ import type { Spin } from "./Program.ts"
 
 /**
  * One event. A `kept` lease is kept by the host and outlives its thread. The time of an interruptible acquire is `unsure`.
+ * A release that begins names the threads that might use its lease and run `uninterrupted`: its thread, if the scope of the
+ * lease is open, and the threads below. When an inner scope closes, no thread is named, because threads of other scopes run on.
  * A lease has `Entered` and `Left` the ledger, if the ledger is observed. `live` names the threads that should have ended
  * by then, `queued` the items in the queue. A busy section has `finished`, has `noticed` its end by its token, was `ended`
  * by force, or has `outlived` the time at which it should have been ended. A thread that settled `elsewhere` ran in another
@@ -33,7 +35,12 @@ export type Event = { readonly at: number; readonly thread: string } & (
       readonly unsure?: boolean
     }
   | { readonly _tag: "AcquireFailed"; readonly lease: string }
-  | { readonly _tag: "Releasing"; readonly lease: string; readonly reason: CancelReason.CancelReason | undefined }
+  | {
+      readonly _tag: "Releasing"
+      readonly lease: string
+      readonly reason: CancelReason.CancelReason | undefined
+      readonly uninterrupted?: ReadonlyArray<string>
+    }
   | { readonly _tag: "Released"; readonly lease: string; readonly how: "ok" | "failed" | "cut" }
   | { readonly _tag: "Entered"; readonly lease: string }
   | { readonly _tag: "Left"; readonly lease: string; readonly fate: LeaseResult; readonly failure: string | null }

@@ -242,7 +242,19 @@ const raiseExactlyOne: Check = (outcome) => [
 const overtaken = (outcome: Outcome, thread: string, letter: number): boolean =>
   only(outcome.events, "Received").some((event) => event.thread === thread && event.letter !== letter)
 
-const settleBeforeRelease: Check = (outcome) =>
+const settleBeforeRelease: Check = (outcome) => [...leftPromises(outcome), ...usedLeases(outcome)]
+
+/**
+ * A shutdown releases the leases of a thread before it abandons the thread. The thread and all threads below it may still
+ * use the leases, so each was interrupted before, also below a mask or below an ended body. An interrupt is a request: code
+ * under a mask goes on, and other code may take longer than the grace.
+ */
+const usedLeases: Check = (outcome) =>
+  only(outcome.events, "Releasing").flatMap(({ lease, uninterrupted = [] }) =>
+    uninterrupted.length === 0 ? [] : [`${lease} was released while ${uninterrupted.join()} ran uninterrupted`]
+  )
+
+const leftPromises: Check = (outcome) =>
   only(outcome.events, "PromiseLeft").flatMap(({ at, id }) => {
     const began = only(outcome.events, "PromiseBegan").find((event) => event.id === id)
     if (began === undefined) return []

@@ -1,10 +1,11 @@
 /** Instructions that acquire, synchronous sections, and crashes. */
 import * as CancelReason from "@quiesce/core/CancelReason"
 import * as Thread from "@quiesce/core/Thread"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Program, Release, Spin } from "../Program.ts"
 import type { Work } from "../Subject.ts"
 import { interrupt } from "./children.ts"
@@ -14,8 +15,9 @@ import type { Of, Position, Scoped } from "./position.ts"
 type Spawn = (place: Position, program: Program, options: object) => Work<unknown, Scope.Scope>
 
 export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spawn): Scoped =>
-  Effect.suspend(() => {
+  Effect.withFiber((fiber) => {
     const { world, thread } = place
+    const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
     const lease = `${thread}/${place.own.leases++}`
     let noted = false
     const acquired = (): string => {
@@ -36,10 +38,11 @@ export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spaw
       }),
       release: (_, exit) => {
         if (instruction.interruptible) acquired()
+        noteReleasing(place, lease, exit, scope)
         const how = instruction.release
         return how._tag === "Throw" || how._tag === "NoEffect"
-          ? brokenRelease(place, lease, how._tag, exit)
-          : release(place, lease, how, exit, spawn)
+          ? brokenRelease(place, lease, how._tag)
+          : release(place, lease, how, spawn)
       },
       releaseWithin: instruction.within ?? undefined,
       interruptible: instruction.interruptible
@@ -47,17 +50,30 @@ export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spaw
     return Effect.map(made, acquired)
   })
 
+const noteReleasing = (place: Position, lease: string, exit: Exit.Exit<unknown, unknown>, scope: Scope.Scope): void => {
+  const { thread, world } = place
+  const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
+  const isClosed = scope.state._tag === "Closed"
+  world.note({ _tag: "Releasing", thread, lease, reason, uninterrupted: uninterrupted(place, isClosed) })
+}
+
+/**
+ * The threads that run uninterrupted and might use a lease. Only a shutdown that abandons a thread releases a lease of an open
+ * scope. The scope of a thread closes after its children have ended. Children outside an inner scope run on when that scope
+ * closes.
+ */
+const uninterrupted = ({ scope, thread, world }: Position, isClosed: boolean): ReadonlyArray<string> => {
+  if (isClosed && scope !== thread) return []
+  const below = world.liveBelow(thread)
+  // The parent records a thread after the spawn, and may be delayed until the thread is abandoned.
+  const running = isClosed || !world.threads.has(thread) ? below : [thread, ...below]
+  return running.filter((name) => !world.isCancelled(name))
+}
+
 type Broken = "Throw" | "NoEffect"
 
 /** The function of a release that makes no effect. */
-const brokenRelease = (
-  { thread, world }: Position,
-  lease: string,
-  how: Broken,
-  exit: Exit.Exit<unknown, unknown>
-): Scoped => {
-  const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
-  world.note({ _tag: "Releasing", thread, lease, reason })
+const brokenRelease = ({ thread, world }: Position, lease: string, how: Broken): Scoped => {
   world.note({ _tag: "Released", thread, lease, how: "failed" })
   if (how === "Throw") throw new Error("a release threw")
   // The mistake of a caller without types.
@@ -68,12 +84,9 @@ const release = (
   place: Position,
   lease: string,
   how: Exclude<Release, { readonly _tag: Broken }>,
-  exit: Exit.Exit<unknown, unknown>,
   spawn: Spawn
 ): Scoped => {
   const { world, thread } = place
-  const reason = Option.getOrUndefined(CancelReason.fromExit(exit))
-  world.note({ _tag: "Releasing", thread, lease, reason })
   return Effect.onExit(releasing(place, how, spawn), (ended) =>
     world.noting(() => ({
       _tag: "Released",
