@@ -29,8 +29,8 @@ const endedWithin = Effect.fnUntraced(function* (pool: WorkerPool.Of<typeof Hogs
 })
 
 /**
- * A search for a step that may be ended takes longer than a second on a machine under load. A thread that was killed without
- * a word is tried again with twice the time, on the worker that is started next.
+ * A search for a step that may be ended takes longer than a second on a machine under load, and the engine answers late. So
+ * a thread that was killed before the search had a result is tried again with twice the time, on the next worker.
  */
 const ended = Effect.fnUntraced(function* (
   pool: WorkerPool.Of<typeof Hogs>,
@@ -40,7 +40,8 @@ const ended = Effect.fnUntraced(function* (
   for (let millis = 1_000; ; millis *= 2) {
     yield* prepare
     const result = yield* endedWithin(pool, inCore, millis)
-    if (result.rung !== "kill" || result.why !== null || millis > 30_000) return result
+    const isTooEarly = result.why === null || result.why.startsWith("the engine did not answer in time")
+    if (result.rung !== "kill" || !isTooEarly || millis > 30_000) return result
   }
 })
 

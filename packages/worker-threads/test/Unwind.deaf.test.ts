@@ -31,7 +31,7 @@ describe.skipIf(process.platform === "win32")(
         expect(report.ending._tag).toBe("Abandoned")
         expect(report.attempts.find(({ rung }) => rung === "unwind")).toMatchObject({
           _tag: "Outwaited",
-          why: "the engine does not answer, because the running code looks at no request"
+          why: "the engine did not answer in time: the running code looks at no request, or the machine is busy"
         })
       }).pipe(Effect.scoped, Effect.runPromise)
     )

@@ -51,7 +51,7 @@ export interface Verdict<A> {
 const limit = "5 seconds"
 
 /** The problem if the limit passes. An idle worker would reply at once. */
-export const deaf = "the engine does not answer, because the running code looks at no request"
+export const deaf = "the engine did not answer in time: the running code looks at no request, or the machine is busy"
 
 /** The real clock, because the worker does not follow a test's clock. */
 const realClock = Context.get(Context.empty(), Clock.Clock)
