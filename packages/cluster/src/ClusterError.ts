@@ -24,6 +24,7 @@ import * as Data from "effect/Data"
  * - `NoSqlClient`: a checked write in a worker without a client of the database
  * - `NoKeeper`: the runner has no keeper for a lease
  * - `PoolFailed`: a runner could not start its worker pool
+ * - `NotListening`: a runner could not open the port of its address
  * - `UnknownTask`: the runner that got the thread has no handler for its task
  * - `WrongVersion`: the store was made by another version of this package
  * - `InvalidOption`: an option can't be used as given
@@ -46,6 +47,7 @@ export type ClusterErrorReason =
   | { readonly _tag: "FencedOff"; readonly thread: string; readonly token: number }
   | { readonly _tag: "KeeperFailed"; readonly lease: string; readonly problem: string }
   | { readonly _tag: "PoolFailed"; readonly problem: string }
+  | { readonly _tag: "NotListening"; readonly address: string; readonly problem: string }
   | { readonly _tag: "NotInThread"; readonly operation: string }
   | { readonly _tag: "NoSqlClient"; readonly operation: string }
   | { readonly _tag: "InTransaction"; readonly lease: string }
@@ -111,6 +113,8 @@ const explain = (reason: ClusterErrorReason): string => {
       return `The keeper of the lease "${reason.lease}" could not acquire it: ${reason.problem}`
     case "PoolFailed":
       return `The runner could not start its worker pool: ${reason.problem}`
+    case "NotListening":
+      return `The runner can't listen on ${reason.address}: ${reason.problem}. Probably another runner has this address, or it is none of this machine. Give each runner a sharding.runnerAddress of its own; where others reach it at another address, give runnerListenAddress, too.`
     case "NotInThread":
       return `${reason.operation} was called outside a thread of a cluster. Call it in the handler of a task that a runner runs. If this is such a handler in a worker of a pool, give the runner a keeper of that lease.`
     case "NoSqlClient":

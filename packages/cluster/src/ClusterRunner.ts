@@ -18,7 +18,6 @@ import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import type * as Rpc from "effect/rpc/Rpc"
 import type * as RpcGroup from "effect/rpc/RpcGroup"
 import type * as Scope from "effect/Scope"
-import type { SocketServerError } from "effect/socket/SocketServer"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as ClusterError from "./ClusterError.ts"
 import { ClusterStore } from "./ClusterStore.ts"
@@ -121,11 +120,7 @@ export const layerOn = <Rpcs extends Rpc.Any, const O extends Options = NoOption
 export const layer = <Rpcs extends Rpc.Any, const O extends Options = NoOptions>(
   group: RpcGroup.RpcGroup<Rpcs>,
   options?: O & Options
-): Layer.Layer<
-  Engine,
-  ClusterError.ClusterError | SocketServerError | ConfigError,
-  Needs<Rpcs, O> | ClusterStore | SqlClient
-> => {
+): Layer.Layer<Engine, ClusterError.ClusterError | ConfigError, Needs<Rpcs, O> | ClusterStore | SqlClient> => {
   const given: Options = options ?? {}
   const watchdog = Effect.flatMap(timeToLiveOf(given), (millis) =>
     Effect.flatMap(ShardingConfig.ShardingConfig, (engine) => Watchdog.watch(Watchdog.limitOf(millis, engine)))

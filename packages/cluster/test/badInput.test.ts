@@ -2,13 +2,15 @@
  * Mistakes in a program, in a store and between programs of different versions. Each causes an error that names the
  * mistake.
  */
+import { once } from "node:events"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ClusterError, ClusterLease, ClusterRunner, ClusterStore, ClusterThreads } from "@quiesce/cluster"
 import { Thread } from "@quiesce/core"
 import { Effect, Exit, Layer, Option, Schema } from "effect"
-import { ShardingConfig } from "effect/cluster"
+import { RunnerAddress, ShardingConfig } from "effect/cluster"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { SqlClient } from "effect/sql/SqlClient"
 import { afterAll, describe, expect, it } from "vitest"
@@ -225,6 +227,30 @@ describe("an option is refused by name", () => {
     const nowhere = { sharding: { runnerAddress: Option.none() } }
     expect(await defectOf(running(nowhere))).toContain("a runner without an address gets no threads")
   })
+})
+
+const listensAt = (host: string, port: number) => {
+  const runnerAddress = Option.some(RunnerAddress.make(host, port))
+  const runner = ClusterRunner.layer(Tasks, { sharding: { runnerAddress } })
+  return Effect.runPromise(Effect.flip(Effect.scoped(Layer.build(Layer.provide(runner, Layer.merge(handlers, store))))))
+}
+
+it("a runner whose port is taken, or whose host is no host of this machine, fails and names its address", async () => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  // A server that listens on a port has an address of this form.
+  const { port } = server.address() as AddressInfo
+  try {
+    const taken = await listensAt("127.0.0.1", port)
+    expect(taken).toMatchObject({ reason: { _tag: "NotListening", address: `127.0.0.1:${port}` } })
+    expect(taken.message).toMatch(
+      /^The runner can't listen on 127\.0\.0\.1:\d+: .*EADDRINUSE.*\. Probably another runner/
+    )
+    // An address for documentation, which no machine has (RFC 5737).
+    expect((await listensAt("192.0.2.1", port)).message).toMatch(/can't listen on 192\.0\.2\.1:\d+: .*EADDRNOTAVAIL/)
+  } finally {
+    server.close()
+  }
 })
 
 it("a lease without a keeper is refused by name", async () => {

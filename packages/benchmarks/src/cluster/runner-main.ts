@@ -3,6 +3,7 @@ import { NodeClusterSocket, NodeRuntime } from "@effect/platform-node"
 import { ClusterRunner, ClusterStore } from "@quiesce/cluster"
 import { Effect, Layer, Option } from "effect"
 import { RunnerAddress } from "effect/cluster"
+import type { SqlClient } from "effect/sql/SqlClient"
 import { bare, handlers, rooms, Tasks } from "./contract.ts"
 
 const [filename = "", port = "", kind = ""] = process.argv.slice(2)
@@ -13,9 +14,9 @@ const threads = ClusterRunner.layer(Tasks, { sharding, keepers: [rooms] }).pipe(
 
 const entity = bare.pipe(Layer.provide(NodeClusterSocket.layer({ storage: "sql", shardingConfig: sharding })))
 
-Layer.effectDiscard(Effect.sync(() => process.stdout.write("ready\n"))).pipe(
-  Layer.provide(kind === "bare" ? entity : threads),
-  Layer.provide(ClusterStore.sqlite({ filename })),
-  Layer.launch,
-  NodeRuntime.runMain
-)
+const ready = Layer.effectDiscard(Effect.sync(() => process.stdout.write("ready\n")))
+
+const program: Layer.Layer<never, unknown, ClusterStore.ClusterStore | SqlClient> =
+  kind === "bare" ? Layer.provide(ready, entity) : Layer.provide(ready, threads)
+
+program.pipe(Layer.provide(ClusterStore.sqlite({ filename })), Layer.launch, NodeRuntime.runMain)

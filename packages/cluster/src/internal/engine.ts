@@ -5,6 +5,7 @@
  * The sockets send each message at once. With the delay of TCP for small messages, which Effect's own layers have, a message
  * after another waits for 40 ms, and a thread takes some 180 ms in place of 2.
  */
+import { messageOf } from "@quiesce/core/internal"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
 import type { ConfigError } from "effect/Config"
@@ -24,8 +25,9 @@ import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import * as RpcClient from "effect/rpc/RpcClient"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import { Socket } from "effect/socket/Socket"
-import type { SocketServer, SocketServerError } from "effect/socket/SocketServer"
+import type { SocketServer } from "effect/socket/SocketServer"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as ClusterError from "../ClusterError.ts"
 import { endWithin } from "./endWithin.ts"
 import { TableLocks } from "./watch/lostRunner.ts"
 
@@ -62,18 +64,24 @@ const clientProtocol = Layer.effect(
   }))
 )
 
-const socketServer: Layer.Layer<SocketServer, SocketServerError, ShardingConfig.ShardingConfig> = Layer.unwrap(
+const socketServer: Layer.Layer<SocketServer, ClusterError.ClusterError, ShardingConfig.ShardingConfig> = Layer.unwrap(
   Effect.map(ShardingConfig.ShardingConfig, ({ runnerAddress, runnerListenAddress }) =>
     Option.match(
       Option.orElse(runnerListenAddress, () => runnerAddress),
       {
         // The runner itself refuses to run without an address.
         onNone: () => Layer.empty as never,
-        onSome: ({ host, port }) => NodeSocketServer.layer({ host, port, noDelay: true })
+        onSome: ({ host, port }) =>
+          Layer.catchTag(NodeSocketServer.layer({ host, port, noDelay: true }), "SocketServerError", ({ cause }) =>
+            Layer.effectContext(notListening(`${host}:${port}`, cause))
+          )
       }
     )
   )
 )
+
+const notListening = (address: string, cause: unknown): Effect.Effect<never, ClusterError.ClusterError> =>
+  Effect.fail(ClusterError.make({ _tag: "NotListening", address, problem: messageOf(cause) }))
 
 /** The engine waits for its entities first. The threads have ended before. */
 const bounded = endWithin((services: Context.Context<Services>) => {
@@ -82,7 +90,7 @@ const bounded = endWithin((services: Context.Context<Services>) => {
 })
 
 /** With a socket server. */
-export const runner = (settings: Settings): Layer.Layer<Services, ConfigError | SocketServerError, SqlClient> =>
+export const runner = (settings: Settings): Layer.Layer<Services, ConfigError | ClusterError.ClusterError, SqlClient> =>
   SocketRunner.layer.pipe(
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
     Layer.provide(Layer.merge(socketServer, clientProtocol)),
