@@ -39,7 +39,7 @@ type State =
   | { readonly _tag: "Attached"; readonly sessionId: string; readonly send: Send }
   | { readonly _tag: "Gone" }
 
-/** Enabling the debugger may take more than 100 ms in a worker with a large heap. */
+/** Enabling the debugger may take more than 100 ms in a worker with a large heap, and sends an event for each script. */
 const deafMillis = 500
 
 let lastId = 0
@@ -52,6 +52,7 @@ export class Attachment {
   private readonly requests = new Map<number, Pending>()
   private readonly listeners = new Map<string, (params: unknown) => void>()
   private isDebugging = false
+  private lastHeard = 0
   /** The halts that have begun and are not over: the worker may still come to a halt. */
   halts = 0
 
@@ -63,12 +64,14 @@ export class Attachment {
     return this.state._tag === "Attached" ? this.state.sessionId : undefined
   }
 
-  /** Whether the engine has left a request unanswered for some time. An idle worker would reply at once. */
+  /**
+   * Whether the engine has left a request unanswered for some time, and has sent nothing else. An idle worker would reply at
+   * once.
+   */
   get isDeaf(): boolean {
-    const latest = performance.now() - deafMillis
     // The requests are in the order of their sending.
     const [oldest] = this.requests.values()
-    return oldest !== undefined && oldest.since <= latest
+    return oldest !== undefined && Math.max(oldest.since, this.lastHeard) <= performance.now() - deafMillis
   }
 
   /** Whether a request has no answer. */
@@ -124,6 +127,7 @@ export class Attachment {
   }
 
   receive(text: string): void {
+    this.lastHeard = performance.now()
     // The shape is from the inspector's protocol. Other fields are ignored.
     const message = JSON.parse(text) as Incoming
     if (message.id !== undefined) {

@@ -57,6 +57,9 @@ const haltMillis = 1000
 /** The limit on the wait for an outcome if the engine does not answer. */
 const outcomeMillis = 1200
 
+/** The pause between two looks at an engine that has no outcome yet. */
+const deafLookMillis = 200
+
 /**
  * A line to a worker that starts next, or a call of `failed` with the reason for which there is none. `permission`
  * completes when it is known whether code can be ended in this process at all.
@@ -231,10 +234,13 @@ export class WorkerInspector {
     })
   }
 
-  /** Completes if the engine does not answer. The limit on the wait is below the grace that a pool gives by default. */
+  /** Completes if the engine does not answer. The first look is before the end of the grace that a pool gives by default. */
   private get deafness(): Effect.Effect<UnwindOutcome> {
-    return Effect.flatMap(Debugger.wait(outcomeMillis), () =>
-      this.state._tag === "Open" && this.state.attachment.isDeaf ? refused(Debugger.deaf) : Effect.never
+    const isDeaf = Effect.sync(() => this.state._tag === "Open" && this.state.attachment.isDeaf)
+    const isDeafLater = Effect.tap(isDeaf, (isDeaf) => (isDeaf ? Effect.void : Debugger.wait(deafLookMillis)))
+    return Debugger.wait(outcomeMillis).pipe(
+      Effect.andThen(Effect.repeat(isDeafLater, { until: Boolean })),
+      Effect.andThen(refused(Debugger.deaf))
     )
   }
 
