@@ -53,6 +53,7 @@ export const defaultTeardown: Runtime.Teardown = (exit, onExit) => {
  * - The process exits when stdout and stderr are written, after a request to end within two seconds, otherwise within a
  *   minute. After a success without a request, the process ends when nothing keeps it alive, like every program of
  *   Node. If the process is still alive after the time of the budget, stderr names the handles that keep it alive.
+ * - A worker that can't be ended, such as one in native code, does not hold up the exit. On Windows it does.
  *
  * The environment variable `QUIESCE_TIMELINE` names a file for a timeline of the program, which is written after its end: a
  * picture (`.svg`), a trace for Perfetto (`.json`) or a text (`.txt`). In the name, `%p` is the number of the process.

@@ -1,10 +1,12 @@
-import { constants } from "node:os"
-import { expect, it } from "vitest"
+import { mkdtempSync, rmSync } from "node:fs"
+import { constants, tmpdir } from "node:os"
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
 import type { Main } from "@quiesce/process"
 import { type Running, start } from "./support.ts"
 
-const run = (program: string, options: Main.Options = {}): Running =>
-  start("signals", { args: [program, JSON.stringify(options)] })
+const run = (program: string, options: Main.Options = {}, env: Readonly<Record<string, string>> = {}): Running =>
+  start("signals", { args: [program, JSON.stringify(options)], env })
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const
 
@@ -124,19 +126,48 @@ it("Main.run abandons a hanging finalizer when the budget is used up, and releas
   expect(Number(first)).toBeGreaterThanOrEqual(600)
 })
 
-it.skipIf(process.platform === "win32")(
-  "Main.run ends at a further signal while a worker in native code delays the exit",
-  async () => {
+describe.skipIf(process.platform === "win32")("a worker that can't be ended", () => {
+  it("does not hold up the exit, which has its code and runs the listeners, as with native code", async () => {
     const program = run("blocksExit")
     await program.prints("ready")
     await program.prints("in native code")
     program.kill("SIGTERM")
-    await program.prints("exiting")
-    program.kill("SIGTERM")
+    const { code, err, signal } = await program.ended
 
-    expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
-  }
-)
+    expect({ code, signal }).toEqual({ code: 143, signal: null })
+    expect(err).toContain("exiting")
+  })
+
+  it("does not hold up the exit of a program that fails, as with a loop that the engine does not interrupt", async () => {
+    const { code, err, signal } = await run("failsBesideLoop").ended
+
+    expect({ code, signal }).toEqual({ code: 1, signal: null })
+    expect(err).toContain("exiting")
+  })
+
+  it("does not hold up the end of a program that has ended well", async () => {
+    const program = run("endsBesideLoop")
+    const { code, err, signal } = await program.ended
+
+    expect({ code, err, signal }).toEqual({ code: 7, err: "exiting\n", signal: null })
+  })
+
+  it("holds up the exit if Node has to write a file then, and a further signal ends the process", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "quiesce-"))
+    try {
+      const program = run("blocksExit", {}, { NODE_V8_COVERAGE: folder })
+      await program.prints("ready")
+      await program.prints("in native code")
+      program.kill("SIGTERM")
+      await program.prints("exiting")
+      program.kill("SIGTERM")
+
+      expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})
 
 it.each([[{ kill: "1 minute" }], [{ unwind: "1 minute", kill: "1 minute" }]] as const)(
   "Main.run interrupts a program whose escalation has only rungs by force: %j",

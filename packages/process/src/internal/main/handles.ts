@@ -1,31 +1,12 @@
 /** The handles of Node that keep a process alive after its program has ended. */
-import type { Worker } from "node:worker_threads"
+import type { LiveWorkers } from "./liveWorkers.ts"
 import * as Places from "./places.ts"
 
 /** Timers of Node take no longer times, in milliseconds. */
 const longest = 2 ** 31 - 1
 
-/** The workers that the process has started since, because Node lists no worker among its handles. */
-export class Workers {
-  private readonly live = new Set<Worker>()
-  private readonly started = (worker: Worker): void => {
-    this.live.add(worker)
-    worker.once("exit", () => this.live.delete(worker))
-  }
-
-  constructor() {
-    process.on("worker", this.started)
-  }
-
-  /** The number of live workers. None is noticed from now on. */
-  end(): number {
-    process.off("worker", this.started)
-    return this.live.size
-  }
-}
-
 /** Calls `found` once with the handles, if the process is still alive after a time. The watch itself keeps nothing alive. */
-export const watch = (millis: number, workers: Workers, found: (text: string) => void): void => {
+export const watch = (millis: number, workers: LiveWorkers, found: (text: string) => void): void => {
   if (millis > longest) return void workers.end()
   setTimeout(() => {
     const handles = active()

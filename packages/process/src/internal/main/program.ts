@@ -28,9 +28,11 @@ import * as ExitCode from "./exitCode.ts"
 import * as Handles from "./handles.ts"
 import * as InTheWay from "./inTheWay.ts"
 import * as Leaving from "./leaving.ts"
+import { LiveWorkers } from "./liveWorkers.ts"
 import * as Parent from "./parent.ts"
 import * as Progress from "./progress.ts"
 import * as Reasons from "./reasons.ts"
+import * as Replacement from "./replacement.ts"
 import type { Settings } from "./settings.ts"
 import * as TimelineFile from "./timelineFile.ts"
 
@@ -57,7 +59,7 @@ export class Program {
   private readonly uncaught: Array<unknown> = []
   private readonly removals: ReadonlyArray<() => void>
   private readonly endOutput: () => void
-  private readonly workers = new Handles.Workers()
+  private readonly workers = new LiveWorkers()
 
   constructor(settings: Settings, release: () => void) {
     this.settings = settings
@@ -131,7 +133,7 @@ export class Program {
       const signal = this.settings.reraises ? ExitCode.signalOf(exit) : undefined
       const way: Leaving.Way =
         signal !== undefined && code === exitCode(signal) ? { _tag: "Reraise", signal } : { _tag: "Exit", code }
-      void Leaving.leave(way, asked, this.repeatsFor)
+      void Leaving.leave(way, asked, this.repeatsFor, this.workers)
     })
   }
 
@@ -216,7 +218,7 @@ export class Program {
   private readonly repeatsFor = (): number => this.signals.repeatsFor(performance.now())
 
   private leaveWith(code: number): void {
-    void Leaving.leave({ _tag: "Exit", code }, true, this.repeatsFor)
+    void Leaving.leave({ _tag: "Exit", code }, true, this.repeatsFor, this.workers)
   }
 
   private readonly gaveUp = ({ report, uninterruptible }: GivenUp): void => {
@@ -235,6 +237,7 @@ export class Program {
     this.release()
     // A write may fail after the end of the program.
     void written().then(this.endOutput)
+    Replacement.prepare(this.workers)
     const { millis, reserve } = this.settings.ladder
     Handles.watch(millis + reserve, this.workers, (text) => this.say(text))
   }

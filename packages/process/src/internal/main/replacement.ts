@@ -1,0 +1,43 @@
+/**
+ * An exit that waits for no worker.
+ *
+ * `process.exit` waits for the threads of all workers. One that runs native code can't be ended, and a loop of `JSON.parse`
+ * was ended after 15 seconds on Node 26 and never on Node 22. Therefore a shell takes the place of the process, which ends
+ * all threads at once, and exits with the code. The process keeps its number, so its parent sees the exit of the program.
+ */
+import { accessSync, constants } from "node:fs"
+import type { LiveWorkers } from "./liveWorkers.ts"
+
+const shell = "/bin/sh"
+
+/** Node writes these files at its own exit only. */
+const writesAtExit = /^--(cpu|heap)-prof\b|^--trace-event|^--prof\b/
+
+/** Whether a shell can take the place of this process, without the loss of a file that Node writes at the exit. */
+const isPossible = (): boolean => {
+  if (process.execve === undefined || process.env["NODE_V8_COVERAGE"] !== undefined) return false
+  const flags = [...process.execArgv, ...(process.env["NODE_OPTIONS"] ?? "").split(" ")]
+  if (flags.some((flag) => writesAtExit.test(flag))) return false
+  try {
+    accessSync(shell, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Lets the exit of the process wait for no busy worker, where that is possible. The listeners so far run before. */
+export const prepare = (workers: LiveWorkers): void => {
+  process.on("exit", (code) => {
+    if (!workers.isBusy || !isPossible()) return
+    const { stdin } = process
+    if (stdin.isTTY && stdin.isRaw) stdin.setRawMode(false)
+    // A listener before this one may have changed the code. A process has the last byte of its code.
+    const last = Number(process.exitCode ?? code) & 0xff
+    try {
+      process.execve?.(shell, ["sh", "-c", `exit ${last}`], {})
+    } catch {
+      // The exit goes on, and waits for the workers.
+    }
+  })
+}
