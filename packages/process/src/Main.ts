@@ -134,7 +134,8 @@ const endableByCtrlC = <A, E, R>(effect: Effect.Effect<A, E, R>, program: Progra
  * their default actions again.
  *
  * The first signal also sets `process.exitCode` to 128 + n, unless the program has set a code. A program that ends well in
- * spite of the signal sets 0 before its end. Throws a `ProcessError` as `run` does.
+ * spite of the signal sets 0 before its end. A worker that can't be ended does not hold up the exit, but for Windows. Throws a
+ * `ProcessError` as `run` does.
  *
  * ```ts
  * import { setTimeout } from "node:timers/promises"

@@ -7,12 +7,14 @@ import { exitCode, type Signal } from "../signals/signalName.ts"
 import * as InTheWay from "./inTheWay.ts"
 import * as Leaving from "./leaving.ts"
 import * as Reasons from "./reasons.ts"
+import * as Replacement from "./replacement.ts"
 
 export const make = (
   signals: ReadonlyArray<Signal>,
   onSecondSignal: "climb" | "exit",
   release: () => void
 ): AbortSignal & Disposable => {
+  Replacement.prepare()
   const controller = new AbortController()
   const count = new SignalCount()
   const second = onSecondSignal === "climb" ? tell : Leaving.leaveNow

@@ -2,8 +2,6 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { writeOut } from "../output/writeOut.ts"
 import { exitCode, type Signal } from "../signals/signalName.ts"
-import type { LiveWorkers } from "./liveWorkers.ts"
-import * as Replacement from "./replacement.ts"
 
 /** How a process ends. */
 export type Way =
@@ -17,20 +15,11 @@ const writeOutMillis = { asked: 2000, byItself: 60_000 }
 /** The time until a signal that the process has sent to itself counts as refused, in milliseconds. */
 const patience = 1000
 
-/**
- * Ends the process after its output. `repeatsFor` is the time in which a wrapper may repeat the last signal. A busy worker
- * does not hold up the exit, where the platform allows that.
- */
-export const leave = async (
-  way: Way,
-  asked: boolean,
-  repeatsFor: () => number,
-  workers: LiveWorkers
-): Promise<never> => {
+/** Ends the process after its output. `repeatsFor` is the time in which a wrapper may repeat the last signal. */
+export const leave = async (way: Way, asked: boolean, repeatsFor: () => number): Promise<never> => {
   await writeOut(asked ? writeOutMillis.asked : writeOutMillis.byItself)
   // During the exit, a repeated signal would end the process in place of the exit code.
   await sleep(repeatsFor())
-  Replacement.prepare(workers)
   if (way._tag === "Exit") return process.exit(way.code)
   raise(way.signal)
   // The process ends here, but for the first process of a container, to which no signal does anything by default.

@@ -64,6 +64,7 @@ export class Program {
   constructor(settings: Settings, release: () => void) {
     this.settings = settings
     this.release = release
+    Replacement.prepare()
     const onError = (error: unknown): void => this.failed(error)
     process.on("uncaughtException", onError)
     this.removals = [
@@ -133,7 +134,7 @@ export class Program {
       const signal = this.settings.reraises ? ExitCode.signalOf(exit) : undefined
       const way: Leaving.Way =
         signal !== undefined && code === exitCode(signal) ? { _tag: "Reraise", signal } : { _tag: "Exit", code }
-      void Leaving.leave(way, asked, this.repeatsFor, this.workers)
+      void Leaving.leave(way, asked, this.repeatsFor)
     })
   }
 
@@ -218,7 +219,7 @@ export class Program {
   private readonly repeatsFor = (): number => this.signals.repeatsFor(performance.now())
 
   private leaveWith(code: number): void {
-    void Leaving.leave({ _tag: "Exit", code }, true, this.repeatsFor, this.workers)
+    void Leaving.leave({ _tag: "Exit", code }, true, this.repeatsFor)
   }
 
   private readonly gaveUp = ({ report, uninterruptible }: GivenUp): void => {
@@ -237,7 +238,6 @@ export class Program {
     this.release()
     // A write may fail after the end of the program.
     void written().then(this.endOutput)
-    Replacement.prepare(this.workers)
     const { millis, reserve } = this.settings.ladder
     Handles.watch(millis + reserve, this.workers, (text) => this.say(text))
   }

@@ -6,7 +6,7 @@
  * all threads at once, and exits with the code. The process keeps its number, so its parent sees the exit of the program.
  */
 import { accessSync, constants } from "node:fs"
-import type { LiveWorkers } from "./liveWorkers.ts"
+import { LiveWorkers } from "./liveWorkers.ts"
 
 const shell = "/bin/sh"
 
@@ -26,18 +26,27 @@ const isPossible = (): boolean => {
   }
 }
 
-/** Lets the exit of the process wait for no busy worker, where that is possible. The listeners so far run before. */
-export const prepare = (workers: LiveWorkers): void => {
-  process.on("exit", (code) => {
+let isPrepared = false
+
+/** Lets the exit of the process wait for no busy worker that is started from now on, where that is possible. */
+export const prepare = (): void => {
+  if (isPrepared) return
+  isPrepared = true
+  const workers = new LiveWorkers()
+  const leave = (code: number): void => {
     if (!workers.isBusy || !isPossible()) return
+    const listeners = process.rawListeners("exit")
+    // The others must run before.
+    for (const listener of listeners.slice(listeners.indexOf(leave) + 1)) listener.call(process, code)
     const { stdin } = process
     if (stdin.isTTY && stdin.isRaw) stdin.setRawMode(false)
-    // A listener before this one may have changed the code. A process has the last byte of its code.
+    // A listener may have changed the code. A process has the last byte of its code.
     const last = Number(process.exitCode ?? code) & 0xff
     try {
       process.execve?.(shell, ["sh", "-c", `exit ${last}`], {})
     } catch {
       // The exit goes on, and waits for the workers.
     }
-  })
+  }
+  process.on("exit", leave)
 }
