@@ -163,7 +163,9 @@ class Release<A> implements PendingRelease {
         this.taken = fiber as Fiber.Fiber<unknown>
         return this.start(fiber, exit)
       })
-      return Effect.succeed(Effect.runForkWith(this.context)(release, { uninterruptible: true }))
+      // The scheduler may delay the first step of the fiber, and the scope may come to the release before that step.
+      this.taken = Effect.runForkWith(this.context)(release, { uninterruptible: true })
+      return Effect.succeed(this.taken)
     })
   }
 

@@ -174,6 +174,18 @@ describe("each law holds if", () => {
     ])
   })
 
+  it("a scope comes to a release that was just taken over, because its thread is about to be abandoned", async () => {
+    const leases = [{ ...acquire, release: { _tag: "Slow", millis: 2000 } } as const, acquire]
+    const brief = { stop: null, interrupt: 1, unwind: null, kill: null }
+    const child = { ...fork({ _tag: "Finally", body: [], cleanup: leases }), immediately: true, escalation: brief }
+    const program: Scenario["program"] = [child, { _tag: "Scoped", body: [] }]
+    const plan: Scenario["plan"] = [{ action: { _tag: "Interrupt", wait: true }, target: 0, after: 0 }]
+    for (let cut = 0; cut < 250; cut++) {
+      const run = await problems("release-once", { program, plan }, cut)
+      expect(run.problems, `cut at ${cut}`).toEqual([])
+    }
+  })
+
   it("a release with a limit ends a thread just before the shutdown, after the limit of the rung stop, interrupts the thread", async () => {
     const hanging: Instruction = { ...slow, release: { _tag: "Hang" }, within: 7 }
     const run = await problems(
