@@ -27,8 +27,8 @@ const startHeld = Effect.gen(function* () {
 })
 
 describe.skipIf(!showsProcesses)("an output that another process holds", () => {
-  it("does not keep this process alive after the end of the thread", async () => {
-    const { code, out } = await start("heldOutput").ended
+  it.each(["output", "third"])("does not keep this process alive after the end of the thread: %s", async (held) => {
+    const { code, out } = await start("heldOutput", { args: [held] }).ended
 
     const printed: { readonly holder: number; readonly exit: unknown } = JSON.parse(out)
     holder = printed.holder

@@ -1,6 +1,6 @@
 /**
- * Node's own object of a process that Effect starts. The handle of Effect has no way to close the pipe of an output: another
- * process that holds the other end would keep this process alive.
+ * Node's own object of a process that Effect starts. The handle of Effect has no way to close a pipe: another process that
+ * holds the other end would keep this process alive, and a pipe that nobody reads would stay open.
  *
  * Invariant: without the object, as under another spawner than Effect's for Node, nothing is closed.
  */
@@ -12,13 +12,13 @@ import type { ChildProcessHandle } from "effect/process/ChildProcessSpawner"
 /** The channel of Node on which each new process is published, before the process has a number. */
 const channel = "child_process"
 
-/** Closes the pipes of the outputs. */
-export type CloseOutputs = () => void
+/** Closes the pipes of the descriptors with these numbers. Without numbers, all pipes are closed. */
+export type ClosePipes = (fds?: ReadonlyArray<number>) => void
 
-/** Starts a process, and gives the way to close the pipes of its outputs. */
-export const withOutputs = <E, R>(
+/** Starts a process, and gives the way to close its pipes. */
+export const withPipes = <E, R>(
   spawn: Effect.Effect<ChildProcessHandle, E, R>
-): Effect.Effect<readonly [ChildProcessHandle, CloseOutputs], E, R> =>
+): Effect.Effect<readonly [ChildProcessHandle, ClosePipes], E, R> =>
   Effect.suspend(() => {
     // Other code of this process may start processes meanwhile.
     const started: Array<ChildProcess> = []
@@ -30,12 +30,13 @@ export const withOutputs = <E, R>(
     return Effect.ensuring(
       Effect.map(spawn, (handle) => {
         const process = started.find(({ pid }) => pid === handle.pid)
-        return [handle, () => closeOutputs(process)] as const
+        return [handle, (fds) => closePipes(process, fds)] as const
       }),
       Effect.sync(() => unsubscribe(channel, note))
     )
   })
 
-const closeOutputs = (process: ChildProcess | undefined): void => {
-  for (const output of [process?.stdout, process?.stderr]) output?.destroy()
+const closePipes = (process: ChildProcess | undefined, fds?: ReadonlyArray<number>): void => {
+  const pipes = process?.stdio ?? []
+  for (const [fd, pipe] of pipes.entries()) if (fds === undefined || fds.includes(fd)) pipe?.destroy()
 }

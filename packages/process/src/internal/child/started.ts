@@ -58,7 +58,7 @@ class Starting {
   private readonly scope = Scope.makeUnsafe()
   private readonly members: Array<Member> = []
   private readonly feeds: Array<Fiber.Fiber<unknown, unknown>> = []
-  private readonly outputs: Array<NodeProcess.CloseOutputs> = []
+  private readonly pipes: Array<NodeProcess.ClosePipes> = []
   private readonly input = Promise.withResolvers<ProcessError.ProcessError>()
   private channel: Channel.Channel | undefined = undefined
 
@@ -71,13 +71,13 @@ class Starting {
     const [piped, source] = before === undefined ? Pipeline.withPipe(part.command) : [Pipeline.reading(part), undefined]
     const [command, fd, variables] = hasChannel ? Channel.onto(piped) : ([piped, undefined, {}] as const)
     const isLeader = (command.options.detached ?? process.platform !== "win32") && process.platform !== "win32"
-    return NodeProcess.withOutputs(spawner.spawn(Mark.command(command, this.mark, variables))).pipe(
+    return NodeProcess.withPipes(spawner.spawn(Mark.command(command, this.mark, variables))).pipe(
       Scope.provide(this.scope),
       // Node throws some errors of the system where others are events, and Effect lets them through as defects.
       Effect.catchDefect((defect) => (hasCode(defect) ? Effect.fail(defect) : Effect.die(defect))),
       Effect.mapError((error) => spawnFailed(command, error)),
-      Effect.map(([handle, closeOutputs]) => {
-        this.outputs.push(closeOutputs)
+      Effect.map(([handle, closePipes]) => {
+        this.pipes.push(closePipes)
         const member = new Member(handle, command.command, isLeader)
         this.members.push(member)
         if (isLeader) Guardian.watch(member.pid)
@@ -89,7 +89,7 @@ class Starting {
   }
 
   get started(): Started {
-    const { channel, feeds, input, mark, members, outputs, scope } = this
+    const { channel, feeds, input, mark, members, pipes, scope } = this
     return {
       members,
       family: new Family(mark, members),
@@ -98,7 +98,7 @@ class Starting {
       close: () => {
         channel?.close()
         for (const feed of feeds) feed.interruptUnsafe()
-        for (const closeOutputs of outputs) closeOutputs()
+        for (const closePipes of pipes) closePipes()
         for (const { isLeader, pid } of members) if (isLeader) Guardian.unwatch(pid)
         // Effect waits for the remaining members of a group, so nothing waits for Effect.
         Effect.runFork(Scope.close(scope, Exit.void))
