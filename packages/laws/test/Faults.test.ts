@@ -20,7 +20,11 @@ const faults: ReadonlyArray<readonly [Name, Fault, seed: number]> = [
   ["crash-contained", "spreads crashes", 5],
   ["mask-pends", "ignores cancels", 3],
   ["late-fork", "starts what is forked too late", 3],
-  ["deadline-min", "ignores deadlines", 3]
+  ["deadline-min", "ignores deadlines", 3],
+  ["finalizer-shield", "shields no sections of releases", 1],
+  ["bounded-cleanup", "shields no sections of releases", 1],
+  ["finalizer-isolation", "runs values that are no effects", 2],
+  ["finalizer-isolation", "holds up releases", 1]
 ]
 
 /** Reports a never started thread as interrupted. */

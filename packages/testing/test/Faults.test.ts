@@ -4,6 +4,7 @@ import * as Program from "@quiesce/testing/laws/Program"
 import * as Search from "@quiesce/testing/laws/Search"
 import { expect, it } from "vitest"
 import { faults, others } from "./fixtures/faults.ts"
+import { releaseFaults } from "./fixtures/releaseFaults.ts"
 
 // The keys of the record are names of laws.
 it.each(Object.keys(faults) as ReadonlyArray<keyof typeof faults>)(
@@ -18,10 +19,10 @@ it.each(Object.keys(faults) as ReadonlyArray<keyof typeof faults>)(
   }
 )
 
-it.each(others)("$law: the check finds that $what", async ({ fault, law, what }) => {
+it.each([...others, ...releaseFaults])("$law: the check finds that $what", async ({ fault, law, seed = 1, what }) => {
   const adapter = Adapter.fromSubject(what, fault)
 
-  const { counterexample } = await Search.run(law, adapter, { programs: 1000, whole: 0, cuts: 40, seed: 1 })
+  const { counterexample } = await Search.run(law, adapter, { programs: 1000, whole: 0, cuts: 40, seed })
 
   expect(counterexample).toBeDefined()
   expect(Program.size(counterexample!.scenario.program)).toBeLessThanOrEqual(8)

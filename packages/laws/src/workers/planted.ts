@@ -3,8 +3,10 @@ import * as Blocking from "@quiesce/core/Blocking"
 import * as ThreadAdapter from "@quiesce/core/adapter"
 import { core, type Subject } from "@quiesce/testing/laws/Subject"
 import * as Effect from "effect/Effect"
+import { planted as ofReleases } from "./plantedReleases.ts"
 
 const planted = {
+  ...ofReleases,
   /** All sections run without a shield. */
   "ends masked sections": { spin: (_, section) => Effect.interruptible(Blocking.interruptible(section)) },
   "hides failures of releases": {

@@ -12,7 +12,7 @@ import type { Planned, Scenario } from "./Scenario.ts"
  * lists the kinds of releases, `depth` is the nesting of blocks (default 3), `length` the number of instructions in a block
  * (default 4), and `bystanders` says whether other threads run beside the program (default: none). `chain` is the number of
  * threads in the longest chain (default 3). Long chains are rare. With `outlasting`, some slow releases take longer than
- * each climb. With `waits`, some first threads wait for a place to run, and with `calls`, some are calls without a handle.
+ * each climb. With `abandons`, some forked threads are abandoned in their releases. With `waits`, some first threads wait for a place to run, and with `calls`, some are calls without a handle.
  *
  * @stability unstable
  * @category models
@@ -26,6 +26,7 @@ export interface Mix {
   readonly bystanders?: boolean | undefined
   readonly chain?: number | undefined
   readonly outlasting?: boolean | undefined
+  readonly abandons?: boolean | undefined
   readonly waits?: boolean | undefined
   readonly calls?: boolean | undefined
 }
@@ -33,32 +34,41 @@ export interface Mix {
 const millis = fc.constantFrom(0, 1, 2, 3, 5, 10)
 
 /** The limit of each limited release. */
-const within = 7
+const limit = 7
 
 /** Longer than a climb takes. */
 const outlasting = 2000
 
-const releaseOf = (
-  tag: Release["_tag"],
-  mix: Mix
-): fc.Arbitrary<{ readonly release: Release; readonly within: number | null }> => {
-  if (tag === "Hang") return fc.constant({ release: { _tag: tag }, within })
-  if (tag === "Slow") {
-    const slow = fc.record({
-      release: fc.record({ _tag: fc.constant(tag), millis: fc.constantFrom(1, 2, 20) }),
-      within: fc.constantFrom(null, within)
-    })
-    if (mix.outlasting !== true) return slow
-    return fc.oneof(slow, fc.constant({ release: { _tag: tag, millis: outlasting }, within: null }))
+const spinning = fc.constantFrom<Spin>("interruptible", "plain", "plain", "uninterruptible")
+
+/** A release, with its limit if it has one. */
+interface Held {
+  readonly release: Release
+  readonly within: number | null
+}
+
+const releaseOf = (tag: Release["_tag"], mix: Mix): fc.Arbitrary<Held> => {
+  const within = tag === "Hang" ? fc.constant(limit) : fc.constantFrom(null, limit)
+  const held = fc.record({ release: howOf(tag), within })
+  if (tag !== "Slow" || mix.outlasting !== true) return held
+  return fc.oneof(held, fc.constant({ release: { _tag: tag, millis: outlasting }, within: null }))
+}
+
+const howOf = (_tag: Release["_tag"]): fc.Arbitrary<Release> => {
+  // The last case has the other releases.
+  // oxlint-disable-next-line typescript/switch-exhaustiveness-check
+  switch (_tag) {
+    case "Slow":
+      return fc.record({ _tag: fc.constant(_tag), millis: fc.constantFrom(1, 2, 20) })
+    case "Poll":
+      return fc.record({ _tag: fc.constant(_tag), millis: fc.constantFrom(0, 2, 20) })
+    case "Spin":
+      return fc.record({ _tag: fc.constant(_tag), how: spinning })
+    case "NoEffect":
+      return fc.record({ _tag: fc.constant(_tag), gives: fc.constantFrom<"nothing" | "promise">("nothing", "promise") })
+    default:
+      return fc.constant({ _tag })
   }
-  if (tag === "Poll") {
-    return fc.record({
-      release: fc.record({ _tag: fc.constant(tag), millis: fc.constantFrom(0, 2, 20) }),
-      within: fc.constantFrom(null, within)
-    })
-  }
-  if (tag === "Spin") return fc.record({ release: fc.constant({ _tag: tag }), within: fc.constantFrom(null, within) })
-  return fc.constant({ release: { _tag: tag }, within: null })
 }
 
 /**
@@ -79,7 +89,13 @@ export const climb: fc.Arbitrary<Climb> = fc
 
 /** Climbs whose last grace is longer than almost all releases. */
 const gentle: Climb = { stop: 2, interrupt: 500, unwind: null, kill: null }
+/** Shorter than the limit of a release, so that threads with hanging releases are abandoned. */
+const brief: Climb = { stop: null, interrupt: 1, unwind: null, kill: null }
 const forced: Climb = { stop: null, interrupt: null, unwind: null, kill: 500 }
+
+/** The escalations of forked threads. */
+const patient = [null, null, null, gentle, forced]
+const hasty = [null, gentle, forced, brief, brief]
 
 /**
  * Programs of a mix.
@@ -126,10 +142,7 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
     case "Fail":
       return fc.constant({ _tag })
     case "Spin":
-      return fc.record({
-        _tag: fc.constant(_tag),
-        how: fc.constantFrom<Spin>("interruptible", "plain", "plain", "uninterruptible")
-      })
+      return fc.record({ _tag: fc.constant(_tag), how: spinning })
     case "Crash":
       return fc.record({ _tag: fc.constant(_tag), how: fc.constantFrom<"exit" | "throw">("exit", "throw") })
     case "Chain":
@@ -147,7 +160,7 @@ const instruction = (mix: Mix, depth: number, _tag: Instruction["_tag"]): fc.Arb
       return fc.record({
         _tag: fc.constant(_tag),
         child,
-        climb: fc.constantFrom(gentle, gentle, forced)
+        climb: fc.constantFrom(gentle, brief, forced)
       })
     case "Raise":
       return fc.record({
@@ -190,7 +203,7 @@ const nested = (mix: Mix, depth: number, _tag: Nested): fc.Arbitrary<Instruction
         body,
         immediately: fc.boolean(),
         outer: fc.boolean(),
-        escalation: fc.constantFrom(null, null, null, gentle, forced)
+        escalation: fc.constantFrom(...(mix.abandons === true ? hasty : patient))
       })
     case "Group":
       return fc.record({

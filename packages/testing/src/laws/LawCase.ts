@@ -93,6 +93,7 @@ const abandoning = plan(
 const leases = { Acquire: 6, Scoped: 2, Sleep: 1, Checkpoint: 1, Fail: 1, Attempt: 1, Mask: 1, Fork: 1 }
 const bad = ["Ok", "Fail", "Die", "Slow", "Hang"] as const
 const worse = [...bad, "Throw", "NoEffect"] as const
+const sections = ["Spin", "Poll"] as const
 const tree = { Acquire: 2, Scoped: 2, Sleep: 2, Fork: 4, Join: 1, Finally: 1, Interrupt: 1, Group: 1, Spin: 1 }
 const regions = { Receive: 3, Deadline: 2, UntilStopped: 2, Sleep: 3, Checkpoint: 2, Acquire: 2, Fork: 2 }
 
@@ -117,7 +118,7 @@ export const modelled: LawCase = {
       Attempt: 2,
       Finally: 3
     },
-    releases: ["Ok", "Fail", "Die", "Slow", "Hang", "Spin"]
+    releases: [...worse, "Spin"]
   },
   plan: waiting(once)
 }
@@ -131,7 +132,11 @@ export const modelled: LawCase = {
  */
 export const cases: Readonly<Record<Name, LawCase>> = {
   "release-once": {
-    mix: { weights: { ...leases, ...regions, Chain: 1 }, releases: [...bad, "Spawn", "Cancel"], chain: 2500 },
+    mix: {
+      weights: { ...leases, ...regions, Chain: 1 },
+      releases: [...worse, ...sections, "Spawn", "Cancel"],
+      chain: 2500
+    },
     plan: waiting(end)
   },
   "no-acquire-no-release": { mix: { weights: leases, releases: ["Ok", "Slow"] }, plan: waiting(end) },
@@ -140,19 +145,31 @@ export const cases: Readonly<Record<Name, LawCase>> = {
     plan: waiting(end)
   },
   lifo: {
-    mix: { weights: { Acquire: 6, Scoped: 2, Sleep: 1, Finally: 1, Fork: 1 }, releases: ["Ok", "Slow"], length: 6 },
-    plan: waiting(end)
+    mix: {
+      weights: { Acquire: 6, Scoped: 2, Sleep: 1, Finally: 1, Fork: 1 },
+      releases: ["Ok", "Slow", "Hang"],
+      length: 6,
+      outlasting: true
+    },
+    plan: waiting(fc.oneof(end, abandoning))
   },
   "finalizer-isolation": {
-    mix: { weights: leases, releases: worse, length: 5, outlasting: true, calls: true },
+    mix: {
+      weights: { ...leases, Fork: 2, Shutdown: 1 },
+      releases: worse,
+      length: 5,
+      outlasting: true,
+      abandons: true,
+      calls: true
+    },
     plan: waiting(fc.oneof(end, shutdown))
   },
   "finalizer-shield": {
-    mix: { weights: { ...leases, Deadline: 1, Poll: 1 }, releases: ["Slow", "Cancel", "Hang", "Spawn", "Poll"] },
+    mix: { weights: { ...leases, Deadline: 1, Poll: 1 }, releases: ["Slow", "Cancel", "Hang", "Spawn", ...sections] },
     plan: waiting(twice)
   },
   "bounded-cleanup": {
-    mix: { weights: { ...leases, Deadline: 1 }, releases: ["Hang", "Slow", "Ok", "Poll"] },
+    mix: { weights: { ...leases, Deadline: 1 }, releases: ["Hang", "Slow", "Ok", ...sections] },
     plan: waiting(twice)
   },
   "interrupt-idempotent": { mix: { weights: { ...tree, ...regions }, releases: ["Ok", "Slow"] }, plan: waiting(twice) },
@@ -276,7 +293,7 @@ export const cases: Readonly<Record<Name, LawCase>> = {
   "report-true": {
     mix: {
       weights: { Acquire: 5, Sleep: 3, UntilStopped: 1, Fork: 2 },
-      releases: ["Slow", "Hang", "Fail", "Throw", "NoEffect", "Ok"],
+      releases: worse,
       outlasting: true,
       waits: true
     },

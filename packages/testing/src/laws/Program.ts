@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 
 /**
  * The behaviour of a release: it succeeds, fails, dies, takes `millis`, never ends, spawns a thread, interrupts its own
- * thread, runs a synchronous section, or runs a section that polls its token for `millis`. The function of a release may
- * also throw, or return no effect.
+ * thread, runs a synchronous section (default: plain code), or runs a section that polls its token for `millis`. The
+ * function of a release may also throw, or return no effect: nothing (default), or a promise as an `async` function does.
  *
  * @stability unstable
  * @category models
@@ -20,12 +20,12 @@ export type Release =
   | { readonly _tag: "Fail" }
   | { readonly _tag: "Die" }
   | { readonly _tag: "Throw" }
-  | { readonly _tag: "NoEffect" }
+  | { readonly _tag: "NoEffect"; readonly gives?: "nothing" | "promise" | undefined }
   | { readonly _tag: "Slow"; readonly millis: number }
   | { readonly _tag: "Hang" }
   | { readonly _tag: "Spawn" }
   | { readonly _tag: "Cancel" }
-  | { readonly _tag: "Spin" }
+  | { readonly _tag: "Spin"; readonly how?: Spin | undefined }
   | { readonly _tag: "Poll"; readonly millis: number }
 
 /**
@@ -129,17 +129,19 @@ export type Instruction =
  */
 export type Program = ReadonlyArray<Instruction>
 
+const Spin = Schema.Literals(["plain", "interruptible", "uninterruptible"])
+
 const Release: Schema.Codec<Release> = Schema.Union([
   Schema.TaggedStruct("Ok", {}),
   Schema.TaggedStruct("Fail", {}),
   Schema.TaggedStruct("Die", {}),
   Schema.TaggedStruct("Throw", {}),
-  Schema.TaggedStruct("NoEffect", {}),
+  Schema.TaggedStruct("NoEffect", { gives: Schema.optional(Schema.Literals(["nothing", "promise"])) }),
   Schema.TaggedStruct("Slow", { millis: Schema.Number }),
   Schema.TaggedStruct("Hang", {}),
   Schema.TaggedStruct("Spawn", {}),
   Schema.TaggedStruct("Cancel", {}),
-  Schema.TaggedStruct("Spin", {}),
+  Schema.TaggedStruct("Spin", { how: Schema.optional(Spin) }),
   Schema.TaggedStruct("Poll", { millis: Schema.Number })
 ])
 
@@ -173,7 +175,7 @@ export const Instruction: Schema.Codec<Instruction> = Schema.Union([
   }),
   Schema.TaggedStruct("Sleep", { millis: Schema.Number }),
   Schema.TaggedStruct("Checkpoint", {}),
-  Schema.TaggedStruct("Spin", { how: Schema.Literals(["plain", "interruptible", "uninterruptible"]) }),
+  Schema.TaggedStruct("Spin", { how: Spin }),
   Schema.TaggedStruct("Poll", { millis: Schema.Number }),
   Schema.TaggedStruct("Busy", { millis: Schema.Number }),
   Schema.TaggedStruct("Keep", {}),

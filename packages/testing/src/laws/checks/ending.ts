@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import { type AnyExit, anyGivenUp, isAbandoned, isForced, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
 import { firstBy, placesOf } from "./firsts.ts"
-import { outlives } from "./outliving.ts"
+import { askerOf, outlives } from "./outliving.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
@@ -80,13 +80,10 @@ const unanswered = (outcome: Outcome): ReadonlyArray<string> => {
   const forced = [...outcome.threads.values()].flatMap(({ exit, name }) => (isForced(exit) ? [name] : []))
   return only(outcome.events, "Asked")
     .filter((asked) => asked.how === "interrupt" && !returned.has(asked.id))
-    .filter((asked) => !outlives(outcome, askerOf(asked)))
+    .filter((asked) => !outlives(outcome, askerOf(asked.message)))
     .filter(({ thread }) => !forced.some((name) => thread.startsWith(`${name}.`)))
     .map(({ thread }) => `an interrupt of ${thread} never returned`)
 }
-
-/** The name of the thread that has made a request. */
-const askerOf = ({ message }: { readonly message: string }): string => message.replace(/ asked$/, "")
 
 const lateInterruptNoop: Check = (outcome) =>
   only(outcome.events, "Asked").flatMap((asked) => {
@@ -94,7 +91,7 @@ const lateInterruptNoop: Check = (outcome) =>
     const settled = only(outcome.events, "Settled").find(({ thread }) => thread === asked.thread)
     const known = outcome.threads.get(asked.thread)
     const returned = only(outcome.events, "Returned").find(({ id }) => id === asked.id)
-    if (returned === undefined && outlives(outcome, askerOf(asked))) return []
+    if (returned === undefined && outlives(outcome, askerOf(asked.message))) return []
     if (returned === undefined) return [`asking ${asked.thread}, which had ended, never returned`]
     return settled !== undefined && known?.exit === settled.exit && returned.exit === settled.exit
       ? []

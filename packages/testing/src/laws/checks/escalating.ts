@@ -8,11 +8,19 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { anyGivenUp, isAbandoned, isForced, isKilled, type Outcome } from "../Outcome.ts"
 import { type Event, only } from "../Trace.ts"
+import { firstBy } from "./firsts.ts"
+import { askerOf, outlives } from "./outliving.ts"
 
 type Check = (outcome: Outcome) => ReadonlyArray<string>
 
 const reports = (outcome: Outcome): ReadonlyArray<Extract<Event, { readonly _tag: "Reported" }>> =>
   only(outcome.events, "Reported")
+
+/** The reports of the shutdowns of the plan. A program may shut down its threads with other climbs. */
+const planned = (outcome: Outcome): ReturnType<typeof reports> => {
+  const requests = firstBy(outcome.events, "Asked", "id")
+  return reports(outcome).filter(({ id }) => requests.get(id)?.message.startsWith("plan") !== false)
+}
 
 const climbOf = (outcome: Outcome): Escalation.Escalation | undefined => {
   const only = outcome.scenario.plan.length === 1 ? outcome.scenario.plan[0]!.action : undefined
@@ -32,7 +40,7 @@ const longestSearch = 1000
 const ladderMonotone: Check = (outcome) => {
   const climb = climbOf(outcome)
   if (climb === undefined) return []
-  return reports(outcome).flatMap(({ report }) => {
+  return planned(outcome).flatMap(({ report }) => {
     const problems: Array<string> = []
     if (isForcedByStop(report)) problems.push("stop has ended it by force")
     if (isGivenUpEarly(climb, report)) problems.push("it was abandoned without a grace above stop")
@@ -61,8 +69,12 @@ const ladderMonotone: Check = (outcome) => {
 const graceOf = (climb: Escalation.Escalation, rung: Escalation.Rung): Duration.Input | undefined =>
   climb[rung] ?? (rung === "interrupt" ? (climb.unwind ?? climb.kill) : undefined)
 
-/** Whether a thread was abandoned without an interrupt and a grace for its finalizers. A climb of `stop` alone has none. */
+/**
+ * Whether a thread was abandoned without an interrupt and a grace for its finalizers. A climb of `stop` alone has none. The end
+ * of a parent may abandon a descendant of the first thread, by the descendant's own escalation.
+ */
 const isGivenUpEarly = ({ interrupt, kill, unwind }: Escalation.Escalation, report: ShutdownReport): boolean =>
+  report.thread === "t" &&
   (interrupt ?? unwind ?? kill) !== undefined &&
   report.ending._tag === "Abandoned" &&
   !report.attempts.some(({ _tag, rung }) => rung !== "stop" && (_tag === "Outwaited" || _tag === "Overtaken"))
@@ -257,13 +269,22 @@ const wrongRungs = (outcome: Outcome): ReadonlyArray<string> => {
 const hasOutwaitedAll = ({ attempts }: ShutdownReport): boolean =>
   attempts.findLast(({ _tag }) => _tag !== "Unavailable")?._tag === "Outwaited"
 
-/** A shutdown returns when its thread has ended, and so before the run is over. */
-const unreported = (outcome: Outcome): ReadonlyArray<string> =>
-  only(outcome.events, "Asked").flatMap(({ how, id, thread }) =>
-    how !== "shutdown" || outcome.end !== "Done" || reports(outcome).some((event) => event.id === id)
+/** A shutdown returns when its thread has ended, and so before the run is over, unless its caller was interrupted. */
+const unreported = (outcome: Outcome): ReadonlyArray<string> => {
+  const reported = new Set(reports(outcome).map(({ id }) => id))
+  const interrupted = new Set(
+    only(outcome.events, "Returned").flatMap(({ id, result }) => (Exit.hasInterrupts(result) ? [id] : []))
+  )
+  return only(outcome.events, "Asked").flatMap(({ how, id, message, thread }) =>
+    how !== "shutdown" ||
+    outcome.end !== "Done" ||
+    reported.has(id) ||
+    interrupted.has(id) ||
+    outlives(outcome, askerOf(message))
       ? []
       : [`the shutdown of ${thread} had no report when the thread had ended`]
   )
+}
 
 const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Reported" }>): ReadonlyArray<string> => {
   const { report } = event
@@ -280,8 +301,10 @@ const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Repor
   if (settled !== undefined && (report.ending._tag === "Succeeded") !== Exit.isSuccess(settled.exit))
     problems.push(`it did not end as ${report.ending._tag}`)
   if (report.rung === null && report.attempts.length > 0) problems.push("the rung is missing")
+  if (!isWatched(outcome)) return problems
+  problems.push(...unaccounted(outcome, event))
   // A step may lie between the request of a later shutdown and the start of its report.
-  if (!isWatched(outcome) || outcome.scenario.plan.length > 1) return problems
+  if (outcome.scenario.plan.length > 1) return problems
   const left = only(outcome.events.slice(asked, outcome.events.indexOf(event)), "Left").filter(({ thread }) =>
     below(report.thread, thread)
   )
@@ -289,6 +312,28 @@ const falseIn = (outcome: Outcome, event: Extract<Event, { readonly _tag: "Repor
     problems.push(...misnamed(fate, names(left.filter((other) => other.fate === fate)), names(report[fate])))
   }
   return [...problems, ...misheld(outcome, report)]
+}
+
+/**
+ * Of each lease that a thread, or a descendant, held before its end, the ledger has a result when the report is made. An
+ * abandoned descendant may acquire leases after its own end.
+ */
+const unaccounted = (
+  { events }: Outcome,
+  reported: Extract<Event, { readonly _tag: "Reported" }>
+): ReadonlyArray<string> => {
+  const { thread } = reported.report
+  const settled = events.findIndex((event) => event._tag === "Settled" && event.thread === thread)
+  const before = events.slice(0, events.indexOf(reported))
+  const left = new Map<string, number>()
+  for (const { lease } of only(before, "Left")) left.set(lease, (left.get(lease) ?? 0) + 1)
+  return only(before.slice(0, settled < 0 ? undefined : settled), "Entered").flatMap((event) => {
+    const ended = before.findIndex((other) => other._tag === "Settled" && below(other.thread, event.thread))
+    if (!below(thread, event.thread) || (ended >= 0 && ended < before.indexOf(event))) return []
+    const count = left.get(event.lease) ?? 0
+    left.set(event.lease, count - 1)
+    return count > 0 ? [] : [`the report of ${thread} was made without a result for ${event.lease}`]
+  })
 }
 
 /** Leases of a program have different names. Leases that the host keeps share one name. */

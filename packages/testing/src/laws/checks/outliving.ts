@@ -10,3 +10,6 @@ export const outlives = ({ threads }: Outcome, thread: string): boolean =>
     ({ exit, name }) =>
       isGivenUp(exit) && (thread === name || (thread.startsWith(`${name}.`) && threads.get(thread)?.exit === undefined))
   )
+
+/** The name of the thread that has made a request with this message. */
+export const askerOf = (message: string): string => message.replace(/ asked$/, "")

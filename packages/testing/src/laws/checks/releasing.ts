@@ -28,20 +28,30 @@ const releaseOnce: Check = (outcome) => {
 type Acquired = Extract<Event, { readonly _tag: "Acquired" }>
 
 /**
- * The leases that an abandoned thread may lose: all leases of a thread elsewhere. A thread on a fiber and its descendants
- * lose only the leases that they acquire later, or when the time for the remaining releases is over, because a hanging
- * release holds up no other release when its thread is abandoned.
+ * The leases that an abandoned thread may lose: all leases of a thread elsewhere, and of the threads below it. A thread on a
+ * fiber, also on a fiber of a worker, and its descendants lose only the leases that they acquire later, or when the time for
+ * the remaining releases is over, because a hanging release holds up no other release when its thread is abandoned.
  */
 const losses = (outcome: Outcome): ((event: Acquired) => boolean) => {
-  if (outcome.isElsewhere) return () => true
+  const elsewhere = threadsElsewhere(outcome)
+  if (elsewhere === "all") return () => true
   const ends = placesOf(outcome.events, "Settled")
   const over = timesOver(outcome)
   const givenUp = [...outcome.threads.values()].filter(({ exit }) => isGivenUp(exit)).map(({ name }) => name)
   return (event) => {
     const above = givenUp.filter((name) => event.thread === name || event.thread.startsWith(`${name}.`))
     const place = outcome.events.indexOf(event)
-    return above.some((name) => (ends.get(name) ?? Infinity) < place || (over.get(name) ?? Infinity) <= event.at)
+    const isLost = (name: string): boolean =>
+      elsewhere.has(name) || (ends.get(name) ?? Infinity) < place || (over.get(name) ?? Infinity) <= event.at
+    return above.some(isLost)
   }
+}
+
+/** The threads behind the controls of an adapter. The host of workers marks its own threads, and other adapters mark none. */
+const threadsElsewhere = ({ events, isElsewhere }: Outcome): ReadonlySet<string> | "all" => {
+  if (!isElsewhere) return new Set()
+  const marked = only(events, "Settled").flatMap((event) => (event.elsewhere === true ? [event.thread] : []))
+  return marked.length === 0 ? "all" : new Set(marked)
 }
 
 /** The times at which the remaining releases of threads had no more time: the grace of the last rung, once more. */

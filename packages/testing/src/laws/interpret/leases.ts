@@ -41,7 +41,7 @@ export const acquire = (place: Position, instruction: Of<"Acquire">, spawn: Spaw
         noteReleasing(place, lease, exit, scope)
         const how = instruction.release
         return how._tag === "Throw" || how._tag === "NoEffect"
-          ? brokenRelease(place, lease, how._tag)
+          ? brokenRelease(place, lease, how)
           : release(place, lease, how, spawn)
       },
       releaseWithin: instruction.within ?? undefined,
@@ -70,22 +70,17 @@ const uninterrupted = ({ scope, thread, world }: Position, isClosed: boolean): R
   return running.filter((name) => !world.isCancelled(name))
 }
 
-type Broken = "Throw" | "NoEffect"
+type Broken = Extract<Release, { readonly _tag: "Throw" | "NoEffect" }>
 
 /** The function of a release that makes no effect. */
 const brokenRelease = ({ thread, world }: Position, lease: string, how: Broken): Scoped => {
   world.note({ _tag: "Released", thread, lease, how: "failed" })
-  if (how === "Throw") throw new Error("a release threw")
+  if (how._tag === "Throw") throw new Error("a release threw")
   // The mistake of a caller without types.
-  return undefined as unknown as Scoped
+  return (how.gives === "promise" ? Promise.resolve() : undefined) as unknown as Scoped
 }
 
-const release = (
-  place: Position,
-  lease: string,
-  how: Exclude<Release, { readonly _tag: Broken }>,
-  spawn: Spawn
-): Scoped => {
+const release = (place: Position, lease: string, how: Exclude<Release, Broken>, spawn: Spawn): Scoped => {
   const { world, thread } = place
   return Effect.onExit(releasing(place, how, spawn), (ended) =>
     world.noting(() => ({
@@ -97,7 +92,7 @@ const release = (
   )
 }
 
-const releasing = (place: Position, how: Exclude<Release, { readonly _tag: Broken }>, spawn: Spawn): Scoped => {
+const releasing = (place: Position, how: Exclude<Release, Broken>, spawn: Spawn): Scoped => {
   switch (how._tag) {
     case "Ok":
       return Effect.void
@@ -110,7 +105,7 @@ const releasing = (place: Position, how: Exclude<Release, { readonly _tag: Broke
     case "Hang":
       return Effect.never
     case "Spin":
-      return spin(place, "plain", true)
+      return spin(place, how.how ?? "plain", true)
     case "Poll":
       return poll(place, how.millis)
     case "Spawn":
