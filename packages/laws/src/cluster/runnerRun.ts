@@ -36,6 +36,7 @@ const faults: Readonly<Record<NonNullable<Given["fault"]>, Partial<Subject>>> = 
 
 export class RunnerRun extends Interpretation {
   protected readonly subject: Subject
+  protected override readonly ownScope = true
 
   constructor(harness: RunnerHarness, clock: VirtualClock.VirtualClock, given: Given) {
     super(harness, clock, given)

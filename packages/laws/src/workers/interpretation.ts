@@ -51,14 +51,16 @@ export abstract class Interpretation implements Current {
   protected readonly spin: World.Options["spin"] = undefined
   /** The number of the current task, if an interrupt may wait for its end (default: it never waits). */
   protected readonly task: World.Options["task"] = undefined
+  /** Whether the body runs in a scope of its own below the scope of its thread (default: not). */
+  protected readonly ownScope: boolean = false
 
-  /** The body of the task. Its scope is that of the task's thread. */
+  /** The body of the task. Its scope is that of the task's thread, but for `ownScope`. */
   get body(): Effect.Effect<unknown, unknown, Scope.Scope> {
     return Effect.withFiber(({ context }) =>
       Effect.gen({ self: this }, function* () {
         const thread = yield* Thread.current
-        const { clock, onEvent, spin, subject, task } = this
-        const world = (this.world = yield* World.make({ subject, clock, spin, onEvent, task }))
+        const { clock, onEvent, ownScope, spin, subject, task } = this
+        const world = (this.world = yield* World.make({ subject, clock, spin, onEvent, task, ownScope }))
         // The host records the beginning and the end of the thread.
         world.threads.set("t", { name: "t", thread, scope: "main" })
         ThreadAdapter.onExit(thread, () => {

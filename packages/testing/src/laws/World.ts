@@ -51,7 +51,7 @@ export interface NamedThread {
  * has the ledger's events of the first thread (default: not). With `preempts`, the platform ends a busy section at its
  * deadline by force; otherwise the section notices its deadline itself (default). `task` returns the number of the current
  * task of a scheduler under which an interrupt of a woken fiber waits for the end of the fiber's task (default: no interrupt
- * waits).
+ * waits). With `ownScope`, the body of the first thread has a scope of its own below the thread's scope (default: not).
  *
  * @stability unstable
  * @category models
@@ -66,6 +66,7 @@ export interface Options {
   readonly ledger?: boolean | undefined
   readonly preempts?: boolean | undefined
   readonly task?: (() => number) | undefined
+  readonly ownScope?: boolean | undefined
 }
 
 /**
@@ -85,6 +86,7 @@ export interface World {
   readonly spin: (how: Spin, shielded: boolean) => void
   readonly preempts: boolean
   readonly task: (() => number) | undefined
+  readonly ownScope: boolean
   readonly nextId: () => number
   readonly note: (happening: Happening) => void
   readonly noting: (happening: () => Happening) => Effect.Effect<void>
@@ -140,6 +142,7 @@ class Shared implements World {
   readonly spin: World["spin"]
   readonly preempts: boolean
   readonly task: World["task"]
+  readonly ownScope: boolean
   private readonly reasons: Map<string, CancelReason.CancelReason> = new Map()
   /** All threads, in the order of their spawns. */
   private readonly order: Array<NamedThread> = []
@@ -160,6 +163,7 @@ class Shared implements World {
     this.ledger = options.ledger ?? false
     this.preempts = options.preempts ?? false
     this.task = options.task
+    this.ownScope = options.ownScope ?? false
   }
 
   nextId(): number {

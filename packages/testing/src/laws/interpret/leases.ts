@@ -63,7 +63,7 @@ const noteReleasing = (place: Position, lease: string, exit: Exit.Exit<unknown, 
  * closes.
  */
 const uninterrupted = ({ scope, thread, world }: Position, isClosed: boolean): ReadonlyArray<string> => {
-  if (isClosed && scope !== thread) return []
+  if (isClosed && (scope !== thread || (thread === "t" && world.ownScope))) return []
   const below = world.liveBelow(thread)
   // The parent records a thread after the spawn, and may be delayed until the thread is abandoned.
   const running = isClosed || !world.threads.has(thread) ? below : [thread, ...below]
