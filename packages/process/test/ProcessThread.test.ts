@@ -255,6 +255,19 @@ describe.skipIf(isWindows)("ProcessThread.spawn", () => {
 
     expect(exit).toStrictEqual({ _tag: "Exited", code: 0 })
   })
+
+  it("fails the writes of a process that ignores SIGPIPE when the next one of a pipeline stops reading", async () => {
+    const writes = node(
+      `console.log(process.pid); process.stdout.on("error", () => {})
+      const write = (error) => error ? process.exit() : process.stdout.write("x".repeat(65536), write); write()`
+    )
+    const stopsReading = shell("read pid; exec <&-; while kill -0 $pid; do sleep 0.05; done; echo ended")
+    const command = writes.command.pipe(ChildProcess.pipeTo(stopsReading.command))
+
+    const text = await run(Effect.flatMap(ProcessThread.spawn(command), (thread) => textOf(thread.stdout)))
+
+    expect(text).toBe("ended\n")
+  })
 })
 
 describe.skipIf(isWindows)("ProcessThread.expectSuccess", () => {

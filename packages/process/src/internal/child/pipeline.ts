@@ -49,6 +49,14 @@ export const reading = ({ command, join }: Part): ChildProcess.StandardCommand =
 export const targetOf = (join: ChildProcess.PipeOptions | undefined): number | undefined =>
   join?.to === undefined || join.to === "stdin" ? undefined : ChildProcess.parseFdName(join.to)
 
+/** The numbers of the outputs of a process for a pipeline. */
+export const sourcesOf = (join: ChildProcess.PipeOptions | undefined): ReadonlyArray<number> => {
+  const from = join?.from ?? "stdout"
+  if (from === "all") return [1, 2]
+  if (from === "stderr") return [2]
+  return [ChildProcess.parseFdName(from) ?? 1]
+}
+
 /** The output of a process for a pipeline, and the other outputs, which nobody reads. */
 export const outputsOf = (
   handle: ChildProcessHandle,

@@ -68,6 +68,7 @@ class Starting {
     hasChannel: boolean
   ): Effect.Effect<void, ProcessError.ProcessError> {
     const before = this.members.at(-1)
+    const closeBefore = this.pipes.at(-1)
     const [piped, source] = before === undefined ? Pipeline.withPipe(part.command) : [Pipeline.reading(part), undefined]
     const [command, fd, variables] = hasChannel ? Channel.onto(piped) : ([piped, undefined, {}] as const)
     const isLeader = (command.options.detached ?? process.platform !== "win32") && process.platform !== "win32"
@@ -83,7 +84,7 @@ class Starting {
         if (isLeader) Guardian.watch(member.pid)
         if (fd !== undefined) this.channel = new Channel.Channel(handle, fd)
         if (source !== undefined) this.feed(source, handle, command.command)
-        if (before !== undefined) this.join(before, handle, part.join)
+        if (before !== undefined) this.join(before, closeBefore, handle, part.join)
       })
     )
   }
@@ -130,14 +131,24 @@ class Starting {
   }
 
   /** Joins the output of a process to the input of the next one. */
-  private join(before: Member, handle: ChildProcessHandle, join: ChildProcess.PipeOptions | undefined): void {
+  private join(
+    before: Member,
+    closeBefore: NodeProcess.ClosePipes | undefined,
+    handle: ChildProcessHandle,
+    join: ChildProcess.PipeOptions | undefined
+  ): void {
     const [source, unread] = Pipeline.outputsOf(before.handle, join)
     const fd = Pipeline.targetOf(join)
     const sink = fd === undefined ? handle.stdin : handle.getInputFd(fd)
     const piped = Effect.matchCauseEffect(Stream.run(source, sink), {
       onSuccess: () => Effect.void,
-      // As a pipe of the system does when nobody reads on.
-      onFailure: () => Effect.sync(() => before.signal("SIGPIPE"))
+      // As a pipe of the system does when nobody reads on. A process that ignores the signal, as Node does, gets an error
+      // from its next write.
+      onFailure: () =>
+        Effect.sync(() => {
+          before.signal("SIGPIPE")
+          closeBefore?.(Pipeline.sourcesOf(join))
+        })
     })
     this.feeds.push(Effect.runFork(piped))
     for (const output of unread) this.feeds.push(Effect.runFork(Effect.ignore(Stream.runDrain(output))))
