@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as ChildProcess from "effect/process/ChildProcess"
 import { afterAll, describe, expect, it } from "vitest"
 import { run, shell } from "./processSupport.ts"
+import { start } from "./support.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "quiesce-misuse-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -67,6 +68,19 @@ describe.skipIf(isWindows)("ProcessThread.spawn fails", () => {
 
     expect(error).toMatchObject({ tag: "SpawnFailed" })
     expect(first.left()).toStrictEqual([])
+  })
+
+  it("without a file descriptor, and the next spawn starts the guardian", async () => {
+    const command = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh"]
+
+    const { code, err, out } = await start("noDescriptors", { command }).ended
+
+    expect({ code, err }).toStrictEqual({ code: 0, err: "" })
+    expect(JSON.parse(out)).toStrictEqual({
+      error: expect.stringContaining("no file descriptor is left"),
+      exit: { _tag: "Exited", code: 3 },
+      parentKilled: true
+    })
   })
 })
 

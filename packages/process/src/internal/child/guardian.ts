@@ -11,7 +11,7 @@
  * as the rest of a group of this process after the end of the leader. So a process that was given the number of an ended
  * process is left alone.
  */
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process"
 import type { Writable } from "node:stream"
 import * as Mark from "./mark.ts"
 import { isWindows } from "./member.ts"
@@ -132,18 +132,19 @@ const watched = new Set<number>()
 /** Whether the children of this process end with this process, also after a kill. */
 export const isRunning = (): boolean => state._tag === "Running"
 
-/** Starts the guardian unless the guardian runs. */
+/** Starts the guardian unless the guardian runs. A guardian that can't be started now is started with a later command. */
 export const start = (): void => {
   if (state._tag !== "Off") return
-  const child = spawn("/bin/sh", ["-c", script, "quiesce-guardian", Mark.ofHost, "/proc"], {
-    detached: true,
-    stdio: ["pipe", "ignore", "ignore"],
-    cwd: "/"
-  })
+  const child = spawnShell()
+  if (child === undefined) return
   const ended = (next: State) => (): void => {
     if (state._tag === "Running" && state.child === child) state = next
   }
-  child.on("error", ended({ _tag: "Unavailable" }))
+  child.on("error", ({ code }: NodeJS.ErrnoException) =>
+    ended(code === "ENOENT" || code === "EACCES" ? { _tag: "Unavailable" } : { _tag: "Off" })()
+  )
+  // Node makes no pipes if this process has no file descriptor left.
+  if ((child.stdin as Writable | undefined) === undefined) return
   child.on("exit", ended({ _tag: "Off" }))
   child.stdin.on("error", ended({ _tag: "Off" }))
   state = { _tag: "Running", child }
@@ -151,6 +152,19 @@ export const start = (): void => {
   child.unref()
   ;(child.stdin as Writable & { readonly unref?: () => void }).unref?.()
   for (const group of watched) write(`+ ${group}`)
+}
+
+/** Undefined if Node throws the error of the system, for example because there is no memory left. */
+const spawnShell = (): ChildProcessByStdio<Writable, null, null> | undefined => {
+  try {
+    return spawn("/bin/sh", ["-c", script, "quiesce-guardian", Mark.ofHost, "/proc"], {
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+      cwd: "/"
+    })
+  } catch {
+    return undefined
+  }
 }
 
 /** Adds a group that this process has started. */

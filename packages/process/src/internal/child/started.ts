@@ -193,6 +193,9 @@ const platformProblem = (
   { options }: ChildProcess.StandardCommand,
   { reason }: PlatformError.PlatformError
 ): string => {
+  const { cause } = reason
+  if (hasCode(cause) && (cause.code === "EMFILE" || cause.code === "ENFILE"))
+    return "no file descriptor is left. Close files and connections, run fewer commands at once, or raise the limit (ulimit -n)"
   if (reason._tag === "PermissionDenied")
     return "the system does not permit it. Check that the file is a program with the permission to execute"
   if (reason._tag !== "NotFound") return reason.message
