@@ -16,6 +16,8 @@ const isWindows = process.platform === "win32"
 
 const megabyte = "x".repeat(1024 * 1024)
 
+const streamOf = (text: string) => Stream.encodeText(Stream.make(text))
+
 const reasonOf = (exit: Exit.Exit<unknown, unknown>): unknown => {
   const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   return ProcessError.isProcessError(error) ? error.reason : error
@@ -178,6 +180,33 @@ describe.skipIf(isWindows)("the input of a ProcessThread", () => {
     )
 
     expect(reasonOf(exit)).toMatchObject({ _tag: "InputFailed", cause: failure })
+  })
+
+  it("ends the process with InputFailed when the stream of an additional descriptor fails", async () => {
+    const failure = PlatformError.badArgument({ module: "test", method: "read", description: "broken" })
+    const command = ChildProcess.make("sh", ["-c", "trap '' TERM; while :; do sleep 1; done"], {
+      additionalFds: { fd3: { type: "input", stream: Stream.fail(failure) } }
+    })
+
+    const exit = await run(
+      Effect.exit(Effect.flatMap(ProcessThread.spawn(command, { drainWithin: 30 }), (thread) => Thread.join(thread)))
+    )
+
+    expect(reasonOf(exit)).toMatchObject({ _tag: "InputFailed", cause: failure })
+  })
+
+  it("takes the streams of additional descriptors", async () => {
+    const command = ChildProcess.make("sh", ["-c", "cat; cat <&3; cat <&5"], {
+      stdin: streamOf("first "),
+      additionalFds: {
+        fd3: { type: "input", stream: streamOf("second ") },
+        fd5: { type: "duplex", stream: streamOf("third") }
+      }
+    })
+
+    const text = await run(Effect.flatMap(ProcessThread.spawn(command), (thread) => textOf(thread.stdout)))
+
+    expect(text).toBe("first second third")
   })
 
   it.each([

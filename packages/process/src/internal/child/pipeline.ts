@@ -19,15 +19,29 @@ export const partsOf = (command: ChildProcess.Command): ReadonlyArray<Part> => {
   return [...partsOf(command.left), { ...first!, join: command.options }, ...rest]
 }
 
-/** The command with a pipe in place of an input stream, and the stream. */
-export const withPipe = (
+/** A stream for an input of a process, and the number of the input. */
+export interface Input {
+  readonly fd: number
+  readonly source: Bytes
+}
+
+/** The command with pipes in place of its input streams, and the streams. */
+export const withPipes = (
   command: ChildProcess.StandardCommand
-): readonly [ChildProcess.StandardCommand, source: Bytes | undefined] => {
-  const { stdin } = command.options
+): readonly [ChildProcess.StandardCommand, ReadonlyArray<Input>] => {
+  const { additionalFds = {}, stdin } = command.options
   const config = typeof stdin === "string" || stdin === undefined || Stream.isStream(stdin) ? undefined : stdin
   const given = config === undefined ? stdin : config.stream
-  if (!Stream.isStream(given)) return [command, undefined]
-  return [withOptions(command, { stdin: { ...config, stream: "pipe" } }), given]
+  const inputs = Object.entries(additionalFds).flatMap(([name, config]): ReadonlyArray<Input> => {
+    const fd = ChildProcess.parseFdName(name)
+    if (fd === undefined || config.type === "output" || config.stream === undefined) return []
+    return [{ fd, source: config.stream }]
+  })
+  const piped = inputs.map(({ fd }) => [`fd${fd}`, { ...additionalFds[`fd${fd}`]!, stream: undefined }] as const)
+  const others = inputs.length === 0 ? {} : { additionalFds: { ...additionalFds, ...Object.fromEntries(piped) } }
+  if (!Stream.isStream(given)) return [withOptions(command, others), inputs]
+  const options = { ...others, stdin: { ...config, stream: "pipe" as const } }
+  return [withOptions(command, options), [{ fd: 0, source: given }, ...inputs]]
 }
 
 /** The command that reads the output of the command before. */
@@ -44,6 +58,10 @@ export const reading = ({ command, join }: Part): ChildProcess.StandardCommand =
     additionalFds: { ...additionalFds, [name]: additionalFds?.[name] ?? { type: "input" as const } }
   })
 }
+
+/** The sink of an input of a process. */
+export const sinkOf = (handle: ChildProcessHandle, fd: number | undefined): ChildProcessHandle["stdin"] =>
+  fd === undefined || fd === 0 ? handle.stdin : handle.getInputFd(fd)
 
 /** The number of the input of a pipeline; undefined for the standard input. */
 export const targetOf = (join: ChildProcess.PipeOptions | undefined): number | undefined =>

@@ -69,7 +69,8 @@ class Starting {
   ): Effect.Effect<void, ProcessError.ProcessError> {
     const before = this.members.at(-1)
     const closeBefore = this.pipes.at(-1)
-    const [piped, source] = before === undefined ? Pipeline.withPipe(part.command) : [Pipeline.reading(part), undefined]
+    // A failure of a stream that Effect runs would look like a failure of the process.
+    const [piped, inputs] = Pipeline.withPipes(before === undefined ? part.command : Pipeline.reading(part))
     const [command, fd, variables] = hasChannel ? Channel.onto(piped) : ([piped, undefined, {}] as const)
     const isLeader = (command.options.detached ?? process.platform !== "win32") && process.platform !== "win32"
     return NodeProcess.withPipes(spawner.spawn(Mark.command(command, this.mark, variables))).pipe(
@@ -83,7 +84,7 @@ class Starting {
         this.members.push(member)
         if (isLeader) Guardian.watch(member.pid)
         if (fd !== undefined) this.channel = new Channel.Channel(handle, fd)
-        if (source !== undefined) this.feed(source, handle, command.command)
+        for (const input of inputs) this.feed(input, handle, command.command)
         if (before !== undefined) this.join(before, closeBefore, handle, part.join)
       })
     )
@@ -115,12 +116,12 @@ class Starting {
     })
   }
 
-  private feed(source: Pipeline.Bytes, handle: ChildProcessHandle, command: string): void {
+  private feed({ fd, source }: Pipeline.Input, handle: ChildProcessHandle, command: string): void {
     // A failure of the source differs from a process that has stopped reading.
     const failed = (cause: unknown): void =>
       this.input.resolve(ProcessError.make({ _tag: "InputFailed", command, cause }))
     const told = Stream.tapError(source, (cause) => Effect.sync(() => failed(cause)))
-    const fed = Effect.matchCause(Stream.run(told, handle.stdin), {
+    const fed = Effect.matchCause(Stream.run(told, Pipeline.sinkOf(handle, fd)), {
       onSuccess: () => {},
       // The process reports the end of its reading as a typed failure, so a defect or an interruption is the source's.
       onFailure: (cause) => {
@@ -138,8 +139,7 @@ class Starting {
     join: ChildProcess.PipeOptions | undefined
   ): void {
     const [source, unread] = Pipeline.outputsOf(before.handle, join)
-    const fd = Pipeline.targetOf(join)
-    const sink = fd === undefined ? handle.stdin : handle.getInputFd(fd)
+    const sink = Pipeline.sinkOf(handle, Pipeline.targetOf(join))
     const piped = Effect.matchCauseEffect(Stream.run(source, sink), {
       onSuccess: () => Effect.void,
       // As a pipe of the system does when nobody reads on. A process that ignores the signal, as Node does, gets an error
