@@ -84,9 +84,10 @@ it("Main.run warns that output is lost if the first signal comes after the end o
 it.runIf(existsSync("/dev/full"))("Main.run reports once that its output can't be written, and ends", async () => {
   const command = [process.execPath, fixture("output"), "broken", file].map(shellWord).join(" ")
   const program = observe(spawn("sh", ["-c", `exec ${command} >/dev/full`], { stdio: ["ignore", "pipe", "pipe"] }))
-  const { code, signal } = await program.ended
+  const { code, err, signal } = await program.ended
 
   expect({ code, signal }).toEqual({ code: 1, signal: null })
+  expect(err).toBe("program: stdout can't be written: ENOSPC: no space left on device, write\n")
   expect(existsSync(file)).toBe(true)
 })
 

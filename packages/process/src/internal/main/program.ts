@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import { messageOf } from "@quiesce/core/internal"
 import type { CancelReason } from "@quiesce/core/CancelReason"
 import * as ShutdownReport from "@quiesce/core/ShutdownReport"
 import type * as Thread from "@quiesce/core/Thread"
@@ -201,16 +202,19 @@ export class Program {
     Leaving.leaveNow(signal)
   }
 
-  private failed(error: unknown): void {
+  private failed(error: unknown, report = ExitCode.report(Cause.die(error), "Uncaught exception")): void {
     this.uncaught.push(error)
-    if (this.settings.reportsErrors && ExitCode.isReported(Exit.die(error)))
-      Effect.runFork(ExitCode.report(Cause.die(error), "Uncaught exception"))
+    if (this.settings.reportsErrors && ExitCode.isReported(Exit.die(error))) Effect.runFork(report)
     if (this.state._tag === "Leaving" || this.state._tag === "Gone") this.leaveWith(1)
     else this.ask({ _tag: "Uncaught", error })
   }
 
   private broke(how: BrokenOutput.Broken): void {
-    if (how._tag === "Failed") return this.failed(how.error)
+    if (how._tag === "Failed") {
+      // Effect's logger writes to stdout.
+      const report = Effect.sync(() => this.say(`stdout can't be written: ${messageOf(how.error)}`))
+      return how.output === "stdout" ? this.failed(how.error, report) : this.failed(how.error)
+    }
     // The program has ended well, but its output is lost.
     if (this.state._tag === "Gone") this.leaveWith(exitCode(BrokenOutput.signals[how._tag]))
     else this.ask(how)

@@ -11,7 +11,7 @@ export type Broken =
   | { readonly _tag: "ReaderGone" }
   /** The terminal was closed. */
   | { readonly _tag: "TerminalGone" }
-  | { readonly _tag: "Failed"; readonly error: NodeJS.ErrnoException }
+  | { readonly _tag: "Failed"; readonly output: "stdout" | "stderr"; readonly error: NodeJS.ErrnoException }
 
 /** The signals that end other programs then. */
 export const signals = { ReaderGone: "SIGPIPE", TerminalGone: "SIGHUP" } as const
@@ -24,12 +24,13 @@ let endLast = (): void => {}
  */
 export const watch = (broken: (how: Broken) => void): (() => void) => {
   endLast()
-  const ends = [process.stdout, process.stderr].map((stream) => {
+  const ends = (["stdout", "stderr"] as const).map((output) => {
+    const stream = process[output]
     let isFirst = true
     const listener = (error: NodeJS.ErrnoException): void => {
       if (!isFirst || stream.listenerCount("error") > 1) return
       isFirst = false
-      broken(brokenBy(error, stream.isTTY))
+      broken(brokenBy(error, output))
     }
     stream.on("error", listener)
     return () => stream.off("error", listener)
@@ -40,8 +41,8 @@ export const watch = (broken: (how: Broken) => void): (() => void) => {
   return endLast
 }
 
-const brokenBy = (error: NodeJS.ErrnoException, isTerminal: boolean): Broken => {
+const brokenBy = (error: NodeJS.ErrnoException, output: "stdout" | "stderr"): Broken => {
   if (error.code === "EPIPE") return { _tag: "ReaderGone" }
   // A file with this error is on a broken disk.
-  return error.code === "EIO" && isTerminal ? { _tag: "TerminalGone" } : { _tag: "Failed", error }
+  return error.code === "EIO" && process[output].isTTY ? { _tag: "TerminalGone" } : { _tag: "Failed", output, error }
 }
