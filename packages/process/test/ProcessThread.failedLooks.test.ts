@@ -5,6 +5,7 @@ import type * as Files from "node:fs/promises"
 import { Thread } from "@quiesce/core"
 import { ProcessThread } from "@quiesce/process"
 import * as Effect from "effect/Effect"
+import * as ChildProcess from "effect/process/ChildProcess"
 import { beforeEach, expect, it, vi } from "vitest"
 import * as Table from "../src/internal/child/processTable.ts"
 import * as Snapshot from "../src/internal/child/snapshot.ts"
@@ -80,3 +81,11 @@ it.skipIf(!Table.isShown).each(["readdir", "stat"] as const)(
     expect(tree.left()).toStrictEqual([])
   }
 )
+
+it.skipIf(!Table.isShown)("a command that can't be started needs no look", async () => {
+  failing.readdir = 1
+
+  await run(Effect.flip(ProcessThread.spawn(ChildProcess.make("quiesce-no-such-program"))))
+
+  expect(failing.readdir).toBe(1)
+})

@@ -111,7 +111,8 @@ class Starting {
   /** Ends the processes that were started. */
   get undo(): Effect.Effect<void> {
     return Effect.promise(async () => {
-      await this.started.family.kill(killMillis)
+      // The first process was not started, so there is nothing to look for. Without a descriptor, looks would take seconds.
+      if (this.members.length > 0) await this.started.family.kill(killMillis)
       this.started.close()
     })
   }
