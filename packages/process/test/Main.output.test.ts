@@ -67,6 +67,14 @@ it("Main.run whose last write has no reader ends as by SIGPIPE, without a messag
   expect(existsSync(file)).toBe(true)
 })
 
+it("Main.run writes the output of a program that is cancelled between a cork and its uncork", async () => {
+  const program = start("output", { args: ["corked", file] })
+  await program.prints("ready")
+  program.kill("SIGTERM")
+
+  expect(await program.ended).toMatchObject({ code: 143, out: "held back" })
+})
+
 it("Main.run warns that output is lost if the first signal comes after the end of a failed program", async () => {
   const program = start("output", { args: ["failed", file] })
   program.child.stdout!.pause()

@@ -28,6 +28,8 @@ export const written = async (): Promise<true> => {
     await new Promise((resolve) => setImmediate(resolve))
     for (const stream of [process.stdout, process.stderr]) {
       if (!isPending(stream)) continue
+      // Code that was cancelled between a cork and its uncork holds the output back.
+      while (stream.writableCorked > 0) stream.uncork()
       await drained(stream)
       quiet = 0
     }
