@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { start } from "./support.ts"
+import { endTwice, start } from "./support.ts"
 
 it("Main.abortSignal aborts with a Shutdown that names the signal, sets the exit code, and leaves no listener after its dispose", async () => {
   const program = start("abortSignal")
@@ -53,18 +50,8 @@ describe.skipIf(process.platform === "win32")("a worker in native code", () => {
   })
 
   it("holds up the exit if Node has to write a file then, and a further signal ends the process", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "quiesce-"))
-    try {
-      const program = start("abortSignal", { args: ["{}", "blocksExit"], env: { NODE_V8_COVERAGE: folder } })
-      await program.prints("ready")
-      await program.prints("in native code")
-      program.kill("SIGTERM")
-      await program.prints("exiting")
-      program.kill("SIGTERM")
+    const end = await endTwice((env) => start("abortSignal", { args: ["{}", "blocksExit"], env }))
 
-      expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
+    expect(end).toMatchObject({ code: null, signal: "SIGTERM" })
   })
 })

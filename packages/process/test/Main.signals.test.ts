@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs"
-import { constants, tmpdir } from "node:os"
-import { join } from "node:path"
+import { constants } from "node:os"
 import { describe, expect, it } from "vitest"
 import type { Main } from "@quiesce/process"
-import { type Running, start } from "./support.ts"
+import { endTwice, type Running, start } from "./support.ts"
 
 const run = (program: string, options: Main.Options = {}, env: Readonly<Record<string, string>> = {}): Running =>
   start("signals", { args: [program, JSON.stringify(options)], env })
@@ -153,19 +151,9 @@ describe.skipIf(process.platform === "win32")("a worker that can't be ended", ()
   })
 
   it("holds up the exit if Node has to write a file then, and a further signal ends the process", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "quiesce-"))
-    try {
-      const program = run("blocksExit", {}, { NODE_V8_COVERAGE: folder })
-      await program.prints("ready")
-      await program.prints("in native code")
-      program.kill("SIGTERM")
-      await program.prints("exiting")
-      program.kill("SIGTERM")
+    const end = await endTwice((env) => run("blocksExit", {}, env))
 
-      expect(await program.ended).toMatchObject({ code: null, signal: "SIGTERM" })
-    } finally {
-      rmSync(folder, { recursive: true, force: true })
-    }
+    expect(end).toMatchObject({ code: null, signal: "SIGTERM" })
   })
 })
 

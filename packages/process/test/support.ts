@@ -1,5 +1,7 @@
 /** Runs programs in processes of their own, sends real signals to them, and collects their output. */
 import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach } from "vitest"
 
@@ -97,6 +99,25 @@ export const observe = (child: ChildProcess): Running => {
     return Promise.race([found, tooLate()])
   }
   return { child, output, prints, kill: (signal) => void child.kill(signal), ended }
+}
+
+/**
+ * Ends a program beside a worker in native code by two signals: Node has to write its coverage at the exit, so that the worker
+ * holds up the exit after the first signal.
+ */
+export const endTwice = async (start: (env: Readonly<Record<string, string>>) => Running): Promise<Ended> => {
+  const folder = mkdtempSync(join(tmpdir(), "quiesce-"))
+  try {
+    const program = start({ NODE_V8_COVERAGE: folder })
+    await program.prints("ready")
+    await program.prints("in native code")
+    program.kill("SIGTERM")
+    await program.prints("exiting")
+    program.kill("SIGTERM")
+    return await program.ended
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 /** A word of a shell command. */

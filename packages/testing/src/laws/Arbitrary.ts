@@ -12,7 +12,8 @@ import type { Planned, Scenario } from "./Scenario.ts"
  * lists the kinds of releases, `depth` is the nesting of blocks (default 3), `length` the number of instructions in a block
  * (default 4), and `bystanders` says whether other threads run beside the program (default: none). `chain` is the number of
  * threads in the longest chain (default 3). Long chains are rare. With `outlasting`, some slow releases take longer than
- * each climb. With `abandons`, some forked threads are abandoned in their releases. With `waits`, some first threads wait for a place to run, and with `calls`, some are calls without a handle.
+ * each climb. With `abandons`, some forked threads are abandoned in their releases. With `waits`, some first threads wait for
+ * a place to run, and with `calls`, some are calls without a handle.
  *
  * @stability unstable
  * @category models

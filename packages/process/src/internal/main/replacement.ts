@@ -1,9 +1,10 @@
 /**
  * An exit that waits for no worker.
  *
- * `process.exit` waits for the threads of all workers. One that runs native code can't be ended, and a loop of `JSON.parse`
- * was ended after 15 seconds on Node 26 and never on Node 22. Therefore a shell takes the place of the process, which ends
- * all threads at once, and exits with the code. The process keeps its number, so its parent sees the exit of the program.
+ * `process.exit` waits for the threads of all workers. Native code in a worker can't be ended. A loop of `JSON.parse` went on
+ * for 15 seconds after the call on Node 26, and for more than 57 seconds on Node 22. Therefore a shell takes the place of the
+ * process, which ends all threads at once, and exits with the code. The process keeps its number, so its parent sees the exit
+ * of the program. A worker that is busy below an idle worker is not noticed.
  */
 import { accessSync, constants } from "node:fs"
 import { LiveWorkers } from "./liveWorkers.ts"

@@ -19,7 +19,7 @@ const reports = (outcome: Outcome): ReadonlyArray<Extract<Event, { readonly _tag
 /** The reports of the shutdowns of the plan. A program may shut down its threads with other climbs. */
 const planned = (outcome: Outcome): ReturnType<typeof reports> => {
   const requests = firstBy(outcome.events, "Asked", "id")
-  return reports(outcome).filter(({ id }) => requests.get(id)?.message.startsWith("plan") !== false)
+  return reports(outcome).filter(({ id }) => requests.get(id)?.message.startsWith("plan") ?? true)
 }
 
 const climbOf = (outcome: Outcome): Escalation.Escalation | undefined => {
