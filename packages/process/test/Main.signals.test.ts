@@ -125,8 +125,11 @@ it("Main.run abandons a hanging finalizer when the budget is used up, and releas
 })
 
 describe.skipIf(process.platform === "win32")("a worker that can't be ended", () => {
-  it("does not hold up the exit, which has its code and runs the listeners, as with native code", async () => {
-    const program = run("blocksExit")
+  it.each([
+    ["in the program", "blocksExit"],
+    ["before the program", "waitsBesideBlocked"]
+  ])("does not hold up the exit, which has its code and runs the listeners, if it started %s", async (_, name) => {
+    const program = run(name)
     await program.prints("ready")
     await program.prints("in native code")
     program.kill("SIGTERM")

@@ -27,13 +27,15 @@ const isPossible = (): boolean => {
   }
 }
 
+/** All since this module was loaded, because a pool is often made before the program starts. */
+const workers = new LiveWorkers()
+
 let isPrepared = false
 
-/** Lets the exit of the process wait for no busy worker that is started from now on, where that is possible. */
+/** Lets the exit of the process wait for no busy worker, where that is possible. */
 export const prepare = (): void => {
   if (isPrepared) return
   isPrepared = true
-  const workers = new LiveWorkers()
   const leave = (code: number): void => {
     if (!workers.isBusy || !isPossible()) return
     const listeners = process.rawListeners("exit")
