@@ -1,6 +1,6 @@
 /**
  * Pools of plain functions beside their peers. Each measurement runs in a process of its own, because pools in one process
- * disturb each other, and on the packages as users get them. Each claim must hold on an idle machine and beside two busy
+ * disturb each other. The packages are built as for a release. Each claim must hold on an idle machine and beside two busy
  * processes.
  */
 import { execFile } from "node:child_process"

@@ -1,4 +1,4 @@
-/** A project that has the packages as users get them: built, and with the exports of the registry. Needs a build (`tsc -b`). */
+/** A project with the packages as published: built, and with the exports of the registry. Needs a build (`tsc -b`). */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

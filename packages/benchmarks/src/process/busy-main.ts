@@ -1,4 +1,4 @@
-/** A program whose main thread is busy in synchronous code, with a thread below. Prints a line when it is so. */
+/** A program whose main thread is busy in synchronous code, with a thread below. Prints a line when the loop begins. */
 import { writeSync } from "node:fs"
 import * as Thread from "@quiesce/core/Thread"
 import * as Main from "@quiesce/process/Main"

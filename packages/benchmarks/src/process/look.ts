@@ -1,4 +1,4 @@
-/** The command `quiesce ps` in one file, as users get it. It looks at a busy process with this toolkit, and at one without. */
+/** The command `quiesce ps` in one published file looks at a busy process with this toolkit, and at a process without. */
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"

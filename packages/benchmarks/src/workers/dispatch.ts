@@ -23,7 +23,7 @@ const tasksOf = (callers: number): number => (callers === 1 ? 10_000 : 50_000)
 /** The tasks before each measurement: each worker is new, and the throughput of a warm worker is measured. */
 const warmUpOf = (callers: number): number => (callers === 1 ? 30_000 : 200_000)
 
-/** With the callers as fibers, as an Effect app has them. */
+/** With the callers as fibers, as in an Effect app. */
 const dispatchInPool = (callers: number, cores?: Load.Cores): Measure =>
   inPool(callers, (pool) => {
     Load.place(cores)
